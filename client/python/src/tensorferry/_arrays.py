@@ -1,0 +1,117 @@
+"""NumPy arrays to the wire, and tensors of the wire to NumPy arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Optional
+
+import ml_dtypes  # noqa: F401  Registers bfloat16, float8_… as names that np.dtype knows.
+import numpy as np
+import numpy.typing as npt
+
+from tensorferry._digest import ElementDigest
+from tensorferry._elements import Array, element_blocks
+from tensorferry._errors import ProtocolError
+from tensorferry.v1 import tensor_service_pb2 as pb
+
+_BLOCK_NBYTES = 1 << 20
+_USER_DTYPE = 2  # Value of np.dtype.isbuiltin for types that a package registered, as ml_dtypes does.
+
+
+class WireArray:
+    """One array on its way to the server, in its own byte order and, where it is contiguous, in its own layout.
+
+    Borrows the array's memory: nothing may change it until the response is there.
+
+    Attributes:
+        dtype: As the wire spells it: `>f4`, or the name where NumPy has no unambiguous type string.
+        canonical_dtype: NumPy's or ml_dtypes' name without byte order, the one that torch uses as well: `float32`.
+        shape: Elements per dimension.
+        nbytes: Bytes of the elements.
+        digest: Of the elements, keeping pace with `chunks`; None if not wanted.
+    """
+
+    def __init__(
+        self, array: npt.ArrayLike, *, name: str = "", dtype: Optional[npt.DTypeLike] = None, digest: bool = True
+    ) -> None:
+        """Takes `dtype` as what the elements of a void array really are (np.load makes bfloat16 `|V2`).
+
+        Errors: ValueError if the array is not void, or if its itemsize is not that of `dtype`.
+        """
+        elements = np.asarray(array)
+        label = ""
+        if dtype is not None:
+            elements, label = _relabel(elements, dtype)
+        own = elements.dtype
+        self.name = name
+        self.shape = elements.shape
+        self.dtype = label or own.str
+        self.canonical_dtype = label or own.name
+        self._wire_dtype = own
+        if own.hasobject:
+            # Pointers never travel; the server refuses the dtype by its type string.
+            self.dtype, elements = "|O", np.empty(0, np.uint8)
+        elif own.isbuiltin == _USER_DTYPE:
+            # A name carries no byte order: elements travel little-endian.
+            self.dtype, self._wire_dtype = own.name, own.newbyteorder("<")
+        self.fortran_order = elements.flags.f_contiguous and not elements.flags.c_contiguous
+        self.nbytes = elements.nbytes
+        self.digest = ElementDigest(elements) if digest else None
+        self._elements = elements.T if self.fortran_order else elements
+
+    def chunks(self, limit: int) -> Iterator[bytes]:
+        """Yields the elements as they travel, at most `limit` bytes at a time, the digest keeping pace."""
+        for block in element_blocks(self._elements, self._wire_dtype, limit):
+            if self.digest is not None:
+                self.digest.advance()  # First, because after the last chunk another thread may ask for the digest.
+            yield bytes(block)
+
+    def inline(self) -> pb.Array:
+        """Returns the message with all elements in it; from here on the array may change."""
+        message = self._header()
+        message.data = b"".join(self.chunks(_BLOCK_NBYTES))
+        if self.digest is not None:
+            self.digest.digest()
+        return message
+
+    def announced(self) -> pb.Array:
+        """Returns the message without the elements, which follow in `chunks`."""
+        message = self._header()
+        message.chunked_nbytes = self.nbytes
+        return message
+
+    def _header(self) -> pb.Array:
+        return pb.Array(name=self.name, dtype=self.dtype, shape=self.shape, fortran_order=self.fortran_order)
+
+
+def to_array(metadata: pb.TensorMetadata, elements: npt.NDArray[np.uint8]) -> Array:
+    """Gives the bytes of a tensor its dtype and shape; the array owns `elements`.
+
+    Errors: ProtocolError if the dtype is unknown to the installed ml_dtypes, or if dtype, shape and bytes do not fit.
+    """
+    try:
+        dtype: np.dtype[Any] = np.dtype(metadata.dtype)
+    except TypeError as error:
+        raise ProtocolError(
+            f"tensor '{metadata.name}': dtype '{metadata.dtype}' is unknown to the installed NumPy and ml_dtypes"
+        ) from error
+    try:
+        array = elements.view(dtype.newbyteorder("<")).reshape(tuple(metadata.shape))
+    except ValueError as error:
+        raise ProtocolError(
+            f"tensor '{metadata.name}': {dtype} with shape {list(metadata.shape)} in {elements.nbytes} bytes"
+        ) from error
+    return array
+
+
+def _relabel(array: Array, dtype: npt.DTypeLike) -> tuple[Array, str]:
+    """Returns the void array as one of `dtype`, or as it is with the name to send if NumPy does not know it."""
+    if array.dtype.type is not np.void or array.dtype.fields is not None:
+        raise ValueError(f"dtype= says what void elements are; this array's are {array.dtype}")
+    try:
+        known: np.dtype[Any] = np.dtype(dtype)
+    except TypeError:
+        return array, str(dtype)
+    if known.itemsize != array.dtype.itemsize:
+        raise ValueError(f"dtype {known} has {known.itemsize} bytes, elements of {array.dtype} {array.dtype.itemsize}")
+    return array.view(known), ""

@@ -1,0 +1,43 @@
+"""The bytes of an array's elements, in blocks: the one place that knows memory layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def element_blocks(array: Array, dtype: np.dtype[Any], limit: int) -> Iterator[memoryview]:
+    """Yields the elements in C order, converted to the byte order of `dtype`, as blocks of at most `limit` bytes.
+
+    A block borrows the array's memory where its layout allows, else one block's worth of scratch memory is taken at a
+    time; a full copy is never made. `dtype` may differ from the array's own in byte order only. Where a copy is
+    needed, a block has at least one element, however small `limit` is.
+    """
+    if array.nbytes == 0:
+        return
+    if array.flags.c_contiguous and array.dtype == dtype:
+        flat = memoryview(array.reshape(-1).view(np.uint8))
+        for start in range(0, flat.nbytes, limit):
+            yield flat[start : start + limit]
+    else:
+        for part in _parts(array, limit):
+            yield memoryview(np.array(part, dtype=dtype, order="C").reshape(-1).view(np.uint8))
+
+
+def _parts(array: Array, limit: int) -> Iterator[Array]:
+    """Cuts an array into views of at most `limit` bytes that follow each other in C order."""
+    if array.nbytes <= limit or array.ndim == 0:
+        yield array
+        return
+    row_nbytes = array.nbytes // len(array)
+    if row_nbytes > limit and array.ndim > 1:
+        for row in array:
+            yield from _parts(row, limit)
+    else:
+        step = max(1, limit // row_nbytes)
+        for start in range(0, len(array), step):
+            yield array[start : start + step]

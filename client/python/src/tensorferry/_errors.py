@@ -1,0 +1,130 @@
+"""What can go wrong, as exceptions, and how the wire spells it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Optional
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+
+from tensorferry.v1 import tensor_service_pb2 as pb
+
+if TYPE_CHECKING:
+    from tensorferry._receipt import Receipt
+
+_DOMAIN = "tensorferry"
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+_TRANSPORT_CODES = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.UNKNOWN,
+    grpc.StatusCode.INTERNAL,
+}
+
+
+class TensorferryError(Exception):
+    """Base of all errors of this package.
+
+    Attributes:
+        code: The gRPC status code.
+        reason: Why, in UPPER_SNAKE_CASE, from the server's closed list; "" where nobody gave one.
+        message: For people.
+        metadata: `array`, `field`, `expected`, `actual`, `limit`, as they apply.
+        retry_after: Seconds after which the same request may succeed. None: do not retry it unchanged.
+    """
+
+    def __init__(
+        self,
+        code: grpc.StatusCode,
+        message: str,
+        *,
+        reason: str = "",
+        metadata: Optional[Mapping[str, str]] = None,
+        retry_after: Optional[float] = None,
+    ) -> None:
+        super().__init__(f"{reason or code.name}: {message}")
+        self.code = code
+        self.reason = reason
+        self.message = message
+        self.metadata = dict(metadata or {})
+        self.retry_after = retry_after
+
+
+class RefusedError(TensorferryError):
+    """The server refused the request, or failed on it, and said why."""
+
+
+class TransportError(TensorferryError, ConnectionError):
+    """The server cannot be reached, or the connection broke."""
+
+
+class DeadlineError(TensorferryError, TimeoutError):
+    """The timeout passed before the answer was there."""
+
+
+class ProtocolError(TensorferryError):
+    """The server's answer makes no sense to this client."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(grpc.StatusCode.INTERNAL, message, reason="PROTOCOL")
+
+
+class VerificationError(TensorferryError):
+    """What the server holds, or sent back, is not what was sent. `receipt` is what it stated."""
+
+    def __init__(self, what: str, expected: object, actual: object, receipt: Receipt) -> None:
+        super().__init__(
+            grpc.StatusCode.DATA_LOSS,
+            f"array '{receipt.name}': {what} expected {expected}, got {actual}",
+            reason=f"{what.upper()}_NOT_EQUAL",
+            metadata={"array": receipt.name, "field": what, "expected": str(expected), "actual": str(actual)},
+        )
+        self.receipt = receipt
+
+
+def from_response_error(error: pb.Error) -> TensorferryError:
+    """Translates the error that answers one request on a stream."""
+    retry_after = error.retry_after_ms / 1000 if error.retry_after_ms else None
+    code = _CODES.get(error.code, grpc.StatusCode.UNKNOWN)
+    return _make(code, error.message, error.reason, error.metadata, retry_after)
+
+
+def from_rpc_error(error: grpc.RpcError) -> TensorferryError:
+    """Translates the status that a call ended with, and its `grpc-status-details-bin`."""
+    info = error_details_pb2.ErrorInfo()
+    retry = error_details_pb2.RetryInfo()
+    for detail in _details(error):
+        detail.Unpack(info) or detail.Unpack(retry)
+    if info.domain != _DOMAIN:
+        info.Clear()
+    retry_after = retry.retry_delay.ToTimedelta().total_seconds() if retry.HasField("retry_delay") else None
+    return _make(error.code(), error.details() or "", info.reason, info.metadata, retry_after)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turns what gRPC raises in the block into this package's errors."""
+    try:
+        yield
+    except grpc.RpcError as error:
+        raise from_rpc_error(error) from error
+
+
+def _make(
+    code: grpc.StatusCode, message: str, reason: str, metadata: Mapping[str, str], retry_after: Optional[float]
+) -> TensorferryError:
+    kind: type[TensorferryError] = RefusedError
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        kind = DeadlineError
+    elif code in _TRANSPORT_CODES and not reason:
+        kind = TransportError
+    return kind(code, message, reason=reason, metadata=metadata, retry_after=retry_after)
+
+
+def _details(error: grpc.RpcError) -> list[error_details_pb2.Any]:
+    for key, value in error.trailing_metadata() or ():
+        if key == "grpc-status-details-bin":
+            return list(status_pb2.Status.FromString(value).details)
+    return []

@@ -1,0 +1,91 @@
+"""What the server states about one converted array."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+from tensorferry._arrays import WireArray
+from tensorferry._digest import element_digest
+from tensorferry._elements import Array
+from tensorferry._enums import enum_name
+from tensorferry._errors import VerificationError
+from tensorferry.v1 import tensor_service_pb2 as pb
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """One converted array: the torch tensor as the server read it back, next to what was sent.
+
+    Attributes:
+        name: The array's name, as sent.
+        dtype: Torch's name of the tensor's dtype, without `torch.`: "float32".
+        numpy_dtype: The canonical NumPy or ml_dtypes name of the array's dtype: "float32".
+        source_dtype: The dtype as it was sent: ">f4".
+        dtype_equal: Server and client agree that `dtype` is the one that the array's own dtype maps to.
+        adjustments: What the conversion changed: "BYTE_ORDER_SWAPPED", "BOOL_NORMALIZED". Empty: not a bit.
+        shape: Elements per dimension.
+        strides: Of the tensor, in elements, not bytes.
+        numel: Elements in all.
+        itemsize: Bytes per element.
+        nbytes: Bytes of all elements.
+        device: Where the tensor was made: "cpu", "cuda:0".
+        digest: XXH3-128 that the server took over the tensor's elements (16 bytes); empty if not asked for.
+        digest_equal: `digest` is the one this client took over the array's elements; None if not asked for.
+        data: With `return_data`, the tensor's elements: a new C-contiguous, writable array.
+    """
+
+    name: str
+    dtype: str
+    numpy_dtype: str
+    source_dtype: str
+    dtype_equal: bool
+    adjustments: tuple[str, ...]
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    numel: int
+    itemsize: int
+    nbytes: int
+    device: str
+    digest: bytes
+    digest_equal: Optional[bool]
+    data: Optional[Array] = field(default=None, compare=False, repr=False)
+
+
+def make_receipt(sent: WireArray, tensor: pb.TensorMetadata, data: Optional[Array]) -> Receipt:
+    """Puts what the server stated next to what was sent."""
+    stated = tensor.receipt
+    return Receipt(
+        name=tensor.name,
+        dtype=tensor.dtype,
+        numpy_dtype=stated.numpy_dtype,
+        source_dtype=stated.source_dtype,
+        dtype_equal=stated.dtype_equal and stated.numpy_dtype == tensor.dtype == sent.canonical_dtype,
+        adjustments=tuple(enum_name(pb.Adjustment, value) for value in stated.adjustments),
+        shape=tuple(tensor.shape),
+        strides=tuple(tensor.strides),
+        numel=tensor.numel,
+        itemsize=tensor.itemsize,
+        nbytes=tensor.nbytes,
+        device=tensor.device,
+        digest=stated.digest,
+        digest_equal=stated.digest == sent.digest.digest() if sent.digest else None,
+        data=data,
+    )
+
+
+def verify(receipt: Receipt, sent: WireArray) -> None:
+    """Errors: VerificationError if dtype, shape, digest or returned data are not those of the array that was sent."""
+    if not receipt.dtype_equal:
+        raise VerificationError("dtype", sent.canonical_dtype, receipt.dtype, receipt)
+    if receipt.shape != sent.shape:
+        raise VerificationError("shape", list(sent.shape), list(receipt.shape), receipt)
+    if sent.digest is None:
+        return
+    expected = sent.digest.digest()
+    if receipt.digest != expected:
+        raise VerificationError("digest", expected.hex(), receipt.digest.hex(), receipt)
+    if receipt.data is not None:
+        returned = element_digest(receipt.data)
+        if returned != expected:
+            raise VerificationError("data", expected.hex(), returned.hex(), receipt)

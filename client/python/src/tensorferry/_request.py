@@ -1,0 +1,141 @@
+"""One request: what it sends, and what its response becomes. Knows neither calls nor event loops."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Optional, TypeVar
+
+import numpy.typing as npt
+
+from tensorferry._arrays import WireArray, to_array
+from tensorferry._elements import Array
+from tensorferry._errors import ProtocolError
+from tensorferry._receipt import Receipt, make_receipt, verify
+from tensorferry._response import Response
+from tensorferry.v1 import tensor_service_pb2 as pb
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How elements are spread over messages, in bytes."""
+
+    inline_nbytes: int  # Most that one request carries in itself; arrays beyond it are chunked.
+    chunk_nbytes: int
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is wanted of a request."""
+
+    strict: bool = False
+    return_data: bool = False
+    digest: bool = True
+    verify: bool = True
+
+
+class Request(ABC, Generic[T]):
+    """A ConvertRequest and the arrays whose elements it carries or announces.
+
+    Attributes:
+        message: What to send. Arrays up to `limits.inline_nbytes` in all are in it, the others are announced.
+        nbytes: Of all arrays.
+        answered: Set when the response is there. Chunks that were not sent by then are not wanted any more.
+    """
+
+    def __init__(self, arrays: Sequence[WireArray], options: Options, limits: Limits) -> None:
+        self.message = pb.ConvertRequest(
+            fidelity=pb.FIDELITY_STRICT if options.strict else pb.FIDELITY_CONVERT,
+            digest=pb.DIGEST_ALGORITHM_XXH3_128 if options.digest else pb.DIGEST_ALGORITHM_UNSPECIFIED,
+            return_data=options.return_data,
+        )
+        self.nbytes = sum(array.nbytes for array in arrays)
+        self.answered = False
+        self._arrays = arrays
+        self._verify = options.verify
+        self._chunk_nbytes = limits.chunk_nbytes
+        self._chunked: list[WireArray] = []
+        room = limits.inline_nbytes
+        for array in arrays:
+            if array.nbytes <= room:
+                room -= array.nbytes
+                self.message.arrays.append(array.inline())
+            else:
+                self._chunked.append(array)
+                self.message.arrays.append(array.announced())
+
+    @property
+    def fits_unary(self) -> bool:
+        """Request and response surely fit one message each."""
+        return not self._chunked
+
+    def stream_messages(self) -> Iterator[pb.ConvertStreamRequest]:
+        """Yields the request and its chunks; ends early when the answer, then a refusal, is there already."""
+        yield pb.ConvertStreamRequest(request=self.message)
+        for array in self._chunked:
+            for chunk in array.chunks(self._chunk_nbytes):
+                if self.answered:
+                    return
+                yield pb.ConvertStreamRequest(chunk=chunk)
+
+    @abstractmethod
+    def finish(self, response: Response) -> T:
+        """Turns the complete response into the result. Errors: ProtocolError, VerificationError."""
+
+    def _receipts(self, response: Response) -> list[Receipt]:
+        if len(response.tensors) != len(self._arrays):
+            raise ProtocolError(f"{len(self._arrays)} arrays were sent, {len(response.tensors)} tensors came")
+        receipts = []
+        for sent, (metadata, elements) in zip(self._arrays, response.tensors):
+            data = None if elements is None else to_array(metadata, elements)
+            receipts.append(make_receipt(sent, metadata, data))
+            if self._verify:
+                verify(receipts[-1], sent)
+        return receipts
+
+
+class ConvertRequest(Request[Receipt]):
+    """Converts one array to its receipt."""
+
+    def __init__(
+        self, array: npt.ArrayLike, name: str, dtype: Optional[npt.DTypeLike], options: Options, limits: Limits
+    ) -> None:
+        super().__init__([WireArray(array, name=name, dtype=dtype, digest=options.digest)], options, limits)
+
+    def finish(self, response: Response) -> Receipt:
+        return self._receipts(response)[0]
+
+
+class InferRequest(Request["dict[str, Array]"]):
+    """Runs a model on named arrays."""
+
+    def __init__(
+        self,
+        model: str,
+        version: str,
+        inputs: Mapping[str, npt.ArrayLike],
+        outputs: Sequence[str],
+        options: Options,
+        limits: Limits,
+    ) -> None:
+        arrays = [WireArray(array, name=name, digest=options.digest) for name, array in inputs.items()]
+        super().__init__(arrays, options, limits)
+        self.message.model_name = model
+        self.message.model_version = version
+        self.message.requested_outputs.extend(outputs)
+
+    @property
+    def fits_unary(self) -> bool:
+        return False  # Nobody knows the size of the outputs beforehand.
+
+    def finish(self, response: Response) -> dict[str, Array]:
+        self._receipts(response)
+        outputs = {}
+        for metadata, elements in response.outputs:
+            if elements is None:
+                raise ProtocolError(f"output '{metadata.name}' came without its elements")
+            outputs[metadata.name] = to_array(metadata, elements)
+        return outputs

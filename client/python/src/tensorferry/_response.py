@@ -1,0 +1,50 @@
+"""Puts a response and the chunks that follow it together."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+import numpy as np
+import numpy.typing as npt
+
+from tensorferry._errors import ProtocolError
+from tensorferry.v1 import tensor_service_pb2 as pb
+
+Received = tuple[pb.TensorMetadata, Optional[npt.NDArray[np.uint8]]]
+
+
+class Response:
+    """A ConvertResponse, complete once all announced bytes came. Chunks go straight into their tensor's memory.
+
+    Attributes:
+        tensors, outputs: Metadata and bytes of each tensor, in order; None for bytes that were not asked for.
+    """
+
+    def __init__(self, message: pb.ConvertResponse) -> None:
+        self._room: list[memoryview] = []  # What is still missing of each chunked tensor, in order of arrival.
+        self.tensors = [self._receive(tensor) for tensor in message.tensors]
+        self.outputs = [self._receive(tensor) for tensor in message.outputs]
+
+    @property
+    def complete(self) -> bool:
+        return not self._room
+
+    def add_chunk(self, chunk: bytes) -> None:
+        """Errors: ProtocolError if no tensor waits for that many bytes."""
+        if not self._room or len(chunk) > len(self._room[0]):
+            raise ProtocolError(f"a chunk of {len(chunk)} bytes came that nobody expects")
+        self._room[0][: len(chunk)] = chunk
+        self._room[0] = self._room[0][len(chunk) :]
+        if not self._room[0]:
+            del self._room[0]
+
+    def _receive(self, tensor: pb.Tensor) -> Received:
+        payload = tensor.WhichOneof("payload")
+        if payload is None:
+            return tensor.metadata, None
+        if payload == "data":
+            return tensor.metadata, np.frombuffer(tensor.data, np.uint8).copy()
+        elements = np.empty(tensor.chunked_nbytes, np.uint8)
+        if elements.nbytes:
+            self._room.append(memoryview(elements))
+        return tensor.metadata, elements

@@ -1,0 +1,75 @@
+"""One ConvertStream without its I/O: which request is answered by which messages, and how many may be under way."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Generic, Optional, TypeVar, Union
+
+import grpc
+
+from tensorferry._errors import ProtocolError, TensorferryError, TransportError, from_response_error
+from tensorferry._request import Request
+from tensorferry._response import Response
+from tensorferry.v1 import tensor_service_pb2 as pb
+
+T = TypeVar("T")
+
+_MAX_PENDING = 32
+_MAX_PENDING_NBYTES = 32 << 20
+
+
+class StreamState(Generic[T]):
+    """The requests that wait for their response, oldest first, and the response that is being received."""
+
+    def __init__(self) -> None:
+        self._pending: deque[Request[T]] = deque()
+        self._pending_nbytes = 0
+        self._response: Optional[Response] = None
+
+    @property
+    def idle(self) -> bool:
+        """Every request is answered."""
+        return not self._pending
+
+    @property
+    def has_room(self) -> bool:
+        """One more request may be sent before the oldest is answered."""
+        return len(self._pending) < _MAX_PENDING and self._pending_nbytes < _MAX_PENDING_NBYTES
+
+    def add(self, request: Request[T]) -> None:
+        self._pending.append(request)
+        self._pending_nbytes += request.nbytes
+
+    def receive(self, message: Optional[pb.ConvertStreamResponse]) -> Union[T, TensorferryError, None]:
+        """Takes the next message (None: the stream ended without an error).
+
+        Returns the oldest request's result, or its error, when this message completes it, else None.
+        Errors: ProtocolError, TransportError: the stream is of no use any more.
+        """
+        if message is None:
+            count = len(self._pending)
+            raise TransportError(grpc.StatusCode.UNAVAILABLE, f"the stream ended before {count} requests were answered")
+        if self._response is not None:
+            if message.WhichOneof("part") != "chunk":
+                raise ProtocolError("a response came before the chunks of the last one")
+            self._response.add_chunk(message.chunk)
+        elif message.WhichOneof("part") != "response" or not self._pending:
+            raise ProtocolError("a message came that answers no request")
+        else:
+            self._pending[0].answered = True
+            if message.response.HasField("error"):
+                self._next()
+                return from_response_error(message.response.error)
+            self._response = Response(message.response)
+        if not self._response.complete:
+            return None
+        response, self._response = self._response, None
+        try:
+            return self._next().finish(response)
+        except TensorferryError as error:
+            return error
+
+    def _next(self) -> Request[T]:
+        request = self._pending.popleft()
+        self._pending_nbytes -= request.nbytes
+        return request

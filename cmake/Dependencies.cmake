@@ -1,0 +1,61 @@
+# Everything that is not ours, as targets. Headers of others are SYSTEM: their warnings are not ours.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+
+# tensorferry_import(NAME MODULE...): tensorferry::NAME, from pkg-config.
+#
+# gRPC's own CMake package on Debian knows the shared library only; its archives come through `pkg-config --static`. They
+# and abseil's are linked as one group, since they need each other both ways. OpenSSL, zlib and libc stay shared, so that
+# their security updates reach us.
+function(tensorferry_import name)
+  pkg_check_modules(${name}_PC REQUIRED ${ARGN})
+  add_library(tensorferry_${name} INTERFACE)
+  add_library(tensorferry::${name} ALIAS tensorferry_${name})
+  target_include_directories(tensorferry_${name} SYSTEM INTERFACE ${${name}_PC_INCLUDE_DIRS})
+  if(TENSORFERRY_SHARED_DEPS)
+    target_link_libraries(tensorferry_${name} INTERFACE ${${name}_PC_LINK_LIBRARIES} Threads::Threads)
+    return()
+  endif()
+  set(libraries)
+  foreach(library IN LISTS ${name}_PC_STATIC_LIBRARIES)
+    if(library MATCHES "^(grpc|gpr|upb|address_sorting|absl_|protobuf|re2|cares)")
+      find_library(TENSORFERRY_${library}_ARCHIVE lib${library}.a REQUIRED)
+      mark_as_advanced(TENSORFERRY_${library}_ARCHIVE)
+      list(APPEND libraries ${TENSORFERRY_${library}_ARCHIVE})
+    else()
+      list(APPEND libraries -l${library})
+    endif()
+  endforeach()
+  list(REMOVE_DUPLICATES libraries)
+  target_link_libraries(tensorferry_${name} INTERFACE -Wl,--start-group ${libraries} -Wl,--end-group Threads::Threads)
+endfunction()
+
+tensorferry_import(absl absl_statusor absl_status absl_cord absl_inlined_vector)
+tensorferry_import(protobuf protobuf)
+tensorferry_import(grpc grpc++ protobuf)
+if(TENSORFERRY_SHARED_DEPS)
+  set(reflection libgrpc++_reflection.so)
+else()
+  set(reflection libgrpc++_reflection.a)
+endif()
+find_library(TENSORFERRY_GRPC_REFLECTION ${reflection} REQUIRED)
+find_program(PROTOC protoc REQUIRED)
+find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
+
+pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
+add_library(xxHash::xxhash ALIAS PkgConfig::xxhash)
+
+# libtorch: -DTorch_DIR=…/share/cmake/Torch of an unpacked libtorch, else the wheel of the project's environment or of
+# TENSORFERRY_TORCH_PYTHON. Torch_DIR alone is set: on CMAKE_PREFIX_PATH, torch's copy of protobuf's headers would win.
+if(NOT Torch_DIR)
+  execute_process(
+    COMMAND ${TENSORFERRY_TORCH_PYTHON} -c "import torch.utils; print(torch.utils.cmake_prefix_path)"
+    OUTPUT_VARIABLE torch_cmake_prefix OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE torch_missing)
+  if(torch_missing)
+    message(FATAL_ERROR "No libtorch: run `make setup`, or give -DTorch_DIR=<libtorch>/share/cmake/Torch")
+  endif()
+  set(Torch_DIR ${torch_cmake_prefix}/Torch CACHE PATH "Folder of TorchConfig.cmake")
+endif()
+find_package(Torch 2.11 REQUIRED)

@@ -1,0 +1,33 @@
+#include "base/memory_budget.h"
+
+#include <fmt/format.h>
+
+#include "base/status.h"
+
+namespace tensorferry {
+
+MemoryBudget::Reservation::~Reservation() {
+  if (budget_ != nullptr) budget_->used_.fetch_sub(nbytes_, std::memory_order_relaxed);
+}
+
+absl::StatusOr<MemoryBudget::Reservation> MemoryBudget::Reserve(std::uint64_t nbytes) {
+  if (nbytes > limit_) {
+    return MakeError(Reason::kTensorTooLarge,
+                     fmt::format("{} bytes can never fit the server's memory budget of {} bytes", nbytes, limit_),
+                     {.actual = fmt::to_string(nbytes), .limit = fmt::to_string(limit_)});
+  }
+  std::uint64_t used = used_.load(std::memory_order_relaxed);
+  do {
+    if (nbytes > limit_ - used) {
+      return MakeError(Reason::kMemoryBudget,
+                       fmt::format("{} bytes do not fit the server's memory budget now: {} of {} bytes are in use",
+                                   nbytes, used, limit_),
+                       {.actual = fmt::to_string(nbytes),
+                        .limit = fmt::to_string(limit_),
+                        .retry_after = std::chrono::milliseconds(100)});
+    }
+  } while (!used_.compare_exchange_weak(used, used + nbytes, std::memory_order_relaxed));
+  return Reservation(this, nbytes);
+}
+
+}  // namespace tensorferry

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <utility>
+
+#include "absl/status/statusor.h"
+
+namespace tensorferry {
+
+// Bytes that arrays in flight may hold together. Memory is reserved here before it is taken from the system, so that a
+// flood of large requests is refused instead of ending the process.
+//
+// Threads:  any; reservations never block.
+// Lifetime: outlives every Reservation.
+class MemoryBudget {
+ public:
+  // Holds bytes of the budget until it is destroyed.
+  class Reservation {
+   public:
+    Reservation() = default;
+    Reservation(Reservation&& other) noexcept
+        : budget_(std::exchange(other.budget_, nullptr)), nbytes_(std::exchange(other.nbytes_, 0)) {}
+    Reservation& operator=(Reservation&& other) noexcept {
+      std::swap(budget_, other.budget_);
+      std::swap(nbytes_, other.nbytes_);
+      return *this;
+    }
+    ~Reservation();
+
+   private:
+    friend class MemoryBudget;
+    Reservation(MemoryBudget* budget, std::uint64_t nbytes) : budget_(budget), nbytes_(nbytes) {}
+    MemoryBudget* budget_ = nullptr;
+    std::uint64_t nbytes_ = 0;
+  };
+
+  explicit MemoryBudget(std::uint64_t limit_bytes) : limit_(limit_bytes) {}
+  MemoryBudget(const MemoryBudget&) = delete;
+  MemoryBudget& operator=(const MemoryBudget&) = delete;
+
+  // Errors: TENSOR_TOO_LARGE if `nbytes` could never fit; MEMORY_BUDGET, with a retry delay, if it does not fit now.
+  absl::StatusOr<Reservation> Reserve(std::uint64_t nbytes);
+
+  std::uint64_t limit() const { return limit_; }
+  std::uint64_t used() const { return used_.load(std::memory_order_relaxed); }
+
+ private:
+  const std::uint64_t limit_;
+  std::atomic<std::uint64_t> used_{0};
+};
+
+}  // namespace tensorferry

@@ -1,0 +1,63 @@
+// Errors are absl::Status values that carry a Reason and what a caller needs to mend the request.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/reason.h"
+
+namespace tensorferry {
+
+// The machine-readable part of an error, each where it applies.
+struct ErrorDetails {
+  std::string field;     // The request's field at fault: "shape".
+  std::string expected;  // What would have been right, in the field's own unit: "24".
+  std::string actual;    // What came: "23".
+  std::string limit;     // The limit that was passed, in the field's own unit.
+  std::chrono::milliseconds retry_after{0};  // 0: the same request will not succeed later.
+};
+
+// An error with the code that belongs to `reason`. `message` is one line for people: it says what was expected and what
+// came, and holds no path, address or element bytes. Text from the wire goes through Quote() first.
+absl::Status MakeError(Reason reason, std::string_view message, const ErrorDetails& details = {});
+
+// The same error, said of one array: its message begins with "array 'x': " and its metadata names the array.
+absl::Status InArray(std::string_view array_name, const absl::Status& error);
+
+// What MakeError and InArray put into a status.
+struct Failure {
+  Reason reason = Reason::kInternal;
+  std::string message;
+  std::map<std::string, std::string> metadata;  // array, field, expected, actual, limit, as they apply.
+  std::chrono::milliseconds retry_after{0};
+};
+
+// Read an error back. A status that MakeError did not make is INTERNAL, and its message is not passed on.
+Failure DescribeError(const absl::Status& error);
+
+// `text` in single quotes, as one printable line of at most 80 bytes, whatever bytes it holds.
+std::string Quote(std::string_view text);
+
+// Return `expr`'s status if it is an error.
+#define TENSORFERRY_RETURN_IF_ERROR(expr)                                              \
+  do {                                                                                 \
+    if (absl::Status tensorferry_status = (expr); !tensorferry_status.ok()) {          \
+      return tensorferry_status;                                                       \
+    }                                                                                  \
+  } while (false)
+
+// `lhs = expr`, or return expr's status. Several statements: never the body of an unbraced `if`.
+#define TENSORFERRY_ASSIGN_OR_RETURN(lhs, expr) \
+  TENSORFERRY_ASSIGN_IMPL(TENSORFERRY_CONCAT(tensorferry_result_, __LINE__), lhs, expr)
+#define TENSORFERRY_ASSIGN_IMPL(result, lhs, expr)     \
+  auto result = (expr);                                \
+  if (!result.ok()) return std::move(result).status(); \
+  lhs = *std::move(result)
+#define TENSORFERRY_CONCAT(a, b) TENSORFERRY_CONCAT_IMPL(a, b)
+#define TENSORFERRY_CONCAT_IMPL(a, b) a##b
+
+}  // namespace tensorferry

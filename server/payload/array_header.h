@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "payload/dtype_text.h"
+#include "payload/shape.h"
+
+namespace tensorferry {
+
+// What a caller says of an array before its elements come. Borrows the request.
+struct ArrayDeclaration {
+  std::string_view dtype;               // Wire spelling.
+  std::span<const std::int64_t> shape;  // Unchecked.
+  bool fortran_order = false;
+};
+
+// What a server takes.
+struct PayloadLimits {
+  std::uint64_t max_tensor_bytes;
+};
+
+// dtype, shape and order of one array, checked: the size in bytes is known, addressable and within the limits.
+// Holding an ArrayHeader is the proof that the check was made; nothing downstream repeats it.
+class ArrayHeader {
+ public:
+  // Errors: those of ParseDType and ByteSize; TENSOR_TOO_LARGE.
+  static absl::StatusOr<ArrayHeader> Make(const ArrayDeclaration& declaration, Fidelity fidelity,
+                                          const PayloadLimits& limits);
+
+  const std::string& source_dtype() const { return source_dtype_; }  // As sent: ">f4".
+  DType dtype() const { return source_.dtype; }
+  bool byte_swapped() const { return source_.byte_swapped; }  // Sent big-endian.
+  const Shape& shape() const { return shape_; }
+  bool fortran_order() const { return fortran_order_; }
+  std::size_t nbytes() const { return nbytes_; }
+
+  // Compare with the bytes at hand.
+  // Errors: SIZE_MISMATCH, with both sizes.
+  absl::Status CheckNbytes(std::uint64_t actual) const;
+
+ private:
+  ArrayHeader() = default;
+  std::string source_dtype_;
+  SourceDType source_{};
+  Shape shape_;
+  bool fortran_order_ = false;
+  std::size_t nbytes_ = 0;
+};
+
+}  // namespace tensorferry

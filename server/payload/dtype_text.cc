@@ -1,0 +1,152 @@
+#include "payload/dtype_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <charconv>
+#include <optional>
+#include <string>
+
+#include "base/status.h"
+
+namespace tensorferry {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "`=` and `|` are read as little-endian");
+
+// Names that NumPy or ml_dtypes knows and torch has no type for; their type strings are recognised by kind and size.
+constexpr auto kNamesWithoutTensor = std::to_array<std::string_view>({
+    "longdouble",   "clongdouble",     "float96",       "float128",      "complex192",  "complex256", "str",
+    "bytes",        "void",            "datetime64",    "timedelta64",   "float8_e3m4", "float8_e4m3",
+    "float8_e4m3b11fnuz", "float6_e2m3fn", "float6_e3m2fn", "float4_e2m1fn", "int4", "uint4", "int2", "uint2",
+    "int1",         "uint1",           "bcomplex32",
+});
+
+struct TypeString {
+  char order = '|';     // One of < > = |.
+  char kind = 0;        // NumPy's kind character.
+  std::size_t size = 0; // Bytes, or characters for U; 0 = not given.
+  bool has_unit = false; // `[ns]` follows.
+};
+
+constexpr bool IsOneOf(char c, std::string_view set) { return set.find(c) != std::string_view::npos; }
+
+// `[<>=|]? kind digits? [unit]?`; nothing if `text` is of another form.
+std::optional<TypeString> ReadTypeString(std::string_view text) {
+  TypeString type;
+  if (!text.empty() && IsOneOf(text.front(), "<>=|")) {
+    type.order = text.front();
+    text.remove_prefix(1);
+  }
+  if (text.empty() || !IsOneOf(text.front(), "biufcmMOSUVTW")) return std::nullopt;
+  type.kind = text.front();
+  text.remove_prefix(1);
+  if (!text.empty() && text.front() == '0' && text.size() > 1) return std::nullopt;  // `f04` is not a spelling.
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), type.size);
+  const bool has_size = error == std::errc();
+  if (!has_size && error != std::errc::invalid_argument) return std::nullopt;
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  if (IsOneOf(type.kind, "mM") && text.size() > 2 && text.front() == '[' && text.back() == ']') {
+    type.has_unit = true;
+    text = {};
+  }
+  if (!text.empty()) return std::nullopt;
+  if (!has_size && type.kind != 'O') return std::nullopt;  // Bare `f` or `l` mean another width on each platform.
+  return type;
+}
+
+// Whether a big-endian mark means anything for this type; NumPy drops it elsewhere (`>i1` is `|i1`).
+bool OrderMatters(const TypeString& type) {
+  return IsOneOf(type.kind, "mMU") || (IsOneOf(type.kind, "iufc") && type.size > 1);
+}
+
+// The table's dtype of this kind and size.
+std::optional<DType> FindByKind(const TypeString& type) {
+  const auto matches = [&](const DTypeInfo& row) {
+    return row.descr.size() > 2 && row.descr[1] == type.kind && row.descr.substr(2) == fmt::to_string(type.size);
+  };
+  const auto row = std::ranges::find_if(kDTypes, matches);
+  return row == kDTypes.end() ? std::nullopt : std::optional(row->dtype);
+}
+
+// Type strings that NumPy itself writes for types without a torch form.
+bool KnownWithoutTensor(const TypeString& type) {
+  switch (type.kind) {
+    case 'f': return type.size == 12 || type.size == 16;  // longdouble
+    case 'c': return type.size == 24 || type.size == 32;  // clongdouble
+    case 'm':
+    case 'M': return type.size == 8;
+    case 'S':
+    case 'U':
+    case 'V':
+    case 'T': return true;
+    default: return false;
+  }
+}
+
+// Structured and subarray types: `[('a', '<f4')]`, `{'names': …}`, `(2,3)f4`, `i4,f4`.
+bool IsCompound(std::string_view text) {
+  return !text.empty() && (IsOneOf(text.front(), "[{(") || text.find(',') != std::string_view::npos);
+}
+
+absl::Status Refuse(Reason reason, std::string_view text, std::string_view why) {
+  return MakeError(reason, fmt::format("dtype {} {}", Quote(text), why),
+                   {.field = "dtype", .expected = "a NumPy type string or name that torch has", .actual = Quote(text)});
+}
+
+absl::Status RefuseUnsupported(std::string_view text) {
+  return Refuse(Reason::kUnsupportedDtype, text, "is not supported: torch has no such dtype");
+}
+
+absl::Status RefuseOutsideFromNumpy(std::string_view text) {
+  return Refuse(Reason::kUnsupportedDtype, text, "is not one of the 14 that torch.from_numpy takes");
+}
+
+absl::StatusOr<SourceDType> ParseTypeString(const TypeString& type, std::string_view text, Fidelity fidelity) {
+  const bool big_endian = type.order == '>' && OrderMatters(type);
+  if (type.kind == 'O') {
+    return Refuse(Reason::kObjectDtype, text, "holds Python objects: a tensor cannot, and nothing is ever unpickled");
+  }
+  const std::optional<DType> dtype = FindByKind(type);
+  if (fidelity == Fidelity::kStrict && big_endian && (dtype || KnownWithoutTensor(type))) {
+    return MakeError(Reason::kByteOrder, fmt::format("dtype {} is big-endian; torch.from_numpy takes native order only", Quote(text)),
+                     {.field = "dtype", .expected = "little-endian", .actual = Quote(text)});
+  }
+  if (dtype) {
+    if (fidelity == Fidelity::kStrict && !Info(*dtype).in_from_numpy) return RefuseOutsideFromNumpy(text);
+    return SourceDType{*dtype, big_endian};
+  }
+  if (IsAmbiguousVoid(text, type.size)) {
+    return Refuse(Reason::kAmbiguousDtype, text,
+                  "is how NumPy saves several types: name the one meant, such as bfloat16 or float8_e4m3fn");
+  }
+  if (KnownWithoutTensor(type)) return RefuseUnsupported(text);
+  return Refuse(Reason::kBadDtype, text, "is not a NumPy type string: no such kind and size");
+}
+
+}  // namespace
+
+bool IsAmbiguousVoid(std::string_view text, std::size_t itemsize) {
+  const std::optional<TypeString> type = ReadTypeString(text);
+  if (!type || type->size != itemsize) return false;
+  return (type->kind == 'V' && (itemsize == 1 || itemsize == 2 || itemsize == 4)) ||
+         (type->kind == 'W' && itemsize == 4);
+}
+
+absl::StatusOr<SourceDType> ParseDType(std::string_view text, Fidelity fidelity) {
+  if (const std::optional<DType> dtype = DTypeByName(text)) {
+    if (fidelity == Fidelity::kStrict && !Info(*dtype).in_from_numpy) return RefuseOutsideFromNumpy(text);
+    return SourceDType{*dtype};
+  }
+  if (const std::optional<TypeString> type = ReadTypeString(text)) return ParseTypeString(*type, text, fidelity);
+  if (text == "object") {
+    return Refuse(Reason::kObjectDtype, text, "holds Python objects: a tensor cannot, and nothing is ever unpickled");
+  }
+  const bool with_unit = text.starts_with("datetime64[") || text.starts_with("timedelta64[");
+  if (with_unit || std::ranges::count(kNamesWithoutTensor, text) > 0 || IsCompound(text)) return RefuseUnsupported(text);
+  return Refuse(Reason::kBadDtype, text, "is neither a NumPy type string such as '<f4' nor a name such as 'float32'");
+}
+
+}  // namespace tensorferry

@@ -1,0 +1,23 @@
+"""One server per test process, shared by every test that starts none of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from harness import Server, connect_stub
+from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    with Server() as running:
+        yield running
+        assert running.alive(), running.log()
+        assert running.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def stub(server: Server) -> Iterator[TensorServiceStub]:
+    with connect_stub(server.address) as connected:
+        yield connected

@@ -1,0 +1,157 @@
+"""Starts real `tensorferry-server` processes on free ports and looks at them from outside, through /proc."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
+
+REPO_ROOT = Path(__file__).resolve().parents[2]
+SERVER = Path(os.environ.get("TENSORFERRY_SERVER", REPO_ROOT / "build/release/bin/tensorferry-server"))
+PROTO = REPO_ROOT / "proto/tensorferry/v1/tensor_service.proto"
+
+MIB = 1 << 20
+TIMEOUT_S = 60  # Until a hung server fails the test; nothing is expected to take that long.
+
+READY_LINE = re.compile(r"tensorferry-server ready((?: grpc=\S+)+) admin=off\n")
+
+
+def server_command(*flags: str) -> list[str]:
+    """The command line of a server on a free port."""
+    return [str(SERVER), "--listen", "127.0.0.1:0", *flags]
+
+
+def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's environment, without what a server would take for its own configuration."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("TENSORFERRY_")}
+    return {**inherited, **(extra or {})}
+
+
+def run_to_exit(*flags: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs a server that is expected to end by itself."""
+    return subprocess.run(
+        server_command(*flags),
+        env=clean_environment(environment),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Polls `condition`, for facts such as /proc's that announce no change of theirs."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < deadline, f"still not true: {what}"
+        time.sleep(0.02)
+
+
+class Server:
+    """A running server. Ready when constructed; `stop` or the end of the `with` block ends it."""
+
+    def __init__(self, *flags: str, environment: Mapping[str, str] | None = None) -> None:
+        self._log = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(
+            server_command(*flags),
+            env=clean_environment(environment),
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+        )
+        self.ready_line = self._first_line()
+        match = READY_LINE.fullmatch(self.ready_line)
+        if match is None:
+            self.kill()
+            raise AssertionError(f"not a ready line: {self.ready_line!r}\n{self.log()}")
+        self.addresses = [word.removeprefix("grpc=") for word in match[1].split()]
+        self.address = self.addresses[0]
+
+    def _first_line(self) -> str:
+        assert self.process.stdout is not None
+        readable, _, _ = select.select([self.process.stdout], [], [], TIMEOUT_S)
+        return self.process.stdout.readline() if readable else ""
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def log(self) -> str:
+        """All that the server wrote to stderr."""
+        self._log.flush()
+        return os.pread(self._log.fileno(), os.fstat(self._log.fileno()).st_size, 0).decode()
+
+    def terminate(self, signum: signal.Signals = signal.SIGTERM) -> None:
+        self.process.send_signal(signum)
+
+    def wait(self) -> int:
+        """The exit code, once the process has ended; what it still wrote to stdout goes to `trailing_stdout`."""
+        self.trailing_stdout, _ = self.process.communicate(timeout=TIMEOUT_S)
+        return self.process.returncode
+
+    def stop(self) -> int:
+        self.terminate()
+        return self.wait()
+
+    def kill(self) -> None:
+        if self.alive():
+            self.process.kill()
+        self.process.wait(TIMEOUT_S)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        self._log.close()
+
+    def _status(self, key: str) -> int:
+        text = Path(f"/proc/{self.pid}/status").read_text()
+        return int(re.search(rf"^{key}:\s+(\d+)", text, re.MULTILINE)[1])  # type: ignore[index]
+
+    def rss(self) -> int:
+        """Resident memory, in bytes."""
+        return self._status("VmRSS") * 1024
+
+    def peak_rss(self) -> int:
+        """The most memory that was ever resident, in bytes."""
+        return self._status("VmHWM") * 1024
+
+    def threads(self) -> int:
+        return self._status("Threads")
+
+    def descriptors(self) -> int:
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+
+@contextmanager
+def connect(address: str) -> Iterator[grpc.Channel]:
+    """A connection of its own (channels to one address share theirs by default), without message limits of the client's."""
+    options = [
+        ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.max_receive_message_length", -1),
+    ]
+    with grpc.insecure_channel(address, options) as channel:
+        yield channel
+
+
+@contextmanager
+def connect_stub(address: str) -> Iterator[TensorServiceStub]:
+    with connect(address) as channel:
+        yield TensorServiceStub(channel)  # type: ignore[no-untyped-call]
