@@ -1,0 +1,36 @@
+"""NumPy arrays to torch tensors on a tensorferry server, with a receipt for each.
+
+>>> with tensorferry.Client("localhost:8001") as client:
+...     print(client.convert(np.array([1, 2, 3, 4], dtype=np.int16)).dtype)
+int16
+"""
+
+from tensorferry._errors import (
+    DeadlineError,
+    ProtocolError,
+    RefusedError,
+    TensorferryError,
+    TransportError,
+    VerificationError,
+)
+from tensorferry._info import DtypeInfo, HealthStatus, Model, ServerInfo, TensorSpec
+from tensorferry._receipt import Receipt
+from tensorferry.client import Client
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Client",
+    "DeadlineError",
+    "DtypeInfo",
+    "HealthStatus",
+    "Model",
+    "ProtocolError",
+    "Receipt",
+    "RefusedError",
+    "ServerInfo",
+    "TensorSpec",
+    "TensorferryError",
+    "TransportError",
+    "VerificationError",
+]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Any
 
 import ml_dtypes  # noqa: F401  Registers bfloat16, float8_… as names that np.dtype knows.
 import numpy as np
@@ -19,20 +20,20 @@ _USER_DTYPE = 2  # Value of np.dtype.isbuiltin for types that a package register
 
 
 class WireArray:
-    """One array on its way to the server, in its own byte order and, where it is contiguous, in its own layout.
+    """One array on its way to the server: in its own byte order and, where contiguous, its own layout.
 
     Borrows the array's memory: nothing may change it until the response is there.
 
     Attributes:
         dtype: As the wire spells it: `>f4`, or the name where NumPy has no unambiguous type string.
-        canonical_dtype: NumPy's or ml_dtypes' name without byte order, the one that torch uses as well: `float32`.
+        canonical_dtype: The NumPy or ml_dtypes name, without byte order, which is torch's as well: `float32`.
         shape: Elements per dimension.
         nbytes: Bytes of the elements.
         digest: Of the elements, keeping pace with `chunks`; None if not wanted.
     """
 
     def __init__(
-        self, array: npt.ArrayLike, *, name: str = "", dtype: Optional[npt.DTypeLike] = None, digest: bool = True
+        self, array: npt.ArrayLike, *, name: str = "", dtype: npt.DTypeLike | None = None, digest: bool = True
     ) -> None:
         """Takes `dtype` as what the elements of a void array really are (np.load makes bfloat16 `|V2`).
 
@@ -63,7 +64,8 @@ class WireArray:
         """Yields the elements as they travel, at most `limit` bytes at a time, the digest keeping pace."""
         for block in element_blocks(self._elements, self._wire_dtype, limit):
             if self.digest is not None:
-                self.digest.advance()  # First, because after the last chunk another thread may ask for the digest.
+                # Before the chunk goes: after the last one another thread may ask for the digest.
+                self.digest.advance()
             yield bytes(block)
 
     def inline(self) -> pb.Array:
@@ -87,25 +89,24 @@ class WireArray:
 def to_array(metadata: pb.TensorMetadata, elements: npt.NDArray[np.uint8]) -> Array:
     """Gives the bytes of a tensor its dtype and shape; the array owns `elements`.
 
-    Errors: ProtocolError if the dtype is unknown to the installed ml_dtypes, or if dtype, shape and bytes do not fit.
+    Errors: ProtocolError if NumPy and ml_dtypes do not know the dtype, or dtype, shape and bytes do not fit.
     """
     try:
         dtype: np.dtype[Any] = np.dtype(metadata.dtype)
     except TypeError as error:
         raise ProtocolError(
-            f"tensor '{metadata.name}': dtype '{metadata.dtype}' is unknown to the installed NumPy and ml_dtypes"
+            f"tensor '{metadata.name}': this NumPy and ml_dtypes know no dtype '{metadata.dtype}'"
         ) from error
-    try:
-        array = elements.view(dtype.newbyteorder("<")).reshape(tuple(metadata.shape))
-    except ValueError as error:
+    shape = tuple(metadata.shape)
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != elements.nbytes:
         raise ProtocolError(
-            f"tensor '{metadata.name}': {dtype} with shape {list(metadata.shape)} in {elements.nbytes} bytes"
-        ) from error
-    return array
+            f"tensor '{metadata.name}': {dtype} with shape {list(shape)} in {elements.nbytes} bytes"
+        )
+    return elements.view(dtype.newbyteorder("<")).reshape(shape)
 
 
 def _relabel(array: Array, dtype: npt.DTypeLike) -> tuple[Array, str]:
-    """Returns the void array as one of `dtype`, or as it is with the name to send if NumPy does not know it."""
+    """Returns the void array as one of `dtype`, or, if NumPy knows none, as it is with the name to send."""
     if array.dtype.type is not np.void or array.dtype.fields is not None:
         raise ValueError(f"dtype= says what void elements are; this array's are {array.dtype}")
     try:
@@ -113,5 +114,5 @@ def _relabel(array: Array, dtype: npt.DTypeLike) -> tuple[Array, str]:
     except TypeError:
         return array, str(dtype)
     if known.itemsize != array.dtype.itemsize:
-        raise ValueError(f"dtype {known} has {known.itemsize} bytes, elements of {array.dtype} {array.dtype.itemsize}")
+        raise ValueError(f"dtype= {known} has {known.itemsize} bytes per element, {array.dtype} does not")
     return array.view(known), ""

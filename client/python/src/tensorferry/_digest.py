@@ -44,4 +44,4 @@ def _canonical_blocks(array: Array) -> Iterator[memoryview]:
     blocks = element_blocks(array, array.dtype.newbyteorder("<"), _BLOCK_NBYTES)
     if array.dtype != np.bool_:
         return blocks
-    return (memoryview(np.not_equal(np.frombuffer(block, np.uint8), 0).view(np.uint8)) for block in blocks)
+    return (np.not_equal(np.frombuffer(block, np.uint8), 0).view(np.uint8).data for block in blocks)

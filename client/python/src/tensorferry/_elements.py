@@ -11,21 +11,20 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def element_blocks(array: Array, dtype: np.dtype[Any], limit: int) -> Iterator[memoryview]:
-    """Yields the elements in C order, converted to the byte order of `dtype`, as blocks of at most `limit` bytes.
+    """Yields the elements in C order, in the byte order of `dtype`, as blocks of at most `limit` bytes.
 
-    A block borrows the array's memory where its layout allows, else one block's worth of scratch memory is taken at a
-    time; a full copy is never made. `dtype` may differ from the array's own in byte order only. Where a copy is
-    needed, a block has at least one element, however small `limit` is.
+    A block borrows the array's memory where its layout allows, else it is a copy, of one element at least;
+    the array is never copied as a whole. `dtype` may differ from the array's own in byte order only.
     """
     if array.nbytes == 0:
         return
     if array.flags.c_contiguous and array.dtype == dtype:
-        flat = memoryview(array.reshape(-1).view(np.uint8))
+        flat = array.reshape(-1).view(np.uint8).data
         for start in range(0, flat.nbytes, limit):
             yield flat[start : start + limit]
     else:
         for part in _parts(array, limit):
-            yield memoryview(np.array(part, dtype=dtype, order="C").reshape(-1).view(np.uint8))
+            yield np.array(part, dtype=dtype, order="C").reshape(-1).view(np.uint8).data
 
 
 def _parts(array: Array, limit: int) -> Iterator[Array]:

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def enum_name(enum: Any, value: int) -> str:
-    """Returns the name without the enum's prefix ("READY"), or the number if a newer server sent one unknown here."""
+    """Returns the name without the enum's prefix ("READY"), or the number where this client has none."""
     known = enum.DESCRIPTOR.values_by_number.get(value)
     if known is None:
         return str(value)

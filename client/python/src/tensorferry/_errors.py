@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Optional
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from tensorferry.v1 import tensor_service_pb2 as pb
@@ -41,8 +42,8 @@ class TensorferryError(Exception):
         message: str,
         *,
         reason: str = "",
-        metadata: Optional[Mapping[str, str]] = None,
-        retry_after: Optional[float] = None,
+        metadata: Mapping[str, str] | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(f"{reason or code.name}: {message}")
         self.code = code
@@ -95,8 +96,9 @@ def from_rpc_error(error: grpc.RpcError) -> TensorferryError:
     """Translates the status that a call ended with, and its `grpc-status-details-bin`."""
     info = error_details_pb2.ErrorInfo()
     retry = error_details_pb2.RetryInfo()
-    for detail in _details(error):
-        detail.Unpack(info) or detail.Unpack(retry)
+    with suppress(DecodeError):  # Details that do not parse are as good as none.
+        for detail in _details(error):
+            detail.Unpack(info) or detail.Unpack(retry)
     if info.domain != _DOMAIN:
         info.Clear()
     retry_after = retry.retry_delay.ToTimedelta().total_seconds() if retry.HasField("retry_delay") else None
@@ -113,7 +115,7 @@ def translated() -> Iterator[None]:
 
 
 def _make(
-    code: grpc.StatusCode, message: str, reason: str, metadata: Mapping[str, str], retry_after: Optional[float]
+    code: grpc.StatusCode, message: str, reason: str, metadata: Mapping[str, str], retry_after: float | None
 ) -> TensorferryError:
     kind: type[TensorferryError] = RefusedError
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Optional
 
 from tensorferry._arrays import WireArray
 from tensorferry._digest import element_digest
@@ -48,11 +47,11 @@ class Receipt:
     nbytes: int
     device: str
     digest: bytes
-    digest_equal: Optional[bool]
-    data: Optional[Array] = field(default=None, compare=False, repr=False)
+    digest_equal: bool | None
+    data: Array | None = field(default=None, compare=False, repr=False)
 
 
-def make_receipt(sent: WireArray, tensor: pb.TensorMetadata, data: Optional[Array]) -> Receipt:
+def make_receipt(sent: WireArray, tensor: pb.TensorMetadata, data: Array | None) -> Receipt:
     """Puts what the server stated next to what was sent."""
     stated = tensor.receipt
     return Receipt(
@@ -75,7 +74,7 @@ def make_receipt(sent: WireArray, tensor: pb.TensorMetadata, data: Optional[Arra
 
 
 def verify(receipt: Receipt, sent: WireArray) -> None:
-    """Errors: VerificationError if dtype, shape, digest or returned data are not those of the array that was sent."""
+    """Errors: VerificationError if dtype, shape, digest or returned data are not those of the array."""
     if not receipt.dtype_equal:
         raise VerificationError("dtype", sent.canonical_dtype, receipt.dtype, receipt)
     if receipt.shape != sent.shape:

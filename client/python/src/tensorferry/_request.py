@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Optional, TypeVar
+from typing import Generic, TypeVar
 
 import numpy.typing as npt
 
@@ -101,7 +101,7 @@ class ConvertRequest(Request[Receipt]):
     """Converts one array to its receipt."""
 
     def __init__(
-        self, array: npt.ArrayLike, name: str, dtype: Optional[npt.DTypeLike], options: Options, limits: Limits
+        self, array: npt.ArrayLike, name: str, dtype: npt.DTypeLike | None, options: Options, limits: Limits
     ) -> None:
         super().__init__([WireArray(array, name=name, dtype=dtype, digest=options.digest)], options, limits)
 

@@ -14,14 +14,15 @@ Received = tuple[pb.TensorMetadata, Optional[npt.NDArray[np.uint8]]]
 
 
 class Response:
-    """A ConvertResponse, complete once all announced bytes came. Chunks go straight into their tensor's memory.
+    """A ConvertResponse and the elements of its tensors; chunks go straight into their tensor's memory.
 
     Attributes:
         tensors, outputs: Metadata and bytes of each tensor, in order; None for bytes that were not asked for.
     """
 
     def __init__(self, message: pb.ConvertResponse) -> None:
-        self._room: list[memoryview] = []  # What is still missing of each chunked tensor, in order of arrival.
+        # What is still missing of each chunked tensor, in order of arrival.
+        self._room: list[memoryview] = []
         self.tensors = [self._receive(tensor) for tensor in message.tensors]
         self.outputs = [self._receive(tensor) for tensor in message.outputs]
 
@@ -46,5 +47,5 @@ class Response:
             return tensor.metadata, np.frombuffer(tensor.data, np.uint8).copy()
         elements = np.empty(tensor.chunked_nbytes, np.uint8)
         if elements.nbytes:
-            self._room.append(memoryview(elements))
+            self._room.append(elements.data)
         return tensor.metadata, elements

@@ -1,9 +1,9 @@
-"""One ConvertStream without its I/O: which request is answered by which messages, and how many may be under way."""
+"""One ConvertStream without its I/O: which messages answer which request, and when to send another."""
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Generic, Optional, TypeVar, Union
+from typing import Generic, TypeVar
 
 import grpc
 
@@ -24,31 +24,37 @@ class StreamState(Generic[T]):
     def __init__(self) -> None:
         self._pending: deque[Request[T]] = deque()
         self._pending_nbytes = 0
-        self._response: Optional[Response] = None
+        self._ended = False
+        self._response: Response | None = None
 
     @property
-    def idle(self) -> bool:
-        """Every request is answered."""
-        return not self._pending
-
-    @property
-    def has_room(self) -> bool:
+    def wants_request(self) -> bool:
         """One more request may be sent before the oldest is answered."""
-        return len(self._pending) < _MAX_PENDING and self._pending_nbytes < _MAX_PENDING_NBYTES
+        has_room = len(self._pending) < _MAX_PENDING and self._pending_nbytes < _MAX_PENDING_NBYTES
+        return has_room and not self._ended
 
-    def add(self, request: Request[T]) -> None:
-        self._pending.append(request)
-        self._pending_nbytes += request.nbytes
+    @property
+    def done(self) -> bool:
+        """No request is to come, and every one is answered."""
+        return self._ended and not self._pending
 
-    def receive(self, message: Optional[pb.ConvertStreamResponse]) -> Union[T, TensorferryError, None]:
+    def add(self, request: Request[T] | None) -> None:
+        """Takes a request that is about to be sent; None: it was the last."""
+        if request is None:
+            self._ended = True
+        else:
+            self._pending.append(request)
+            self._pending_nbytes += request.nbytes
+
+    def receive(self, message: pb.ConvertStreamResponse | None) -> T | TensorferryError | None:
         """Takes the next message (None: the stream ended without an error).
 
         Returns the oldest request's result, or its error, when this message completes it, else None.
         Errors: ProtocolError, TransportError: the stream is of no use any more.
         """
         if message is None:
-            count = len(self._pending)
-            raise TransportError(grpc.StatusCode.UNAVAILABLE, f"the stream ended before {count} requests were answered")
+            unanswered = f"the stream ended with {len(self._pending)} requests unanswered"
+            raise TransportError(grpc.StatusCode.UNAVAILABLE, unanswered)
         if self._response is not None:
             if message.WhichOneof("part") != "chunk":
                 raise ProtocolError("a response came before the chunks of the last one")

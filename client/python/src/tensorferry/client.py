@@ -1,0 +1,215 @@
+"""The blocking client."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Literal, Optional, TypeVar, overload
+
+import grpc
+import numpy.typing as npt
+
+from tensorferry._base import BaseClient, OnError, health_request, to_limits, unless_error
+from tensorferry._elements import Array
+from tensorferry._errors import TensorferryError, translated
+from tensorferry._info import HealthStatus, Model, ServerInfo, to_models, to_server_info
+from tensorferry._receipt import Receipt
+from tensorferry._request import ConvertRequest, InferRequest, Limits, Options, Request
+from tensorferry._response import Response
+from tensorferry._stream import StreamState
+from tensorferry.v1 import tensor_service_pb2 as pb
+
+T = TypeVar("T")
+Outbox = queue.SimpleQueue[Optional[Request[T]]]
+
+
+class Client(BaseClient):
+    """A connection to a tensorferry server. Threads may share it.
+
+    All methods raise TensorferryErrors: RefusedError, DeadlineError, TransportError, ProtocolError.
+    """
+
+    _transport = grpc
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connection and all calls under way."""
+        self._channel.close()
+
+    def convert(
+        self,
+        array: npt.ArrayLike,
+        *,
+        name: str = "",
+        dtype: npt.DTypeLike | None = None,
+        strict: bool = False,
+        return_data: bool = False,
+        digest: bool = True,
+        timeout: float | None = None,
+    ) -> Receipt:
+        """Makes a torch tensor of `array` on the server.
+
+        Arrays above 4 MiB travel in chunks that borrow the array's memory.
+
+        Args:
+            name: A label, echoed in the receipt.
+            dtype: What the elements of a void array are: np.load makes bfloat16 `|V2`.
+            strict: Refuse what `torch.from_numpy` would refuse.
+            return_data: Fetch the tensor's elements as `Receipt.data`.
+            digest: Prove the elements by digests taken on both sides.
+            timeout: Seconds; None: the client's.
+        """
+        options = Options(strict, return_data, digest, self._verify)
+        limits = self._get_limits(timeout)
+        return self._call(ConvertRequest(array, name, dtype, options, limits), timeout)
+
+    @overload
+    def convert_many(
+        self,
+        arrays: Iterable[npt.ArrayLike],
+        *,
+        dtype: npt.DTypeLike | None = ...,
+        strict: bool = ...,
+        return_data: bool = ...,
+        digest: bool = ...,
+        on_error: Literal["raise"] = ...,
+        timeout: float | None = ...,
+    ) -> Iterator[Receipt]: ...
+
+    @overload
+    def convert_many(
+        self,
+        arrays: Iterable[npt.ArrayLike],
+        *,
+        dtype: npt.DTypeLike | None = ...,
+        strict: bool = ...,
+        return_data: bool = ...,
+        digest: bool = ...,
+        on_error: Literal["return"],
+        timeout: float | None = ...,
+    ) -> Iterator[Receipt | TensorferryError]: ...
+
+    def convert_many(
+        self,
+        arrays: Iterable[npt.ArrayLike],
+        *,
+        dtype: npt.DTypeLike | None = None,
+        strict: bool = False,
+        return_data: bool = False,
+        digest: bool = True,
+        on_error: OnError = "raise",
+        timeout: float | None = None,
+    ) -> Iterator[Receipt | TensorferryError]:
+        """Converts arrays over one stream and yields their receipts in the same order.
+
+        `arrays` is consumed lazily, in the caller's thread, ahead of the receipts by at most 32 arrays and
+        about 32 MiB. An array above 4 MiB must not change before its receipt is there.
+
+        Args:
+            on_error: For an array that is refused or not equal, "raise" ends the stream there, "return"
+                yields the error in the receipt's place and goes on. A broken stream always raises.
+            timeout: Seconds for the whole stream; None: the client's.
+
+        The other arguments are those of `convert`.
+        """
+        options = Options(strict, return_data, digest, self._verify)
+        limits = self._get_limits(timeout)
+        requests = (ConvertRequest(array, "", dtype, options, limits) for array in arrays)
+        for outcome in self._stream(requests, timeout):
+            yield outcome if on_error == "return" else unless_error(outcome)
+
+    def infer(
+        self,
+        model: str,
+        inputs: Mapping[str, npt.ArrayLike],
+        *,
+        version: str = "",
+        outputs: Sequence[str] = (),
+        strict: bool = False,
+        digest: bool = True,
+        timeout: float | None = None,
+    ) -> dict[str, Array]:
+        """Runs a model on named arrays and returns its outputs by name, those that NumPy lacks as ml_dtypes.
+
+        Inputs are verified as `convert` does it. They and the outputs may be of any size.
+
+        Args:
+            version: Of the model; "": the server's choice.
+            outputs: The names wanted, in the order wanted; (): all.
+        """
+        options = Options(strict=strict, digest=digest, verify=self._verify)
+        limits = self._get_limits(timeout)
+        return self._call(InferRequest(model, version, inputs, outputs, options, limits), timeout)
+
+    def server_info(self, *, timeout: float | None = None) -> ServerInfo:
+        """Returns version, limits and dtypes of the server."""
+        with translated():
+            info = self._stub.GetServerInfo(pb.GetServerInfoRequest(), **self._call_settings(timeout))
+        return to_server_info(info)
+
+    def models(self, *, timeout: float | None = None) -> list[Model]:
+        """Returns every model version, by name, then version."""
+        with translated():
+            models = self._stub.ListModels(pb.ListModelsRequest(), **self._call_settings(timeout))
+        return to_models(models)
+
+    def health(self, service: str = "", *, timeout: float | None = None) -> HealthStatus:
+        """Asks the standard health service; "" is the server as a whole. RefusedError: no such service."""
+        with translated():
+            status = self._check_health(health_request(service), **self._call_settings(timeout))
+        return HealthStatus(status.value)
+
+    def _get_limits(self, timeout: float | None) -> Limits:
+        if self._limits is None:
+            self._limits = to_limits(self.server_info(timeout=timeout))
+        return self._limits
+
+    def _call(self, request: Request[T], timeout: float | None) -> T:
+        if request.fits_unary:
+            with translated():
+                message = self._stub.Convert(request.message, **self._call_settings(timeout))
+            return request.finish(Response(message))
+        (outcome,) = self._stream(iter([request]), timeout)
+        return unless_error(outcome)
+
+    def _stream(
+        self, requests: Iterator[Request[T]], timeout: float | None
+    ) -> Iterator[T | TensorferryError]:
+        """Sends requests, on gRPC's thread, while it yields what became of them."""
+        state = StreamState[T]()
+        outbox: Outbox[T] = queue.SimpleQueue()
+        call = self._stub.ConvertStream(_outgoing(outbox), **self._call_settings(timeout))
+        try:
+            while not state.done:
+                if state.wants_request:
+                    request = next(requests, None)
+                    state.add(request)
+                    outbox.put(request)
+                    continue
+                with translated():
+                    message = next(call, None)
+                outcome = state.receive(message)
+                if outcome is not None:
+                    yield outcome
+            with translated():
+                for message in call:
+                    state.receive(message)
+        finally:
+            outbox.put(None)
+            call.cancel()
+
+
+def _outgoing(outbox: Outbox[T]) -> Iterator[pb.ConvertStreamRequest]:
+    for request in iter(outbox.get, None):
+        yield from request.stream_messages()
