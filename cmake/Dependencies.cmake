@@ -1,6 +1,7 @@
 # Everything that is not ours, as targets. Headers of others are SYSTEM: their warnings are not ours.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
+find_package(OpenSSL REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 
@@ -59,3 +60,11 @@ if(NOT Torch_DIR)
   set(Torch_DIR ${torch_cmake_prefix}/Torch CACHE PATH "Folder of TorchConfig.cmake")
 endif()
 find_package(Torch 2.11 REQUIRED)
+
+# Torch's include folder holds its own copies of protobuf's and fmt's headers: -idirafter puts it behind the system's.
+add_library(tensorferry_torch INTERFACE)
+add_library(tensorferry::torch ALIAS tensorferry_torch)
+foreach(directory IN LISTS TORCH_INCLUDE_DIRS)
+  target_compile_options(tensorferry_torch INTERFACE "SHELL:-idirafter ${directory}")
+endforeach()
+target_link_libraries(tensorferry_torch INTERFACE $<TARGET_FILE:torch_cpu> $<TARGET_FILE:c10>)

@@ -13,6 +13,7 @@ namespace {
 // Payload keys of the statuses we make; the metadata keys are also those of ErrorInfo.metadata.
 constexpr std::string_view kReasonKey = "tensorferry/reason";
 constexpr std::string_view kRetryKey = "tensorferry/retry_after_ms";
+constexpr std::string_view kLogKey = "tensorferry/log_text";
 constexpr std::string_view kMetadataPrefix = "tensorferry/metadata/";
 
 absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
@@ -33,6 +34,7 @@ absl::Status MakeError(Reason reason, std::string_view message, const ErrorDetai
   if (details.retry_after.count() > 0) {
     status.SetPayload(View(kRetryKey), absl::Cord(fmt::format("{}", details.retry_after.count())));
   }
+  if (!details.log_text.empty()) status.SetPayload(View(kLogKey), absl::Cord(details.log_text));
   return status;
 }
 
@@ -47,7 +49,7 @@ absl::Status InArray(std::string_view array_name, const absl::Status& error) {
 Failure DescribeError(const absl::Status& error) {
   const absl::optional<absl::Cord> name = error.GetPayload(View(kReasonKey));
   const auto reason = name ? ParseReason(std::string(*name)) : std::nullopt;
-  if (!reason) return {.reason = Reason::kInternal, .message = "internal error"};
+  if (!reason) return {.message = "internal error", .log_text = error.ToString()};
 
   Failure failure{.reason = *reason, .message = std::string(error.message())};
   error.ForEachPayload([&](absl::string_view key, const absl::Cord& cord) {
@@ -57,6 +59,8 @@ Failure DescribeError(const absl::Status& error) {
       std::int64_t count = 0;
       std::from_chars(value.data(), value.data() + value.size(), count);
       failure.retry_after = std::chrono::milliseconds(count);
+    } else if (type == kLogKey) {
+      failure.log_text = value;
     } else if (type.starts_with(kMetadataPrefix)) {
       failure.metadata.emplace(type.substr(kMetadataPrefix.size()), value);
     }

@@ -19,6 +19,7 @@ struct ErrorDetails {
   std::string actual;    // What came: "23".
   std::string limit;     // The limit that was passed, in the field's own unit.
   std::chrono::milliseconds retry_after{0};  // 0: the same request will not succeed later.
+  std::string log_text;  // For our log only, never for the caller: a library's own words, which may hold paths.
 };
 
 // An error with the code that belongs to `reason`. `message` is one line for people: it says what was expected and what
@@ -34,6 +35,7 @@ struct Failure {
   std::string message;
   std::map<std::string, std::string> metadata;  // array, field, expected, actual, limit, as they apply.
   std::chrono::milliseconds retry_after{0};
+  std::string log_text;
 };
 
 // Read an error back. A status that MakeError did not make is INTERNAL, and its message is not passed on.

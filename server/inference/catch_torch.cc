@@ -1,0 +1,45 @@
+#include "inference/catch_torch.h"
+
+#include <fmt/format.h>
+
+#include <regex>
+
+namespace tensorferry::inference {
+namespace {
+
+// The line that says what went wrong: TorchScript puts two tracebacks, with the paths of the author's machine, before it.
+std::string LastLine(std::string_view text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
+  if (const auto newline = text.rfind('\n'); newline != std::string_view::npos) text.remove_prefix(newline + 1);
+  for (const std::string_view prefix : {"RuntimeError: ", "torch.jit.Error: "}) {
+    if (text.starts_with(prefix)) text.remove_prefix(prefix.size());
+  }
+  return std::string(text);
+}
+
+bool NamesAPath(const std::string& line) {
+  static const std::regex path(R"((^|[\s'"(])/[^\s/]+/|0x[0-9a-f]{6,})");
+  return std::regex_search(line, path);
+}
+
+}  // namespace
+
+absl::Status TranslateTorchError(std::string_view text, Reason otherwise) {
+  static const std::regex no_kernel(R"re("(\w+)" not implemented for '(\w+)')re");
+  static const std::regex no_promotion(R"(Promotion for uint16, uint32, uint64 types is not supported[^\n]*)");
+  const std::string whole(text);
+  std::smatch match;
+  if (std::regex_search(whole, match, no_kernel)) {
+    return MakeError(Reason::kOperatorUnsupported,
+                     fmt::format("torch's operator {} has no kernel for dtype {}", match[1].str(), match[2].str()),
+                     {.field = match[1].str(), .actual = match[2].str(), .log_text = whole});
+  }
+  if (std::regex_search(whole, match, no_promotion)) {
+    return MakeError(Reason::kOperatorUnsupported, match[0].str(), {.log_text = whole});
+  }
+  const std::string line = LastLine(text);
+  return MakeError(otherwise, NamesAPath(line) ? "torch refused; the server's log has its words" : line,
+                   {.log_text = whole});
+}
+
+}  // namespace tensorferry::inference

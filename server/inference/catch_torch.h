@@ -1,0 +1,39 @@
+#pragma once
+
+#include <c10/util/Exception.h>
+
+#include <exception>
+#include <new>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "base/status.h"
+
+namespace tensorferry::inference {
+
+// What libtorch says when an operator fails, as an error of ours: OPERATOR_UNSUPPORTED, with operator and dtype, where it
+// has no kernel for the dtype; else `otherwise`, with the last line of the text. The whole text goes to our log only.
+absl::Status TranslateTorchError(std::string_view text, Reason otherwise);
+
+// Run `call`, turning what libtorch throws into a status. The only place in inference/ that catches.
+template <typename Call>
+auto CatchTorch(Reason otherwise, Call&& call) -> absl::StatusOr<std::invoke_result_t<Call>> {
+  try {
+    return std::forward<Call>(call)();
+  } catch (const c10::OutOfMemoryError& error) {
+    return MakeError(Reason::kMemoryBudget, "not enough memory for the tensors",
+                     {.retry_after = std::chrono::milliseconds(1000), .log_text = error.what_without_backtrace()});
+  } catch (const c10::Error& error) {
+    return TranslateTorchError(error.what_without_backtrace(), otherwise);
+  } catch (const std::bad_alloc&) {
+    return MakeError(Reason::kMemoryBudget, "not enough memory for the tensors",
+                     {.retry_after = std::chrono::milliseconds(1000)});
+  } catch (const std::exception& error) {  // TorchScript: JITException, ErrorReport.
+    return TranslateTorchError(error.what(), otherwise);
+  }
+}
+
+}  // namespace tensorferry::inference

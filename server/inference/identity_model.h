@@ -1,0 +1,19 @@
+#pragma once
+
+#include <utility>
+
+#include "inference/model.h"
+
+namespace tensorferry::inference {
+
+// Built in: takes any inputs and gives them back under the same names.
+class IdentityModel final : public Model {
+ public:
+  const ModelInfo& info() const override { return info_; }
+  absl::StatusOr<std::vector<NamedTensor>> Run(std::vector<NamedTensor> inputs) override { return inputs; }
+
+ private:
+  const ModelInfo info_{.name = "identity", .version = "1", .state = ModelState::kReady, .platform = "builtin"};
+};
+
+}  // namespace tensorferry::inference

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tensorferry::inference {
+
+enum class ModelState : std::uint8_t { kLoading, kReady, kUnavailable, kUnloading };
+
+// What a model takes or gives. An empty dtype and shape: the model does not say.
+struct TensorSpec {
+  std::string name;
+  std::string dtype;  // Torch's name without "torch.".
+  std::vector<std::int64_t> shape;  // -1: any size.
+};
+
+// One version of one model, as ListModels shows it.
+struct ModelInfo {
+  std::string name;
+  std::string version;
+  ModelState state = ModelState::kUnavailable;
+  std::string reason;    // Why it is not READY.
+  std::string platform;  // "torchscript", "aotinductor", "builtin".
+  std::vector<TensorSpec> inputs;   // In the order of the forward arguments. Empty: anything.
+  std::vector<TensorSpec> outputs;  // Empty: known only after a run.
+  std::string sha256;               // Hex, of the model file. Empty: built in.
+};
+
+}  // namespace tensorferry::inference

@@ -1,0 +1,62 @@
+#include "inference/tensor.h"
+
+#include <ATen/ops/empty_strided.h>
+#include <ATen/ops/from_blob.h>
+#include <fmt/format.h>
+
+#include <memory>
+#include <utility>
+
+#include "base/status.h"
+#include "inference/torch_dtype.h"
+
+namespace tensorferry::inference {
+
+at::Tensor MakeTensor(ArrayPayload payload) {
+  const ArrayHeader& header = payload.header;
+  const Shape shape = header.shape();
+  const ElementStrides strides = ContiguousStrides(shape, header.fortran_order());
+  const at::IntArrayRef sizes(shape.data(), shape.size());
+  const at::IntArrayRef element_strides(strides.data(), strides.size());
+  const auto options = at::TensorOptions().dtype(ToTorch(header.dtype())).device(at::kCPU);
+  if (header.nbytes() == 0) return at::empty_strided(sizes, element_strides, options);  // A blob may not be null.
+
+  auto owner = std::make_unique<AlignedBuffer>(std::move(payload.elements));
+  void* const data = owner->data();
+  return at::for_blob(data, sizes)
+      .strides(element_strides)
+      .context(owner.release(), [](void* buffer) { delete static_cast<AlignedBuffer*>(buffer); })
+      .options(options)
+      .make_tensor();
+}
+
+absl::StatusOr<TensorMetadata> Describe(const std::string& name, const at::Tensor& tensor) {
+  if (!tensor.defined()) {
+    return MakeError(Reason::kModelFailed, fmt::format("output {} is not set", Quote(name)));
+  }
+  const auto dtype = FromTorch(tensor.scalar_type());
+  if (!dtype || tensor.layout() != at::kStrided) {
+    return MakeError(Reason::kModelFailed, fmt::format("tensor {} is {}, {}, which no NumPy array can hold", Quote(name),
+                                                       c10::toString(tensor.scalar_type()),
+                                                       tensor.layout() == at::kStrided ? "dense" : "not dense"));
+  }
+  TensorMetadata metadata{
+      .name = name,
+      .dtype = std::string(Info(*dtype).name),
+      .numel = tensor.numel(),
+      .itemsize = tensor.element_size(),
+      .nbytes = tensor.numel() * tensor.element_size(),
+      .device = tensor.device().str(),
+  };
+  metadata.shape.assign(tensor.sizes().begin(), tensor.sizes().end());
+  metadata.strides.assign(tensor.strides().begin(), tensor.strides().end());
+  return metadata;
+}
+
+TensorElements ElementsOf(const at::Tensor& tensor) {
+  auto dense = std::make_shared<const at::Tensor>(tensor.to(at::kCPU).resolve_conj().resolve_neg().contiguous());
+  const auto* data = static_cast<const std::byte*>(dense->const_data_ptr());
+  return {.bytes = {data, dense->nbytes()}, .owner = std::move(dense)};
+}
+
+}  // namespace tensorferry::inference

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+
+#include "absl/status/statusor.h"
+
+namespace tensorferry::rpc {
+
+// Counts the requests being worked on, so that a stopping server can refuse new ones and wait for these.
+// Threads:  any.
+// Lifetime: outlives every Pass.
+class CallGate {
+ public:
+  // One request being worked on.
+  class Pass {
+   public:
+    Pass(Pass&& other) noexcept : gate_(std::exchange(other.gate_, nullptr)) {}
+    Pass& operator=(Pass&& other) noexcept {
+      std::swap(gate_, other.gate_);
+      return *this;
+    }
+    ~Pass() {
+      if (gate_ != nullptr) gate_->Leave();
+    }
+
+   private:
+    friend class CallGate;
+    explicit Pass(CallGate* gate) : gate_(gate) {}
+    CallGate* gate_;
+  };
+
+  // Errors: DRAINING once the gate is closed.
+  absl::StatusOr<Pass> Enter();
+
+  void Close();
+
+  // Wait until no request is being worked on. False: some still were at the deadline.
+  bool WaitUntilIdle(std::chrono::steady_clock::time_point deadline);
+
+ private:
+  void Leave();
+
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  int inside_ = 0;
+  bool closed_ = false;
+};
+
+}  // namespace tensorferry::rpc

@@ -1,0 +1,106 @@
+#include "rpc/request_check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/status.h"
+#include "payload/npy.h"
+
+namespace tensorferry::rpc {
+namespace {
+
+constexpr std::size_t kMaxNameBytes = 256;
+
+// C0, DEL, and C1, whose UTF-8 form is 0xC2 0x80 to 0xC2 0x9F.
+bool HasControlCharacter(std::string_view text) {
+  unsigned char previous = 0;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7F || (previous == 0xC2 && byte < 0xA0)) return true;
+    previous = byte;
+  }
+  return false;
+}
+
+absl::Status CheckName(std::string_view field, std::string_view name) {
+  if (name.size() > kMaxNameBytes) {
+    return MakeError(Reason::kBadName,
+                     fmt::format("{} {} has {} bytes, at most {} are taken", field, Quote(name), name.size(), kMaxNameBytes),
+                     {.field = std::string(field),
+                      .actual = fmt::to_string(name.size()),
+                      .limit = fmt::to_string(kMaxNameBytes)});
+  }
+  if (HasControlCharacter(name)) {
+    return MakeError(Reason::kBadName, fmt::format("{} {} has a control character", field, Quote(name)),
+                     {.field = std::string(field), .actual = Quote(name)});
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<CheckedArray> CheckNpy(const v1::Array& array, Fidelity fidelity, const PayloadLimits& limits) {
+  if (array.shape_size() > 0 || array.fortran_order()) {
+    return MakeError(Reason::kConflictingFields, "a .npy file brings its own shape and order: leave these fields unset",
+                     {.field = array.shape_size() > 0 ? "shape" : "fortran_order", .expected = "unset"});
+  }
+  const std::string_view file = array.npy();
+  TENSORFERRY_ASSIGN_OR_RETURN(const NpyHeader npy, ParseNpyHeader(file));
+  TENSORFERRY_ASSIGN_OR_RETURN(ArrayHeader header, CheckNpyHeader(npy, array.dtype(), file.size(), fidelity, limits));
+  return CheckedArray{std::move(header), file.substr(npy.data_offset)};
+}
+
+absl::StatusOr<CheckedArray> CheckDeclared(const v1::Array& array, std::uint64_t nbytes, Fidelity fidelity,
+                                           const PayloadLimits& limits) {
+  const ArrayDeclaration declaration{
+      array.dtype(), {array.shape().data(), static_cast<std::size_t>(array.shape_size())}, array.fortran_order()};
+  TENSORFERRY_ASSIGN_OR_RETURN(ArrayHeader header, ArrayHeader::Make(declaration, fidelity, limits));
+  TENSORFERRY_RETURN_IF_ERROR(header.CheckNbytes(nbytes));
+  return CheckedArray{std::move(header)};
+}
+
+}  // namespace
+
+absl::Status CheckNames(const v1::ConvertRequest& request) {
+  TENSORFERRY_RETURN_IF_ERROR(CheckName("request_id", request.request_id()));
+  TENSORFERRY_RETURN_IF_ERROR(CheckName("model_name", request.model_name()));
+  TENSORFERRY_RETURN_IF_ERROR(CheckName("model_version", request.model_version()));
+  for (const std::string& name : request.requested_outputs()) {
+    TENSORFERRY_RETURN_IF_ERROR(CheckName("requested_outputs", name));
+  }
+  for (const v1::Array& array : request.arrays()) TENSORFERRY_RETURN_IF_ERROR(CheckName("array name", array.name()));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<CheckedArray> CheckArray(const v1::Array& array, Fidelity fidelity, bool chunks_allowed,
+                                        const PayloadLimits& limits) {
+  switch (array.payload_case()) {
+    case v1::Array::kData: {
+      TENSORFERRY_ASSIGN_OR_RETURN(CheckedArray checked, CheckDeclared(array, array.data().size(), fidelity, limits));
+      checked.elements = array.data();
+      return checked;
+    }
+    case v1::Array::kNpy: return CheckNpy(array, fidelity, limits);
+    case v1::Array::kChunkedNbytes: {
+      if (!chunks_allowed) {
+        return MakeError(Reason::kBadChunk, "chunks travel on ConvertStream only",
+                         {.field = "chunked_nbytes", .expected = "data or npy"});
+      }
+      TENSORFERRY_ASSIGN_OR_RETURN(CheckedArray checked,
+                                   CheckDeclared(array, array.chunked_nbytes(), fidelity, limits));
+      checked.chunked = true;
+      return checked;
+    }
+    case v1::Array::kSharedMemory:
+      return MakeError(Reason::kSharedMemoryDisabled, "this server takes no arrays from shared memory",
+                       {.field = "shared_memory"});
+    case v1::Array::PAYLOAD_NOT_SET: break;
+  }
+  return MakeError(Reason::kMissingPayload, "the array has none of data, npy, chunked_nbytes",
+                   {.field = "payload", .expected = "data, npy or chunked_nbytes"});
+}
+
+Fidelity FidelityOf(const v1::ConvertRequest& request) {
+  return request.fidelity() == v1::FIDELITY_STRICT ? Fidelity::kStrict : Fidelity::kConvert;
+}
+
+}  // namespace tensorferry::rpc

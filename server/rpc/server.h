@@ -1,0 +1,44 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/memory_budget.h"
+#include "inference/pipeline.h"
+
+namespace tensorferry::rpc {
+
+struct ServerOptions {
+  std::vector<std::string> listen;  // host:port (port 0: any) or unix:PATH.
+  std::uint64_t max_message_bytes = 64 << 20;
+  std::uint64_t max_tensor_bytes = std::uint64_t{8} << 30;
+  int threads = 1;           // Completion queues, each polled by up to two threads.
+  bool compression = false;  // Take compressed requests.
+  bool reflection = true;
+};
+
+// The gRPC side of the process: TensorService, health and reflection on every address.
+class Server {
+ public:
+  // Serves from the moment it returns. Borrows `pipeline` and `budget`, which outlive the server.
+  // Errors: UNAVAILABLE without a reason if an address cannot be listened on; the message says which.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options, inference::Pipeline& pipeline,
+                                                       MemoryBudget& budget);
+  virtual ~Server() = default;
+
+  // As in options.listen, with the real ports.
+  virtual const std::vector<std::string>& addresses() const = 0;
+
+  // Health says NOT_SERVING; everything is served as before.
+  virtual void AnnounceStop() = 0;
+
+  // Refuse new requests, let those in progress finish until the deadline, then end every call and the listeners.
+  // False: some requests were cut off.
+  virtual bool Stop(std::chrono::steady_clock::time_point deadline) = 0;
+};
+
+}  // namespace tensorferry::rpc
