@@ -7,9 +7,8 @@ find_package(spdlog REQUIRED)
 
 # tensorferry_import(NAME MODULE...): tensorferry::NAME, from pkg-config.
 #
-# gRPC's own CMake package on Debian knows the shared library only; its archives come through `pkg-config --static`. They
-# and abseil's are linked as one group, since they need each other both ways. OpenSSL, zlib and libc stay shared, so that
-# their security updates reach us.
+# gRPC's own CMake package on Debian knows the shared library only; its archives come through `pkg-config --static`.
+# OpenSSL, zlib and libc stay shared, so that their security updates reach us.
 function(tensorferry_import name)
   pkg_check_modules(${name}_PC REQUIRED ${ARGN})
   add_library(tensorferry_${name} INTERFACE)
@@ -30,7 +29,7 @@ function(tensorferry_import name)
     endif()
   endforeach()
   list(REMOVE_DUPLICATES libraries)
-  target_link_libraries(tensorferry_${name} INTERFACE -Wl,--start-group ${libraries} -Wl,--end-group Threads::Threads)
+  target_link_libraries(tensorferry_${name} INTERFACE ${libraries} Threads::Threads)
 endfunction()
 
 tensorferry_import(absl absl_statusor absl_status absl_cord absl_inlined_vector)

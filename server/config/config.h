@@ -1,0 +1,50 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "config/host.h"
+
+namespace tensorferry::config {
+
+enum class LogLevel : std::uint8_t { kTrace, kDebug, kInfo, kWarning, kError, kOff };
+enum class LogFormat : std::uint8_t { kText, kJson };
+
+// One model file, and the name under which callers know it.
+struct ModelFile {
+  std::string name;
+  std::string file;
+
+  bool operator==(const ModelFile&) const = default;
+};
+
+// What the server runs with. The initialisers are the defaults; settings.cc says how each is named, read and limited.
+struct Config {
+  std::vector<std::string> listen = {"127.0.0.1:8001"};  // HOST:PORT or unix:PATH.
+  std::vector<ModelFile> models;
+  bool strict_start = false;
+
+  std::uint64_t max_message_bytes = 64ULL << 20;
+  std::uint64_t max_tensor_bytes = 8ULL << 30;
+  std::uint64_t memory_budget = UsableMemoryBytes() / 2;
+
+  // On two cores a hand-over between serving threads costs more than a second one brings.
+  int threads = UsableCores() <= 2 ? 1 : UsableCores();
+  int model_threads = UsableCores();
+  int intra_op_threads = 1;
+
+  std::chrono::milliseconds drain_delay{0};
+  std::chrono::milliseconds drain_grace{30'000};
+
+  LogLevel log_level = LogLevel::kInfo;
+  LogFormat log_format = LogFormat::kText;
+
+  bool compression = false;
+  bool reflection = true;
+
+  bool operator==(const Config&) const = default;
+};
+
+}  // namespace tensorferry::config

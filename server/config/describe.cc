@@ -1,0 +1,81 @@
+#include "config/describe.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <string_view>
+#include <vector>
+
+#include "config/one_line.h"
+#include "config/setting.h"
+
+namespace tensorferry::config {
+namespace {
+
+std::string HelpLine(const Flag& flag, std::string_view note) {
+  return fmt::format("  {:<28}{}{}\n", fmt::format("--{} {}", flag.name, flag.value), flag.help, note);
+}
+
+std::string DefaultOf(const Setting& setting, const Config& defaults) {
+  if (!setting.computed_default.empty()) return std::string(setting.computed_default);
+  const std::vector<std::string> texts = setting.get(defaults);
+  return texts.empty() ? "none" : fmt::format("{}", fmt::join(texts, ","));
+}
+
+// A number as it is, else a basic string.
+std::string TomlValue(std::string_view text) {
+  if (text.find_first_not_of("0123456789") == std::string_view::npos) return std::string(text);
+  std::string quoted = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      quoted += {'\\', c};
+    } else if (byte < 0x20 || byte == 0x7F) {
+      quoted += fmt::format("\\u{:04X}", byte);
+    } else {
+      quoted += c;
+    }
+  }
+  return quoted + '"';
+}
+
+}  // namespace
+
+std::string HelpText() {
+  const Config defaults;
+  std::string text =
+      "Usage: tensorferry-server [FLAG]...\n"
+      "\n"
+      "Takes NumPy arrays over gRPC, makes them torch tensors bit by bit, runs models on them.\n"
+      "\n";
+  for (const Setting& setting : Settings()) {
+    text += HelpLine(setting.flag,
+                     fmt::format("{} [{}]", setting.repeatable ? "; repeatable" : "", DefaultOf(setting, defaults)));
+  }
+  for (const Flag& flag : kOtherFlags) text += HelpLine(flag, "");
+  text +=
+      "\n"
+      "SIZE is in B, KiB, MiB or GiB (64MiB), TIME in ms, s or m (30s); defaults are in brackets. A switch alone is "
+      "on.\n"
+      "\n";
+  text += fmt::format(
+      "Every setting has an environment variable too ({}, repeated values separated by commas)\n"
+      "and a key in the TOML file ({}). A flag wins over the environment, the environment over the file.\n",
+      EnvironmentName("max-message-bytes"), "max-message-bytes = \"64MiB\"");
+  return text;
+}
+
+std::string PrintConfig(const Resolved& resolved) {
+  std::string text;
+  for (const std::string& warning : resolved.warnings) text += fmt::format("# {}\n", OneLine(warning));
+  for (const Setting& setting : Settings()) {
+    std::vector<std::string> values = setting.get(resolved.config);
+    for (std::string& value : values) value = TomlValue(value);
+    const std::string joined = fmt::format("{}", fmt::join(values, ", "));
+    text += fmt::format("{} = {}  # {}\n", setting.flag.name, setting.repeatable ? "[" + joined + "]" : joined,
+                        OneLine(resolved.sources.at(setting.flag.name)));
+  }
+  return text;
+}
+
+}  // namespace tensorferry::config

@@ -1,0 +1,85 @@
+#include "config/environment.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/status.h"
+#include "config/nearest.h"
+#include "config/setting.h"
+
+namespace tensorferry::config {
+namespace {
+
+constexpr std::string_view kPrefix = "TENSORFERRY_";
+
+// Names with our prefix that are others': of clients and tests, and what Kubernetes sets in every container for a
+// service called `tensorferry`.
+bool IsForeign(std::string_view name) {
+  constexpr auto kNames =
+      std::to_array<std::string_view>({"TENSORFERRY_SERVER", "TENSORFERRY_CLI", "TENSORFERRY_NODE_MODULES"});
+  return std::ranges::find(kNames, name) != kNames.end() || name.starts_with("TENSORFERRY_SERVICE_") ||
+         name == "TENSORFERRY_PORT" || name.starts_with("TENSORFERRY_PORT_");
+}
+
+std::vector<std::string> SplitAtCommas(std::string_view text) {
+  std::vector<std::string> parts;
+  for (std::size_t comma = text.find(','); comma != std::string_view::npos; comma = text.find(',')) {
+    parts.emplace_back(text.substr(0, comma));
+    text.remove_prefix(comma + 1);
+  }
+  parts.emplace_back(text);
+  return parts;
+}
+
+}  // namespace
+
+std::string EnvironmentName(std::string_view flag_name) {
+  std::string name(kPrefix);
+  for (const char c : flag_name) name += c == '-' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+  return name;
+}
+
+Environment OwnEnvironment(const char* const* block) {
+  Environment environment;
+  for (; *block != nullptr; ++block) {
+    const std::string_view variable = *block;
+    const std::size_t equals = variable.find('=');
+    if (!variable.starts_with(kPrefix) || equals == std::string_view::npos) continue;
+    environment.emplace(variable.substr(0, equals), variable.substr(equals + 1));
+  }
+  return environment;
+}
+
+EnvironmentValues ReadEnvironment(const Environment& environment) {
+  struct Variable {
+    std::string_view flag_name;
+    bool repeatable;
+  };
+  std::map<std::string, Variable, std::less<>> known;
+  known.emplace(EnvironmentName(kConfigFlag), Variable{kConfigFlag, false});
+  for (const Setting& setting : Settings()) {
+    known.emplace(EnvironmentName(setting.flag.name), Variable{setting.flag.name, setting.repeatable});
+  }
+  std::vector<std::string_view> known_names;
+  for (const auto& [name, variable] : known) known_names.push_back(name);
+
+  EnvironmentValues result;
+  for (const auto& [name, text] : environment) {
+    if (!name.starts_with(kPrefix) || IsForeign(name)) continue;
+    const auto variable = known.find(name);
+    if (variable == known.end()) {
+      result.warnings.push_back(fmt::format("environment variable {} is no setting; the nearest is {}", Quote(name),
+                                            Nearest(name, known_names)));
+    } else if (!text.empty()) {
+      result.values[std::string(variable->second.flag_name)] = {
+          .texts = variable->second.repeatable ? SplitAtCommas(text) : std::vector{text},
+          .source = "environment " + name,
+      };
+    }
+  }
+  return result;
+}
+
+}  // namespace tensorferry::config

@@ -1,0 +1,84 @@
+#include "config/logging.h"
+
+#include <fmt/chrono.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "config/one_line.h"
+
+namespace tensorferry::config {
+namespace {
+
+// RFC 3339, UTC, with milliseconds.
+std::string FormatTime(std::chrono::system_clock::time_point time) {
+  const auto since_epoch = std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch());
+  return fmt::format("{:%FT%T}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(time)),
+                     (since_epoch % std::chrono::seconds(1)).count());
+}
+
+std::string_view View(spdlog::string_view_t text) {
+  return {text.data(), text.size()};
+}
+
+std::string FormatText(const spdlog::details::log_msg& message) {
+  return fmt::format("{} {:<7} {}\n", FormatTime(message.time), spdlog::level::to_string_view(message.level),
+                     OneLine(View(message.payload)));
+}
+
+std::string FormatJson(const spdlog::details::log_msg& message) {
+  nlohmann::ordered_json line;
+  line["ts"] = FormatTime(message.time);
+  line["level"] = View(spdlog::level::to_string_view(message.level));
+  if (message.logger_name.size() > 0) line["logger"] = View(message.logger_name);
+  line["msg"] = View(message.payload);
+  return line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';
+}
+
+class LineFormatter : public spdlog::formatter {
+ public:
+  using Format = std::string (*)(const spdlog::details::log_msg&);
+
+  explicit LineFormatter(Format to_line) : to_line_(to_line) {}
+
+  void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& line) override {
+    const std::string text = to_line_(message);
+    line.append(text.data(), text.data() + text.size());
+  }
+  std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<LineFormatter>(to_line_); }
+
+ private:
+  Format to_line_;
+};
+
+spdlog::level::level_enum ToSpdlog(LogLevel level) {
+  switch (level) {
+    case LogLevel::kTrace: return spdlog::level::trace;
+    case LogLevel::kDebug: return spdlog::level::debug;
+    case LogLevel::kInfo: return spdlog::level::info;
+    case LogLevel::kWarning: return spdlog::level::warn;
+    case LogLevel::kError: return spdlog::level::err;
+    case LogLevel::kOff: return spdlog::level::off;
+  }
+  __builtin_unreachable();
+}
+
+}  // namespace
+
+std::unique_ptr<spdlog::formatter> MakeLogFormatter(LogFormat format) {
+  return std::make_unique<LineFormatter>(format == LogFormat::kJson ? &FormatJson : &FormatText);
+}
+
+void SetUpLogging(LogLevel level, LogFormat format) {
+  auto logger = std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  logger->set_formatter(MakeLogFormatter(format));
+  logger->set_level(ToSpdlog(level));
+  spdlog::set_default_logger(std::move(logger));
+}
+
+}  // namespace tensorferry::config

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <spdlog/formatter.h>
+
+#include <memory>
+
+#include "config/config.h"
+
+namespace tensorferry::config {
+
+// Make spdlog's default logger write to stderr, one line per message, whatever bytes the message holds. Call before the
+// first thread that logs is started.
+void SetUpLogging(LogLevel level, LogFormat format);
+
+// Text: `2026-01-31T23:59:59.123Z warning  message`, control characters of the message escaped.
+// JSON: `{"ts":"2026-01-31T23:59:59.123Z","level":"warning","msg":"message"}`, with "logger" if the logger has a name;
+//       bytes that are not UTF-8 become U+FFFD.
+// Times are UTC.
+std::unique_ptr<spdlog::formatter> MakeLogFormatter(LogFormat format);
+
+}  // namespace tensorferry::config

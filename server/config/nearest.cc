@@ -1,0 +1,32 @@
+#include "config/nearest.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <numeric>
+
+namespace tensorferry::config {
+namespace {
+
+// Levenshtein's, one row of the table at a time.
+std::size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+std::string_view Nearest(std::string_view name, const std::vector<std::string_view>& valid) {
+  return *std::ranges::min_element(valid, {}, [&](std::string_view other) { return EditDistance(name, other); });
+}
+
+}  // namespace tensorferry::config

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace tensorferry::config {
+
+// What one source says of one setting, not yet checked.
+struct RawValue {
+  std::vector<std::string> texts;  // Several only for a repeatable setting.
+  std::string source;              // For people: `flag`, `environment TENSORFERRY_THREADS`, `file server.toml:3`.
+};
+
+// By the setting's name.
+using RawValues = std::map<std::string, RawValue, std::less<>>;
+
+}  // namespace tensorferry::config

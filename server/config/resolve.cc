@@ -1,0 +1,72 @@
+#include "config/resolve.h"
+
+#include <fmt/format.h>
+
+#include <initializer_list>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/status.h"
+#include "config/command_line.h"
+#include "config/describe.h"
+#include "config/one_line.h"
+#include "config/raw_values.h"
+#include "config/setting.h"
+#include "config/toml_file.h"
+
+namespace tensorferry::config {
+namespace {
+
+Exit Fail(ExitCode code, const absl::Status& error) {
+  return {code, fmt::format("tensorferry-server: {}\n", OneLine(std::string(error.message())))};
+}
+
+// The settings in the file that the first of `layers` to name one names; none if none does.
+absl::StatusOr<RawValues> ReadConfigFile(std::initializer_list<const RawValues*> layers) {
+  for (const RawValues* layer : layers) {
+    if (const auto path = layer->find(kConfigFlag); path != layer->end())
+      return ReadTomlFile(path->second.texts.back());
+  }
+  return RawValues{};
+}
+
+// Take every setting that `layer` has and no earlier layer had.
+absl::Status Apply(const RawValues& layer, Resolved& resolved) {
+  for (const Setting& setting : Settings()) {
+    const auto value = layer.find(setting.flag.name);
+    if (value == layer.end() || resolved.sources.contains(setting.flag.name)) continue;
+    if (const absl::Status error = setting.set(value->second.texts, resolved.config); !error.ok()) {
+      return absl::InvalidArgumentError(
+          fmt::format("{}: {} (from {})", setting.flag.name, std::string(error.message()), value->second.source));
+    }
+    resolved.sources[setting.flag.name] = value->second.source;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::variant<Resolved, Exit> Resolve(const std::vector<std::string>& args, const Environment& environment,
+                                     std::string_view version) {
+  const absl::StatusOr<RawValues> flags = ParseCommandLine(args);
+  if (!flags.ok()) return Fail(ExitCode::kUsage, flags.status());
+  if (flags->contains(kHelpFlag)) return Exit{ExitCode::kOk, HelpText()};
+  if (flags->contains(kVersionFlag)) return Exit{ExitCode::kOk, fmt::format("tensorferry-server {}\n", version)};
+
+  Resolved resolved;
+  EnvironmentValues variables = ReadEnvironment(environment);
+  resolved.warnings = std::move(variables.warnings);
+  if (const absl::Status error = Apply(*flags, resolved); !error.ok()) return Fail(ExitCode::kUsage, error);
+  if (const absl::Status error = Apply(variables.values, resolved); !error.ok())
+    return Fail(ExitCode::kConfiguration, error);
+  const absl::StatusOr<RawValues> file = ReadConfigFile({&*flags, &variables.values});
+  if (!file.ok()) return Fail(ExitCode::kConfiguration, file.status());
+  if (const absl::Status error = Apply(*file, resolved); !error.ok()) return Fail(ExitCode::kConfiguration, error);
+  for (const Setting& setting : Settings()) resolved.sources.try_emplace(setting.flag.name, "default");
+
+  if (flags->contains(kPrintConfigFlag)) return Exit{ExitCode::kOk, PrintConfig(resolved)};
+  return resolved;
+}
+
+}  // namespace tensorferry::config

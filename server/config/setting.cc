@@ -1,0 +1,131 @@
+#include "config/setting.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+#include <utility>
+
+#include "base/status.h"
+#include "config/value_kind.h"
+
+namespace tensorferry::config {
+namespace {
+
+constexpr std::uint64_t kKiB = 1 << 10;
+constexpr std::uint64_t kPiB = 1ULL << 50;
+
+constexpr auto kLogLevels = std::to_array<std::string_view>({"trace", "debug", "info", "warning", "error", "off"});
+static_assert(kLogLevels.size() == static_cast<std::size_t>(LogLevel::kOff) + 1);
+constexpr auto kLogFormats = std::to_array<std::string_view>({"text", "json"});
+static_assert(kLogFormats.size() == static_cast<std::size_t>(LogFormat::kJson) + 1);
+
+constexpr SizeKind kMemory{.min = kKiB, .max = kPiB};
+// The maximum is that of gRPC's own limit, an int.
+constexpr SizeKind kMessage{.min = 64 * kKiB, .max = std::numeric_limits<std::int32_t>::max()};
+constexpr CountKind kThreads{.min = 1, .max = 1024};
+constexpr DurationKind kDrain{.max = std::chrono::hours(24)};
+constexpr ChoiceKind<LogLevel> kLevel{.names = {kLogLevels}};
+constexpr ChoiceKind<LogFormat> kFormat{.names = {kLogFormats}};
+
+absl::Status Unexpected(const std::string& expected, const std::string& actual) {
+  return absl::InvalidArgumentError(fmt::format("expected {}, got {}", expected, Quote(actual)));
+}
+
+// A setting with one value, in `field`.
+template <ValueKind Kind>
+Setting One(Flag flag, typename Kind::Value Config::*field, Kind kind, std::string_view computed_default = "") {
+  return {
+      .flag = flag,
+      .computed_default = computed_default,
+      .repeatable = false,
+      .is_switch = std::is_same_v<Kind, SwitchKind>,
+      .set = [=](const std::vector<std::string>& texts, Config& config) -> absl::Status {
+        const auto value = kind.Parse(texts.front());
+        if (!value) return Unexpected(kind.Expected(), texts.front());
+        config.*field = *value;
+        return absl::OkStatus();
+      },
+      .get = [=](const Config& config) -> std::vector<std::string> { return {kind.Format(config.*field)}; },
+  };
+}
+
+bool Clash(const ModelFile& a, const ModelFile& b) {
+  return a.name == b.name;
+}
+bool Clash(const std::string& a, const std::string& b) {
+  return a == b && !a.ends_with(":0");
+}
+
+// A repeatable setting, with its values in `field`, at least `min_values` and no two that clash.
+template <ValueKind Kind>
+Setting Many(Flag flag, std::vector<typename Kind::Value> Config::*field, Kind kind, std::size_t min_values) {
+  return {
+      .flag = flag,
+      .computed_default = "",
+      .repeatable = true,
+      .is_switch = false,
+      .set = [=](const std::vector<std::string>& texts, Config& config) -> absl::Status {
+        if (texts.size() < min_values) {
+          return absl::InvalidArgumentError(fmt::format("expected at least {}, got {}", min_values, texts.size()));
+        }
+        std::vector<typename Kind::Value> values;
+        for (const std::string& text : texts) {
+          const auto value = kind.Parse(text);
+          if (!value) return Unexpected(kind.Expected(), text);
+          if (std::ranges::any_of(values, [&](const auto& other) { return Clash(*value, other); })) {
+            return Unexpected("each only once", text);
+          }
+          values.push_back(*value);
+        }
+        config.*field = std::move(values);
+        return absl::OkStatus();
+      },
+      .get = [=](const Config& config) -> std::vector<std::string> {
+        std::vector<std::string> texts;
+        for (const auto& value : config.*field) texts.push_back(kind.Format(value));
+        return texts;
+      },
+  };
+}
+
+}  // namespace
+
+const std::vector<Setting>& Settings() {
+  static const std::vector<Setting> settings = {
+      Many({"listen", "ADDRESS", "gRPC address: HOST:PORT, where port 0 is any that is free, or unix:PATH"},
+           &Config::listen, AddressKind{}, 1),
+      Many({"model", "NAME=FILE", "TorchScript file to serve under NAME"}, &Config::models, ModelKind{}, 0),
+      One({"strict-start", "on|off", "end the start if a model fails to load, instead of serving the others"},
+          &Config::strict_start, SwitchKind{}),
+      One({"max-message-bytes", "SIZE", "largest gRPC message, either way"}, &Config::max_message_bytes, kMessage),
+      One({"max-tensor-bytes", "SIZE", "largest array or output"}, &Config::max_tensor_bytes, kMemory),
+      One({"memory-budget", "SIZE", "all tensors in flight together"}, &Config::memory_budget, kMemory,
+          "half of the memory the process may use"),
+      One({"threads", "N", "threads that serve calls"}, &Config::threads, kThreads,
+          "1 on one or two cores, else the cores the process may use"),
+      One({"model-threads", "N", "threads that run models"}, &Config::model_threads, kThreads,
+          "the cores the process may use"),
+      One({"intra-op-threads", "N", "threads of torch within one operator"}, &Config::intra_op_threads, kThreads),
+      One({"drain-delay", "TIME", "after SIGTERM, keep serving as not ready for this long"}, &Config::drain_delay,
+          kDrain),
+      One({"drain-grace", "TIME", "then let running calls finish for at most this long"}, &Config::drain_grace, kDrain),
+      One({"log-level", "LEVEL", "least severe log line: trace, debug, info, warning, error or off"},
+          &Config::log_level, kLevel),
+      One({"log-format", "FORMAT", "text, or json for machines"}, &Config::log_format, kFormat),
+      One({"compression", "on|off", "accept compressed requests, which may cost far more memory than they are long"},
+          &Config::compression, SwitchKind{}),
+      One({"reflection", "on|off", "answer gRPC server reflection"}, &Config::reflection, SwitchKind{}),
+  };
+  return settings;
+}
+
+const Setting* FindSetting(std::string_view name) {
+  const auto setting = std::ranges::find(Settings(), name, [](const Setting& each) { return each.flag.name; });
+  return setting == Settings().end() ? nullptr : &*setting;
+}
+
+}  // namespace tensorferry::config

@@ -1,0 +1,101 @@
+// The kinds of value that settings have. Each reads a value from text, writes it so that it reads back equal, and says
+// in words what it takes.
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "config/config.h"
+
+namespace tensorferry::config {
+
+template <typename Kind>
+concept ValueKind = requires(const Kind kind, std::string_view text, const typename Kind::Value& value) {
+  { kind.Parse(text) } -> std::same_as<std::optional<typename Kind::Value>>;
+  { kind.Format(value) } -> std::same_as<std::string>;
+  { kind.Expected() } -> std::same_as<std::string>;
+};
+
+// Bytes: `64MiB`, units B, KiB, MiB and GiB; B if there is none.
+struct SizeKind {
+  using Value = std::uint64_t;
+  Value min, max;
+
+  std::optional<Value> Parse(std::string_view text) const;
+  std::string Format(const Value& value) const;
+  std::string Expected() const;
+};
+
+// Time: `30s`, units ms, s and m.
+struct DurationKind {
+  using Value = std::chrono::milliseconds;
+  Value max;
+
+  std::optional<Value> Parse(std::string_view text) const;
+  std::string Format(const Value& value) const;
+  std::string Expected() const;
+};
+
+struct CountKind {
+  using Value = int;
+  Value min, max;
+
+  std::optional<Value> Parse(std::string_view text) const;
+  std::string Format(const Value& value) const;
+  std::string Expected() const;
+};
+
+// `on` or `off`.
+struct SwitchKind {
+  using Value = bool;
+
+  std::optional<Value> Parse(std::string_view text) const;
+  std::string Format(const Value& value) const;
+  std::string Expected() const;
+};
+
+// `host:port`, `[v6]:port` or `unix:PATH`.
+struct AddressKind {
+  using Value = std::string;
+
+  std::optional<Value> Parse(std::string_view text) const;
+  std::string Format(const Value& value) const;
+  std::string Expected() const;
+};
+
+// `NAME=FILE`.
+struct ModelKind {
+  using Value = ModelFile;
+
+  std::optional<Value> Parse(std::string_view text) const;
+  std::string Format(const Value& value) const;
+  std::string Expected() const;
+};
+
+// One of the names of an enumeration, which stand at their enumerator's index.
+struct NamesKind {
+  std::span<const std::string_view> names;
+
+  std::optional<std::size_t> Parse(std::string_view text) const;
+  std::string Expected() const;
+};
+
+template <typename Enum>
+struct ChoiceKind {
+  using Value = Enum;
+  NamesKind names;
+
+  std::optional<Value> Parse(std::string_view text) const {
+    const std::optional<std::size_t> index = names.Parse(text);
+    return index ? std::optional(static_cast<Value>(*index)) : std::nullopt;
+  }
+  std::string Format(const Value& value) const { return std::string(names.names[static_cast<std::size_t>(value)]); }
+  std::string Expected() const { return names.Expected(); }
+};
+
+}  // namespace tensorferry::config

@@ -1,0 +1,129 @@
+// tensorferry-server: flags → config → objects → serve until a signal.
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <limits>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "base/memory_budget.h"
+#include "base/status.h"
+#include "config/exit_code.h"
+#include "config/logging.h"
+#include "config/resolve.h"
+#include "inference/torch_pipeline.h"
+#include "rpc/server.h"
+
+namespace tensorferry {
+namespace {
+
+// SIGTERM and SIGINT, taken by the threads that wait for them and by no other.
+class StopSignals {
+ public:
+  // Before the first thread is started: threads inherit the mask.
+  StopSignals() {
+    std::signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&set_);
+    sigaddset(&set_, SIGTERM);
+    sigaddset(&set_, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+  }
+
+  int Wait() const {
+    int signal = 0;
+    sigwait(&set_, &signal);
+    return signal;
+  }
+
+ private:
+  sigset_t set_;
+};
+
+inference::TorchPipelineOptions PipelineOptions(const config::Config& config) {
+  inference::TorchPipelineOptions options{.strict_start = config.strict_start,
+                                          .model_threads = config.model_threads,
+                                          .intra_op_threads = config.intra_op_threads,
+                                          .max_tensor_bytes = config.max_tensor_bytes};
+  for (const config::ModelFile& model : config.models) options.models.push_back({model.name, model.file});
+  return options;
+}
+
+rpc::ServerOptions ServerOptions(const config::Config& config) {
+  return {.listen = config.listen,
+          .max_message_bytes = config.max_message_bytes,
+          .max_tensor_bytes = config.max_tensor_bytes,
+          .threads = config.threads,
+          .compression = config.compression,
+          .reflection = config.reflection};
+}
+
+void PrintReadyLine(const std::vector<std::string>& addresses) {
+  std::string line = "tensorferry-server ready";
+  for (const std::string& address : addresses) line += fmt::format(" grpc={}", address);
+  fmt::print("{} admin=off\n", line);
+  std::fflush(stdout);
+}
+
+// NOT_SERVING, then serve on for the drain delay, then let what is in progress finish. A second signal ends it at once.
+void Drain(const config::Config& config, const StopSignals& signals, rpc::Server& server) {
+  std::thread([signals] { _exit(128 + signals.Wait()); }).detach();
+  server.AnnounceStop();
+  std::this_thread::sleep_for(config.drain_delay);
+  if (!server.Stop(std::chrono::steady_clock::now() + config.drain_grace)) {
+    spdlog::warn("requests were still running after the drain grace of {} ms; they were cut off",
+                 config.drain_grace.count());
+  }
+}
+
+ExitCode Serve(const config::Config& config) {
+  const StopSignals signals;
+  const auto pipeline = inference::MakeTorchPipeline(PipelineOptions(config));
+  if (!pipeline.ok()) return ExitCode::kModelLoad;  // Logged with its reason where it was loaded.
+
+  MemoryBudget budget(config.memory_budget);
+  const auto server = rpc::Server::Start(ServerOptions(config), **pipeline, budget);
+  if (!server.ok()) {
+    spdlog::error("{}", std::string(server.status().message()));
+    return ExitCode::kCannotListen;
+  }
+  PrintReadyLine((*server)->addresses());
+  spdlog::info("serving with a memory budget of {} MiB", budget.limit() >> 20);
+
+  spdlog::info("{}: stopping", strsignal(signals.Wait()));
+  Drain(config, signals, **server);
+  spdlog::info("stopped");
+  return ExitCode::kOk;
+}
+
+ExitCode Main(const std::vector<std::string>& args, const config::Environment& environment) {
+  const auto resolved = config::Resolve(args, environment, TENSORFERRY_VERSION);
+  if (const auto* const exit = std::get_if<config::Exit>(&resolved)) {
+    fmt::print(exit->code == ExitCode::kOk ? stdout : stderr, "{}", exit->text);
+    return exit->code;
+  }
+  const auto& run = std::get<config::Run>(resolved);
+  config::SetUpLogging(run.config.log_level, run.config.log_format);
+  for (const std::string& warning : run.warnings) spdlog::warn("{}", warning);
+  return Serve(run.config);
+}
+
+}  // namespace
+}  // namespace tensorferry
+
+int main(int argc, char** argv) {
+  try {
+    const auto environment = tensorferry::config::OwnEnvironment(environ);
+    return static_cast<int>(tensorferry::Main({argv + 1, argv + argc}, environment));
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "tensorferry-server: internal error: {}\n", error.what());
+    return static_cast<int>(tensorferry::ExitCode::kInternal);
+  }
+}

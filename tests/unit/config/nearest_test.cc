@@ -1,0 +1,16 @@
+#include "config/nearest.h"
+
+#include <gtest/gtest.h>
+
+namespace tensorferry::config {
+namespace {
+
+TEST(Nearest, IsTheOneWithTheFewestEdits) {
+  EXPECT_EQ(Nearest("thread", {"listen", "threads", "model-threads"}), "threads");
+  EXPECT_EQ(Nearest("lisetn", {"model", "listen", "config"}), "listen");
+  EXPECT_EQ(Nearest("log-lvel", {"log-format", "log-level"}), "log-level");
+  EXPECT_EQ(Nearest("", {"longer", "ab"}), "ab");
+}
+
+}  // namespace
+}  // namespace tensorferry::config

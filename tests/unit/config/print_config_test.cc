@@ -1,0 +1,63 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "config/resolve.h"
+#include "temporary_folder.h"
+
+namespace tensorferry::config {
+namespace {
+
+using testing::HasSubstr;
+
+std::string Printed(std::vector<std::string> args, const Environment& environment) {
+  args.push_back("--print-config");
+  const auto result = Resolve(args, environment, "");
+  const auto* exit = std::get_if<Exit>(&result);
+  EXPECT_TRUE(exit != nullptr && exit->code == ExitCode::kOk);
+  return exit != nullptr ? exit->text : "";
+}
+
+// The Config of a server that is given what --print-config printed.
+Config FedBack(const std::string& printed) {
+  const TemporaryFolder folder;
+  const auto result = Resolve({"--config", folder.Write("printed.toml", printed)}, {}, "");
+  if (const auto* exit = std::get_if<Exit>(&result)) ADD_FAILURE() << exit->text << printed;
+  const auto* resolved = std::get_if<Resolved>(&result);
+  return resolved != nullptr ? resolved->config : Config{};
+}
+
+TEST(PrintConfig, SaysWhereEachValueIsFrom) {
+  const TemporaryFolder folder;
+  const std::string file = folder.Write("s.toml", "\ndrain_grace = \"1m\"\n");
+  const std::string text = Printed({"--config", file, "--listen=a:1", "--listen=b:2"}, {{"TENSORFERRY_THREADS", "3"}});
+  EXPECT_THAT(text, HasSubstr("listen = [\"a:1\", \"b:2\"]  # flag\n"));
+  EXPECT_THAT(text, HasSubstr("\nthreads = 3  # environment TENSORFERRY_THREADS\n"));
+  EXPECT_THAT(text, HasSubstr("\ndrain-grace = \"60s\"  # file " + file + ":2\n"));
+  EXPECT_THAT(text, HasSubstr("\nmodel = []  # default\n"));
+  EXPECT_THAT(text, HasSubstr("\nmax-message-bytes = \"64MiB\"  # default\n"));
+}
+
+TEST(PrintConfig, CanBeFedBack) {
+  EXPECT_EQ(FedBack(Printed({}, {})), Config{});
+
+  const std::vector<std::string> args = {"--model=quotes=a\"b\\c.pt", "--model=controls=\t\x7f\n.pt",
+                                         "--model=utf8=\xC3\xA9#.pt", "--listen=unix:/run/a b.sock",
+                                         "--memory-budget=12345",     "--drain-delay=1500ms",
+                                         "--reflection=off",          "--log-level=off"};
+  const auto result = Resolve(args, {}, "");
+  ASSERT_TRUE(std::holds_alternative<Resolved>(result));
+  EXPECT_EQ(FedBack(Printed(args, {})), std::get<Resolved>(result).config);
+}
+
+TEST(PrintConfig, StaysTomlWhateverTheSourcesAreCalled) {
+  const TemporaryFolder folder;
+  const std::string file = folder.Write("line\nfeed.toml", "threads = 7\n");
+  EXPECT_EQ(FedBack(Printed({"--config", file}, {{"TENSORFERRY_A\nthreads = 8", "x"}})).threads, 7);
+}
+
+}  // namespace
+}  // namespace tensorferry::config
