@@ -109,10 +109,10 @@ ExitCode Main(const std::vector<std::string>& args, const config::Environment& e
     fmt::print(exit->code == ExitCode::kOk ? stdout : stderr, "{}", exit->text);
     return exit->code;
   }
-  const auto& run = std::get<config::Run>(resolved);
-  config::SetUpLogging(run.config.log_level, run.config.log_format);
-  for (const std::string& warning : run.warnings) spdlog::warn("{}", warning);
-  return Serve(run.config);
+  const auto& [config, sources, warnings] = std::get<config::Resolved>(resolved);
+  config::SetUpLogging(config.log_level, config.log_format);
+  for (const std::string& warning : warnings) spdlog::warn("{}", warning);
+  return Serve(config);
 }
 
 }  // namespace

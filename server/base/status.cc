@@ -22,6 +22,12 @@ void SetMetadata(absl::Status& status, std::string_view key, const std::string& 
   if (!value.empty()) status.SetPayload(View(fmt::format("{}{}", kMetadataPrefix, key)), absl::Cord(value));
 }
 
+absl::Status WithPrefix(std::string_view what, std::string_view name, const absl::Status& error) {
+  absl::Status named(error.code(), fmt::format("{} {}: {}", what, Quote(name), std::string(error.message())));
+  error.ForEachPayload([&](absl::string_view key, const absl::Cord& value) { named.SetPayload(key, value); });
+  return named;
+}
+
 }  // namespace
 
 absl::Status MakeError(Reason reason, std::string_view message, const ErrorDetails& details) {
@@ -40,10 +46,13 @@ absl::Status MakeError(Reason reason, std::string_view message, const ErrorDetai
 
 absl::Status InArray(std::string_view array_name, const absl::Status& error) {
   if (error.ok()) return error;
-  absl::Status named(error.code(), fmt::format("array {}: {}", Quote(array_name), std::string(error.message())));
-  error.ForEachPayload([&](absl::string_view key, const absl::Cord& value) { named.SetPayload(key, value); });
+  absl::Status named = WithPrefix("array", array_name, error);
   SetMetadata(named, "array", std::string(array_name));
   return named;
+}
+
+absl::Status InModel(std::string_view model_name, const absl::Status& error) {
+  return error.ok() ? error : WithPrefix("model", model_name, error);
 }
 
 Failure DescribeError(const absl::Status& error) {

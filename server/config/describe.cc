@@ -55,8 +55,9 @@ std::string HelpText() {
   for (const Flag& flag : kOtherFlags) text += HelpLine(flag, "");
   text +=
       "\n"
-      "SIZE is in B, KiB, MiB or GiB (64MiB), TIME in ms, s or m (30s); defaults are in brackets. A switch alone is "
-      "on.\n"
+      "SIZE is in B, KiB, MiB or GiB (64MiB), TIME in ms, s or m (30s). A switch without on or off is on. Defaults "
+      "are\n"
+      "in brackets.\n"
       "\n";
   text += fmt::format(
       "Every setting has an environment variable too ({}, repeated values separated by commas)\n"

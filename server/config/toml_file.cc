@@ -31,7 +31,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   } else if (file && (file.peek() == std::ifstream::traits_type::eof() || content << file.rdbuf())) {
     return content.str();
   }
-  return absl::InvalidArgumentError(fmt::format("cannot read file {}: {}", path, std::strerror(errno)));
+  return absl::InvalidArgumentError(fmt::format("cannot read file '{}': {}", path, std::strerror(errno)));
 }
 
 // The text that a flag would have for the same value.

@@ -131,8 +131,10 @@ class TorchPipeline final : public Pipeline {
       // What goes back is what was sent, even if the model works in place on its inputs.
       for (NamedTensor& input : inputs) input.tensor = input.tensor.clone();
     }
-    TENSORFERRY_ASSIGN_OR_RETURN(std::vector<NamedTensor> outputs, Execute(*model, std::move(inputs), response));
-    TENSORFERRY_ASSIGN_OR_RETURN(outputs, Select(model->info(), std::move(outputs), call.requested_outputs));
+    auto run = Execute(*model, std::move(inputs), response);
+    if (!run.ok()) return InModel(call.model_name, run.status());
+    TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<NamedTensor> outputs,
+                                 Select(model->info(), *std::move(run), call.requested_outputs));
     for (const NamedTensor& output : outputs) {
       TENSORFERRY_ASSIGN_OR_RETURN(TensorResult result, ResultOf(output, /*with_elements=*/true));
       response.outputs.push_back(std::move(result));

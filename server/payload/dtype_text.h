@@ -26,7 +26,7 @@ struct SourceDType {
 //
 // Errors:  BAD_DTYPE for what is neither, platform words (`long`, `f`) included; AMBIGUOUS_DTYPE for the void strings
 //          (`<V2`) under which NumPy saves several types; OBJECT_DTYPE; UNSUPPORTED_DTYPE for what NumPy or ml_dtypes
-//          knows and torch does not. With kStrict, in torch.from_numpy's order: BYTE_ORDER first, then
+//          knows and torch does not. With kStrict, BYTE_ORDER first, then
 //          UNSUPPORTED_DTYPE for all but its 14.
 // Native:  `=`, `|` and no order character mean little-endian.
 absl::StatusOr<SourceDType> ParseDType(std::string_view text, Fidelity fidelity);

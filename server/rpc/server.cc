@@ -4,6 +4,8 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/impl/server_builder_option.h>
+#include <grpcpp/impl/server_builder_plugin.h>
 
 #include <algorithm>
 #include <limits>
@@ -46,6 +48,17 @@ void SetTransportOptions(const ServerOptions& options, grpc::ServerBuilder& buil
   }
 }
 
+// Takes the reflection plugin out again, which the library adds to every server by being linked.
+class NoReflection final : public grpc::ServerBuilderOption {
+ public:
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    std::erase_if(*plugins, [](const auto& plugin) {
+      return dynamic_cast<grpc::reflection::ProtoServerReflectionPlugin*>(plugin.get()) != nullptr;
+    });
+  }
+};
+
 class GrpcServer final : public Server {
  public:
   GrpcServer(const ServerOptions& options, inference::Pipeline& pipeline, MemoryBudget& budget)
@@ -61,8 +74,8 @@ class GrpcServer final : public Server {
 
   absl::Status Listen(const ServerOptions& options) {
     grpc::EnableDefaultHealthCheckService(true);
-    if (options.reflection) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
+    if (!options.reflection) builder.SetOption(std::make_unique<NoReflection>());
     SetTransportOptions(options, builder);
     builder.RegisterService(&service_);
     std::vector<int> ports(options.listen.size(), 0);

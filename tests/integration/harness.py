@@ -49,19 +49,21 @@ def run_to_exit(*flags: str, environment: Mapping[str, str] | None = None) -> su
     )
 
 
-def wait_until(condition: Callable[[], bool], what: str) -> None:
+def becomes_true(condition: Callable[[], bool], timeout_s: float = TIMEOUT_S) -> bool:
     """Polls `condition`, for facts such as /proc's that announce no change of theirs."""
-    deadline = time.monotonic() + TIMEOUT_S
+    deadline = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < deadline, f"still not true: {what}"
+        if time.monotonic() > deadline:
+            return False
         time.sleep(0.02)
+    return True
 
 
 class Server:
     """A running server. Ready when constructed; `stop` or the end of the `with` block ends it."""
 
     def __init__(self, *flags: str, environment: Mapping[str, str] | None = None) -> None:
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (kill() closes it)
         self.process = subprocess.Popen(
             server_command(*flags),
             env=clean_environment(environment),
@@ -122,7 +124,7 @@ class Server:
 
     def _status(self, key: str) -> int:
         text = Path(f"/proc/{self.pid}/status").read_text()
-        return int(re.search(rf"^{key}:\s+(\d+)", text, re.MULTILINE)[1])  # type: ignore[index]
+        return int(re.search(rf"^{key}:\s+(\d+)", text, re.MULTILINE)[1])
 
     def rss(self) -> int:
         """Resident memory, in bytes."""
@@ -141,7 +143,7 @@ class Server:
 
 @contextmanager
 def connect(address: str) -> Iterator[grpc.Channel]:
-    """A connection of its own (channels to one address share theirs by default), without message limits of the client's."""
+    """A connection of its own (channels to one address share theirs by default), without message limits."""
     options = [
         ("grpc.use_local_subchannel_pool", 1),
         ("grpc.max_send_message_length", -1),
@@ -154,4 +156,4 @@ def connect(address: str) -> Iterator[grpc.Channel]:
 @contextmanager
 def connect_stub(address: str) -> Iterator[TensorServiceStub]:
     with connect(address) as channel:
-        yield TensorServiceStub(channel)  # type: ignore[no-untyped-call]
+        yield TensorServiceStub(channel)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import io
 import struct
 
@@ -18,12 +17,6 @@ def saved(array: np.ndarray, version: tuple[int, int] | None = None, *, allow_pi
     return file.getvalue()
 
 
-def header_dict(npy: bytes) -> dict[str, object]:
-    """The header of a version 1.0 file, dtypes unresolved."""
-    (length,) = struct.unpack_from("<H", npy, 8)
-    return ast.literal_eval(npy[10 : 10 + length].decode("latin-1"))
-
-
 def file_with_header(header: str | bytes, data: bytes = b"", version: tuple[int, int] = (1, 0)) -> bytes:
     """A file with any header text, unpadded."""
     text = header if isinstance(header, bytes) else header.encode("latin-1")
@@ -32,7 +25,12 @@ def file_with_header(header: str | bytes, data: bytes = b"", version: tuple[int,
 
 
 def file_of(
-    descr: str = "'<f4'", shape: str = "(3,)", fortran_order: str = "False", *, numel: int = 3, version: tuple[int, int] = (1, 0)
+    descr: str = "'<f4'",
+    shape: str = "(3,)",
+    fortran_order: str = "False",
+    *,
+    numel: int = 3,
+    version: tuple[int, int] = (1, 0),
 ) -> bytes:
     """A file whose header values are the given Python source, followed by `numel` float32 elements."""
     header = f"{{'descr': {descr}, 'fortran_order': {fortran_order}, 'shape': {shape}, }}\n"

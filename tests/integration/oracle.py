@@ -10,15 +10,19 @@ import numpy as np
 import torch
 import xxhash
 from tensorferry.v1 import tensor_service_pb2 as pb
+
 from wire import Outcome, ReceivedTensor
 
-FROM_NUMPY = (
-    "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128"
-).split()
-BY_NAME = "bfloat16 float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz float8_e8m0fnu complex32".split()
+FROM_NUMPY = [
+    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+    "float16", "float32", "float64", "complex64", "complex128",
+]  # fmt: skip
+BY_NAME = [
+    "bfloat16", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu", "complex32",
+]  # fmt: skip
 ALL = FROM_NUMPY + BY_NAME
 
-# Type strings that np.dtype() does not take: those of ml_dtypes that are not void, and complex32's of ml_dtypes above 0.6.
+# Type strings that np.dtype() does not take: ml_dtypes' own that are not void, and complex32's of its newer versions.
 _TYPE_STRINGS = {
     np.dtype(getattr(ml_dtypes, name)).str: name
     for name in BY_NAME
@@ -83,14 +87,15 @@ def expect(dtype: str, shape: Sequence[int], data: bytes, *, fortran_order: bool
 
 
 def strict_refusal(dtype: str, data: bytes) -> str:
-    """The reason for which STRICT refuses these elements, after what torch.from_numpy does; empty if it takes them."""
+    """The reason for which STRICT refuses these elements, after what torch.from_numpy does; empty if it takes them.
+
+    Of an array refused for its byte order and for its dtype, the service names the byte order.
+    """
     source = np.zeros(1, numpy_dtype(dtype))
     try:
         torch.from_numpy(source)
-    except ValueError:
-        return "BYTE_ORDER"
-    except TypeError:
-        return "UNSUPPORTED_DTYPE"
+    except (TypeError, ValueError):
+        return "BYTE_ORDER" if source.dtype.byteorder == ">" else "UNSUPPORTED_DTYPE"
     return "BOOL_RANGE" if source.dtype == np.bool_ and max(data, default=0) > 1 else ""
 
 
@@ -127,3 +132,8 @@ def random_bytes(dtype: str, numel: int, seed: int = 0) -> bytes:
     itemsize = numpy_dtype(dtype).itemsize
     data = np.random.default_rng(seed).integers(0, 256, numel * itemsize, np.uint8)
     return (data & 1 if numpy_dtype(dtype) == np.bool_ else data).tobytes()
+
+
+def zero_size_strides(shape: Sequence[int]) -> list[int]:
+    """The element strides of C order, each 0 counted as 1."""
+    return [int(np.prod([max(dim, 1) for dim in shape[i + 1 :]], dtype=object)) for i in range(len(shape))]

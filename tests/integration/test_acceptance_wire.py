@@ -8,9 +8,10 @@ from functools import partial
 import grpc
 import ml_dtypes
 import numpy as np
-import oracle
 import pytest
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
+
+import oracle
 from wire import CONVERT, STRICT, TRANSPORTS, Transport, array, request
 
 INFINITY = float("inf")
@@ -52,9 +53,7 @@ def extremes(name: str) -> np.ndarray:
 def special_floats(name: str) -> np.ndarray:
     """−0.0, subnormals, infinities and NaN."""
     floats = np.finfo(name)
-    return np.array(
-        [-0.0, floats.smallest_subnormal, -floats.smallest_subnormal, INFINITY, -INFINITY, np.nan], name
-    )
+    return np.array([-0.0, floats.smallest_subnormal, -floats.smallest_subnormal, INFINITY, -INFINITY, np.nan], name)
 
 
 def randomly_filled(case: str, dtype: str, shape: tuple[int, ...], *, fortran_order: bool = False) -> Sent:
@@ -76,7 +75,10 @@ CONVERTED = [
     Sent("41-big-endian-f4", ">f4", (2,), bytes.fromhex("3f800000c0200000")),
     Sent("42-big-endian-i2", ">i2", (1,), b"\x01\x02"),
     of("43-big-endian-u8-max", np.array([2**64 - 1], ">u8")),
-    *(randomly_filled(f"44-big-endian-{t}", t, (5,)) for t in ">u2 >i4 >u4 >i8 >f2 >f8 >c8 >c16".split()),
+    *(
+        randomly_filled(f"44-big-endian-{t}", t, (5,))
+        for t in [">u2", ">i4", ">u4", ">i8", ">f2", ">f8", ">c8", ">c16"]
+    ),
     *(randomly_filled(f"46-order-without-meaning-{t}", t, (4,)) for t in (">b1", ">i1", ">u1")),
     *(randomly_filled(f"47-native-{t}", t, (4,)) for t in ("=f4", "|f4", "f4", "=c16", "b1", "<b1", "=u1")),
     randomly_filled("50-big-endian-tail", ">f4", (10_007,)),
@@ -119,7 +121,7 @@ STRICT_SENT = [
 refused = partial(Sent, shape=(2,), data=bytes(8))
 REFUSED = [
     *(of(f"{number}-{np.dtype(t).name}", np.zeros(4, t)) for number, t in [(18, "<f16"), (19, "<c32")]),
-    *(of(f"{number}-{t}", np.zeros(4, t)) for number, t in enumerate("<M8[ns] <m8[us] |S5 <U3 |V8".split(), 20)),
+    *(of(f"{number}-{t}", np.zeros(4, t)) for number, t in enumerate(["<M8[ns]", "<m8[us]", "|S5", "<U3", "|V8"], 20)),
     *(refused(f"38-{name}", name) for name in NOT_IN_TORCH),
 ]
 REFUSED = [Sent(s.case, s.dtype, s.shape, s.data, reason="UNSUPPORTED_DTYPE") for s in REFUSED] + [
@@ -128,7 +130,10 @@ REFUSED = [Sent(s.case, s.dtype, s.shape, s.data, reason="UNSUPPORTED_DTYPE") fo
     refused("object", "|O", reason="OBJECT_DTYPE"),
     *(refused(f"49-bad-dtype-{t}", t, reason="BAD_DTYPE") for t in ("!f4", "@f4", "f3", "i3", "f04", "f 4", "f+4")),
     *(refused(f"bad-dtype-{t}", t, reason="BAD_DTYPE") for t in ("long", "int", "l", "f", "?", "<", "<f", ">>f4")),
-    *(refused(f"bad-dtype-{t!r}", t, reason="BAD_DTYPE") for t in ("", " float32", "<f4 ", "Float32", "\x00", "<f4\x00")),
+    *(
+        refused(f"bad-dtype-{t!r}", t, reason="BAD_DTYPE")
+        for t in ("", " float32", "<f4 ", "Float32", "\x00", "<f4\x00")
+    ),
     Sent("58-one-byte-short", "<f4", (2, 3), bytes(23), reason="SIZE_MISMATCH"),
     Sent("59-one-byte-long", "<f4", (2, 3), bytes(25), reason="SIZE_MISMATCH"),
     Sent("59-bytes-for-an-empty-array", "<f4", (0,), bytes(4), reason="SIZE_MISMATCH"),

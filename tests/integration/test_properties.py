@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import oracle
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from npy_files import file_with_header
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
+
+import oracle
+from npy_files import file_with_header
 from wire import CONVERT, STRICT, TRANSPORTS, WHOLE, Outcome, array, convert_chunks, npy_array, request
 
 settings.register_profile("service", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -75,7 +76,10 @@ def test_files_convert_as_the_oracle_says(
 
 
 @settings(max_examples=50)
-@given(many=st.lists(sources(st.sampled_from(TYPE_STRINGS + oracle.ALL)), max_size=5), chunk_nbytes=st.integers(1, 64))
+@given(
+    many=st.lists(sources(st.sampled_from(TYPE_STRINGS + oracle.ALL)), max_size=5),
+    chunk_nbytes=st.integers(1, 64),
+)
 def test_arrays_of_one_request_do_not_mix(stub: TensorServiceStub, many: list[Source], chunk_nbytes: int) -> None:
     arrays = [array(s.dtype, s.shape, s.data, fortran_order=s.fortran_order, name=f"{i}") for i, s in enumerate(many)]
     outcome = convert_chunks(stub, request(*arrays), chunk_nbytes)

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
-import oracle
 import pytest
-from npy_files import file_with_header
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
-from wire import CHUNK_SIZES, TRANSPORTS, Transport, array, chunk_part, convert_unary, converse, npy_array, request, request_part
+
+import oracle
+from npy_files import file_with_header
+from wire import (
+    CHUNK_SIZES,
+    TRANSPORTS,
+    Transport,
+    array,
+    chunk_part,
+    converse,
+    convert_unary,
+    npy_array,
+    request,
+    request_part,
+)
 
 each_transport = pytest.mark.parametrize("convert", TRANSPORTS.values(), ids=TRANSPORTS.keys())
 
@@ -55,7 +69,9 @@ def test_subnormals_and_negative_zero_survive(dtype: str, convert: Transport, st
 
 
 @each_transport
-@pytest.mark.parametrize(("data", "adjusted"), [(b"\x00\x01\x01", False), (b"\x00\x02\x01", True), (bytes(range(256)), True)])
+@pytest.mark.parametrize(
+    ("data", "adjusted"), [(b"\x00\x01\x01", False), (b"\x00\x02\x01", True), (bytes(range(256)), True)]
+)
 def test_bools_become_0_or_1(data: bytes, adjusted: bool, convert: Transport, stub: TensorServiceStub) -> None:
     outcome = convert(stub, request(array("|b1", (len(data),), data)))
     oracle.check_converted(outcome, oracle.expect("|b1", (len(data),), data))
@@ -104,7 +120,7 @@ def test_elements_may_be_cut_anywhere(dtype: str, convert: Transport, stub: Tens
 def test_chunks_may_have_different_sizes(stub: TensorServiceStub) -> None:
     data = oracle.random_bytes(">f8", 1000)
     cuts = [0, *np.sort(np.random.default_rng(5).integers(0, len(data), 40)).tolist(), len(data)]
-    chunks = [data[start:end] for start, end in zip(cuts, cuts[1:], strict=False) if start < end]
+    chunks = [data[start:end] for start, end in itertools.pairwise(cuts) if start < end]
     declared = pb.Array(name="x", dtype=">f8", shape=[1000], chunked_nbytes=len(data))
     outcomes, ended = converse(stub, [request_part(request(declared)), *map(chunk_part, chunks)])
     assert ended is None

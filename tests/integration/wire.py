@@ -9,9 +9,10 @@ from functools import partial
 import grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
-from harness import TIMEOUT_S
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
+
+from harness import TIMEOUT_S
 
 CONVERT = pb.FIDELITY_CONVERT
 STRICT = pb.FIDELITY_STRICT
@@ -64,7 +65,7 @@ def npy_array(npy: bytes, *, dtype: str = "", name: str = "x") -> pb.Array:
 def request(*arrays: pb.Array, **fields: object) -> pb.ConvertRequest:
     """A request that asks for all there is to compare: the digest and the elements."""
     defaults = {"digest": pb.DIGEST_ALGORITHM_XXH3_128, "return_data": True}
-    return pb.ConvertRequest(arrays=arrays, **{**defaults, **fields})  # type: ignore[arg-type]
+    return pb.ConvertRequest(arrays=arrays, **{**defaults, **fields})
 
 
 def request_part(message: pb.ConvertRequest) -> pb.ConvertStreamRequest:
@@ -106,7 +107,12 @@ def refusal_of_call(error: grpc.RpcError) -> Refusal:
 
 def refusal_in_band(error: pb.Error) -> Refusal:
     return Refusal(
-        CODES[error.code], error.reason, error.message, dict(error.metadata), error.retry_after_ms, ended_call=False
+        CODES[error.code],
+        error.reason,
+        error.message,
+        dict(error.metadata),
+        error.retry_after_ms,
+        ended_call=False,
     )
 
 
@@ -142,9 +148,7 @@ def receive_outcomes(parts: Iterator[pb.ConvertStreamResponse]) -> Iterator[Outc
         yield Outcome(response, tensors, outputs)
 
 
-def converse(
-    stub: TensorServiceStub, parts: Iterable[pb.ConvertStreamRequest]
-) -> tuple[list[Outcome], Refusal | None]:
+def converse(stub: TensorServiceStub, parts: Iterable[pb.ConvertStreamRequest]) -> tuple[list[Outcome], Refusal | None]:
     """Sends `parts` on one stream: the answers, and the status that ended the stream unless that is OK."""
     outcomes: list[Outcome] = []
     try:

@@ -145,7 +145,7 @@ TEST(Resolve, AnUnknownVariableOnlyWarns) {
 
 TEST(Resolve, AnErrorIsOneLine) {
   const std::string text = Exiting({"--config", "no\nsuch\x1b[31m"}).text;
-  EXPECT_EQ(text, "tensorferry-server: cannot read file no\\nsuch\\x1b[31m: No such file or directory\n");
+  EXPECT_EQ(text, "tensorferry-server: cannot read file 'no\\nsuch\\x1b[31m': No such file or directory\n");
 }
 
 TEST(Resolve, HelpAndVersionAreAnsweredWhateverTheConfiguration) {

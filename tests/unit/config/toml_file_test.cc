@@ -72,7 +72,7 @@ TEST_F(TomlFile, RefusesWithTheLine) {
 
 TEST_F(TomlFile, SaysWhyItCannotBeRead) {
   EXPECT_EQ(ReadTomlFile("/no/such.toml").status().message(),
-            "cannot read file /no/such.toml: No such file or directory");
+            "cannot read file '/no/such.toml': No such file or directory");
   EXPECT_THAT(std::string(ReadTomlFile(folder().path()).status().message()), HasSubstr("Is a directory"));
 }
 

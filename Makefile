@@ -1,0 +1,53 @@
+# The front door. `make help` lists the targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PRESET ?= release
+JOBS ?= $(shell nproc)
+PYTHON := .venv/bin/python
+BIN := build/$(PRESET)/bin
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Install what is missing: Debian packages, and torch into .venv
+	@scripts/setup.sh build
+
+.PHONY: build
+build: setup ## Build server and client (PRESET=release|debug|asan|tsan)
+	@scripts/build.sh $(PRESET) $(JOBS)
+
+.PHONY: demo
+demo: build ## Stream real NumPy arrays through a real server and print the receipts
+	@$(PYTHON) scripts/demo.py --bin $(BIN)
+
+.PHONY: test
+test: ## Set up, build, and run the whole test suite
+	@scripts/setup.sh test
+	@scripts/build.sh release $(JOBS)
+	@scripts/test.sh $(JOBS)
+
+.PHONY: test-large
+test-large: ## Send an array of 3 GiB through a server; needs 8 GiB of memory
+	@scripts/setup.sh test
+	@scripts/build.sh release $(JOBS)
+	@$(PYTHON) -m pytest -q tests/integration -m large
+
+.PHONY: test-image
+test-image: ## Build the container image, start it, and convert an array through it
+	@scripts/setup.sh build
+	@scripts/test-image.sh
+
+.PHONY: stubs
+stubs: setup ## Regenerate what is generated and checked in: Python stubs, descriptor snapshot
+	@scripts/stubs.sh
+
+.PHONY: format
+format: ## Format C++ and Python
+	@git ls-files '*.cc' '*.h' | xargs clang-format -i
+	@.venv/bin/ruff format -q client/python tests scripts
+
+.PHONY: clean
+clean: ## Remove what was built; .venv stays
+	@rm -rf build

@@ -1,0 +1,152 @@
+#include "arguments.h"
+
+#include <fmt/format.h>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <algorithm>
+#include <utility>
+
+#include "base/status.h"
+#include "duration.h"
+#include "nearest.h"
+
+namespace tensorferry::cli {
+namespace {
+
+constexpr const char* kAbout = R"(Examples:
+  tensorferry convert x.npy                      dtype and every bit proven
+  tensorferry convert *.npz --json               for programs, one object per file
+  tensorferry convert weights.npy --dtype bfloat16   what NumPy saved as <V2
+  tensorferry convert x.npy --model resnet -o outputs.npz
+  tensorferry ping --server 10.0.0.7:8001        for probes
+
+Converts NumPy arrays to torch tensors on a tensorferry server.)";
+
+constexpr const char* kExitCodes = R"(Exit codes: 0 ok, 2 usage, 3 file not readable as arrays, 4 server unreachable,
+  5 refused by the server, 6 deadline, 7 dtype or digest not equal, 70 internal)";
+
+struct Subcommand {
+  Command command;
+  CLI::App* app;
+};
+
+void AddServerOptions(CLI::App& app, Arguments& arguments, std::string& timeout) {
+  app.add_option("--server", arguments.server, "host:port or unix:PATH (default 127.0.0.1:8001)")
+      ->envname("TENSORFERRY_SERVER")
+      ->type_name("ADDRESS");
+  app.add_option("--timeout", timeout, "of each call: 500ms, 30s, 2m")->type_name("DURATION");
+}
+
+void AddFileOptions(CLI::App& app, Arguments& arguments) {
+  app.add_option("FILE", arguments.files, ".npy or .npz; - is standard input")->required();
+  app.add_option("--dtype", arguments.dtype, "what arrays saved as <V2, |V1 or <W4 hold: bfloat16, float8_e4m3fn, ...")
+      ->type_name("NAME");
+}
+
+std::vector<Subcommand> AddSubcommands(CLI::App& app, Arguments& arguments, std::string& timeout) {
+  const auto add = [&](Command command, const char* name, const char* about) {
+    CLI::App* added = app.add_subcommand(name, about);
+    added->allow_extras();
+    if (command != Command::kVersion) added->add_flag("--json", arguments.json, "print JSON");
+    return Subcommand{command, added};
+  };
+  const Subcommand convert = add(Command::kConvert, "convert", "convert arrays, and compare the tensors with them");
+  const Subcommand inspect = add(Command::kInspect, "inspect", "show what a file holds, without a server");
+  const Subcommand models = add(Command::kModels, "models", "list the server's models");
+  const Subcommand info = add(Command::kInfo, "info", "show the server's version, limits and dtypes");
+  const Subcommand ping = add(Command::kPing, "ping", "ask for the server's health; exit code 0 if it serves, else 4");
+  const Subcommand version = add(Command::kVersion, "version", "print the version of this command");
+
+  AddFileOptions(*convert.app, arguments);
+  AddFileOptions(*inspect.app, arguments);
+  for (const Subcommand& each : {convert, models, info, ping}) AddServerOptions(*each.app, arguments, timeout);
+  convert.app->add_option("--model", arguments.model, "run a model on all arrays of all files, as one request")
+      ->type_name("NAME");
+  convert.app->add_flag("--strict", arguments.strict, "refuse whatever torch.from_numpy refuses");
+  convert.app->add_option("-o,--output", arguments.output, "save the model's outputs, or without a model the tensors")
+      ->type_name("OUT.npz|DIR");
+  ping.app->add_option("--service", arguments.service, "tensorferry.v1.TensorService, model:NAME, ...")
+      ->type_name("NAME");
+  return {convert, inspect, models, info, ping, version};
+}
+
+absl::Status Usage(const std::string& message) {
+  return absl::InvalidArgumentError(message);
+}
+
+absl::Status Unknown(std::string_view what, const std::string& word, const std::vector<std::string>& known) {
+  const std::optional<std::string> nearest = Nearest(word, known);
+  return Usage(fmt::format("unknown {} {}{}", what, Quote(word),
+                           nearest ? fmt::format("; did you mean {}?", *nearest) : "; see --help"));
+}
+
+std::vector<std::string> OptionNames(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    for (const std::string& name : option->get_snames()) names.push_back("-" + name);
+  }
+  return names;
+}
+
+// Words that neither the program nor the subcommand knows.
+absl::Status CheckExtras(const CLI::App& app, const std::vector<Subcommand>& subcommands) {
+  const std::vector<CLI::App*> chosen = app.get_subcommands();
+  const CLI::App& owner = chosen.empty() ? app : *chosen.front();
+  const std::vector<std::string> extras = app.remaining(/*recurse=*/true);
+  if (extras.empty()) return chosen.empty() ? Usage("a command is missing; see --help") : absl::OkStatus();
+  const std::string& word = extras.front();
+  if (word.starts_with('-')) return Unknown("option", word.substr(0, word.find('=')), OptionNames(owner));
+  if (!chosen.empty()) return Usage(fmt::format("unexpected argument {}", Quote(word)));
+  std::vector<std::string> names;
+  for (const Subcommand& each : subcommands) names.push_back(each.app->get_name());
+  return Unknown("command", word, names);
+}
+
+absl::Status CheckValues(Arguments& arguments, const std::string& timeout) {
+  if (arguments.server.empty()) arguments.server = "127.0.0.1:8001";
+  if (!timeout.empty()) {
+    const auto duration = ParseDuration(timeout);
+    if (!duration) return Usage(fmt::format("--timeout {} is not a duration such as 500ms, 30s or 2m", Quote(timeout)));
+    arguments.timeout = *duration;
+  }
+  if (arguments.output.ends_with(".npy")) return Usage("-o takes OUT.npz or a directory for the .npy files");
+  if (std::ranges::count(arguments.files, "-") > 1) return Usage("standard input (-) can be read only once");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Arguments> ParseArguments(std::span<const std::string> words) {
+  Arguments arguments;
+  std::string timeout;
+  CLI::App app(kAbout, "tensorferry");
+  app.footer(kExitCodes);
+  app.allow_extras();
+  bool version = false;
+  app.add_flag("--version", version, "print the version of this command");
+  const std::vector<Subcommand> subcommands = AddSubcommands(app, arguments, timeout);
+  try {
+    app.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes them from the back.
+  } catch (const CLI::CallForHelp&) {
+    const std::vector<CLI::App*> chosen = app.get_subcommands();
+    arguments.help = chosen.empty() ? app.help() : chosen.front()->help("tensorferry");
+    return arguments;
+  } catch (const CLI::ParseError& error) {
+    TENSORFERRY_RETURN_IF_ERROR(CheckExtras(app, subcommands));
+    return Usage(error.what());
+  }
+  if (version && app.get_subcommands().empty()) {
+    arguments.command = Command::kVersion;
+    return arguments;
+  }
+  TENSORFERRY_RETURN_IF_ERROR(CheckExtras(app, subcommands));
+  TENSORFERRY_RETURN_IF_ERROR(CheckValues(arguments, timeout));
+  const auto parsed = std::ranges::find_if(subcommands, [](const Subcommand& each) { return each.app->parsed(); });
+  arguments.command = parsed->command;
+  return arguments;
+}
+
+}  // namespace tensorferry::cli

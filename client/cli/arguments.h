@@ -1,0 +1,34 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace tensorferry::cli {
+
+enum class Command : std::uint8_t { kHelp, kConvert, kInspect, kModels, kInfo, kPing, kVersion };
+
+// The command line, checked.
+struct Arguments {
+  Command command = Command::kHelp;
+  std::string help;  // What to print for kHelp.
+  std::vector<std::string> files;
+  std::string server;
+  std::string model;
+  std::string dtype;
+  std::string output;                    // Empty: nothing is saved.
+  std::string service;                   // Of ping.
+  std::chrono::milliseconds timeout{0};  // 0: the default of the command.
+  bool json = false;
+  bool strict = false;
+};
+
+// `words`: the command line without the program's name.
+// Errors: INVALID_ARGUMENT in one line; for an unknown command or option it names the nearest one.
+absl::StatusOr<Arguments> ParseArguments(std::span<const std::string> words);
+
+}  // namespace tensorferry::cli

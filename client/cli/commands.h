@@ -1,0 +1,15 @@
+#pragma once
+
+#include "arguments.h"
+#include "exit_code.h"
+
+namespace tensorferry::cli {
+
+// The commands: results on standard output, messages on standard error.
+ExitCode RunConvert(const Arguments& arguments);
+ExitCode RunInspect(const Arguments& arguments);
+ExitCode RunModels(const Arguments& arguments);
+ExitCode RunInfo(const Arguments& arguments);
+ExitCode RunPing(const Arguments& arguments);
+
+}  // namespace tensorferry::cli

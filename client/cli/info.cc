@@ -1,0 +1,62 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cstdio>
+
+#include "commands.h"
+#include "json_text.h"
+#include "query.h"
+
+namespace tensorferry::cli {
+namespace {
+
+using client::ServerInfo;
+
+void PrintInfo(const ServerInfo& info) {
+  std::vector<std::string> dtypes;
+  for (const client::DtypeInfo& dtype : info.dtypes) dtypes.push_back(dtype.numpy_dtype);
+  const std::vector<std::vector<std::string>> rows{
+      {"version", info.version},
+      {"torch", info.torch_version},
+      {"largest message", BytesText(info.max_message_bytes)},
+      {"largest tensor", BytesText(info.max_tensor_bytes)},
+      {"chunk", BytesText(info.recommended_chunk_bytes)},
+      {"dimensions", fmt::format("up to {}", info.max_ndim)},
+      {"features", fmt::format("{}", fmt::join(info.features, ", "))},
+      {"dtypes", fmt::format("{}", fmt::join(dtypes, ", "))},
+  };
+  fmt::print("{}", Align(rows));
+}
+
+void PrintInfoJson(const ServerInfo& info) {
+  Json json = {{"version", info.version},
+               {"torch_version", info.torch_version},
+               {"max_message_bytes", info.max_message_bytes},
+               {"max_tensor_bytes", info.max_tensor_bytes},
+               {"recommended_chunk_bytes", info.recommended_chunk_bytes},
+               {"max_ndim", info.max_ndim},
+               {"features", info.features},
+               {"dtypes", Json::array()}};
+  for (const client::DtypeInfo& dtype : info.dtypes) {
+    json["dtypes"].push_back({{"numpy_dtype", dtype.numpy_dtype},
+                              {"numpy_descr", dtype.numpy_descr},
+                              {"torch_dtype", dtype.torch_dtype},
+                              {"itemsize", dtype.itemsize},
+                              {"oip_datatype", dtype.oip_datatype}});
+  }
+  fmt::print("{}\n", JsonText(json));
+}
+
+}  // namespace
+
+ExitCode RunInfo(const Arguments& arguments) {
+  const auto ask = [](client::Client& client, std::chrono::milliseconds timeout) {
+    return client.GetServerInfo(timeout);
+  };
+  return Query(arguments, ask, [&](const ServerInfo& info) {
+    arguments.json ? PrintInfoJson(info) : PrintInfo(info);
+    return ExitCode::kOk;
+  });
+}
+
+}  // namespace tensorferry::cli

@@ -1,0 +1,39 @@
+#include "input.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "base/status.h"
+#include "payload/npy.h"
+#include "terminal.h"
+
+namespace tensorferry::cli {
+namespace {
+
+bool IsAmbiguous(const client::Array& array) {
+  const std::string_view file(reinterpret_cast<const char*>(array.bytes.data()), array.bytes.size());
+  const absl::StatusOr<NpyHeader> header = ParseNpyHeader(file);
+  if (!header.ok()) return false;
+  return std::ranges::any_of(std::array{1, 2, 4}, [&](int itemsize) {
+    return IsAmbiguousVoid(header->descr, static_cast<std::size_t>(itemsize));
+  });
+}
+
+}  // namespace
+
+absl::StatusOr<client::ArrayFile> LoadArrays(const std::string& path, const std::string& dtype) {
+  TENSORFERRY_ASSIGN_OR_RETURN(client::ArrayFile file, client::ArrayFile::Open(path));
+  for (const std::string& member : file.skipped_members()) {
+    PrintError(fmt::format("{}: member {} is not a .npy file, skipped", path, Quote(member)));
+  }
+  if (dtype.empty()) return file;
+  for (client::Array& array : file.arrays()) {
+    if (file.arrays().size() == 1 || IsAmbiguous(array)) array.dtype = dtype;
+  }
+  return file;
+}
+
+}  // namespace tensorferry::cli

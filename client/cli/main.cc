@@ -1,0 +1,45 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "arguments.h"
+#include "commands.h"
+#include "terminal.h"
+
+namespace tensorferry::cli {
+namespace {
+
+ExitCode Run(const Arguments& arguments) {
+  switch (arguments.command) {
+    case Command::kHelp: fmt::print("{}", arguments.help); return ExitCode::kOk;
+    case Command::kConvert: return RunConvert(arguments);
+    case Command::kInspect: return RunInspect(arguments);
+    case Command::kModels: return RunModels(arguments);
+    case Command::kInfo: return RunInfo(arguments);
+    case Command::kPing: return RunPing(arguments);
+    case Command::kVersion: fmt::print("tensorferry {}\n", TENSORFERRY_VERSION); return ExitCode::kOk;
+  }
+  __builtin_unreachable();
+}
+
+ExitCode Main(const std::vector<std::string>& words) {
+  const absl::StatusOr<Arguments> arguments = ParseArguments(words);
+  if (arguments.ok()) return Run(*arguments);
+  PrintError(std::string(arguments.status().message()));
+  return ExitCode::kUsage;
+}
+
+}  // namespace
+}  // namespace tensorferry::cli
+
+int main(int argc, char** argv) {
+  try {
+    return static_cast<int>(tensorferry::cli::Main({argv + 1, argv + argc}));
+  } catch (const std::exception& error) {
+    tensorferry::cli::PrintError(fmt::format("internal error: {}", error.what()));
+    return static_cast<int>(tensorferry::cli::ExitCode::kInternal);
+  }
+}

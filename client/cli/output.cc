@@ -1,0 +1,59 @@
+#include "output.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <utility>
+
+#include "base/status.h"
+#include "tensorferry/client/array_writer.h"
+#include "terminal.h"
+
+namespace tensorferry::cli {
+
+absl::StatusOr<Output> Output::Open(const std::string& path) {
+  Output output(path);
+  if (!output.wanted()) return output;
+  std::error_code error;
+  if (!output.is_npz_) {
+    std::filesystem::create_directories(path, error);
+    if (error) return absl::InvalidArgumentError(fmt::format("{}: {}", path, error.message()));
+    return output;
+  }
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  if (!parent.empty() && !std::filesystem::is_directory(parent, error)) {
+    return absl::InvalidArgumentError(fmt::format("{}: no such directory", parent.string()));
+  }
+  return output;
+}
+
+absl::Status Output::Add(std::vector<client::Tensor> tensors) {
+  if (!wanted()) return absl::OkStatus();
+  for (client::Tensor& tensor : tensors) {
+    tensor.name = UniqueName(tensor.name);
+    if (is_npz_) {
+      kept_.push_back(std::move(tensor));
+    } else {
+      TENSORFERRY_RETURN_IF_ERROR(client::WriteNpy(fmt::format("{}/{}.npy", path_, tensor.name), tensor));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Output::Finish() {
+  return is_npz_ ? client::WriteNpz(path_, kept_) : absl::OkStatus();
+}
+
+// Names come from files and servers: none may lead out of the directory, or hide another's tensor.
+std::string Output::UniqueName(const std::string& name) {
+  std::string safe = OneLine(name);
+  for (char& c : safe) {
+    if (c == '/' || c == '\\') c = '_';
+  }
+  if (safe.empty()) safe = "array";
+  std::string unique = safe;
+  for (int i = 2; !taken_.insert(unique).second; ++i) unique = fmt::format("{}_{}", safe, i);
+  return unique;
+}
+
+}  // namespace tensorferry::cli

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "tensorferry/client/response.h"
+
+namespace tensorferry::cli {
+
+// Where `-o` saves tensors: NAME.npy files in a directory, or the members of one .npz file.
+class Output {
+ public:
+  // `path`: ends in .npz, or is a directory, which is made if it is not there. Empty: nothing is saved.
+  // Errors: those of the system, if nothing could be written there.
+  static absl::StatusOr<Output> Open(const std::string& path);
+
+  bool wanted() const { return !path_.empty(); }
+
+  // Saves tensors that came with their elements. Names that are no file names, or taken, are changed.
+  absl::Status Add(std::vector<client::Tensor> tensors);
+
+  // Writes what was kept for the .npz file.
+  absl::Status Finish();
+
+ private:
+  explicit Output(std::string path) : path_(std::move(path)), is_npz_(path_.ends_with(".npz")) {}
+  std::string UniqueName(const std::string& name);
+
+  std::string path_;
+  bool is_npz_;
+  std::unordered_set<std::string> taken_;
+  std::vector<client::Tensor> kept_;
+};
+
+}  // namespace tensorferry::cli

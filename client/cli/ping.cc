@@ -1,0 +1,40 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "commands.h"
+#include "json_text.h"
+#include "query.h"
+
+namespace tensorferry::cli {
+namespace {
+
+using client::Health;
+
+std::string_view HealthText(Health health) {
+  switch (health) {
+    case Health::kUnknown: return "UNKNOWN";
+    case Health::kServing: return "SERVING";
+    case Health::kNotServing: return "NOT_SERVING";
+  }
+  __builtin_unreachable();
+}
+
+}  // namespace
+
+ExitCode RunPing(const Arguments& arguments) {
+  const auto ask = [&](client::Client& client, std::chrono::milliseconds timeout) {
+    return client.Ping(arguments.service, timeout);
+  };
+  return Query(arguments, ask, [&](Health health) {
+    if (arguments.json) {
+      const Json json = {{"server", arguments.server}, {"service", arguments.service}, {"status", HealthText(health)}};
+      fmt::print("{}\n", JsonText(json));
+    } else {
+      fmt::print("{}\n", HealthText(health));
+    }
+    return health == Health::kServing ? ExitCode::kOk : ExitCode::kUnreachable;
+  });
+}
+
+}  // namespace tensorferry::cli

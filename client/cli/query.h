@@ -1,0 +1,35 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <string>
+
+#include "arguments.h"
+#include "exit_code.h"
+#include "outcome.h"
+#include "tensorferry/client/client.h"
+#include "terminal.h"
+
+namespace tensorferry::cli {
+
+// Asks a server about itself: `ask(client, timeout)`, then `print(answer)`, which gives the exit code.
+template <typename Ask, typename Print>
+ExitCode Query(const Arguments& arguments, Ask ask, Print print) {
+  absl::StatusOr<client::Client> client = client::Client::Connect(arguments.server);
+  if (!client.ok()) {
+    PrintError(std::string(client.status().message()));
+    return ExitCode::kUsage;
+  }
+  const bool has_timeout = arguments.timeout.count() > 0;
+  const auto answer = ask(*client, has_timeout ? arguments.timeout : client::Client::kQueryTimeout);
+  if (!answer.ok()) {
+    PrintError(fmt::format("{}: {}", arguments.server, ErrorText(answer.status())));
+    const bool unknown_service =
+        absl::IsNotFound(answer.status());  // Only ping asks for one, which then does not serve.
+    return unknown_service ? ExitCode::kUnreachable : ExitCodeOf(answer.status());
+  }
+  return print(*answer);
+}
+
+}  // namespace tensorferry::cli

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tensorferry::cli {
+
+// `text` on one line, whatever it holds: control characters, which could steer a terminal, become `?`.
+std::string OneLine(std::string_view text);
+
+// One line on standard error: "tensorferry: x.npy: …".
+void PrintError(std::string_view message);
+
+// Rows of cells as lines, the cells of a column below each other. No blanks at the end of a line.
+std::string Align(const std::vector<std::vector<std::string>>& rows);
+
+// "3.0 GiB"
+std::string BytesText(std::uint64_t nbytes);
+
+// `text` in red or green if standard output is a terminal and NO_COLOR is not set.
+enum class Color : std::uint8_t { kRed, kGreen };
+std::string Colored(Color color, std::string_view text);
+
+// A bar on standard error for long uploads, if that is a terminal; gone when the bar is.
+class ProgressBar {
+ public:
+  ProgressBar();
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
+  ~ProgressBar();
+  void Update(std::uint64_t sent, std::uint64_t total);
+
+ private:
+  const bool shown_;
+  std::uint64_t percent_ = 101;  // The last drawn: none.
+};
+
+}  // namespace tensorferry::cli

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <complex>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace tensorferry::client {
+
+// NumPy's name of a C++ element type. Types of your own name theirs in a static member `dtype_name`: "bfloat16".
+template <typename T>
+inline constexpr std::string_view kDTypeName = T::dtype_name;
+template <>
+inline constexpr std::string_view kDTypeName<bool> = "bool";
+template <>
+inline constexpr std::string_view kDTypeName<std::int8_t> = "int8";
+template <>
+inline constexpr std::string_view kDTypeName<std::int16_t> = "int16";
+template <>
+inline constexpr std::string_view kDTypeName<std::int32_t> = "int32";
+template <>
+inline constexpr std::string_view kDTypeName<std::int64_t> = "int64";
+template <>
+inline constexpr std::string_view kDTypeName<std::uint8_t> = "uint8";
+template <>
+inline constexpr std::string_view kDTypeName<std::uint16_t> = "uint16";
+template <>
+inline constexpr std::string_view kDTypeName<std::uint32_t> = "uint32";
+template <>
+inline constexpr std::string_view kDTypeName<std::uint64_t> = "uint64";
+template <>
+inline constexpr std::string_view kDTypeName<float> = "float32";
+template <>
+inline constexpr std::string_view kDTypeName<double> = "float64";
+template <>
+inline constexpr std::string_view kDTypeName<std::complex<float>> = "complex64";
+template <>
+inline constexpr std::string_view kDTypeName<std::complex<double>> = "complex128";
+
+// One array to send: a view of the caller's memory. Nothing is checked here; the server refuses what does not fit.
+//
+// Lifetime: borrows `bytes`, which must stay until the call that sends the array returns.
+struct Array {
+  enum class Form : std::uint8_t {
+    kElements,  // `bytes` are the elements, without gaps.
+    kNpy,       // `bytes` are a whole .npy file, which states shape and order itself.
+  };
+
+  std::string name;   // The model's input name, else a label.
+  std::string dtype;  // `<f4`, `float32`, `bfloat16`; of a .npy: empty, or what its ambiguous `<V2` holds.
+  std::vector<std::int64_t> shape;  // Elements per dimension; empty = a scalar.
+  bool fortran_order = false;
+  std::span<const std::byte> bytes;
+  Form form = Form::kElements;
+
+  // An array of C++ values in C order: Array::Of("x", {2, 3}, std::span(values)).
+  template <typename T, std::size_t kExtent>
+  static Array Of(std::string name, std::vector<std::int64_t> shape, std::span<T, kExtent> values) {
+    return {.name = std::move(name),
+            .dtype = std::string(kDTypeName<std::remove_cv_t<T>>),
+            .shape = std::move(shape),
+            .bytes = std::as_bytes(values)};
+  }
+
+  // A whole .npy file.
+  static Array Npy(std::string name, std::span<const std::byte> file, std::string dtype = "") {
+    return {.name = std::move(name), .dtype = std::move(dtype), .bytes = file, .form = Form::kNpy};
+  }
+};
+
+}  // namespace tensorferry::client

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "tensorferry/client/array.h"
+#include "tensorferry/client/convert_options.h"
+#include "tensorferry/client/error.h"
+#include "tensorferry/client/response.h"
+#include "tensorferry/client/server_info.h"
+#include "tensorferry/client/stream.h"
+
+namespace tensorferry::client {
+
+class Connection;
+
+struct ConnectOptions {
+  std::chrono::milliseconds keepalive{60'000};  // Of silence, after which the connection is probed.
+};
+
+// A tensorferry server.
+//
+// Errors:  what the server refuses carries its reason and metadata: ToError(status). No connection:
+// IsUnreachable(status). Threads: any; copies share one connection.
+class Client {
+ public:
+  // `address`: `host:port` or `unix:PATH`. Connects with the first call, and again whenever the connection broke.
+  // Errors: INVALID_ARGUMENT for an address of another form.
+  static absl::StatusOr<Client> Connect(const std::string& address, const ConnectOptions& options = {});
+
+  // Converts the arrays as one request, and runs a model on them if one is named.
+  //
+  // More than 4 MiB of arrays go in chunks, without a second copy of them; returned elements of any size arrive in one
+  // buffer per tensor. The arrays are borrowed until it returns.
+  absl::StatusOr<Response> Convert(std::span<const Array> arrays, const ConvertOptions& options = {});
+
+  // Opens a stream for many requests.
+  Stream OpenStream(const StreamOptions& options = {});
+
+  static constexpr std::chrono::milliseconds kQueryTimeout{10'000};
+  absl::StatusOr<ServerInfo> GetServerInfo(std::chrono::milliseconds timeout = kQueryTimeout);
+  absl::StatusOr<std::vector<ModelInfo>> ListModels(std::chrono::milliseconds timeout = kQueryTimeout);
+
+  // The health of one service, or of the server (""). Errors: NOT_FOUND for a service that the server does not know.
+  absl::StatusOr<Health> Ping(const std::string& service = "", std::chrono::milliseconds timeout = kQueryTimeout);
+
+ private:
+  explicit Client(std::shared_ptr<Connection> connection);
+  std::shared_ptr<Connection> connection_;
+};
+
+}  // namespace tensorferry::client

@@ -1,0 +1,29 @@
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "payload/digest.h"
+#include "tensorferry/client/array.h"
+#include "tensorferry/client/response.h"
+
+namespace tensorferry::client {
+
+// The digest that the server must report for an array: over its elements in C order, little-endian, bools 0 or 1.
+//
+// Errors: those of the payload checks, as the server reports them (UNSUPPORTED_DTYPE, SIZE_MISMATCH, …).
+// Memory: a few hundred KiB, whatever the size of the array.
+absl::StatusOr<Digest> LocalDigest(const Array& array);
+
+// Whether a tensor is the array that was sent.
+struct Verdict {
+  bool dtype_equal = false;
+  bool shape_equal = false;
+  bool digest_equal = false;  // Every bit; false too if the server sent no digest.
+
+  bool equal() const { return dtype_equal && shape_equal && digest_equal; }
+};
+
+// Compare what was sent with what the server says it holds.
+// Errors: those of LocalDigest.
+absl::StatusOr<Verdict> Verify(const Array& sent, const Tensor& received);
+
+}  // namespace tensorferry::client

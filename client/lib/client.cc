@@ -1,0 +1,87 @@
+#include "tensorferry/client/client.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/status.h"
+#include "connection.h"
+#include "request.h"
+#include "response_assembler.h"
+#include "server_error.h"
+#include "server_info_proto.h"
+#include "stream_impl.h"
+
+namespace tensorferry::client {
+namespace {
+
+// Whether request and response surely fit one message each, the response being metadata alone.
+bool FitsUnary(std::span<const Array> arrays, const ConvertOptions& options) {
+  return TotalBytes(arrays) <= kMaxInlineBytes && options.model_name.empty() && !options.return_data;
+}
+
+absl::StatusOr<Response> ConvertUnary(Connection& connection, std::span<const Array> arrays,
+                                      const ConvertOptions& options) {
+  TENSORFERRY_ASSIGN_OR_RETURN(const PreparedRequest request, PrepareRequest(arrays, options));
+  grpc::ClientContext context;
+  SetTimeout(context, options.timeout);
+  v1::ConvertResponse response;
+  TENSORFERRY_RETURN_IF_ERROR(FromGrpc(connection.service().Convert(&context, request.message, &response)));
+  return ToResponse(std::move(response));
+}
+
+}  // namespace
+
+Client::Client(std::shared_ptr<Connection> connection) : connection_(std::move(connection)) {}
+
+absl::StatusOr<Client> Client::Connect(const std::string& address, const ConnectOptions& options) {
+  if (!IsAddress(address)) {
+    return absl::InvalidArgumentError(fmt::format("address {} is neither host:port nor unix:PATH", Quote(address)));
+  }
+  return Client(std::make_shared<Connection>(address, options));
+}
+
+absl::StatusOr<Response> Client::Convert(std::span<const Array> arrays, const ConvertOptions& options) {
+  if (FitsUnary(arrays, options)) return ConvertUnary(*connection_, arrays, options);
+  Stream stream = OpenStream({.max_outstanding = 1, .timeout = options.timeout});
+  Stream::Answer answer = stream.Send(arrays, options);
+  stream.Finish().IgnoreError();  // The answer says it too.
+  return answer.get();
+}
+
+Stream Client::OpenStream(const StreamOptions& options) {
+  return Stream(std::make_unique<Stream::Impl>(connection_, options));
+}
+
+absl::StatusOr<ServerInfo> Client::GetServerInfo(std::chrono::milliseconds timeout) {
+  grpc::ClientContext context;
+  SetTimeout(context, timeout);
+  v1::GetServerInfoResponse response;
+  TENSORFERRY_RETURN_IF_ERROR(FromGrpc(connection_->service().GetServerInfo(&context, {}, &response)));
+  return FromProto(response);
+}
+
+absl::StatusOr<std::vector<ModelInfo>> Client::ListModels(std::chrono::milliseconds timeout) {
+  grpc::ClientContext context;
+  SetTimeout(context, timeout);
+  v1::ListModelsResponse response;
+  TENSORFERRY_RETURN_IF_ERROR(FromGrpc(connection_->service().ListModels(&context, {}, &response)));
+  return FromProto(response);
+}
+
+absl::StatusOr<Health> Client::Ping(const std::string& service, std::chrono::milliseconds timeout) {
+  using grpc::health::v1::HealthCheckResponse;
+  grpc::ClientContext context;
+  SetTimeout(context, timeout);
+  grpc::health::v1::HealthCheckRequest request;
+  request.set_service(service);
+  HealthCheckResponse response;
+  TENSORFERRY_RETURN_IF_ERROR(FromGrpc(connection_->health().Check(&context, request, &response)));
+  switch (response.status()) {
+    case HealthCheckResponse::SERVING: return Health::kServing;
+    case HealthCheckResponse::NOT_SERVING: return Health::kNotServing;
+    default: return Health::kUnknown;
+  }
+}
+
+}  // namespace tensorferry::client

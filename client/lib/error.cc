@@ -1,0 +1,23 @@
+#include "tensorferry/client/error.h"
+
+#include "base/status.h"
+
+namespace tensorferry::client {
+
+Error ToError(const absl::Status& status) {
+  Error error{.code = status.code(), .message = std::string(status.message())};
+  const Failure failure = tensorferry::DescribeError(status);
+  // A status without a reason reads as INTERNAL; a reason always comes with its own code.
+  const bool has_reason = failure.message == error.message && Info(failure.reason).code == error.code;
+  if (!has_reason) return error;
+  error.reason = Info(failure.reason).name;
+  error.metadata = failure.metadata;
+  error.retry_after = failure.retry_after;
+  return error;
+}
+
+bool IsUnreachable(const absl::Status& status) {
+  return absl::IsUnavailable(status) && ToError(status).reason.empty();
+}
+
+}  // namespace tensorferry::client

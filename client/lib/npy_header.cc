@@ -1,0 +1,50 @@
+#include "npy_header.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <optional>
+#include <string_view>
+
+#include "base/status.h"
+#include "payload/dtype.h"
+
+namespace tensorferry::client {
+namespace {
+
+constexpr std::size_t kAlignment = 64;     // Of the first element, so that files can be mapped.
+constexpr std::size_t kGrowthDigits = 21;  // NumPy leaves room for the first dimension to grow.
+constexpr std::string_view kMagicAndVersion{"\x93NUMPY\x01\x00", 8};
+
+absl::StatusOr<std::string> DescrOf(const Tensor& tensor) {
+  const std::optional<DType> dtype = DTypeByName(tensor.dtype);
+  if (!dtype) {
+    return MakeError(Reason::kUnsupportedDtype, fmt::format("no .npy form of dtype {}", Quote(tensor.dtype)));
+  }
+  const DTypeInfo& info = Info(*dtype);
+  return info.descr.empty() ? fmt::format("<V{}", info.itemsize) : std::string(info.descr);
+}
+
+// As Python writes a tuple.
+std::string ShapeText(const Tensor& tensor) {
+  return fmt::format("({}{})", fmt::join(tensor.shape, ", "), tensor.shape.size() == 1 ? "," : "");
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> NpyHeaderBytes(const Tensor& tensor) {
+  TENSORFERRY_ASSIGN_OR_RETURN(const std::string descr, DescrOf(tensor));
+  std::string text = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}", descr, ShapeText(tensor));
+  if (!tensor.shape.empty()) text.append(kGrowthDigits - fmt::to_string(tensor.shape.front()).size(), ' ');
+  const std::size_t unpadded = kMagicAndVersion.size() + 2 + text.size() + 1;
+  text.append(kAlignment - unpadded % kAlignment, ' ');
+  text += '\n';
+
+  if (text.size() > 0xFFFF) return absl::InvalidArgumentError("the shape is too long for a .npy header");
+  std::string header(kMagicAndVersion);
+  header += static_cast<char>(text.size() & 0xFF);
+  header += static_cast<char>(text.size() >> 8);
+  return header + text;
+}
+
+}  // namespace tensorferry::client

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "tensorferry/client/response.h"
+
+namespace tensorferry::client {
+
+// The bytes before the elements in a .npy file (version 1.0) of `tensor`, as NumPy itself writes them; dtypes that
+// NumPy lacks, as NumPy writes arrays of ml_dtypes (`<V2` for bfloat16). Errors: UNSUPPORTED_DTYPE for a dtype that is
+// not in the table.
+absl::StatusOr<std::string> NpyHeaderBytes(const Tensor& tensor);
+
+}  // namespace tensorferry::client

@@ -1,0 +1,127 @@
+#include "response_assembler.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <exception>
+#include <utility>
+
+#include "base/status.h"
+#include "server_error.h"
+
+namespace tensorferry::client {
+namespace {
+
+absl::StatusOr<Receipt> ToReceipt(v1::Receipt&& source) {
+  Receipt receipt{.source_dtype = std::move(*source.mutable_source_dtype()),
+                  .numpy_dtype = std::move(*source.mutable_numpy_dtype()),
+                  .dtype_equal = source.dtype_equal()};
+  for (const int adjustment : source.adjustments()) {
+    if (adjustment == v1::ADJUSTMENT_BYTE_ORDER_SWAPPED) {
+      receipt.adjustments.push_back(Adjustment::kByteOrderSwapped);
+    } else if (adjustment == v1::ADJUSTMENT_BOOL_NORMALIZED) {
+      receipt.adjustments.push_back(Adjustment::kBoolNormalized);
+    } else {
+      return absl::InternalError(fmt::format("the server made an adjustment unknown here: {}", adjustment));
+    }
+  }
+  if (source.digest().empty()) return receipt;
+  if (source.digest().size() != sizeof(Digest)) {
+    return absl::InternalError(fmt::format("the server sent a digest of {} bytes, not 16", source.digest().size()));
+  }
+  std::memcpy(receipt.digest.emplace().data(), source.digest().data(), sizeof(Digest));
+  return receipt;
+}
+
+absl::StatusOr<Tensor> ToTensor(v1::Tensor&& source) {
+  v1::TensorMetadata& metadata = *source.mutable_metadata();
+  Tensor tensor{.name = std::move(*metadata.mutable_name()),
+                .dtype = std::move(*metadata.mutable_dtype()),
+                .shape = {metadata.shape().begin(), metadata.shape().end()},
+                .strides = {metadata.strides().begin(), metadata.strides().end()},
+                .numel = metadata.numel(),
+                .itemsize = metadata.itemsize(),
+                .nbytes = metadata.nbytes(),
+                .device = std::move(*metadata.mutable_device())};
+  if (metadata.has_receipt()) {
+    TENSORFERRY_ASSIGN_OR_RETURN(tensor.receipt, ToReceipt(std::move(*metadata.mutable_receipt())));
+  }
+  if (source.has_data()) tensor.data = std::move(*source.mutable_data());
+  return tensor;
+}
+
+absl::Status Contradiction(const Tensor& tensor, std::uint64_t nbytes) {
+  return absl::InternalError(fmt::format("the server sent tensor {} of {} bytes with {} bytes of elements",
+                                         Quote(tensor.name), tensor.nbytes, nbytes));
+}
+
+}  // namespace
+
+absl::StatusOr<ResponseAssembler> ResponseAssembler::Start(v1::ConvertResponse&& message) {
+  ResponseAssembler assembler;
+  if (message.has_error()) {
+    assembler.error_ = FromProto(message.error());
+    return assembler;
+  }
+  Response& response = *assembler.response_;
+  response.request_id = std::move(*message.mutable_request_id());
+  response.model_name = std::move(*message.mutable_model_name());
+  response.model_version = std::move(*message.mutable_model_version());
+  const v1::Timing& timing = message.timing();
+  response.timing = {.receive = std::chrono::nanoseconds(timing.receive_ns()),
+                     .convert = std::chrono::nanoseconds(timing.convert_ns()),
+                     .queue = std::chrono::nanoseconds(timing.queue_ns()),
+                     .compute = std::chrono::nanoseconds(timing.compute_ns())};
+  TENSORFERRY_RETURN_IF_ERROR(assembler.AddTensors(*message.mutable_tensors(), response.tensors));
+  TENSORFERRY_RETURN_IF_ERROR(assembler.AddTensors(*message.mutable_outputs(), response.outputs));
+  return assembler;
+}
+
+absl::Status ResponseAssembler::AddTensors(google::protobuf::RepeatedPtrField<v1::Tensor>& source,
+                                           std::vector<Tensor>& target) {
+  target.reserve(static_cast<std::size_t>(source.size()));  // `chunked_` points at the tensors.
+  for (v1::Tensor& wire : source) {
+    TENSORFERRY_ASSIGN_OR_RETURN(Tensor converted, ToTensor(std::move(wire)));
+    Tensor& tensor = target.emplace_back(std::move(converted));
+    const std::uint64_t nbytes = wire.has_chunked_nbytes() ? wire.chunked_nbytes()
+                                 : tensor.data             ? tensor.data->size()
+                                                           : 0;
+    if (tensor.nbytes < 0) return Contradiction(tensor, nbytes);
+    if (!wire.has_chunked_nbytes() && !tensor.data) continue;
+    if (nbytes != static_cast<std::uint64_t>(tensor.nbytes)) return Contradiction(tensor, nbytes);
+    if (!wire.has_chunked_nbytes()) continue;
+    try {
+      tensor.data.emplace().reserve(nbytes);  // Pages are touched only as elements come.
+    } catch (const std::exception&) {         // bad_alloc, or length_error.
+      return absl::ResourceExhaustedError(fmt::format("no memory here for a tensor of {} bytes", nbytes));
+    }
+    if (nbytes > 0) chunked_.push_back({&tensor, nbytes});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ResponseAssembler::Append(std::string_view chunk) {
+  if (complete()) return absl::InternalError("the server sent a chunk that belongs to no tensor");
+  const auto [tensor, nbytes] = chunked_[current_];
+  const std::size_t missing = nbytes - tensor->data->size();
+  if (chunk.size() > missing) {
+    return absl::InternalError(fmt::format("the server sent a chunk of {} bytes where tensor {} lacks {}", chunk.size(),
+                                           Quote(tensor->name), missing));
+  }
+  tensor->data->append(chunk);
+  if (chunk.size() == missing) ++current_;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Response> ResponseAssembler::Finish() && {
+  if (!error_.ok()) return error_;
+  return std::move(*response_);
+}
+
+absl::StatusOr<Response> ToResponse(v1::ConvertResponse&& message) {
+  TENSORFERRY_ASSIGN_OR_RETURN(ResponseAssembler assembler, ResponseAssembler::Start(std::move(message)));
+  if (!assembler.complete()) return absl::InternalError("the server announced chunks on a call that has none");
+  return std::move(assembler).Finish();
+}
+
+}  // namespace tensorferry::client

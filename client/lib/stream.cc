@@ -1,0 +1,109 @@
+#include "tensorferry/client/stream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/status.h"
+#include "stream_impl.h"
+
+namespace tensorferry::client {
+namespace {
+
+Stream::Answer Failed(absl::Status status) {
+  std::promise<absl::StatusOr<Response>> promise;
+  promise.set_value(std::move(status));
+  return promise.get_future();
+}
+
+}  // namespace
+
+Stream::Impl::Impl(std::shared_ptr<Connection> connection, const StreamOptions& options)
+    : connection_(std::move(connection)), options_(options) {
+  SetTimeout(context_, options.timeout);
+  call_ = connection_->service().ConvertStream(&context_);
+  reader_ = std::thread([this] { ReadToEnd(); });
+}
+
+Stream::Impl::~Impl() {
+  if (!reader_.joinable()) return;
+  context_.TryCancel();
+  reader_.join();
+}
+
+Stream::Answer Stream::Impl::Send(std::span<const Array> arrays, const ConvertOptions& options) {
+  absl::StatusOr<PreparedRequest> request = PrepareRequest(arrays, options);
+  if (!request.ok()) return Failed(std::move(request).status());
+  std::size_t chunk_bytes = 0;
+  if (!request->chunked.empty()) {
+    const auto timeout = options_.timeout.count() > 0 ? options_.timeout : Client::kQueryTimeout;
+    const absl::StatusOr<std::size_t> recommended = connection_->ChunkBytes(std::min(timeout, Client::kQueryTimeout));
+    if (!recommended.ok()) return Failed(recommended.status());
+    chunk_bytes = *recommended;
+  }
+  Promise promise;
+  Answer answer = promise.get_future();
+  const absl::StatusOr<std::uint64_t> ordinal = Enqueue(std::move(promise));
+  if (!ordinal.ok()) return Failed(ordinal.status());
+  Write(*std::move(request), options, *ordinal, chunk_bytes);
+  return answer;
+}
+
+// Waits for a free place and takes it. The promise is there before the answer can be.
+absl::StatusOr<std::uint64_t> Stream::Impl::Enqueue(Promise promise) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return ended_ || unanswered_.size() < options_.max_outstanding; });
+  if (ended_ && !end_.ok()) return end_;
+  if (ended_) return absl::UnavailableError("the server has ended the stream");
+  unanswered_.push_back(std::move(promise));
+  return sent_++;
+}
+
+bool Stream::Impl::IsAnswered(std::uint64_t ordinal) {
+  const std::scoped_lock lock(mutex_);
+  return ended_ || ordinal < sent_ - unanswered_.size();
+}
+
+// A Write that fails means that the stream has ended; the reader then learns why and tells all who wait.
+void Stream::Impl::Write(PreparedRequest request, const ConvertOptions& options, std::uint64_t ordinal,
+                         std::size_t chunk_bytes) {
+  v1::ConvertStreamRequest part;
+  *part.mutable_request() = std::move(request.message);
+  if (!call_->Write(part)) return;
+  std::uint64_t total = 0;
+  std::uint64_t sent = 0;
+  for (const auto& elements : request.chunked) total += elements.size();
+  for (std::span<const std::byte> elements : request.chunked) {
+    while (!elements.empty()) {
+      if (IsAnswered(ordinal)) return;  // Refused: the server expects no more of it.
+      const auto chunk = elements.first(std::min(elements.size(), chunk_bytes));
+      part.set_chunk(chunk.data(), chunk.size());
+      if (!call_->Write(part)) return;
+      elements = elements.subspan(chunk.size());
+      sent += chunk.size();
+      if (options.progress) options.progress(sent, total);
+    }
+  }
+}
+
+absl::Status Stream::Impl::Finish() {
+  if (reader_.joinable()) {
+    call_->WritesDone();
+    reader_.join();
+  }
+  return end_;
+}
+
+Stream::Stream(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Stream::Stream(Stream&&) noexcept = default;
+Stream& Stream::operator=(Stream&&) noexcept = default;
+Stream::~Stream() = default;
+
+Stream::Answer Stream::Send(std::span<const Array> arrays, const ConvertOptions& options) {
+  return impl_->Send(arrays, options);
+}
+
+absl::Status Stream::Finish() {
+  return impl_->Finish();
+}
+
+}  // namespace tensorferry::client

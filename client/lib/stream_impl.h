@@ -1,0 +1,57 @@
+#pragma once
+
+#include <grpcpp/client_context.h>
+#include <grpcpp/support/sync_stream.h>
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "connection.h"
+#include "request.h"
+#include "tensorferry/client/stream.h"
+
+namespace tensorferry::client {
+
+// The caller's thread writes; `reader_` reads and keeps the promises, oldest first.
+class Stream::Impl {
+ public:
+  Impl(std::shared_ptr<Connection> connection, const StreamOptions& options);
+  ~Impl();
+
+  Answer Send(std::span<const Array> arrays, const ConvertOptions& options);
+  absl::Status Finish();
+
+ private:
+  using Promise = std::promise<absl::StatusOr<Response>>;
+
+  // The writing side.
+  absl::StatusOr<std::uint64_t> Enqueue(Promise promise);
+  bool IsAnswered(std::uint64_t ordinal);
+  void Write(PreparedRequest request, const ConvertOptions& options, std::uint64_t ordinal, std::size_t chunk_bytes);
+
+  // The reading side.
+  void ReadToEnd();
+  absl::Status ReadAnswers();
+  absl::Status Resolve(absl::StatusOr<Response> answer);
+  void Close(absl::Status end);
+
+  const std::shared_ptr<Connection> connection_;
+  const StreamOptions options_;
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReaderWriter<v1::ConvertStreamRequest, v1::ConvertStreamResponse>> call_;
+
+  std::mutex mutex_;  // Guards what follows.
+  std::condition_variable changed_;
+  std::deque<Promise> unanswered_;
+  std::uint64_t sent_ = 0;  // Requests.
+  bool ended_ = false;
+  absl::Status end_;
+
+  std::thread reader_;
+};
+
+}  // namespace tensorferry::client

@@ -1,0 +1,72 @@
+// The reading side of a stream.
+#include <new>
+#include <optional>
+#include <utility>
+
+#include "base/status.h"
+#include "response_assembler.h"
+#include "server_error.h"
+#include "stream_impl.h"
+
+namespace tensorferry::client {
+
+void Stream::Impl::ReadToEnd() {
+  absl::Status broken;
+  try {
+    broken = ReadAnswers();
+  } catch (const std::bad_alloc&) {
+    broken = absl::ResourceExhaustedError("no memory here for what the server sent");
+  }
+  if (!broken.ok()) context_.TryCancel();
+  const absl::Status end = FromGrpc(call_->Finish());
+  Close(broken.ok() ? end : broken);
+}
+
+absl::Status Stream::Impl::ReadAnswers() {
+  std::optional<ResponseAssembler> current;
+  for (v1::ConvertStreamResponse part; call_->Read(&part);) {
+    switch (part.part_case()) {
+      case v1::ConvertStreamResponse::kResponse: {
+        if (current) return absl::InternalError("the server sent a response among the chunks of another");
+        TENSORFERRY_ASSIGN_OR_RETURN(current, ResponseAssembler::Start(std::move(*part.mutable_response())));
+        break;
+      }
+      case v1::ConvertStreamResponse::kChunk:
+        if (!current) return absl::InternalError("the server sent a chunk that belongs to no response");
+        TENSORFERRY_RETURN_IF_ERROR(current->Append(part.chunk()));
+        break;
+      case v1::ConvertStreamResponse::PART_NOT_SET:
+        return absl::InternalError("the server sent a message that is neither a response nor a chunk");
+    }
+    if (!current->complete()) continue;
+    TENSORFERRY_RETURN_IF_ERROR(Resolve(std::move(*current).Finish()));
+    current.reset();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Stream::Impl::Resolve(absl::StatusOr<Response> answer) {
+  std::unique_lock lock(mutex_);
+  if (unanswered_.empty()) return absl::InternalError("the server answered a request that was not sent");
+  Promise promise = std::move(unanswered_.front());
+  unanswered_.pop_front();
+  lock.unlock();
+  changed_.notify_all();
+  promise.set_value(std::move(answer));
+  return absl::OkStatus();
+}
+
+void Stream::Impl::Close(absl::Status end) {
+  std::deque<Promise> unanswered;
+  {
+    const std::scoped_lock lock(mutex_);
+    ended_ = true;
+    end_ = end;
+    unanswered.swap(unanswered_);
+  }
+  changed_.notify_all();
+  if (end.ok()) end = absl::InternalError("the server ended the stream without an answer");
+  for (Promise& promise : unanswered) promise.set_value(end);
+}
+
+}  // namespace tensorferry::client

@@ -1,0 +1,78 @@
+#include "tensorferry/client/verify.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+
+#include "base/status.h"
+#include "elements.h"
+#include "payload/c_order.h"
+#include "payload/element_copy.h"
+
+namespace tensorferry::client {
+namespace {
+
+constexpr std::size_t kScratch = 256 * 1024;  // A multiple of every itemsize.
+
+// Feeds elements to a digest as the server's tensor holds them.
+class ElementDigest {
+ public:
+  explicit ElementDigest(const ArrayHeader& header)
+      : header_(header),
+        as_sent_(!header.byte_swapped() && header.dtype() != DType::kBool),
+        scratch_(as_sent_ ? nullptr : std::make_unique<std::byte[]>(kScratch)) {}
+
+  // The next elements in C order, whole ones.
+  void Update(std::span<const std::byte> run) {
+    if (as_sent_) return digest_.Update(run);
+    while (!run.empty()) {
+      const auto piece = run.first(std::min(run.size(), kScratch));
+      Normalize(piece);
+      digest_.Update({scratch_.get(), piece.size()});
+      run = run.subspan(piece.size());
+    }
+  }
+
+  Digest Finish() const { return digest_.Finish(); }
+
+ private:
+  // Copy into scratch through the server's own copier, as an array of its own.
+  void Normalize(std::span<const std::byte> piece) {
+    const auto count = static_cast<std::int64_t>(piece.size() / Info(header_.dtype()).itemsize);
+    const auto header = ArrayHeader::Make({header_.source_dtype(), {&count, 1}}, Fidelity::kConvert, {kScratch});
+    ElementCopier copier(*header, Fidelity::kConvert, scratch_.get(), nullptr);
+    copier.Append(piece).IgnoreError();  // Nothing is refused with kConvert.
+  }
+
+  const ArrayHeader& header_;
+  const bool as_sent_;  // Neither order nor values change.
+  const std::unique_ptr<std::byte[]> scratch_;
+  DigestStream digest_;
+};
+
+Digest DigestOf(const Elements& elements) {
+  const ArrayHeader& header = elements.header;
+  ElementDigest digest(header);
+  ForEachRunInCOrder(elements.bytes.data(), header.shape(), ContiguousStrides(header.shape(), header.fortran_order()),
+                     Info(header.dtype()).itemsize, [&](std::span<const std::byte> run) { digest.Update(run); });
+  return digest.Finish();
+}
+
+}  // namespace
+
+absl::StatusOr<Digest> LocalDigest(const Array& array) {
+  TENSORFERRY_ASSIGN_OR_RETURN(const Elements elements, CheckElements(array, Fidelity::kConvert));
+  return DigestOf(elements);
+}
+
+absl::StatusOr<Verdict> Verify(const Array& sent, const Tensor& received) {
+  TENSORFERRY_ASSIGN_OR_RETURN(const Elements elements, CheckElements(sent, Fidelity::kConvert));
+  if (!received.receipt) return Verdict{};
+  const Receipt& receipt = *received.receipt;
+  const std::string_view dtype = Info(elements.header.dtype()).name;  // NumPy's name and torch's are the same.
+  return Verdict{.dtype_equal = receipt.dtype_equal && receipt.numpy_dtype == dtype && received.dtype == dtype,
+                 .shape_equal = std::ranges::equal(elements.header.shape(), received.shape),
+                 .digest_equal = receipt.digest && *receipt.digest == DigestOf(elements)};
+}
+
+}  // namespace tensorferry::client

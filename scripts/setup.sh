@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# Installs what the build and the tests need and this machine lacks: Debian packages (as root or with sudo), and Python
+# packages, torch's CPU wheel among them, into the project's own environment, .venv. Does nothing where nothing is missing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+TORCH_VERSION=2.13.0
+TORCH_CPU_INDEX=https://download.pytorch.org/whl/cpu
+VENV=.venv
+
+say() { printf '==> %s\n' "$*"; }
+fail() {
+  printf 'setup: %s\n' "$*" >&2
+  exit 1
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    fail "root is needed to run '$*': run as root, or install sudo"
+  fi
+}
+
+is_installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+install_debian_packages() {
+  command -v apt-get >/dev/null || fail "this script knows Debian's packages only; docs/building.md lists what other systems need"
+  local missing=() package
+  for package in $(grep -v '^#' scripts/debian-packages.txt) "$@"; do
+    is_installed "$package" || missing+=("$package")
+  done
+  if [ ${#missing[@]} = 0 ]; then
+    say "Debian packages: all there"
+    return
+  fi
+  say "Debian packages: installing ${missing[*]}"
+  as_root apt-get update -qq || fail "apt-get update failed: is the network reachable?"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
+    fail "apt-get could not install ${missing[*]}"
+}
+
+# Elsewhere than on PyTorch's own index, "torch" may be a CUDA build of several GB.
+torch_index() {
+  if curl -fsI --max-time 10 "$TORCH_CPU_INDEX/torch/" >/dev/null 2>&1; then
+    echo "--index-url $TORCH_CPU_INDEX"
+  fi
+}
+
+install_python_packages() {
+  [ -x "$VENV/bin/python" ] || python3 -m venv "$VENV" || fail "python3 -m venv failed: is python3-venv installed?"
+  local stamp="$VENV/.installed" wanted
+  wanted=$(cat scripts/setup.sh tests/requirements.txt client/python/pyproject.toml | sha256sum)
+  if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
+    say "Python packages: all there"
+    return
+  fi
+  say "Python packages: installing torch $TORCH_VERSION (CPU) and the tests' requirements into $VENV"
+  # shellcheck disable=SC2046  # The index is two words or none.
+  "$VENV/bin/pip" install -q $(torch_index) "torch==$TORCH_VERSION" || fail "pip could not install torch $TORCH_VERSION"
+  "$VENV/bin/pip" install -q -r tests/requirements.txt -e client/python || fail "pip could not install the tests' requirements"
+  echo "$wanted" >"$stamp"
+}
+
+# The client in a third language, for the tests.
+install_node_packages() {
+  local target=build/node
+  if [ -d "$target/node_modules" ] && cmp -s tests/integration/node/package-lock.json "$target/package-lock.json"; then
+    say "Node packages: all there"
+    return
+  fi
+  say "Node packages: installing into $target"
+  mkdir -p "$target"
+  cp tests/integration/node/package.json tests/integration/node/package-lock.json "$target/"
+  npm ci --silent --no-fund --no-audit --prefix "$target" || {
+    rm -f "$target/package-lock.json"
+    fail "npm could not install the Node client's packages"
+  }
+}
+
+case "${1:-build}" in
+build)
+  install_debian_packages
+  install_python_packages
+  ;;
+test)
+  # A Node.js that did not come from Debian serves as well.
+  if command -v npm >/dev/null; then install_debian_packages; else install_debian_packages nodejs npm; fi
+  install_python_packages
+  install_node_packages
+  ;;
+*) fail "usage: $0 [build|test]" ;;
+esac

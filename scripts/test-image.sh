@@ -1,0 +1,178 @@
+#!/usr/bin/env bash
+# Builds the container image, starts it, and converts NumPy arrays through it: with the Docker engine, or where none
+# answers with buildah, as root, on a base image that debootstrap makes. Both keep what a later run can use again.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+IMAGE=tensorferry:test
+PORT=8001
+SUITE=bookworm
+BASE=localhost/debian:$SUITE # Where no registry is asked.
+PYTHON=.venv/bin/python
+eval "$(grep '^TORCH_' scripts/setup.sh)"
+
+say() { printf '==> %s\n' "$*"; }
+fail() {
+  printf 'test-image: %s\n' "$*" >&2
+  exit 1
+}
+
+# --- Docker: each function has a namesake below.
+
+docker_build() { docker build --progress plain "$@"; }
+docker_create() { container=$(docker create --read-only --cap-drop ALL --publish "127.0.0.1::$PORT" "$IMAGE"); }
+docker_start() { exec docker start --attach "$container"; }
+docker_address() { docker port "$container" "$PORT" | head -n 1; }
+docker_inside() { docker exec --interactive "$container" "$@"; }
+docker_stop() { docker kill --signal TERM "$container" >/dev/null; }
+docker_health_check() { docker inspect --format '{{range .Config.Healthcheck.Test}}{{.}} {{end}}' "$IMAGE"; }
+docker_files() { docker export "$container"; }
+docker_remove() { docker rm --force "$container" >/dev/null; }
+
+# --- buildah: chroot isolation needs neither a daemon nor namespaces, and shares the network of this machine.
+
+buildah_prepare() {
+  if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || fail "no Docker engine answers, and without one root is needed: run as root, or install sudo"
+    exec sudo --preserve-env scripts/test-image.sh
+  fi
+  export BUILDAH_ISOLATION=chroot
+  if ! command -v buildah >/dev/null || ! command -v debootstrap >/dev/null; then
+    say "Installing buildah and debootstrap"
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+      buildah debootstrap debian-archive-keyring >/dev/null || fail "apt-get could not install buildah and debootstrap"
+  fi
+  if ! buildah images --quiet "$BASE" >/dev/null 2>&1; then make_base_image; fi
+}
+
+# Where apt finds Debian's packages here, debootstrap and the base image find them, too.
+debian_sources() {
+  apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' |
+    grep " $SUITE[^ ]* main$" | sort -u
+}
+
+make_base_image() {
+  say "Making a base image of Debian $SUITE"
+  local sources mirror log root
+  sources=$(debian_sources) || sources=
+  mirror=$(awk -v suite="$SUITE" '$3 == suite {print $2}' <<<"$sources")
+  log=$(mktemp)
+  container=$(buildah from scratch)
+  root=$(buildah mount "$container")
+  debootstrap --variant=minbase "$SUITE" "$root" $mirror >"$log" 2>&1 || {
+    tail "$log" >&2
+    fail "debootstrap could not install Debian $SUITE; its words are above"
+  }
+  if [ -n "$sources" ]; then echo "$sources" >"$root/etc/apt/sources.list"; fi
+  rm -f "$root"/var/cache/apt/archives/*.deb "$log"
+  buildah commit --quiet --rm "$container" "$BASE" >/dev/null
+  container=
+}
+
+buildah_build() { buildah bud --layers --pull-never --format docker --build-arg BASE="$BASE" "$@"; }
+buildah_create() { container=$(buildah from --pull-never "$IMAGE"); }
+buildah_start() { exec buildah run "$container" -- $(buildah_config '{{range .Entrypoint}}{{.}} {{end}}'); }
+buildah_address() { echo "127.0.0.1:$PORT"; }
+buildah_inside() { buildah run "$container" -- "$@"; }
+# What receives a signal in place of the server kills the server: the signal is for the innermost process.
+buildah_stop() {
+  local pid=$server child
+  while child=$(cat "/proc/$pid/task/"*/children) && [ -n "$child" ]; do pid=${child% }; done
+  kill -TERM "$pid"
+}
+buildah_health_check() { buildah_config '{{range .Healthcheck.Test}}{{.}} {{end}}'; }
+buildah_config() { buildah inspect --format "{{with .Docker.Config}}$1{{end}}" "$container"; }
+buildah_files() { tar --create --directory "$(buildah mount "$container")" .; }
+buildah_remove() { buildah rm "$container" >/dev/null; }
+
+# ---
+
+container= server=
+cleanup() {
+  if [ -n "$server" ]; then "${engine}_stop" && wait "$server" || true; fi
+  if [ -n "$container" ]; then "${engine}_remove"; fi
+}
+trap cleanup EXIT
+
+# PyTorch's index, or else the wheel that pip finds here.
+find_torch() {
+  if curl -fsI --max-time 10 "$TORCH_CPU_INDEX/torch/" >/dev/null 2>&1; then return; fi
+  say "PyTorch's index does not answer: taking the wheel from where this machine's pip finds it"
+  mkdir -p build/wheels
+  "$PYTHON" -m pip download -q --no-deps --dest build/wheels "torch==$TORCH_VERSION" || fail "pip could not find torch $TORCH_VERSION"
+  build_options+=(--build-context wheels=build/wheels)
+}
+
+convert_from_outside() {
+  "$PYTHON" - "$1" <<'END'
+import sys
+
+import ml_dtypes
+import numpy as np
+import tensorferry
+
+values = np.arange(-3, 3)
+with tensorferry.Client(sys.argv[1]) as client:
+    for dtype in ("int32", ">f4", "bool", "complex128", ml_dtypes.bfloat16):
+        receipt = client.convert(values.astype(dtype).reshape(2, 3))
+        if not (receipt.dtype_equal and receipt.digest_equal):
+            sys.exit(f"not equal: {receipt}")
+        print(f"    {receipt.source_dtype:>10} {receipt.shape} -> torch.{receipt.dtype}, dtype and digest equal")
+END
+}
+
+convert_inside() {
+  "$PYTHON" -c 'import numpy, sys; numpy.save(sys.stdout.buffer, numpy.linspace(0, 1, 1000))' |
+    "${engine}_inside" tensorferry convert -
+}
+
+if docker info >/dev/null 2>&1; then
+  engine=docker
+else
+  engine=buildah
+  buildah_prepare
+fi
+
+build_options=()
+find_torch
+log=build/image.log
+say "Building $IMAGE with $engine (log: $log)"
+mkdir -p build
+version=$(sed -n 's/^project(tensorferry VERSION \([^ ]*\).*/\1/p' CMakeLists.txt)
+"${engine}_build" --file docker/Dockerfile --tag "$IMAGE" --build-arg VERSION="$version" --build-arg JOBS="$(nproc)" \
+  "${build_options[@]}" . >"$log" 2>&1 || {
+  tail -n 30 "$log" >&2
+  fail "$engine could not build the image; its last words are above, all of them in $log"
+}
+
+say "Starting it"
+"${engine}_create"
+exec {server_stdout}< <("${engine}_start")
+server=$!
+read -r -t 120 ready <&"$server_stdout" || fail "the server ended, or said nothing for 120 s; its log is above"
+[[ $ready == "tensorferry-server ready "* ]] || fail "expected the ready line, got '$ready'"
+echo "    $ready"
+
+health_check=($("${engine}_health_check"))
+say "Health check: ${health_check[*]:1}"
+[ "${health_check[0]}" = CMD ] || fail "the health check needs a shell, which the image does not have: ${health_check[*]}"
+"${engine}_inside" "${health_check[@]:1}" || fail "the health check failed"
+
+say "Converting arrays from outside, with the Python client"
+convert_from_outside "$("${engine}_address")" || fail "an array did not convert"
+say "Converting an array inside, with the image's own command"
+convert_inside || fail "an array did not convert inside the image"
+
+say "Stopping it with SIGTERM"
+"${engine}_stop"
+wait "$server" || fail "the server ended with exit code $?, expected 0"
+server=
+
+say "Files"
+"${engine}_files" | tar --list --verbose | awk '
+  { total += $3; sizes[$6] = $3 }
+  END {
+    for (file in sizes) if (sizes[file] > 1e6) printf "%8.1f MB  %s\n", sizes[file] / 1e6, file | "sort -rn"
+    close("sort -rn")
+    printf "%8.1f MB  in all, unpacked\n", total / 1e6
+  }'

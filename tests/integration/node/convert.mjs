@@ -1,0 +1,31 @@
+// Converts one array, knowing only the published .proto.
+//
+// usage: TENSORFERRY_NODE_MODULES=DIR node convert.mjs ADDRESS PROTO DTYPE DIM,DIM,… < ELEMENTS
+// Prints the tensor's metadata as one JSON object, the digest in hex; of a refused array, `code` and `message`.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+
+const require = createRequire(`${process.env.TENSORFERRY_NODE_MODULES}/`);
+const grpc = require("@grpc/grpc-js");
+const protoLoader = require("@grpc/proto-loader");
+
+const [address, proto, dtype, dims] = process.argv.slice(2);
+const definition = protoLoader.loadSync(proto, { keepCase: true, longs: Number, enums: String });
+const { TensorService } = grpc.loadPackageDefinition(definition).tensorferry.v1;
+
+const shape = dims === "" ? [] : dims.split(",").map(Number);
+const request = {
+  digest: "DIGEST_ALGORITHM_XXH3_128",
+  arrays: [{ name: "x", dtype, shape, data: readFileSync(0) }],
+};
+
+const client = new TensorService(address, grpc.credentials.createInsecure());
+client.Convert(request, (error, response) => {
+  if (error) {
+    console.log(JSON.stringify({ code: error.code, message: error.details }));
+  } else {
+    const { receipt, ...metadata } = response.tensors[0].metadata;
+    console.log(JSON.stringify({ ...metadata, ...receipt, digest: receipt.digest.toString("hex") }));
+  }
+  client.close();
+});

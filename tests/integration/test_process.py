@@ -1,0 +1,159 @@
+"""The server as a process: ready line, exit codes, configuration, logs, and how it stops."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+import pytest
+from tensorferry.v1 import tensor_service_pb2 as pb
+
+import oracle
+from harness import MIB, TIMEOUT_S, Server, connect, connect_stub, run_to_exit
+from wire import array, chunked_parts, converse, convert_unary, request
+
+DATA = oracle.random_bytes("<f4", 4)
+GOOD = request(array("<f4", (4,), DATA))
+EXPECTED = oracle.expect("<f4", (4,), DATA)
+
+
+def max_message_bytes(server: Server) -> int:
+    with connect_stub(server.address) as stub:
+        return stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=TIMEOUT_S).max_message_bytes
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_stops_cleanly_having_printed_the_ready_line_alone(signum: signal.Signals) -> None:
+    with Server() as server:
+        with connect_stub(server.address) as stub:
+            assert convert_unary(stub, GOOD).refusal is None
+        server.terminate(signum)
+        assert server.wait() == 0
+        assert server.trailing_stdout == ""
+
+
+def test_a_running_call_is_finished_before_the_end() -> None:
+    data = bytes(64 * MIB)
+    midway, terminated = threading.Event(), threading.Event()
+
+    def parts() -> Iterator[pb.ConvertStreamRequest]:
+        for number, part in enumerate(chunked_parts(request(array("|u1", (len(data),), data)), MIB)):
+            if number == 32:  # Flow control let these through, so the server has read the request.
+                midway.set()
+                terminated.wait(TIMEOUT_S)
+            yield part
+
+    with Server() as server, connect_stub(server.address) as stub, ThreadPoolExecutor() as pool:
+        conversation = pool.submit(converse, stub, parts())
+        assert midway.wait(TIMEOUT_S)
+        server.terminate()
+        terminated.set()
+        outcomes, ended = conversation.result()
+        assert ended is None
+        oracle.check_converted(outcomes[0], oracle.expect("|u1", (len(data),), data))
+        assert server.wait() == 0
+
+
+def test_listens_on_several_addresses(tmp_path: Path) -> None:
+    socket = f"unix:{tmp_path}/socket"
+    with Server("--listen", socket) as server:
+        assert server.addresses[1] == socket
+        for address in server.addresses:
+            with connect_stub(address) as stub:
+                oracle.check_converted(convert_unary(stub, GOOD), EXPECTED)
+
+
+def test_a_port_is_never_shared() -> None:
+    with Server() as server:
+        second = run_to_exit("--listen", server.address)
+        assert (second.returncode, second.stdout) == (4, "")
+        assert server.address.rpartition(":")[2] in second.stderr
+
+
+@pytest.mark.parametrize(
+    ("flag", "nearest"),
+    [
+        ("--max-mesage-bytes=1MiB", "--max-message-bytes"),
+        ("--strictstart", "--strict-start"),
+        ("--modle=a=b", "--model"),
+    ],
+)
+def test_an_unknown_flag_names_the_nearest(flag: str, nearest: str) -> None:
+    ended = run_to_exit(flag)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert re.search(rf"{nearest}\b", ended.stderr)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "not toml at all [",
+        'max-mesage-bytes = "1MiB"\n',
+        'max-message-bytes = "many"\n',
+        "max-message-bytes = -1\n",
+    ],
+    ids=["syntax", "unknown-key", "bad-value", "negative"],
+)
+def test_a_bad_configuration_file_ends_the_start(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "server.toml"
+    file.write_text(content)
+    ended = run_to_exit("--config", str(file))
+    assert (ended.returncode, ended.stdout) == (3, "")
+    assert ended.stderr.strip()
+
+
+def test_a_missing_configuration_file_ends_the_start(tmp_path: Path) -> None:
+    assert run_to_exit("--config", str(tmp_path / "absent.toml")).returncode == 3
+
+
+def test_flag_before_environment_before_file_before_default(tmp_path: Path) -> None:
+    file = tmp_path / "server.toml"
+    file.write_text('max-message-bytes = "5MiB"\n')
+    in_file = ["--config", str(file)]
+    in_environment = {"TENSORFERRY_MAX_MESSAGE_BYTES": "6MiB"}
+    layers: list[tuple[list[str], dict[str, str], int, str]] = [
+        ([], {}, 64 * MIB, "default"),
+        (in_file, {}, 5 * MIB, "file"),
+        (in_file, in_environment, 6 * MIB, "environment"),
+        ([*in_file, "--max-message-bytes", "7MiB"], in_environment, 7 * MIB, "flag"),
+    ]
+    for flags, environment, expected, source in layers:
+        with Server(*flags, environment=environment) as server:
+            assert max_message_bytes(server) == expected
+
+        printed = run_to_exit(*flags, "--print-config", environment=environment)
+        assert printed.returncode == 0
+        (line,) = [line for line in printed.stdout.splitlines() if "max-message-bytes" in line]
+        assert source in line
+
+
+def test_json_logs_are_one_object_a_line() -> None:
+    with Server("--log-format", "json", "--log-level", "debug") as server:
+        with connect_stub(server.address) as stub:
+            assert convert_unary(stub, request(array("!f4", name='"quoted" \\ \u2028'))).reason == "BAD_DTYPE"
+        server.terminate()
+        server.process.wait(TIMEOUT_S)
+        lines = server.log().strip().split("\n")
+        assert all(isinstance(json.loads(line), dict) for line in lines)
+
+
+def test_a_corrupt_model_ends_a_strict_start(tmp_path: Path) -> None:
+    corrupt = tmp_path / "corrupt.pt"
+    corrupt.write_bytes(b"not a model")
+    ended = run_to_exit("--model", f"broken={corrupt}", "--strict-start")
+    assert (ended.returncode, ended.stdout) == (6, "")
+    assert "broken" in ended.stderr
+
+
+def test_new_connections_are_refused_after_the_end() -> None:
+    with Server() as server:
+        assert server.stop() == 0
+        with connect(server.address) as channel, pytest.raises(grpc.RpcError) as raised:
+            channel.unary_unary("/tensorferry.v1.TensorService/Convert")(b"", timeout=TIMEOUT_S)
+        assert raised.value.code() == grpc.StatusCode.UNAVAILABLE

@@ -1,0 +1,157 @@
+"""What the server says of itself: health, reflection, limits and the dtype table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import grpc
+import ml_dtypes
+import numpy as np
+import pytest
+import torch
+from google.protobuf import descriptor_pb2
+from tensorferry.v1 import tensor_service_pb2 as pb
+from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
+
+import oracle
+from harness import TIMEOUT_S, Server, connect
+from rpc_protos import (
+    SERVICE_UNKNOWN,
+    SERVING,
+    HealthCheckRequest,
+    HealthCheckResponse,
+    ServerReflectionRequest,
+    ServerReflectionResponse,
+)
+from wire import array, convert_unary, request
+
+SERVICE = "tensorferry.v1.TensorService"
+
+
+@pytest.fixture(scope="module")
+def channel(server: Server) -> Iterator[grpc.Channel]:
+    with connect(server.address) as connected:
+        yield connected
+
+
+@pytest.fixture(scope="module")
+def info(stub: TensorServiceStub) -> pb.GetServerInfoResponse:
+    return stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=TIMEOUT_S)
+
+
+def check_health(channel: grpc.Channel, service: str) -> int:
+    check = channel.unary_unary(
+        "/grpc.health.v1.Health/Check",
+        request_serializer=HealthCheckRequest.SerializeToString,
+        response_deserializer=HealthCheckResponse.FromString,
+    )
+    return check(HealthCheckRequest(service=service), timeout=TIMEOUT_S).status
+
+
+def watch_health(channel: grpc.Channel, service: str) -> grpc.Call:
+    watch = channel.unary_stream(
+        "/grpc.health.v1.Health/Watch",
+        request_serializer=HealthCheckRequest.SerializeToString,
+        response_deserializer=HealthCheckResponse.FromString,
+    )
+    return watch(HealthCheckRequest(service=service), timeout=TIMEOUT_S)
+
+
+def reflect(channel: grpc.Channel, **question: str) -> ServerReflectionResponse:
+    ask = channel.stream_stream(
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        request_serializer=ServerReflectionRequest.SerializeToString,
+        response_deserializer=ServerReflectionResponse.FromString,
+    )
+    (answer,) = ask(iter([ServerReflectionRequest(**question)]), timeout=TIMEOUT_S)
+    return answer
+
+
+@pytest.mark.parametrize("service", ["", SERVICE])
+def test_health_is_serving(service: str, channel: grpc.Channel) -> None:
+    assert check_health(channel, service) == SERVING
+    watch = watch_health(channel, service)
+    assert next(watch).status == SERVING
+    watch.cancel()
+
+
+def test_health_of_an_unknown_service(channel: grpc.Channel) -> None:
+    with pytest.raises(grpc.RpcError) as raised:
+        check_health(channel, "no.such.Service")
+    assert raised.value.code() == grpc.StatusCode.NOT_FOUND
+    watch = watch_health(channel, "no.such.Service")
+    assert next(watch).status == SERVICE_UNKNOWN
+    watch.cancel()
+
+
+def test_reflection_tells_the_services_and_their_file(channel: grpc.Channel) -> None:
+    listed = {service.name for service in reflect(channel, list_services="*").list_services_response.service}
+    assert {SERVICE, "grpc.health.v1.Health"} <= listed
+
+    files = reflect(channel, file_containing_symbol=SERVICE).file_descriptor_response.file_descriptor_proto
+    reflected = {file.name: file for file in map(descriptor_pb2.FileDescriptorProto.FromString, files)}
+    published = descriptor_pb2.FileDescriptorProto()
+    pb.DESCRIPTOR.CopyToProto(published)
+    served = reflected[published.name]
+    for descriptor in (served, published):
+        for field in (field for message in descriptor.message_type for field in message.field):
+            field.ClearField("json_name")
+    assert served == published
+
+
+def test_reflection_can_be_switched_off() -> None:
+    with Server("--reflection", "off") as server, connect(server.address) as channel:
+        with pytest.raises(grpc.RpcError) as raised:
+            reflect(channel, list_services="*")
+        assert raised.value.code() == grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_an_unknown_method_is_unimplemented(channel: grpc.Channel) -> None:
+    with pytest.raises(grpc.RpcError) as raised:
+        channel.unary_unary(f"/{SERVICE}/NoSuchMethod")(b"", timeout=TIMEOUT_S)
+    assert raised.value.code() == grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_compressed_requests_are_refused(stub: TensorServiceStub) -> None:
+    with pytest.raises(grpc.RpcError) as raised:
+        stub.Convert(
+            request(array("|u1", (10_000,), bytes(10_000))),
+            timeout=TIMEOUT_S,
+            compression=grpc.Compression.Gzip,
+        )
+    assert raised.value.code() == grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_versions_and_limits(info: pb.GetServerInfoResponse) -> None:
+    assert all(part.isdecimal() for part in info.version.split(".")[:3])
+    assert info.torch_version.split("+")[0] == torch.__version__.split("+")[0]
+    assert info.max_ndim == 64
+    assert info.max_message_bytes == 64 << 20
+    assert info.max_tensor_bytes == 8 << 30
+    assert 0 < info.recommended_chunk_bytes <= info.max_message_bytes
+    assert "models" in info.features
+    assert "shared_memory" not in info.features
+
+
+def test_the_dtype_table_is_numpys_and_torchs(info: pb.GetServerInfoResponse) -> None:
+    assert sorted(row.numpy_dtype for row in info.dtypes) == sorted(oracle.ALL)
+    assert len({row.oip_datatype for row in info.dtypes} - {""}) == len(oracle.ALL)
+    for row in info.dtypes:
+        dtype = oracle.numpy_dtype(row.numpy_dtype)
+        assert row.itemsize == dtype.itemsize
+        assert str(getattr(torch, row.torch_dtype)) == f"torch.{row.torch_dtype}"
+        if row.numpy_dtype in oracle.FROM_NUMPY:
+            assert row.numpy_descr == dtype.str
+            assert torch.from_numpy(np.zeros(1, dtype)).dtype == getattr(torch, row.torch_dtype)
+        else:
+            assert hasattr(ml_dtypes, row.numpy_dtype)
+            assert row.numpy_descr in {"", "<f1", "<c4"}
+            assert row.torch_dtype == row.numpy_dtype
+
+
+def test_every_spelling_of_the_table_converts(info: pb.GetServerInfoResponse, stub: TensorServiceStub) -> None:
+    for row in info.dtypes:
+        for dtype in filter(None, [row.numpy_dtype, row.numpy_descr]):
+            outcome = convert_unary(stub, request(array(dtype, (1,), bytes(row.itemsize))))
+            oracle.check_converted(outcome, oracle.expect(dtype, (1,), bytes(row.itemsize)))
+            assert outcome.tensors[0].metadata.dtype == row.torch_dtype

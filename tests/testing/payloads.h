@@ -1,0 +1,28 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "inference/pipeline.h"
+#include "payload/array_payload.h"
+#include "testing/arrays.h"
+
+namespace tensorferry {
+
+// A complete payload. Borrows `budget`, which outlives it.
+inline ArrayPayload GoodPayload(const ArrayHeader& header, std::span<const std::byte> bytes, MemoryBudget& budget) {
+  ArrayAssembler assembler = ArrayAssembler::Start(header, {.digest = true}, budget).value();
+  if (!assembler.Append(bytes).ok()) std::abort();
+  return std::move(assembler).Finish();
+}
+
+inline inference::NamedArray GoodArray(std::string name, std::string_view dtype, const std::vector<std::int64_t>& shape,
+                                       MemoryBudget& budget, bool fortran_order = false) {
+  const ArrayHeader header = GoodHeader(dtype, shape, fortran_order);
+  return {std::move(name), GoodPayload(header, RandomBytes(header.nbytes()), budget)};
+}
+
+}  // namespace tensorferry

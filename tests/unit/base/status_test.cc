@@ -1,0 +1,59 @@
+#include "base/status.h"
+
+#include <gmock/gmock.h>
+
+#include "testing/status_matchers.h"
+
+namespace tensorferry {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::Pair;
+
+TEST(Error, CarriesReasonCodeAndDetails) {
+  const absl::Status error = MakeError(Reason::kMemoryBudget, "5 bytes do not fit",
+                                       {.field = "data",
+                                        .expected = "4",
+                                        .actual = "5",
+                                        .limit = "4",
+                                        .retry_after = std::chrono::milliseconds(250),
+                                        .log_text = "/etc/secret"});
+  EXPECT_EQ(error.code(), absl::StatusCode::kResourceExhausted);
+  const Failure failure = DescribeError(error);
+  EXPECT_EQ(failure.reason, Reason::kMemoryBudget);
+  EXPECT_EQ(failure.message, "5 bytes do not fit");
+  EXPECT_THAT(failure.metadata, ElementsAre(Pair("actual", "5"), Pair("expected", "4"), Pair("field", "data"),
+                                            Pair("limit", "4")));
+  EXPECT_EQ(failure.retry_after, std::chrono::milliseconds(250));
+  EXPECT_EQ(failure.log_text, "/etc/secret");
+}
+
+TEST(Error, OfAnArrayNamesItInMessageAndMetadata) {
+  const Failure failure = DescribeError(InArray("x\n", MakeError(Reason::kBadShape, "no", {.field = "shape"})));
+  EXPECT_EQ(failure.message, R"(array 'x\x0a': no)");
+  EXPECT_THAT(failure.metadata, ElementsAre(Pair("array", "x\n"), Pair("field", "shape")));
+}
+
+TEST(Error, OfNobodysMakingIsInternalAndKeepsItsWordsFromTheCaller) {
+  const Failure failure = DescribeError(absl::NotFoundError("/home/someone/file"));
+  EXPECT_EQ(failure.reason, Reason::kInternal);
+  EXPECT_EQ(failure.message, "internal error");
+  EXPECT_THAT(failure.log_text, testing::HasSubstr("/home/someone/file"));
+}
+
+TEST(Quote, IsOnePrintableLineOfBoundedLength) {
+  EXPECT_EQ(Quote("float32"), "'float32'");
+  EXPECT_EQ(Quote(std::string("a\0\x1b[31m\xff", 8)), R"('a\x00\x1b[31m\xff')");
+  for (const std::string& text : {std::string(5000, 'x'), std::string(5000, '\n')}) {
+    EXPECT_THAT(Quote(text), AllOf(testing::SizeIs(testing::Le(80u)), testing::EndsWith("...'")));
+  }
+}
+
+TEST(Reasons, HaveDistinctNamesThatParseBack) {
+  for (const ReasonInfo& row : kReasons) EXPECT_EQ(ParseReason(row.name), row.reason) << row.name;
+  EXPECT_EQ(ParseReason("NO_SUCH_REASON"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace tensorferry

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <fmt/format.h>
+#include <grpcpp/grpcpp.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "tensorferry/v1/tensor_service.grpc.pb.h"
+
+namespace tensorferry::client {
+
+// A TensorService that records what comes and answers as its test says.
+class FakeServer : public v1::TensorService::Service {
+ public:
+  using StreamCall = grpc::ServerReaderWriter<v1::ConvertStreamResponse, v1::ConvertStreamRequest>;
+  static constexpr std::size_t kChunk = 100'000;  // Bytes; no divisor of the arrays' sizes.
+
+  FakeServer() {
+    grpc::ServerBuilder builder;
+    int port = 0;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    builder.SetMaxReceiveMessageSize(8 << 20);
+    builder.RegisterService(this);
+    server_ = builder.BuildAndStart();
+    address_ = fmt::format("127.0.0.1:{}", port);
+  }
+  ~FakeServer() override { server_->Shutdown(std::chrono::system_clock::now()); }
+
+  const std::string& address() const { return address_; }
+
+  std::function<grpc::Status(const v1::ConvertRequest&, v1::ConvertResponse*)> on_convert;
+  std::function<grpc::Status(StreamCall&)> on_stream;
+  std::atomic<int> info_calls = 0;
+
+ private:
+  grpc::Status Convert(grpc::ServerContext*, const v1::ConvertRequest* request,
+                       v1::ConvertResponse* response) override {
+    return on_convert(*request, response);
+  }
+  grpc::Status ConvertStream(grpc::ServerContext*, StreamCall* call) override { return on_stream(*call); }
+  grpc::Status GetServerInfo(grpc::ServerContext*, const v1::GetServerInfoRequest*,
+                             v1::GetServerInfoResponse* info) override {
+    ++info_calls;
+    info->set_recommended_chunk_bytes(kChunk);
+    return grpc::Status::OK;
+  }
+
+  std::unique_ptr<grpc::Server> server_;
+  std::string address_;
+};
+
+// The answer to `request`: a tensor of each array, without elements.
+inline v1::ConvertResponse AnswerTo(const v1::ConvertRequest& request) {
+  v1::ConvertResponse response;
+  response.set_request_id(request.request_id());
+  for (const v1::Array& array : request.arrays()) {
+    v1::TensorMetadata& metadata = *response.add_tensors()->mutable_metadata();
+    metadata.set_name(array.name());
+    *metadata.mutable_shape() = array.shape();
+  }
+  return response;
+}
+
+inline bool Write(FakeServer::StreamCall& call, v1::ConvertResponse response) {
+  v1::ConvertStreamResponse part;
+  *part.mutable_response() = std::move(response);
+  return call.Write(part);
+}
+
+inline bool WriteChunk(FakeServer::StreamCall& call, const std::string& chunk) {
+  v1::ConvertStreamResponse part;
+  part.set_chunk(chunk);
+  return call.Write(part);
+}
+
+}  // namespace tensorferry::client

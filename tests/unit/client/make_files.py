@@ -1,0 +1,107 @@
+"""Saves the files that the client's tests read: arrays as NumPy writes them, their digests, damaged and odd archives."""
+
+import io
+import sys
+import zipfile
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import xxhash
+
+DTYPES = ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64"]
+DTYPES += ["complex64", "complex128"]
+ML_DTYPES = ["bfloat16", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu"]
+
+
+def random_array(dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    count = int(np.prod(shape)) * dtype.itemsize
+    return np.frombuffer(np.random.default_rng(1).bytes(count), dtype=dtype).reshape(shape)
+
+
+def save_plain(folder: Path) -> None:
+    """DTYPE-N.npy, in C order and little-endian, as the client writes what comes back."""
+    for name in DTYPES + ML_DTYPES:
+        dtype = np.dtype(getattr(ml_dtypes, name, name))
+        for i, shape in enumerate([(), (0,), (7,), (3, 4), (0, 2), (1234567, 1, 0), (1,) * 32]):
+            np.save(folder / f"{name}-{i}.npy", random_array(dtype, shape))
+
+
+def save_with_digest(folder: Path) -> None:
+    """NAME.npy, and NAME.digest of its elements in C order, little-endian, bools 0 or 1."""
+    for name in DTYPES:
+        dtype = np.dtype(name)
+        for order in "<>":
+            for i, shape in enumerate([(), (0, 3), (100_003,), (37, 41, 5), (2, 30_001)]):
+                for layout in "CF":
+                    array = np.asarray(random_array(dtype.newbyteorder(order), shape), order=layout)
+                    little = array.astype(dtype.newbyteorder("<"), order="C")
+                    if name == "bool":
+                        little = (np.ascontiguousarray(array).view(np.uint8) != 0).astype(np.uint8)
+                    stem = f"{name}-{'big' if order == '>' else 'little'}-{i}-{layout}"
+                    np.save(folder / f"{stem}.npy", array)
+                    (folder / f"{stem}.digest").write_text(xxhash.xxh3_128(little.tobytes()).hexdigest())
+
+
+class Pipe(io.RawIOBase):
+    """A file that cannot seek: zipfile then writes sizes behind the members."""
+
+    def __init__(self, file: io.BufferedWriter) -> None:
+        self.file = file
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: bytes) -> int:
+        return self.file.write(data)
+
+
+def save_archives(folder: Path) -> None:
+    array = np.arange(1000, dtype=">f4")
+    np.savez(folder / "stored.npz", array, x=array)
+    np.savez_compressed(folder / "deflated.npz", array, x=array)
+    np.savez(folder / "empty.npz")
+    member = io.BytesIO()
+    np.save(member, array)
+    with open(folder / "piped.npz", "wb") as file, zipfile.ZipFile(Pipe(file), "w") as archive:
+        with archive.open("x.npy", "w", force_zip64=True) as target:
+            target.write(member.getvalue())
+    with zipfile.ZipFile(folder / "extra.npz", "w") as archive:
+        archive.writestr("readme.txt", "hello")
+        archive.writestr("x.npy", member.getvalue())
+
+    for name, method in [("bzip2", zipfile.ZIP_BZIP2), ("lzma", zipfile.ZIP_LZMA)]:
+        with zipfile.ZipFile(folder / f"{name}.npz", "w", method) as archive:
+            archive.writestr("x.npy", member.getvalue())
+    stored = (folder / "stored.npz").read_bytes()
+    deflated = (folder / "deflated.npz").read_bytes()
+    entry = stored.index(b"PK\1\2")
+
+    def patched(data: bytes, offset: int, patch: bytes) -> bytes:
+        return data[:offset] + patch + data[offset + len(patch) :]
+
+    damaged = {
+        "checksum": patched(stored, 300, bytes([stored[300] ^ 1])),
+        "truncated": stored[:-10],
+        "size": patched(deflated, deflated.index(b"PK\1\2") + 24, b"\4\0\0\0"),
+        "encrypted": patched(patched(stored, entry + 8, b"\1"), 6, b"\1"),
+        "nothing": b"",
+        "text": b"hello",
+        "zip_magic": b"PK\3\4",
+    }
+    for name, data in damaged.items():
+        (folder / f"{name}.npz").write_bytes(data)
+    with zipfile.ZipFile(folder / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", bytes(1 << 20))
+
+
+def main() -> None:
+    root = Path(sys.argv[1])
+    for name, save in [("plain", save_plain), ("digests", save_with_digest), ("archives", save_archives)]:
+        (root / name).mkdir(parents=True, exist_ok=True)
+        save(root / name)
+    (root / "stamp").touch()
+
+
+if __name__ == "__main__":
+    main()

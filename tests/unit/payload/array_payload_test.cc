@@ -1,0 +1,67 @@
+#include "payload/array_payload.h"
+
+#include <gmock/gmock.h>
+#include <xxhash.h>
+
+#include <cstring>
+
+#include "testing/arrays.h"
+#include "testing/status_matchers.h"
+
+namespace tensorferry {
+namespace {
+
+Digest Xxh3(std::span<const std::byte> bytes) {
+  XXH128_canonical_t canonical;
+  XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes.data(), bytes.size()));
+  Digest digest;
+  std::memcpy(digest.data(), canonical.digest, digest.size());
+  return digest;
+}
+
+absl::StatusOr<ArrayPayload> Assemble(const ArrayHeader& header, std::span<const std::byte> bytes, MemoryBudget& budget) {
+  TENSORFERRY_ASSIGN_OR_RETURN(ArrayAssembler assembler, ArrayAssembler::Start(header, {.digest = true}, budget));
+  ArrayAssembler moved = std::move(assembler);
+  TENSORFERRY_RETURN_IF_ERROR(moved.Append(bytes.first(bytes.size() / 3)));
+  TENSORFERRY_RETURN_IF_ERROR(moved.Append(bytes.subspan(bytes.size() / 3)));
+  EXPECT_EQ(moved.missing(), 0u);
+  return std::move(moved).Finish();
+}
+
+TEST(ArrayAssembler, TakesTheDigestOfCOrder) {
+  MemoryBudget budget(1 << 20);
+  const auto bytes = RandomBytes(2 * 3 * 4);
+  const auto c_order = Assemble(GoodHeader("<i4", {2, 3}), bytes, budget);
+  ASSERT_THAT(c_order, IsOk());
+  EXPECT_EQ(c_order->digest, Xxh3(bytes));
+  EXPECT_EQ(AsText({c_order->elements.data(), 24}), AsText(bytes));
+
+  // Column by column in memory, row by row in the digest.
+  std::vector<std::byte> rows;
+  for (const std::size_t element : {0u, 2u, 4u, 1u, 3u, 5u}) {
+    rows.insert(rows.end(), bytes.begin() + static_cast<long>(4 * element), bytes.begin() + static_cast<long>(4 * element + 4));
+  }
+  const auto fortran_order = Assemble(GoodHeader("<i4", {2, 3}, true), bytes, budget);
+  ASSERT_THAT(fortran_order, IsOk());
+  EXPECT_EQ(fortran_order->digest, Xxh3(rows));
+  EXPECT_EQ(AsText({fortran_order->elements.data(), 24}), AsText(bytes)) << "memory keeps the order sent";
+}
+
+TEST(ArrayAssembler, HasADigestForNoElements) {
+  MemoryBudget budget(1 << 20);
+  EXPECT_EQ(Assemble(GoodHeader("<f8", {3, 0}), {}, budget)->digest, Xxh3({}));
+}
+
+TEST(ArrayAssembler, HoldsItsBudgetWhileThePayloadLives) {
+  MemoryBudget budget(100);
+  {
+    const auto payload = Assemble(GoodHeader("<i4", {25}), RandomBytes(100), budget);
+    ASSERT_THAT(payload, IsOk());
+    EXPECT_EQ(budget.used(), 100u);
+    EXPECT_THAT(ArrayAssembler::Start(GoodHeader("<i4", {1}), {}, budget), Fails(Reason::kMemoryBudget));
+  }
+  EXPECT_EQ(budget.used(), 0u);
+}
+
+}  // namespace
+}  // namespace tensorferry
