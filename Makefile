@@ -42,11 +42,13 @@ test-image: ## Build the container image, start it, and convert an array through
 .PHONY: stubs
 stubs: setup ## Regenerate what is generated and checked in: Python stubs, descriptor snapshot
 	@scripts/stubs.sh
+	@scripts/build.sh release $(JOBS) proto_test
+	@TENSORFERRY_UPDATE_SNAPSHOT=1 build/release/bin/proto_test --gtest_brief=1
 
 .PHONY: format
 format: ## Format C++ and Python
 	@git ls-files '*.cc' '*.h' | xargs clang-format -i
-	@.venv/bin/ruff format -q client/python tests scripts
+	@.venv/bin/ruff format -q client tests scripts
 
 .PHONY: clean
 clean: ## Remove what was built; .venv stays

@@ -70,7 +70,12 @@ make_base_image() {
 }
 
 buildah_build() { buildah bud --layers --pull-never --format docker --build-arg BASE="$BASE" "$@"; }
-buildah_create() { container=$(buildah from --pull-never "$IMAGE"); }
+buildah_create() {
+  if (exec <>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null; then
+    fail "port $PORT is taken, and without a Docker engine the server needs this machine's own"
+  fi
+  container=$(buildah from --pull-never "$IMAGE")
+}
 buildah_start() { exec buildah run "$container" -- $(buildah_config '{{range .Entrypoint}}{{.}} {{end}}'); }
 buildah_address() { echo "127.0.0.1:$PORT"; }
 buildah_inside() { buildah run "$container" -- "$@"; }
@@ -89,7 +94,7 @@ buildah_remove() { buildah rm "$container" >/dev/null; }
 
 container= server=
 cleanup() {
-  if [ -n "$server" ]; then "${engine}_stop" && wait "$server" || true; fi
+  if [ -n "$server" ] && kill -0 "$server" 2>/dev/null; then "${engine}_stop" && wait "$server" || true; fi
   if [ -n "$container" ]; then "${engine}_remove"; fi
 }
 trap cleanup EXIT
@@ -149,7 +154,7 @@ say "Starting it"
 "${engine}_create"
 exec {server_stdout}< <("${engine}_start")
 server=$!
-read -r -t 120 ready <&"$server_stdout" || fail "the server ended, or said nothing for 120 s; its log is above"
+read -r -t 120 ready <&"$server_stdout" || fail "no ready line in 120 s, or before the server ended; its log is above"
 [[ $ready == "tensorferry-server ready "* ]] || fail "expected the ready line, got '$ready'"
 echo "    $ready"
 

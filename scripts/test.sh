@@ -16,8 +16,8 @@ ctest --test-dir build/asan --output-on-failure --parallel "$jobs" --progress
 
 say "Python client: types, style, tests"
 (cd client/python && ../../.venv/bin/mypy)
-.venv/bin/ruff check client/python tests scripts
-.venv/bin/ruff format --check client/python tests scripts
+.venv/bin/ruff check client tests scripts
+.venv/bin/ruff format --check client tests scripts
 $python -m pytest -q client/python/tests
 
 say "A real server, real NumPy, real models"

@@ -3,12 +3,11 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
-#include <limits>
 #include <string>
 #include <thread>
 #include <variant>
@@ -74,13 +73,20 @@ void PrintReadyLine(const std::vector<std::string>& addresses) {
 
 // NOT_SERVING, then serve on for the drain delay, then let what is in progress finish. A second signal ends it at once.
 void Drain(const config::Config& config, const StopSignals& signals, rpc::Server& server) {
-  std::thread([signals] { _exit(128 + signals.Wait()); }).detach();
+  std::thread([signals] { std::_Exit(128 + signals.Wait()); }).detach();
   server.AnnounceStop();
   std::this_thread::sleep_for(config.drain_delay);
   if (!server.Stop(std::chrono::steady_clock::now() + config.drain_grace)) {
     spdlog::warn("requests were still running after the drain grace of {} ms; they were cut off",
                  config.drain_grace.count());
   }
+}
+
+// Every call has ended and every log line is written. What is left is gRPC's own shutdown, which now and then waits ten
+// seconds for a poller of its own that sleeps that long, and only gives back what the system takes back anyway.
+[[noreturn]] void EndProcess(ExitCode code) {
+  spdlog::shutdown();
+  std::_Exit(static_cast<int>(code));
 }
 
 ExitCode Serve(const config::Config& config) {
@@ -100,7 +106,7 @@ ExitCode Serve(const config::Config& config) {
   spdlog::info("{}: stopping", strsignal(signals.Wait()));
   Drain(config, signals, **server);
   spdlog::info("stopped");
-  return ExitCode::kOk;
+  EndProcess(ExitCode::kOk);
 }
 
 ExitCode Main(const std::vector<std::string>& args, const config::Environment& environment) {

@@ -25,8 +25,8 @@ ExitCode Query(const Arguments& arguments, Ask ask, Print print) {
   const auto answer = ask(*client, has_timeout ? arguments.timeout : client::Client::kQueryTimeout);
   if (!answer.ok()) {
     PrintError(fmt::format("{}: {}", arguments.server, ErrorText(answer.status())));
-    const bool unknown_service =
-        absl::IsNotFound(answer.status());  // Only ping asks for one, which then does not serve.
+    // Only ping asks for something by name: a service that is not known does not serve.
+    const bool unknown_service = absl::IsNotFound(answer.status());
     return unknown_service ? ExitCode::kUnreachable : ExitCodeOf(answer.status());
   }
   return print(*answer);

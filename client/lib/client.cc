@@ -42,7 +42,17 @@ absl::StatusOr<Client> Client::Connect(const std::string& address, const Connect
 }
 
 absl::StatusOr<Response> Client::Convert(std::span<const Array> arrays, const ConvertOptions& options) {
-  if (FitsUnary(arrays, options)) return ConvertUnary(*connection_, arrays, options);
+  TENSORFERRY_ASSIGN_OR_RETURN(Response response, FitsUnary(arrays, options)
+                                                      ? ConvertUnary(*connection_, arrays, options)
+                                                      : ConvertOnStream(arrays, options));
+  if (response.tensors.size() != arrays.size()) {
+    return absl::InternalError(
+        fmt::format("{} arrays were sent, the server answered with {}", arrays.size(), response.tensors.size()));
+  }
+  return response;
+}
+
+absl::StatusOr<Response> Client::ConvertOnStream(std::span<const Array> arrays, const ConvertOptions& options) {
   Stream stream = OpenStream({.max_outstanding = 1, .timeout = options.timeout});
   Stream::Answer answer = stream.Send(arrays, options);
   stream.Finish().IgnoreError();  // The answer says it too.

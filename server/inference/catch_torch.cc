@@ -24,6 +24,11 @@ bool NamesAPath(const std::string& line) {
 
 }  // namespace
 
+absl::Status NotEnoughMemory(std::string_view log_text) {
+  return MakeError(Reason::kMemoryBudget, "the system has not enough memory for the tensors now",
+                   {.retry_after = std::chrono::milliseconds(1000), .log_text = std::string(log_text)});
+}
+
 absl::Status TranslateTorchError(std::string_view text, Reason otherwise) {
   static const std::regex no_kernel(R"re("(\w+)" not implemented for '(\w+)')re");
   static const std::regex no_promotion(R"(Promotion for uint16, uint32, uint64 types is not supported[^\n]*)");
@@ -37,6 +42,7 @@ absl::Status TranslateTorchError(std::string_view text, Reason otherwise) {
   if (std::regex_search(whole, match, no_promotion)) {
     return MakeError(Reason::kOperatorUnsupported, match[0].str(), {.log_text = whole});
   }
+  if (whole.find("DefaultCPUAllocator: ") != std::string::npos) return NotEnoughMemory(whole);
   const std::string line = LastLine(text);
   return MakeError(otherwise, NamesAPath(line) ? "torch refused; the server's log has its words" : line,
                    {.log_text = whole});

@@ -14,8 +14,12 @@
 
 namespace tensorferry::inference {
 
+// MEMORY_BUDGET, with a retry delay.
+absl::Status NotEnoughMemory(std::string_view log_text);
+
 // What libtorch says when an operator fails, as an error of ours: OPERATOR_UNSUPPORTED, with operator and dtype, where it
-// has no kernel for the dtype; else `otherwise`, with the last line of the text. The whole text goes to our log only.
+// has no kernel for the dtype; MEMORY_BUDGET where it had no memory; else `otherwise`, with the last line of the text. The
+// whole text goes to our log only.
 absl::Status TranslateTorchError(std::string_view text, Reason otherwise);
 
 // Run `call`, turning what libtorch throws into a status. The only place in inference/ that catches.
@@ -23,14 +27,10 @@ template <typename Call>
 auto CatchTorch(Reason otherwise, Call&& call) -> absl::StatusOr<std::invoke_result_t<Call>> {
   try {
     return std::forward<Call>(call)();
-  } catch (const c10::OutOfMemoryError& error) {
-    return MakeError(Reason::kMemoryBudget, "not enough memory for the tensors",
-                     {.retry_after = std::chrono::milliseconds(1000), .log_text = error.what_without_backtrace()});
   } catch (const c10::Error& error) {
     return TranslateTorchError(error.what_without_backtrace(), otherwise);
-  } catch (const std::bad_alloc&) {
-    return MakeError(Reason::kMemoryBudget, "not enough memory for the tensors",
-                     {.retry_after = std::chrono::milliseconds(1000)});
+  } catch (const std::bad_alloc& error) {
+    return NotEnoughMemory(error.what());
   } catch (const std::exception& error) {  // TorchScript: JITException, ErrorReport.
     return TranslateTorchError(error.what(), otherwise);
   }

@@ -183,7 +183,8 @@ class TorchPipeline final : public Pipeline {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Pipeline>> MakeTorchPipeline(const TorchPipelineOptions& options) {
-  at::set_num_interop_threads(1);
+  static const bool once = (at::set_num_interop_threads(1), true);  // Torch takes it once in a process.
+  static_cast<void>(once);
   ModelRegistry models;
   for (const ModelFile& file : options.models) {
     auto model = LoadTorchScript(file.name, file.file);

@@ -25,7 +25,7 @@ struct TorchPipelineOptions {
   std::uint64_t max_tensor_bytes;   // Largest output.
 };
 
-// Load the models and make the pipeline. To be called once in a process: torch's thread counts are global.
+// Load the models and make the pipeline.
 // Errors: with strict_start those of LoadTorchScript, with the model's name.
 absl::StatusOr<std::unique_ptr<Pipeline>> MakeTorchPipeline(const TorchPipelineOptions& options);
 

@@ -26,13 +26,13 @@ bool HasControlCharacter(std::string_view text) {
 absl::Status CheckName(std::string_view field, std::string_view name) {
   if (name.size() > kMaxNameBytes) {
     return MakeError(Reason::kBadName,
-                     fmt::format("{} {} has {} bytes, at most {} are taken", field, Quote(name), name.size(), kMaxNameBytes),
+                     fmt::format("field {}: {} has {} bytes, at most {} are taken", field, Quote(name), name.size(), kMaxNameBytes),
                      {.field = std::string(field),
                       .actual = fmt::to_string(name.size()),
                       .limit = fmt::to_string(kMaxNameBytes)});
   }
   if (HasControlCharacter(name)) {
-    return MakeError(Reason::kBadName, fmt::format("{} {} has a control character", field, Quote(name)),
+    return MakeError(Reason::kBadName, fmt::format("field {}: {} has a control character", field, Quote(name)),
                      {.field = std::string(field), .actual = Quote(name)});
   }
   return absl::OkStatus();
@@ -67,7 +67,7 @@ absl::Status CheckNames(const v1::ConvertRequest& request) {
   for (const std::string& name : request.requested_outputs()) {
     TENSORFERRY_RETURN_IF_ERROR(CheckName("requested_outputs", name));
   }
-  for (const v1::Array& array : request.arrays()) TENSORFERRY_RETURN_IF_ERROR(CheckName("array name", array.name()));
+  for (const v1::Array& array : request.arrays()) TENSORFERRY_RETURN_IF_ERROR(CheckName("arrays.name", array.name()));
   return absl::OkStatus();
 }
 

@@ -1,11 +1,13 @@
 #include "rpc/server.h"
 
 #include <fmt/format.h>
+#include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/impl/server_builder_option.h>
 #include <grpcpp/impl/server_builder_plugin.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <limits>
@@ -22,6 +24,14 @@ constexpr char kServiceName[] = "tensorferry.v1.TensorService";
 // Threads are one per call in progress; the rest of the calls of a connection wait for their turn.
 constexpr int kMaxThreads = 512;
 constexpr int kMaxStreamsPerConnection = 100;
+
+// gRPC's own lines, in our log and our format.
+void LogForGrpc(gpr_log_func_args* line) {
+  const auto level = line->severity == GPR_LOG_SEVERITY_ERROR  ? spdlog::level::err
+                     : line->severity == GPR_LOG_SEVERITY_INFO ? spdlog::level::info
+                                                               : spdlog::level::debug;
+  spdlog::log(level, "grpc: {}", line->message);
+}
 
 constexpr bool IsUnix(const std::string& address) { return address.starts_with("unix:"); }
 
@@ -73,6 +83,7 @@ class GrpcServer final : public Server {
   }
 
   absl::Status Listen(const ServerOptions& options) {
+    gpr_set_log_function(LogForGrpc);
     grpc::EnableDefaultHealthCheckService(true);
     grpc::ServerBuilder builder;
     if (!options.reflection) builder.SetOption(std::make_unique<NoReflection>());

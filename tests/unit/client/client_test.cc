@@ -48,6 +48,13 @@ TEST_F(ClientTest, SendsSmallArraysInOneMessage) {
   EXPECT_EQ(server_.info_calls, 0);
 }
 
+TEST_F(ClientTest, WantsATensorForEachArray) {
+  server_.on_convert = [](const v1::ConvertRequest&, v1::ConvertResponse*) { return grpc::Status::OK; };
+  const absl::Status status = client_.Convert(std::vector{Array{.name = "x"}}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(std::string(status.message()), "1 arrays were sent, the server answered with 0");
+}
+
 TEST_F(ClientTest, RestoresTheErrorOfACall) {
   server_.on_convert = [&](const v1::ConvertRequest&, v1::ConvertResponse*) {
     google::rpc::ErrorInfo info;

@@ -13,8 +13,11 @@ using testing::HasSubstr;
 using testing::Not;
 
 TEST(CatchTorch, NamesOperatorAndDTypeThatHaveNoKernel) {
-  const auto result = CatchTorch(Reason::kModelFailed, [] { return at::arange(4).to(at::kUInt16).sort(); });
-  EXPECT_THAT(result, Fails(Reason::kOperatorUnsupported, AllOf(HasSubstr("sort"), HasSubstr("UInt16"))));
+  const auto result = CatchTorch(Reason::kModelFailed, [] {
+    const at::Tensor matrix = at::ones({2, 2}).to(at::kUInt16);
+    return matrix.mm(matrix);
+  });
+  EXPECT_THAT(result, Fails(Reason::kOperatorUnsupported, AllOf(HasSubstr("addmm"), HasSubstr("UInt16"))));
 }
 
 TEST(CatchTorch, SaysWhatTorchSays) {

@@ -35,7 +35,7 @@ class Client {
   // Converts the arrays as one request, and runs a model on them if one is named.
   //
   // More than 4 MiB of arrays go in chunks, without a second copy of them; returned elements of any size arrive in one
-  // buffer per tensor. The arrays are borrowed until it returns.
+  // buffer per tensor. The arrays are borrowed until it returns. The response has one tensor per array.
   absl::StatusOr<Response> Convert(std::span<const Array> arrays, const ConvertOptions& options = {});
 
   // Opens a stream for many requests.
@@ -50,6 +50,7 @@ class Client {
 
  private:
   explicit Client(std::shared_ptr<Connection> connection);
+  absl::StatusOr<Response> ConvertOnStream(std::span<const Array> arrays, const ConvertOptions& options);
   std::shared_ptr<Connection> connection_;
 };
 

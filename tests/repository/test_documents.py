@@ -1,0 +1,55 @@
+"""Documents and generated files say what the code says."""
+
+import filecmp
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from repository import ROOT, dtypes, reasons, text
+
+
+def test_errors_page_has_one_entry_for_each_reason() -> None:
+    entries = re.findall(r"^### `(\w+)`\nCode: `(\w+)`", text("docs/errors.md").replace("\n\nCode", "\nCode"), re.MULTILINE)
+    assert entries == reasons()
+    assert len(entries) > 30
+
+
+def test_dtypes_page_and_readme_have_a_row_for_each_dtype() -> None:
+    assert len(dtypes()) == 21
+    page = text("docs/dtypes.md").replace(r"\|", "|").splitlines()
+    for row in dtypes():
+        assert re.search(rf"\b{row['name']}\b", text("README.md"))
+        line = next(line for line in page if line.startswith(f"| {row['name']} |"))
+        for value in ("descr", "itemsize", "oip"):
+            assert row[value] in line
+
+
+@pytest.mark.parametrize("example", ["client/examples/convert.py", "client/examples/convert.cc"])
+def test_readme_quotes_the_examples_that_are_built(example: str) -> None:
+    assert text(example).strip() in text("README.md")
+
+
+def test_relative_links_lead_somewhere() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/README.md")]
+    assert len(pages) > 10
+    for page in pages:
+        for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+            if "://" not in link:
+                assert (page.parent / link).exists(), f"{page.name} links to {link}"
+
+
+def test_python_stubs_are_those_of_the_proto_files(tmp_path: Path) -> None:
+    subprocess.run([ROOT / "scripts/stubs.sh", tmp_path], check=True)
+    checked_in = ROOT / "client/python/src/tensorferry/v1"
+    generated = sorted(path.name for path in (tmp_path / "tensorferry/v1").iterdir())
+    assert len(generated) == 3
+    _, different, missing = filecmp.cmpfiles(tmp_path / "tensorferry/v1", checked_in, generated, shallow=False)
+    assert not different and not missing, "run `make stubs`"
+
+
+def test_configuration_page_has_every_setting() -> None:
+    names = re.findall(r'(?:One|Many)\(\{"([a-z-]+)",', text("server/config/setting.cc"))
+    assert {"listen", "memory-budget", "drain-grace"} <= set(names)
+    for name in names:
+        assert f"`--{name}" in text("docs/configuration.md"), name
