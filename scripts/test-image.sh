@@ -21,11 +21,17 @@ fail() {
 
 docker_build() { docker build --progress plain "$@"; }
 docker_create() { container=$(docker create --read-only --cap-drop ALL --publish "127.0.0.1::$PORT" "$IMAGE"); }
-docker_start() { exec docker start --attach "$container"; }
+docker_start() {
+  docker start "$container" >/dev/null
+  exec docker logs --follow "$container"
+}
 docker_address() { docker port "$container" "$PORT" | head -n 1; }
 docker_inside() { docker exec --interactive "$container" "$@"; }
-docker_stop() { docker kill --signal TERM "$container" >/dev/null; }
-docker_health_check() { docker inspect --format '{{range .Config.Healthcheck.Test}}{{.}} {{end}}' "$IMAGE"; }
+docker_stop() {
+  docker stop "$container" >/dev/null
+  return "$(docker wait "$container")"
+}
+docker_health_check() { docker inspect --format '{{range .Config.Healthcheck.Test}}{{.}} {{end}}' "$container"; }
 docker_files() { docker export "$container"; }
 docker_remove() { docker rm --force "$container" >/dev/null; }
 
@@ -79,22 +85,25 @@ buildah_create() {
 buildah_start() { exec buildah run "$container" -- $(buildah_config '{{range .Entrypoint}}{{.}} {{end}}'); }
 buildah_address() { echo "127.0.0.1:$PORT"; }
 buildah_inside() { buildah run "$container" -- "$@"; }
-# What receives a signal in place of the server kills the server: the signal is for the innermost process.
+# What stands between here and the server kills it when it gets a signal: the signal is for the innermost process.
 buildah_stop() {
   local pid=$server child
   while child=$(cat "/proc/$pid/task/"*/children) && [ -n "$child" ]; do pid=${child% }; done
   kill -TERM "$pid"
+  wait "$server"
 }
 buildah_health_check() { buildah_config '{{range .Healthcheck.Test}}{{.}} {{end}}'; }
 buildah_config() { buildah inspect --format "{{with .Docker.Config}}$1{{end}}" "$container"; }
 buildah_files() { tar --create --directory "$(buildah mount "$container")" .; }
-buildah_remove() { buildah rm "$container" >/dev/null; }
+buildah_remove() {
+  if [ -n "$server" ] && kill -0 "$server" 2>/dev/null; then buildah_stop || true; fi
+  buildah rm "$container" >/dev/null
+}
 
 # ---
 
 container= server=
 cleanup() {
-  if [ -n "$server" ] && kill -0 "$server" 2>/dev/null; then "${engine}_stop" && wait "$server" || true; fi
   if [ -n "$container" ]; then "${engine}_remove"; fi
 }
 trap cleanup EXIT
@@ -169,9 +178,7 @@ say "Converting an array inside, with the image's own command"
 convert_inside || fail "an array did not convert inside the image"
 
 say "Stopping it with SIGTERM"
-"${engine}_stop"
-wait "$server" || fail "the server ended with exit code $?, expected 0"
-server=
+"${engine}_stop" || fail "the server ended with exit code $?, expected 0"
 
 say "Files"
 "${engine}_files" | tar --list --verbose | awk '

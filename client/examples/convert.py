@@ -1,6 +1,7 @@
 import sys
 
 import numpy as np
+
 import tensorferry
 
 address = sys.argv[1] if len(sys.argv) > 1 else "localhost:8001"

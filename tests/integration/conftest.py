@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
 from harness import Server, connect_stub
+from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
+
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
 REPO_ROOT = Path(__file__).resolve().parents[2]

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 
 import grpc
+
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 

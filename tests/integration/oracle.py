@@ -9,8 +9,8 @@ import ml_dtypes
 import numpy as np
 import torch
 import xxhash
-from tensorferry.v1 import tensor_service_pb2 as pb
 
+from tensorferry.v1 import tensor_service_pb2 as pb
 from wire import Outcome, ReceivedTensor
 
 FROM_NUMPY = [

@@ -6,11 +6,11 @@ import grpc
 import ml_dtypes
 import numpy as np
 import pytest
-from tensorferry.v1 import tensor_service_pb2 as pb
-from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
 import oracle
 from npy_files import MAGIC, file_of, file_with_header, saved
+from tensorferry.v1 import tensor_service_pb2 as pb
+from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from wire import STRICT, WHOLE, Transport, npy_array, request
 
 each_transport = pytest.mark.parametrize("convert", WHOLE.values(), ids=WHOLE.keys())

@@ -9,9 +9,9 @@ import grpc
 import ml_dtypes
 import numpy as np
 import pytest
-from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
 import oracle
+from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from wire import CONVERT, STRICT, TRANSPORTS, Transport, array, request
 
 INFINITY = float("inf")

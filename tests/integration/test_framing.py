@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import grpc
 import pytest
-from tensorferry.v1 import tensor_service_pb2 as pb
-from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
 import oracle
 from harness import MIB, Server
+from tensorferry.v1 import tensor_service_pb2 as pb
+from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from wire import array, chunk_part, chunked_parts, converse, convert_unary, request, request_part
 
 DATA = oracle.random_bytes("<f4", 4)

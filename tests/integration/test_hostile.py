@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import grpc
 import pytest
-from tensorferry.v1 import tensor_service_pb2 as pb
-from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
 import oracle
 from harness import MIB, TIMEOUT_S, Server, connect, connect_stub
 from npy_files import MAGIC, file_of, file_with_header
+from tensorferry.v1 import tensor_service_pb2 as pb
+from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from wire import (
     TRANSPORTS,
     WHOLE,

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import xxhash
-from tensorferry.v1 import tensor_service_pb2 as pb
 
 from harness import MIB, Server, connect_stub
+from tensorferry.v1 import tensor_service_pb2 as pb
 from wire import chunk_part, receive_outcomes, request, request_part
 
 NBYTES = 3072 * MIB

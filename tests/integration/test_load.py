@@ -14,11 +14,11 @@ from pathlib import Path
 
 import grpc
 import pytest
-from tensorferry.v1 import tensor_service_pb2 as pb
-from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
 import oracle
 from harness import MIB, REPO_ROOT, TIMEOUT_S, Server, becomes_true, connect_stub
+from tensorferry.v1 import tensor_service_pb2 as pb
+from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from wire import TRANSPORTS, Outcome, array, chunk_part, convert_unary, request, request_part
 
 CLIENTS = 64

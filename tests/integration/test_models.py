@@ -10,12 +10,12 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
-from tensorferry.v1 import tensor_service_pb2 as pb
-from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
 import models
 import oracle
 from harness import TIMEOUT_S, Server, connect_stub
+from tensorferry.v1 import tensor_service_pb2 as pb
+from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from wire import (
     TRANSPORTS,
     Outcome,

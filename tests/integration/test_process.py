@@ -12,10 +12,10 @@ from pathlib import Path
 
 import grpc
 import pytest
-from tensorferry.v1 import tensor_service_pb2 as pb
 
 import oracle
 from harness import MIB, TIMEOUT_S, Server, connect, connect_stub, run_to_exit
+from tensorferry.v1 import tensor_service_pb2 as pb
 from wire import array, chunked_parts, converse, convert_unary, request
 
 DATA = oracle.random_bytes("<f4", 4)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
 import oracle
 from npy_files import file_with_header
+from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from wire import CONVERT, STRICT, TRANSPORTS, WHOLE, Outcome, array, convert_chunks, npy_array, request
 
 settings.register_profile("service", deadline=None, suppress_health_check=[HealthCheck.too_slow])

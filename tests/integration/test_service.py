@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 import torch
 from google.protobuf import descriptor_pb2
-from tensorferry.v1 import tensor_service_pb2 as pb
-from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
 import oracle
 from harness import TIMEOUT_S, Server, connect
@@ -23,6 +21,8 @@ from rpc_protos import (
     ServerReflectionRequest,
     ServerReflectionResponse,
 )
+from tensorferry.v1 import tensor_service_pb2 as pb
+from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from wire import array, convert_unary, request
 
 SERVICE = "tensorferry.v1.TensorService"

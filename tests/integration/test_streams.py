@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import grpc
 import numpy as np
 import pytest
-from tensorferry.v1 import tensor_service_pb2 as pb
-from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
 import oracle
 from harness import MIB, Server, connect_stub
+from tensorferry.v1 import tensor_service_pb2 as pb
+from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from wire import (
     TRANSPORTS,
     Outcome,

@@ -6,11 +6,11 @@ import itertools
 
 import numpy as np
 import pytest
-from tensorferry.v1 import tensor_service_pb2 as pb
-from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
 import oracle
 from npy_files import file_with_header
+from tensorferry.v1 import tensor_service_pb2 as pb
+from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from wire import (
     CHUNK_SIZES,
     TRANSPORTS,

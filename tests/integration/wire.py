@@ -9,10 +9,10 @@ from functools import partial
 import grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
-from tensorferry.v1 import tensor_service_pb2 as pb
-from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
 from harness import TIMEOUT_S
+from tensorferry.v1 import tensor_service_pb2 as pb
+from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
 CONVERT = pb.FIDELITY_CONVERT
 STRICT = pb.FIDELITY_STRICT

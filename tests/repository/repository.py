@@ -18,5 +18,7 @@ def reasons() -> list[tuple[str, str]]:
 
 def dtypes() -> list[dict[str, str]]:
     """The rows of server/payload/dtype.h."""
-    row = re.compile(r'\{DType::k\w+, "(?P<name>\w+)", "(?P<descr>[^"]*)", (?P<itemsize>\d+), \d+, \w+, "(?P<oip>\w+)"\}')
+    row = re.compile(
+        r'\{DType::k\w+, "(?P<name>\w+)", "(?P<descr>[^"]*)", (?P<itemsize>\d+), \d+, \w+, "(?P<oip>\w+)"\}'
+    )
     return [match.groupdict() for match in row.finditer(text("server/payload/dtype.h"))]

@@ -6,11 +6,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from repository import ROOT, dtypes, reasons, text
 
 
 def test_errors_page_has_one_entry_for_each_reason() -> None:
-    entries = re.findall(r"^### `(\w+)`\nCode: `(\w+)`", text("docs/errors.md").replace("\n\nCode", "\nCode"), re.MULTILINE)
+    entries = re.findall(
+        r"^### `(\w+)`\nCode: `(\w+)`", text("docs/errors.md").replace("\n\nCode", "\nCode"), re.MULTILINE
+    )
     assert entries == reasons()
     assert len(entries) > 30
 

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from repository import ROOT
 
 FOLDERS = ["base", "payload", "inference", "rpc"]  # Each may include those before it.
