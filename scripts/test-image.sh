@@ -28,7 +28,7 @@ docker_start() {
 docker_address() { docker port "$container" "$PORT" | head -n 1; }
 docker_inside() { docker exec --interactive "$container" "$@"; }
 docker_stop() {
-  docker stop "$container" >/dev/null
+  docker stop -t 60 "$container" >/dev/null
   return "$(docker wait "$container")"
 }
 docker_health_check() { docker inspect --format '{{range .Config.Healthcheck.Test}}{{.}} {{end}}' "$container"; }

@@ -22,9 +22,19 @@ absl::Status NotEnoughMemory(std::string_view log_text);
 // whole text goes to our log only.
 absl::Status TranslateTorchError(std::string_view text, Reason otherwise);
 
+// absl::StatusOr<T> of a T, and of an absl::StatusOr<T>.
+template <typename T>
+struct StatusOrOf {
+  using Type = absl::StatusOr<T>;
+};
+template <typename T>
+struct StatusOrOf<absl::StatusOr<T>> {
+  using Type = absl::StatusOr<T>;
+};
+
 // Run `call`, turning what libtorch throws into a status. The only place in inference/ that catches.
 template <typename Call>
-auto CatchTorch(Reason otherwise, Call&& call) -> absl::StatusOr<std::invoke_result_t<Call>> {
+auto CatchTorch(Reason otherwise, Call&& call) -> typename StatusOrOf<std::invoke_result_t<Call>>::Type {
   try {
     return std::forward<Call>(call)();
   } catch (const c10::Error& error) {

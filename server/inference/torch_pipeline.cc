@@ -97,9 +97,7 @@ class TorchPipeline final : public Pipeline {
   }
 
   absl::StatusOr<PipelineResponse> Run(const PipelineCall& call, std::vector<NamedArray> arrays) override {
-    auto response = CatchTorch(Reason::kInternal, [&] { return Convert(call, std::move(arrays)); });
-    if (!response.ok()) return response.status();
-    return *std::move(response);
+    return CatchTorch(Reason::kInternal, [&] { return Convert(call, std::move(arrays)); });
   }
 
   std::vector<ModelInfo> Models() const override { return models_.List(); }
@@ -109,6 +107,7 @@ class TorchPipeline final : public Pipeline {
  private:
   absl::StatusOr<PipelineResponse> Convert(const PipelineCall& call, std::vector<NamedArray> arrays) {
     const c10::InferenceMode guard;
+    LimitThreads();
     const Clock::time_point start = Clock::now();
     PipelineResponse response;
     std::vector<NamedTensor> tensors;
@@ -144,12 +143,16 @@ class TorchPipeline final : public Pipeline {
     return absl::OkStatus();
   }
 
-  absl::StatusOr<std::vector<NamedTensor>> Execute(Model& model, std::vector<NamedTensor> inputs,
-                                                   PipelineResponse& response) {
-    thread_local int threads_of_this_thread = 0;  // OpenMP keeps the number per calling thread.
+  // OpenMP keeps the number of threads per calling thread.
+  void LimitThreads() const {
+    thread_local int threads_of_this_thread = 0;
     if (std::exchange(threads_of_this_thread, intra_op_threads_) != intra_op_threads_) {
       at::set_num_threads(intra_op_threads_);
     }
+  }
+
+  absl::StatusOr<std::vector<NamedTensor>> Execute(Model& model, std::vector<NamedTensor> inputs,
+                                                   PipelineResponse& response) {
     const Clock::time_point queued = Clock::now();
     executors_.acquire();
     const Clock::time_point started = Clock::now();

@@ -24,11 +24,10 @@ class TorchScriptModel final : public Model {
 
   absl::StatusOr<std::vector<NamedTensor>> Run(std::vector<NamedTensor> inputs) override {
     TENSORFERRY_ASSIGN_OR_RETURN(std::vector<c10::IValue> arguments, signature_.Arguments(std::move(inputs)));
-    TENSORFERRY_ASSIGN_OR_RETURN(const c10::IValue value, CatchTorch(Reason::kModelFailed, [&] {
-                                   const c10::InferenceMode guard;
-                                   return forward_(std::move(arguments));
-                                 }));
-    return signature_.Outputs(value);
+    return CatchTorch(Reason::kModelFailed, [&] {
+      const c10::InferenceMode guard;
+      return signature_.Outputs(forward_(std::move(arguments)));
+    });
   }
 
  private:

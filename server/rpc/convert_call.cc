@@ -34,7 +34,7 @@ ConvertCall::ConvertCall(const v1::ConvertRequest& request, CallGate::Pass pass,
 absl::StatusOr<ConvertCall> ConvertCall::Start(const v1::ConvertRequest& request, Chunks chunks,
                                                const CallEnvironment& environment) {
   TENSORFERRY_ASSIGN_OR_RETURN(CallGate::Pass pass, environment.gate.Enter());
-  TENSORFERRY_RETURN_IF_ERROR(CheckNames(request));
+  TENSORFERRY_RETURN_IF_ERROR(CheckRequest(request));
   ConvertCall call(request, std::move(pass), environment.pipeline);
   TENSORFERRY_RETURN_IF_ERROR(Admit(request, call.call_, environment.pipeline));
 

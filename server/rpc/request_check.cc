@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "payload/npy.h"
+#include "rpc/message_guard.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -60,7 +61,14 @@ absl::StatusOr<CheckedArray> CheckDeclared(const v1::Array& array, std::uint64_t
 
 }  // namespace
 
-absl::Status CheckNames(const v1::ConvertRequest& request) {
+absl::Status CheckRequest(const v1::ConvertRequest& request) {
+  if (request.arrays_size() > kMaxArrays) {
+    return MakeError(Reason::kTensorTooLarge,
+                     fmt::format("the request has {} arrays, at most {} are taken", request.arrays_size(), kMaxArrays),
+                     {.field = "arrays",
+                      .actual = fmt::to_string(request.arrays_size()),
+                      .limit = fmt::to_string(kMaxArrays)});
+  }
   TENSORFERRY_RETURN_IF_ERROR(CheckName("request_id", request.request_id()));
   TENSORFERRY_RETURN_IF_ERROR(CheckName("model_name", request.model_name()));
   TENSORFERRY_RETURN_IF_ERROR(CheckName("model_version", request.model_version()));

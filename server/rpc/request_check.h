@@ -10,9 +10,10 @@
 
 namespace tensorferry::rpc {
 
-// The names and labels of a request: at most 256 bytes, no control characters. Protobuf has checked that they are UTF-8.
-// Errors: BAD_NAME, naming the field.
-absl::Status CheckNames(const v1::ConvertRequest& request);
+// The request without its arrays' contents: no more than kMaxArrays arrays; names and labels of at most 256 bytes, without
+// control characters. Protobuf has checked that they are UTF-8.
+// Errors: TENSOR_TOO_LARGE; BAD_NAME, naming the field.
+absl::Status CheckRequest(const v1::ConvertRequest& request);
 
 // What an array says of itself, and where those of its elements are that came with it.
 struct CheckedArray {

@@ -14,13 +14,15 @@
 #include "payload/dtype.h"
 #include "rpc/convert_stream.h"
 #include "rpc/error.h"
+#include "rpc/message_guard.h"
 #include "rpc/to_proto.h"
 
 namespace tensorferry::rpc {
 namespace {
 
 template <typename Message>
-absl::StatusOr<Message> Parse(const grpc::ByteBuffer& bytes) {
+absl::StatusOr<Message> Parse(const grpc::ByteBuffer& bytes, MessageKind kind) {
+  TENSORFERRY_RETURN_IF_ERROR(CheckMetadataSize(bytes, kind));
   Message message;
   grpc::ByteBuffer source = bytes;  // Counts a reference; deserialising empties it.
   if (!grpc::SerializationTraits<Message>::Deserialize(&source, &message).ok()) {
@@ -106,7 +108,7 @@ grpc::Status TensorService::Convert(grpc::ServerContext* context, const grpc::By
 
 absl::StatusOr<v1::ConvertResponse> TensorService::ConvertOne(const grpc::ServerContext& context,
                                                               const grpc::ByteBuffer& bytes) {
-  TENSORFERRY_ASSIGN_OR_RETURN(const v1::ConvertRequest request, Parse<v1::ConvertRequest>(bytes));
+  TENSORFERRY_ASSIGN_OR_RETURN(const v1::ConvertRequest request, Parse<v1::ConvertRequest>(bytes, MessageKind::kConvertRequest));
   TENSORFERRY_ASSIGN_OR_RETURN(ConvertCall call,
                                ConvertCall::Start(request, ConvertCall::Chunks::kRefused, environment_));
   TENSORFERRY_RETURN_IF_ERROR(CheckCaller(context));
@@ -124,7 +126,8 @@ absl::Status TensorService::ConvertAll(const grpc::ServerContext& context, ByteS
     return stream.Write(Serialize(response));
   });
   for (grpc::ByteBuffer bytes; stream.Read(&bytes);) {
-    TENSORFERRY_ASSIGN_OR_RETURN(const auto message, Parse<v1::ConvertStreamRequest>(bytes));
+    TENSORFERRY_ASSIGN_OR_RETURN(const auto message,
+                                 Parse<v1::ConvertStreamRequest>(bytes, MessageKind::kConvertStreamRequest));
     TENSORFERRY_RETURN_IF_ERROR(CheckCaller(context));
     TENSORFERRY_RETURN_IF_ERROR(session.OnMessage(message));
   }

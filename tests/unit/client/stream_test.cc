@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <future>
+#include <limits>
 #include <ostream>
 
 #include "fake_server.h"
@@ -193,7 +194,8 @@ INSTANTIATE_TEST_SUITE_P(
            Write(call, response);
          },
          "among the chunks"},
-        {"ExabyteAnnounced", [](Call& call, auto response) { Write(call, Announce(response, std::uint64_t{1} << 60)); },
+        {"ExabyteAnnounced",
+         [](Call& call, auto response) { Write(call, Announce(response, std::numeric_limits<std::int64_t>::max())); },
          "no memory here"},
         {"SizesContradict",
          [](Call& call, auto response) {

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "rpc/message_guard.h"
 #include "testing/requests.h"
 #include "testing/status_matchers.h"
 
@@ -48,25 +49,33 @@ TEST(CheckArray, LetsANpyFileSpeakForItself) {
   EXPECT_THAT(Check(array), Fails(Reason::kConflictingFields));
 }
 
-TEST(CheckNames, TakesUtf8OfBoundedLength) {
+TEST(CheckRequest, TakesABoundedNumberOfArrays) {
+  v1::ConvertRequest request;
+  for (int i = 0; i < kMaxArrays; ++i) request.add_arrays();
+  EXPECT_THAT(CheckRequest(request), IsOk());
+  request.add_arrays();
+  EXPECT_THAT(CheckRequest(request), Fails(Reason::kTensorTooLarge, HasSubstr("4097 arrays")));
+}
+
+TEST(CheckRequest, TakesUtf8OfBoundedLength) {
   v1::ConvertRequest request;
   request.set_request_id("données-données-é");
   AddData(request, std::string(256, 'x'), "");
-  EXPECT_THAT(CheckNames(request), IsOk());
+  EXPECT_THAT(CheckRequest(request), IsOk());
 }
 
-TEST(CheckNames, RefusesControlCharactersAndLength) {
+TEST(CheckRequest, RefusesControlCharactersAndLength) {
   for (const std::string& name : {std::string("a\nb"), std::string("a\0b", 3), std::string("\x7f"), std::string("\xc2\x85"),
                                   std::string(257, 'x')}) {
     v1::ConvertRequest request;
     AddData(request, name, "");
-    EXPECT_THAT(CheckNames(request), Fails(Reason::kBadName)) << name;
+    EXPECT_THAT(CheckRequest(request), Fails(Reason::kBadName)) << name;
     v1::ConvertRequest by_id;
     by_id.set_request_id(name);
-    EXPECT_THAT(CheckNames(by_id), Fails(Reason::kBadName, HasSubstr("request_id")));
+    EXPECT_THAT(CheckRequest(by_id), Fails(Reason::kBadName, HasSubstr("request_id")));
     v1::ConvertRequest by_output;
     by_output.add_requested_outputs(name);
-    EXPECT_THAT(CheckNames(by_output), Fails(Reason::kBadName));
+    EXPECT_THAT(CheckRequest(by_output), Fails(Reason::kBadName));
   }
 }
 

@@ -1,0 +1,77 @@
+"""Stands between a client and a real server, and changes answers on their way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import grpc
+
+from harness import TIMEOUT_S, connect_stub
+from tensorferry.v1 import tensor_service_pb2 as pb
+from tensorferry.v1.tensor_service_pb2_grpc import (
+    TensorServiceServicer,
+    TensorServiceStub,
+    add_TensorServiceServicer_to_server,
+)
+
+Tamper = Callable[[pb.Tensor], None]
+
+
+def wrong_digest(tensor: pb.Tensor) -> None:
+    digest = tensor.metadata.receipt.digest
+    tensor.metadata.receipt.digest = bytes([digest[0] ^ 1]) + digest[1:]
+
+
+def wrong_dtype(tensor: pb.Tensor) -> None:
+    tensor.metadata.dtype = "float64" if tensor.metadata.dtype == "int64" else "int64"
+
+
+def wrong_shape(tensor: pb.Tensor) -> None:
+    tensor.metadata.shape.append(1)
+
+
+def wrong_data(tensor: pb.Tensor) -> None:
+    tensor.data = tensor.data[:-1] + bytes([tensor.data[-1] ^ 1])
+
+
+class _Proxy(TensorServiceServicer):
+    def __init__(self, stub: TensorServiceStub, tamper: Tamper) -> None:
+        self._stub = stub
+        self._tamper = tamper
+
+    def _tampered(self, response: pb.ConvertResponse) -> None:
+        for tensor in response.tensors:
+            self._tamper(tensor)
+
+    def Convert(self, request: pb.ConvertRequest, context: grpc.ServicerContext) -> pb.ConvertResponse:  # noqa: N802
+        response = self._stub.Convert(request, timeout=TIMEOUT_S)
+        self._tampered(response)
+        return response
+
+    def ConvertStream(  # noqa: N802
+        self, parts: Iterator[pb.ConvertStreamRequest], context: grpc.ServicerContext
+    ) -> Iterator[pb.ConvertStreamResponse]:
+        for part in self._stub.ConvertStream(parts, timeout=TIMEOUT_S):
+            if part.HasField("response"):
+                self._tampered(part.response)
+            yield part
+
+    def GetServerInfo(  # noqa: N802
+        self, request: pb.GetServerInfoRequest, context: grpc.ServicerContext
+    ) -> pb.GetServerInfoResponse:
+        return self._stub.GetServerInfo(request, timeout=TIMEOUT_S)
+
+
+@contextmanager
+def tampering(address: str, tamper: Tamper) -> Iterator[str]:
+    """Yields the address of a proxy for the server at `address` that runs `tamper` on every converted tensor."""
+    options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+    with connect_stub(address) as stub, ThreadPoolExecutor(4) as pool:
+        proxy = grpc.server(pool, options=options)
+        add_TensorServiceServicer_to_server(_Proxy(stub, tamper), proxy)
+        port = proxy.add_insecure_port("127.0.0.1:0")
+        proxy.start()
+        yield f"127.0.0.1:{port}"
+        proxy.stop(grace=None).wait()
