@@ -20,5 +20,8 @@ say "Python client: types, style, tests"
 .venv/bin/ruff format --check client tests scripts
 $python -m pytest -q client/python/tests
 
+say "Documents and architecture"
+$python -m pytest -q tests/repository
+
 say "A real server, real NumPy, real models"
 $python -m pytest -q -n "$jobs" tests/integration

@@ -8,9 +8,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/nearest.h"
 #include "base/status.h"
 #include "duration.h"
-#include "nearest.h"
 
 namespace tensorferry::cli {
 namespace {
@@ -77,9 +77,10 @@ absl::Status Usage(const std::string& message) {
 }
 
 absl::Status Unknown(std::string_view what, const std::string& word, const std::vector<std::string>& known) {
-  const std::optional<std::string> nearest = Nearest(word, known);
+  const std::string_view nearest = Nearest(word, {known.begin(), known.end()});
+  const bool near = EditDistance(word, nearest) * 3 <= std::max(word.size(), nearest.size());
   return Usage(fmt::format("unknown {} {}{}", what, Quote(word),
-                           nearest ? fmt::format("; did you mean {}?", *nearest) : "; see --help"));
+                           near ? fmt::format("; did you mean {}?", nearest) : "; see --help"));
 }
 
 std::vector<std::string> OptionNames(const CLI::App& app) {

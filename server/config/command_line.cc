@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "base/status.h"
-#include "config/nearest.h"
+#include "base/nearest.h"
 #include "config/setting.h"
 
 namespace tensorferry::config {

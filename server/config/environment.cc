@@ -6,7 +6,7 @@
 #include <array>
 
 #include "base/status.h"
-#include "config/nearest.h"
+#include "base/nearest.h"
 #include "config/setting.h"
 
 namespace tensorferry::config {

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "base/status.h"
-#include "config/nearest.h"
+#include "base/nearest.h"
 #include "config/setting.h"
 
 namespace tensorferry::config {

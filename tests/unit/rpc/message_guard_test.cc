@@ -1,6 +1,7 @@
 #include "rpc/message_guard.h"
 
 #include <gmock/gmock.h>
+#include <grpcpp/impl/grpc_library.h>
 
 #include <string>
 
@@ -9,6 +10,9 @@
 
 namespace tensorferry::rpc {
 namespace {
+
+// A ByteBuffer calls gRPC's core, which servers and channels start; there are none here.
+const grpc::internal::GrpcLibraryInitializer grpc_library;
 
 grpc::ByteBuffer Bytes(const std::string& message) {
   const grpc::Slice slice(message);

@@ -1,8 +1,8 @@
-#include "config/nearest.h"
+#include "base/nearest.h"
 
 #include <gtest/gtest.h>
 
-namespace tensorferry::config {
+namespace tensorferry {
 namespace {
 
 TEST(Nearest, IsTheOneWithTheFewestEdits) {
@@ -13,4 +13,4 @@ TEST(Nearest, IsTheOneWithTheFewestEdits) {
 }
 
 }  // namespace
-}  // namespace tensorferry::config
+}  // namespace tensorferry
