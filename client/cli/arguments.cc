@@ -6,6 +6,7 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "base/nearest.h"
@@ -33,8 +34,9 @@ struct Subcommand {
 };
 
 void AddServerOptions(CLI::App& app, Arguments& arguments, std::string& timeout) {
-  app.add_option("--server", arguments.server, "host:port or unix:PATH (default 127.0.0.1:8001)")
-      ->envname("TENSORFERRY_SERVER")
+  // Not CLI11's envname: every subcommand has this option, and each would overwrite what another was given.
+  app.add_option("--server", arguments.server,
+                 "host:port or unix:PATH (default: $TENSORFERRY_SERVER, else 127.0.0.1:8001)")
       ->type_name("ADDRESS");
   app.add_option("--timeout", timeout, "of each call: 500ms, 30s, 2m")->type_name("DURATION");
 }
@@ -72,9 +74,7 @@ std::vector<Subcommand> AddSubcommands(CLI::App& app, Arguments& arguments, std:
   return {convert, inspect, models, info, ping, version};
 }
 
-absl::Status Usage(const std::string& message) {
-  return absl::InvalidArgumentError(message);
-}
+absl::Status Usage(const std::string& message) { return absl::InvalidArgumentError(message); }
 
 absl::Status Unknown(std::string_view what, const std::string& word, const std::vector<std::string>& known) {
   const std::string_view nearest = Nearest(word, {known.begin(), known.end()});
@@ -106,8 +106,13 @@ absl::Status CheckExtras(const CLI::App& app, const std::vector<Subcommand>& sub
   return Unknown("command", word, names);
 }
 
+std::string DefaultServer() {
+  const char* const address = std::getenv("TENSORFERRY_SERVER");
+  return address == nullptr || *address == '\0' ? "127.0.0.1:8001" : address;
+}
+
 absl::Status CheckValues(Arguments& arguments, const std::string& timeout) {
-  if (arguments.server.empty()) arguments.server = "127.0.0.1:8001";
+  if (arguments.server.empty()) arguments.server = DefaultServer();
   if (!timeout.empty()) {
     const auto duration = ParseDuration(timeout);
     if (!duration) return Usage(fmt::format("--timeout {} is not a duration such as 500ms, 30s or 2m", Quote(timeout)));

@@ -8,8 +8,6 @@ namespace tensorferry::cli {
 using Json = nlohmann::ordered_json;  // Keys stay in the order in which they are documented.
 
 // Text from elsewhere that is not UTF-8 is no reason to fail.
-inline std::string JsonText(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
+inline std::string JsonText(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 }  // namespace tensorferry::cli

@@ -40,9 +40,7 @@ absl::Status Output::Add(std::vector<client::Tensor> tensors) {
   return absl::OkStatus();
 }
 
-absl::Status Output::Finish() {
-  return is_npz_ ? client::WriteNpz(path_, kept_) : absl::OkStatus();
-}
+absl::Status Output::Finish() { return is_npz_ ? client::WriteNpz(path_, kept_) : absl::OkStatus(); }
 
 // Names come from files and servers: none may lead out of the directory, or hide another's tensor.
 std::string Output::UniqueName(const std::string& name) {

@@ -33,9 +33,7 @@ std::string OneLine(std::string_view text) {
   return line;
 }
 
-void PrintError(std::string_view message) {
-  fmt::print(stderr, "tensorferry: {}\n", OneLine(message));
-}
+void PrintError(std::string_view message) { fmt::print(stderr, "tensorferry: {}\n", OneLine(message)); }
 
 std::string Align(const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> widths;

@@ -16,8 +16,6 @@ Error ToError(const absl::Status& status) {
   return error;
 }
 
-bool IsUnreachable(const absl::Status& status) {
-  return absl::IsUnavailable(status) && ToError(status).reason.empty();
-}
+bool IsUnreachable(const absl::Status& status) { return absl::IsUnavailable(status) && ToError(status).reason.empty(); }
 
 }  // namespace tensorferry::client

@@ -17,9 +17,7 @@
 namespace tensorferry::client {
 namespace {
 
-absl::Status SystemError(const std::string& path) {
-  return absl::ErrnoToStatus(errno, path);
-}
+absl::Status SystemError(const std::string& path) { return absl::ErrnoToStatus(errno, path); }
 
 class Descriptor {
  public:

@@ -43,9 +43,7 @@ absl::Status Restore(const v1::Error& error) {
 
 }  // namespace
 
-absl::Status FromProto(const v1::Error& error) {
-  return Restore(error);
-}
+absl::Status FromProto(const v1::Error& error) { return Restore(error); }
 
 absl::Status FromGrpc(const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();

@@ -102,8 +102,6 @@ Stream::Answer Stream::Send(std::span<const Array> arrays, const ConvertOptions&
   return impl_->Send(arrays, options);
 }
 
-absl::Status Stream::Finish() {
-  return impl_->Finish();
-}
+absl::Status Stream::Finish() { return impl_->Finish(); }
 
 }  // namespace tensorferry::client

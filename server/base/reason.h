@@ -11,7 +11,8 @@
 
 namespace tensorferry {
 
-// Why a request was refused or failed. A closed list that callers program against: docs/errors.md has an entry for each.
+// Why a request was refused or failed. A closed list that callers program against: docs/errors.md has an entry for
+// each.
 enum class Reason : std::uint8_t {
   kUnsupportedDtype,
   kAmbiguousDtype,

@@ -14,10 +14,10 @@ namespace tensorferry {
 
 // The machine-readable part of an error, each where it applies.
 struct ErrorDetails {
-  std::string field;     // The request's field at fault: "shape".
-  std::string expected;  // What would have been right, in the field's own unit: "24".
-  std::string actual;    // What came: "23".
-  std::string limit;     // The limit that was passed, in the field's own unit.
+  std::string field;                         // The request's field at fault: "shape".
+  std::string expected;                      // What would have been right, in the field's own unit: "24".
+  std::string actual;                        // What came: "23".
+  std::string limit;                         // The limit that was passed, in the field's own unit.
   std::chrono::milliseconds retry_after{0};  // 0: the same request will not succeed later.
   std::string log_text;  // For our log only, never for the caller: a library's own words, which may hold paths.
 };
@@ -48,11 +48,11 @@ Failure DescribeError(const absl::Status& error);
 std::string Quote(std::string_view text);
 
 // Return `expr`'s status if it is an error.
-#define TENSORFERRY_RETURN_IF_ERROR(expr)                                              \
-  do {                                                                                 \
-    if (absl::Status tensorferry_status = (expr); !tensorferry_status.ok()) {          \
-      return tensorferry_status;                                                       \
-    }                                                                                  \
+#define TENSORFERRY_RETURN_IF_ERROR(expr)                                     \
+  do {                                                                        \
+    if (absl::Status tensorferry_status = (expr); !tensorferry_status.ok()) { \
+      return tensorferry_status;                                              \
+    }                                                                         \
   } while (false)
 
 // `lhs = expr`, or return expr's status. Several statements: never the body of an unbraced `if`.

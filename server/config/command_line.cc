@@ -7,8 +7,8 @@
 #include <optional>
 #include <string_view>
 
-#include "base/status.h"
 #include "base/nearest.h"
+#include "base/status.h"
 #include "config/setting.h"
 
 namespace tensorferry::config {

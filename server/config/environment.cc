@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <array>
 
-#include "base/status.h"
 #include "base/nearest.h"
+#include "base/status.h"
 #include "config/setting.h"
 
 namespace tensorferry::config {

@@ -22,9 +22,7 @@ std::string FormatTime(std::chrono::system_clock::time_point time) {
                      (since_epoch % std::chrono::seconds(1)).count());
 }
 
-std::string_view View(spdlog::string_view_t text) {
-  return {text.data(), text.size()};
-}
+std::string_view View(spdlog::string_view_t text) { return {text.data(), text.size()}; }
 
 std::string FormatText(const spdlog::details::log_msg& message) {
   return fmt::format("{} {:<7} {}\n", FormatTime(message.time), spdlog::level::to_string_view(message.level),

@@ -53,12 +53,8 @@ Setting One(Flag flag, typename Kind::Value Config::*field, Kind kind, std::stri
   };
 }
 
-bool Clash(const ModelFile& a, const ModelFile& b) {
-  return a.name == b.name;
-}
-bool Clash(const std::string& a, const std::string& b) {
-  return a == b && !a.ends_with(":0");
-}
+bool Clash(const ModelFile& a, const ModelFile& b) { return a.name == b.name; }
+bool Clash(const std::string& a, const std::string& b) { return a == b && !a.ends_with(":0"); }
 
 // A repeatable setting, with its values in `field`, at least `min_values` and no two that clash.
 template <ValueKind Kind>

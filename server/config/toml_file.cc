@@ -15,8 +15,8 @@
 #include <string_view>
 #include <vector>
 
-#include "base/status.h"
 #include "base/nearest.h"
+#include "base/status.h"
 #include "config/setting.h"
 
 namespace tensorferry::config {

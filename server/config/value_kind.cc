@@ -86,21 +86,13 @@ std::string DurationKind::Format(const std::chrono::milliseconds& value) const {
   return value.count() % 1000 == 0 ? fmt::format("{}s", value.count() / 1000) : fmt::format("{}ms", value.count());
 }
 
-std::string DurationKind::Expected() const {
-  return fmt::format("a time from 0s to {}, in ms, s or m", Format(max));
-}
+std::string DurationKind::Expected() const { return fmt::format("a time from 0s to {}, in ms, s or m", Format(max)); }
 
-std::optional<int> CountKind::Parse(std::string_view text) const {
-  return Within(min, max, ParseNumber(text));
-}
+std::optional<int> CountKind::Parse(std::string_view text) const { return Within(min, max, ParseNumber(text)); }
 
-std::string CountKind::Format(const int& value) const {
-  return fmt::to_string(value);
-}
+std::string CountKind::Format(const int& value) const { return fmt::to_string(value); }
 
-std::string CountKind::Expected() const {
-  return fmt::format("a number from {} to {}", min, max);
-}
+std::string CountKind::Expected() const { return fmt::format("a number from {} to {}", min, max); }
 
 std::optional<bool> SwitchKind::Parse(std::string_view text) const {
   if (text == "on") return true;
@@ -108,13 +100,9 @@ std::optional<bool> SwitchKind::Parse(std::string_view text) const {
   return std::nullopt;
 }
 
-std::string SwitchKind::Format(const bool& value) const {
-  return value ? "on" : "off";
-}
+std::string SwitchKind::Format(const bool& value) const { return value ? "on" : "off"; }
 
-std::string SwitchKind::Expected() const {
-  return "on or off";
-}
+std::string SwitchKind::Expected() const { return "on or off"; }
 
 std::optional<std::string> AddressKind::Parse(std::string_view text) const {
   constexpr std::string_view kUnix = "unix:";
@@ -127,9 +115,7 @@ std::optional<std::string> AddressKind::Parse(std::string_view text) const {
   return valid ? std::optional(std::string(text)) : std::nullopt;
 }
 
-std::string AddressKind::Format(const std::string& value) const {
-  return value;
-}
+std::string AddressKind::Format(const std::string& value) const { return value; }
 
 std::string AddressKind::Expected() const {
   return fmt::format("HOST:PORT, [IPV6]:PORT or unix:PATH (at most {} bytes of path)", kMaxUnixPathBytes);
@@ -145,9 +131,7 @@ std::optional<ModelFile> ModelKind::Parse(std::string_view text) const {
   return ModelFile{.name = std::string(name), .file = std::string(text.substr(equals + 1))};
 }
 
-std::string ModelKind::Format(const ModelFile& value) const {
-  return value.name + "=" + value.file;
-}
+std::string ModelKind::Format(const ModelFile& value) const { return value.name + "=" + value.file; }
 
 std::string ModelKind::Expected() const {
   return fmt::format("NAME=FILE, with a NAME of 1 to {} letters, digits, dots, underscores and dashes",
@@ -159,8 +143,6 @@ std::optional<std::size_t> NamesKind::Parse(std::string_view text) const {
   return name == names.end() ? std::nullopt : std::optional(static_cast<std::size_t>(name - names.begin()));
 }
 
-std::string NamesKind::Expected() const {
-  return fmt::format("one of {}", fmt::join(names, ", "));
-}
+std::string NamesKind::Expected() const { return fmt::format("one of {}", fmt::join(names, ", ")); }
 
 }  // namespace tensorferry::config

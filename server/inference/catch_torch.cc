@@ -7,7 +7,8 @@
 namespace tensorferry::inference {
 namespace {
 
-// The line that says what went wrong: TorchScript puts two tracebacks, with the paths of the author's machine, before it.
+// The line that says what went wrong: TorchScript puts two tracebacks, with the paths of the author's machine, before
+// it.
 std::string LastLine(std::string_view text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
   if (const auto newline = text.rfind('\n'); newline != std::string_view::npos) text.remove_prefix(newline + 1);

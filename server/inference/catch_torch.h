@@ -17,9 +17,9 @@ namespace tensorferry::inference {
 // MEMORY_BUDGET, with a retry delay.
 absl::Status NotEnoughMemory(std::string_view log_text);
 
-// What libtorch says when an operator fails, as an error of ours: OPERATOR_UNSUPPORTED, with operator and dtype, where it
-// has no kernel for the dtype; MEMORY_BUDGET where it had no memory; else `otherwise`, with the last line of the text. The
-// whole text goes to our log only.
+// What libtorch says when an operator fails, as an error of ours: OPERATOR_UNSUPPORTED, with operator and dtype, where
+// it has no kernel for the dtype; MEMORY_BUDGET where it had no memory; else `otherwise`, with the last line of the
+// text. The whole text goes to our log only.
 absl::Status TranslateTorchError(std::string_view text, Reason otherwise);
 
 // absl::StatusOr<T> of a T, and of an absl::StatusOr<T>.

@@ -11,7 +11,7 @@ enum class ModelState : std::uint8_t { kLoading, kReady, kUnavailable, kUnloadin
 // What a model takes or gives. An empty dtype and shape: the model does not say.
 struct TensorSpec {
   std::string name;
-  std::string dtype;  // Torch's name without "torch.".
+  std::string dtype;                // Torch's name without "torch.".
   std::vector<std::int64_t> shape;  // -1: any size.
 };
 
@@ -20,8 +20,8 @@ struct ModelInfo {
   std::string name;
   std::string version;
   ModelState state = ModelState::kUnavailable;
-  std::string reason;    // Why it is not READY.
-  std::string platform;  // "torchscript", "aotinductor", "builtin".
+  std::string reason;               // Why it is not READY.
+  std::string platform;             // "torchscript", "aotinductor", "builtin".
   std::vector<TensorSpec> inputs;   // In the order of the forward arguments. Empty: anything.
   std::vector<TensorSpec> outputs;  // Empty: known only after a run.
   std::string sha256;               // Hex, of the model file. Empty: built in.

@@ -1,4 +1,5 @@
-// What happens to arrays once they are complete: tensor, model, metadata. Free of torch: this is all that rpc/ sees of it.
+// What happens to arrays once they are complete: tensor, model, metadata. Free of torch: this is all that rpc/ sees of
+// it.
 #pragma once
 
 #include <chrono>
@@ -25,10 +26,10 @@ struct NamedArray {
 
 // What to do with the arrays of one request.
 struct PipelineCall {
-  std::string model_name;     // Empty: conversion only.
-  std::string model_version;  // Empty: our choice.
+  std::string model_name;                      // Empty: conversion only.
+  std::string model_version;                   // Empty: our choice.
   std::vector<std::string> requested_outputs;  // Empty: all.
-  bool return_data = false;   // Give the converted tensors' elements back.
+  bool return_data = false;                    // Give the converted tensors' elements back.
 };
 
 // What a tensor says of itself; every field is read back from the tensor.

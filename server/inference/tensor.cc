@@ -36,8 +36,8 @@ absl::StatusOr<TensorMetadata> Describe(const std::string& name, const at::Tenso
   }
   const auto dtype = FromTorch(tensor.scalar_type());
   if (!dtype || tensor.layout() != at::kStrided) {
-    return MakeError(Reason::kModelFailed, fmt::format("tensor {} is {}, {}, which no NumPy array can hold", Quote(name),
-                                                       c10::toString(tensor.scalar_type()),
+    return MakeError(Reason::kModelFailed, fmt::format("tensor {} is {}, {}, which no NumPy array can hold",
+                                                       Quote(name), c10::toString(tensor.scalar_type()),
                                                        tensor.layout() == at::kStrided ? "dense" : "not dense"));
   }
   TensorMetadata metadata{

@@ -10,8 +10,9 @@
 
 namespace tensorferry::inference {
 
-// The tensor that torch.from_numpy would make of the same array: it takes over the payload's memory, which goes back when
-// the last tensor that shares it is gone. Zero-size arrays get the strides of their shape with each 0 counted as 1.
+// The tensor that torch.from_numpy would make of the same array: it takes over the payload's memory, which goes back
+// when the last tensor that shares it is gone. Zero-size arrays get the strides of their shape with each 0 counted
+// as 1.
 at::Tensor MakeTensor(ArrayPayload payload);
 
 // What the tensor says of itself.

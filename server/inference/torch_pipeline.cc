@@ -166,11 +166,10 @@ class TorchPipeline final : public Pipeline {
   absl::StatusOr<TensorResult> ResultOf(const NamedTensor& named, bool with_elements) const {
     TENSORFERRY_ASSIGN_OR_RETURN(TensorMetadata metadata, Describe(named.name, named.tensor));
     if (static_cast<std::uint64_t>(metadata.nbytes) > max_tensor_bytes_) {
-      return MakeError(
-          Reason::kTensorTooLarge,
-          fmt::format("tensor {} has {} bytes, at most {} are sent", Quote(named.name), metadata.nbytes,
-                      max_tensor_bytes_),
-          {.actual = fmt::to_string(metadata.nbytes), .limit = fmt::to_string(max_tensor_bytes_)});
+      return MakeError(Reason::kTensorTooLarge,
+                       fmt::format("tensor {} has {} bytes, at most {} are sent", Quote(named.name), metadata.nbytes,
+                                   max_tensor_bytes_),
+                       {.actual = fmt::to_string(metadata.nbytes), .limit = fmt::to_string(max_tensor_bytes_)});
     }
     TensorResult result{.metadata = std::move(metadata)};
     if (with_elements) result.elements = ElementsOf(named.tensor);

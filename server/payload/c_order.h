@@ -12,7 +12,8 @@ namespace tensorferry {
 //
 // `data`:    the element at index [0, 0, …]; elements are `itemsize` bytes each.
 // `strides`: in elements, none negative.
-// `visit`:   called with consecutive runs; each is valid during the call only. Runs are views of `data` where it has no gaps,
+// `visit`:   called with consecutive runs; each is valid during the call only. Runs are views of `data` where it has no
+// gaps,
 //            else of scratch memory of a few hundred KiB, however large the array is.
 void ForEachRunInCOrder(const std::byte* data, std::span<const std::int64_t> shape,
                         std::span<const std::int64_t> strides, std::size_t itemsize,

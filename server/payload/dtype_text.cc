@@ -18,17 +18,25 @@ static_assert(std::endian::native == std::endian::little, "`=` and `|` are read 
 
 // Names that NumPy or ml_dtypes knows and torch has no type for; their type strings are recognised by kind and size.
 constexpr auto kNamesWithoutTensor = std::to_array<std::string_view>({
-    "longdouble",   "clongdouble",     "float96",       "float128",      "complex192",  "complex256", "str",
-    "bytes",        "void",            "datetime64",    "timedelta64",   "float8_e3m4", "float8_e4m3",
-    "float8_e4m3b11fnuz", "float6_e2m3fn", "float6_e3m2fn", "float4_e2m1fn", "int4", "uint4", "int2", "uint2",
-    "int1",         "uint1",           "bcomplex32",
+    "longdouble",    "clongdouble",
+    "float96",       "float128",
+    "complex192",    "complex256",
+    "str",           "bytes",
+    "void",          "datetime64",
+    "timedelta64",   "float8_e3m4",
+    "float8_e4m3",   "float8_e4m3b11fnuz",
+    "float6_e2m3fn", "float6_e3m2fn",
+    "float4_e2m1fn", "int4",
+    "uint4",         "int2",
+    "uint2",         "int1",
+    "uint1",         "bcomplex32",
 });
 
 struct TypeString {
-  char order = '|';     // One of < > = |.
-  char kind = 0;        // NumPy's kind character.
-  std::size_t size = 0; // Bytes, or characters for U; 0 = not given.
-  bool has_unit = false; // `[ns]` follows.
+  char order = '|';       // One of < > = |.
+  char kind = 0;          // NumPy's kind character.
+  std::size_t size = 0;   // Bytes, or characters for U; 0 = not given.
+  bool has_unit = false;  // `[ns]` follows.
 };
 
 constexpr bool IsOneOf(char c, std::string_view set) { return set.find(c) != std::string_view::npos; }
@@ -111,7 +119,8 @@ absl::StatusOr<SourceDType> ParseTypeString(const TypeString& type, std::string_
   }
   const std::optional<DType> dtype = FindByKind(type);
   if (fidelity == Fidelity::kStrict && big_endian && (dtype || KnownWithoutTensor(type))) {
-    return MakeError(Reason::kByteOrder, fmt::format("dtype {} is big-endian; torch.from_numpy takes native order only", Quote(text)),
+    return MakeError(Reason::kByteOrder,
+                     fmt::format("dtype {} is big-endian; torch.from_numpy takes native order only", Quote(text)),
                      {.field = "dtype", .expected = "little-endian", .actual = Quote(text)});
   }
   if (dtype) {
@@ -145,7 +154,8 @@ absl::StatusOr<SourceDType> ParseDType(std::string_view text, Fidelity fidelity)
     return Refuse(Reason::kObjectDtype, text, "holds Python objects: a tensor cannot, and nothing is ever unpickled");
   }
   const bool with_unit = text.starts_with("datetime64[") || text.starts_with("timedelta64[");
-  if (with_unit || std::ranges::count(kNamesWithoutTensor, text) > 0 || IsCompound(text)) return RefuseUnsupported(text);
+  if (with_unit || std::ranges::count(kNamesWithoutTensor, text) > 0 || IsCompound(text))
+    return RefuseUnsupported(text);
   return Refuse(Reason::kBadDtype, text, "is neither a NumPy type string such as '<f4' nor a name such as 'float32'");
 }
 

@@ -240,9 +240,10 @@ absl::StatusOr<ArrayHeader> CheckNpyHeader(const NpyHeader& npy, std::string_vie
   TENSORFERRY_ASSIGN_OR_RETURN(ArrayHeader header, ArrayHeader::Make(declaration, fidelity, limits));
   const std::size_t data_nbytes = file_nbytes - npy.data_offset;
   if (data_nbytes > header.nbytes()) {
-    return MakeError(Reason::kTrailingBytes,
-                     fmt::format(".npy file with {} data bytes, its header says {}", data_nbytes, header.nbytes()),
-                     {.field = "npy", .expected = fmt::to_string(header.nbytes()), .actual = fmt::to_string(data_nbytes)});
+    return MakeError(
+        Reason::kTrailingBytes,
+        fmt::format(".npy file with {} data bytes, its header says {}", data_nbytes, header.nbytes()),
+        {.field = "npy", .expected = fmt::to_string(header.nbytes()), .actual = fmt::to_string(data_nbytes)});
   }
   TENSORFERRY_RETURN_IF_ERROR(header.CheckNbytes(data_nbytes));
   return header;

@@ -17,9 +17,9 @@ std::string ToText(std::span<const std::int64_t> shape) {
 
 absl::StatusOr<std::size_t> ByteSize(std::span<const std::int64_t> shape, std::size_t itemsize) {
   if (shape.size() > kMaxNdim) {
-    return MakeError(
-        Reason::kTooManyDims, fmt::format("shape has {} dimensions, at most {} are taken", shape.size(), kMaxNdim),
-        {.field = "shape", .actual = fmt::to_string(shape.size()), .limit = fmt::to_string(kMaxNdim)});
+    return MakeError(Reason::kTooManyDims,
+                     fmt::format("shape has {} dimensions, at most {} are taken", shape.size(), kMaxNdim),
+                     {.field = "shape", .actual = fmt::to_string(shape.size()), .limit = fmt::to_string(kMaxNdim)});
   }
   if (std::ranges::any_of(shape, [](std::int64_t dim) { return dim < 0; })) {
     return MakeError(Reason::kBadShape, fmt::format("shape {} has a negative dimension", ToText(shape)),

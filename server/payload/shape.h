@@ -24,12 +24,13 @@ std::string ToText(std::span<const std::int64_t> shape);
 
 // Bytes of an array without gaps.
 //
-// Errors: TOO_MANY_DIMS; BAD_SHAPE for a negative dimension; SIZE_OVERFLOW if the bytes, or the strides, do not fit int64.
+// Errors: TOO_MANY_DIMS; BAD_SHAPE for a negative dimension; SIZE_OVERFLOW if the bytes, or the strides, do not fit
+// int64.
 //         A 0 beside a huge dimension is legal: no elements.
 absl::StatusOr<std::size_t> ByteSize(std::span<const std::int64_t> shape, std::size_t itemsize);
 
-// The strides of an array without gaps, as torch.from_numpy gives them for one that NumPy loaded from a buffer: each 0 in
-// the shape counts as 1. `shape` has passed ByteSize.
+// The strides of an array without gaps, as torch.from_numpy gives them for one that NumPy loaded from a buffer: each 0
+// in the shape counts as 1. `shape` has passed ByteSize.
 ElementStrides ContiguousStrides(std::span<const std::int64_t> shape, bool fortran_order);
 
 }  // namespace tensorferry

@@ -7,7 +7,8 @@ namespace tensorferry::rpc {
 absl::StatusOr<CallGate::Pass> CallGate::Enter() {
   const std::lock_guard lock(mutex_);
   if (closed_) {
-    return MakeError(Reason::kDraining, "the server is stopping; another one, or this one once restarted, will take the request",
+    return MakeError(Reason::kDraining,
+                     "the server is stopping; another one, or this one once restarted, will take the request",
                      {.retry_after = std::chrono::milliseconds(1000)});
   }
   ++inside_;

@@ -26,10 +26,7 @@ absl::Status Admit(const v1::ConvertRequest& request, const inference::PipelineC
 }  // namespace
 
 ConvertCall::ConvertCall(const v1::ConvertRequest& request, CallGate::Pass pass, inference::Pipeline& pipeline)
-    : request_id_(request.request_id()),
-      call_(PipelineCallOf(request)),
-      pass_(std::move(pass)),
-      pipeline_(&pipeline) {}
+    : request_id_(request.request_id()), call_(PipelineCallOf(request)), pass_(std::move(pass)), pipeline_(&pipeline) {}
 
 absl::StatusOr<ConvertCall> ConvertCall::Start(const v1::ConvertRequest& request, Chunks chunks,
                                                const CallEnvironment& environment) {
@@ -47,7 +44,8 @@ absl::StatusOr<ConvertCall> ConvertCall::Start(const v1::ConvertRequest& request
     checked.push_back(*std::move(result));
   }
 
-  const ArrayAssembler::Options options{.fidelity = fidelity, .digest = request.digest() == v1::DIGEST_ALGORITHM_XXH3_128};
+  const ArrayAssembler::Options options{.fidelity = fidelity,
+                                        .digest = request.digest() == v1::DIGEST_ALGORITHM_XXH3_128};
   for (std::size_t i = 0; i < checked.size(); ++i) {
     const std::string& name = request.arrays(static_cast<int>(i)).name();
     auto assembler = ArrayAssembler::Start(std::move(checked[i].header), options, environment.budget);

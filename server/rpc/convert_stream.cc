@@ -14,16 +14,15 @@ namespace {
 
 constexpr int kMaxEmptyChunks = 16;
 
-absl::Status FramingLost(std::string_view why) {
-  return MakeError(Reason::kBadChunk, why, {.field = "part"});
-}
+absl::Status FramingLost(std::string_view why) { return MakeError(Reason::kBadChunk, why, {.field = "part"}); }
 
 // Bytes of chunks that the request says will follow it; what does not fit 64 bits is as good as endless.
 std::uint64_t DeclaredChunkBytes(const v1::ConvertRequest& request) {
   std::uint64_t nbytes = 0;
   for (const v1::Array& array : request.arrays()) {
     if (array.payload_case() != v1::Array::kChunkedNbytes) continue;
-    if (__builtin_add_overflow(nbytes, array.chunked_nbytes(), &nbytes)) return std::numeric_limits<std::uint64_t>::max();
+    if (__builtin_add_overflow(nbytes, array.chunked_nbytes(), &nbytes))
+      return std::numeric_limits<std::uint64_t>::max();
   }
   return nbytes;
 }

@@ -21,7 +21,8 @@ class ConvertStreamSession {
       : environment_(environment), send_(std::move(send)) {}
 
   // The next message.
-  // Errors: BAD_CHUNK if the framing can no longer be trusted, CANCELLED if the caller is gone. The stream ends with them.
+  // Errors: BAD_CHUNK if the framing can no longer be trusted, CANCELLED if the caller is gone. The stream ends with
+  // them.
   absl::Status OnMessage(const v1::ConvertStreamRequest& message);
 
   // The caller has sent its last message.

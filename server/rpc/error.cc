@@ -50,7 +50,8 @@ grpc::Status ToGrpcStatus(const absl::Status& error) {
   details.add_details()->PackFrom(info);
   if (failure.retry_after.count() > 0) {
     google::rpc::RetryInfo retry;
-    *retry.mutable_retry_delay() = google::protobuf::util::TimeUtil::MillisecondsToDuration(failure.retry_after.count());
+    *retry.mutable_retry_delay() =
+        google::protobuf::util::TimeUtil::MillisecondsToDuration(failure.retry_after.count());
     details.add_details()->PackFrom(retry);
   }
   return {static_cast<grpc::StatusCode>(Code(failure)), message, details.SerializeAsString()};

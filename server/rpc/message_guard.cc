@@ -78,9 +78,10 @@ absl::Status CheckMetadataSize(const grpc::ByteBuffer& bytes, MessageKind kind) 
   AddElementBytes(input, kind == MessageKind::kConvertRequest ? Level::kRequest : Level::kStreamMessage, elements);
   const std::uint64_t metadata = bytes.Length() - elements;
   if (metadata <= kMaxMetadataBytes) return absl::OkStatus();
-  return MakeError(Reason::kTensorTooLarge,
-                   fmt::format("{} bytes of the message are not elements, at most {} are taken", metadata, kMaxMetadataBytes),
-                   {.field = "message", .actual = fmt::to_string(metadata), .limit = fmt::to_string(kMaxMetadataBytes)});
+  return MakeError(
+      Reason::kTensorTooLarge,
+      fmt::format("{} bytes of the message are not elements, at most {} are taken", metadata, kMaxMetadataBytes),
+      {.field = "message", .actual = fmt::to_string(metadata), .limit = fmt::to_string(kMaxMetadataBytes)});
 }
 
 }  // namespace tensorferry::rpc

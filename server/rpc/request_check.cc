@@ -26,11 +26,10 @@ bool HasControlCharacter(std::string_view text) {
 
 absl::Status CheckName(std::string_view field, std::string_view name) {
   if (name.size() > kMaxNameBytes) {
-    return MakeError(Reason::kBadName,
-                     fmt::format("field {}: {} has {} bytes, at most {} are taken", field, Quote(name), name.size(), kMaxNameBytes),
-                     {.field = std::string(field),
-                      .actual = fmt::to_string(name.size()),
-                      .limit = fmt::to_string(kMaxNameBytes)});
+    return MakeError(
+        Reason::kBadName,
+        fmt::format("field {}: {} has {} bytes, at most {} are taken", field, Quote(name), name.size(), kMaxNameBytes),
+        {.field = std::string(field), .actual = fmt::to_string(name.size()), .limit = fmt::to_string(kMaxNameBytes)});
   }
   if (HasControlCharacter(name)) {
     return MakeError(Reason::kBadName, fmt::format("field {}: {} has a control character", field, Quote(name)),
@@ -63,11 +62,10 @@ absl::StatusOr<CheckedArray> CheckDeclared(const v1::Array& array, std::uint64_t
 
 absl::Status CheckRequest(const v1::ConvertRequest& request) {
   if (request.arrays_size() > kMaxArrays) {
-    return MakeError(Reason::kTensorTooLarge,
-                     fmt::format("the request has {} arrays, at most {} are taken", request.arrays_size(), kMaxArrays),
-                     {.field = "arrays",
-                      .actual = fmt::to_string(request.arrays_size()),
-                      .limit = fmt::to_string(kMaxArrays)});
+    return MakeError(
+        Reason::kTensorTooLarge,
+        fmt::format("the request has {} arrays, at most {} are taken", request.arrays_size(), kMaxArrays),
+        {.field = "arrays", .actual = fmt::to_string(request.arrays_size()), .limit = fmt::to_string(kMaxArrays)});
   }
   TENSORFERRY_RETURN_IF_ERROR(CheckName("request_id", request.request_id()));
   TENSORFERRY_RETURN_IF_ERROR(CheckName("model_name", request.model_name()));

@@ -10,9 +10,9 @@
 
 namespace tensorferry::rpc {
 
-// The request without its arrays' contents: no more than kMaxArrays arrays; names and labels of at most 256 bytes, without
-// control characters. Protobuf has checked that they are UTF-8.
-// Errors: TENSOR_TOO_LARGE; BAD_NAME, naming the field.
+// The request without its arrays' contents: no more than kMaxArrays arrays; names and labels of at most 256 bytes,
+// without control characters. Protobuf has checked that they are UTF-8. Errors: TENSOR_TOO_LARGE; BAD_NAME, naming the
+// field.
 absl::Status CheckRequest(const v1::ConvertRequest& request);
 
 // What an array says of itself, and where those of its elements are that came with it.
@@ -22,7 +22,8 @@ struct CheckedArray {
   bool chunked = false;
 };
 
-// Errors: MISSING_PAYLOAD, CONFLICTING_FIELDS, SHARED_MEMORY_DISABLED, BAD_CHUNK if chunks are not allowed, and those of
+// Errors: MISSING_PAYLOAD, CONFLICTING_FIELDS, SHARED_MEMORY_DISABLED, BAD_CHUNK if chunks are not allowed, and those
+// of
 //         ArrayHeader and CheckNpyHeader.
 absl::StatusOr<CheckedArray> CheckArray(const v1::Array& array, Fidelity fidelity, bool chunks_allowed,
                                         const PayloadLimits& limits);

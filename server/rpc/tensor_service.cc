@@ -26,7 +26,8 @@ absl::StatusOr<Message> Parse(const grpc::ByteBuffer& bytes, MessageKind kind) {
   Message message;
   grpc::ByteBuffer source = bytes;  // Counts a reference; deserialising empties it.
   if (!grpc::SerializationTraits<Message>::Deserialize(&source, &message).ok()) {
-    return MakeError(Reason::kBadChunk, fmt::format("the message does not parse as {}", Message::descriptor()->full_name()),
+    return MakeError(Reason::kBadChunk,
+                     fmt::format("the message does not parse as {}", Message::descriptor()->full_name()),
                      {.field = "message", .actual = fmt::format("{} bytes", bytes.Length())});
   }
   return message;
@@ -108,7 +109,8 @@ grpc::Status TensorService::Convert(grpc::ServerContext* context, const grpc::By
 
 absl::StatusOr<v1::ConvertResponse> TensorService::ConvertOne(const grpc::ServerContext& context,
                                                               const grpc::ByteBuffer& bytes) {
-  TENSORFERRY_ASSIGN_OR_RETURN(const v1::ConvertRequest request, Parse<v1::ConvertRequest>(bytes, MessageKind::kConvertRequest));
+  TENSORFERRY_ASSIGN_OR_RETURN(const v1::ConvertRequest request,
+                               Parse<v1::ConvertRequest>(bytes, MessageKind::kConvertRequest));
   TENSORFERRY_ASSIGN_OR_RETURN(ConvertCall call,
                                ConvertCall::Start(request, ConvertCall::Chunks::kRefused, environment_));
   TENSORFERRY_RETURN_IF_ERROR(CheckCaller(context));
@@ -122,9 +124,8 @@ grpc::Status TensorService::ConvertStream(grpc::ServerContext* context, ByteStre
 }
 
 absl::Status TensorService::ConvertAll(const grpc::ServerContext& context, ByteStream& stream) {
-  ConvertStreamSession session(environment_, [&](const v1::ConvertStreamResponse& response) {
-    return stream.Write(Serialize(response));
-  });
+  ConvertStreamSession session(
+      environment_, [&](const v1::ConvertStreamResponse& response) { return stream.Write(Serialize(response)); });
   for (grpc::ByteBuffer bytes; stream.Read(&bytes);) {
     TENSORFERRY_ASSIGN_OR_RETURN(const auto message,
                                  Parse<v1::ConvertStreamRequest>(bytes, MessageKind::kConvertStreamRequest));

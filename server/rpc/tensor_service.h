@@ -11,8 +11,9 @@ namespace tensorferry::rpc {
 
 // tensorferry.v1.TensorService: transport above, meaning below. Each handler runs on a thread of gRPC's.
 //
-// Convert and ConvertStream take raw bytes and parse them here, because only so can a message that does not parse be told
-// from the end of a stream. Generated synchronous services have no raw methods, so the four are registered by hand.
+// Convert and ConvertStream take raw bytes and parse them here, because only so can a message that does not parse be
+// told from the end of a stream. Generated synchronous services have no raw methods, so the four are registered by
+// hand.
 class TensorService final : public grpc::Service {
  public:
   explicit TensorService(const CallEnvironment& environment);

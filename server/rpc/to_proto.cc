@@ -82,12 +82,14 @@ void SetData(const Answer& answer, v1::ConvertResponse& header) {
 }
 
 absl::Status TooLarge(std::size_t size, std::uint64_t max_message_bytes, std::string_view advice) {
-  return MakeError(Reason::kTensorTooLarge,
-                   fmt::format("the response needs {} bytes, a message holds at most {}; {}", size, max_message_bytes, advice),
-                   {.actual = fmt::to_string(size), .limit = fmt::to_string(max_message_bytes)});
+  return MakeError(
+      Reason::kTensorTooLarge,
+      fmt::format("the response needs {} bytes, a message holds at most {}; {}", size, max_message_bytes, advice),
+      {.actual = fmt::to_string(size), .limit = fmt::to_string(max_message_bytes)});
 }
 
-bool SendChunks(std::span<const std::byte> elements, const std::function<bool(const v1::ConvertStreamResponse&)>& send) {
+bool SendChunks(std::span<const std::byte> elements,
+                const std::function<bool(const v1::ConvertStreamResponse&)>& send) {
   v1::ConvertStreamResponse message;
   while (!elements.empty()) {
     const auto chunk = elements.first(std::min(elements.size(), kChunkBytes));
@@ -139,7 +141,8 @@ absl::StatusOr<bool> SendAnswer(const Answer& answer, std::uint64_t max_message_
     SetData(answer, *message.mutable_response());
     return send(message);
   }
-  if (header_size > max_message_bytes) return TooLarge(header_size, max_message_bytes, "send fewer arrays in a request");
+  if (header_size > max_message_bytes)
+    return TooLarge(header_size, max_message_bytes, "send fewer arrays in a request");
 
   std::vector<std::span<const std::byte>> chunked;
   ForEachElements(answer, *message.mutable_response(), [&](std::span<const std::byte> elements, v1::Tensor& tensor) {

@@ -11,13 +11,13 @@ import ml_dtypes
 import numpy as np
 import pytest
 import torch
-import xxhash
 
 import models
 import oracle
 import tensorferry
 from array_layouts import LAYOUTS, check_elements, check_receipt, expect, random_array
 from harness import MIB, TIMEOUT_S, Server
+from proxy import Tamper, tampering, wrong_data, wrong_digest, wrong_dtype, wrong_shape
 
 FLOATS = np.random.default_rng(1).normal(size=(5, 16)).astype(np.float32)
 
@@ -149,20 +149,31 @@ def test_an_array_above_the_message_limit_is_not_copied_as_a_whole(layout: str, 
     array = np.arange(nbytes // 4, dtype=np.float32).reshape(3, 256, -1)
     array = LAYOUTS[layout](np.concatenate([array] * 2, axis=-1) if layout == "negative-strides" else array)
     assert array.nbytes == nbytes > client.server_info().max_message_bytes
-    client.convert(array[:1, :1])
 
     before = forget_peak()
     receipt = client.convert(array)
-    print(layout, peak_growth(before)/MIB); assert peak_growth(before) < 32 * MIB
+    assert peak_growth(before) < 32 * MIB
     before = forget_peak()
     returned = client.convert(array, return_data=True)
-    print("both", peak_growth(before)/MIB); assert peak_growth(before) < nbytes + 32 * MIB, "more than the array that came back"
+    # Besides the array that comes back: gRPC's receive buffers, up to 50 MiB whatever the array's size.
+    assert peak_growth(before) < nbytes + 64 * MIB
 
-    expected = expect(array)
+    check_receipt(returned, array)
     assert receipt == returned
-    assert receipt.strides == expected.strides
-    assert receipt.digest == xxhash.xxh3_128(expected.data).digest()
-    assert returned.data.tobytes() == expected.data
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4), (128, 96, 100)], ids=["one-message", "chunks"])
+@pytest.mark.parametrize("tamper", [wrong_digest, wrong_dtype, wrong_shape, wrong_data])
+def test_a_tensor_that_is_not_the_array(tamper: Tamper, shape: tuple[int, ...], server: Server) -> None:
+    array = random_array("float32", shape)
+    with (
+        tampering(server.address, tamper) as address,
+        tensorferry.Client(address, timeout=TIMEOUT_S) as client,
+        pytest.raises(tensorferry.VerificationError) as caught,
+    ):
+        client.convert(array, name="x", return_data=tamper is wrong_data)
+    assert caught.value.receipt.name == "x"
+    assert caught.value.metadata["field"] == tamper.__name__.removeprefix("wrong_")
 
 
 def test_a_socket_file(tmp_path: Path) -> None:
@@ -199,9 +210,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def model_client(files: dict[str, Path]) -> Iterator[tensorferry.Client]:
     flags = [flag for name, file in files.items() for flag in ("--model", f"{name}={file}")]
-    with Server("--intra-op-threads", "1", *flags) as server:
-        with tensorferry.Client(server.address, timeout=TIMEOUT_S) as connected:
-            yield connected
+    with (
+        Server("--intra-op-threads", "1", *flags) as server,
+        tensorferry.Client(server.address, timeout=TIMEOUT_S) as connected,
+    ):
+        yield connected
 
 
 INPUTS = {
@@ -240,7 +253,7 @@ def test_large_inputs_and_outputs(model_client: tensorferry.Client) -> None:
 
 def test_outputs_in_the_order_wanted(model_client: tensorferry.Client) -> None:
     everything = model_client.infer("named", {"x": FLOATS})
-    wanted = [name for name in reversed(everything)]
+    wanted = list(reversed(everything))
     assert list(model_client.infer("named", {"x": FLOATS}, outputs=wanted)) == wanted
     assert list(model_client.infer("named", {"x": FLOATS}, outputs=wanted[:1])) == wanted[:1]
 

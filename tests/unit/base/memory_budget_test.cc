@@ -40,7 +40,8 @@ TEST(MemoryBudget, IsWholeAgainAfterAnyMixOfThreads) {
       std::mt19937 random(seed);
       std::vector<MemoryBudget::Reservation> held;
       for (int i = 0; i < 10'000; ++i) {
-        if (auto reservation = budget.Reserve(random() % 400); reservation.ok()) held.push_back(*std::move(reservation));
+        if (auto reservation = budget.Reserve(random() % 400); reservation.ok())
+          held.push_back(*std::move(reservation));
         if (random() % 2 == 0 && !held.empty()) held.erase(held.begin() + static_cast<long>(random() % held.size()));
         ASSERT_LE(budget.used(), budget.limit());
       }

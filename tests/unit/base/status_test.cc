@@ -23,8 +23,8 @@ TEST(Error, CarriesReasonCodeAndDetails) {
   const Failure failure = DescribeError(error);
   EXPECT_EQ(failure.reason, Reason::kMemoryBudget);
   EXPECT_EQ(failure.message, "5 bytes do not fit");
-  EXPECT_THAT(failure.metadata, ElementsAre(Pair("actual", "5"), Pair("expected", "4"), Pair("field", "data"),
-                                            Pair("limit", "4")));
+  EXPECT_THAT(failure.metadata,
+              ElementsAre(Pair("actual", "5"), Pair("expected", "4"), Pair("field", "data"), Pair("limit", "4")));
   EXPECT_EQ(failure.retry_after, std::chrono::milliseconds(250));
   EXPECT_EQ(failure.log_text, "/etc/secret");
 }

@@ -13,9 +13,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-absl::StatusOr<Arguments> Parse(const std::vector<std::string>& words) {
-  return ParseArguments(words);
-}
+absl::StatusOr<Arguments> Parse(const std::vector<std::string>& words) { return ParseArguments(words); }
 
 TEST(Arguments, AreReadInAnyOrder) {
   const auto arguments = Parse({"convert", "--strict", "x.npy", "--timeout", "2m", "-", "--server", "unix:/s", "-o",

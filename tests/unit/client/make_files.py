@@ -1,4 +1,4 @@
-"""Saves the files that the client's tests read: arrays as NumPy writes them, their digests, damaged and odd archives."""
+"""Saves the files that the client's tests read: arrays as NumPy writes them, their digests, damaged and odd ones."""
 
 import io
 import sys
@@ -76,9 +76,12 @@ def save_archives(folder: Path) -> None:
     np.savez(folder / "empty.npz")
     member = io.BytesIO()
     np.save(member, array)
-    with open(folder / "piped.npz", "wb") as file, zipfile.ZipFile(Pipe(file), "w") as archive:
-        with archive.open("x.npy", "w", force_zip64=True) as target:
-            target.write(member.getvalue())
+    with (
+        open(folder / "piped.npz", "wb") as file,
+        zipfile.ZipFile(Pipe(file), "w") as archive,
+        archive.open("x.npy", "w", force_zip64=True) as target,
+    ):
+        target.write(member.getvalue())
     with zipfile.ZipFile(folder / "extra.npz", "w") as archive:
         archive.writestr("readme.txt", "hello")
         archive.writestr("x.npy", member.getvalue())

@@ -38,9 +38,7 @@ class VerifyTest : public testing::Test {
       .receipt = Receipt{.numpy_dtype = "float32", .dtype_equal = true, .digest = LocalDigest(sent_).value()}};
 };
 
-TEST_F(VerifyTest, FindsTheSameArrayEqual) {
-  EXPECT_TRUE(Verify(sent_, received_)->equal());
-}
+TEST_F(VerifyTest, FindsTheSameArrayEqual) { EXPECT_TRUE(Verify(sent_, received_)->equal()); }
 
 TEST_F(VerifyTest, FindsOneBitDifferent) {
   received_.receipt->digest->front() ^= std::byte{1};

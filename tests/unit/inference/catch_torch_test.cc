@@ -27,7 +27,8 @@ TEST(CatchTorch, SaysWhatTorchSays) {
 
 TEST(CatchTorch, KeepsPathsForTheLog) {
   const absl::Status status = TranslateTorchError(
-      "Traceback of TorchScript (most recent call last):\n  File \"/home/author/m.py\", line 7\nRuntimeError: too small\n",
+      "Traceback of TorchScript (most recent call last):\n  File \"/home/author/m.py\", line 7\nRuntimeError: too "
+      "small\n",
       Reason::kModelFailed);
   EXPECT_THAT(status, Fails(Reason::kModelFailed, "too small"));
   EXPECT_THAT(DescribeError(status).log_text, HasSubstr("/home/author"));

@@ -75,8 +75,8 @@ class TorchPipelineTest : public testing::Test {
 
 TEST_F(TorchPipelineTest, ConvertsWithAReceiptForEachArray) {
   const auto pipeline = Make({});
-  const auto response = RunOn(*pipeline, {.return_data = true}, List(GoodArray("a", ">i2", {3}, budget_),
-                                                                     GoodArray("", "bfloat16", {2, 2}, budget_)));
+  const auto response = RunOn(*pipeline, {.return_data = true},
+                              List(GoodArray("a", ">i2", {3}, budget_), GoodArray("", "bfloat16", {2, 2}, budget_)));
   ASSERT_THAT(response, IsOk());
   EXPECT_THAT(NamesOf(response->tensors), ElementsAre("a", ""));
   EXPECT_THAT(response->outputs, IsEmpty());
@@ -106,7 +106,8 @@ TEST_F(TorchPipelineTest, HasIdentityBuiltIn) {
 }
 
 TEST_F(TorchPipelineTest, MatchesInputsByNameToTheArgumentsOfForward) {
-  const auto pipeline = Make({Save("minus", "def forward(self, a, b, scale: float = 2.0):\n  return (a - b) * scale\n")});
+  const auto pipeline =
+      Make({Save("minus", "def forward(self, a, b, scale: float = 2.0):\n  return (a - b) * scale\n")});
   const auto response = RunOn(*pipeline, {.model_name = "minus"}, List(Floats("b", {1, 1}), Floats("a", {5, 7})));
   ASSERT_THAT(response, IsOk());
   EXPECT_THAT(NamesOf(response->outputs), ElementsAre("OUTPUT__0"));
@@ -138,7 +139,8 @@ TEST_F(TorchPipelineTest, NamesAndSelectsOutputs) {
 TEST_F(TorchPipelineTest, RefusesInputsThatDoNotMatch) {
   const auto pipeline = Make({Save("add", "def forward(self, a, b):\n  return a + b\n")});
   const PipelineCall call{.model_name = "add"};
-  EXPECT_THAT(RunOn(*pipeline, call, List(Floats("a", {1}))), Fails(Reason::kInputMismatch, HasSubstr("'b' is missing")));
+  EXPECT_THAT(RunOn(*pipeline, call, List(Floats("a", {1}))),
+              Fails(Reason::kInputMismatch, HasSubstr("'b' is missing")));
   EXPECT_THAT(RunOn(*pipeline, call, List(Floats("a", {1}), Floats("a", {1}))),
               Fails(Reason::kInputMismatch, HasSubstr("comes twice")));
   EXPECT_THAT(RunOn(*pipeline, call, List(Floats("a", {1}), Floats("c", {1}))),

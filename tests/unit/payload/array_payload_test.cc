@@ -19,7 +19,8 @@ Digest Xxh3(std::span<const std::byte> bytes) {
   return digest;
 }
 
-absl::StatusOr<ArrayPayload> Assemble(const ArrayHeader& header, std::span<const std::byte> bytes, MemoryBudget& budget) {
+absl::StatusOr<ArrayPayload> Assemble(const ArrayHeader& header, std::span<const std::byte> bytes,
+                                      MemoryBudget& budget) {
   TENSORFERRY_ASSIGN_OR_RETURN(ArrayAssembler assembler, ArrayAssembler::Start(header, {.digest = true}, budget));
   ArrayAssembler moved = std::move(assembler);
   TENSORFERRY_RETURN_IF_ERROR(moved.Append(bytes.first(bytes.size() / 3)));
@@ -39,7 +40,8 @@ TEST(ArrayAssembler, TakesTheDigestOfCOrder) {
   // Column by column in memory, row by row in the digest.
   std::vector<std::byte> rows;
   for (const std::size_t element : {0u, 2u, 4u, 1u, 3u, 5u}) {
-    rows.insert(rows.end(), bytes.begin() + static_cast<long>(4 * element), bytes.begin() + static_cast<long>(4 * element + 4));
+    rows.insert(rows.end(), bytes.begin() + static_cast<long>(4 * element),
+                bytes.begin() + static_cast<long>(4 * element + 4));
   }
   const auto fortran_order = Assemble(GoodHeader("<i4", {2, 3}, true), bytes, budget);
   ASSERT_THAT(fortran_order, IsOk());

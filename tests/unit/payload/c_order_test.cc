@@ -35,8 +35,8 @@ std::vector<std::byte> ByIndex(std::span<const std::byte> data, const Shape& sha
 }
 
 TEST(ForEachRunInCOrder, VisitsEveryLayoutAsIndexingDoes) {
-  const std::vector<Shape> shapes = {{},        {1},       {7},          {3, 5},    {5, 1, 3},      {2, 3, 4, 5},
-                                     {1, 1, 1}, {0, 4},    {130'000, 3}, {3, 70'000}, {2, 3, 1, 40'000}};
+  const std::vector<Shape> shapes = {{},        {1},    {7},          {3, 5},      {5, 1, 3},        {2, 3, 4, 5},
+                                     {1, 1, 1}, {0, 4}, {130'000, 3}, {3, 70'000}, {2, 3, 1, 40'000}};
   for (const Shape& shape : shapes) {
     for (const std::size_t itemsize : {1u, 2u, 4u, 8u, 16u}) {
       std::size_t numel = 1;

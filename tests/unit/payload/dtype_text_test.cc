@@ -56,14 +56,19 @@ std::vector<RefusedCase> Refused() {
     for (const char* text : texts) cases.push_back({reason, text});
   };
   add(Reason::kUnsupportedDtype,
-      {"<f16", ">f16", "<f12", "<c32", "<M8[ns]", "<m8[us]", "<M8", "|S5", "|S0", "<U3", "|V8", "|T16", "longdouble",
-       "float128", "datetime64", "datetime64[ns]", "str", "void", "float8_e3m4", "float4_e2m1fn", "int4", "uint1",
-       "bcomplex32", "[('a', '<f4')]", "(2,3)f4", "i4,f4"});
+      {"<f16",    ">f16", "<f12",        "<c32",          "<M8[ns]",    "<m8[us]",  "<M8",        "|S5",
+       "|S0",     "<U3",  "|V8",         "|T16",          "longdouble", "float128", "datetime64", "datetime64[ns]",
+       "str",     "void", "float8_e3m4", "float4_e2m1fn", "int4",       "uint1",    "bcomplex32", "[('a', '<f4')]",
+       "(2,3)f4", "i4,f4"});
   add(Reason::kAmbiguousDtype, {"<V1", "|V1", "<V2", "|V2", ">V2", "V2", "<V4", "|V4", "<W4"});
   add(Reason::kObjectDtype, {"|O", "O", "|O8", "object"});
-  add(Reason::kBadDtype, {"", "long", "l", "f", "i", "int", "float", "?", "b", "<f3", "<i3", "|b2", "<u16", "!f4", "@f4",
-                          "<f04", "<f 4", "<f+4", "<f-4", "<f4 ", " <f4", "<", "<<f4", "<f4x", "<f99999999999999999999",
-                          "float33", "Float32", "np.float32", "<M8[", "<M8]", "<W2", "\x01"});
+  add(Reason::kBadDtype, {"",        "long",    "l",          "f",    "i",
+                          "int",     "float",   "?",          "b",    "<f3",
+                          "<i3",     "|b2",     "<u16",       "!f4",  "@f4",
+                          "<f04",    "<f 4",    "<f+4",       "<f-4", "<f4 ",
+                          " <f4",    "<",       "<<f4",       "<f4x", "<f99999999999999999999",
+                          "float33", "Float32", "np.float32", "<M8[", "<M8]",
+                          "<W2",     "\x01"});
   return cases;
 }
 

@@ -30,7 +30,8 @@ std::string Header(const std::string& shape, const std::string& descr = "'<f4'",
 }
 
 TEST(ParseNpyHeader, ReadsWhatNumPyWrites) {
-  const auto npy = ParseNpyHeader(File("{'descr': '>i2', 'fortran_order': True, 'shape': (3, 4), }         \n", 1, "data"));
+  const auto npy =
+      ParseNpyHeader(File("{'descr': '>i2', 'fortran_order': True, 'shape': (3, 4), }         \n", 1, "data"));
   ASSERT_THAT(npy, IsOk());
   EXPECT_EQ(npy->descr, ">i2");
   EXPECT_TRUE(npy->fortran_order);
@@ -117,7 +118,8 @@ std::vector<RefusedCase> Refused() {
   return cases;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, NpyRefuses, testing::ValuesIn(Refused()), [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(All, NpyRefuses, testing::ValuesIn(Refused()),
+                         [](const auto& test) { return test.param.name; });
 
 TEST(ParseNpyHeader, SurvivesEveryTruncation) {
   const std::string file = File(Header("(3, 4)"));
@@ -134,7 +136,8 @@ absl::StatusOr<ArrayHeader> Check(const std::string& file, std::string_view name
 
 TEST(CheckNpyHeader, ComparesTheWholeLength) {
   EXPECT_THAT(Check(File(Header("(2,)"), 1, "12345678")), IsOk());
-  EXPECT_THAT(Check(File(Header("(2,)"), 1, "1234567")), Fails(Reason::kSizeMismatch, HasSubstr("needs 8 bytes, got 7")));
+  EXPECT_THAT(Check(File(Header("(2,)"), 1, "1234567")),
+              Fails(Reason::kSizeMismatch, HasSubstr("needs 8 bytes, got 7")));
   EXPECT_THAT(Check(File(Header("(2,)"), 1, "123456789")), Fails(Reason::kTrailingBytes));
   EXPECT_THAT(Check(File(Header("(1000000000000,)"), 1, "1234567890")), Fails(Reason::kTensorTooLarge));
   EXPECT_THAT(Check(File(Header("(-1,)"), 1, "")), Fails(Reason::kBadShape));

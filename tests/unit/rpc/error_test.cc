@@ -36,8 +36,8 @@ TEST(ToGrpcStatus, CarriesErrorInfo) {
 }
 
 TEST(ToGrpcStatus, CarriesRetryInfoWhereARetryHelps) {
-  const auto status = ToGrpcStatus(
-      MakeError(Reason::kMemoryBudget, "full", {.retry_after = std::chrono::milliseconds(1500)}));
+  const auto status =
+      ToGrpcStatus(MakeError(Reason::kMemoryBudget, "full", {.retry_after = std::chrono::milliseconds(1500)}));
   EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   google::rpc::RetryInfo retry;
   ASSERT_TRUE(DetailsOf(status).details(1).UnpackTo(&retry));

@@ -65,8 +65,8 @@ TEST(CheckRequest, TakesUtf8OfBoundedLength) {
 }
 
 TEST(CheckRequest, RefusesControlCharactersAndLength) {
-  for (const std::string& name : {std::string("a\nb"), std::string("a\0b", 3), std::string("\x7f"), std::string("\xc2\x85"),
-                                  std::string(257, 'x')}) {
+  for (const std::string& name : {std::string("a\nb"), std::string("a\0b", 3), std::string("\x7f"),
+                                  std::string("\xc2\x85"), std::string(257, 'x')}) {
     v1::ConvertRequest request;
     AddData(request, name, "");
     EXPECT_THAT(CheckRequest(request), Fails(Reason::kBadName)) << name;

@@ -1,0 +1,339 @@
+"""`tensorferry convert` as scripts see it: standard output, standard error, exit codes, and the files it writes."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cli
+import models
+import oracle
+from array_layouts import LAYOUTS, Array, random_array
+from cli import BAD_FILE, NOT_EQUAL, OK, REFUSED, Ran, check_message
+from harness import MIB, Server
+from npy_files import saved
+from proxy import Tamper, tampering, wrong_digest, wrong_dtype, wrong_shape
+from tensorferry.v1 import tensor_service_pb2 as pb
+from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
+from wire import STRICT, convert_unary, npy_array, request
+
+Run = Callable[..., Ran]
+
+FLOATS = np.random.default_rng(1).normal(size=(5, 16)).astype(np.float32)
+BOOLS = np.array([0, 1, 2, 255], np.uint8).view(np.bool_)
+SWAPPED = np.asfortranarray(FLOATS.astype(">f4"))
+
+
+@pytest.fixture(scope="session")
+def run(server: Server) -> Run:
+    return partial(cli.run, server=server.address)
+
+
+@pytest.fixture
+def x(tmp_path: Path) -> Path:
+    return cli.save(tmp_path / "x.npy", SWAPPED)
+
+
+# What is equal.
+
+
+@pytest.mark.parametrize("dtype", oracle.ALL)
+def test_every_dtype_in_every_layout(dtype: str, run: Run, server: Server, tmp_path: Path) -> None:
+    """Several files, each a request of its own."""
+    arrays = {name: layout(random_array(dtype)) for name, layout in LAYOUTS.items()}
+    arrays = {name: a for name, a in arrays.items() if a.dtype.str[0] != ">" or dtype in oracle.FROM_NUMPY}
+    files = [cli.save(tmp_path / f"{name}.npy", array) for name, array in arrays.items()]
+    named = ["--dtype", dtype] if cli.needs_name(random_array(dtype)) else []
+    ran = run("convert", "--json", *files, *named)
+    assert (ran.code, ran.stderr) == (OK, "")
+    outcomes = ran.json_lines()
+    assert len({outcome["request_id"] for outcome in outcomes}) == len(arrays)
+    for (name, array), outcome in zip(arrays.items(), outcomes, strict=True):
+        cli.check_converted(outcome, server.address, {name: array})
+
+
+def test_bools_other_than_0_and_1(run: Run, server: Server, tmp_path: Path) -> None:
+    ran = run("convert", "--json", cli.save(tmp_path / "b.npy", BOOLS))
+    cli.check_converted(ran.json(), server.address, {"b": BOOLS})
+    assert '"BOOL_NORMALIZED"' in ran.stdout
+
+
+MEMBERS = {
+    "": FLOATS,
+    "a/b": SWAPPED,
+    "../up": BOOLS,
+    "ünïcode →": random_array("complex64"),
+    "0-d": np.array(1.5),
+    "void": random_array("bfloat16"),
+    "nothing": np.zeros((0, 2), "<i2"),
+}
+
+
+@pytest.mark.parametrize("savez", [np.savez, np.savez_compressed])
+def test_members_of_any_name(savez: Callable[..., None], run: Run, server: Server, tmp_path: Path) -> None:
+    """`--dtype` is said of the only member that needs it."""
+    savez(tmp_path / "x.npz", **MEMBERS)
+    ran = run("convert", "--json", tmp_path / "x.npz", "--dtype", "bfloat16")
+    assert (ran.code, ran.stderr) == (OK, "")
+    cli.check_converted(ran.json(), server.address, MEMBERS)
+
+
+def test_members_that_are_no_arrays_are_skipped_aloud(run: Run, server: Server, tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", x=FLOATS)
+    with zipfile.ZipFile(tmp_path / "x.npz", "a") as archive:
+        archive.writestr("README.txt", "not an array")
+    ran = run("convert", "--json", tmp_path / "x.npz")
+    check_message(ran, "README.txt")
+    cli.check_converted(ran.json(), server.address, {"x": FLOATS})
+    assert ran.code == OK
+
+
+def test_standard_input(run: Run, server: Server) -> None:
+    archive = io.BytesIO()
+    np.savez(archive, x=FLOATS)
+    for content, name in (saved(FLOATS), "stdin"), (archive.getvalue(), "x"):
+        ran = run("convert", "-", "--json", stdin=content)
+        assert (ran.code, ran.stderr) == (OK, "")
+        cli.check_converted(ran.json(), server.address, {name: FLOATS})
+
+
+def test_text_says_it_all_on_one_line(x: Path, run: Run) -> None:
+    digest = cli.digest_of(cli.expect_file(SWAPPED))
+    assert run("convert", x) == (
+        OK,
+        f"x  >f4 (5, 16)  -> torch.float32  dtype equal  digest equal {digest[:8]}…  swapped\n",
+        "",
+    )
+
+
+def test_the_flag_goes_before_the_environment(x: Path, server: Server) -> None:
+    assert cli.run("convert", x, "--server", server.address, server="unix:/nowhere").code == OK
+
+
+@pytest.mark.parametrize("nbytes", [5 * MIB, 70 * MIB], ids=["above-4-MiB", "above-the-message-limit"])
+@pytest.mark.parametrize("layout", ["c", "big-endian-fortran"])
+def test_files_that_travel_in_chunks(layout: str, nbytes: int, run: Run, server: Server, tmp_path: Path) -> None:
+    array = LAYOUTS[layout](random_array("float32", (5, nbytes // 20)))
+    ran = run("convert", "--json", cli.save(tmp_path / "x.npy", array), "-o", tmp_path)
+    assert (ran.code, ran.stderr) == (OK, "")
+    cli.check_converted(ran.json(), server.address, {"x": array})
+    assert (tmp_path / "x.npy").read_bytes() == saved(np.ascontiguousarray(array).astype("<f4"))
+
+
+@pytest.mark.parametrize(("no_color", "verdict"), [("", "\x1b[32mequal\x1b[0m"), ("1", "equal")])
+def test_a_terminal_gets_progress_and_colour(no_color: str, verdict: str, server: Server, tmp_path: Path) -> None:
+    file = cli.save(tmp_path / "x.npy", np.zeros(70 * MIB, np.uint8))
+    shown = cli.run_on_terminal(
+        "convert", file, "--server", server.address, environment={"NO_COLOR": no_color, "TERM": "xterm"}
+    )
+    assert "100%  70.0 MiB of 70.0 MiB" in shown
+    assert f"dtype {verdict}  digest {verdict} " in shown.splitlines()[-1]
+
+
+# What is saved.
+
+
+@pytest.mark.parametrize("dtype", oracle.ALL)
+def test_saved_tensors_are_the_files_that_numpy_writes(dtype: str, run: Run, tmp_path: Path) -> None:
+    """As members of an archive and as files; the elements in C order and little-endian."""
+    arrays = {name: LAYOUTS[name](random_array(dtype)) for name in ("c", "fortran", "0-d", "no-elements")}
+    np.savez(tmp_path / "in.npz", **arrays)
+    named = ["--dtype", dtype] if cli.needs_name(arrays["c"]) else []
+    for target in "out.npz", "made/by/it":
+        ran = run("convert", tmp_path / "in.npz", "-o", tmp_path / target, *named)
+        assert (ran.code, ran.stderr) == (OK, "")
+    with zipfile.ZipFile(tmp_path / "out.npz") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    # complex32 in the spelling of newer ml_dtypes, which needs no --dtype.
+    expected = {name: saved(np.array(array, order="C")).replace(b"'<W4'", b"'<c4'") for name, array in arrays.items()}
+    assert members == {f"{name}.npy": content for name, content in expected.items()}
+    assert {file.name: file.read_bytes() for file in (tmp_path / "made/by/it").iterdir()} == members
+
+
+def test_names_do_not_lead_out_of_the_directory(run: Run, tmp_path: Path) -> None:
+    np.savez(tmp_path / "in.npz", **{"": FLOATS, "a/b": FLOATS, "../up": FLOATS, "/root": FLOATS, "a_b": FLOATS})
+    assert run("convert", tmp_path / "in.npz", "-o", tmp_path / "out").code == OK
+    assert len(list((tmp_path / "out").iterdir())) == 5
+    assert {file.name for file in tmp_path.iterdir()} == {"in.npz", "out"}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    directory = tmp_path_factory.mktemp("models")
+    return {**models.save_all(directory), "absent": directory / "absent.pt"}
+
+
+@pytest.fixture(scope="module")
+def model_server(files: dict[str, Path]) -> Iterator[str]:
+    flags = [flag for name, file in files.items() for flag in ("--model", f"{name}={file}")]
+    with Server("--intra-op-threads", "1", *flags) as running:
+        yield running.address
+
+
+INPUTS = {
+    "affine": {"left": FLOATS, "right": FLOATS.T.copy()},
+    "moments": {"x": FLOATS},
+    "named": {"x": FLOATS},
+    "sine": {"x": FLOATS.astype(np.float64)},
+}
+
+
+@pytest.mark.parametrize("target", ["out.npz", "directory"])
+@pytest.mark.parametrize("model", INPUTS)
+def test_outputs_are_pytorchs(
+    model: str, target: str, model_server: str, files: dict[str, Path], tmp_path: Path
+) -> None:
+    expected = models.run_in_python(files[model], INPUTS[model])
+    sources = [cli.save(tmp_path / f"{name}.npy", array) for name, array in INPUTS[model].items()]
+    flags = ["--model", model, "--json", "-o", tmp_path / target]
+    ran = cli.run("convert", *sources, *flags, server=model_server)
+    assert (ran.code, ran.stderr) == (OK, "")
+    outcome = ran.json()
+    assert (outcome["model"], outcome["model_version"]) == (model, "1")
+    assert outcome["tensors"] == [cli.tensor_json(name, cli.expect_file(a)) for name, a in INPUTS[model].items()]
+    assert outcome["outputs"] == [cli.output_json(name, cli.expect_file(a)) for name, a in expected.items()]
+    assert outcome["timing"]["compute_ns"] > 0
+    if target == "directory":
+        written = {file.stem: np.load(file) for file in (tmp_path / target).iterdir()}
+    else:
+        written = dict(np.load(tmp_path / target))
+    assert {name: saved(array) for name, array in written.items()} == {n: saved(a) for n, a in expected.items()}
+
+
+def test_text_of_a_model(model_server: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", **INPUTS["affine"])
+    ran = cli.run("convert", tmp_path / "x.npz", "--model", "affine", server=model_server)
+    assert [line.split()[0] for line in ran.stdout.splitlines()] == ["left", "right", "OUTPUT__0"]
+    assert ran.stdout.splitlines()[-1].split() == ["OUTPUT__0", "torch.float32", "(5,", "5)", "from", "affine"]
+
+
+# What is not converted.
+
+
+def big(array: Array) -> Array:
+    """Above 4 MiB: what would travel in chunks."""
+    return np.zeros(5 * MIB // array.itemsize, array.dtype)
+
+
+REFUSALS: dict[str, tuple[Array, list[str], str]] = {
+    "object": (np.array([{}], object), [], "OBJECT_DTYPE"),
+    "no-torch-dtype": (np.zeros(3, "M8[D]"), [], "UNSUPPORTED_DTYPE"),
+    "large-without-torch-dtype": (big(np.zeros(3, "M8[D]")), [], "UNSUPPORTED_DTYPE"),
+    "structured": (np.zeros(3, [("a", "<f4")]), [], "UNSUPPORTED_DTYPE"),
+    "void": (random_array("bfloat16"), [], "AMBIGUOUS_DTYPE"),
+    "large-void": (big(random_array("bfloat16")), [], "AMBIGUOUS_DTYPE"),
+    "void-of-another-size": (random_array("bfloat16"), ["--dtype", "float8_e4m3fn"], "CONFLICTING_FIELDS"),
+    "dtype-against-the-file": (FLOATS, ["--dtype", "bfloat16"], "CONFLICTING_FIELDS"),
+    "unknown-dtype": (random_array("bfloat16"), ["--dtype", "bfloat17"], "CONFLICTING_FIELDS"),
+    "strict-byte-order": (SWAPPED, ["--strict"], "BYTE_ORDER"),
+    "large-strict-byte-order": (big(SWAPPED), ["--strict"], "BYTE_ORDER"),
+    "strict-dtype": (random_array("bfloat16"), ["--strict", "--dtype", "bfloat16"], "UNSUPPORTED_DTYPE"),
+    "strict-bools": (BOOLS, ["--strict"], "BOOL_RANGE"),
+    "model": (FLOATS, ["--model", "no-such"], "MODEL_NOT_FOUND"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_refusals_are_the_servers(case: str, run: Run, stub: TensorServiceStub, tmp_path: Path) -> None:
+    array, flags, reason = REFUSALS[case]
+    file = cli.save(tmp_path / "x.npy", array)
+    given = dict(zip(flags, [*flags[1:], ""], strict=False))
+    sent = npy_array(file.read_bytes(), dtype=given.get("--dtype", ""))
+    fidelity = STRICT if "--strict" in flags else pb.FIDELITY_UNSPECIFIED
+    refusal = convert_unary(stub, request(sent, fidelity=fidelity, model_name=given.get("--model", ""))).refusal
+    assert refusal is not None
+    assert refusal.reason == reason
+
+    ran = run("convert", file, *flags, "--json")
+    assert ran.code == REFUSED
+    assert ran.json()["error"] == {
+        "code": refusal.code.name,
+        "reason": reason,
+        "message": refusal.message,
+        "metadata": refusal.metadata,
+    }
+    check_message(ran, reason, refusal.message)
+    assert run("convert", file, *flags) == (REFUSED, "", ran.stderr)
+
+
+def test_one_member_that_is_refused_refuses_its_file(run: Run, tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", good=FLOATS, bad=np.array([{}], object))
+    ran = run("convert", tmp_path / "x.npz", "--json")
+    assert ran.code == REFUSED
+    assert (ran.json()["error"]["reason"], ran.json()["error"]["metadata"]["array"]) == ("OBJECT_DTYPE", "bad")
+
+
+def test_names_cannot_steer_the_terminal(run: Run, tmp_path: Path) -> None:
+    ran = run("convert", cli.save(tmp_path / "x\x1b[2J\n.npy", FLOATS))
+    assert (ran.code, ran.stdout) == (REFUSED, "")
+    check_message(ran, "BAD_NAME")
+    assert "\x1b" not in ran.stderr
+
+
+def test_broken_npy_files_are_the_servers_to_refuse(run: Run, tmp_path: Path) -> None:
+    for content, reason in (saved(FLOATS)[:-1], "SIZE_MISMATCH"), (saved(FLOATS) + b"!", "TRAILING_BYTES"):
+        (tmp_path / "x.npy").write_bytes(content)
+        check_message(run("convert", tmp_path / "x.npy"), reason)
+        assert run("convert", tmp_path / "x.npy").code == REFUSED
+
+
+def damaged_archive() -> bytes:
+    archive = io.BytesIO()
+    np.savez(archive, x=FLOATS)
+    return archive.getvalue().replace(FLOATS.tobytes()[:16], bytes(16))
+
+
+UNREADABLE = {
+    "text": b"1 2 3 4\n",
+    "empty": b"",
+    "half-an-archive": damaged_archive()[:200],
+    "archive-with-a-wrong-checksum": damaged_archive(),
+}
+
+
+@pytest.mark.parametrize("content", UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_unreadable_files(content: bytes, run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "x.npz"
+    file.write_bytes(content)
+    ran = run("convert", file)
+    assert (ran.code, ran.stdout) == (BAD_FILE, "")
+    check_message(ran, str(file))
+    assert run("convert", file, "--json").json()["error"]["reason"] == ""
+    assert run("convert", "-", stdin=content).code == BAD_FILE
+    assert run("inspect", file) == (BAD_FILE, "", ran.stderr)
+
+
+def test_files_that_are_not_there(run: Run, tmp_path: Path) -> None:
+    for path in tmp_path / "none.npy", tmp_path:
+        ran = run("convert", path)
+        assert (ran.code, ran.stdout) == (BAD_FILE, "")
+        check_message(ran, str(path))
+
+
+def test_a_bad_file_costs_the_others_nothing(x: Path, run: Run, server: Server, tmp_path: Path) -> None:
+    refused = cli.save(tmp_path / "refused.npy", np.array([None], object))
+    ran = run("convert", "--json", x, refused, tmp_path / "none.npy", x)
+    assert ran.code == REFUSED, "not the first failure's"
+    first, second, third, fourth = ran.json_lines()
+    cli.check_converted(first, server.address, {"x": SWAPPED})
+    cli.check_converted(fourth, server.address, {"x": SWAPPED})
+    assert [outcome["error"]["reason"] for outcome in (second, third)] == ["OBJECT_DTYPE", ""]
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (3, 2 * MIB)], ids=["one-message", "chunks"])
+@pytest.mark.parametrize("tamper", [wrong_digest, wrong_dtype, wrong_shape])
+def test_a_tensor_that_is_not_the_array(tamper: Tamper, shape: tuple[int, ...], server: Server, tmp_path: Path) -> None:
+    file = cli.save(tmp_path / "x.npy", random_array("uint8", shape))
+    with tampering(server.address, tamper) as address:
+        text = cli.run("convert", file, server=address)
+        (tensor,) = cli.run("convert", file, "--json", server=address).json()["tensors"]
+    assert text.code == NOT_EQUAL
+    check_message(text, str(file))
+    assert f"{tamper.__name__.removeprefix('wrong_')} DIFFERENT" in text.stdout
+    assert (tensor["dtype_equal"], tensor["digest_equal"]) == (tamper != wrong_dtype, tamper != wrong_digest)
