@@ -45,7 +45,7 @@ HOSTILE_ARRAYS = {
     "negative-beside-zero": (array("<f4", (0, -1), b""), "BAD_SHAPE"),
     "truncated-to-nothing": (array("<f4", (1000,), b""), "SIZE_MISMATCH"),
     "16-kibibytes-too-many": (array("<f4", (1,), bytes(4 + (16 << 10))), "SIZE_MISMATCH"),
-    "dtype-of-a-megabyte": (array("f" * MIB, (1,), bytes(4)), "BAD_DTYPE"),
+    "dtype-of-half-a-megabyte": (array("f" * (MIB // 2), (1,), bytes(4)), "BAD_DTYPE"),
     "dtype-with-huge-itemsize": (array("<f99999999999999999999", (1,), bytes(4)), "BAD_DTYPE"),
     "dtype-with-itemsize-0": (array("<f0", (1,), b""), "BAD_DTYPE"),
     "name-with-newline": (array("<f4", (), bytes(4), name="x\nFORGED log line"), "BAD_NAME"),
@@ -54,7 +54,7 @@ HOSTILE_ARRAYS = {
     "name-with-delete": (array("<f4", (), bytes(4), name="x\x7f"), "BAD_NAME"),
     "name-of-257-bytes": (array("<f4", (), bytes(4), name="n" * 257), "BAD_NAME"),
     "name-of-129-letters-in-258-bytes": (array("<f4", (), bytes(4), name="é" * 129), "BAD_NAME"),
-    "name-of-a-megabyte": (array("<f4", (), bytes(4), name="n" * MIB), "BAD_NAME"),
+    "name-of-half-a-megabyte": (array("<f4", (), bytes(4), name="n" * (MIB // 2)), "BAD_NAME"),
     "no-payload": (pb.Array(name="x", dtype="<f4"), "MISSING_PAYLOAD"),
 }
 
@@ -191,6 +191,27 @@ def test_shared_memory_is_off(convert: Transport, stub: TensorServiceStub) -> No
 def test_chunks_are_for_streams(stub: TensorServiceStub) -> None:
     message = request(pb.Array(name="x", dtype="<f4", shape=[1], chunked_nbytes=4))
     check_refusal(convert_unary(stub, message), grpc.StatusCode.INVALID_ARGUMENT, "BAD_CHUNK")
+
+
+SWELLING = {
+    "arrays": pb.ConvertRequest(arrays=[pb.Array()]).SerializeToString(),
+    "dims": pb.ConvertRequest(arrays=[pb.Array(shape=[1])]).SerializeToString(),
+    "outputs": pb.ConvertRequest(requested_outputs=[""]).SerializeToString(),
+    "unknown-fields": b"\xaa\x06\x00",
+}
+
+
+@pytest.mark.parametrize("field", SWELLING.values(), ids=SWELLING.keys())
+def test_messages_that_would_swell_when_parsed(field: bytes) -> None:
+    """32 MiB of empty fields are gigabytes of objects."""
+    message = field * (32 * MIB // len(field))
+    with Server() as server, connect(server.address) as channel:
+        peak = server.peak_rss()
+        call = channel.unary_unary("/tensorferry.v1.TensorService/Convert")
+        with pytest.raises(grpc.RpcError, match="are not elements") as raised:
+            call(message, timeout=TIMEOUT_S)
+        assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+        assert server.peak_rss() - peak < 128 * MIB
 
 
 def test_a_message_beyond_the_limit_is_refused_by_grpc(stub: TensorServiceStub) -> None:

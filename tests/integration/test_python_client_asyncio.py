@@ -351,10 +351,13 @@ def test_a_server_that_goes_in_the_middle_of_a_stream() -> None:
             while True:
                 yield FLOATS
 
+        async def consume(client: Client) -> None:
+            async for receipt in client.convert_many(arrays(), on_error="return"):
+                check_receipt(receipt, FLOATS)
+
         async def use(client: Client) -> None:
             with pytest.raises(tensorferry.TransportError) as caught:
-                async for receipt in client.convert_many(arrays(), on_error="return"):
-                    check_receipt(receipt, FLOATS)
+                await consume(client)
             check_unreachable(caught.value)
 
         connected(server.address, use)
