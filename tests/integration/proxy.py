@@ -33,7 +33,8 @@ def wrong_shape(tensor: pb.Tensor) -> None:
 
 
 def wrong_data(tensor: pb.Tensor) -> None:
-    tensor.data = tensor.data[:-1] + bytes([tensor.data[-1] ^ 1])
+    if tensor.data:
+        tensor.data = tensor.data[:-1] + bytes([tensor.data[-1] ^ 1])
 
 
 class _Proxy(TensorServiceServicer):

@@ -18,7 +18,7 @@ from array_layouts import LAYOUTS, Array, random_array
 from cli import BAD_FILE, NOT_EQUAL, OK, REFUSED, Ran, check_message
 from harness import MIB, Server
 from npy_files import saved
-from proxy import Tamper, tampering, wrong_digest, wrong_dtype, wrong_shape
+from proxy import Tamper, tampering, wrong_data, wrong_digest, wrong_dtype, wrong_shape
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from wire import STRICT, convert_unary, npy_array, request
@@ -337,3 +337,13 @@ def test_a_tensor_that_is_not_the_array(tamper: Tamper, shape: tuple[int, ...], 
     check_message(text, str(file))
     assert f"{tamper.__name__.removeprefix('wrong_')} DIFFERENT" in text.stdout
     assert (tensor["dtype_equal"], tensor["digest_equal"]) == (tamper != wrong_dtype, tamper != wrong_digest)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (3, 2 * MIB)], ids=["one-message", "chunks"])
+def test_what_is_saved_is_verified_too(shape: tuple[int, ...], server: Server, tmp_path: Path) -> None:
+    file = cli.save(tmp_path / "x.npy", random_array("uint8", shape))
+    with tampering(server.address, wrong_data) as address:
+        assert cli.run("convert", file, server=address).code == OK
+        saving = cli.run("convert", file, "-o", tmp_path / "out.npz", server=address)
+    assert saving.code == NOT_EQUAL
+    assert "digest DIFFERENT" in saving.stdout

@@ -45,6 +45,13 @@ TEST_F(VerifyTest, FindsOneBitDifferent) {
   EXPECT_FALSE(Verify(sent_, received_)->digest_equal);
 }
 
+TEST_F(VerifyTest, FindsOneBitDifferentInWhatCameBack) {
+  received_.data.emplace(reinterpret_cast<const char*>(values_.data()), 16);
+  EXPECT_TRUE(Verify(sent_, received_)->equal());
+  received_.data->back() ^= 1;
+  EXPECT_FALSE(Verify(sent_, received_)->digest_equal);
+}
+
 TEST_F(VerifyTest, FindsAMissingDigestDifferent) {
   received_.receipt->digest.reset();
   EXPECT_FALSE(Verify(sent_, received_)->digest_equal);

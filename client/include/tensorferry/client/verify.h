@@ -17,7 +17,7 @@ absl::StatusOr<Digest> LocalDigest(const Array& array);
 struct Verdict {
   bool dtype_equal = false;
   bool shape_equal = false;
-  bool digest_equal = false;  // Every bit; false too if the server sent no digest.
+  bool digest_equal = false;  // Every bit, also of data that came back; false too if the server sent no digest.
 
   bool equal() const { return dtype_equal && shape_equal && digest_equal; }
 };
