@@ -1,6 +1,7 @@
 // tensorferry-server: flags → config → objects → serve until a signal.
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -13,7 +14,9 @@
 #include <variant>
 #include <vector>
 
+#include "base/buffer_pool.h"
 #include "base/memory_budget.h"
+#include "base/memory_upkeep.h"
 #include "base/status.h"
 #include "config/exit_code.h"
 #include "config/logging.h"
@@ -23,6 +26,9 @@
 
 namespace tensorferry {
 namespace {
+
+// Of the memory budget, buffers that nobody uses keep this fraction at most.
+constexpr std::uint64_t kIdleShare = 4;
 
 // SIGTERM and SIGINT, taken by the threads that wait for them and by no other.
 class StopSignals {
@@ -60,8 +66,16 @@ rpc::ServerOptions ServerOptions(const config::Config& config) {
           .max_message_bytes = config.max_message_bytes,
           .max_tensor_bytes = config.max_tensor_bytes,
           .threads = config.threads,
+          .model_threads = config.model_threads,
           .compression = config.compression,
           .reflection = config.reflection};
+}
+
+void LogBuffers(const BufferPool::Stats& stats, std::uint64_t freed) {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  spdlog::debug("buffers: {} taken, {} of them reused, {} KiB idle, {} KiB given back; {} minor faults", stats.taken,
+                stats.reused, stats.idle_bytes >> 10, freed >> 10, usage.ru_minflt);
 }
 
 void PrintReadyLine(const std::vector<std::string>& addresses) {
@@ -95,7 +109,9 @@ ExitCode Serve(const config::Config& config) {
   if (!pipeline.ok()) return ExitCode::kModelLoad;  // Logged with its reason where it was loaded.
 
   MemoryBudget budget(config.memory_budget);
-  const auto server = rpc::Server::Start(ServerOptions(config), **pipeline, budget);
+  BufferPool pool(budget, config.memory_budget / kIdleShare);
+  const MemoryUpkeep upkeep(pool, LogBuffers);
+  const auto server = rpc::Server::Start(ServerOptions(config), **pipeline, pool);
   if (!server.ok()) {
     spdlog::error("{}", std::string(server.status().message()));
     return ExitCode::kCannotListen;
@@ -125,6 +141,7 @@ ExitCode Main(const std::vector<std::string>& args, const config::Environment& e
 }  // namespace tensorferry
 
 int main(int argc, char** argv) {
+  tensorferry::KeepMallocMemory();
   try {
     const auto environment = tensorferry::config::OwnEnvironment(environ);
     return static_cast<int>(tensorferry::Main({argv + 1, argv + argc}, environment));

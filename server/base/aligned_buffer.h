@@ -1,38 +1,52 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdlib>
-#include <memory>
+#include <utility>
 
-#include "absl/status/statusor.h"
 #include "base/memory_budget.h"
 
 namespace tensorferry {
 
-// Memory for the elements of one array, and the part of the budget that it counts against.
+class BufferPool;
+
+// What stands before the elements in a buffer's memory, so that a bare pointer to it is all that a deleter needs.
+struct alignas(64) BufferHead {
+  BufferPool* pool = nullptr;
+  BufferHead* next = nullptr;  // Of the idle ones of its size.
+  std::size_t nbytes = 0;      // Asked for.
+  std::size_t capacity = 0;    // Bytes behind the head.
+  MemoryBudget::Reservation reservation;
+};
+static_assert(sizeof(BufferHead) == 64, "the elements behind it are aligned");
+
+// Memory for the elements of one array, and the part of the budget that it counts against. Made by BufferPool::Take.
 //
 // Alignment: 64 bytes, what libtorch's own allocator gives; enough for complex128 and every vector unit.
 // Content:   not initialised.
 class AlignedBuffer {
  public:
-  static constexpr std::size_t kAlignment = 64;
+  static constexpr std::size_t kAlignment = alignof(BufferHead);
 
   // An empty buffer: data() is null.
   AlignedBuffer() = default;
+  AlignedBuffer(AlignedBuffer&& other) noexcept : head_(std::exchange(other.head_, nullptr)) {}
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+    std::swap(head_, other.head_);
+    return *this;
+  }
+  ~AlignedBuffer() { GiveBack(head_); }
 
-  // Errors: those of MemoryBudget::Reserve, and MEMORY_BUDGET if the system has no memory.
-  static absl::StatusOr<AlignedBuffer> Allocate(std::size_t nbytes, MemoryBudget& budget);
+  std::byte* data() const { return head_ == nullptr ? nullptr : reinterpret_cast<std::byte*>(head_ + 1); }
+  std::size_t size() const { return head_ == nullptr ? 0 : head_->nbytes; }
 
-  std::byte* data() const { return memory_.get(); }
-  std::size_t size() const { return size_; }
+  // The buffer as an opaque pointer, for owners that take one and a function that frees it: GiveBack.
+  void* Release() && { return std::exchange(head_, nullptr); }
+  static void GiveBack(void* released);  // Null is fine.
 
  private:
-  struct Free {
-    void operator()(std::byte* memory) const { std::free(memory); }
-  };
-  MemoryBudget::Reservation reservation_;  // Declared first: released after the memory is.
-  std::unique_ptr<std::byte, Free> memory_;
-  std::size_t size_ = 0;
+  friend class BufferPool;
+  explicit AlignedBuffer(BufferHead* head) : head_(head) {}
+  BufferHead* head_ = nullptr;
 };
 
 }  // namespace tensorferry

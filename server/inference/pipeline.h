@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/few.h"
 #include "inference/model_info.h"
 #include "payload/array_payload.h"
 
@@ -69,8 +70,8 @@ struct TensorResult {
 struct PipelineResponse {
   std::string model_name;
   std::string model_version;          // The one that ran.
-  std::vector<TensorResult> tensors;  // One per array, in the same order.
-  std::vector<TensorResult> outputs;  // As requested, else all.
+  Few<TensorResult> tensors;          // One per array, in the same order.
+  Few<TensorResult> outputs;          // As requested, else all.
   std::chrono::nanoseconds convert_time{0};
   std::chrono::nanoseconds queue_time{0};
   std::chrono::nanoseconds compute_time{0};
@@ -87,7 +88,7 @@ class Pipeline {
 
   // Make tensors of the arrays and run the model, if one is named.
   // Errors: those of Admit; OPERATOR_UNSUPPORTED, MODEL_FAILED; TENSOR_TOO_LARGE for an output.
-  virtual absl::StatusOr<PipelineResponse> Run(const PipelineCall& call, std::vector<NamedArray> arrays) = 0;
+  virtual absl::StatusOr<PipelineResponse> Run(const PipelineCall& call, Few<NamedArray> arrays) = 0;
 
   // Every model version, by name.
   virtual std::vector<ModelInfo> Models() const = 0;

@@ -21,11 +21,10 @@ at::Tensor MakeTensor(ArrayPayload payload) {
   const auto options = at::TensorOptions().dtype(ToTorch(header.dtype())).device(at::kCPU);
   if (header.nbytes() == 0) return at::empty_strided(sizes, element_strides, options);  // A blob may not be null.
 
-  auto owner = std::make_unique<AlignedBuffer>(std::move(payload.elements));
-  void* const data = owner->data();
+  void* const data = payload.elements.data();
   return at::for_blob(data, sizes)
       .strides(element_strides)
-      .context(owner.release(), [](void* buffer) { delete static_cast<AlignedBuffer*>(buffer); })
+      .context(std::move(payload.elements).Release(), AlignedBuffer::GiveBack)
       .options(options)
       .make_tensor();
 }

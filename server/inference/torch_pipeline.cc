@@ -8,6 +8,7 @@
 #include <torch/version.h>
 
 #include <algorithm>
+#include <iterator>
 #include <semaphore>
 #include <set>
 #include <utility>
@@ -96,7 +97,7 @@ class TorchPipeline final : public Pipeline {
     return CheckOutputNames(model->info(), call.requested_outputs);
   }
 
-  absl::StatusOr<PipelineResponse> Run(const PipelineCall& call, std::vector<NamedArray> arrays) override {
+  absl::StatusOr<PipelineResponse> Run(const PipelineCall& call, Few<NamedArray> arrays) override {
     return CatchTorch(Reason::kInternal, [&] { return Convert(call, std::move(arrays)); });
   }
 
@@ -105,12 +106,12 @@ class TorchPipeline final : public Pipeline {
   std::string TorchVersion() const override { return TORCH_VERSION; }
 
  private:
-  absl::StatusOr<PipelineResponse> Convert(const PipelineCall& call, std::vector<NamedArray> arrays) {
+  absl::StatusOr<PipelineResponse> Convert(const PipelineCall& call, Few<NamedArray> arrays) {
     const c10::InferenceMode guard;
     LimitThreads();
     const Clock::time_point start = Clock::now();
     PipelineResponse response;
-    std::vector<NamedTensor> tensors;
+    Few<NamedTensor> tensors;
     for (NamedArray& array : arrays) {
       Receipt receipt = MakeReceipt(array.payload);
       tensors.push_back({std::move(array.name), MakeTensor(std::move(array.payload))});
@@ -120,7 +121,10 @@ class TorchPipeline final : public Pipeline {
       response.tensors.push_back(std::move(result));
     }
     response.convert_time = Clock::now() - start;
-    if (!call.model_name.empty()) TENSORFERRY_RETURN_IF_ERROR(RunModel(call, std::move(tensors), response));
+    if (!call.model_name.empty()) {
+      std::vector<NamedTensor> inputs(std::move_iterator(tensors.begin()), std::move_iterator(tensors.end()));
+      TENSORFERRY_RETURN_IF_ERROR(RunModel(call, std::move(inputs), response));
+    }
     return response;
   }
 

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
-#include "base/aligned_buffer.h"
+#include "base/buffer_pool.h"
 #include "payload/array_header.h"
 #include "payload/digest.h"
 #include "payload/element_copy.h"
@@ -30,8 +30,8 @@ class ArrayAssembler {
   };
 
   // Takes the memory for the whole array.
-  // Errors: those of AlignedBuffer::Allocate.
-  static absl::StatusOr<ArrayAssembler> Start(ArrayHeader header, const Options& options, MemoryBudget& budget);
+  // Errors: those of BufferPool::Take.
+  static absl::StatusOr<ArrayAssembler> Start(ArrayHeader header, const Options& options, BufferPool& pool);
 
   ArrayAssembler(ArrayAssembler&&) = default;
 
@@ -45,12 +45,16 @@ class ArrayAssembler {
   ArrayPayload Finish() &&;
 
  private:
+  enum class DigestPlan : std::uint8_t { kNone, kWhileCopying, kOfAll, kOfAllInCOrder };
+
   ArrayAssembler(ArrayHeader header, const Options& options, AlignedBuffer elements);
+  static DigestPlan PlanDigest(const ArrayHeader& header, const Options& options);
+  std::optional<Digest> TakeDigest() const;
 
   ArrayHeader header_;
   AlignedBuffer elements_;
+  DigestPlan plan_;
   std::unique_ptr<DigestStream> digest_;  // On the heap: the copier keeps its address when the assembler moves.
-  bool digest_afterwards_;                // C order is not the order in which the elements come.
   ElementCopier copier_;
 };
 

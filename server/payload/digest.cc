@@ -9,6 +9,19 @@
 #include <new>
 
 namespace tensorferry {
+namespace {
+
+Digest Canonical(XXH128_hash_t hash) {
+  XXH128_canonical_t canonical;
+  XXH128_canonicalFromHash(&canonical, hash);
+  Digest digest;
+  std::memcpy(digest.data(), canonical.digest, digest.size());
+  return digest;
+}
+
+}  // namespace
+
+Digest DigestOf(std::span<const std::byte> bytes) { return Canonical(XXH3_128bits(bytes.data(), bytes.size())); }
 
 void DigestStream::Free::operator()(XXH3_state_s* state) const { XXH3_freeState(state); }
 
@@ -21,12 +34,6 @@ void DigestStream::Update(std::span<const std::byte> bytes) {
   XXH3_128bits_update(state_.get(), bytes.data(), bytes.size());
 }
 
-Digest DigestStream::Finish() const {
-  XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(state_.get()));
-  Digest digest;
-  std::memcpy(digest.data(), canonical.digest, digest.size());
-  return digest;
-}
+Digest DigestStream::Finish() const { return Canonical(XXH3_128bits_digest(state_.get())); }
 
 }  // namespace tensorferry

@@ -12,6 +12,9 @@ namespace tensorferry {
 // XXH3-128 in canonical (big-endian) form: what `xxhash.xxh3_128(...).digest()` gives. A checksum, not a signature.
 using Digest = std::array<std::byte, 16>;
 
+// The digest of bytes that are all there.
+Digest DigestOf(std::span<const std::byte> bytes);
+
 // Takes the digest of bytes that come piece by piece.
 class DigestStream {
  public:

@@ -1,7 +1,7 @@
 #include "rpc/convert_call.h"
 
-#include <span>
 #include <utility>
+#include <vector>
 
 #include "base/status.h"
 #include "rpc/request_check.h"
@@ -9,26 +9,26 @@
 namespace tensorferry::rpc {
 namespace {
 
-inference::PipelineCall PipelineCallOf(const v1::ConvertRequest& request) {
-  return {.model_name = request.model_name(),
-          .model_version = request.model_version(),
-          .requested_outputs = {request.requested_outputs().begin(), request.requested_outputs().end()},
-          .return_data = request.return_data()};
+inference::PipelineCall PipelineCallOf(const RequestView& request) {
+  return {.model_name = std::string(request.model_name),
+          .model_version = std::string(request.model_version),
+          .requested_outputs = {request.requested_outputs.begin(), request.requested_outputs.end()},
+          .return_data = request.return_data};
 }
 
-absl::Status Admit(const v1::ConvertRequest& request, const inference::PipelineCall& call,
+absl::Status Admit(const RequestView& request, const inference::PipelineCall& call,
                    const inference::Pipeline& pipeline) {
-  std::vector<std::string_view> names;
-  for (const v1::Array& array : request.arrays()) names.push_back(array.name());
+  Few<std::string_view> names;
+  for (const ArrayView& array : request.arrays) names.push_back(array.name);
   return pipeline.Admit(call, names);
 }
 
 }  // namespace
 
-ConvertCall::ConvertCall(const v1::ConvertRequest& request, CallGate::Pass pass, inference::Pipeline& pipeline)
-    : request_id_(request.request_id()), call_(PipelineCallOf(request)), pass_(std::move(pass)), pipeline_(&pipeline) {}
+ConvertCall::ConvertCall(const RequestView& request, CallGate::Pass pass, inference::Pipeline& pipeline)
+    : request_id_(request.request_id), call_(PipelineCallOf(request)), pass_(std::move(pass)), pipeline_(&pipeline) {}
 
-absl::StatusOr<ConvertCall> ConvertCall::Start(const v1::ConvertRequest& request, Chunks chunks,
+absl::StatusOr<ConvertCall> ConvertCall::Start(const RequestView& request, Chunks chunks,
                                                const CallEnvironment& environment) {
   TENSORFERRY_ASSIGN_OR_RETURN(CallGate::Pass pass, environment.gate.Enter());
   TENSORFERRY_RETURN_IF_ERROR(CheckRequest(request));
@@ -37,20 +37,20 @@ absl::StatusOr<ConvertCall> ConvertCall::Start(const v1::ConvertRequest& request
 
   // Every header is checked before memory is taken for the first array.
   const Fidelity fidelity = FidelityOf(request);
-  std::vector<CheckedArray> checked;
-  for (const v1::Array& array : request.arrays()) {
+  Few<CheckedArray> checked;
+  for (const ArrayView& array : request.arrays) {
     auto result = CheckArray(array, fidelity, chunks == Chunks::kAllowed, environment.limits);
-    if (!result.ok()) return InArray(array.name(), result.status());
+    if (!result.ok()) return InArray(array.name, result.status());
     checked.push_back(*std::move(result));
   }
 
   const ArrayAssembler::Options options{.fidelity = fidelity,
-                                        .digest = request.digest() == v1::DIGEST_ALGORITHM_XXH3_128};
+                                        .digest = request.digest};
   for (std::size_t i = 0; i < checked.size(); ++i) {
-    const std::string& name = request.arrays(static_cast<int>(i)).name();
-    auto assembler = ArrayAssembler::Start(std::move(checked[i].header), options, environment.budget);
+    const std::string_view name = request.arrays[i].name;
+    auto assembler = ArrayAssembler::Start(std::move(checked[i].header), options, environment.pool);
     if (!assembler.ok()) return InArray(name, assembler.status());
-    call.arrays_.push_back({name, *std::move(assembler)});
+    call.arrays_.push_back({std::string(name), *std::move(assembler)});
     if (!checked[i].chunked) TENSORFERRY_RETURN_IF_ERROR(call.Copy(call.arrays_.back(), checked[i].elements));
   }
   call.SkipComplete();
@@ -71,15 +71,15 @@ std::uint64_t ConvertCall::missing_in_all() const {
   return nbytes;
 }
 
-absl::Status ConvertCall::Append(std::string_view chunk) {
+absl::Status ConvertCall::Append(const ScatteredBytes& chunk) {
   TENSORFERRY_RETURN_IF_ERROR(Copy(arrays_[awaited_], chunk));
   SkipComplete();
   return absl::OkStatus();
 }
 
-absl::Status ConvertCall::Copy(Incoming& array, std::string_view bytes) {
+absl::Status ConvertCall::Copy(Incoming& array, const ScatteredBytes& bytes) {
   const Clock::time_point start = Clock::now();
-  const absl::Status status = array.assembler.Append(std::as_bytes(std::span(bytes)));
+  const absl::Status status = bytes.ForEachRun([&](Bytes run) { return array.assembler.Append(run); });
   copy_time_ += Clock::now() - start;
   return InArray(array.name, status);
 }
@@ -90,12 +90,12 @@ void ConvertCall::SkipComplete() {
 
 absl::StatusOr<Answer> ConvertCall::Finish() && {
   const Clock::time_point received = Clock::now();
-  std::vector<inference::NamedArray> arrays;
+  Few<inference::NamedArray> arrays;
   for (Incoming& array : arrays_) arrays.push_back({std::move(array.name), std::move(array.assembler).Finish()});
   copy_time_ += Clock::now() - received;  // Digests of Fortran arrays are taken at the end.
   TENSORFERRY_ASSIGN_OR_RETURN(inference::PipelineResponse response, pipeline_->Run(call_, std::move(arrays)));
   response.convert_time += copy_time_;
-  return Answer{std::move(request_id_), std::move(response), received - start_};
+  return Answer{std::move(request_id_), std::move(response), received - start_, std::move(pass_)};
 }
 
 }  // namespace tensorferry::rpc

@@ -5,22 +5,22 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/memory_budget.h"
+#include "base/buffer_pool.h"
+#include "base/few.h"
 #include "inference/pipeline.h"
 #include "payload/array_payload.h"
 #include "rpc/call_gate.h"
-#include "tensorferry/v1/tensor_service.pb.h"
+#include "rpc/request_view.h"
 
 namespace tensorferry::rpc {
 
 // What every call needs. Borrows; outlives every call.
 struct CallEnvironment {
   inference::Pipeline& pipeline;
-  MemoryBudget& budget;
+  BufferPool& pool;
   CallGate& gate;
   PayloadLimits limits;
   std::uint64_t max_message_bytes;
@@ -31,6 +31,7 @@ struct Answer {
   std::string request_id;
   inference::PipelineResponse response;  // convert_time includes the copy of the elements.
   std::chrono::nanoseconds receive_time{0};
+  std::optional<CallGate::Pass> pass{};  // The request is worked on until its answer is sent.
 };
 
 // One request on its way through the server: header, bytes, answer. The same for the unary call and the stream.
@@ -42,7 +43,7 @@ class ConvertCall {
   // Check all that the request says, refuse what can be refused, then take memory and copy the elements that are here.
   // `request` is not needed afterwards.
   // Errors: DRAINING, and all of docs/errors.md that concern arrays and models; nothing is held then.
-  static absl::StatusOr<ConvertCall> Start(const v1::ConvertRequest& request, Chunks chunks,
+  static absl::StatusOr<ConvertCall> Start(const RequestView& request, Chunks chunks,
                                            const CallEnvironment& environment);
 
   // The name of the array whose chunks are awaited; nothing: the request is complete.
@@ -54,7 +55,10 @@ class ConvertCall {
 
   // The next bytes of the awaited array; no more than missing().
   // Errors: BOOL_RANGE; the call is then of no further use.
-  absl::Status Append(std::string_view chunk);
+  absl::Status Append(const ScatteredBytes& chunk);
+
+  // Whether Finish takes as long as a model does.
+  bool runs_model() const { return !call_.model_name.empty(); }
 
   // Run the pipeline, once nothing is awaited.
   // Errors: those of Pipeline::Run.
@@ -68,15 +72,15 @@ class ConvertCall {
     ArrayAssembler assembler;
   };
 
-  ConvertCall(const v1::ConvertRequest& request, CallGate::Pass pass, inference::Pipeline& pipeline);
-  absl::Status Copy(Incoming& array, std::string_view bytes);
+  ConvertCall(const RequestView& request, CallGate::Pass pass, inference::Pipeline& pipeline);
+  absl::Status Copy(Incoming& array, const ScatteredBytes& bytes);
   void SkipComplete();
 
   std::string request_id_;
   inference::PipelineCall call_;
   CallGate::Pass pass_;
   inference::Pipeline* pipeline_;
-  std::vector<Incoming> arrays_;
+  Few<Incoming> arrays_;
   std::size_t awaited_ = 0;  // Index of the first array that is not complete.
   Clock::time_point start_ = Clock::now();
   std::chrono::nanoseconds copy_time_{0};

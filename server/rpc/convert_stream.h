@@ -1,45 +1,51 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
+#include <string>
 
 #include "absl/status/status.h"
 #include "rpc/convert_call.h"
-#include "tensorferry/v1/tensor_service.pb.h"
+#include "rpc/reply.h"
+#include "rpc/request_decoder.h"
 
 namespace tensorferry::rpc {
 
 // The framing of one ConvertStream: which message may come next, what is answered in place, what ends the stream. Knows
-// nothing of gRPC's streams: messages are handed in, responses go to `send`.
+// nothing of gRPC's streams: messages are handed in, and a reply is fetched where one is owed.
 class ConvertStreamSession {
  public:
-  // Returns false when the caller is gone.
-  using Send = std::function<bool(const v1::ConvertStreamResponse&)>;
+  explicit ConvertStreamSession(const CallEnvironment& environment) : environment_(environment) {}
 
-  ConvertStreamSession(const CallEnvironment& environment, Send send)
-      : environment_(environment), send_(std::move(send)) {}
+  // The next message; not while an answer is owed.
+  // Errors: BAD_CHUNK if the framing can no longer be trusted; the stream ends with it.
+  absl::Status OnMessage(const RequestDecoder& message);
 
-  // The next message.
-  // Errors: BAD_CHUNK if the framing can no longer be trusted, CANCELLED if the caller is gone. The stream ends with
-  // them.
-  absl::Status OnMessage(const v1::ConvertStreamRequest& message);
+  // Whether the last message completed a request, or spoiled one.
+  bool owes_answer() const { return !refusal_.ok() || (call_ && !call_->awaited_array()); }
+
+  // Whether TakeReply will take as long as a model does.
+  bool runs_model() const { return refusal_.ok() && call_ && call_->runs_model(); }
+
+  // What is owed: the result, or the refusal.
+  StreamReply TakeReply();
 
   // The caller has sent its last message.
   // Errors: BAD_CHUNK if chunks were still awaited.
   absl::Status OnEnd() const;
 
  private:
-  absl::Status OnRequest(const v1::ConvertRequest& request);
-  absl::Status OnChunk(std::string_view chunk);
-  absl::Status CountEmptyChunk(std::string_view chunk);
-  absl::Status AnswerIfComplete();
-  absl::Status Refuse(const absl::Status& error);
+  absl::Status OnRequest(const RequestView& request);
+  absl::Status OnChunk(const ScatteredBytes& chunk);
+  absl::Status CountEmptyChunk(const ScatteredBytes& chunk);
+  absl::StatusOr<StreamReply> Run();
+  StreamReply Refuse(const absl::Status& error) const;
 
   const CallEnvironment& environment_;
-  const Send send_;
+  WireWriter writer_;
   std::string request_id_;
-  std::optional<ConvertCall> call_;  // The request whose chunks are awaited.
+  std::optional<ConvertCall> call_;  // The request that is not answered yet.
+  absl::Status refusal_;             // Of the request that is not answered yet.
   std::uint64_t droppable_ = 0;      // Bytes of a refused request's chunks that may still come.
   int empty_chunks_ = 0;             // Of this request.
 };

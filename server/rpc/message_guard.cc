@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/wire_format_lite.h>
-#include <grpcpp/support/proto_buffer_reader.h>
 
 #include <cstdint>
 #include <limits>
 
 #include "base/status.h"
+#include "rpc/piece_stream.h"
 #include "tensorferry/v1/tensor_service.pb.h"
 
 namespace tensorferry::rpc {
@@ -69,14 +69,15 @@ void AddElementBytes(CodedInputStream& input, Level level, std::uint64_t& nbytes
 
 }  // namespace
 
-absl::Status CheckMetadataSize(const grpc::ByteBuffer& bytes, MessageKind kind) {
-  if (bytes.Length() <= kMaxMetadataBytes) return absl::OkStatus();
-  grpc::ByteBuffer source = bytes;  // Counts a reference; the reader wants one that it may change.
-  grpc::ProtoBufferReader reader(&source);
-  CodedInputStream input(&reader);
+absl::Status CheckMetadataSize(std::span<const Bytes> message, MessageKind kind) {
+  std::size_t size = 0;
+  for (const Bytes& piece : message) size += piece.size();
+  if (size <= kMaxMetadataBytes) return absl::OkStatus();
+  PieceStream stream(message);
+  CodedInputStream input(&stream);
   std::uint64_t elements = 0;
   AddElementBytes(input, kind == MessageKind::kConvertRequest ? Level::kRequest : Level::kStreamMessage, elements);
-  const std::uint64_t metadata = bytes.Length() - elements;
+  const std::uint64_t metadata = size - elements;
   if (metadata <= kMaxMetadataBytes) return absl::OkStatus();
   return MakeError(
       Reason::kTensorTooLarge,

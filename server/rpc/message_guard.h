@@ -1,18 +1,15 @@
 #pragma once
 
-#include <grpcpp/support/byte_buffer.h>
-
 #include <cstddef>
+#include <span>
 
 #include "absl/status/status.h"
+#include "rpc/scattered_bytes.h"
 
 namespace tensorferry::rpc {
 
 // Bytes of one message that may be anything but elements: names, shapes, fields that we do not know.
 inline constexpr std::size_t kMaxMetadataBytes = 1 << 20;
-
-// Arrays of one request.
-inline constexpr int kMaxArrays = 4096;
 
 // Which message the bytes are of.
 enum class MessageKind { kConvertRequest, kConvertStreamRequest };
@@ -22,6 +19,6 @@ enum class MessageKind { kConvertRequest, kConvertStreamRequest };
 //
 // Cost:   nothing up to kMaxMetadataBytes; above, one step for each field.
 // Errors: TENSOR_TOO_LARGE.
-absl::Status CheckMetadataSize(const grpc::ByteBuffer& bytes, MessageKind kind);
+absl::Status CheckMetadataSize(std::span<const Bytes> message, MessageKind kind);
 
 }  // namespace tensorferry::rpc

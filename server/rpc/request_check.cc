@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
 
 #include "base/status.h"
 #include "payload/npy.h"
@@ -38,75 +40,70 @@ absl::Status CheckName(std::string_view field, std::string_view name) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<CheckedArray> CheckNpy(const v1::Array& array, Fidelity fidelity, const PayloadLimits& limits) {
-  if (array.shape_size() > 0 || array.fortran_order()) {
+absl::StatusOr<CheckedArray> CheckNpy(const ArrayView& array, Fidelity fidelity, const PayloadLimits& limits) {
+  if (!array.shape.empty() || array.fortran_order) {
     return MakeError(Reason::kConflictingFields, "a .npy file brings its own shape and order: leave these fields unset",
-                     {.field = array.shape_size() > 0 ? "shape" : "fortran_order", .expected = "unset"});
+                     {.field = array.shape.empty() ? "fortran_order" : "shape", .expected = "unset"});
   }
-  const std::string_view file = array.npy();
-  TENSORFERRY_ASSIGN_OR_RETURN(const NpyHeader npy, ParseNpyHeader(file));
-  TENSORFERRY_ASSIGN_OR_RETURN(ArrayHeader header, CheckNpyHeader(npy, array.dtype(), file.size(), fidelity, limits));
-  return CheckedArray{std::move(header), file.substr(npy.data_offset)};
+  const ScatteredBytes& file = array.bytes;
+  TENSORFERRY_ASSIGN_OR_RETURN(const NpyHeader npy, ParseNpyHeader(file.First(kMaxNpyHeader)));
+  TENSORFERRY_ASSIGN_OR_RETURN(ArrayHeader header, CheckNpyHeader(npy, array.dtype, file.size(), fidelity, limits));
+  return CheckedArray{std::move(header), file.Skip(npy.data_offset)};
 }
 
-absl::StatusOr<CheckedArray> CheckDeclared(const v1::Array& array, std::uint64_t nbytes, Fidelity fidelity,
+absl::StatusOr<CheckedArray> CheckDeclared(const ArrayView& array, std::uint64_t nbytes, Fidelity fidelity,
                                            const PayloadLimits& limits) {
-  const ArrayDeclaration declaration{
-      array.dtype(), {array.shape().data(), static_cast<std::size_t>(array.shape_size())}, array.fortran_order()};
-  TENSORFERRY_ASSIGN_OR_RETURN(ArrayHeader header, ArrayHeader::Make(declaration, fidelity, limits));
+  TENSORFERRY_ASSIGN_OR_RETURN(ArrayHeader header,
+                               ArrayHeader::Make({array.dtype, array.shape, array.fortran_order}, fidelity, limits));
   TENSORFERRY_RETURN_IF_ERROR(header.CheckNbytes(nbytes));
   return CheckedArray{std::move(header)};
 }
 
 }  // namespace
 
-absl::Status CheckRequest(const v1::ConvertRequest& request) {
-  if (request.arrays_size() > kMaxArrays) {
+absl::Status CheckRequest(const RequestView& request) {
+  if (request.arrays.size() > kMaxArrays) {
     return MakeError(
         Reason::kTensorTooLarge,
-        fmt::format("the request has {} arrays, at most {} are taken", request.arrays_size(), kMaxArrays),
-        {.field = "arrays", .actual = fmt::to_string(request.arrays_size()), .limit = fmt::to_string(kMaxArrays)});
+        fmt::format("the request has {} arrays, at most {} are taken", request.arrays.size(), kMaxArrays),
+        {.field = "arrays", .actual = fmt::to_string(request.arrays.size()), .limit = fmt::to_string(kMaxArrays)});
   }
-  TENSORFERRY_RETURN_IF_ERROR(CheckName("request_id", request.request_id()));
-  TENSORFERRY_RETURN_IF_ERROR(CheckName("model_name", request.model_name()));
-  TENSORFERRY_RETURN_IF_ERROR(CheckName("model_version", request.model_version()));
-  for (const std::string& name : request.requested_outputs()) {
+  TENSORFERRY_RETURN_IF_ERROR(CheckName("request_id", request.request_id));
+  TENSORFERRY_RETURN_IF_ERROR(CheckName("model_name", request.model_name));
+  TENSORFERRY_RETURN_IF_ERROR(CheckName("model_version", request.model_version));
+  for (const std::string_view name : request.requested_outputs) {
     TENSORFERRY_RETURN_IF_ERROR(CheckName("requested_outputs", name));
   }
-  for (const v1::Array& array : request.arrays()) TENSORFERRY_RETURN_IF_ERROR(CheckName("arrays.name", array.name()));
+  for (const ArrayView& array : request.arrays) TENSORFERRY_RETURN_IF_ERROR(CheckName("arrays.name", array.name));
   return absl::OkStatus();
 }
 
-absl::StatusOr<CheckedArray> CheckArray(const v1::Array& array, Fidelity fidelity, bool chunks_allowed,
+absl::StatusOr<CheckedArray> CheckArray(const ArrayView& array, Fidelity fidelity, bool chunks_allowed,
                                         const PayloadLimits& limits) {
-  switch (array.payload_case()) {
-    case v1::Array::kData: {
-      TENSORFERRY_ASSIGN_OR_RETURN(CheckedArray checked, CheckDeclared(array, array.data().size(), fidelity, limits));
-      checked.elements = array.data();
+  switch (array.payload) {
+    case PayloadKind::kData: {
+      TENSORFERRY_ASSIGN_OR_RETURN(CheckedArray checked, CheckDeclared(array, array.bytes.size(), fidelity, limits));
+      checked.elements = array.bytes;
       return checked;
     }
-    case v1::Array::kNpy: return CheckNpy(array, fidelity, limits);
-    case v1::Array::kChunkedNbytes: {
+    case PayloadKind::kNpy: return CheckNpy(array, fidelity, limits);
+    case PayloadKind::kChunked: {
       if (!chunks_allowed) {
         return MakeError(Reason::kBadChunk, "chunks travel on ConvertStream only",
                          {.field = "chunked_nbytes", .expected = "data or npy"});
       }
       TENSORFERRY_ASSIGN_OR_RETURN(CheckedArray checked,
-                                   CheckDeclared(array, array.chunked_nbytes(), fidelity, limits));
+                                   CheckDeclared(array, array.chunked_nbytes, fidelity, limits));
       checked.chunked = true;
       return checked;
     }
-    case v1::Array::kSharedMemory:
+    case PayloadKind::kSharedMemory:
       return MakeError(Reason::kSharedMemoryDisabled, "this server takes no arrays from shared memory",
                        {.field = "shared_memory"});
-    case v1::Array::PAYLOAD_NOT_SET: break;
+    case PayloadKind::kNone: break;
   }
   return MakeError(Reason::kMissingPayload, "the array has none of data, npy, chunked_nbytes",
                    {.field = "payload", .expected = "data, npy or chunked_nbytes"});
-}
-
-Fidelity FidelityOf(const v1::ConvertRequest& request) {
-  return request.fidelity() == v1::FIDELITY_STRICT ? Fidelity::kStrict : Fidelity::kConvert;
 }
 
 }  // namespace tensorferry::rpc

@@ -2,28 +2,25 @@
 
 #include <fmt/format.h>
 #include <grpc/support/log.h>
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
-#include <grpcpp/impl/server_builder_option.h>
-#include <grpcpp/impl/server_builder_plugin.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <deque>
 #include <limits>
 #include <utility>
 
 #include "rpc/call_gate.h"
+#include "rpc/health_service.h"
+#include "rpc/reflection_service.h"
 #include "rpc/tensor_service.h"
 
 namespace tensorferry::rpc {
 namespace {
 
-constexpr char kServiceName[] = "tensorferry.v1.TensorService";
-
-// Threads are one per call in progress; the rest of the calls of a connection wait for their turn.
-constexpr int kMaxThreads = 512;
 constexpr int kMaxStreamsPerConnection = 100;
+constexpr int kThreadsPerQueue = 2;
 
 // gRPC's own lines, in our log and our format.
 void LogForGrpc(gpr_log_func_args* line) {
@@ -44,8 +41,6 @@ void SetTransportOptions(const ServerOptions& options, grpc::ServerBuilder& buil
   builder.SetMaxReceiveMessageSize(
       static_cast<int>(std::min<std::uint64_t>(options.max_message_bytes, std::numeric_limits<int>::max())));
   builder.SetMaxSendMessageSize(-1);  // We frame what we send.
-  builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::NUM_CQS, options.threads);
-  builder.SetResourceQuota(grpc::ResourceQuota("tensorferry").SetMaxThreads(kMaxThreads));
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // Else a second server would share the port in silence.
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000);
@@ -58,37 +53,42 @@ void SetTransportOptions(const ServerOptions& options, grpc::ServerBuilder& buil
   }
 }
 
-// Takes the reflection plugin out again, which the library adds to every server by being linked.
-class NoReflection final : public grpc::ServerBuilderOption {
- public:
-  void UpdateArguments(grpc::ChannelArguments*) override {}
-  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
-    std::erase_if(*plugins, [](const auto& plugin) {
-      return dynamic_cast<grpc::reflection::ProtoServerReflectionPlugin*>(plugin.get()) != nullptr;
-    });
-  }
-};
-
 class GrpcServer final : public Server {
  public:
-  GrpcServer(const ServerOptions& options, inference::Pipeline& pipeline, MemoryBudget& budget)
-      : service_({.pipeline = pipeline,
-                  .budget = budget,
+  GrpcServer(const ServerOptions& options, inference::Pipeline& pipeline, BufferPool& pool)
+      : copiers_(options.threads),
+        executors_(options.model_threads),
+        tensors_({.pipeline = pipeline,
+                  .pool = pool,
                   .gate = gate_,
                   .limits = {.max_tensor_bytes = options.max_tensor_bytes},
-                  .max_message_bytes = options.max_message_bytes}) {}
+                  .max_message_bytes = options.max_message_bytes},
+                 {.copiers = copiers_, .executors = executors_}, live_),
+        health_(live_),
+        reflection_(live_) {
+    health_.Set("", true);
+    health_.Set("tensorferry.v1.TensorService", true);
+    for (const inference::ModelInfo& model : pipeline.Models()) {
+      health_.Set("model:" + model.name, model.state == inference::ModelState::kReady);
+    }
+  }
 
   ~GrpcServer() override {
     if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now());
+    live_.WaitForNone();
+    for (ServingQueue& queue : queues_) queue.Stop();
   }
 
   absl::Status Listen(const ServerOptions& options) {
     gpr_set_log_function(LogForGrpc);
-    grpc::EnableDefaultHealthCheckService(true);
+    grpc::EnableDefaultHealthCheckService(false);
     grpc::ServerBuilder builder;
-    if (!options.reflection) builder.SetOption(std::make_unique<NoReflection>());
     SetTransportOptions(options, builder);
-    builder.RegisterService(&service_);
+    builder.RegisterService(&tensors_.service());
+    builder.RegisterService(&health_.service());
+    if (options.reflection) builder.RegisterService(&reflection_.service());
+    const int threads_per_queue = std::min(options.threads, kThreadsPerQueue);
+    for (int threads = 0; threads < options.threads; threads += threads_per_queue) queues_.emplace_back(builder);
     std::vector<int> ports(options.listen.size(), 0);
     for (std::size_t i = 0; i < ports.size(); ++i) {
       builder.AddListeningPort(options.listen[i], grpc::InsecureServerCredentials(), &ports[i]);
@@ -101,13 +101,18 @@ class GrpcServer final : public Server {
       addresses_.push_back(WithPort(options.listen[i], ports[i]));
     }
     if (server_ == nullptr) return absl::UnavailableError("gRPC did not start");
-    server_->GetHealthCheckService()->SetServingStatus(kServiceName, true);
+    for (ServingQueue& queue : queues_) {
+      tensors_.Serve(queue);
+      health_.Serve(queue);
+      if (options.reflection) reflection_.Serve(queue);
+      queue.Start(threads_per_queue);
+    }
     return absl::OkStatus();
   }
 
   const std::vector<std::string>& addresses() const override { return addresses_; }
 
-  void AnnounceStop() override { server_->GetHealthCheckService()->SetServingStatus(false); }
+  void AnnounceStop() override { health_.SetAllNotServing(); }
 
   bool Stop(std::chrono::steady_clock::time_point deadline) override {
     AnnounceStop();
@@ -121,16 +126,22 @@ class GrpcServer final : public Server {
 
  private:
   CallGate gate_;
-  TensorService service_;
+  LiveCoroutines live_;
+  std::deque<ServingQueue> queues_;
+  WorkerPool copiers_;
+  WorkerPool executors_;
+  TensorService tensors_;
+  HealthService health_;
+  ReflectionService reflection_;
   std::vector<std::string> addresses_;
-  std::unique_ptr<grpc::Server> server_;  // Last: its threads use the rest.
+  std::unique_ptr<grpc::Server> server_;
 };
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, inference::Pipeline& pipeline,
-                                                      MemoryBudget& budget) {
-  auto server = std::make_unique<GrpcServer>(options, pipeline, budget);
+                                                      BufferPool& pool) {
+  auto server = std::make_unique<GrpcServer>(options, pipeline, pool);
   if (const absl::Status status = server->Listen(options); !status.ok()) return status;
   return server;
 }

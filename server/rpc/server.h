@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "base/memory_budget.h"
+#include "base/buffer_pool.h"
 #include "inference/pipeline.h"
 
 namespace tensorferry::rpc {
@@ -16,7 +16,8 @@ struct ServerOptions {
   std::vector<std::string> listen;  // host:port (port 0: any) or unix:PATH.
   std::uint64_t max_message_bytes = 64 << 20;
   std::uint64_t max_tensor_bytes = std::uint64_t{8} << 30;
-  int threads = 1;           // Completion queues, each polled by up to two threads.
+  int threads = 1;           // Serve the completion queues, two threads each.
+  int model_threads = 1;     // Models that run at the same time.
   bool compression = false;  // Take compressed requests.
   bool reflection = true;
 };
@@ -24,10 +25,10 @@ struct ServerOptions {
 // The gRPC side of the process: TensorService, health and reflection on every address.
 class Server {
  public:
-  // Serves from the moment it returns. Borrows `pipeline` and `budget`, which outlive the server.
+  // Serves from the moment it returns. Borrows `pipeline` and `pool`, which outlive the server.
   // Errors: UNAVAILABLE without a reason if an address cannot be listened on; the message says which.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options, inference::Pipeline& pipeline,
-                                                       MemoryBudget& budget);
+                                                       BufferPool& pool);
   virtual ~Server() = default;
 
   // As in options.listen, with the real ports.

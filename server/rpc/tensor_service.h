@@ -1,37 +1,50 @@
 #pragma once
 
-#include <grpcpp/impl/service_type.h>
-#include <grpcpp/support/byte_buffer.h>
-#include <grpcpp/support/sync_stream.h>
+#include <memory>
+#include <vector>
 
+#include "rpc/call_slots.h"
 #include "rpc/convert_call.h"
+#include "rpc/serving_queue.h"
+#include "rpc/worker_pool.h"
 #include "tensorferry/v1/tensor_service.grpc.pb.h"
 
 namespace tensorferry::rpc {
 
-// tensorferry.v1.TensorService: transport above, meaning below. Each handler runs on a thread of gRPC's.
+// Where calls go on that take long.
+struct Workers {
+  WorkerPool& copiers;    // Large arrays.
+  WorkerPool& executors;  // Models.
+};
+
+// tensorferry.v1.TensorService: transport above, meaning below. A call is served by a coroutine on the thread of its
+// queue; what takes long moves to a worker.
 //
-// Convert and ConvertStream take raw bytes and parse them here, because only so can a message that does not parse be
-// told from the end of a stream. Generated synchronous services have no raw methods, so the four are registered by
-// hand.
-class TensorService final : public grpc::Service {
+// Convert and ConvertStream take the bytes of their messages as they came: elements are copied once, from there into the
+// tensor. The others are parsed by generated code.
+class TensorService {
  public:
-  explicit TensorService(const CallEnvironment& environment);
+  TensorService(const CallEnvironment& environment, const Workers& workers, LiveCoroutines& live)
+      : environment_(environment), workers_(workers), live_(live) {}
+
+  grpc::Service& service() { return service_; }
+
+  // Serve calls on `queue`, after the server was started.
+  void Serve(ServingQueue& queue);
 
  private:
-  using ByteStream = grpc::ServerReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer>;
+  using Service = v1::TensorService::WithRawMethod_Convert<v1::TensorService::WithRawMethod_ConvertStream<
+      v1::TensorService::WithAsyncMethod_GetServerInfo<v1::TensorService::WithAsyncMethod_ListModels<v1::TensorService::Service>>>>;
 
-  grpc::Status Convert(grpc::ServerContext* context, const grpc::ByteBuffer* request, grpc::ByteBuffer* response);
-  grpc::Status ConvertStream(grpc::ServerContext* context, ByteStream* stream);
-  grpc::Status GetServerInfo(grpc::ServerContext* context, const v1::GetServerInfoRequest* request,
-                             v1::GetServerInfoResponse* response);
-  grpc::Status ListModels(grpc::ServerContext* context, const v1::ListModelsRequest* request,
-                          v1::ListModelsResponse* response);
-
-  absl::StatusOr<v1::ConvertResponse> ConvertOne(const grpc::ServerContext& context, const grpc::ByteBuffer& bytes);
-  absl::Status ConvertAll(const grpc::ServerContext& context, ByteStream& stream);
+  Detached ServeConvert(grpc::ServerCompletionQueue* queue, CallSlots& slots);
+  Detached ServeConvertStream(grpc::ServerCompletionQueue* queue, CallSlots& slots);
+  void FillServerInfo(v1::GetServerInfoResponse& response) const;
 
   const CallEnvironment environment_;
+  const Workers workers_;
+  LiveCoroutines& live_;
+  Service service_;
+  std::vector<std::unique_ptr<CallSlots>> slots_;
 };
 
 }  // namespace tensorferry::rpc

@@ -20,7 +20,7 @@ class EchoPipeline final : public inference::Pipeline {
   }
 
   absl::StatusOr<inference::PipelineResponse> Run(const inference::PipelineCall& call,
-                                                  std::vector<inference::NamedArray> arrays) override {
+                                                  Few<inference::NamedArray> arrays) override {
     inference::PipelineResponse response{.model_name = call.model_name};
     for (inference::NamedArray& array : arrays) {
       const ArrayHeader& header = array.payload.header;

@@ -12,17 +12,17 @@
 
 namespace tensorferry {
 
-// A complete payload. Borrows `budget`, which outlives it.
-inline ArrayPayload GoodPayload(const ArrayHeader& header, std::span<const std::byte> bytes, MemoryBudget& budget) {
-  ArrayAssembler assembler = ArrayAssembler::Start(header, {.digest = true}, budget).value();
+// A complete payload. Borrows `pool`, which outlives it.
+inline ArrayPayload GoodPayload(const ArrayHeader& header, std::span<const std::byte> bytes, BufferPool& pool) {
+  ArrayAssembler assembler = ArrayAssembler::Start(header, {.digest = true}, pool).value();
   if (!assembler.Append(bytes).ok()) std::abort();
   return std::move(assembler).Finish();
 }
 
 inline inference::NamedArray GoodArray(std::string name, std::string_view dtype, const std::vector<std::int64_t>& shape,
-                                       MemoryBudget& budget, bool fortran_order = false) {
+                                       BufferPool& pool, bool fortran_order = false) {
   const ArrayHeader header = GoodHeader(dtype, shape, fortran_order);
-  return {std::move(name), GoodPayload(header, RandomBytes(header.nbytes()), budget)};
+  return {std::move(name), GoodPayload(header, RandomBytes(header.nbytes()), pool)};
 }
 
 }  // namespace tensorferry

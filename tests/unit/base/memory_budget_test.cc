@@ -7,7 +7,6 @@
 #include <thread>
 #include <vector>
 
-#include "base/aligned_buffer.h"
 #include "testing/status_matchers.h"
 
 namespace tensorferry {
@@ -48,24 +47,6 @@ TEST(MemoryBudget, IsWholeAgainAfterAnyMixOfThreads) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(budget.used(), 0u);
-}
-
-TEST(AlignedBuffer, IsAlignedAndCountsUntilItIsGone) {
-  MemoryBudget budget(1 << 20);
-  {
-    const auto buffer = AlignedBuffer::Allocate(1001, budget);
-    ASSERT_THAT(buffer, IsOk());
-    EXPECT_EQ(buffer->size(), 1001u);
-    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(buffer->data()) % AlignedBuffer::kAlignment, 0u);
-    EXPECT_EQ(budget.used(), 1001u);
-  }
-  EXPECT_EQ(budget.used(), 0u);
-}
-
-TEST(AlignedBuffer, HasNoMemoryForMoreThanTheMachineHas) {
-  MemoryBudget budget(std::uint64_t{1} << 62);
-  EXPECT_THAT(AlignedBuffer::Allocate(std::size_t{1} << 60, budget), Fails(Reason::kMemoryBudget));
   EXPECT_EQ(budget.used(), 0u);
 }
 

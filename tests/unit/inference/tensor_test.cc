@@ -6,6 +6,7 @@
 #include "inference/torch_dtype.h"
 #include "testing/payloads.h"
 #include "testing/status_matchers.h"
+#include "testing/test_memory.h"
 
 namespace tensorferry::inference {
 namespace {
@@ -15,9 +16,9 @@ using testing::ElementsAre;
 std::string_view Bytes(const TensorElements& elements) { return AsText(elements.bytes); }
 
 TEST(MakeTensor, GivesEveryDTypeTheTorchDTypeOfItsName) {
-  MemoryBudget budget(1 << 20);
+  TestMemory memory(1 << 20);
   for (const DTypeInfo& row : kDTypes) {
-    const at::Tensor tensor = MakeTensor(GoodArray("x", row.name, {2, 3}, budget).payload);
+    const at::Tensor tensor = MakeTensor(GoodArray("x", row.name, {2, 3}, memory.pool).payload);
     EXPECT_EQ(FromTorch(tensor.scalar_type()), row.dtype);
     const auto metadata = Describe("x", tensor);
     ASSERT_THAT(metadata, IsOk()) << row.name;
@@ -29,22 +30,22 @@ TEST(MakeTensor, GivesEveryDTypeTheTorchDTypeOfItsName) {
 }
 
 TEST(MakeTensor, OwnsThePayloadsMemoryAndItsBudget) {
-  MemoryBudget budget(1 << 20);
-  ArrayPayload payload = GoodArray("x", "<f4", {8}, budget).payload;
+  TestMemory memory(1 << 20);
+  ArrayPayload payload = GoodArray("x", "<f4", {8}, memory.pool).payload;
   const std::byte* const data = payload.elements.data();
   at::Tensor tensor = MakeTensor(std::move(payload));
   EXPECT_EQ(tensor.const_data_ptr(), data) << "no copy";
   const at::Tensor view = tensor.slice(0, 2, 4);
   tensor.reset();
-  EXPECT_EQ(budget.used(), 32u) << "a view keeps the memory";
+  EXPECT_EQ(memory.budget.used(), 32u) << "a view keeps the memory";
   const_cast<at::Tensor&>(view).reset();
-  EXPECT_EQ(budget.used(), 0u);
+  EXPECT_EQ(memory.budget.used(), 0u);
 }
 
 TEST(MakeTensor, KeepsLayouts) {
-  MemoryBudget budget(1 << 20);
+  TestMemory memory(1 << 20);
   const auto strides = [&](const std::vector<std::int64_t>& shape, bool fortran_order) {
-    const at::Tensor tensor = MakeTensor(GoodArray("x", "<f8", shape, budget, fortran_order).payload);
+    const at::Tensor tensor = MakeTensor(GoodArray("x", "<f8", shape, memory.pool, fortran_order).payload);
     EXPECT_EQ(tensor.sizes().vec(), shape);
     return tensor.strides().vec();
   };
@@ -58,8 +59,8 @@ TEST(MakeTensor, KeepsLayouts) {
 }
 
 TEST(ElementsOf, GivesCOrderAndSharesMemoryWhereItIsThatAlready) {
-  MemoryBudget budget(1 << 20);
-  const at::Tensor rows = MakeTensor(GoodArray("x", "<i4", {2, 3}, budget).payload);
+  TestMemory memory(1 << 20);
+  const at::Tensor rows = MakeTensor(GoodArray("x", "<i4", {2, 3}, memory.pool).payload);
   EXPECT_EQ(ElementsOf(rows).bytes.data(), rows.const_data_ptr());
   const at::Tensor columns = rows.t().contiguous().t();
   EXPECT_EQ(columns.strides().vec(), (std::vector<std::int64_t>{1, 2}));
@@ -67,8 +68,8 @@ TEST(ElementsOf, GivesCOrderAndSharesMemoryWhereItIsThatAlready) {
 }
 
 TEST(ElementsOf, ResolvesConjugateViews) {
-  MemoryBudget budget(1 << 20);
-  const at::Tensor tensor = MakeTensor(GoodArray("x", "<c8", {4}, budget).payload);
+  TestMemory memory(1 << 20);
+  const at::Tensor tensor = MakeTensor(GoodArray("x", "<c8", {4}, memory.pool).payload);
   const TensorElements elements = ElementsOf(tensor.conj());
   EXPECT_EQ(Bytes(elements), Bytes(ElementsOf(tensor.conj_physical())));
 }

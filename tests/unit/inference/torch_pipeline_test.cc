@@ -9,6 +9,7 @@
 
 #include "testing/payloads.h"
 #include "testing/status_matchers.h"
+#include "testing/test_memory.h"
 
 namespace tensorferry::inference {
 namespace {
@@ -38,7 +39,7 @@ class TorchPipelineTest : public testing::Test {
     return MakeTorchPipeline({.models = std::move(models), .max_tensor_bytes = 1 << 20}).value();
   }
 
-  absl::StatusOr<PipelineResponse> RunOn(Pipeline& pipeline, const PipelineCall& call, std::vector<NamedArray> arrays) {
+  absl::StatusOr<PipelineResponse> RunOn(Pipeline& pipeline, const PipelineCall& call, Few<NamedArray> arrays) {
     std::vector<std::string_view> names;
     for (const NamedArray& array : arrays) names.push_back(array.name);
     TENSORFERRY_RETURN_IF_ERROR(pipeline.Admit(call, names));
@@ -46,15 +47,15 @@ class TorchPipelineTest : public testing::Test {
   }
 
   template <typename... Arrays>
-  static std::vector<NamedArray> List(Arrays&&... arrays) {
-    std::vector<NamedArray> list;
+  static Few<NamedArray> List(Arrays&&... arrays) {
+    Few<NamedArray> list;
     (list.push_back(std::forward<Arrays>(arrays)), ...);
     return list;
   }
 
   NamedArray Floats(const std::string& name, std::vector<float> values) {
     const ArrayHeader header = GoodHeader("<f4", {static_cast<std::int64_t>(values.size())});
-    return {name, GoodPayload(header, std::as_bytes(std::span(values)), budget_)};
+    return {name, GoodPayload(header, std::as_bytes(std::span(values)), memory_.pool)};
   }
 
   static std::vector<float> Values(const TensorResult& result) {
@@ -63,20 +64,20 @@ class TorchPipelineTest : public testing::Test {
     return values;
   }
 
-  static std::vector<std::string> NamesOf(const std::vector<TensorResult>& results) {
+  static std::vector<std::string> NamesOf(const Few<TensorResult>& results) {
     std::vector<std::string> names;
     for (const TensorResult& result : results) names.push_back(result.metadata.name);
     return names;
   }
 
-  MemoryBudget budget_{1 << 24};
+  TestMemory memory_{1 << 24};
   const std::filesystem::path folder_;
 };
 
 TEST_F(TorchPipelineTest, ConvertsWithAReceiptForEachArray) {
   const auto pipeline = Make({});
   const auto response = RunOn(*pipeline, {.return_data = true},
-                              List(GoodArray("a", ">i2", {3}, budget_), GoodArray("", "bfloat16", {2, 2}, budget_)));
+                              List(GoodArray("a", ">i2", {3}, memory_.pool), GoodArray("", "bfloat16", {2, 2}, memory_.pool)));
   ASSERT_THAT(response, IsOk());
   EXPECT_THAT(NamesOf(response->tensors), ElementsAre("a", ""));
   EXPECT_THAT(response->outputs, IsEmpty());
@@ -91,8 +92,8 @@ TEST_F(TorchPipelineTest, ConvertsWithAReceiptForEachArray) {
 
 TEST_F(TorchPipelineTest, GivesMemoryBackWithTheResponse) {
   const auto pipeline = Make({});
-  { EXPECT_THAT(RunOn(*pipeline, {.return_data = true}, List(GoodArray("a", "<f8", {300}, budget_))), IsOk()); }
-  EXPECT_EQ(budget_.used(), 0u);
+  { EXPECT_THAT(RunOn(*pipeline, {.return_data = true}, List(GoodArray("a", "<f8", {300}, memory_.pool))), IsOk()); }
+  EXPECT_EQ(memory_.memory.budget.used(), 0u);
 }
 
 TEST_F(TorchPipelineTest, HasIdentityBuiltIn) {
@@ -159,12 +160,12 @@ TEST_F(TorchPipelineTest, ReturnsWhatWasSentEvenIfTheModelWorksInPlace) {
 TEST_F(TorchPipelineTest, FailsClearlyWhenTheModelDoes) {
   const auto pipeline = Make({Save("mm", "def forward(self, x):\n  return x.mm(x)\n"),
                               Save("huge", "def forward(self, x):\n  return x.repeat([1000000])\n")});
-  EXPECT_THAT(RunOn(*pipeline, {.model_name = "mm"}, List(GoodArray("x", "<f4", {2, 3}, budget_))),
+  EXPECT_THAT(RunOn(*pipeline, {.model_name = "mm"}, List(GoodArray("x", "<f4", {2, 3}, memory_.pool))),
               Fails(Reason::kModelFailed, testing::AllOf(HasSubstr("model 'mm'"), HasSubstr("cannot be multiplied"))));
-  EXPECT_THAT(RunOn(*pipeline, {.model_name = "mm"}, List(GoodArray("x", "<u2", {2, 2}, budget_))),
+  EXPECT_THAT(RunOn(*pipeline, {.model_name = "mm"}, List(GoodArray("x", "<u2", {2, 2}, memory_.pool))),
               Fails(Reason::kOperatorUnsupported, HasSubstr("UInt16")));
   EXPECT_THAT(RunOn(*pipeline, {.model_name = "huge"}, List(Floats("x", {1}))), Fails(Reason::kTensorTooLarge));
-  EXPECT_EQ(budget_.used(), 0u);
+  EXPECT_EQ(memory_.memory.budget.used(), 0u);
 }
 
 TEST_F(TorchPipelineTest, ListsModelsAndServesTheOthersWhenOneCannotBeLoaded) {

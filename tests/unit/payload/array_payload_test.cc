@@ -7,6 +7,7 @@
 
 #include "testing/arrays.h"
 #include "testing/status_matchers.h"
+#include "testing/test_memory.h"
 
 namespace tensorferry {
 namespace {
@@ -20,8 +21,8 @@ Digest Xxh3(std::span<const std::byte> bytes) {
 }
 
 absl::StatusOr<ArrayPayload> Assemble(const ArrayHeader& header, std::span<const std::byte> bytes,
-                                      MemoryBudget& budget) {
-  TENSORFERRY_ASSIGN_OR_RETURN(ArrayAssembler assembler, ArrayAssembler::Start(header, {.digest = true}, budget));
+                                      BufferPool& pool) {
+  TENSORFERRY_ASSIGN_OR_RETURN(ArrayAssembler assembler, ArrayAssembler::Start(header, {.digest = true}, pool));
   ArrayAssembler moved = std::move(assembler);
   TENSORFERRY_RETURN_IF_ERROR(moved.Append(bytes.first(bytes.size() / 3)));
   TENSORFERRY_RETURN_IF_ERROR(moved.Append(bytes.subspan(bytes.size() / 3)));
@@ -30,9 +31,9 @@ absl::StatusOr<ArrayPayload> Assemble(const ArrayHeader& header, std::span<const
 }
 
 TEST(ArrayAssembler, TakesTheDigestOfCOrder) {
-  MemoryBudget budget(1 << 20);
+  TestMemory memory(1 << 20);
   const auto bytes = RandomBytes(2 * 3 * 4);
-  const auto c_order = Assemble(GoodHeader("<i4", {2, 3}), bytes, budget);
+  const auto c_order = Assemble(GoodHeader("<i4", {2, 3}), bytes, memory.pool);
   ASSERT_THAT(c_order, IsOk());
   EXPECT_EQ(c_order->digest, Xxh3(bytes));
   EXPECT_EQ(AsText({c_order->elements.data(), 24}), AsText(bytes));
@@ -43,26 +44,26 @@ TEST(ArrayAssembler, TakesTheDigestOfCOrder) {
     rows.insert(rows.end(), bytes.begin() + static_cast<long>(4 * element),
                 bytes.begin() + static_cast<long>(4 * element + 4));
   }
-  const auto fortran_order = Assemble(GoodHeader("<i4", {2, 3}, true), bytes, budget);
+  const auto fortran_order = Assemble(GoodHeader("<i4", {2, 3}, true), bytes, memory.pool);
   ASSERT_THAT(fortran_order, IsOk());
   EXPECT_EQ(fortran_order->digest, Xxh3(rows));
   EXPECT_EQ(AsText({fortran_order->elements.data(), 24}), AsText(bytes)) << "memory keeps the order sent";
 }
 
 TEST(ArrayAssembler, HasADigestForNoElements) {
-  MemoryBudget budget(1 << 20);
-  EXPECT_EQ(Assemble(GoodHeader("<f8", {3, 0}), {}, budget)->digest, Xxh3({}));
+  TestMemory memory(1 << 20);
+  EXPECT_EQ(Assemble(GoodHeader("<f8", {3, 0}), {}, memory.pool)->digest, Xxh3({}));
 }
 
 TEST(ArrayAssembler, HoldsItsBudgetWhileThePayloadLives) {
-  MemoryBudget budget(100);
+  TestMemory memory(100);
   {
-    const auto payload = Assemble(GoodHeader("<i4", {25}), RandomBytes(100), budget);
+    const auto payload = Assemble(GoodHeader("<i4", {25}), RandomBytes(100), memory.pool);
     ASSERT_THAT(payload, IsOk());
-    EXPECT_EQ(budget.used(), 100u);
-    EXPECT_THAT(ArrayAssembler::Start(GoodHeader("<i4", {1}), {}, budget), Fails(Reason::kMemoryBudget));
+    EXPECT_EQ(memory.budget.used(), 100u);
+    EXPECT_THAT(ArrayAssembler::Start(GoodHeader("<i4", {1}), {}, memory.pool), Fails(Reason::kMemoryBudget));
   }
-  EXPECT_EQ(budget.used(), 0u);
+  EXPECT_EQ(memory.budget.used(), 0u);
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "rpc/message_guard.h"
 
 #include <gmock/gmock.h>
-#include <grpcpp/impl/grpc_library.h>
 
 #include <string>
 
@@ -11,22 +10,19 @@
 namespace tensorferry::rpc {
 namespace {
 
-// A ByteBuffer calls gRPC's core, which servers and channels start; there are none here.
-const grpc::internal::GrpcLibraryInitializer grpc_library;
-
-grpc::ByteBuffer Bytes(const std::string& message) {
-  const grpc::Slice slice(message);
-  return {&slice, 1};
+absl::Status Check(const std::string& message, MessageKind kind) {
+  const Bytes piece = std::as_bytes(std::span(message));
+  return CheckMetadataSize({&piece, 1}, kind);
 }
 
 absl::Status Check(const v1::ConvertRequest& request) {
-  return CheckMetadataSize(Bytes(request.SerializeAsString()), MessageKind::kConvertRequest);
+  return Check(request.SerializeAsString(), MessageKind::kConvertRequest);
 }
 
 absl::Status CheckInStream(const v1::ConvertRequest& request) {
   v1::ConvertStreamRequest message;
   *message.mutable_request() = request;
-  return CheckMetadataSize(Bytes(message.SerializeAsString()), MessageKind::kConvertStreamRequest);
+  return Check(message.SerializeAsString(), MessageKind::kConvertStreamRequest);
 }
 
 TEST(CheckMetadataSize, DoesNotCountElements) {
@@ -37,7 +33,7 @@ TEST(CheckMetadataSize, DoesNotCountElements) {
   EXPECT_THAT(CheckInStream(request), IsOk());
   v1::ConvertStreamRequest chunk;
   chunk.set_chunk(std::string(3 << 20, 'x'));
-  EXPECT_THAT(CheckMetadataSize(Bytes(chunk.SerializeAsString()), MessageKind::kConvertStreamRequest), IsOk());
+  EXPECT_THAT(Check(chunk.SerializeAsString(), MessageKind::kConvertStreamRequest), IsOk());
 }
 
 TEST(CheckMetadataSize, RefusesWhatWouldSwellWhenParsed) {
@@ -55,10 +51,10 @@ TEST(CheckMetadataSize, RefusesWhatWouldSwellWhenParsed) {
 
 TEST(CheckMetadataSize, SurvivesWhatDoesNotParse) {
   for (const char byte : {'\xff', '\x00', '\x0a', '\x42', '\x0b', '\x08'}) {
-    EXPECT_THAT(CheckMetadataSize(Bytes(std::string(2 << 20, byte)), MessageKind::kConvertStreamRequest),
+    EXPECT_THAT(Check(std::string(2 << 20, byte), MessageKind::kConvertStreamRequest),
                 Fails(Reason::kTensorTooLarge));
   }
-  EXPECT_THAT(CheckMetadataSize(Bytes("\xff\xff"), MessageKind::kConvertRequest), IsOk()) << "the parser's to refuse";
+  EXPECT_THAT(Check("\xff\xff", MessageKind::kConvertRequest), IsOk()) << "the parser's to refuse";
 }
 
 }  // namespace

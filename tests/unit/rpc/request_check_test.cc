@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "rpc/message_guard.h"
+#include "testing/decoded.h"
 #include "testing/requests.h"
 #include "testing/status_matchers.h"
 
@@ -13,9 +13,14 @@ using testing::HasSubstr;
 
 constexpr PayloadLimits kLimits{.max_tensor_bytes = 100};
 
-absl::StatusOr<CheckedArray> Check(const v1::Array& array, bool chunks_allowed = true) {
-  return CheckArray(array, Fidelity::kConvert, chunks_allowed, kLimits);
+absl::Status Check(const v1::Array& array, bool chunks_allowed = true) {
+  v1::ConvertRequest request;
+  *request.add_arrays() = array;
+  const Decoded decoded(request);
+  return CheckArray(decoded.request().arrays[0], Fidelity::kConvert, chunks_allowed, kLimits).status();
 }
+
+absl::Status Check(const v1::ConvertRequest& request) { return CheckRequest(Decoded(request).request()); }
 
 TEST(CheckArray, ComparesDeclaredAndActualBytes) {
   v1::ConvertRequest request;
@@ -51,17 +56,17 @@ TEST(CheckArray, LetsANpyFileSpeakForItself) {
 
 TEST(CheckRequest, TakesABoundedNumberOfArrays) {
   v1::ConvertRequest request;
-  for (int i = 0; i < kMaxArrays; ++i) request.add_arrays();
-  EXPECT_THAT(CheckRequest(request), IsOk());
+  for (std::size_t i = 0; i < kMaxArrays; ++i) request.add_arrays();
+  EXPECT_THAT(Check(request), IsOk());
   request.add_arrays();
-  EXPECT_THAT(CheckRequest(request), Fails(Reason::kTensorTooLarge, HasSubstr("4097 arrays")));
+  EXPECT_THAT(Check(request), Fails(Reason::kTensorTooLarge, HasSubstr("4097 arrays")));
 }
 
 TEST(CheckRequest, TakesUtf8OfBoundedLength) {
   v1::ConvertRequest request;
   request.set_request_id("données-données-é");
   AddData(request, std::string(256, 'x'), "");
-  EXPECT_THAT(CheckRequest(request), IsOk());
+  EXPECT_THAT(Check(request), IsOk());
 }
 
 TEST(CheckRequest, RefusesControlCharactersAndLength) {
@@ -69,13 +74,13 @@ TEST(CheckRequest, RefusesControlCharactersAndLength) {
                                   std::string("\xc2\x85"), std::string(257, 'x')}) {
     v1::ConvertRequest request;
     AddData(request, name, "");
-    EXPECT_THAT(CheckRequest(request), Fails(Reason::kBadName)) << name;
+    EXPECT_THAT(Check(request), Fails(Reason::kBadName)) << name;
     v1::ConvertRequest by_id;
     by_id.set_request_id(name);
-    EXPECT_THAT(CheckRequest(by_id), Fails(Reason::kBadName, HasSubstr("request_id")));
+    EXPECT_THAT(Check(by_id), Fails(Reason::kBadName, HasSubstr("request_id")));
     v1::ConvertRequest by_output;
     by_output.add_requested_outputs(name);
-    EXPECT_THAT(CheckRequest(by_output), Fails(Reason::kBadName));
+    EXPECT_THAT(Check(by_output), Fails(Reason::kBadName));
   }
 }
 

@@ -1,0 +1,167 @@
+#include "base/buffer_pool.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(address, nbytes) static_cast<void>(0)
+#define ASAN_UNPOISON_MEMORY_REGION(address, nbytes) static_cast<void>(0)
+#endif
+
+#include <algorithm>
+#include <cstdlib>
+#include <new>
+#include <utility>
+
+#include "base/status.h"
+
+namespace tensorferry {
+namespace {
+
+constexpr std::size_t kHugePage = 2 << 20;
+
+// From this capacity on, memory comes from the system and not from malloc, which would keep what Trim frees.
+constexpr std::size_t kMapFrom = 256 << 10;
+
+std::size_t MappedBytes(std::size_t capacity) { return sizeof(BufferHead) + capacity; }
+
+void* Map(std::size_t nbytes) {
+  void* const memory = mmap(nullptr, nbytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return memory == MAP_FAILED ? nullptr : memory;
+}
+
+// Huge pages fault once for 2 MiB, where the memory is aligned to them: map more, and unmap what stands over.
+void* MapHuge(std::size_t nbytes) {
+  void* const mapped = Map(nbytes + kHugePage);
+  if (mapped == nullptr) return nullptr;
+  auto* const begin = static_cast<std::byte*>(mapped);
+  void* aligned = mapped;
+  std::size_t space = nbytes + kHugePage;
+  std::align(kHugePage, nbytes, aligned, space);
+  auto* const start = static_cast<std::byte*>(aligned);
+  if (start > begin) munmap(begin, static_cast<std::size_t>(start - begin));
+  auto* const end = start + (nbytes + 4095) / 4096 * 4096;
+  if (auto* const mapped_end = begin + nbytes + kHugePage; end < mapped_end) {
+    munmap(end, static_cast<std::size_t>(mapped_end - end));
+  }
+  madvise(start, nbytes, MADV_HUGEPAGE);  // Where it is refused, small pages serve.
+  return start;
+}
+
+// Null if the system has none.
+void* TakeFromSystem(std::size_t capacity) {
+  const std::size_t nbytes = MappedBytes(capacity);
+  if (capacity >= kHugePage) return MapHuge(nbytes);
+  if (capacity >= kMapFrom) return Map(nbytes);
+  return std::aligned_alloc(AlignedBuffer::kAlignment, nbytes);
+}
+
+void GiveToSystem(BufferHead* head) {
+  const std::size_t capacity = head->capacity;
+  ASAN_UNPOISON_MEMORY_REGION(head + 1, capacity);
+  head->~BufferHead();
+  if (capacity >= kMapFrom) {
+    munmap(head, MappedBytes(capacity));
+  } else {
+    std::free(head);
+  }
+}
+
+absl::Status NoMemory(std::size_t nbytes) {
+  return MakeError(Reason::kMemoryBudget, fmt::format("the system has no {} bytes of memory now", nbytes),
+                   {.actual = fmt::to_string(nbytes), .retry_after = std::chrono::milliseconds(1000)});
+}
+
+}  // namespace
+
+void AlignedBuffer::GiveBack(void* released) {
+  if (released == nullptr) return;
+  auto* const head = static_cast<BufferHead*>(released);
+  head->pool->GiveBack(head);
+}
+
+BufferPool::~BufferPool() {
+  for (std::size_t size_class = 0; size_class < kSizeClasses; ++size_class) {
+    while (BufferHead* const head = PopIdle(size_class)) GiveToSystem(head);
+  }
+}
+
+absl::StatusOr<AlignedBuffer> BufferPool::Take(std::size_t nbytes) {
+  TENSORFERRY_ASSIGN_OR_RETURN(MemoryBudget::Reservation reservation, budget_.Reserve(nbytes));
+  if (nbytes == 0) return AlignedBuffer();
+  const std::size_t size_class = SizeClass(nbytes);
+  if (size_class >= kSizeClasses) return NoMemory(nbytes);
+  BufferHead* head = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    head = PopIdle(size_class);
+    ++stats_.taken;
+    if (head != nullptr) ++stats_.reused;
+  }
+  if (head == nullptr) {
+    const std::size_t capacity = ClassCapacity(size_class);
+    void* const memory = TakeFromSystem(capacity);
+    if (memory == nullptr) return NoMemory(nbytes);
+    head = new (memory) BufferHead{.pool = this, .capacity = capacity};
+  }
+  // What stands behind the array is nobody's, though it is mapped.
+  ASAN_POISON_MEMORY_REGION(head + 1, head->capacity);
+  ASAN_UNPOISON_MEMORY_REGION(head + 1, nbytes);
+  head->nbytes = nbytes;
+  head->reservation = std::move(reservation);
+  return AlignedBuffer(head);
+}
+
+BufferHead* BufferPool::PopIdle(std::size_t size_class) {
+  IdleList& list = idle_[size_class];
+  BufferHead* const head = list.first;
+  if (head == nullptr) return nullptr;
+  list.first = head->next;
+  list.least = std::min(list.least, --list.count);
+  stats_.idle_bytes -= head->capacity;
+  return head;
+}
+
+void BufferPool::GiveBack(BufferHead* head) {
+  {
+    const MemoryBudget::Reservation ended = std::move(head->reservation);
+    const std::lock_guard lock(mutex_);
+    if (stats_.idle_bytes + head->capacity <= max_idle_bytes_) {
+      ASAN_POISON_MEMORY_REGION(head + 1, head->capacity);
+      IdleList& list = idle_[SizeClass(head->capacity)];
+      head->next = std::exchange(list.first, head);
+      ++list.count;
+      stats_.idle_bytes += head->capacity;
+      return;
+    }
+  }
+  GiveToSystem(head);
+}
+
+std::uint64_t BufferPool::Trim() {
+  BufferHead* unneeded = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    for (std::size_t size_class = 0; size_class < kSizeClasses; ++size_class) {
+      for (std::size_t i = idle_[size_class].least; i > 0; --i) {
+        BufferHead* const head = PopIdle(size_class);
+        head->next = std::exchange(unneeded, head);
+      }
+      idle_[size_class].least = idle_[size_class].count;
+    }
+  }
+  std::uint64_t nbytes = 0;
+  while (unneeded != nullptr) {
+    nbytes += unneeded->capacity;
+    GiveToSystem(std::exchange(unneeded, unneeded->next));
+  }
+  return nbytes;
+}
+
+BufferPool::Stats BufferPool::stats() const {
+  const std::lock_guard lock(mutex_);
+  return stats_;
+}
+
+}  // namespace tensorferry

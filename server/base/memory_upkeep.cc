@@ -1,0 +1,51 @@
+#include "base/memory_upkeep.h"
+
+#include <malloc.h>
+
+#include <chrono>
+#include <utility>
+
+namespace tensorferry {
+namespace {
+
+constexpr std::chrono::seconds kInterval{10};
+constexpr int kMiB = 1 << 20;
+constexpr int kKeptWhenIdle = 16 * kMiB;
+
+}  // namespace
+
+void KeepMallocMemory() {
+  mallopt(M_ARENA_MAX, 1);  // What one thread frees serves the next; with more arenas each keeps pages of its own.
+  mallopt(M_MMAP_THRESHOLD, 1024 * kMiB);
+  mallopt(M_TRIM_THRESHOLD, 512 * kMiB);
+  mallopt(M_TOP_PAD, 16 * kMiB);
+}
+
+MemoryUpkeep::MemoryUpkeep(BufferPool& pool, Report report)
+    : pool_(pool), report_(std::move(report)), thread_([this] { Run(); }) {}
+
+MemoryUpkeep::~MemoryUpkeep() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  ended_.notify_all();
+  thread_.join();
+}
+
+void MemoryUpkeep::Run() {
+  BufferPool::Stats last;
+  bool trimmed = true;
+  std::unique_lock lock(mutex_);
+  while (!ended_.wait_for(lock, kInterval, [this] { return ending_; })) {
+    const std::uint64_t freed = pool_.Trim();
+    const BufferPool::Stats stats = pool_.stats();
+    const bool busy = stats.taken != last.taken;
+    if (!busy && !trimmed) malloc_trim(kKeptWhenIdle);
+    trimmed = !busy;
+    if (busy || freed > 0) report_(stats, freed);
+    last = stats;
+  }
+}
+
+}  // namespace tensorferry

@@ -1,0 +1,146 @@
+#include "rpc/health_service.h"
+
+#include <optional>
+#include <utility>
+
+#include "rpc/async_call.h"
+#include "rpc/unary_handler.h"
+
+namespace tensorferry::rpc {
+namespace {
+
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+
+}  // namespace
+
+// One Watch call, which sleeps until a status changes or its caller goes.
+class HealthService::Watcher {
+ public:
+  // To be awaited: complete once Wake is called, or was called since the last time.
+  Operation::Wait Sleep() {
+    const std::lock_guard lock(mutex_);
+    Tag* const tag = woken_.Start();
+    sleeping_ = !std::exchange(missed_, false);
+    if (!sleeping_) tag->Complete(true);
+    return Operation::Wait(woken_);
+  }
+
+  void Wake() {
+    {
+      const std::lock_guard lock(mutex_);
+      missed_ = !sleeping_;
+      if (!std::exchange(sleeping_, false)) return;
+    }
+    woken_.Complete(true);
+  }
+
+ private:
+  std::mutex mutex_;
+  Operation woken_;
+  bool sleeping_ = false;
+  bool missed_ = false;
+};
+
+void HealthService::Serve(ServingQueue& serving_queue) {
+  grpc::ServerCompletionQueue* const queue = serving_queue.get();
+  const auto serve = [this](std::function<void(CallSlots&)> one_more) {
+    slots_.push_back(std::make_unique<CallSlots>(live_, std::move(one_more)));
+    slots_.back()->Start();
+  };
+  serve([this, queue](CallSlots& slots) {
+    ServeUnary<HealthCheckRequest, HealthCheckResponse>(
+        slots,
+        [this, queue](auto* context, auto* request, auto* responder, Tag* tag) {
+          service_.RequestCheck(context, request, responder, queue, queue, tag);
+        },
+        [this](const HealthCheckRequest& request, HealthCheckResponse& response) {
+          response.set_status(StatusOf(request.service()));
+          return response.status() == HealthCheckResponse::SERVICE_UNKNOWN
+                     ? grpc::Status(grpc::StatusCode::NOT_FOUND, "no such service")
+                     : grpc::Status::OK;
+        });
+  });
+  serve([this, queue](CallSlots& slots) { ServeWatch(queue, slots); });
+}
+
+namespace {
+
+// Wakes a watcher at the end of its call. `ended` is complete then, for the watcher to see: only one can await `done`.
+template <typename Watcher>
+Detached WakeAtEnd(Operation& done, std::shared_ptr<Watcher> watcher, Tag* ended) {
+  co_await done;
+  ended->Complete(true);
+  watcher->Wake();
+}
+
+}  // namespace
+
+Detached HealthService::ServeWatch(grpc::ServerCompletionQueue* queue, CallSlots& slots) {
+  CallSlots::Slot slot(slots);
+  AsyncStreamCall<grpc::ServerAsyncWriter<HealthCheckResponse>> call;
+  HealthCheckRequest request;
+  Operation ended;
+  const auto expect = [&](auto* context, auto* stream, Tag* tag) {
+    service_.RequestWatch(context, &request, stream, queue, queue, tag);
+  };
+  do {
+    if (!co_await call.Next(expect)) co_return;
+    slot.Arrived();
+    const auto watcher = std::make_shared<Watcher>();
+    WakeAtEnd(call.done, watcher, ended.Start());
+    {
+      const std::lock_guard lock(mutex_);
+      std::erase_if(watchers_, [](const auto& other) { return other.expired(); });
+      watchers_.push_back(watcher);
+    }
+    std::optional<Status> told;
+    while (!ended.complete()) {
+      HealthCheckResponse response;
+      response.set_status(StatusOf(request.service()));
+      if (told != response.status()) {
+        told = response.status();
+        if (!co_await call.Write(response)) break;
+      }
+      co_await watcher->Sleep();
+    }
+    co_await call.Finish(grpc::Status::CANCELLED);
+    co_await ended;
+  } while (slot.WaitAgain());
+}
+
+void HealthService::Set(const std::string& name, bool serving) {
+  {
+    const std::lock_guard lock(mutex_);
+    statuses_[name] = serving ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
+  }
+  WakeWatchers();
+}
+
+void HealthService::SetAllNotServing() {
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& [name, status] : statuses_) status = HealthCheckResponse::NOT_SERVING;
+  }
+  WakeWatchers();
+}
+
+HealthService::Status HealthService::StatusOf(const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  const auto status = statuses_.find(name);
+  return status == statuses_.end() ? HealthCheckResponse::SERVICE_UNKNOWN : status->second;
+}
+
+// Woken without the lock: a watcher goes on on this thread.
+void HealthService::WakeWatchers() {
+  std::vector<std::weak_ptr<Watcher>> watchers;
+  {
+    const std::lock_guard lock(mutex_);
+    watchers = watchers_;
+  }
+  for (const auto& weak : watchers) {
+    if (const auto watcher = weak.lock()) watcher->Wake();
+  }
+}
+
+}  // namespace tensorferry::rpc

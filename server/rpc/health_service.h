@@ -1,0 +1,47 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "rpc/call_slots.h"
+#include "rpc/serving_queue.h"
+
+namespace tensorferry::rpc {
+
+// grpc.health.v1.Health: whether a name is served. "" is the process itself.
+// Threads: any.
+class HealthService {
+ public:
+  explicit HealthService(LiveCoroutines& live) : live_(live) {}
+
+  grpc::Service& service() { return service_; }
+
+  // Serve calls on `queue`, after the server was started.
+  void Serve(ServingQueue& queue);
+
+  void Set(const std::string& name, bool serving);
+
+  // Nothing is served from now on.
+  void SetAllNotServing();
+
+ private:
+  using Status = grpc::health::v1::HealthCheckResponse::ServingStatus;
+  class Watcher;
+
+  Detached ServeWatch(grpc::ServerCompletionQueue* queue, CallSlots& slots);
+  Status StatusOf(const std::string& name) const;  // SERVICE_UNKNOWN for names that were never set.
+  void WakeWatchers();
+
+  LiveCoroutines& live_;
+  grpc::health::v1::Health::AsyncService service_;
+  std::vector<std::unique_ptr<CallSlots>> slots_;
+  mutable std::mutex mutex_;
+  std::map<std::string, Status, std::less<>> statuses_;
+  std::vector<std::weak_ptr<Watcher>> watchers_;
+};
+
+}  // namespace tensorferry::rpc

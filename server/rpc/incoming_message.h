@@ -1,0 +1,42 @@
+#pragma once
+
+#include <grpcpp/support/byte_buffer.h>
+
+#include <span>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "rpc/request_decoder.h"
+
+namespace tensorferry::rpc {
+
+// A message as gRPC hands it over, and what it says. Used for one message after another.
+class IncomingMessage {
+ public:
+  grpc::ByteBuffer bytes;  // For gRPC to fill.
+
+  // Errors: those of RequestDecoder::Decode.
+  absl::Status Decode(MessageKind kind) {
+    bytes.Dump(&slices_).ok();  // Counts references. Nothing to dump: no slices.
+    pieces_.clear();
+    for (const grpc::Slice& slice : slices_) pieces_.push_back(std::as_bytes(std::span(slice.begin(), slice.size())));
+    return decoder_.Decode(pieces_, kind);
+  }
+
+  // What it says; borrows it.
+  const RequestDecoder& decoded() const { return decoder_; }
+
+  // Give its memory back.
+  void Clear() {
+    slices_.clear();
+    bytes.Clear();
+    decoder_.Clear();
+  }
+
+ private:
+  std::vector<grpc::Slice> slices_;
+  std::vector<Bytes> pieces_;
+  RequestDecoder decoder_;
+};
+
+}  // namespace tensorferry::rpc

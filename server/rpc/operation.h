@@ -1,0 +1,77 @@
+// Coroutines over completion queues: a handler starts an operation of gRPC's with a tag, and awaits it.
+//
+//   stream.Read(&message, read.Start());
+//   while (co_await read) { … }
+//
+// docs/adr/0008 says why, and what it costs.
+#pragma once
+
+#include <atomic>
+#include <coroutine>
+#include <exception>
+
+namespace tensorferry::rpc {
+
+// What stands behind the tags that completion queues give back.
+class Tag {
+ public:
+  virtual ~Tag() = default;
+
+  // Called once on a thread of the queue. `ok` is gRPC's.
+  virtual void Complete(bool ok) = 0;
+};
+
+// One operation at a time: Start it, hand its tag to gRPC, await it; then it may be started again.
+// Threads:  Complete may run on any thread, also before the operation is awaited; the coroutine goes on there.
+// Lifetime: outlives what it was started for.
+class Operation final : public Tag {
+ public:
+  // The tag. Until it is complete, awaiting waits; an operation that was never started is complete and not ok.
+  Tag* Start() {
+    waiting_.store(nullptr, std::memory_order_relaxed);
+    return this;
+  }
+
+  void Complete(bool ok) override {
+    ok_ = ok;
+    void* const waiting = waiting_.exchange(Done(), std::memory_order_acq_rel);
+    if (waiting != nullptr) std::coroutine_handle<>::from_address(waiting).resume();
+  }
+
+  bool complete() const { return waiting_.load(std::memory_order_acquire) == Done(); }
+
+  // Waits for the operation; awaiting the operation itself makes one.
+  class Wait {
+   public:
+    explicit Wait(Operation& operation) : operation_(operation) {}
+    bool await_ready() const { return operation_.complete(); }
+    bool await_suspend(std::coroutine_handle<> coroutine) {
+      void* running = nullptr;
+      return operation_.waiting_.compare_exchange_strong(running, coroutine.address(), std::memory_order_acq_rel);
+    }
+    bool await_resume() const { return operation_.ok_; }
+
+   private:
+    Operation& operation_;
+  };
+  Wait operator co_await() { return Wait(*this); }
+
+ private:
+  void* Done() const { return const_cast<Operation*>(this); }  // No coroutine has this address.
+
+  std::atomic<void*> waiting_{this};  // Null: running. A coroutine: awaited. Done(): complete.
+  bool ok_ = false;
+};
+
+// A coroutine that runs by itself from its call on, and frees itself at its end. It must catch what it throws.
+struct Detached {
+  struct promise_type {
+    Detached get_return_object() { return {}; }
+    std::suspend_never initial_suspend() noexcept { return {}; }
+    std::suspend_never final_suspend() noexcept { return {}; }
+    void return_void() {}
+    void unhandled_exception() { std::terminate(); }
+  };
+};
+
+}  // namespace tensorferry::rpc

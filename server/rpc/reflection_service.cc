@@ -1,0 +1,95 @@
+#include "rpc/reflection_service.h"
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/descriptor.pb.h>
+
+#include <set>
+#include <string>
+
+#include "rpc/async_call.h"
+#include "tensorferry/v1/tensor_service.grpc.pb.h"
+
+namespace tensorferry::rpc {
+namespace {
+
+using google::protobuf::DescriptorPool;
+using google::protobuf::FileDescriptor;
+using grpc::reflection::v1alpha::ServerReflectionRequest;
+using grpc::reflection::v1alpha::ServerReflectionResponse;
+
+constexpr const char* kServices[] = {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection",
+                                     "tensorferry.v1.TensorService"};
+
+void SetError(ServerReflectionResponse& response, grpc::StatusCode code, const std::string& message) {
+  response.mutable_error_response()->set_error_code(code);
+  response.mutable_error_response()->set_error_message(message);
+}
+
+// The file, after the files that it imports.
+void AddFile(const FileDescriptor& file, std::set<const FileDescriptor*>& added, ServerReflectionResponse& response) {
+  if (!added.insert(&file).second) return;
+  for (int i = 0; i < file.dependency_count(); ++i) AddFile(*file.dependency(i), added, response);
+  google::protobuf::FileDescriptorProto proto;
+  file.CopyTo(&proto);
+  proto.SerializeToString(response.mutable_file_descriptor_response()->add_file_descriptor_proto());
+}
+
+void AnswerWithFile(const FileDescriptor* file, ServerReflectionResponse& response) {
+  if (file == nullptr) return SetError(response, grpc::StatusCode::NOT_FOUND, "not known here");
+  std::set<const FileDescriptor*> added;
+  AddFile(*file, added, response);
+}
+
+ServerReflectionResponse Answer(const ServerReflectionRequest& request) {
+  const DescriptorPool& pool = *DescriptorPool::generated_pool();
+  ServerReflectionResponse response;
+  response.set_valid_host(request.host());
+  *response.mutable_original_request() = request;
+  switch (request.message_request_case()) {
+    case ServerReflectionRequest::kFileByFilename:
+      AnswerWithFile(pool.FindFileByName(request.file_by_filename()), response);
+      break;
+    case ServerReflectionRequest::kFileContainingSymbol:
+      AnswerWithFile(pool.FindFileContainingSymbol(request.file_containing_symbol()), response);
+      break;
+    case ServerReflectionRequest::kListServices:
+      for (const char* name : kServices) response.mutable_list_services_response()->add_service()->set_name(name);
+      break;
+    case ServerReflectionRequest::kFileContainingExtension:
+    case ServerReflectionRequest::kAllExtensionNumbersOfType:
+      SetError(response, grpc::StatusCode::NOT_FOUND, "there are no extensions here");
+      break;
+    case ServerReflectionRequest::MESSAGE_REQUEST_NOT_SET:
+      SetError(response, grpc::StatusCode::INVALID_ARGUMENT, "the request asks for nothing that is known here");
+      break;
+  }
+  return response;
+}
+
+}  // namespace
+
+void ReflectionService::Serve(ServingQueue& queue) {
+  const auto one_more = [this, &queue](CallSlots& slots) { ServeInfo(queue.get(), slots); };
+  slots_.push_back(std::make_unique<CallSlots>(live_, one_more));
+  slots_.back()->Start();
+}
+
+Detached ReflectionService::ServeInfo(grpc::ServerCompletionQueue* queue, CallSlots& slots) {
+  CallSlots::Slot slot(slots);
+  AsyncStreamCall<grpc::ServerAsyncReaderWriter<ServerReflectionResponse, ServerReflectionRequest>> call;
+  ServerReflectionRequest request;
+  const auto expect = [&](auto* context, auto* stream, Tag* tag) {
+    service_.RequestServerReflectionInfo(context, stream, queue, queue, tag);
+  };
+  do {
+    if (!co_await call.Next(expect)) co_return;
+    slot.Arrived();
+    while (co_await call.Read(request)) {
+      if (!co_await call.Write(Answer(request))) break;
+    }
+    co_await call.Finish(grpc::Status::OK);
+    co_await call.done;
+  } while (slot.WaitAgain());
+}
+
+}  // namespace tensorferry::rpc

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "grpc/reflection/v1alpha/reflection.grpc.pb.h"
+#include "rpc/call_slots.h"
+#include "rpc/serving_queue.h"
+
+namespace tensorferry::rpc {
+
+// grpc.reflection.v1alpha.ServerReflection: the .proto files of the services here, for tools that have none. gRPC's own
+// runs on threads of its own, which cost every other call a switch between threads.
+class ReflectionService {
+ public:
+  explicit ReflectionService(LiveCoroutines& live) : live_(live) {}
+
+  grpc::Service& service() { return service_; }
+
+  // Serve calls on `queue`, after the server was started.
+  void Serve(ServingQueue& queue);
+
+ private:
+  Detached ServeInfo(grpc::ServerCompletionQueue* queue, CallSlots& slots);
+
+  LiveCoroutines& live_;
+  grpc::reflection::v1alpha::ServerReflection::AsyncService service_;
+  std::vector<std::unique_ptr<CallSlots>> slots_;
+};
+
+}  // namespace tensorferry::rpc

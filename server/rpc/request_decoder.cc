@@ -1,0 +1,50 @@
+#include "rpc/request_decoder.h"
+
+#include <fmt/format.h>
+
+#include "base/status.h"
+#include "rpc/from_proto.h"
+#include "rpc/piece_stream.h"
+
+namespace tensorferry::rpc {
+
+absl::Status RequestDecoder::Decode(std::span<const Bytes> message, MessageKind kind) {
+  return ReadInPlace(message, kind) ? absl::OkStatus() : Parse(message, kind);
+}
+
+void RequestDecoder::Clear() { parsed_.reset(); }
+
+bool RequestDecoder::ReadInPlace(std::span<const Bytes> message, MessageKind kind) {
+  if (kind == MessageKind::kConvertStreamRequest) return ReadStreamRequest(message, scratch_, part_, request_, chunk_);
+  part_ = StreamPart::kRequest;
+  return ReadConvertRequest(message, scratch_, request_);
+}
+
+absl::Status RequestDecoder::Parse(std::span<const Bytes> message, MessageKind kind) {
+  TENSORFERRY_RETURN_IF_ERROR(CheckMetadataSize(message, kind));
+  parsed_ = std::make_unique<v1::ConvertStreamRequest>();
+  google::protobuf::Message& target =
+      kind == MessageKind::kConvertRequest ? static_cast<google::protobuf::Message&>(*parsed_->mutable_request()) : *parsed_;
+  PieceStream stream(message);
+  if (!target.ParseFromZeroCopyStream(&stream)) {
+    std::size_t size = 0;
+    for (const Bytes& piece : message) size += piece.size();
+    return MakeError(Reason::kBadChunk, fmt::format("the message does not parse as {}", target.GetDescriptor()->full_name()),
+                     {.field = "message", .actual = fmt::format("{} bytes", size)});
+  }
+  switch (parsed_->part_case()) {
+    case v1::ConvertStreamRequest::kRequest:
+      part_ = StreamPart::kRequest;
+      FromProto(parsed_->request(), parsed_pieces_, request_);
+      break;
+    case v1::ConvertStreamRequest::kChunk:
+      part_ = StreamPart::kChunk;
+      parsed_pieces_ = {std::as_bytes(std::span(parsed_->chunk()))};
+      chunk_ = ScatteredBytes(parsed_pieces_.data(), 0, parsed_->chunk().size());
+      break;
+    case v1::ConvertStreamRequest::PART_NOT_SET: part_ = StreamPart::kNone;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace tensorferry::rpc

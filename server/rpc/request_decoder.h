@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "rpc/message_guard.h"
+#include "rpc/request_view.h"
+#include "rpc/wire_reader.h"
+#include "tensorferry/v1/tensor_service.pb.h"
+
+namespace tensorferry::rpc {
+
+// Decodes one message after another: in place where it is written as usual, else by protobuf's parser. Which of them read
+// a message cannot be told from the result.
+class RequestDecoder {
+ public:
+  // Decode a message. part(), request() and chunk() borrow it until the next call.
+  // Errors: BAD_CHUNK if it does not parse; those of CheckMetadataSize.
+  absl::Status Decode(std::span<const Bytes> message, MessageKind kind);
+
+  // Give back what a large message took.
+  void Clear();
+
+  StreamPart part() const { return part_; }  // kRequest after a ConvertRequest.
+  const RequestView& request() const { return request_; }
+  const ScatteredBytes& chunk() const { return chunk_; }
+
+ private:
+  bool ReadInPlace(std::span<const Bytes> message, MessageKind kind);
+  absl::Status Parse(std::span<const Bytes> message, MessageKind kind);
+
+  StreamPart part_ = StreamPart::kNone;
+  RequestView request_;
+  ScatteredBytes chunk_;
+  WireScratch scratch_;
+  std::unique_ptr<v1::ConvertStreamRequest> parsed_;  // If protobuf's parser was needed.
+  std::vector<Bytes> parsed_pieces_;
+};
+
+}  // namespace tensorferry::rpc

@@ -1,0 +1,43 @@
+// What a caller's message says, decoded and unchecked. Views of the message: nothing is copied.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "payload/shape.h"
+#include "rpc/scattered_bytes.h"
+
+namespace tensorferry::rpc {
+
+// How an array's elements come; the members of the proto's oneof `payload`.
+enum class PayloadKind : std::uint8_t { kNone, kData, kNpy, kChunked, kSharedMemory };
+
+struct ArrayView {
+  std::string_view name;
+  std::string_view dtype;
+  Shape shape;
+  bool fortran_order = false;
+  PayloadKind payload = PayloadKind::kNone;
+  ScatteredBytes bytes;              // kData, kNpy.
+  std::uint64_t chunked_nbytes = 0;  // kChunked.
+};
+
+struct RequestView {
+  std::string_view request_id;
+  std::string_view model_name;
+  std::string_view model_version;
+  bool strict = false;
+  bool digest = false;  // XXH3-128.
+  bool return_data = false;
+  std::vector<std::string_view> requested_outputs;
+  std::vector<ArrayView> arrays;
+};
+
+// Arrays of one request, and outputs that it may ask for.
+inline constexpr std::size_t kMaxArrays = 4096;
+
+// One message of a stream.
+enum class StreamPart : std::uint8_t { kNone, kRequest, kChunk };
+
+}  // namespace tensorferry::rpc

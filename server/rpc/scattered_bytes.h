@@ -1,0 +1,72 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "absl/status/status.h"
+#include "base/status.h"
+
+namespace tensorferry::rpc {
+
+using Bytes = std::span<const std::byte>;
+
+// Bytes of a message that lie in one place or go on from one piece of it to the next.
+// Lifetime: borrows the list of pieces and the pieces.
+class ScatteredBytes {
+ public:
+  ScatteredBytes() = default;
+
+  // `nbytes` from `offset` of `*piece` on; there are enough in it and the pieces behind it.
+  ScatteredBytes(const Bytes* piece, std::size_t offset, std::size_t nbytes)
+      : piece_(piece), offset_(offset), nbytes_(nbytes) {}
+
+  std::size_t size() const { return nbytes_; }
+
+  // Call `visit` with each run of bytes, in order, until it returns an error.
+  template <typename Visit>
+  absl::Status ForEachRun(Visit&& visit) const {
+    const Bytes* piece = piece_;
+    std::size_t offset = offset_;
+    for (std::size_t left = nbytes_; left > 0; ++piece, offset = 0) {
+      const Bytes run = piece->subspan(offset, std::min(left, piece->size() - offset));
+      left -= run.size();
+      if (!run.empty()) TENSORFERRY_RETURN_IF_ERROR(visit(run));
+    }
+    return absl::OkStatus();
+  }
+
+  // All but the first `count` bytes.
+  ScatteredBytes Skip(std::size_t count) const {
+    ScatteredBytes rest = *this;
+    rest.nbytes_ -= count;
+    while (rest.nbytes_ > 0 && rest.piece_->size() - rest.offset_ <= count) {
+      count -= rest.piece_->size() - rest.offset_;
+      rest.offset_ = 0;
+      ++rest.piece_;
+    }
+    rest.offset_ += count;
+    return rest;
+  }
+
+  // A copy of the first `count` bytes, or of all if there are fewer.
+  std::string First(std::size_t count) const {
+    std::string text;
+    const ScatteredBytes head(piece_, offset_, std::min(count, nbytes_));
+    text.reserve(head.size());
+    head.ForEachRun([&](Bytes run) {
+          text.append(reinterpret_cast<const char*>(run.data()), run.size());
+          return absl::OkStatus();
+        })
+        .IgnoreError();
+    return text;
+  }
+
+ private:
+  const Bytes* piece_ = nullptr;
+  std::size_t offset_ = 0;
+  std::size_t nbytes_ = 0;
+};
+
+}  // namespace tensorferry::rpc

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <grpcpp/support/byte_buffer.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace tensorferry::rpc {
+
+// Writes protobuf's wire format from the end of a message to its beginning: when the length of a nested message is
+// needed, it is known. Large byte fields are referenced, not copied. Fields that hold their default are left out, as
+// proto3 does; memory is kept for the next message.
+class WireWriter {
+ public:
+  WireWriter();
+
+  // Forget what was written.
+  void Clear();
+
+  // Bytes written so far, what is referenced included.
+  std::size_t size() const { return written_ + referenced_; }
+
+  void Varint(int field, std::uint64_t value);
+  void Text(int field, std::string_view text);
+  void Packed(int field, std::span<const std::int64_t> values);
+  void Nested(int field, std::size_t end);  // What was written since size() was `end` is a message of its own.
+
+  // Members of a oneof, written whatever they hold.
+  void OneofVarint(int field, std::uint64_t value);
+  void OneofBytes(int field, std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
+
+  // The message. `owner`s live on until gRPC has sent it.
+  grpc::ByteBuffer Finish();
+
+ private:
+  // Bytes that stand `from_end` bytes of ours before the end.
+  struct Reference {
+    std::size_t from_end;
+    std::span<const std::byte> bytes;
+    std::shared_ptr<const void> owner;
+  };
+
+  std::byte* Prepend(std::size_t count);
+  void PrependBytes(const void* bytes, std::size_t count);
+  void PrependVarint(std::uint64_t value);
+  void PrependTag(int field, unsigned wire_type);
+
+  std::vector<std::byte> memory_;  // Filled from its end.
+  std::size_t written_ = 0;
+  std::size_t referenced_ = 0;
+  std::vector<Reference> references_;
+};
+
+}  // namespace tensorferry::rpc

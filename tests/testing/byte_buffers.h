@@ -1,0 +1,30 @@
+#pragma once
+
+#include <grpcpp/impl/grpc_library.h>
+#include <grpcpp/support/byte_buffer.h>
+
+#include <string>
+#include <vector>
+
+namespace tensorferry {
+
+// A ByteBuffer calls gRPC's core, which servers and channels start: tests of buffers alone have none.
+inline const grpc::internal::GrpcLibraryInitializer grpc_library;
+
+inline std::string Concatenated(const grpc::ByteBuffer& bytes) {
+  std::vector<grpc::Slice> slices;
+  if (!bytes.Dump(&slices).ok()) std::abort();
+  std::string text;
+  for (const grpc::Slice& slice : slices) text.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  return text;
+}
+
+// What a caller's generated code reads.
+template <typename Message>
+Message Parse(const grpc::ByteBuffer& bytes) {
+  Message message;
+  if (!message.ParseFromString(Concatenated(bytes))) std::abort();
+  return message;
+}
+
+}  // namespace tensorferry

@@ -1,0 +1,129 @@
+#include "base/buffer_pool.h"
+
+#include <gmock/gmock.h>
+
+#include <cstdint>
+#include <cstring>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "testing/status_matchers.h"
+#include "testing/test_memory.h"
+
+namespace tensorferry {
+namespace {
+
+class BufferOf : public testing::TestWithParam<std::size_t> {};
+
+TEST_P(BufferOf, IsAlignedAndCountsUntilItIsGone) {
+  TestMemory memory(std::uint64_t{1} << 30);
+  {
+    const auto buffer = memory.pool.Take(GetParam());
+    ASSERT_THAT(buffer, IsOk());
+    EXPECT_EQ(buffer->size(), GetParam());
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(buffer->data()) % AlignedBuffer::kAlignment, 0u);
+    std::memset(buffer->data(), 0x5A, buffer->size());
+    EXPECT_EQ(memory.budget.used(), GetParam());
+  }
+  EXPECT_EQ(memory.budget.used(), 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, BufferOf,
+                         testing::Values(1, 255, 256, 257, 384, 385, 1001, 4096, (256 << 10) - 1, 256 << 10,
+                                         (2 << 20) - 1, 2 << 20, (2 << 20) + 1, 16 << 20, 100'000'001));
+
+TEST(SizeClass, HoldsItsSizesAndWastesAtMostHalf) {
+  for (std::size_t nbytes = 1; nbytes < (std::size_t{1} << 40); nbytes += 1 + nbytes / 7) {
+    const std::size_t capacity = ClassCapacity(SizeClass(nbytes));
+    ASSERT_GE(capacity, nbytes);
+    ASSERT_TRUE(capacity == kSmallestClass || capacity < 3 * nbytes / 2 + 2) << nbytes;
+    ASSERT_EQ(SizeClass(capacity), SizeClass(nbytes)) << nbytes;
+  }
+}
+
+TEST(BufferPool, GivesTheSameMemoryAgain) {
+  TestMemory memory;
+  const std::byte* const first = memory.pool.Take(100'000)->data();
+  EXPECT_EQ(memory.pool.Take(99'000)->data(), first) << "of the same class";
+  EXPECT_NE(memory.pool.Take(10'000)->data(), first);
+  EXPECT_EQ(memory.pool.stats().taken, 3u);
+  EXPECT_EQ(memory.pool.stats().reused, 1u);
+}
+
+TEST(BufferPool, GivesAnEmptyBufferForNothing) {
+  TestMemory memory;
+  EXPECT_EQ(memory.pool.Take(0)->data(), nullptr);
+  EXPECT_EQ(memory.pool.Take(0)->size(), 0u);
+}
+
+TEST(BufferPool, SurvivesItsBuffersAsPlainPointers) {
+  TestMemory memory;
+  void* const released = std::move(*memory.pool.Take(1000)).Release();
+  EXPECT_EQ(memory.budget.used(), 1000u);
+  AlignedBuffer::GiveBack(released);
+  EXPECT_EQ(memory.budget.used(), 0u);
+  AlignedBuffer::GiveBack(nullptr);
+}
+
+TEST(BufferPool, TrimsWhatWasIdleAllTheTime) {
+  TestMemory memory;
+  {
+    const auto a = memory.pool.Take(1 << 20);
+    const auto b = memory.pool.Take(1 << 20);
+  }
+  EXPECT_EQ(memory.pool.Trim(), 0u) << "both were in use since the start";
+  { const auto a = memory.pool.Take(1 << 20); }
+  EXPECT_EQ(memory.pool.Trim(), 1u << 20) << "one was not needed";
+  EXPECT_EQ(memory.pool.stats().idle_bytes, 1u << 20);
+  EXPECT_EQ(memory.pool.Trim(), 1u << 20);
+  EXPECT_EQ(memory.pool.stats().idle_bytes, 0u);
+}
+
+TEST(BufferPool, KeepsNoMoreThanItMay) {
+  MemoryBudget budget(1 << 24);
+  BufferPool pool(budget, 1 << 20);
+  {
+    const auto a = pool.Take(1 << 19);
+    const auto b = pool.Take(1 << 19);
+    const auto c = pool.Take(1 << 19);
+    const auto d = pool.Take(1 << 21);
+  }
+  EXPECT_EQ(pool.stats().idle_bytes, 1u << 20);
+}
+
+TEST(BufferPool, HasNoMemoryForMoreThanTheMachineHas) {
+  TestMemory memory(std::uint64_t{1} << 62);
+  for (const int log2 : {45, 60}) {
+    EXPECT_THAT(memory.pool.Take(std::size_t{1} << log2), Fails(Reason::kMemoryBudget));
+  }
+  EXPECT_EQ(memory.budget.used(), 0u);
+}
+
+TEST(BufferPool, TakesNothingThatTheBudgetRefuses) {
+  TestMemory memory(100);
+  EXPECT_THAT(memory.pool.Take(101), Fails(Reason::kTensorTooLarge));
+  EXPECT_EQ(memory.pool.stats().taken, 0u);
+}
+
+TEST(BufferPool, GivesEveryBufferToOneOwnerAtATime) {
+  TestMemory memory;
+  std::vector<std::thread> threads;
+  for (unsigned seed = 1; seed <= 4; ++seed) {
+    threads.emplace_back([&memory, seed] {
+      std::mt19937 random(seed);
+      for (int i = 0; i < 5'000; ++i) {
+        const auto buffer = memory.pool.Take(1 + random() % 2000);
+        ASSERT_THAT(buffer, IsOk());
+        std::memset(buffer->data(), static_cast<int>(seed), buffer->size());
+        ASSERT_EQ(buffer->data()[random() % buffer->size()], std::byte{static_cast<std::uint8_t>(seed)});
+        if (i % 100 == 0) memory.pool.Trim();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(memory.budget.used(), 0u);
+}
+
+}  // namespace
+}  // namespace tensorferry
