@@ -11,6 +11,7 @@
 
 #include "base/nearest.h"
 #include "base/status.h"
+#include "bench_arguments.h"
 #include "duration.h"
 
 namespace tensorferry::cli {
@@ -22,6 +23,7 @@ constexpr const char* kAbout = R"(Examples:
   tensorferry convert weights.npy --dtype bfloat16   what NumPy saved as <V2
   tensorferry convert x.npy --model resnet -o outputs.npz
   tensorferry ping --server 10.0.0.7:8001        for probes
+  tensorferry bench --mode stream --size 64B,1MiB --outstanding 32
 
 Converts NumPy arrays to torch tensors on a tensorferry server.)";
 
@@ -33,12 +35,18 @@ struct Subcommand {
   CLI::App* app;
 };
 
-void AddServerOptions(CLI::App& app, Arguments& arguments, std::string& timeout) {
+// What is still to be read from text.
+struct Words {
+  std::string timeout;
+  BenchWords bench;
+};
+
+void AddServerOptions(CLI::App& app, Arguments& arguments, std::string& timeout, const char* what_has_timeout) {
   // Not CLI11's envname: every subcommand has this option, and each would overwrite what another was given.
   app.add_option("--server", arguments.server,
                  "host:port or unix:PATH (default: $TENSORFERRY_SERVER, else 127.0.0.1:8001)")
       ->type_name("ADDRESS");
-  app.add_option("--timeout", timeout, "of each call: 500ms, 30s, 2m")->type_name("DURATION");
+  app.add_option("--timeout", timeout, what_has_timeout)->type_name("DURATION");
 }
 
 void AddFileOptions(CLI::App& app, Arguments& arguments) {
@@ -47,7 +55,7 @@ void AddFileOptions(CLI::App& app, Arguments& arguments) {
       ->type_name("NAME");
 }
 
-std::vector<Subcommand> AddSubcommands(CLI::App& app, Arguments& arguments, std::string& timeout) {
+std::vector<Subcommand> AddSubcommands(CLI::App& app, Arguments& arguments, Words& words) {
   const auto add = [&](Command command, const char* name, const char* about) {
     CLI::App* added = app.add_subcommand(name, about);
     added->allow_extras();
@@ -59,11 +67,15 @@ std::vector<Subcommand> AddSubcommands(CLI::App& app, Arguments& arguments, std:
   const Subcommand models = add(Command::kModels, "models", "list the server's models");
   const Subcommand info = add(Command::kInfo, "info", "show the server's version, limits and dtypes");
   const Subcommand ping = add(Command::kPing, "ping", "ask for the server's health; exit code 0 if it serves, else 4");
+  const Subcommand bench = add(Command::kBench, "bench", "load a server and measure latency and throughput");
   const Subcommand version = add(Command::kVersion, "version", "print the version of this command");
 
   AddFileOptions(*convert.app, arguments);
   AddFileOptions(*inspect.app, arguments);
-  for (const Subcommand& each : {convert, models, info, ping}) AddServerOptions(*each.app, arguments, timeout);
+  for (const Subcommand& each : {convert, models, info, ping}) {
+    AddServerOptions(*each.app, arguments, words.timeout, "of each call: 500ms, 30s, 2m");
+  }
+  AddServerOptions(*bench.app, arguments, words.timeout, "for answers that are missing at the end (default 10s)");
   convert.app->add_option("--model", arguments.model, "run a model on all arrays of all files, as one request")
       ->type_name("NAME");
   convert.app->add_flag("--strict", arguments.strict, "refuse whatever torch.from_numpy refuses");
@@ -71,7 +83,10 @@ std::vector<Subcommand> AddSubcommands(CLI::App& app, Arguments& arguments, std:
       ->type_name("OUT.npz|DIR");
   ping.app->add_option("--service", arguments.service, "tensorferry.v1.TensorService, model:NAME, ...")
       ->type_name("NAME");
-  return {convert, inspect, models, info, ping, version};
+  AddBenchOptions(*bench.app, words.bench);
+  bench.app->add_option("--dtype", arguments.dtype, "of the arrays (default float32)")->type_name("NAME");
+  bench.app->add_option("--model", arguments.model, "run a model of one input on each array")->type_name("NAME");
+  return {convert, inspect, models, info, ping, bench, version};
 }
 
 absl::Status Usage(const std::string& message) { return absl::InvalidArgumentError(message); }
@@ -123,17 +138,24 @@ absl::Status CheckValues(Arguments& arguments, const std::string& timeout) {
   return absl::OkStatus();
 }
 
+absl::Status FinishBench(Arguments& arguments, const BenchWords& words) {
+  TENSORFERRY_ASSIGN_OR_RETURN(arguments.bench, ParseBenchOptions(words));
+  if (arguments.timeout.count() > 0) arguments.bench.patience = arguments.timeout;
+  if (arguments.dtype.empty()) arguments.dtype = "float32";
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<Arguments> ParseArguments(std::span<const std::string> words) {
   Arguments arguments;
-  std::string timeout;
+  Words given;
   CLI::App app(kAbout, "tensorferry");
   app.footer(kExitCodes);
   app.allow_extras();
   bool version = false;
   app.add_flag("--version", version, "print the version of this command");
-  const std::vector<Subcommand> subcommands = AddSubcommands(app, arguments, timeout);
+  const std::vector<Subcommand> subcommands = AddSubcommands(app, arguments, given);
   try {
     app.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes them from the back.
   } catch (const CLI::CallForHelp&) {
@@ -149,9 +171,10 @@ absl::StatusOr<Arguments> ParseArguments(std::span<const std::string> words) {
     return arguments;
   }
   TENSORFERRY_RETURN_IF_ERROR(CheckExtras(app, subcommands));
-  TENSORFERRY_RETURN_IF_ERROR(CheckValues(arguments, timeout));
+  TENSORFERRY_RETURN_IF_ERROR(CheckValues(arguments, given.timeout));
   const auto parsed = std::ranges::find_if(subcommands, [](const Subcommand& each) { return each.app->parsed(); });
   arguments.command = parsed->command;
+  if (arguments.command == Command::kBench) TENSORFERRY_RETURN_IF_ERROR(FinishBench(arguments, given.bench));
   return arguments;
 }
 

@@ -7,10 +7,11 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "bench_options.h"
 
 namespace tensorferry::cli {
 
-enum class Command : std::uint8_t { kHelp, kConvert, kInspect, kModels, kInfo, kPing, kVersion };
+enum class Command : std::uint8_t { kHelp, kConvert, kInspect, kModels, kInfo, kPing, kBench, kVersion };
 
 // The command line, checked.
 struct Arguments {
@@ -23,6 +24,7 @@ struct Arguments {
   std::string output;                    // Empty: nothing is saved.
   std::string service;                   // Of ping.
   std::chrono::milliseconds timeout{0};  // 0: the default of the command.
+  BenchOptions bench;
   bool json = false;
   bool strict = false;
 };

@@ -11,5 +11,6 @@ ExitCode RunInspect(const Arguments& arguments);
 ExitCode RunModels(const Arguments& arguments);
 ExitCode RunInfo(const Arguments& arguments);
 ExitCode RunPing(const Arguments& arguments);
+ExitCode RunBench(const Arguments& arguments);
 
 }  // namespace tensorferry::cli

@@ -20,6 +20,7 @@ ExitCode Run(const Arguments& arguments) {
     case Command::kModels: return RunModels(arguments);
     case Command::kInfo: return RunInfo(arguments);
     case Command::kPing: return RunPing(arguments);
+    case Command::kBench: return RunBench(arguments);
     case Command::kVersion: fmt::print("tensorferry {}\n", TENSORFERRY_VERSION); return ExitCode::kOk;
   }
   __builtin_unreachable();

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstdint>
 
+#include "channel.h"
 #include "server_error.h"
 
 namespace tensorferry::client {
@@ -16,13 +17,8 @@ constexpr std::size_t kMinChunk = 64 * 1024;
 constexpr std::size_t kMaxChunk = 16 * 1024 * 1024;
 
 std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address, const ConnectOptions& options) {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(-1);  // The server's own limit bounds what it sends.
+  grpc::ChannelArguments arguments = CommonChannelArguments();
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(options.keepalive.count()));
-  // A fixed window instead of probing, with frames to match: fewer wake-ups per MiB.
-  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-  arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 8 * 1024 * 1024);
-  arguments.SetInt(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, 1024 * 1024);
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
 }
 

@@ -1,0 +1,145 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+#include "bench_array.h"
+#include "bench_report.h"
+#include "bench_request.h"
+#include "bench_run.h"
+#include "commands.h"
+#include "outcome.h"
+#include "tensorferry/client/client.h"
+#include "terminal.h"
+
+namespace tensorferry::cli {
+namespace {
+
+std::atomic<bool> interrupted = false;  // A signal handler reaches nothing else.
+
+// The first Ctrl-C ends the measurement, the second the program.
+void CatchInterrupt() {
+  struct sigaction action {};
+  action.sa_handler = [](int) { interrupted = true; };
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+// What the server has to be asked before the load.
+struct Target {
+  std::size_t chunk_bytes = 0;
+  client::TensorSpec input;  // Of the model, if it has but one.
+};
+
+absl::StatusOr<Target> AskServer(client::Client& client, const Arguments& arguments) {
+  TENSORFERRY_ASSIGN_OR_RETURN(const client::ServerInfo info, client.GetServerInfo(arguments.bench.patience));
+  Target target{.chunk_bytes = std::max<std::uint64_t>(1, info.recommended_chunk_bytes), .input = {}};
+  if (arguments.model.empty()) return target;
+  TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<client::ModelInfo> models,
+                               client.ListModels(arguments.bench.patience));
+  for (const client::ModelInfo& model : models) {
+    if (model.name == arguments.model && model.inputs.size() == 1) target.input = model.inputs[0];
+  }
+  return target;
+}
+
+// Measures one size after the other, and prints each.
+class Bench {
+ public:
+  Bench(const Arguments& arguments, const Target& target)
+      : arguments_(arguments),
+        options_(arguments.bench),
+        chunk_bytes_(target.chunk_bytes),
+        arrays_(arguments.dtype, target.input),
+        channels_(OpenBenchChannels(arguments.server, arguments.bench.connections)) {}
+
+  ExitCode Run() {
+    if (const absl::Status filled = arrays_.Fill(options_.sizes); !filled.ok()) {
+      PrintError(std::string(filled.message()));
+      return absl::IsInvalidArgument(filled) ? ExitCode::kUsage : ExitCode::kInternal;
+    }
+    if (!arguments_.json) Print(BenchHead(arguments_));
+    for (const std::uint64_t size : options_.sizes) {
+      std::optional<BenchResult> result = Measure(size);
+      if (!result) break;
+      rows_.push_back({size, *std::move(result)});
+      if (!arguments_.json) Print(BenchLine(arguments_, rows_.back()));
+      if (interrupted || !rows_.back().result.ended.ok()) break;
+    }
+    if (arguments_.json) Print(BenchJson(arguments_, rows_, interrupted) + "\n");
+    return Finish();
+  }
+
+ private:
+  // Nothing if interrupted before anything counted.
+  std::optional<BenchResult> Measure(std::uint64_t size) {
+    const client::Array array = arrays_.Of(size);
+    const std::vector<grpc::ByteBuffer> request = MakeBenchRequest(
+        array,
+        {.mode = options_.mode, .model = arguments_.model, .digest = options_.digest, .chunk_bytes = chunk_bytes_});
+    BenchRun run(options_, channels_, array, request, interrupted);
+    if (options_.warmup.count() > 0) {
+      BenchResult warmup = run.Measure(options_.warmup);
+      if (interrupted) return std::nullopt;
+      if (warmup.gave_up || !warmup.ended.ok()) return warmup;  // Nothing better will come.
+    }
+    return run.Measure(options_.duration);
+  }
+
+  ExitCode Finish() const {
+    const absl::Status ended = rows_.empty() ? absl::OkStatus() : rows_.back().result.ended;
+    if (!ended.ok()) {
+      PrintError(fmt::format("{}: {}", arguments_.server, ErrorText(ended)));
+      return absl::IsUnavailable(ended) ? ExitCode::kUnreachable : ExitCode::kNotEqual;
+    }
+    std::uint64_t ok = 0;
+    std::uint64_t failed = 0;
+    bool gave_up = false;
+    for (const BenchRow& row : rows_) {
+      ok += row.result.ok;
+      failed += row.result.failed();
+      gave_up = gave_up || row.result.gave_up;
+    }
+    if (ok > 0 || failed == 0) return ExitCode::kOk;
+    PrintError(fmt::format("{}: not one of {} requests was answered with a tensor", arguments_.server, failed));
+    return gave_up ? ExitCode::kDeadline : ExitCode::kRefused;
+  }
+
+  static void Print(const std::string& text) {
+    fmt::print("{}", text);
+    std::fflush(stdout);
+  }
+
+  const Arguments& arguments_;
+  const BenchOptions& options_;
+  const std::size_t chunk_bytes_;
+  BenchArrays arrays_;
+  const BenchChannels channels_;
+  std::vector<BenchRow> rows_;
+};
+
+}  // namespace
+
+ExitCode RunBench(const Arguments& arguments) {
+  absl::StatusOr<client::Client> client = client::Client::Connect(arguments.server);
+  if (!client.ok()) {
+    PrintError(std::string(client.status().message()));
+    return ExitCode::kUsage;
+  }
+  const absl::StatusOr<Target> target = AskServer(*client, arguments);
+  if (!target.ok()) {
+    PrintError(fmt::format("{}: {}", arguments.server, ErrorText(target.status())));
+    return ExitCodeOf(target.status());
+  }
+  CatchInterrupt();
+  return Bench(arguments, *target).Run();
+}
+
+}  // namespace tensorferry::cli

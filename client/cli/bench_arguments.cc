@@ -1,0 +1,110 @@
+#include "bench_arguments.h"
+
+#include <fmt/format.h>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+
+#include "base/status.h"
+#include "duration.h"
+
+namespace tensorferry::cli {
+namespace {
+
+constexpr const char* kAbout =
+    R"(Load of one request at a time, or of --outstanding at any time (closed loop), or of --rate requests per second whatever
+the server does (open loop): latencies then count from when a request was due. Ctrl-C ends early with the results so far.)";
+
+constexpr std::uint64_t kMaxSize = std::uint64_t{64} << 30;
+constexpr int kMaxOutstanding = 10'000;
+constexpr int kMaxConnections = 1'000;
+constexpr double kMinRate = 0.01;
+constexpr double kMaxRate = 1e6;
+
+struct Unit {
+  std::string_view name;
+  std::uint64_t nbytes;
+};
+constexpr auto kUnits = std::to_array<Unit>({{"B", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}});
+
+absl::StatusOr<std::uint64_t> ParseSize(std::string_view text) {
+  std::uint64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  const auto unit = std::ranges::find(kUnits, text.substr(static_cast<std::size_t>(end - text.data())), &Unit::name);
+  if (error != std::errc() || unit == kUnits.end() || count == 0 || count > kMaxSize / unit->nbytes) {
+    return absl::InvalidArgumentError(
+        fmt::format("--size {} is not a list of sizes such as 64B,4KiB,1MiB, each of at most 64GiB", Quote(text)));
+  }
+  return count * unit->nbytes;
+}
+
+absl::StatusOr<std::chrono::milliseconds> ParseTime(const char* option, const std::string& text) {
+  const auto time = ParseDuration(text);
+  if (time) return *time;
+  return absl::InvalidArgumentError(
+      fmt::format("{} {} is not a duration such as 500ms, 30s or 2m", option, Quote(text)));
+}
+
+template <typename T>
+absl::Status CheckRange(const char* option, T value, T min, T max) {
+  if (value >= min && value <= max) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format("{} {} is not a number from {} to {}", option, value, min, max));
+}
+
+}  // namespace
+
+void AddBenchOptions(CLI::App& app, BenchWords& words) {
+  app.footer(kAbout);
+  app.add_option("--mode", words.mode, "unary (default): calls; stream: pipelined on a stream; chunks: large arrays")
+      ->type_name("unary|stream|chunks");
+  app.add_option("--size", words.sizes, "bytes of elements per request, measured in turn: 64B,1MiB")
+      ->type_name("SIZE,...");
+  app.add_flag("--digest", words.digest, "ask for the digest of each tensor");
+  CLI::Option* const outstanding =
+      app.add_option("--outstanding", words.outstanding, "unanswered requests per connection, at any time (default 1)")
+          ->type_name("N");
+  CLI::Option* const rate =
+      app.add_option("--rate", words.rate, "requests per second, in all")->type_name("R")->excludes(outstanding);
+  app.add_option("--arrivals", words.arrivals, "with --rate: constant (default) or poisson")
+      ->type_name("constant|poisson")
+      ->needs(rate);
+  app.add_option("--connections", words.connections, "each a socket of its own (default 1)")->type_name("N");
+  app.add_option("--duration", words.duration, "of each size (default 5s)")->type_name("DURATION");
+  app.add_option("--warmup", words.warmup, "of each size, not counted (default 1s); 0s for none")
+      ->type_name("DURATION");
+}
+
+absl::StatusOr<BenchOptions> ParseBenchOptions(const BenchWords& words) {
+  BenchOptions options{
+      .digest = words.digest, .outstanding = words.outstanding, .rate = words.rate, .connections = words.connections};
+  const auto mode = std::ranges::find(kBenchModes, words.mode, &BenchModeInfo::name);
+  if (mode == kBenchModes.end()) {
+    return absl::InvalidArgumentError(fmt::format("--mode {} is not unary, stream or chunks", Quote(words.mode)));
+  }
+  options.mode = mode->mode;
+  if (words.arrivals != "constant" && words.arrivals != "poisson") {
+    return absl::InvalidArgumentError(fmt::format("--arrivals {} is not constant or poisson", Quote(words.arrivals)));
+  }
+  options.arrivals = words.arrivals == "poisson" ? Arrivals::kPoisson : Arrivals::kConstant;
+  TENSORFERRY_RETURN_IF_ERROR(CheckRange("--outstanding", words.outstanding, 1, kMaxOutstanding));
+  TENSORFERRY_RETURN_IF_ERROR(CheckRange("--connections", words.connections, 1, kMaxConnections));
+  if (words.rate) TENSORFERRY_RETURN_IF_ERROR(CheckRange("--rate", *words.rate, kMinRate, kMaxRate));
+  TENSORFERRY_ASSIGN_OR_RETURN(options.duration, ParseTime("--duration", words.duration));
+  options.warmup = std::chrono::milliseconds(0);
+  if (words.warmup != "0s") {
+    TENSORFERRY_ASSIGN_OR_RETURN(options.warmup, ParseTime("--warmup", words.warmup));
+  }
+  for (std::string_view rest = words.sizes.empty() ? mode->default_sizes : words.sizes;;) {
+    const std::size_t comma = rest.find(',');
+    TENSORFERRY_ASSIGN_OR_RETURN(const std::uint64_t size, ParseSize(rest.substr(0, comma)));
+    options.sizes.push_back(size);
+    if (comma == std::string_view::npos) return options;
+    rest.remove_prefix(comma + 1);
+  }
+}
+
+}  // namespace tensorferry::cli

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "bench_options.h"
+
+namespace CLI {
+class App;
+}
+
+namespace tensorferry::cli {
+
+// The options of `bench`, as given.
+struct BenchWords {
+  std::string mode = "unary";
+  std::string sizes;
+  std::string arrivals = "constant";
+  std::string duration = "5s";
+  std::string warmup = "1s";
+  std::optional<double> rate;
+  int outstanding = 1;
+  int connections = 1;
+  bool digest = false;
+};
+
+// All but those that other commands have too.
+void AddBenchOptions(CLI::App& app, BenchWords& words);
+
+// Errors: INVALID_ARGUMENT in one line.
+absl::StatusOr<BenchOptions> ParseBenchOptions(const BenchWords& words);
+
+}  // namespace tensorferry::cli

@@ -1,0 +1,82 @@
+#include "bench_array.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <optional>
+#include <random>
+#include <span>
+
+#include "payload/dtype_text.h"
+#include "terminal.h"
+
+namespace tensorferry::cli {
+namespace {
+
+// Bytes per element; of a dtype that is for the server to refuse, 1.
+std::uint64_t ItemsizeOf(const std::string& dtype) {
+  const auto source = ParseDType(dtype, Fidelity::kConvert);
+  return source.ok() ? Info(source->dtype).itemsize : 1;
+}
+
+bool IsBool(const std::string& dtype) {
+  const auto source = ParseDType(dtype, Fidelity::kConvert);
+  return source.ok() && source->dtype == DType::kBool;
+}
+
+void FillRandom(std::span<std::byte> bytes) {
+  std::mt19937_64 random(1);
+  while (!bytes.empty()) {
+    const std::uint64_t word = random();
+    const std::size_t count = std::min(bytes.size(), sizeof(word));
+    std::memcpy(bytes.data(), &word, count);
+    bytes = bytes.subspan(count);
+  }
+}
+
+// `shape` with `numel` elements: its first open dimension takes what the others leave, each other is 1.
+std::optional<std::vector<std::int64_t>> Fit(std::vector<std::int64_t> shape, std::int64_t numel) {
+  const auto open = std::ranges::find(shape, -1);
+  if (open == shape.end()) return std::nullopt;
+  std::ranges::replace(shape, -1, 1);
+  std::int64_t others = 1;
+  for (const std::int64_t dim : shape) {
+    if (__builtin_mul_overflow(others, dim, &others)) return std::nullopt;
+  }
+  if (others <= 0 || numel % others != 0) return std::nullopt;
+  *open = numel / others;
+  return shape;
+}
+
+}  // namespace
+
+absl::Status BenchArrays::Fill(const std::vector<std::uint64_t>& sizes) {
+  const std::uint64_t itemsize = ItemsizeOf(dtype_);
+  for (const std::uint64_t size : sizes) {
+    if (size % itemsize == 0) continue;
+    return absl::InvalidArgumentError(
+        fmt::format("--size {}: elements of {} have {} bytes each", BytesText(size), dtype_, itemsize));
+  }
+  const std::uint64_t largest = std::ranges::max(sizes);
+  try {
+    elements_.resize(largest);
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError(fmt::format("no memory here for {} of elements", BytesText(largest)));
+  }
+  FillRandom(elements_);
+  if (!IsBool(dtype_)) return absl::OkStatus();
+  for (std::byte& element : elements_) element &= std::byte{1};  // Others would have to be normalised.
+  return absl::OkStatus();
+}
+
+client::Array BenchArrays::Of(std::uint64_t nbytes) const {
+  const auto numel = static_cast<std::int64_t>(nbytes / ItemsizeOf(dtype_));
+  return {.name = input_.name.empty() ? "x" : input_.name,  // A model takes no array without a name.
+          .dtype = dtype_,
+          .shape = Fit(input_.shape, numel).value_or(std::vector{numel}),
+          .bytes = std::span(elements_).first(nbytes)};
+}
+
+}  // namespace tensorferry::cli

@@ -1,0 +1,289 @@
+"""`tensorferry bench` against a real server: what it counts and prints. No test looks at how long anything took."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import cli
+import models
+from cli import DEADLINE, NOT_EQUAL, OK, REFUSED, UNREACHABLE, USAGE, Ran, check_message
+from harness import MIB, TIMEOUT_S, Server, clean_environment
+from proxy import Tamper, tampering, wrong_digest, wrong_dtype, wrong_shape
+
+Run = Callable[..., Ran]
+
+MODES = ["unary", "stream", "chunks"]
+BRIEF = ["--duration", "200ms", "--warmup", "50ms"]
+
+HEAD = {
+    "server",
+    "mode",
+    "dtype",
+    "digest",
+    "model",
+    "connections",
+    "outstanding",
+    "rate",
+    "arrivals",
+    "duration_s",
+    "warmup_s",
+    "interrupted",
+    "sizes",
+}
+ROW = {
+    "nbytes",
+    "requests",
+    "ok",
+    "errors",
+    "late",
+    "unsent",
+    "elapsed_s",
+    "requests_per_s",
+    "bytes_per_s",
+    "latency_us",
+    "server_mean_us",
+}
+QUANTILES = ["p50", "p90", "p99", "p99_9", "max"]
+SERVER_TIMES = ["receive", "convert", "queue", "compute"]
+
+
+@pytest.fixture(scope="session")
+def bench(server: Server) -> Run:
+    return partial(cli.run, "bench", *BRIEF, server=server.address)
+
+
+def check_row(row: dict[str, Any]) -> None:
+    """The figures of one size agree with each other."""
+    assert row.keys() == ROW
+    assert row["requests"] == row["ok"] + sum(row["errors"].values())
+    assert row["elapsed_s"] > 0
+    assert row["requests_per_s"] == pytest.approx(row["ok"] / row["elapsed_s"])
+    assert row["bytes_per_s"] == pytest.approx(row["requests_per_s"] * row["nbytes"])
+    assert list(row["latency_us"]) == QUANTILES
+    assert list(row["server_mean_us"]) == SERVER_TIMES
+    times = [*row["latency_us"].values(), *row["server_mean_us"].values()]
+    if row["ok"] == 0:
+        assert set(times) == {None}
+    else:
+        assert min(times) >= 0
+        assert sorted(row["latency_us"].values()) == list(row["latency_us"].values())
+
+
+def rows(ran: Ran, code: int = OK) -> list[dict[str, Any]]:
+    result = ran.json()
+    assert ran.code == code, ran.stderr
+    assert result.keys() == HEAD
+    for row in result["sizes"]:
+        check_row(row)
+    return result["sizes"]
+
+
+# What is answered.
+
+
+@pytest.mark.parametrize("flags", [[], ["--outstanding", "5", "--connections", "2"], ["--digest", "--dtype", ">i2"]])
+@pytest.mark.parametrize("mode", MODES)
+def test_every_request_is_answered(mode: str, flags: list[str], bench: Run) -> None:
+    ran = bench("--mode", mode, "--size", "64B,1000KiB,5MiB", *flags, "--json")
+    assert ran.stderr == ""
+    measured = rows(ran)
+    assert [row["nbytes"] for row in measured] == [64, 1000 * 1024, 5 * MIB]
+    for row in measured:
+        assert row["ok"] > 0
+        assert row["errors"] == {}
+        assert row["server_mean_us"]["convert"] > 0
+
+
+def test_what_was_measured(bench: Run, server: Server) -> None:
+    result = bench("--size", "8B", "--dtype", "float64", "--digest", "--outstanding", "3", "--json").json()
+    del result["sizes"]
+    assert result == {
+        "server": server.address,
+        "mode": "unary",
+        "dtype": "float64",
+        "digest": True,
+        "model": "",
+        "connections": 1,
+        "outstanding": 3,
+        "rate": None,
+        "arrivals": None,
+        "duration_s": 0.2,
+        "warmup_s": 0.05,
+        "interrupted": False,
+    }
+
+
+@pytest.mark.parametrize("arrivals", ["constant", "poisson"])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_low_rate_is_kept(mode: str, arrivals: str, server: Server) -> None:
+    flags = ["--mode", mode, "--size", "4KiB", "--rate", "40", "--arrivals", arrivals, "--duration", "500ms"]
+    ran = cli.run("bench", *flags, "--warmup", "0s", "--json", server=server.address)
+    (row,) = rows(ran)
+    assert (row["errors"], row["unsent"]) == ({}, 0)
+    assert row["ok"] == (20 if arrivals == "constant" else row["requests"])
+    assert row["requests"] > 0
+    result = ran.json()
+    assert (result["outstanding"], result["rate"], result["arrivals"]) == (None, 40, arrivals)
+
+
+def test_text(bench: Run, server: Server) -> None:
+    ran = bench("--size", "64B,2MiB", "--mode", "stream", "--outstanding", "2")
+    assert (ran.code, ran.stderr) == (OK, "")
+    title, columns, *lines = ran.stdout.splitlines()
+    assert title == f"{server.address}: stream float32, 2 outstanding, 0.2 s each; times in µs"
+    assert columns.split()[:4] == ["size", "requests", "errors", "requests/s"]
+    assert [" ".join(line.split()[:2]) for line in lines] == ["64 B", "2.0 MiB"]
+    assert all(len(line) == len(columns) for line in lines)
+
+
+@pytest.fixture(scope="module")
+def model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    files = models.save_all(tmp_path_factory.mktemp("models"))
+    flags = [flag for name, file in files.items() for flag in ("--model", f"{name}={file}")]
+    with Server(*flags) as running:
+        yield running.address
+
+
+@pytest.mark.parametrize(("mode", "size"), [("unary", "64B"), ("stream", "1MiB"), ("chunks", "70MiB")])
+def test_models(mode: str, size: str, bench: Run) -> None:
+    """Outputs come back; of 70 MiB in chunks."""
+    (row,) = rows(bench("--mode", mode, "--size", size, "--model", "identity", "--json"))
+    assert row["ok"] > 0
+    assert row["errors"] == {}
+
+
+def test_an_array_for_a_model_has_its_inputs_name(model_server: str) -> None:
+    """`affine` has two inputs: for the server to refuse."""
+    ran = cli.run("bench", *BRIEF, "--size", "64B", "--model", "affine", "--json", server=model_server)
+    (row,) = rows(ran, REFUSED)
+    assert list(row["errors"]) == ["INPUT_MISMATCH"]
+
+
+# What is refused.
+
+REFUSALS = {
+    "dtype": (["--dtype", "float33"], "BAD_DTYPE"),
+    "object": (["--dtype", "|O"], "OBJECT_DTYPE"),
+    "model": (["--model", "no-such"], "MODEL_NOT_FOUND"),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("case", REFUSALS)
+def test_refusals_are_counted_by_reason(case: str, mode: str, bench: Run) -> None:
+    flags, reason = REFUSALS[case]
+    ran = bench("--mode", mode, "--size", "64B,3MiB", *flags, "--json")
+    check_message(ran, "not one")
+    for row in rows(ran, REFUSED):
+        assert list(row["errors"]) == [reason]
+        assert row["ok"] == 0
+    text = bench("--mode", mode, "--size", "64B", *flags)
+    assert text.code == REFUSED
+    assert re.search(rf"^ +{reason}: \d+$", text.stdout, re.MULTILINE)
+
+
+def test_one_size_that_is_refused(bench: Run) -> None:
+    """The others decide the exit code."""
+    good, too_large = rows(bench("--size", "64B,65MiB", "--json"))
+    assert (good["errors"], too_large["ok"]) == ({}, 0)
+    assert len(too_large["errors"]) == 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("tamper", [wrong_digest, wrong_dtype, wrong_shape])
+def test_a_tensor_that_is_not_the_array(tamper: Tamper, mode: str, server: Server) -> None:
+    with tampering(server.address, tamper) as address:
+        ran = cli.run("bench", *BRIEF, "--mode", mode, "--size", "64B,4KiB", "--digest", "--json", server=address)
+    check_message(ran, tamper.__name__.removeprefix("wrong_"))
+    (row,) = rows(ran, NOT_EQUAL)
+    assert row["requests"] == 0
+
+
+# Servers that do not answer, and ends.
+
+
+def test_no_server(tmp_path: Path) -> None:
+    for flags in [], ["--json"], ["--mode", "chunks"], ["--rate", "5"]:
+        ran = cli.run("bench", *BRIEF, *flags, server=f"unix:{tmp_path}/none")
+        assert (ran.code, ran.stdout) == (UNREACHABLE, "")
+        check_message(ran, "UNAVAILABLE")
+
+
+def test_a_server_that_says_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        ran = cli.run("bench", *BRIEF, "--timeout", "100ms", server=address)
+    assert (ran.code, ran.stdout) == (DEADLINE, "")
+    check_message(ran, "DEADLINE")
+
+
+def start(address: str, *flags: str) -> subprocess.Popen[str]:
+    """A run of an hour, of which the title has been printed."""
+    process = subprocess.Popen(
+        [cli.COMMAND, "bench", "--server", address, "--duration", "1h", "--warmup", "0s", "--size", "64B", *flags],
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith(address)
+    return process
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_server_that_goes_away(mode: str) -> None:
+    with Server() as server:
+        process = start(server.address, "--mode", mode)
+        server.kill()
+        stdout, stderr = process.communicate(timeout=TIMEOUT_S)
+    check_message(Ran(process.returncode, stdout, stderr), "UNAVAILABLE")
+    assert process.returncode == UNREACHABLE
+    assert "UNAVAILABLE: 1" in stdout
+
+
+@pytest.mark.parametrize("flags", [[], ["--mode", "stream", "--outstanding", "8"], ["--rate", "100"]])
+def test_ctrl_c_ends_early_with_the_results_so_far(flags: list[str], server: Server) -> None:
+    process = start(server.address, *flags)
+    os.kill(process.pid, signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, stderr) == (OK, "")
+    assert stdout.splitlines()[-1].split()[:2] == ["64", "B"]
+
+
+# Usage.
+
+
+@pytest.mark.parametrize(
+    ("flags", "mentioned"),
+    [
+        (["--size", "64"], "64B"),
+        (["--size", "6B"], "float32"),
+        (["--mode", "other"], "unary"),
+        (["--rate", "5", "--outstanding", "2"], "--outstanding"),
+        (["--arrivals", "poisson"], "--rate"),
+        (["--connections", "0"], "--connections"),
+        (["--sizes", "64B"], "--size?"),
+    ],
+)
+def test_usage_errors(flags: list[str], mentioned: str, bench: Run) -> None:
+    ran = bench(*flags)
+    assert (ran.code, ran.stdout) == (USAGE, "")
+    check_message(ran, mentioned)
+
+
+def test_help_is_a_result() -> None:
+    ran = cli.run("bench", "--help")
+    assert (ran.code, ran.stderr) == (OK, "")
+    for word in "tensorferry bench", "--mode", "--rate", "--outstanding", "open loop":
+        assert word in ran.stdout
