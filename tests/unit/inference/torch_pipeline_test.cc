@@ -93,7 +93,7 @@ TEST_F(TorchPipelineTest, ConvertsWithAReceiptForEachArray) {
 TEST_F(TorchPipelineTest, GivesMemoryBackWithTheResponse) {
   const auto pipeline = Make({});
   { EXPECT_THAT(RunOn(*pipeline, {.return_data = true}, List(GoodArray("a", "<f8", {300}, memory_.pool))), IsOk()); }
-  EXPECT_EQ(memory_.memory.budget.used(), 0u);
+  EXPECT_EQ(memory_.budget.used(), 0u);
 }
 
 TEST_F(TorchPipelineTest, HasIdentityBuiltIn) {
@@ -165,7 +165,7 @@ TEST_F(TorchPipelineTest, FailsClearlyWhenTheModelDoes) {
   EXPECT_THAT(RunOn(*pipeline, {.model_name = "mm"}, List(GoodArray("x", "<u2", {2, 2}, memory_.pool))),
               Fails(Reason::kOperatorUnsupported, HasSubstr("UInt16")));
   EXPECT_THAT(RunOn(*pipeline, {.model_name = "huge"}, List(Floats("x", {1}))), Fails(Reason::kTensorTooLarge));
-  EXPECT_EQ(memory_.memory.budget.used(), 0u);
+  EXPECT_EQ(memory_.budget.used(), 0u);
 }
 
 TEST_F(TorchPipelineTest, ListsModelsAndServesTheOthersWhenOneCannotBeLoaded) {
