@@ -44,17 +44,21 @@ absl::StatusOr<ConvertCall> ConvertCall::Start(const RequestView& request, Chunk
     checked.push_back(*std::move(result));
   }
 
-  const ArrayAssembler::Options options{.fidelity = fidelity,
-                                        .digest = request.digest};
+  TENSORFERRY_RETURN_IF_ERROR(call.CopyAll(std::move(checked), request, environment.pool));
+  call.CountCopy(call.start_);
+  return call;
+}
+
+absl::Status ConvertCall::CopyAll(Few<CheckedArray> checked, const RequestView& request, BufferPool& pool) {
+  const ArrayAssembler::Options options{.fidelity = FidelityOf(request), .digest = request.digest};
   for (std::size_t i = 0; i < checked.size(); ++i) {
     const std::string_view name = request.arrays[i].name;
-    auto assembler = ArrayAssembler::Start(std::move(checked[i].header), options, environment.pool);
+    auto assembler = ArrayAssembler::Start(std::move(checked[i].header), options, pool);
     if (!assembler.ok()) return InArray(name, assembler.status());
-    call.arrays_.push_back({std::string(name), *std::move(assembler)});
-    if (!checked[i].chunked) TENSORFERRY_RETURN_IF_ERROR(call.Copy(call.arrays_.back(), checked[i].elements));
+    arrays_.push_back({std::string(name), *std::move(assembler)});
+    if (!checked[i].chunked) TENSORFERRY_RETURN_IF_ERROR(Copy(arrays_.back(), checked[i].elements));
   }
-  call.SkipComplete();
-  return call;
+  return absl::OkStatus();
 }
 
 std::optional<std::string_view> ConvertCall::awaited_array() const {
@@ -72,30 +76,28 @@ std::uint64_t ConvertCall::missing_in_all() const {
 }
 
 absl::Status ConvertCall::Append(const ScatteredBytes& chunk) {
+  const Clock::time_point start = Clock::now();
   TENSORFERRY_RETURN_IF_ERROR(Copy(arrays_[awaited_], chunk));
-  SkipComplete();
+  CountCopy(start);
   return absl::OkStatus();
 }
 
 absl::Status ConvertCall::Copy(Incoming& array, const ScatteredBytes& bytes) {
-  const Clock::time_point start = Clock::now();
-  const absl::Status status = bytes.ForEachRun([&](Bytes run) { return array.assembler.Append(run); });
-  copy_time_ += Clock::now() - start;
-  return InArray(array.name, status);
+  return InArray(array.name, bytes.ForEachRun([&](Bytes run) { return array.assembler.Append(run); }));
 }
 
-void ConvertCall::SkipComplete() {
+void ConvertCall::CountCopy(Clock::time_point start) {
+  received_ = Clock::now();
+  copy_time_ += received_ - start;
   while (awaited_ < arrays_.size() && arrays_[awaited_].assembler.missing() == 0) ++awaited_;
 }
 
 absl::StatusOr<Answer> ConvertCall::Finish() && {
-  const Clock::time_point received = Clock::now();
   Few<inference::NamedArray> arrays;
   for (Incoming& array : arrays_) arrays.push_back({std::move(array.name), std::move(array.assembler).Finish()});
-  copy_time_ += Clock::now() - received;  // Digests of Fortran arrays are taken at the end.
   TENSORFERRY_ASSIGN_OR_RETURN(inference::PipelineResponse response, pipeline_->Run(call_, std::move(arrays)));
   response.convert_time += copy_time_;
-  return Answer{std::move(request_id_), std::move(response), received - start_, std::move(pass_)};
+  return Answer{std::move(request_id_), std::move(response), received_ - start_, std::move(pass_)};
 }
 
 }  // namespace tensorferry::rpc

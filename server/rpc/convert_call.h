@@ -13,6 +13,7 @@
 #include "inference/pipeline.h"
 #include "payload/array_payload.h"
 #include "rpc/call_gate.h"
+#include "rpc/request_check.h"
 #include "rpc/request_view.h"
 
 namespace tensorferry::rpc {
@@ -73,8 +74,9 @@ class ConvertCall {
   };
 
   ConvertCall(const RequestView& request, CallGate::Pass pass, inference::Pipeline& pipeline);
+  absl::Status CopyAll(Few<CheckedArray> checked, const RequestView& request, BufferPool& pool);
   absl::Status Copy(Incoming& array, const ScatteredBytes& bytes);
-  void SkipComplete();
+  void CountCopy(Clock::time_point start);
 
   std::string request_id_;
   inference::PipelineCall call_;
@@ -83,6 +85,7 @@ class ConvertCall {
   Few<Incoming> arrays_;
   std::size_t awaited_ = 0;  // Index of the first array that is not complete.
   Clock::time_point start_ = Clock::now();
+  Clock::time_point received_;              // When nothing was awaited any more.
   std::chrono::nanoseconds copy_time_{0};
 };
 

@@ -9,6 +9,7 @@
 namespace tensorferry::rpc {
 
 absl::Status RequestDecoder::Decode(std::span<const Bytes> message, MessageKind kind) {
+  TENSORFERRY_RETURN_IF_ERROR(CheckMetadataSize(message, kind));
   return ReadInPlace(message, kind) ? absl::OkStatus() : Parse(message, kind);
 }
 
@@ -21,7 +22,6 @@ bool RequestDecoder::ReadInPlace(std::span<const Bytes> message, MessageKind kin
 }
 
 absl::Status RequestDecoder::Parse(std::span<const Bytes> message, MessageKind kind) {
-  TENSORFERRY_RETURN_IF_ERROR(CheckMetadataSize(message, kind));
   parsed_ = std::make_unique<v1::ConvertStreamRequest>();
   google::protobuf::Message& target =
       kind == MessageKind::kConvertRequest ? static_cast<google::protobuf::Message&>(*parsed_->mutable_request()) : *parsed_;

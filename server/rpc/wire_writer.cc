@@ -101,6 +101,10 @@ void WireWriter::PrependBytes(const void* bytes, std::size_t count) {
 }
 
 void WireWriter::PrependVarint(std::uint64_t value) {
+  if (value < 0x80) {
+    *Prepend(1) = static_cast<std::byte>(value);
+    return;
+  }
   std::byte encoded[10];
   std::size_t count = 0;
   for (; value >= 0x80; value >>= 7) encoded[count++] = static_cast<std::byte>(value | 0x80);
