@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import grpc
 import ml_dtypes
@@ -14,6 +15,7 @@ from google.protobuf import descriptor_pb2
 import oracle
 from harness import TIMEOUT_S, Server, connect
 from rpc_protos import (
+    NOT_SERVING,
     SERVICE_UNKNOWN,
     SERVING,
     HealthCheckRequest,
@@ -82,6 +84,32 @@ def test_health_of_an_unknown_service(channel: grpc.Channel) -> None:
     watch = watch_health(channel, "no.such.Service")
     assert next(watch).status == SERVICE_UNKNOWN
     watch.cancel()
+
+
+@pytest.mark.parametrize("model", ["identity", "broken"])
+def test_health_of_a_model(model: str, tmp_path: Path) -> None:
+    corrupt = tmp_path / "broken.pt"
+    corrupt.write_bytes(b"not a model")
+    with Server("--model", f"broken={corrupt}") as server, connect(server.address) as channel:
+        expected = SERVING if model == "identity" else NOT_SERVING
+        assert check_health(channel, f"model:{model}") == expected
+
+
+def test_a_watch_sees_the_server_stop() -> None:
+    with Server("--drain-delay", "500ms") as server, connect(server.address) as channel:
+        watches = [watch_health(channel, name) for name in ("", "tensorferry.v1.TensorService", "no.such.Service")]
+        assert [next(watch).status for watch in watches] == [SERVING, SERVING, SERVICE_UNKNOWN]
+        server.terminate()
+        assert [next(watch).status for watch in watches[:2]] == [NOT_SERVING] * 2
+        assert server.wait() == 0
+
+
+def test_watches_that_are_gone_leave_nothing_behind(channel: grpc.Channel) -> None:
+    for _ in range(200):
+        watch = watch_health(channel, "")
+        assert next(watch).status == SERVING
+        watch.cancel()
+    assert check_health(channel, "") == SERVING
 
 
 def test_reflection_tells_the_services_and_their_file(channel: grpc.Channel) -> None:
