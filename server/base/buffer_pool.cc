@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/mman.h>
-#if defined(__SANITIZE_ADDRESS__)
+#if __has_include(<sanitizer/asan_interface.h>)
 #include <sanitizer/asan_interface.h>
 #else
 #define ASAN_POISON_MEMORY_REGION(address, nbytes) static_cast<void>(0)

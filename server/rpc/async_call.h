@@ -82,6 +82,7 @@ class AsyncStreamCall : public AsyncCall {
   Operation::Wait Next(Expect&& expect) {
     stream_.reset();
     stream_.emplace(Renew());
+    wrote_ = false;
     expect(&context(), &*stream_, arrived.Start());
     return Operation::Wait(arrived);
   }
@@ -92,9 +93,14 @@ class AsyncStreamCall : public AsyncCall {
     return Operation::Wait(read);
   }
 
+  // `more_follows`: gRPC may wait for the next message before it sends this one. Not the first of a stream: it brings the
+  // initial metadata along, whose operation is complete only when they are sent.
   template <typename Message>
-  Operation::Wait Write(const Message& message) {
-    stream_->Write(message, written.Start());
+  Operation::Wait Write(const Message& message, bool more_follows = false) {
+    grpc::WriteOptions options;
+    if (more_follows && wrote_) options.set_buffer_hint();
+    wrote_ = true;
+    stream_->Write(message, options, written.Start());
     return Operation::Wait(written);
   }
 
@@ -106,6 +112,7 @@ class AsyncStreamCall : public AsyncCall {
 
  private:
   std::optional<Stream> stream_;
+  bool wrote_ = false;
 };
 
 }  // namespace tensorferry::rpc

@@ -45,16 +45,25 @@ class Operation final : public Tag {
    public:
     explicit Wait(Operation& operation) : operation_(operation) {}
     bool await_ready() const { return operation_.complete(); }
-    bool await_suspend(std::coroutine_handle<> coroutine) {
-      void* running = nullptr;
-      return operation_.waiting_.compare_exchange_strong(running, coroutine.address(), std::memory_order_acq_rel);
-    }
+    bool await_suspend(std::coroutine_handle<> coroutine) { return operation_.Await(coroutine); }
     bool await_resume() const { return operation_.ok_; }
 
    private:
     Operation& operation_;
   };
   Wait operator co_await() { return Wait(*this); }
+
+  // Go on with the coroutine on completion. False: it is complete already.
+  bool Await(std::coroutine_handle<> coroutine) {
+    void* running = nullptr;
+    return waiting_.compare_exchange_strong(running, coroutine.address(), std::memory_order_acq_rel);
+  }
+
+  // Take the coroutine back, to go on with it otherwise. False: it goes on already.
+  bool Abandon(std::coroutine_handle<> coroutine) {
+    void* awaiting = coroutine.address();
+    return waiting_.compare_exchange_strong(awaiting, nullptr, std::memory_order_acq_rel);
+  }
 
  private:
   void* Done() const { return const_cast<Operation*>(this); }  // No coroutine has this address.

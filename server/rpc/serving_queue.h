@@ -3,7 +3,9 @@
 #include <grpcpp/completion_queue.h>
 #include <grpcpp/server_builder.h>
 
+#include <coroutine>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -18,27 +20,41 @@ class ServingQueue {
   explicit ServingQueue(grpc::ServerBuilder& builder) : queue_(builder.AddCompletionQueue()) {}
 
   // After the server was started.
-  void Start(int threads) {
-    for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Serve(); });
-  }
+  void Start(int threads);
 
   // After the server was shut down, when no coroutine can start another operation.
-  void Stop() {
-    queue_->Shutdown();
-    if (threads_.empty()) Serve();  // The queue must be drained.
-    for (std::thread& thread : threads_) thread.join();
-    threads_.clear();
-  }
+  void Stop();
 
   grpc::ServerCompletionQueue* get() const { return queue_.get(); }
 
+  // `co_await queue.CompleteOrIdle(operation)`: true once the operation is complete, false if first the queue has nothing
+  // else to do; then the operation goes on. On threads of others than the queue false at once.
+  class CompletionOrIdle {
+   public:
+    CompletionOrIdle(ServingQueue& queue, Operation& operation) : queue_(queue), operation_(operation) {}
+    bool await_ready() const { return operation_.complete() || current_ != &queue_; }
+    bool await_suspend(std::coroutine_handle<> coroutine);
+    bool await_resume();
+
+   private:
+    friend class ServingQueue;
+    ServingQueue& queue_;
+    Operation& operation_;
+    std::coroutine_handle<> coroutine_;
+    bool waiting_ = false;
+  };
+  CompletionOrIdle CompleteOrIdle(Operation& operation) { return {*this, operation}; }
+
  private:
-  void Serve() {
-    bool ok = false;
-    for (void* tag = nullptr; queue_->Next(&tag, &ok);) static_cast<Tag*>(tag)->Complete(ok);
-  }
+  void Serve();
+  bool WaitsForIdle();
+  void TellIdle();
+
+  static thread_local const ServingQueue* current_;  // Whose thread this is.
 
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  std::mutex mutex_;
+  std::vector<CompletionOrIdle*> waiting_;  // For idleness.
   std::vector<std::thread> threads_;
 };
 

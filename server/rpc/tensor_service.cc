@@ -1,6 +1,7 @@
 #include "rpc/tensor_service.h"
 
 #include <functional>
+#include <optional>
 #include <utility>
 
 #include "base/status.h"
@@ -53,7 +54,7 @@ void TensorService::Serve(ServingQueue& serving_queue) {
     slots_.back()->Start();
   };
   serve([this, queue](CallSlots& slots) { ServeConvert(queue, slots); });
-  serve([this, queue](CallSlots& slots) { ServeConvertStream(queue, slots); });
+  serve([this, &serving_queue](CallSlots& slots) { ServeConvertStream(serving_queue, slots); });
   serve([this, queue](CallSlots& slots) {
     ServeUnary<v1::GetServerInfoRequest, v1::GetServerInfoResponse>(
         slots,
@@ -104,7 +105,10 @@ Detached TensorService::ServeConvert(grpc::ServerCompletionQueue* queue, CallSlo
   } while (slot.WaitAgain());
 }
 
-Detached TensorService::ServeConvertStream(grpc::ServerCompletionQueue* queue, CallSlots& slots) {
+// Answers that follow each other at once leave together, with one system call: so each is held until the next message
+// has come, or there is nothing else to do.
+Detached TensorService::ServeConvertStream(ServingQueue& serving_queue, CallSlots& slots) {
+  grpc::ServerCompletionQueue* const queue = serving_queue.get();
   CallSlots::Slot slot(slots);
   ConvertBidi call;
   IncomingMessage message;
@@ -117,9 +121,16 @@ Detached TensorService::ServeConvertStream(grpc::ServerCompletionQueue* queue, C
     ConvertStreamSession session(environment_);
     absl::Status status;
     bool reading = true;
-    bool writing = false;
+    bool caller_reads = true;
+    std::optional<grpc::ByteBuffer> held;
     call.Read(message.bytes);
-    while (co_await call.read) {
+    while (caller_reads) {
+      if (held && !co_await serving_queue.CompleteOrIdle(call.read)) {
+        caller_reads = co_await call.Write(*held);
+        held.reset();
+        continue;
+      }
+      if (!co_await call.read) break;
       if (message.bytes.Length() >= kLongCopy) co_await workers_.copiers.Enter();
       status = Guarded([&]() -> absl::Status {
         TENSORFERRY_RETURN_IF_ERROR(message.Decode(MessageKind::kConvertStreamRequest));
@@ -132,14 +143,13 @@ Detached TensorService::ServeConvertStream(grpc::ServerCompletionQueue* queue, C
       if (!session.owes_answer()) continue;
       if (session.runs_model()) co_await workers_.executors.Enter();
       StreamReply reply = session.TakeReply();
-      for (auto next = reply.Next(); next && status.ok(); next = reply.Next()) {
-        if (writing && !co_await call.written) status = MakeError(Reason::kCancelled, "the caller is gone");
-        if (status.ok()) call.Write(*next);
-        writing = status.ok();
+      for (auto next = reply.Next(); next && caller_reads; next = reply.Next()) {
+        if (held) caller_reads = co_await call.Write(*held, /*more_follows=*/true);
+        held = std::move(next);
       }
-      if (!status.ok()) break;
     }
-    if (writing) co_await call.written;
+    if (held && caller_reads) caller_reads = co_await call.Write(*held);
+    if (!caller_reads) status = MakeError(Reason::kCancelled, "the caller is gone");
     if (status.ok()) status = call.CheckCaller();
     if (status.ok()) status = session.OnEnd();
     const grpc::Status end = EndOf("ConvertStream", status);

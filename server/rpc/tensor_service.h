@@ -37,7 +37,7 @@ class TensorService {
       v1::TensorService::WithAsyncMethod_GetServerInfo<v1::TensorService::WithAsyncMethod_ListModels<v1::TensorService::Service>>>>;
 
   Detached ServeConvert(grpc::ServerCompletionQueue* queue, CallSlots& slots);
-  Detached ServeConvertStream(grpc::ServerCompletionQueue* queue, CallSlots& slots);
+  Detached ServeConvertStream(ServingQueue& serving_queue, CallSlots& slots);
   void FillServerInfo(v1::GetServerInfoResponse& response) const;
 
   const CallEnvironment environment_;
