@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 PRESET ?= release
 JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 1800
 PYTHON := .venv/bin/python
 BIN := build/$(PRESET)/bin
 
@@ -27,6 +28,24 @@ test: ## Set up, build, and run the whole test suite
 	@scripts/setup.sh test
 	@scripts/build.sh release $(JOBS)
 	@scripts/test.sh $(JOBS)
+
+.PHONY: bench
+bench: ## Measure the server beside limits and alternatives (BENCH_ARGS="--only W3 --rounds 20")
+	@scripts/setup.sh bench
+	@scripts/build.sh bench $(JOBS)
+	@$(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
+
+.PHONY: counts
+counts: ## Count the hot path's instructions anew, after a change that is meant to change them
+	@scripts/setup.sh test
+	@scripts/build.sh release $(JOBS) count_pieces
+	@TENSORFERRY_UPDATE_COUNTS=1 $(PYTHON) -m pytest -q tests/counts
+
+.PHONY: fuzz
+fuzz: ## Look for input that is read wrong, with libFuzzer (FUZZ_SECONDS=1800 in all)
+	@scripts/setup.sh fuzz
+	@scripts/build.sh fuzz $(JOBS) fuzzers
+	@scripts/fuzz.sh $(FUZZ_SECONDS) $(JOBS)
 
 .PHONY: test-large
 test-large: ## Send an array of 3 GiB through a server; needs 8 GiB of memory

@@ -80,6 +80,18 @@ install_node_packages() {
   }
 }
 
+# Apart from .venv, where it would be in nobody's way but everybody's download. Without it Arrow Flight is not measured.
+install_bench_packages() {
+  local venv=build/bench-venv
+  if "$venv/bin/python" -c 'import pyarrow.flight' 2>/dev/null; then
+    say "Arrow Flight: there"
+    return
+  fi
+  say "Arrow Flight: installing pyarrow into $venv"
+  { python3 -m venv "$venv" && "$venv/bin/pip" install -q -r tests/bench/requirements.txt; } ||
+    say "Arrow Flight: pip could not install pyarrow; going on without it"
+}
+
 case "${1:-build}" in
 build)
   install_debian_packages
@@ -87,9 +99,18 @@ build)
   ;;
 test)
   # A Node.js that did not come from Debian serves as well.
-  if command -v npm >/dev/null; then install_debian_packages; else install_debian_packages nodejs npm; fi
+  if command -v npm >/dev/null; then install_debian_packages valgrind; else install_debian_packages valgrind nodejs npm; fi
   install_python_packages
   install_node_packages
   ;;
-*) fail "usage: $0 [build|test]" ;;
+bench)
+  install_debian_packages libbenchmark-dev
+  install_python_packages
+  install_bench_packages
+  ;;
+fuzz)
+  install_debian_packages clang-14 libclang-rt-14-dev
+  install_python_packages
+  ;;
+*) fail "usage: $0 [build|test|bench|fuzz]" ;;
 esac

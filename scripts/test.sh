@@ -33,5 +33,11 @@ $python -m pytest -q client/python/tests
 say "Documents and architecture"
 $python -m pytest -q tests/repository
 
+say "Instructions of the hot path"
+$python -m pytest -q tests/counts
+
+say "What bench.py makes of its measurements"
+$python -m pytest -q tests/bench
+
 say "A real server, real NumPy, real models"
 $python -m pytest -q -n "$jobs" tests/integration

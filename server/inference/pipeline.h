@@ -69,9 +69,9 @@ struct TensorResult {
 
 struct PipelineResponse {
   std::string model_name;
-  std::string model_version;          // The one that ran.
-  Few<TensorResult> tensors;          // One per array, in the same order.
-  Few<TensorResult> outputs;          // As requested, else all.
+  std::string model_version;  // The one that ran.
+  Few<TensorResult> tensors;  // One per array, in the same order.
+  Few<TensorResult> outputs;  // As requested, else all.
   std::chrono::nanoseconds convert_time{0};
   std::chrono::nanoseconds queue_time{0};
   std::chrono::nanoseconds compute_time{0};

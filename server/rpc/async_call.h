@@ -93,8 +93,8 @@ class AsyncStreamCall : public AsyncCall {
     return Operation::Wait(read);
   }
 
-  // `more_follows`: gRPC may wait for the next message before it sends this one. Not the first of a stream: it brings the
-  // initial metadata along, whose operation is complete only when they are sent.
+  // `more_follows`: gRPC may wait for the next message before it sends this one. Not the first of a stream: it brings
+  // the initial metadata along, whose operation is complete only when they are sent.
   template <typename Message>
   Operation::Wait Write(const Message& message, bool more_follows = false) {
     grpc::WriteOptions options;

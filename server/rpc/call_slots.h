@@ -29,8 +29,8 @@ class LiveCoroutines {
   std::condition_variable none_;
 };
 
-// The coroutines that serve one method, each one call at a time. A call that finds none waiting would wait for another to
-// end: so there are always some.
+// The coroutines that serve one method, each one call at a time. A call that finds none waiting would wait for another
+// to end: so there are always some.
 class CallSlots {
  public:
   // `serve` starts one more coroutine, which makes a Slot of these first of all.

@@ -93,10 +93,12 @@ void ConvertCall::CountCopy(Clock::time_point start) {
 }
 
 absl::StatusOr<Answer> ConvertCall::Finish() && {
+  const auto queue_time = runs_model() ? Clock::now() - received_ : Clock::duration::zero();
   Few<inference::NamedArray> arrays;
   for (Incoming& array : arrays_) arrays.push_back({std::move(array.name), std::move(array.assembler).Finish()});
   TENSORFERRY_ASSIGN_OR_RETURN(inference::PipelineResponse response, pipeline_->Run(call_, std::move(arrays)));
   response.convert_time += copy_time_;
+  response.queue_time += queue_time;
   return Answer{std::move(request_id_), std::move(response), received_ - start_, std::move(pass_)};
 }
 

@@ -85,7 +85,7 @@ class ConvertCall {
   Few<Incoming> arrays_;
   std::size_t awaited_ = 0;  // Index of the first array that is not complete.
   Clock::time_point start_ = Clock::now();
-  Clock::time_point received_;              // When nothing was awaited any more.
+  Clock::time_point received_;  // When nothing was awaited any more.
   std::chrono::nanoseconds copy_time_{0};
 };
 

@@ -22,8 +22,7 @@ std::uint64_t DeclaredChunkBytes(const RequestView& request) {
   std::uint64_t nbytes = 0;
   for (const ArrayView& array : request.arrays) {
     if (array.payload != PayloadKind::kChunked) continue;
-    if (__builtin_add_overflow(nbytes, array.chunked_nbytes, &nbytes))
-      return std::numeric_limits<std::uint64_t>::max();
+    if (__builtin_add_overflow(nbytes, array.chunked_nbytes, &nbytes)) return std::numeric_limits<std::uint64_t>::max();
   }
   return nbytes;
 }

@@ -9,8 +9,8 @@
 
 namespace tensorferry::rpc {
 
-// The result of `work`, which returns a Status or StatusOr. Nothing that a request makes us throw goes further: it would
-// end the process.
+// The result of `work`, which returns a Status or StatusOr. Nothing that a request makes us throw goes further: it
+// would end the process.
 template <typename Work>
 auto Guarded(Work&& work) -> decltype(work()) {
   try {

@@ -130,7 +130,8 @@ absl::StatusOr<StreamReply> StreamReply::Of(Answer answer, std::uint64_t max_mes
   StreamReply reply(writer.Finish());
   reply.pass_ = std::move(answer.pass);
   if (fits) return reply;
-  reply.chunk_bytes_ = std::min<std::size_t>(kChunkBytes, max_message_bytes - std::min(max_message_bytes - 1, kChunkOverhead));
+  reply.chunk_bytes_ =
+      std::min<std::size_t>(kChunkBytes, max_message_bytes - std::min(max_message_bytes - 1, kChunkOverhead));
   for (const auto* results : {&answer.response.outputs, &answer.response.tensors}) {
     for (const inference::TensorResult& result : std::views::reverse(*results)) {
       if (result.elements && !result.elements->bytes.empty()) reply.chunked_.push_back(*result.elements);

@@ -16,7 +16,8 @@
 
 namespace tensorferry::rpc {
 
-// Bytes of a chunk that we send, and recommend to callers: below 256 KiB the cost per message dominates, above it memory.
+// Bytes of a chunk that we send, and recommend to callers: below 256 KiB the cost per message dominates, above it
+// memory.
 inline constexpr std::size_t kChunkBytes = 1 << 20;
 
 // The whole answer as one ConvertResponse.

@@ -92,8 +92,7 @@ absl::StatusOr<CheckedArray> CheckArray(const ArrayView& array, Fidelity fidelit
         return MakeError(Reason::kBadChunk, "chunks travel on ConvertStream only",
                          {.field = "chunked_nbytes", .expected = "data or npy"});
       }
-      TENSORFERRY_ASSIGN_OR_RETURN(CheckedArray checked,
-                                   CheckDeclared(array, array.chunked_nbytes, fidelity, limits));
+      TENSORFERRY_ASSIGN_OR_RETURN(CheckedArray checked, CheckDeclared(array, array.chunked_nbytes, fidelity, limits));
       checked.chunked = true;
       return checked;
     }

@@ -23,13 +23,15 @@ bool RequestDecoder::ReadInPlace(std::span<const Bytes> message, MessageKind kin
 
 absl::Status RequestDecoder::Parse(std::span<const Bytes> message, MessageKind kind) {
   parsed_ = std::make_unique<v1::ConvertStreamRequest>();
-  google::protobuf::Message& target =
-      kind == MessageKind::kConvertRequest ? static_cast<google::protobuf::Message&>(*parsed_->mutable_request()) : *parsed_;
+  google::protobuf::Message& target = kind == MessageKind::kConvertRequest
+                                          ? static_cast<google::protobuf::Message&>(*parsed_->mutable_request())
+                                          : *parsed_;
   PieceStream stream(message);
   if (!target.ParseFromZeroCopyStream(&stream)) {
     std::size_t size = 0;
     for (const Bytes& piece : message) size += piece.size();
-    return MakeError(Reason::kBadChunk, fmt::format("the message does not parse as {}", target.GetDescriptor()->full_name()),
+    return MakeError(Reason::kBadChunk,
+                     fmt::format("the message does not parse as {}", target.GetDescriptor()->full_name()),
                      {.field = "message", .actual = fmt::format("{} bytes", size)});
   }
   switch (parsed_->part_case()) {

@@ -12,8 +12,8 @@
 
 namespace tensorferry::rpc {
 
-// Decodes one message after another: in place where it is written as usual, else by protobuf's parser. Which of them read
-// a message cannot be told from the result.
+// Decodes one message after another: in place where it is written as usual, else by protobuf's parser. Which of them
+// read a message cannot be told from the result.
 class RequestDecoder {
  public:
   // Decode a message. part(), request() and chunk() borrow it until the next call.

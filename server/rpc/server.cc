@@ -41,7 +41,7 @@ std::string WithPort(const std::string& address, int port) {
 void SetTransportOptions(const ServerOptions& options, grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(
       static_cast<int>(std::min<std::uint64_t>(options.max_message_bytes, std::numeric_limits<int>::max())));
-  builder.SetMaxSendMessageSize(-1);  // We frame what we send.
+  builder.SetMaxSendMessageSize(-1);                        // We frame what we send.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // Else a second server would share the port in silence.
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
   builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);  // Nobody asks; every call would be recorded.

@@ -18,7 +18,8 @@
 namespace tensorferry::rpc {
 namespace {
 
-// Bytes of a message from which on its copy goes to a worker: some hundred microseconds, many times what waking one costs.
+// Bytes of a message from which on its copy goes to a worker: some hundred microseconds, many times what waking one
+// costs.
 constexpr std::size_t kLongCopy = 4 << 20;
 
 using ConvertUnary = AsyncUnaryCall<IncomingMessage, grpc::ByteBuffer>;
@@ -37,6 +38,16 @@ absl::StatusOr<Answer> Finish(const ConvertUnary& call, absl::StatusOr<ConvertCa
   TENSORFERRY_ASSIGN_OR_RETURN(Answer answer, (*std::move(started)).Finish());
   TENSORFERRY_RETURN_IF_ERROR(call.CheckCaller());
   return answer;
+}
+
+// What the message says, taken over: its memory is not needed afterwards.
+absl::Status Take(IncomingMessage& message, ConvertStreamSession& session) {
+  const absl::Status status = Guarded([&]() -> absl::Status {
+    TENSORFERRY_RETURN_IF_ERROR(message.Decode(MessageKind::kConvertStreamRequest));
+    return session.OnMessage(message.decoded());
+  });
+  message.Clear();
+  return status;
 }
 
 grpc::Status EndOf(std::string_view method, const absl::Status& status) {
@@ -132,11 +143,7 @@ Detached TensorService::ServeConvertStream(ServingQueue& serving_queue, CallSlot
       }
       if (!co_await call.read) break;
       if (message.bytes.Length() >= kLongCopy) co_await workers_.copiers.Enter();
-      status = Guarded([&]() -> absl::Status {
-        TENSORFERRY_RETURN_IF_ERROR(message.Decode(MessageKind::kConvertStreamRequest));
-        return session.OnMessage(message.decoded());
-      });
-      message.Clear();
+      status = Take(message, session);
       reading = status.ok();
       if (!reading) break;
       call.Read(message.bytes);  // The next one comes while this one is answered.

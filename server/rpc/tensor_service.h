@@ -20,8 +20,8 @@ struct Workers {
 // tensorferry.v1.TensorService: transport above, meaning below. A call is served by a coroutine on the thread of its
 // queue; what takes long moves to a worker.
 //
-// Convert and ConvertStream take the bytes of their messages as they came: elements are copied once, from there into the
-// tensor. The others are parsed by generated code.
+// Convert and ConvertStream take the bytes of their messages as they came: elements are copied once, from there into
+// the tensor. The others are parsed by generated code.
 class TensorService {
  public:
   TensorService(const CallEnvironment& environment, const Workers& workers, LiveCoroutines& live)
@@ -33,8 +33,9 @@ class TensorService {
   void Serve(ServingQueue& queue);
 
  private:
-  using Service = v1::TensorService::WithRawMethod_Convert<v1::TensorService::WithRawMethod_ConvertStream<
-      v1::TensorService::WithAsyncMethod_GetServerInfo<v1::TensorService::WithAsyncMethod_ListModels<v1::TensorService::Service>>>>;
+  using Service = v1::TensorService::WithRawMethod_Convert<
+      v1::TensorService::WithRawMethod_ConvertStream<v1::TensorService::WithAsyncMethod_GetServerInfo<
+          v1::TensorService::WithAsyncMethod_ListModels<v1::TensorService::Service>>>>;
 
   Detached ServeConvert(grpc::ServerCompletionQueue* queue, CallSlots& slots);
   Detached ServeConvertStream(ServingQueue& serving_queue, CallSlots& slots);

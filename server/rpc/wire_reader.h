@@ -1,9 +1,9 @@
 // Protobuf's wire format, read in place, for requests as clients write them.
 //
 // Everything that is unusual (unknown or repeated fields, fields out of order, two members of a oneof, unpacked shapes,
-// non-minimal varints, texts beyond ASCII, anything malformed) is not read here but left to protobuf's own parser: these
-// functions then return false, and what they have written means nothing. What they do read, protobuf's parser reads the
-// same: a differential test and a fuzz target hold that.
+// non-minimal varints, texts beyond ASCII, anything malformed) is not read here but left to protobuf's own parser:
+// these functions then return false, and what they have written means nothing. What they do read, protobuf's parser
+// reads the same: a differential test and a fuzz target hold that.
 #pragma once
 
 #include <array>

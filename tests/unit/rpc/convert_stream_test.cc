@@ -165,6 +165,16 @@ TEST_F(ConvertStreamTest, FramesWhatDoesNotFitAMessage) {
   EXPECT_EQ(chunks, data + data);
 }
 
+TEST_F(ConvertStreamTest, TellsHowLongAModelWasWaitedFor) {
+  v1::ConvertRequest request = Request("1");
+  AddData(request, "x", "abc");
+  ASSERT_THAT(Send(request), IsOk());
+  EXPECT_EQ(Last().timing().queue_ns(), 0u);
+  request.set_model_name("echo");
+  ASSERT_THAT(Send(request), IsOk());
+  EXPECT_GT(Last().timing().queue_ns(), 0u);
+}
+
 TEST_F(ConvertStreamTest, RefusesWhileDraining) {
   gate_.Close();
   v1::ConvertRequest request = Request("1");

@@ -51,8 +51,7 @@ TEST(CheckMetadataSize, RefusesWhatWouldSwellWhenParsed) {
 
 TEST(CheckMetadataSize, SurvivesWhatDoesNotParse) {
   for (const char byte : {'\xff', '\x00', '\x0a', '\x42', '\x0b', '\x08'}) {
-    EXPECT_THAT(Check(std::string(2 << 20, byte), MessageKind::kConvertStreamRequest),
-                Fails(Reason::kTensorTooLarge));
+    EXPECT_THAT(Check(std::string(2 << 20, byte), MessageKind::kConvertStreamRequest), Fails(Reason::kTensorTooLarge));
   }
   EXPECT_THAT(Check("\xff\xff", MessageKind::kConvertRequest), IsOk()) << "the parser's to refuse";
 }

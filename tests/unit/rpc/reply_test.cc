@@ -35,21 +35,20 @@ absl::StatusOr<v1::ConvertResponse> Encode(const Answer& answer, std::uint64_t m
 // Every field of the answer, as generated code writes and reads it.
 TEST(EncodeResponse, IsReadByGeneratedCode) {
   const std::string large(5000, 'L');
-  inference::TensorResult tensor{
-      .metadata = {.name = "δ",
-                   .dtype = "float32",
-                   .shape = {2, 3, 1 << 20},
-                   .strides = {300, 1, -1},
-                   .numel = 6,
-                   .itemsize = 4,
-                   .nbytes = 24,
-                   .device = "cpu"},
-      .receipt = inference::Receipt{.source_dtype = ">f4",
-                                    .numpy_dtype = "float32",
-                                    .dtype_equal = true,
-                                    .byte_order_swapped = true,
-                                    .bools_normalized = true,
-                                    .digest = Digest{std::byte{1}, std::byte{0xFF}}}};
+  inference::TensorResult tensor{.metadata = {.name = "δ",
+                                              .dtype = "float32",
+                                              .shape = {2, 3, 1 << 20},
+                                              .strides = {300, 1, -1},
+                                              .numel = 6,
+                                              .itemsize = 4,
+                                              .nbytes = 24,
+                                              .device = "cpu"},
+                                 .receipt = inference::Receipt{.source_dtype = ">f4",
+                                                               .numpy_dtype = "float32",
+                                                               .dtype_equal = true,
+                                                               .byte_order_swapped = true,
+                                                               .bools_normalized = true,
+                                                               .digest = Digest{std::byte{1}, std::byte{0xFF}}}};
   inference::TensorResult output{.metadata = {.name = "y", .dtype = "bool"},
                                  .elements = inference::TensorElements{.bytes = std::as_bytes(std::span(large))}};
   inference::TensorResult nothing{.metadata = {}, .elements = inference::TensorElements{}};

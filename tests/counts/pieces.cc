@@ -1,0 +1,99 @@
+// Runs one piece of the hot path a hundred times, for callgrind to count its instructions: count_pieces PIECE
+#include <cstdio>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "payload/array_payload.h"
+#include "rpc/reply.h"
+#include "rpc/request_decoder.h"
+#include "tensorferry/v1/tensor_service.pb.h"
+#include "testing/arrays.h"
+#include "testing/byte_buffers.h"
+#include "testing/test_memory.h"
+
+namespace tensorferry {
+namespace {
+
+constexpr int kTimes = 100;
+
+// A piece: called kTimes times; sets itself up when it is made.
+using Piece = std::function<void()>;
+
+Piece WireRead(std::size_t nbytes) {
+  v1::ConvertRequest request;
+  v1::Array& array = *request.add_arrays();
+  array.set_name("x");
+  array.set_dtype("<f4");
+  array.add_shape(static_cast<std::int64_t>(nbytes / 4));
+  array.set_data(std::string(nbytes, 'x'));
+  const auto message = std::make_shared<std::string>(request.SerializeAsString());
+  std::vector<rpc::Bytes> pieces;
+  for (auto rest = std::as_bytes(std::span(*message)); !rest.empty(); rest = rest.subspan(pieces.back().size())) {
+    pieces.push_back(rest.first(std::min<std::size_t>(rest.size(), 65'536)));
+  }
+  const auto decoder = std::make_shared<rpc::RequestDecoder>();
+  return [message, pieces, decoder] {
+    if (!decoder->Decode(pieces, rpc::MessageKind::kConvertRequest).ok()) std::abort();
+  };
+}
+
+Piece Copy(std::string_view dtype, bool digest) {
+  const ArrayHeader header = GoodHeader(dtype, {1 << 14});
+  const auto bytes = std::make_shared<std::vector<std::byte>>(RandomBytes(header.nbytes()));
+  const auto memory = std::make_shared<TestMemory>();
+  return [header, bytes, memory, digest] {
+    ArrayAssembler assembler = ArrayAssembler::Start(header, {.digest = digest}, memory->pool).value();
+    if (!assembler.Append(*bytes).ok()) std::abort();
+    std::move(assembler).Finish();
+  };
+}
+
+Piece Reply() {
+  const auto answer = std::make_shared<rpc::Answer>(rpc::Answer{.request_id = "1"});
+  answer->response.tensors.push_back(
+      {.metadata = {.name = "x",
+                    .dtype = "float32",
+                    .shape = {16, 16},
+                    .strides = {16, 1},
+                    .numel = 256,
+                    .itemsize = 4,
+                    .nbytes = 1024,
+                    .device = "cpu"},
+       .receipt = inference::Receipt{
+           .source_dtype = "<f4", .numpy_dtype = "float32", .dtype_equal = true, .digest = Digest{}}});
+  const auto writer = std::make_shared<rpc::WireWriter>();
+  return [answer, writer] {
+    if (!rpc::EncodeResponse(*answer, 1 << 20, *writer).ok()) std::abort();
+  };
+}
+
+const std::map<std::string, std::function<Piece()>> kPieces = {
+    {"wire_read_64_bytes", [] { return WireRead(64); }},
+    {"wire_read_1_mib", [] { return WireRead(1 << 20); }},
+    {"copy_64_kib", [] { return Copy("<f4", false); }},
+    {"copy_swapped_64_kib", [] { return Copy(">f4", false); }},
+    {"copy_with_digest_64_kib", [] { return Copy("<f4", true); }},
+    {"reply", [] { return Reply(); }},
+};
+
+}  // namespace
+}  // namespace tensorferry
+
+// What callgrind counts; a name that it can be told.
+extern "C" __attribute__((noinline)) void CountedPiece(const tensorferry::Piece& piece) {
+  for (int i = 0; i < tensorferry::kTimes; ++i) piece();
+}
+
+int main(int argc, char** argv) {
+  const auto found = argc == 2 ? tensorferry::kPieces.find(argv[1]) : tensorferry::kPieces.end();
+  if (found == tensorferry::kPieces.end()) {
+    for (const auto& [name, make] : tensorferry::kPieces) std::puts(name.c_str());
+    return argc == 1 ? 0 : 2;
+  }
+  const tensorferry::Piece piece = found->second();
+  for (int i = 0; i < 10; ++i) piece();  // What is set up at the first time does not count.
+  CountedPiece(piece);
+}

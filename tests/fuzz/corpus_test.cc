@@ -1,0 +1,39 @@
+// Every input that the fuzzers were given or kept, once more: without clang, in every build.
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "fuzz/properties.h"
+
+namespace tensorferry::fuzz {
+namespace {
+
+struct Target {
+  std::string name;  // And its corpus' folder.
+  std::string_view (*mistake)(std::string_view);
+};
+
+class Corpus : public testing::TestWithParam<Target> {};
+
+TEST_P(Corpus, HoldsNoMistake) {
+  const auto& [name, mistake] = GetParam();
+  int files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(TENSORFERRY_FUZZ_CORPUS) / name)) {
+    std::ifstream file(entry.path(), std::ios::binary);
+    const std::string input(std::istreambuf_iterator<char>(file), {});
+    EXPECT_EQ(mistake(input), "") << entry.path().filename();
+    ++files;
+  }
+  EXPECT_GT(files, 10);
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, Corpus,
+                         testing::Values(Target{"wire_reader", &WireReaderMistake},
+                                         Target{"npy_header", &NpyHeaderMistake}),
+                         [](const auto& test) { return test.param.name; });
+
+}  // namespace
+}  // namespace tensorferry::fuzz

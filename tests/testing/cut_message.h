@@ -1,0 +1,44 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "rpc/scattered_bytes.h"
+
+namespace tensorferry {
+
+// A message in pieces. Each is an allocation of exactly its size: AddressSanitizer sees what is read beyond it.
+class CutMessage {
+ public:
+  // Pieces of these lengths, as far as the message goes; the rest of it is the last piece.
+  CutMessage(std::string_view message, std::span<const std::size_t> lengths) {
+    for (const std::size_t length : lengths) {
+      const std::string_view piece = message.substr(0, length);
+      Add(piece);
+      message.remove_prefix(piece.size());
+    }
+    Add(message);
+  }
+
+  static CutMessage InSingleBytes(std::string_view message) {
+    return CutMessage(message, std::vector<std::size_t>(message.size(), 1));
+  }
+
+  std::span<const rpc::Bytes> pieces() const { return pieces_; }
+
+ private:
+  void Add(std::string_view piece) {
+    std::byte* const bytes = memory_.emplace_back(std::make_unique<std::byte[]>(piece.size())).get();
+    std::ranges::copy(std::as_bytes(std::span(piece)), bytes);
+    pieces_.emplace_back(bytes, piece.size());
+  }
+
+  std::vector<std::unique_ptr<std::byte[]>> memory_;
+  std::vector<rpc::Bytes> pieces_;
+};
+
+}  // namespace tensorferry

@@ -1,0 +1,143 @@
+// What a message says, read in two ways and compared. Protobuf's own parser is the oracle.
+#pragma once
+
+#include <google/protobuf/stubs/logging.h>
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "rpc/from_proto.h"
+#include "rpc/message_guard.h"
+#include "rpc/request_decoder.h"
+#include "rpc/request_view.h"
+#include "tensorferry/v1/tensor_service.pb.h"
+
+namespace tensorferry {
+
+// What a message was read as; `request` or `chunk` counts, as `part` says.
+struct Reading {
+  Reading(rpc::StreamPart the_part, const rpc::RequestView& the_request, const rpc::ScatteredBytes& the_chunk)
+      : part(the_part), request(the_request), chunk(the_chunk) {}
+  explicit Reading(const rpc::RequestDecoder& decoder) : Reading(decoder.part(), decoder.request(), decoder.chunk()) {}
+
+  rpc::StreamPart part;
+  const rpc::RequestView& request;
+  const rpc::ScatteredBytes& chunk;
+};
+
+// Protobuf's words about what does not parse are not wanted on standard error, thousands of times.
+inline const google::protobuf::LogSilencer protobuf_silencer;
+
+// A message as ParseFromString reads it.
+class ProtobufReading {
+ public:
+  ProtobufReading(const std::string& message, rpc::MessageKind kind) {
+    const bool unary = kind == rpc::MessageKind::kConvertRequest;
+    parses_ = unary ? message_.mutable_request()->ParseFromString(message) : message_.ParseFromString(message);
+    if (message_.has_request()) {
+      part_ = rpc::StreamPart::kRequest;
+      rpc::FromProto(message_.request(), pieces_, request_);
+    } else if (message_.has_chunk()) {
+      part_ = rpc::StreamPart::kChunk;
+      pieces_ = {std::as_bytes(std::span(message_.chunk()))};
+      chunk_ = rpc::ScatteredBytes(pieces_.data(), 0, pieces_[0].size());
+    }
+  }
+  ProtobufReading(const ProtobufReading&) = delete;
+  ProtobufReading& operator=(const ProtobufReading&) = delete;
+
+  bool parses() const { return parses_; }
+  Reading reading() const { return {part_, request_, chunk_}; }
+
+ private:
+  v1::ConvertStreamRequest message_;
+  std::vector<rpc::Bytes> pieces_;
+  bool parses_ = false;
+  rpc::StreamPart part_ = rpc::StreamPart::kNone;
+  rpc::RequestView request_;
+  rpc::ScatteredBytes chunk_;
+};
+
+inline bool Equal(const rpc::ScatteredBytes& a, const rpc::ScatteredBytes& b) {
+  if (a.size() != b.size()) return false;
+  const std::string text = a.First(a.size());
+  const std::size_t half = text.size() / 2;
+  return text == b.First(b.size()) && text.substr(half) == a.Skip(half).First(text.size());
+}
+
+// The first field in which two arrays differ; "": none.
+inline std::string_view Difference(const rpc::ArrayView& a, const rpc::ArrayView& b) {
+  if (a.name != b.name) return "name";
+  if (a.dtype != b.dtype) return "dtype";
+  if (a.shape != b.shape) return "shape";
+  if (a.fortran_order != b.fortran_order) return "fortran_order";
+  if (a.payload != b.payload) return "payload";
+  if (!Equal(a.bytes, b.bytes)) return "bytes";
+  if (a.chunked_nbytes != b.chunked_nbytes) return "chunked_nbytes";
+  return "";
+}
+
+inline std::string_view Difference(const rpc::RequestView& a, const rpc::RequestView& b) {
+  if (a.request_id != b.request_id) return "request_id";
+  if (a.model_name != b.model_name) return "model_name";
+  if (a.model_version != b.model_version) return "model_version";
+  if (a.strict != b.strict) return "strict";
+  if (a.digest != b.digest) return "digest";
+  if (a.return_data != b.return_data) return "return_data";
+  if (a.requested_outputs != b.requested_outputs) return "requested_outputs";
+  if (a.arrays.size() != b.arrays.size()) return "number of arrays";
+  for (std::size_t i = 0; i < a.arrays.size(); ++i) {
+    const std::string_view difference = Difference(a.arrays[i], b.arrays[i]);
+    if (!difference.empty()) return difference;
+  }
+  return "";
+}
+
+inline std::string_view Difference(const Reading& a, const Reading& b) {
+  if (a.part != b.part) return "part";
+  switch (a.part) {
+    case rpc::StreamPart::kNone: return "";
+    case rpc::StreamPart::kRequest: return Difference(a.request, b.request);
+    case rpc::StreamPart::kChunk: return Equal(a.chunk, b.chunk) ? "" : "chunk";
+  }
+  __builtin_unreachable();
+}
+
+// A message read in place, if it can be.
+struct InPlaceReading {
+  InPlaceReading(std::span<const rpc::Bytes> message, rpc::MessageKind kind)
+      : done(kind == rpc::MessageKind::kConvertRequest
+                 ? rpc::ReadConvertRequest(message, scratch, request)
+                 : rpc::ReadStreamRequest(message, scratch, part, request, chunk)) {}
+  InPlaceReading(const InPlaceReading&) = delete;
+  InPlaceReading& operator=(const InPlaceReading&) = delete;
+
+  Reading reading() const { return {part, request, chunk}; }
+
+  rpc::WireScratch scratch;
+  rpc::StreamPart part = rpc::StreamPart::kRequest;
+  rpc::RequestView request;
+  rpc::ScatteredBytes chunk;
+  bool done;
+};
+
+// What is wrong with a message's reading in place, protobuf's being right; "": nothing. A message that is not read in
+// place is not read wrong.
+inline std::string_view Mistake(const InPlaceReading& in_place, const ProtobufReading& expected) {
+  if (!in_place.done) return "";
+  return expected.parses() ? Difference(in_place.reading(), expected.reading()) : "protobuf does not parse it";
+}
+
+// The same of a RequestDecoder, which reads a message if and only if protobuf does.
+inline std::string_view DecoderMistake(std::span<const rpc::Bytes> message, rpc::MessageKind kind,
+                                       const ProtobufReading& expected) {
+  rpc::RequestDecoder decoder;
+  const bool decoded = decoder.Decode(message, kind).ok();
+  if (decoded != expected.parses()) return decoded ? "protobuf does not parse it" : "protobuf parses it";
+  return decoded ? Difference(Reading(decoder), expected.reading()) : "";
+}
+
+}  // namespace tensorferry
