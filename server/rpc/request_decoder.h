@@ -16,6 +16,10 @@ namespace tensorferry::rpc {
 // read a message cannot be told from the result.
 class RequestDecoder {
  public:
+  RequestDecoder() = default;
+  RequestDecoder(const RequestDecoder&) = delete;  // Views may be of its own scratch memory.
+  RequestDecoder& operator=(const RequestDecoder&) = delete;
+
   // Decode a message. part(), request() and chunk() borrow it until the next call.
   // Errors: BAD_CHUNK if it does not parse; those of CheckMetadataSize.
   absl::Status Decode(std::span<const Bytes> message, MessageKind kind);

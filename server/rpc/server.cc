@@ -1,6 +1,7 @@
 #include "rpc/server.h"
 
 #include <fmt/format.h>
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
@@ -29,6 +30,11 @@ void LogForGrpc(gpr_log_func_args* line) {
                      : line->severity == GPR_LOG_SEVERITY_INFO ? spdlog::level::info
                                                                : spdlog::level::debug;
   spdlog::log(level, "grpc: {}", line->message);
+}
+
+// protobuf's, of texts that are not UTF-8: each caller could fill the log with them.
+void LogForProtobuf(google::protobuf::LogLevel, const char*, int, const std::string& message) {
+  spdlog::debug("protobuf: {}", message);
 }
 
 constexpr bool IsUnix(const std::string& address) { return address.starts_with("unix:"); }
@@ -83,6 +89,7 @@ class GrpcServer final : public Server {
 
   absl::Status Listen(const ServerOptions& options) {
     gpr_set_log_function(LogForGrpc);
+    google::protobuf::SetLogHandler(LogForProtobuf);
     // Debian's abseil looks for deadlocks at every lock of gRPC's, for some percent of a small call's time.
     absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
     grpc::EnableDefaultHealthCheckService(false);

@@ -17,7 +17,8 @@ namespace tensorferry::rpc {
 // Short texts that go on from one piece of the message to the next are put together here.
 using WireScratch = std::array<char, 1024>;
 
-// A ConvertRequest. `view` borrows `message` and `scratch`. Takes no memory once `view` has held a request as large.
+// A ConvertRequest. `view` borrows `message` and `scratch`. Takes no memory once `view` has held a request
+// as large, but for shapes of more dimensions than Shape holds inside.
 bool ReadConvertRequest(std::span<const Bytes> message, WireScratch& scratch, RequestView& view);
 
 // A ConvertStreamRequest: sets `part`, and what belongs to it.

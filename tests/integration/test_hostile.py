@@ -169,6 +169,16 @@ def test_garbage_instead_of_a_request(garbage: bytes, server: Server) -> None:
     assert raised.value.code() in {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.INTERNAL}
 
 
+def test_garbage_does_not_fill_the_log() -> None:
+    with Server() as server, connect(server.address) as channel:
+        before = server.log()
+        call = channel.unary_unary("/tensorferry.v1.TensorService/Convert")
+        for garbage in (b"\xff" * 100, b"\x0a\x05\xff\xfe\xfd\xfc\xfb"):
+            with pytest.raises(grpc.RpcError):
+                call(garbage, timeout=TIMEOUT_S)
+        assert server.log() == before
+
+
 @pytest.mark.usefixtures("unharmed")
 @pytest.mark.parametrize("garbage", [b"\xff" * 100, b"\x0a\xff\xff\xff\xff\x0fabc"], ids=["tags", "length"])
 def test_garbage_on_a_stream(garbage: bytes, server: Server) -> None:

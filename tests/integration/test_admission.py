@@ -1,0 +1,85 @@
+"""The memory budget is whole again after any mix of success, refusal, cancellation and vanished clients."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import MIB, TIMEOUT_S, Server, becomes_true, connect_stub
+from tensorferry.v1 import tensor_service_pb2 as pb
+from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
+from wire import array, chunked_parts, converse, convert_stream, convert_unary, request, request_part
+
+BUDGET = 64 * MIB
+
+
+def declared(nbytes: int) -> pb.ConvertRequest:
+    return request(pb.Array(name="x", dtype="|u1", shape=[nbytes], chunked_nbytes=nbytes), return_data=False)
+
+
+def parts_until(stop: int, nbytes: int) -> Iterator[pb.ConvertStreamRequest]:
+    """A request and `stop` of its chunks of 1 MiB."""
+    yield request_part(declared(nbytes))
+    for _ in range(stop):
+        yield pb.ConvertStreamRequest(chunk=bytes(MIB))
+
+
+def succeeds(server: Server, stub: TensorServiceStub, rng: random.Random) -> None:
+    assert convert_unary(stub, request(array("|u1", (3 * MIB,), bytes(3 * MIB)))).refusal is None
+
+
+def is_refused(server: Server, stub: TensorServiceStub, rng: random.Random) -> None:
+    bad = array("|b1", (2 * MIB,), b"\2" * 2 * MIB)
+    assert convert_stream(stub, request(bad, fidelity=pb.FIDELITY_STRICT)).reason == "BOOL_RANGE"
+
+
+def does_not_fit(server: Server, stub: TensorServiceStub, rng: random.Random) -> None:
+    outcome = convert_stream(stub, declared(BUDGET + 1))
+    assert outcome.reason == "TENSOR_TOO_LARGE"
+
+
+def ends_too_early(server: Server, stub: TensorServiceStub, rng: random.Random) -> None:
+    _, ended = converse(stub, parts_until(rng.randrange(20), 30 * MIB))
+    assert ended is not None
+
+
+def is_cancelled(server: Server, stub: TensorServiceStub, rng: random.Random) -> None:
+    responses = stub.ConvertStream(parts_until(rng.randrange(20), 30 * MIB), timeout=TIMEOUT_S)
+    responses.cancel()
+
+
+def is_killed(server: Server, stub: TensorServiceStub, rng: random.Random) -> None:
+    program = [sys.executable, str(Path(__file__).with_name("midstream_client.py")), server.address]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as client:
+        assert client.stdout is not None
+        becomes_true(lambda: client.stdout.readline() == "midstream\n" or client.poll() is not None)
+        client.kill()
+
+
+FATES: list[Callable[[Server, TensorServiceStub, random.Random], None]] = [
+    succeeds,
+    is_refused,
+    does_not_fit,
+    ends_too_early,
+    is_cancelled,
+]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_budget_is_whole_again(seed: int) -> None:
+    rng = random.Random(seed)
+    with Server("--memory-budget", f"{BUDGET}") as server, connect_stub(server.address) as stub:
+        for _ in range(30):
+            rng.choice(FATES)(server, stub, rng)
+        is_killed(server, stub, rng)
+
+        def fits() -> bool:  # What was cut off is noticed a little later.
+            outcomes, ended = converse(stub, chunked_parts(request(array("|u1", (BUDGET,), bytes(BUDGET))), MIB))
+            return ended is None and outcomes[0].refusal is None
+
+        assert becomes_true(fits), "an array as large as the budget does not fit any more"
