@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ import grpc
 import pytest
 
 import oracle
-from harness import MIB, TIMEOUT_S, Server, connect, connect_stub, run_to_exit
+from harness import MIB, REPO_ROOT, TIMEOUT_S, Server, connect, connect_stub, run_to_exit
 from tensorferry.v1 import tensor_service_pb2 as pb
 from wire import array, chunked_parts, converse, convert_unary, request
 
@@ -149,6 +150,16 @@ def test_a_corrupt_model_ends_a_strict_start(tmp_path: Path) -> None:
     ended = run_to_exit("--model", f"broken={corrupt}", "--strict-start")
     assert (ended.returncode, ended.stdout) == (6, "")
     assert "broken" in ended.stderr
+
+
+def test_installed_programs_run(tmp_path: Path) -> None:
+    install = ["cmake", "--install", REPO_ROOT / "build/release", "--prefix", tmp_path]
+    subprocess.run(install, check=True, capture_output=True, timeout=TIMEOUT_S)
+    for command in (["tensorferry-server", "--version"], ["tensorferry", "version"]):
+        program = [tmp_path / "bin" / command[0], command[1]]
+        ran = subprocess.run(program, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
+        assert (ran.returncode, ran.stderr) == (0, "")
+        assert re.search(r"\d+\.\d+\.\d+", ran.stdout)
 
 
 def test_new_connections_are_refused_after_the_end() -> None:
