@@ -13,10 +13,13 @@
 #include <utility>
 
 #include "absl/synchronization/mutex.h"
+#include "base/status.h"
 #include "rpc/call_gate.h"
+#include "rpc/guarded.h"
 #include "rpc/health_service.h"
 #include "rpc/reflection_service.h"
 #include "rpc/tensor_service.h"
+#include "rpc/warm_up.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -66,12 +69,12 @@ class GrpcServer final : public Server {
   GrpcServer(const ServerOptions& options, inference::Pipeline& pipeline, BufferPool& pool)
       : copiers_(options.threads),
         executors_(options.model_threads),
-        tensors_({.pipeline = pipeline,
-                  .pool = pool,
-                  .gate = gate_,
-                  .limits = {.max_tensor_bytes = options.max_tensor_bytes},
-                  .max_message_bytes = options.max_message_bytes},
-                 {.copiers = copiers_, .executors = executors_}, live_),
+        environment_{.pipeline = pipeline,
+                     .pool = pool,
+                     .gate = gate_,
+                     .limits = {.max_tensor_bytes = options.max_tensor_bytes},
+                     .max_message_bytes = options.max_message_bytes},
+        tensors_(environment_, {.copiers = copiers_, .executors = executors_}, live_),
         health_(live_),
         reflection_(live_) {
     health_.Set("", true);
@@ -92,6 +95,9 @@ class GrpcServer final : public Server {
     google::protobuf::SetLogHandler(LogForProtobuf);
     // Debian's abseil looks for deadlocks at every lock of gRPC's, for some percent of a small call's time.
     absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+    if (const absl::Status cold = Guarded([this] { return WarmUp(environment_); }); !cold.ok()) {
+      spdlog::debug("not warmed up: {}", DescribeError(cold).message);  // The limits refuse even a small array.
+    }
     grpc::EnableDefaultHealthCheckService(false);
     grpc::ServerBuilder builder;
     SetTransportOptions(options, builder);
@@ -141,6 +147,7 @@ class GrpcServer final : public Server {
   std::deque<ServingQueue> queues_;
   WorkerPool copiers_;
   WorkerPool executors_;
+  const CallEnvironment environment_;
   TensorService tensors_;
   HealthService health_;
   ReflectionService reflection_;
