@@ -4,6 +4,12 @@
 #include <utility>
 
 namespace tensorferry::rpc {
+namespace {
+
+// A queue that always has something to do counts as idle after so many events: nobody waits longer for idleness.
+constexpr int kPatience = 64;
+
+}  // namespace
 
 thread_local const ServingQueue* ServingQueue::current_ = nullptr;
 
@@ -23,11 +29,17 @@ void ServingQueue::Serve() {
   current_ = this;
   void* tag = nullptr;
   bool ok = false;
-  for (;;) {
+  for (int events = 0;;) {
     const auto deadline = WaitsForIdle() ? gpr_inf_past(GPR_CLOCK_REALTIME) : gpr_inf_future(GPR_CLOCK_REALTIME);
     switch (queue_->AsyncNext(&tag, &ok, deadline)) {
-      case Status::GOT_EVENT: static_cast<Tag*>(tag)->Complete(ok); break;
-      case Status::TIMEOUT: TellIdle(); break;
+      case Status::GOT_EVENT:
+        static_cast<Tag*>(tag)->Complete(ok);
+        if (++events < kPatience) break;
+        [[fallthrough]];
+      case Status::TIMEOUT:
+        events = 0;
+        TellIdle();
+        break;
       case Status::SHUTDOWN: return;
     }
   }

@@ -28,7 +28,8 @@ class ServingQueue {
   grpc::ServerCompletionQueue* get() const { return queue_.get(); }
 
   // `co_await queue.CompleteOrIdle(operation)`: true once the operation is complete, false if first the queue has
-  // nothing else to do; then the operation goes on. On threads of others than the queue false at once.
+  // nothing else to do, or has done much else; then the operation goes on. On threads of others than the queue false at
+  // once.
   class CompletionOrIdle {
    public:
     CompletionOrIdle(ServingQueue& queue, Operation& operation) : queue_(queue), operation_(operation) {}
