@@ -21,12 +21,13 @@ class Decoded {
   const rpc::RequestView& request() const { return decoder_.request(); }
 
  private:
-  Decoded(std::string bytes, rpc::MessageKind kind) : bytes_(std::move(bytes)) {
-    const rpc::Bytes piece = std::as_bytes(std::span(bytes_));
-    if (!decoder_.Decode({&piece, 1}, kind).ok()) std::abort();
+  Decoded(std::string bytes, rpc::MessageKind kind)
+      : bytes_(std::move(bytes)), piece_(std::as_bytes(std::span(bytes_))) {
+    if (!decoder_.Decode({&piece_, 1}, kind).ok()) std::abort();
   }
 
-  std::string bytes_;
+  const std::string bytes_;
+  const rpc::Bytes piece_;  // What is decoded borrows it, too.
   rpc::RequestDecoder decoder_;
 };
 
