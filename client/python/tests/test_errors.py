@@ -73,6 +73,19 @@ def test_status_without_details(
     assert isinstance(caught.value.__cause__, FakeRpcError)
 
 
+class UnsentMessageError(FakeRpcError):
+    """What grpc.aio raises where the connection ends before a message is sent."""
+
+    def details(self) -> str:
+        return "Internal error from Core"
+
+
+def test_a_message_that_cannot_be_sent_is_a_broken_connection() -> None:
+    error = from_rpc_error(UnsentMessageError(grpc.StatusCode.INTERNAL))
+    assert (type(error), error.code) == (TransportError, grpc.StatusCode.UNAVAILABLE)
+    assert "connection" in str(error)
+
+
 def test_refusal_of_a_server_that_drains_is_no_broken_connection() -> None:
     info = error_details_pb2.ErrorInfo(domain="tensorferry", reason="DRAINING")
     assert type(from_rpc_error(refusal(grpc.StatusCode.UNAVAILABLE, info))) is RefusedError

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from tensorferry._receipt import Receipt
 
 _DOMAIN = "tensorferry"
+_UNSENT = (
+    "Internal error from Core"  # grpc.aio's words, with INTERNAL, when a message cannot be sent any more.
+)
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _TRANSPORT_CODES = {
     grpc.StatusCode.UNAVAILABLE,
@@ -102,7 +105,10 @@ def from_rpc_error(error: grpc.RpcError) -> TensorferryError:
     if info.domain != _DOMAIN:
         info.Clear()
     retry_after = retry.retry_delay.ToTimedelta().total_seconds() if retry.HasField("retry_delay") else None
-    return _make(error.code(), error.details() or "", info.reason, info.metadata, retry_after)
+    code, message = error.code(), error.details() or ""
+    if code is grpc.StatusCode.INTERNAL and message == _UNSENT:
+        code, message = grpc.StatusCode.UNAVAILABLE, "the connection was lost while a message was sent"
+    return _make(code, message, info.reason, info.metadata, retry_after)
 
 
 @contextmanager
