@@ -54,7 +54,6 @@ class StopSignals {
 
 inference::TorchPipelineOptions PipelineOptions(const config::Config& config) {
   inference::TorchPipelineOptions options{.strict_start = config.strict_start,
-                                          .model_threads = config.model_threads,
                                           .intra_op_threads = config.intra_op_threads,
                                           .max_tensor_bytes = config.max_tensor_bytes};
   for (const config::ModelFile& model : config.models) options.models.push_back({model.name, model.file});

@@ -73,7 +73,6 @@ struct PipelineResponse {
   Few<TensorResult> tensors;  // One per array, in the same order.
   Few<TensorResult> outputs;  // As requested, else all.
   std::chrono::nanoseconds convert_time{0};
-  std::chrono::nanoseconds queue_time{0};
   std::chrono::nanoseconds compute_time{0};
 };
 

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <semaphore>
 #include <set>
 #include <utility>
 
@@ -86,7 +85,6 @@ class TorchPipeline final : public Pipeline {
  public:
   TorchPipeline(ModelRegistry models, const TorchPipelineOptions& options)
       : models_(std::move(models)),
-        executors_(options.model_threads),
         intra_op_threads_(options.intra_op_threads),
         max_tensor_bytes_(options.max_tensor_bytes) {}
 
@@ -134,7 +132,9 @@ class TorchPipeline final : public Pipeline {
       // What goes back is what was sent, even if the model works in place on its inputs.
       for (NamedTensor& input : inputs) input.tensor = input.tensor.clone();
     }
-    auto run = Execute(*model, std::move(inputs), response);
+    const Clock::time_point start = Clock::now();
+    auto run = model->Run(std::move(inputs));
+    response.compute_time = Clock::now() - start;
     if (!run.ok()) return InModel(call.model_name, run.status());
     TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<NamedTensor> outputs,
                                  Select(model->info(), *std::move(run), call.requested_outputs));
@@ -155,18 +155,6 @@ class TorchPipeline final : public Pipeline {
     }
   }
 
-  absl::StatusOr<std::vector<NamedTensor>> Execute(Model& model, std::vector<NamedTensor> inputs,
-                                                   PipelineResponse& response) {
-    const Clock::time_point queued = Clock::now();
-    executors_.acquire();
-    const Clock::time_point started = Clock::now();
-    auto outputs = model.Run(std::move(inputs));
-    executors_.release();
-    response.queue_time = started - queued;
-    response.compute_time = Clock::now() - started;
-    return outputs;
-  }
-
   absl::StatusOr<TensorResult> ResultOf(const NamedTensor& named, bool with_elements) const {
     TENSORFERRY_ASSIGN_OR_RETURN(TensorMetadata metadata, Describe(named.name, named.tensor));
     if (static_cast<std::uint64_t>(metadata.nbytes) > max_tensor_bytes_) {
@@ -181,7 +169,6 @@ class TorchPipeline final : public Pipeline {
   }
 
   const ModelRegistry models_;
-  std::counting_semaphore<> executors_;
   const int intra_op_threads_;
   const std::uint64_t max_tensor_bytes_;
 };

@@ -20,7 +20,6 @@ struct ModelFile {
 struct TorchPipelineOptions {
   std::vector<ModelFile> models;
   bool strict_start = false;       // A model that cannot be loaded is an error; else it is UNAVAILABLE.
-  int model_threads = 1;           // Model runs at the same time.
   int intra_op_threads = 1;        // Threads of torch inside one operator.
   std::uint64_t max_tensor_bytes;  // Largest output.
 };

@@ -3,7 +3,10 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <memory>
 #include <mutex>
+#include <utility>
+#include <vector>
 
 #include "rpc/operation.h"
 
@@ -75,6 +78,22 @@ class CallSlots {
   LiveCoroutines& live_;
   const std::function<void(CallSlots&)> serve_;
   std::atomic<int> waiting_{0};
+};
+
+// The coroutines of one service.
+class ServiceSlots {
+ public:
+  explicit ServiceSlots(LiveCoroutines& live) : live_(live) {}
+
+  // Serve one more method; see CallSlots.
+  void Serve(std::function<void(CallSlots&)> one_more) {
+    slots_.push_back(std::make_unique<CallSlots>(live_, std::move(one_more)));
+    slots_.back()->Start();
+  }
+
+ private:
+  LiveCoroutines& live_;
+  std::vector<std::unique_ptr<CallSlots>> slots_;
 };
 
 }  // namespace tensorferry::rpc

@@ -98,8 +98,7 @@ absl::StatusOr<Answer> ConvertCall::Finish() && {
   for (Incoming& array : arrays_) arrays.push_back({std::move(array.name), std::move(array.assembler).Finish()});
   TENSORFERRY_ASSIGN_OR_RETURN(inference::PipelineResponse response, pipeline_->Run(call_, std::move(arrays)));
   response.convert_time += copy_time_;
-  response.queue_time += queue_time;
-  return Answer{std::move(request_id_), std::move(response), received_ - start_, std::move(pass_)};
+  return Answer{std::move(request_id_), std::move(response), received_ - start_, queue_time, std::move(pass_)};
 }
 
 }  // namespace tensorferry::rpc

@@ -32,7 +32,8 @@ struct Answer {
   std::string request_id;
   inference::PipelineResponse response;  // convert_time includes the copy of the elements.
   std::chrono::nanoseconds receive_time{0};
-  std::optional<CallGate::Pass> pass{};  // The request is worked on until its answer is sent.
+  std::chrono::nanoseconds queue_time{0};  // Until an executor took the model's inputs.
+  std::optional<CallGate::Pass> pass{};    // The request is worked on until its answer is sent.
 };
 
 // One request on its way through the server: header, bytes, answer. The same for the unary call and the stream.

@@ -44,11 +44,7 @@ class HealthService::Watcher {
 
 void HealthService::Serve(ServingQueue& serving_queue) {
   grpc::ServerCompletionQueue* const queue = serving_queue.get();
-  const auto serve = [this](std::function<void(CallSlots&)> one_more) {
-    slots_.push_back(std::make_unique<CallSlots>(live_, std::move(one_more)));
-    slots_.back()->Start();
-  };
-  serve([this, queue](CallSlots& slots) {
+  slots_.Serve([this, queue](CallSlots& slots) {
     ServeUnary<HealthCheckRequest, HealthCheckResponse>(
         slots,
         [this, queue](auto* context, auto* request, auto* responder, Tag* tag) {
@@ -61,7 +57,7 @@ void HealthService::Serve(ServingQueue& serving_queue) {
                      : grpc::Status::OK;
         });
   });
-  serve([this, queue](CallSlots& slots) { ServeWatch(queue, slots); });
+  slots_.Serve([this, queue](CallSlots& slots) { ServeWatch(queue, slots); });
 }
 
 namespace {

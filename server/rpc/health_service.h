@@ -16,7 +16,7 @@ namespace tensorferry::rpc {
 // Threads: any.
 class HealthService {
  public:
-  explicit HealthService(LiveCoroutines& live) : live_(live) {}
+  explicit HealthService(LiveCoroutines& live) : slots_(live) {}
 
   grpc::Service& service() { return service_; }
 
@@ -36,9 +36,8 @@ class HealthService {
   Status StatusOf(const std::string& name) const;  // SERVICE_UNKNOWN for names that were never set.
   void WakeWatchers();
 
-  LiveCoroutines& live_;
   grpc::health::v1::Health::AsyncService service_;
-  std::vector<std::unique_ptr<CallSlots>> slots_;
+  ServiceSlots slots_;
   mutable std::mutex mutex_;
   std::map<std::string, Status, std::less<>> statuses_;
   std::vector<std::weak_ptr<Watcher>> watchers_;

@@ -69,9 +69,7 @@ ServerReflectionResponse Answer(const ServerReflectionRequest& request) {
 }  // namespace
 
 void ReflectionService::Serve(ServingQueue& queue) {
-  const auto one_more = [this, &queue](CallSlots& slots) { ServeInfo(queue.get(), slots); };
-  slots_.push_back(std::make_unique<CallSlots>(live_, one_more));
-  slots_.back()->Start();
+  slots_.Serve([this, &queue](CallSlots& slots) { ServeInfo(queue.get(), slots); });
 }
 
 Detached ReflectionService::ServeInfo(grpc::ServerCompletionQueue* queue, CallSlots& slots) {

@@ -1,8 +1,5 @@
 #pragma once
 
-#include <memory>
-#include <vector>
-
 #include "grpc/reflection/v1alpha/reflection.grpc.pb.h"
 #include "rpc/call_slots.h"
 #include "rpc/serving_queue.h"
@@ -13,7 +10,7 @@ namespace tensorferry::rpc {
 // runs on threads of its own, which cost every other call a switch between threads.
 class ReflectionService {
  public:
-  explicit ReflectionService(LiveCoroutines& live) : live_(live) {}
+  explicit ReflectionService(LiveCoroutines& live) : slots_(live) {}
 
   grpc::Service& service() { return service_; }
 
@@ -23,9 +20,8 @@ class ReflectionService {
  private:
   Detached ServeInfo(grpc::ServerCompletionQueue* queue, CallSlots& slots);
 
-  LiveCoroutines& live_;
   grpc::reflection::v1alpha::ServerReflection::AsyncService service_;
-  std::vector<std::unique_ptr<CallSlots>> slots_;
+  ServiceSlots slots_;
 };
 
 }  // namespace tensorferry::rpc

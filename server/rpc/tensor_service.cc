@@ -60,13 +60,9 @@ grpc::Status EndOf(std::string_view method, const absl::Status& status) {
 
 void TensorService::Serve(ServingQueue& serving_queue) {
   grpc::ServerCompletionQueue* const queue = serving_queue.get();
-  const auto serve = [this](std::function<void(CallSlots&)> one_more) {
-    slots_.push_back(std::make_unique<CallSlots>(live_, std::move(one_more)));
-    slots_.back()->Start();
-  };
-  serve([this, queue](CallSlots& slots) { ServeConvert(queue, slots); });
-  serve([this, &serving_queue](CallSlots& slots) { ServeConvertStream(serving_queue, slots); });
-  serve([this, queue](CallSlots& slots) {
+  slots_.Serve([this, queue](CallSlots& slots) { ServeConvert(queue, slots); });
+  slots_.Serve([this, &serving_queue](CallSlots& slots) { ServeConvertStream(serving_queue, slots); });
+  slots_.Serve([this, queue](CallSlots& slots) {
     ServeUnary<v1::GetServerInfoRequest, v1::GetServerInfoResponse>(
         slots,
         [this, queue](auto* context, auto* request, auto* responder, Tag* tag) {
@@ -77,7 +73,7 @@ void TensorService::Serve(ServingQueue& serving_queue) {
           return grpc::Status::OK;
         });
   });
-  serve([this, queue](CallSlots& slots) {
+  slots_.Serve([this, queue](CallSlots& slots) {
     ServeUnary<v1::ListModelsRequest, v1::ListModelsResponse>(
         slots,
         [this, queue](auto* context, auto* request, auto* responder, Tag* tag) {

@@ -1,8 +1,5 @@
 #pragma once
 
-#include <memory>
-#include <vector>
-
 #include "rpc/call_slots.h"
 #include "rpc/convert_call.h"
 #include "rpc/serving_queue.h"
@@ -25,7 +22,7 @@ struct Workers {
 class TensorService {
  public:
   TensorService(const CallEnvironment& environment, const Workers& workers, LiveCoroutines& live)
-      : environment_(environment), workers_(workers), live_(live) {}
+      : environment_(environment), workers_(workers), slots_(live) {}
 
   grpc::Service& service() { return service_; }
 
@@ -43,9 +40,8 @@ class TensorService {
 
   const CallEnvironment environment_;
   const Workers workers_;
-  LiveCoroutines& live_;
   Service service_;
-  std::vector<std::unique_ptr<CallSlots>> slots_;
+  ServiceSlots slots_;
 };
 
 }  // namespace tensorferry::rpc
