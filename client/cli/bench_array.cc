@@ -60,14 +60,17 @@ absl::Status BenchArrays::Fill(const std::vector<std::uint64_t>& sizes) {
         fmt::format("--size {}: elements of {} have {} bytes each", BytesText(size), dtype_, itemsize));
   }
   const std::uint64_t largest = std::ranges::max(sizes);
+  std::vector<std::byte> elements;
   try {
-    elements_.resize(largest);
+    elements.resize(largest);
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError(fmt::format("no memory here for {} of elements", BytesText(largest)));
   }
-  FillRandom(elements_);
-  if (!IsBool(dtype_)) return absl::OkStatus();
-  for (std::byte& element : elements_) element &= std::byte{1};  // Others would have to be normalised.
+  FillRandom(elements);
+  if (IsBool(dtype_)) {
+    for (std::byte& element : elements) element &= std::byte{1};  // Others would have to be normalised.
+  }
+  elements_ = std::make_shared<const std::vector<std::byte>>(std::move(elements));
   return absl::OkStatus();
 }
 
@@ -76,7 +79,8 @@ client::Array BenchArrays::Of(std::uint64_t nbytes) const {
   return {.name = input_.name.empty() ? "x" : input_.name,  // A model takes no array without a name.
           .dtype = dtype_,
           .shape = Fit(input_.shape, numel).value_or(std::vector{numel}),
-          .bytes = std::span(elements_).first(nbytes)};
+          .bytes = std::span(*elements_).first(nbytes),
+          .owner = elements_};
 }
 
 }  // namespace tensorferry::cli

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,13 +24,13 @@ class BenchArrays {
   // Errors: INVALID_ARGUMENT for a size that is no whole number of elements, RESOURCE_EXHAUSTED.
   absl::Status Fill(const std::vector<std::uint64_t>& sizes);
 
-  // One dimension, or the input's shape where a number for its first open dimension makes it fit. Borrows this.
+  // One dimension, or the input's shape where a number for its first open dimension makes it fit.
   client::Array Of(std::uint64_t nbytes) const;
 
  private:
   std::string dtype_;
   client::TensorSpec input_;
-  std::vector<std::byte> elements_;
+  std::shared_ptr<const std::vector<std::byte>> elements_;  // For the largest size.
 };
 
 }  // namespace tensorferry::cli

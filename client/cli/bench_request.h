@@ -20,9 +20,7 @@ struct BenchRequestOptions {
 };
 
 // The messages of one request, serialised once and sent any number of times: one, or with kChunks the request and its
-// chunks. No element is copied, but for arrays so small that a slice of their own costs more.
-//
-// Lifetime: the messages refer to `array.bytes`, until the last call that sends them has ended.
+// chunks. `array`: one that owns its elements, so that they are not copied; elements alone, not a .npy file.
 std::vector<grpc::ByteBuffer> MakeBenchRequest(const client::Array& array, const BenchRequestOptions& options);
 
 }  // namespace tensorferry::cli

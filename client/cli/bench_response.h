@@ -6,13 +6,13 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "request.h"
 #include "tensorferry/client/array.h"
 #include "tensorferry/client/response.h"
 
 namespace tensorferry::cli {
 
-// Which message a response travels in.
-enum class Framing : std::uint8_t { kCall, kStream };
+using client::Framing;
 
 // What one message from the server says, as far as a load generator has to know.
 struct BenchMessage {

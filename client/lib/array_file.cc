@@ -19,14 +19,19 @@ std::string NameOf(const std::string& path) {
   return path == "-" ? "stdin" : std::filesystem::path(path).stem().string();
 }
 
+Array Npy(std::string name, FileBytes file) {
+  Array array = Array::Npy(std::move(name), file.bytes);
+  array.owner = std::move(file.memory);
+  return array;
+}
+
 }  // namespace
 
 absl::StatusOr<ArrayFile> ArrayFile::Open(const std::string& path) {
   TENSORFERRY_ASSIGN_OR_RETURN(FileBytes content, LoadFile(path));
   ArrayFile file;
   if (StartsWith(content.bytes, "\x93NUMPY")) {
-    file.arrays_.push_back(Array::Npy(NameOf(path), content.bytes));
-    file.memory_.push_back(std::move(content.memory));
+    file.arrays_.push_back(Npy(NameOf(path), std::move(content)));
     return file;
   }
   // A zip without members is its end record alone.
@@ -35,8 +40,7 @@ absl::StatusOr<ArrayFile> ArrayFile::Open(const std::string& path) {
   }
   TENSORFERRY_ASSIGN_OR_RETURN(NpzContent npz, ReadNpz(content.bytes));
   for (NpzMember& member : npz.arrays) {
-    file.arrays_.push_back(Array::Npy(std::move(member.name), member.npy.bytes));
-    file.memory_.push_back(std::move(member.npy.memory));
+    file.arrays_.push_back(Npy(std::move(member.name), std::move(member.npy)));
   }
   file.skipped_members_ = std::move(npz.skipped);
   return file;

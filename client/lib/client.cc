@@ -17,16 +17,17 @@ namespace {
 
 // Whether request and response surely fit one message each, the response being metadata alone.
 bool FitsUnary(std::span<const Array> arrays, const ConvertOptions& options) {
-  return TotalBytes(arrays) <= kMaxInlineBytes && options.model_name.empty() && !options.return_data;
+  return PlacementOf(arrays) == Placement::kInside && options.model_name.empty() && !options.return_data;
 }
 
 absl::StatusOr<Response> ConvertUnary(Connection& connection, std::span<const Array> arrays,
                                       const ConvertOptions& options) {
-  TENSORFERRY_ASSIGN_OR_RETURN(const PreparedRequest request, PrepareRequest(arrays, options));
+  TENSORFERRY_ASSIGN_OR_RETURN(const PreparedRequest request,
+                               PrepareRequest(arrays, options, Framing::kCall, Placement::kInside));
   grpc::ClientContext context;
   SetTimeout(context, options.timeout);
   v1::ConvertResponse response;
-  TENSORFERRY_RETURN_IF_ERROR(FromGrpc(connection.service().Convert(&context, request.message, &response)));
+  TENSORFERRY_RETURN_IF_ERROR(FromGrpc(connection.Convert(context, request.message, response)));
   return ToResponse(std::move(response));
 }
 

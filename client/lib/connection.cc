@@ -1,6 +1,7 @@
 #include "connection.h"
 
 #include <grpcpp/create_channel.h>
+#include <grpcpp/impl/client_unary_call.h>
 #include <grpcpp/security/credentials.h>
 
 #include <algorithm>
@@ -26,8 +27,23 @@ std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address, const Con
 
 Connection::Connection(const std::string& address, const ConnectOptions& options)
     : channel_(OpenChannel(address, options)),
+      convert_("/tensorferry.v1.TensorService/Convert", grpc::internal::RpcMethod::NORMAL_RPC, channel_),
+      convert_stream_("/tensorferry.v1.TensorService/ConvertStream", grpc::internal::RpcMethod::BIDI_STREAMING,
+                      channel_),
       service_(v1::TensorService::NewStub(channel_)),
       health_(grpc::health::v1::Health::NewStub(channel_)) {}
+
+// What generated stubs do, with another type of request.
+grpc::Status Connection::Convert(grpc::ClientContext& context, const grpc::ByteBuffer& request,
+                                 v1::ConvertResponse& response) {
+  return grpc::internal::BlockingUnaryCall<grpc::ByteBuffer, v1::ConvertResponse>(channel_.get(), convert_, &context,
+                                                                                  request, &response);
+}
+
+std::unique_ptr<Connection::StreamCall> Connection::ConvertStream(grpc::ClientContext& context) {
+  using Factory = grpc::internal::ClientReaderWriterFactory<grpc::ByteBuffer, v1::ConvertStreamResponse>;
+  return std::unique_ptr<StreamCall>(Factory::Create(channel_.get(), convert_stream_, &context));
+}
 
 absl::StatusOr<std::size_t> Connection::ChunkBytes(std::chrono::milliseconds timeout) {
   const std::scoped_lock lock(mutex_);

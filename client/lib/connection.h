@@ -2,6 +2,9 @@
 
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
+#include <grpcpp/impl/rpc_method.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/sync_stream.h>
 
 #include <chrono>
 #include <memory>
@@ -25,11 +28,19 @@ class Connection {
   v1::TensorService::Stub& service() { return *service_; }
   grpc::health::v1::Health::Stub& health() { return *health_; }
 
+  // Convert and ConvertStream as the stub has them, but with requests that are serialised already: their elements are
+  // sent from where they are.
+  using StreamCall = grpc::ClientReaderWriter<grpc::ByteBuffer, v1::ConvertStreamResponse>;
+  grpc::Status Convert(grpc::ClientContext& context, const grpc::ByteBuffer& request, v1::ConvertResponse& response);
+  std::unique_ptr<StreamCall> ConvertStream(grpc::ClientContext& context);
+
   // Bytes per chunk that the server recommends; asked once.
   absl::StatusOr<std::size_t> ChunkBytes(std::chrono::milliseconds timeout);
 
  private:
   const std::shared_ptr<grpc::Channel> channel_;
+  const grpc::internal::RpcMethod convert_;
+  const grpc::internal::RpcMethod convert_stream_;
   const std::unique_ptr<v1::TensorService::Stub> service_;
   const std::unique_ptr<grpc::health::v1::Health::Stub> health_;
   std::mutex mutex_;

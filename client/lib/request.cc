@@ -1,74 +1,96 @@
 #include "request.h"
 
+#include <ranges>
+
 #include "base/status.h"
 #include "elements.h"
+#include "rpc/wire_writer.h"
 
 namespace tensorferry::client {
 namespace {
 
-v1::ConvertRequest StartMessage(const ConvertOptions& options) {
-  v1::ConvertRequest message;
-  message.set_request_id(options.request_id);
-  message.set_model_name(options.model_name);
-  message.set_model_version(options.model_version);
-  message.set_fidelity(options.fidelity == Fidelity::kStrict ? v1::FIDELITY_STRICT : v1::FIDELITY_CONVERT);
-  if (options.digest) message.set_digest(v1::DIGEST_ALGORITHM_XXH3_128);
-  message.set_return_data(options.return_data);
-  message.mutable_requested_outputs()->Add(options.requested_outputs.begin(), options.requested_outputs.end());
-  return message;
+// The numbers of proto/tensorferry/v1/tensor_service.proto stand here as they do there: tests read what is written with
+// protobuf's own parser. Fields are written from the last to the first.
+constexpr int kStreamRequest = 1, kStreamChunk = 2;
+constexpr int kStrict = 2, kXxh3 = 1;
+
+// The array as it is declared where its elements follow in chunks: a .npy file's header becomes fields.
+absl::StatusOr<Array> Declared(const Array& array, Fidelity fidelity) {
+  if (array.form == Array::Form::kElements) return array;
+  TENSORFERRY_ASSIGN_OR_RETURN(const Elements elements, CheckElements(array, fidelity));
+  const Shape& shape = elements.header.shape();
+  return Array{.name = array.name,
+               .dtype = elements.header.source_dtype(),
+               .shape = {shape.begin(), shape.end()},
+               .fortran_order = elements.header.fortran_order(),
+               .bytes = elements.bytes,
+               .owner = array.owner};
 }
 
-void AddInline(const Array& array, v1::ConvertRequest& message) {
-  v1::Array& wire = *message.add_arrays();
-  wire.set_name(array.name);
-  wire.set_dtype(array.dtype);
-  if (array.form == Array::Form::kNpy) return wire.set_npy(array.bytes.data(), array.bytes.size());
-  wire.mutable_shape()->Add(array.shape.begin(), array.shape.end());
-  wire.set_fortran_order(array.fortran_order);
-  wire.set_data(array.bytes.data(), array.bytes.size());
-}
-
-absl::Status AddChunked(const Array& array, Fidelity fidelity, PreparedRequest& request) {
+void WriteArray(rpc::WireWriter& writer, const Array& array, Placement placement) {
+  const std::size_t end = writer.size();
   if (array.form == Array::Form::kNpy) {
-    TENSORFERRY_ASSIGN_OR_RETURN(const Elements elements, CheckElements(array, fidelity));
-    const Shape& shape = elements.header.shape();
-    const Array plain{.name = array.name,
-                      .dtype = elements.header.source_dtype(),
-                      .shape = {shape.begin(), shape.end()},
-                      .fortran_order = elements.header.fortran_order(),
-                      .bytes = elements.bytes};
-    return AddChunked(plain, fidelity, request);
+    writer.OneofBytes(6, array.bytes, array.owner);
+  } else {
+    if (placement == Placement::kInChunks && !array.bytes.empty()) {
+      writer.OneofVarint(7, array.bytes.size());
+    } else {
+      writer.OneofBytes(5, array.bytes, array.owner);
+    }
+    writer.Varint(4, array.fortran_order ? 1 : 0);
+    writer.Packed(3, array.shape);
   }
-  if (array.bytes.empty()) {
-    AddInline(array, request.message);
-    return absl::OkStatus();
-  }
-  AddInline({.name = array.name, .dtype = array.dtype, .shape = array.shape, .fortran_order = array.fortran_order},
-            request.message);
-  request.message.mutable_arrays()->rbegin()->set_chunked_nbytes(array.bytes.size());
-  request.chunked.push_back(array.bytes);
-  return absl::OkStatus();
+  writer.Text(2, array.dtype);
+  writer.Text(1, array.name);
+  writer.Nested(8, end);
+}
+
+void WriteOptions(rpc::WireWriter& writer, const ConvertOptions& options) {
+  for (const std::string& output : std::views::reverse(options.requested_outputs)) writer.RepeatedText(7, output);
+  writer.Varint(6, options.return_data ? 1 : 0);
+  writer.Varint(5, options.digest ? kXxh3 : 0);
+  writer.Varint(4, options.fidelity == Fidelity::kStrict ? kStrict : 0);
+  writer.Text(3, options.model_version);
+  writer.Text(2, options.model_name);
+  writer.Text(1, options.request_id);
+}
+
+grpc::ByteBuffer Encode(std::span<const Array> arrays, const ConvertOptions& options, Framing framing,
+                        Placement placement) {
+  rpc::WireWriter writer;
+  for (const Array& array : std::views::reverse(arrays)) WriteArray(writer, array, placement);
+  WriteOptions(writer, options);
+  if (framing == Framing::kStream) writer.Nested(kStreamRequest, 0);
+  return writer.Finish();
 }
 
 }  // namespace
 
-std::uint64_t TotalBytes(std::span<const Array> arrays) {
+Placement PlacementOf(std::span<const Array> arrays) {
   std::uint64_t total = 0;
   for (const Array& array : arrays) total += array.bytes.size();
-  return total;
+  return total <= kMaxInlineBytes ? Placement::kInside : Placement::kInChunks;
 }
 
-absl::StatusOr<PreparedRequest> PrepareRequest(std::span<const Array> arrays, const ConvertOptions& options) {
-  PreparedRequest request{.message = StartMessage(options), .chunked = {}};
-  const bool inline_all = TotalBytes(arrays) <= kMaxInlineBytes;
-  for (const Array& array : arrays) {
-    if (inline_all) {
-      AddInline(array, request.message);
-    } else {
-      TENSORFERRY_RETURN_IF_ERROR(AddChunked(array, options.fidelity, request));
-    }
+absl::StatusOr<PreparedRequest> PrepareRequest(std::span<const Array> arrays, const ConvertOptions& options,
+                                               Framing framing, Placement placement) {
+  if (placement == Placement::kInside) {
+    return PreparedRequest{.message = Encode(arrays, options, framing, placement), .chunked = {}};
   }
-  return request;
+  std::vector<Array> declared;
+  std::vector<ChunkedElements> chunked;
+  for (const Array& array : arrays) {
+    TENSORFERRY_ASSIGN_OR_RETURN(Array plain, Declared(array, options.fidelity));
+    if (!plain.bytes.empty()) chunked.push_back({plain.bytes, plain.owner});
+    declared.push_back(std::move(plain));
+  }
+  return PreparedRequest{.message = Encode(declared, options, framing, placement), .chunked = std::move(chunked)};
+}
+
+grpc::ByteBuffer ChunkMessage(const ChunkedElements& chunk) {
+  rpc::WireWriter writer;
+  writer.OneofBytes(kStreamChunk, chunk.bytes, chunk.owner);
+  return writer.Finish();
 }
 
 }  // namespace tensorferry::client

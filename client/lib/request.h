@@ -1,14 +1,17 @@
 #pragma once
 
+#include <grpcpp/support/byte_buffer.h>
+
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "tensorferry/client/array.h"
 #include "tensorferry/client/convert_options.h"
-#include "tensorferry/v1/tensor_service.pb.h"
 
 namespace tensorferry::client {
 
@@ -16,18 +19,46 @@ namespace tensorferry::client {
 // default limit.
 inline constexpr std::uint64_t kMaxInlineBytes = 4 * 1024 * 1024;
 
-// A request as it goes over the wire.
-struct PreparedRequest {
-  v1::ConvertRequest message;
-  std::vector<std::span<const std::byte>> chunked;  // Elements that follow it, one array after the other; borrowed.
+// Which message a request or response travels in.
+enum class Framing : std::uint8_t { kCall, kStream };
+
+// Where elements travel.
+enum class Placement : std::uint8_t { kInside, kInChunks };
+
+// Elements that follow the message that declares them; null owner: borrowed.
+struct ChunkedElements {
+  std::span<const std::byte> bytes;
+  std::shared_ptr<const void> owner;
 };
 
-// Bytes of all arrays.
-std::uint64_t TotalBytes(std::span<const Array> arrays);
+// A request as it goes over the wire. Elements with an owner are sent from where they are, others are copied.
+struct PreparedRequest {
+  grpc::ByteBuffer message;
+  std::vector<ChunkedElements> chunked;  // One array after the other.
+};
 
-// With at most kMaxInlineBytes the arrays are copied into the message, for the server to check. Larger ones are
-// declared there and follow in chunks; a .npy file is then checked here, since the server sees its elements only.
+// kInside with at most kMaxInlineBytes of arrays.
+Placement PlacementOf(std::span<const Array> arrays);
+
+// Arrays that travel inside are left for the server to check. Those in chunks are declared in the message; a .npy file
+// is then checked here, since the server sees its elements only.
 // Errors: those of CheckElements.
-absl::StatusOr<PreparedRequest> PrepareRequest(std::span<const Array> arrays, const ConvertOptions& options);
+absl::StatusOr<PreparedRequest> PrepareRequest(std::span<const Array> arrays, const ConvertOptions& options,
+                                               Framing framing, Placement placement);
+
+// The message that carries these bytes of an array.
+grpc::ByteBuffer ChunkMessage(const ChunkedElements& chunk);
+
+// Call `visit` with pieces of at most `chunk_bytes`, in order, until it returns false.
+template <typename Visit>
+void ForEachChunk(std::span<const ChunkedElements> chunked, std::size_t chunk_bytes, Visit&& visit) {
+  for (const ChunkedElements& elements : chunked) {
+    for (std::span<const std::byte> rest = elements.bytes; !rest.empty();) {
+      const auto chunk = rest.first(std::min(rest.size(), chunk_bytes));
+      if (!visit(ChunkedElements{chunk, elements.owner})) return;
+      rest = rest.subspan(chunk.size());
+    }
+  }
+}
 
 }  // namespace tensorferry::client

@@ -20,7 +20,7 @@ Stream::Answer Failed(absl::Status status) {
 Stream::Impl::Impl(std::shared_ptr<Connection> connection, const StreamOptions& options)
     : connection_(std::move(connection)), options_(options) {
   SetTimeout(context_, options.timeout);
-  call_ = connection_->service().ConvertStream(&context_);
+  call_ = connection_->ConvertStream(context_);
   reader_ = std::thread([this] { ReadToEnd(); });
 }
 
@@ -31,7 +31,7 @@ Stream::Impl::~Impl() {
 }
 
 Stream::Answer Stream::Impl::Send(std::span<const Array> arrays, const ConvertOptions& options) {
-  absl::StatusOr<PreparedRequest> request = PrepareRequest(arrays, options);
+  absl::StatusOr<PreparedRequest> request = PrepareRequest(arrays, options, Framing::kStream, PlacementOf(arrays));
   if (!request.ok()) return Failed(std::move(request).status());
   std::size_t chunk_bytes = 0;
   if (!request->chunked.empty()) {
@@ -66,23 +66,17 @@ bool Stream::Impl::IsAnswered(std::uint64_t ordinal) {
 // A Write that fails means that the stream has ended; the reader then learns why and tells all who wait.
 void Stream::Impl::Write(PreparedRequest request, const ConvertOptions& options, std::uint64_t ordinal,
                          std::size_t chunk_bytes) {
-  v1::ConvertStreamRequest part;
-  *part.mutable_request() = std::move(request.message);
-  if (!call_->Write(part)) return;
+  if (!call_->Write(request.message)) return;
   std::uint64_t total = 0;
   std::uint64_t sent = 0;
-  for (const auto& elements : request.chunked) total += elements.size();
-  for (std::span<const std::byte> elements : request.chunked) {
-    while (!elements.empty()) {
-      if (IsAnswered(ordinal)) return;  // Refused: the server expects no more of it.
-      const auto chunk = elements.first(std::min(elements.size(), chunk_bytes));
-      part.set_chunk(chunk.data(), chunk.size());
-      if (!call_->Write(part)) return;
-      elements = elements.subspan(chunk.size());
-      sent += chunk.size();
-      if (options.progress) options.progress(sent, total);
-    }
-  }
+  for (const ChunkedElements& elements : request.chunked) total += elements.bytes.size();
+  ForEachChunk(request.chunked, chunk_bytes, [&](const ChunkedElements& chunk) {
+    if (IsAnswered(ordinal)) return false;  // Refused: the server expects no more of it.
+    if (!call_->Write(ChunkMessage(chunk))) return false;
+    sent += chunk.bytes.size();
+    if (options.progress) options.progress(sent, total);
+    return true;
+  });
 }
 
 absl::Status Stream::Impl::Finish() {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <grpcpp/client_context.h>
-#include <grpcpp/support/sync_stream.h>
 
 #include <condition_variable>
 #include <cstdint>
@@ -42,7 +41,7 @@ class Stream::Impl {
   const std::shared_ptr<Connection> connection_;
   const StreamOptions options_;
   grpc::ClientContext context_;
-  std::unique_ptr<grpc::ClientReaderWriter<v1::ConvertStreamRequest, v1::ConvertStreamResponse>> call_;
+  std::unique_ptr<Connection::StreamCall> call_;
 
   std::mutex mutex_;  // Guards what follows.
   std::condition_variable changed_;

@@ -14,7 +14,8 @@ constexpr unsigned kLengthDelimited = 2;
 // Fewer bytes are copied: a reference costs gRPC more than that.
 constexpr std::size_t kReferenceFrom = 1024;
 
-grpc::Slice Referring(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
+grpc::Slice SliceOf(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
+  if (owner == nullptr) return {bytes.data(), bytes.size()};
   auto* const kept = new std::shared_ptr<const void>(std::move(owner));
   return {const_cast<std::byte*>(bytes.data()), bytes.size(),  // gRPC only reads.
           [](void* owner_pointer) { delete static_cast<std::shared_ptr<const void>*>(owner_pointer); }, kept};
@@ -39,7 +40,10 @@ void WireWriter::OneofVarint(int field, std::uint64_t value) {
 }
 
 void WireWriter::Text(int field, std::string_view text) {
-  if (text.empty()) return;
+  if (!text.empty()) RepeatedText(field, text);
+}
+
+void WireWriter::RepeatedText(int field, std::string_view text) {
   PrependBytes(text.data(), text.size());
   PrependVarint(text.size());
   PrependTag(field, kLengthDelimited);
@@ -61,7 +65,7 @@ void WireWriter::OneofBytes(int field, std::span<const std::byte> bytes, std::sh
   if (bytes.size() < kReferenceFrom) {
     PrependBytes(bytes.data(), bytes.size());
   } else {
-    references_.push_back({written_, bytes, std::move(owner)});
+    references_.push_back({written_, SliceOf(bytes, std::move(owner))});
     referenced_ += bytes.size();
   }
   PrependVarint(bytes.size());
@@ -78,7 +82,7 @@ grpc::ByteBuffer WireWriter::Finish() {
   std::size_t left = written_;
   for (Reference& reference : std::views::reverse(references_)) {
     slices.emplace_back(end - left, left - reference.from_end);
-    slices.push_back(Referring(reference.bytes, std::move(reference.owner)));
+    slices.push_back(std::move(reference.bytes));
     left = reference.from_end;
   }
   if (left > 0) slices.emplace_back(end - left, left);

@@ -29,19 +29,21 @@ class WireWriter {
   void Packed(int field, std::span<const std::int64_t> values);
   void Nested(int field, std::size_t end);  // What was written since size() was `end` is a message of its own.
 
-  // Members of a oneof, written whatever they hold.
+  // Written whatever they hold: elements of a repeated field, members of a oneof.
+  void RepeatedText(int field, std::string_view text);
   void OneofVarint(int field, std::uint64_t value);
+
+  // `owner` lives on until gRPC has sent the message. Null: the bytes are copied.
   void OneofBytes(int field, std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
 
-  // The message. `owner`s live on until gRPC has sent it.
+  // The message.
   grpc::ByteBuffer Finish();
 
  private:
   // Bytes that stand `from_end` bytes of ours before the end.
   struct Reference {
     std::size_t from_end;
-    std::span<const std::byte> bytes;
-    std::shared_ptr<const void> owner;
+    grpc::Slice bytes;
   };
 
   std::byte* Prepend(std::size_t count);

@@ -19,6 +19,12 @@ inline std::string Concatenated(const grpc::ByteBuffer& bytes) {
   return text;
 }
 
+// Whether the message is a piece of its own, and these bytes where they are.
+inline bool RefersTo(const grpc::ByteBuffer& message, const std::byte* bytes) {
+  std::vector<grpc::Slice> slices;
+  return message.Dump(&slices).ok() && slices.size() == 2 && static_cast<const void*>(slices[1].begin()) == bytes;
+}
+
 // What a caller's generated code reads.
 template <typename Message>
 Message Parse(const grpc::ByteBuffer& bytes) {

@@ -7,6 +7,7 @@
 
 #include "bench_request.h"
 #include "fake_server.h"
+#include "owned_bytes.h"
 #include "tensorferry/client/error.h"
 #include "testing/arrays.h"
 #include "testing/status_matchers.h"
@@ -56,7 +57,7 @@ class BenchRunTest : public testing::Test {
       const v1::ConvertRequest request = part.request();
       std::string elements = request.arrays(0).data();
       while (elements.size() < request.arrays(0).chunked_nbytes() && call.Read(&part)) elements += part.chunk();
-      if (elements != AsText(bytes_)) ++spoiled_;
+      if (elements != AsText(array_.bytes)) ++spoiled_;
       ++served_;
       client::Write(call, answer(request));
     }
@@ -73,8 +74,7 @@ class BenchRunTest : public testing::Test {
   std::atomic<std::uint64_t> served_ = 0;
   std::atomic<int> spoiled_ = 0;
   std::atomic<bool> interrupted_ = false;
-  const std::vector<std::byte> bytes_ = RandomBytes(250'000);
-  const client::Array array_{.name = "x", .dtype = "uint8", .shape = {250'000}, .bytes = bytes_};
+  const client::Array array_ = client::OwnedBytes(250'000);
   FakeServer server_;
   std::string address_ = server_.address();
 };
@@ -213,7 +213,7 @@ TEST_F(BenchRunTest, OpensAStreamAgainThatTheServerEnded) {
   server_.on_stream = [&](FakeServer::StreamCall& call) {
     if (++served_ == 3) interrupted_ = true;
     v1::ConvertStreamRequest part;
-    call.Read(&part);
+    if (!call.Read(&part)) return grpc::Status::CANCELLED;  // Of the stream that the interruption cut off.
     client::Write(call, Converted(part.request()));
     call.Read(&part);
     return grpc::Status(grpc::ABORTED, "enough");

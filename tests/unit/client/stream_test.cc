@@ -3,8 +3,10 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <future>
 #include <limits>
+#include <memory>
 #include <ostream>
 
 #include "fake_server.h"
@@ -75,6 +77,32 @@ TEST_F(StreamTest, StopsSendingTheChunksOfARefusedRequest) {
   EXPECT_THAT(stream.Send({}, {.request_id = "2"}).get(), IsOk());
   EXPECT_THAT(stream.Finish(), IsOk());
   EXPECT_LT(received, bytes.size());
+}
+
+TEST_F(StreamTest, SendsElementsThatAreGoneAgainBeforeTheServerReads) {
+  std::promise<void> go;
+  std::vector<std::string> seen;
+  server_.on_stream = [&](FakeServer::StreamCall& call) {
+    go.get_future().wait();
+    for (v1::ConvertStreamRequest part; call.Read(&part);) {
+      seen.push_back(part.request().arrays(0).data());
+      Write(call, AnswerTo(part.request()));
+    }
+    return grpc::Status::OK;
+  };
+  const auto bytes = RandomBytes(10'000);
+  Stream stream = client_.OpenStream();
+  std::vector<std::byte> borrowed = bytes;
+  auto first = stream.Send(std::vector{Array{.name = "x", .dtype = "u1", .shape = {10'000}, .bytes = borrowed}});
+  std::ranges::fill(borrowed, std::byte{0});
+  auto owned = std::make_shared<const std::vector<std::byte>>(bytes);
+  auto second = stream.Send(std::vector{
+      Array{.name = "x", .dtype = "u1", .shape = {10'000}, .bytes = std::span(*owned), .owner = std::move(owned)}});
+  go.set_value();
+  EXPECT_THAT(first.get(), IsOk());
+  EXPECT_THAT(second.get(), IsOk());
+  EXPECT_THAT(stream.Finish(), IsOk());
+  EXPECT_THAT(seen, testing::Each(std::string(AsText(bytes))));
 }
 
 TEST_F(StreamTest, WaitsWhileTooManyRequestsAreUnanswered) {

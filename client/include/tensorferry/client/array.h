@@ -3,9 +3,11 @@
 #include <complex>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -43,7 +45,9 @@ inline constexpr std::string_view kDTypeName<std::complex<double>> = "complex128
 
 // One array to send: a view of the caller's memory. Nothing is checked here; the server refuses what does not fit.
 //
-// Lifetime: borrows `bytes`, which must stay until the call that sends the array returns.
+// Lifetime: borrows `bytes`, which must stay until the call that sends the array returns, and copies them on the way.
+//           With an `owner` they are sent from where they are: gRPC holds on to it for as long as it needs them, which
+//           may be longer than the call where that ends early.
 struct Array {
   enum class Form : std::uint8_t {
     kElements,  // `bytes` are the elements, without gaps.
@@ -56,6 +60,7 @@ struct Array {
   bool fortran_order = false;
   std::span<const std::byte> bytes;
   Form form = Form::kElements;
+  std::shared_ptr<const void> owner = nullptr;  // Keeps `bytes` where they are; null: the caller does.
 
   // An array of C++ values in C order: Array::Of("x", {2, 3}, std::span(values)).
   template <typename T, std::size_t kExtent>
@@ -64,6 +69,16 @@ struct Array {
             .dtype = std::string(kDTypeName<std::remove_cv_t<T>>),
             .shape = std::move(shape),
             .bytes = std::as_bytes(values)};
+  }
+
+  // The same, of values that it takes over: nothing is copied.
+  template <typename T>
+  requires(!std::is_same_v<T, bool>)  // std::vector<bool> is packed.
+      static Array Of(std::string name, std::vector<std::int64_t> shape, std::vector<T>&& values) {
+    auto owner = std::make_shared<const std::vector<T>>(std::move(values));
+    Array array = Of(std::move(name), std::move(shape), std::span(*owner));
+    array.owner = std::move(owner);
+    return array;
   }
 
   // A whole .npy file.

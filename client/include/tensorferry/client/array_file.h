@@ -1,6 +1,5 @@
 #pragma once
 
-#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,7 +12,7 @@ namespace tensorferry::client {
 // The arrays of a .npy or .npz file, told apart by their first bytes.
 //
 // A .npy file is mapped, not read; the members of a .npz file are unpacked into memory and their checksums verified.
-// What stands inside a .npy is left for the server to judge. Lifetime: owns the memory that its arrays borrow.
+// What stands inside a .npy is left for the server to judge. Lifetime: its arrays own their memory.
 class ArrayFile {
  public:
   // `path`: `-` is standard input.
@@ -31,7 +30,6 @@ class ArrayFile {
 
  private:
   ArrayFile() = default;
-  std::vector<std::shared_ptr<const void>> memory_;
   std::vector<Array> arrays_;
   std::vector<std::string> skipped_members_;
 };

@@ -34,8 +34,8 @@ class Client {
 
   // Converts the arrays as one request, and runs a model on them if one is named.
   //
-  // More than 4 MiB of arrays go in chunks, without a second copy of them; returned elements of any size arrive in one
-  // buffer per tensor. The arrays are borrowed until it returns. The response has one tensor per array.
+  // More than 4 MiB of arrays go in chunks; returned elements of any size arrive in one buffer per tensor. The arrays
+  // are borrowed until it returns; with an `Array::owner` they are not copied. The response has one tensor per array.
   absl::StatusOr<Response> Convert(std::span<const Array> arrays, const ConvertOptions& options = {});
 
   // Opens a stream for many requests.
