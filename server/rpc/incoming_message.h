@@ -1,6 +1,7 @@
 #pragma once
 
 #include <grpcpp/support/byte_buffer.h>
+#include <spdlog/spdlog.h>
 
 #include <span>
 #include <vector>
@@ -18,6 +19,7 @@ class IncomingMessage {
   // Errors: those of RequestDecoder::Decode.
   absl::Status Decode(MessageKind kind) {
     bytes.Dump(&slices_).ok();  // Counts references. Nothing to dump: no slices.
+    spdlog::trace("message of {} bytes in {} slices", bytes.Length(), slices_.size());
     pieces_.clear();
     for (const grpc::Slice& slice : slices_) pieces_.push_back(std::as_bytes(std::span(slice.begin(), slice.size())));
     return decoder_.Decode(pieces_, kind);

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import platform
+import re
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
 import pytest
 
 import oracle
-from harness import MIB, TIMEOUT_S, Server, connect_stub
-from wire import array, request
+from harness import MIB, SERVER, TIMEOUT_S, Server, connect_stub
+from tensorferry.v1 import tensor_service_pb2 as pb
+from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
+from wire import array, chunked_parts, request
+
+COPY_COUNTER = SERVER.with_name("libcopy_counter.so")
 
 BATCHES, REQUESTS = 12, 10
 PAGES_OF_16_MIB = 16 * MIB // 4096
@@ -33,3 +40,56 @@ def test_warm_requests_of_16_mib_fault_in_no_pages(dtype: str) -> None:
             faults.append((minor_faults(server) - before) / REQUESTS)
     assert faults[0] > PAGES_OF_16_MIB / 20, "the first ones do"
     assert median(faults) < PAGES_OF_16_MIB / 100
+
+
+class CopyCounter:
+    """Counts the bytes that a server copies within its own memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "copied"
+        self._file.write_bytes(bytes(8))
+        self.environment = {"LD_PRELOAD": str(COPY_COUNTER), "TENSORFERRY_COPY_COUNTER": str(self._file)}
+
+    def bytes(self) -> int:
+        return int.from_bytes(self._file.read_bytes(), "little")
+
+
+def send_in_call(stub: TensorServiceStub, message: pb.ConvertRequest) -> None:
+    stub.Convert(message, timeout=TIMEOUT_S)
+
+
+def send_in_chunks(stub: TensorServiceStub, message: pb.ConvertRequest) -> None:
+    for response in stub.ConvertStream(chunked_parts(message, MIB), timeout=TIMEOUT_S):
+        assert not response.response.HasField("error")
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="copy_counter.c is written for x86-64")
+@pytest.mark.parametrize("return_data", [False, True], ids=["metadata", "returned"])
+@pytest.mark.parametrize("dtype", ["<f4", ">f4"])
+@pytest.mark.parametrize("send", [send_in_call, send_in_chunks])
+def test_each_byte_is_copied_once(
+    send: Callable[[TensorServiceStub, pb.ConvertRequest], None], dtype: str, return_data: bool, tmp_path: Path
+) -> None:
+    numel, times = 4 * MIB, 4
+    message = request(array(dtype, (numel,), oracle.random_bytes(dtype, numel)), return_data=return_data)
+    counter = CopyCounter(tmp_path)
+    with Server(environment=counter.environment) as server, connect_stub(server.address) as stub:
+        send(stub, message)
+        before = counter.bytes()
+        for _ in range(times):
+            send(stub, message)
+        copied = (counter.bytes() - before) / (16 * MIB * times)
+    assert 0.999 < copied < 1.01
+
+
+def test_messages_come_in_few_slices() -> None:
+    """A slice is at least a frame of HTTP/2, of 16 KiB, but for the ends of what was read at once."""
+    numel = 4 * MIB
+    message = request(array("<f4", (numel,), oracle.random_bytes("<f4", numel)), return_data=False)
+    with Server("--log-level", "trace") as server, connect_stub(server.address) as stub:
+        for _ in range(4):
+            stub.Convert(message, timeout=TIMEOUT_S)
+        lines = re.findall(r"message of (\d+) bytes in (\d+) slices", server.log())
+    assert len(lines) == 4
+    for nbytes, slices in lines:
+        assert int(slices) / (int(nbytes) / MIB) < 150
