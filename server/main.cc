@@ -4,11 +4,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <memory>
 #include <string>
 #include <thread>
 #include <variant>
@@ -22,6 +24,7 @@
 #include "config/logging.h"
 #include "config/resolve.h"
 #include "inference/torch_pipeline.h"
+#include "rpc/model_config_text.h"
 #include "rpc/server.h"
 
 namespace tensorferry {
@@ -33,30 +36,53 @@ constexpr std::uint64_t kIdleShare = 4;
 // SIGTERM and SIGINT, taken by the threads that wait for them and by no other.
 class StopSignals {
  public:
+  static constexpr int kInterrupted = 0;
+
   // Before the first thread is started: threads inherit the mask.
   StopSignals() {
     std::signal(SIGPIPE, SIG_IGN);
     sigemptyset(&set_);
     sigaddset(&set_, SIGTERM);
     sigaddset(&set_, SIGINT);
+    sigaddset(&set_, SIGRTMIN);
     pthread_sigmask(SIG_BLOCK, &set_, nullptr);
   }
 
+  // The signal; kInterrupted after Interrupt.
   int Wait() const {
     int signal = 0;
     sigwait(&set_, &signal);
-    return signal;
+    return signal == SIGRTMIN ? kInterrupted : signal;
   }
+
+  // Have a thread that waits go on. Any thread.
+  static void Interrupt() { kill(getpid(), SIGRTMIN); }
 
  private:
   sigset_t set_;
 };
 
-inference::TorchPipelineOptions PipelineOptions(const config::Config& config) {
-  inference::TorchPipelineOptions options{.strict_start = config.strict_start,
-                                          .intra_op_threads = config.intra_op_threads,
-                                          .max_tensor_bytes = config.max_tensor_bytes};
-  for (const config::ModelFile& model : config.models) options.models.push_back({model.name, model.file});
+inference::ModelControl ControlOf(config::ModelControl control) {
+  switch (control) {
+    case config::ModelControl::kNone: return inference::ModelControl::kNone;
+    case config::ModelControl::kExplicit: return inference::ModelControl::kExplicit;
+    case config::ModelControl::kPoll: return inference::ModelControl::kPoll;
+  }
+  __builtin_unreachable();
+}
+
+inference::RepositoryOptions RepositoryOptions(const config::Config& config) {
+  inference::RepositoryOptions options{.folder = config.model_dir,
+                                       .control = ControlOf(config.model_control),
+                                       .load = config.load_model,
+                                       .poll_interval = config.model_poll_interval,
+                                       .strict_start = config.strict_start,
+                                       .loader = {.device = config.device,
+                                                  .model_threads = config.model_threads,
+                                                  .intra_op_threads = config.intra_op_threads,
+                                                  .max_tensor_bytes = config.max_tensor_bytes},
+                                       .read_config = rpc::ReadModelConfig};
+  for (const config::ModelFile& model : config.models) options.files.push_back({model.name, model.file});
   return options;
 }
 
@@ -65,7 +91,6 @@ rpc::ServerOptions ServerOptions(const config::Config& config) {
           .max_message_bytes = config.max_message_bytes,
           .max_tensor_bytes = config.max_tensor_bytes,
           .threads = config.threads,
-          .model_threads = config.model_threads,
           .compression = config.compression,
           .reflection = config.reflection};
 }
@@ -102,19 +127,41 @@ void Drain(const config::Config& config, const StopSignals& signals, rpc::Server
   std::_Exit(static_cast<int>(code));
 }
 
+enum class Loaded { kYes, kNo, kStopped };
+
+// Models may take long to load: a signal ends that, too.
+Loaded LoadModels(inference::Pipeline& pipeline, const StopSignals& signals) {
+  const auto ok = std::make_shared<std::atomic<bool>>(false);  // Outlives a loading that was stopped.
+  pipeline.LoadModels([ok](const absl::Status& status) {
+    *ok = status.ok();
+    StopSignals::Interrupt();
+  });
+  if (signals.Wait() != StopSignals::kInterrupted) return Loaded::kStopped;
+  return *ok ? Loaded::kYes : Loaded::kNo;
+}
+
 ExitCode Serve(const config::Config& config) {
   const StopSignals signals;
-  const auto pipeline = inference::MakeTorchPipeline(PipelineOptions(config));
-  if (!pipeline.ok()) return ExitCode::kModelLoad;  // Logged with its reason where it was loaded.
-
+  inference::PrepareProcess();
   MemoryBudget budget(config.memory_budget);
   BufferPool pool(budget, config.memory_budget / kIdleShare);
   const MemoryUpkeep upkeep(pool, LogBuffers);
+  const auto pipeline = inference::MakeTorchPipeline(RepositoryOptions(config), pool);
+  if (!pipeline.ok()) {
+    spdlog::error("{}", DescribeError(pipeline.status()).message);
+    return ExitCode::kConfiguration;
+  }
   const auto server = rpc::Server::Start(ServerOptions(config), **pipeline, pool);
   if (!server.ok()) {
     spdlog::error("{}", std::string(server.status().message()));
     return ExitCode::kCannotListen;
   }
+  switch (LoadModels(**pipeline, signals)) {
+    case Loaded::kYes: break;
+    case Loaded::kNo: EndProcess(ExitCode::kModelLoad);  // Logged with its reason where it was loaded.
+    case Loaded::kStopped: EndProcess(ExitCode::kOk);
+  }
+  (*server)->AnnounceReady();
   PrintReadyLine((*server)->addresses());
   spdlog::info("serving with a memory budget of {} MiB", budget.limit() >> 20);
 

@@ -88,7 +88,12 @@ BufferPool::~BufferPool() {
 }
 
 absl::StatusOr<AlignedBuffer> BufferPool::Take(std::size_t nbytes) {
-  TENSORFERRY_ASSIGN_OR_RETURN(MemoryBudget::Reservation reservation, budget_.Reserve(nbytes));
+  TENSORFERRY_ASSIGN_OR_RETURN(MemoryBudget::Reservation reservation, Reserve(nbytes));
+  return Take(std::move(reservation));
+}
+
+absl::StatusOr<AlignedBuffer> BufferPool::Take(MemoryBudget::Reservation reservation) {
+  const std::size_t nbytes = reservation.nbytes();
   if (nbytes == 0) return AlignedBuffer();
   const std::size_t size_class = SizeClass(nbytes);
   if (size_class >= kSizeClasses) return NoMemory(nbytes);

@@ -28,6 +28,10 @@ class BufferPool {
   // Errors: those of MemoryBudget::Reserve, and MEMORY_BUDGET if the system has no memory.
   absl::StatusOr<AlignedBuffer> Take(std::size_t nbytes);
 
+  // The same in two steps: admission, and later the memory, of reservation.nbytes() bytes.
+  absl::StatusOr<MemoryBudget::Reservation> Reserve(std::size_t nbytes) { return budget_.Reserve(nbytes); }
+  absl::StatusOr<AlignedBuffer> Take(MemoryBudget::Reservation reservation);
+
   // Give back to the system what was idle all the time since the last call. Returns the bytes.
   std::uint64_t Trim();
 

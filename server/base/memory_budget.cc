@@ -2,12 +2,20 @@
 
 #include <fmt/format.h>
 
+#include <cassert>
+
 #include "base/status.h"
 
 namespace tensorferry {
 
 MemoryBudget::Reservation::~Reservation() {
   if (budget_ != nullptr) budget_->used_.fetch_sub(nbytes_, std::memory_order_relaxed);
+}
+
+void MemoryBudget::Reservation::Merge(Reservation other) {
+  assert(budget_ == nullptr || other.budget_ == nullptr || budget_ == other.budget_);
+  if (budget_ == nullptr) budget_ = other.budget_;
+  nbytes_ += std::exchange(other.nbytes_, 0);
 }
 
 absl::StatusOr<MemoryBudget::Reservation> MemoryBudget::Reserve(std::uint64_t nbytes) {

@@ -28,6 +28,11 @@ class MemoryBudget {
     }
     ~Reservation();
 
+    // Take over what `other` holds, of the same budget.
+    void Merge(Reservation other);
+
+    std::uint64_t nbytes() const { return nbytes_; }
+
    private:
     friend class MemoryBudget;
     Reservation(MemoryBudget* budget, std::uint64_t nbytes) : budget_(budget), nbytes_(nbytes) {}

@@ -16,15 +16,17 @@ namespace {
 
 // What the parser needs to know of a flag.
 struct Syntax {
+  std::string_view name;
   bool takes_value;
   bool repeatable = false;
   bool is_switch = false;
 };
 
 std::optional<Syntax> FindSyntax(std::string_view name) {
-  if (const Setting* setting = FindSetting(name)) return Syntax{true, setting->repeatable, setting->is_switch};
+  if (const Setting* setting = FindSetting(name))
+    return Syntax{setting->flag.name, true, setting->repeatable, setting->is_switch};
   for (const Flag& flag : kOtherFlags) {
-    if (flag.name == name) return Syntax{.takes_value = !flag.value.empty()};
+    if (flag.name == name) return Syntax{.name = flag.name, .takes_value = !flag.value.empty()};
   }
   return std::nullopt;
 }
@@ -61,7 +63,7 @@ absl::StatusOr<RawValues> ParseCommandLine(const std::vector<std::string>& args)
       text = *++arg;
     }
 
-    RawValue& value = values[flag.substr(2)];
+    RawValue& value = values[std::string(syntax->name)];
     value.source = "flag";
     if (!syntax->repeatable) value.texts.clear();
     value.texts.push_back(text);

@@ -12,6 +12,8 @@ namespace tensorferry::config {
 enum class LogLevel : std::uint8_t { kTrace, kDebug, kInfo, kWarning, kError, kOff };
 enum class LogFormat : std::uint8_t { kText, kJson };
 
+enum class ModelControl : std::uint8_t { kNone, kExplicit, kPoll };
+
 // One model file, and the name under which callers know it.
 struct ModelFile {
   std::string name;
@@ -23,8 +25,13 @@ struct ModelFile {
 // What the server runs with. The initialisers are the defaults; settings.cc says how each is named, read and limited.
 struct Config {
   std::vector<std::string> listen = {"127.0.0.1:8001"};  // HOST:PORT or unix:PATH.
+  std::string model_dir;                                 // Empty: none.
   std::vector<ModelFile> models;
+  ModelControl model_control = ModelControl::kNone;
+  std::chrono::milliseconds model_poll_interval{5'000};
+  std::vector<std::string> load_model = {"*"};  // Names, "*" or "none".
   bool strict_start = false;
+  std::string device = "cpu";  // "cpu", "cuda", "cuda:N".
 
   std::uint64_t max_message_bytes = 64ULL << 20;
   std::uint64_t max_tensor_bytes = 8ULL << 30;

@@ -19,12 +19,14 @@ std::string HelpLine(const Flag& flag, std::string_view note) {
 std::string DefaultOf(const Setting& setting, const Config& defaults) {
   if (!setting.computed_default.empty()) return std::string(setting.computed_default);
   const std::vector<std::string> texts = setting.get(defaults);
-  return texts.empty() ? "none" : fmt::format("{}", fmt::join(texts, ","));
+  const std::string joined = fmt::format("{}", fmt::join(texts, ","));
+  return joined.empty() ? "none" : joined;
 }
 
 // A number as it is, else a basic string.
 std::string TomlValue(std::string_view text) {
-  if (text.find_first_not_of("0123456789") == std::string_view::npos) return std::string(text);
+  const bool is_number = !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+  if (is_number) return std::string(text);
   std::string quoted = "\"";
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
@@ -49,8 +51,9 @@ std::string HelpText() {
       "Takes NumPy arrays over gRPC, makes them torch tensors bit by bit, runs models on them.\n"
       "\n";
   for (const Setting& setting : Settings()) {
-    text += HelpLine(setting.flag,
-                     fmt::format("{} [{}]", setting.repeatable ? "; repeatable" : "", DefaultOf(setting, defaults)));
+    const std::string alias = setting.flag.alias.empty() ? "" : fmt::format("; also --{}", setting.flag.alias);
+    text += HelpLine(setting.flag, fmt::format("{}{} [{}]", alias, setting.repeatable ? "; repeatable" : "",
+                                               DefaultOf(setting, defaults)));
   }
   for (const Flag& flag : kOtherFlags) text += HelpLine(flag, "");
   text +=

@@ -60,7 +60,9 @@ EnvironmentValues ReadEnvironment(const Environment& environment) {
   std::map<std::string, Variable, std::less<>> known;
   known.emplace(EnvironmentName(kConfigFlag), Variable{kConfigFlag, false});
   for (const Setting& setting : Settings()) {
-    known.emplace(EnvironmentName(setting.flag.name), Variable{setting.flag.name, setting.repeatable});
+    for (const std::string_view name : {setting.flag.name, setting.flag.alias}) {
+      if (!name.empty()) known.emplace(EnvironmentName(name), Variable{setting.flag.name, setting.repeatable});
+    }
   }
   std::vector<std::string_view> known_names;
   for (const auto& [name, variable] : known) known_names.push_back(name);

@@ -20,6 +20,8 @@ constexpr std::uint64_t kPiB = 1ULL << 50;
 
 constexpr auto kLogLevels = std::to_array<std::string_view>({"trace", "debug", "info", "warning", "error", "off"});
 static_assert(kLogLevels.size() == static_cast<std::size_t>(LogLevel::kOff) + 1);
+constexpr auto kModelControls = std::to_array<std::string_view>({"none", "explicit", "poll"});
+static_assert(kModelControls.size() == static_cast<std::size_t>(ModelControl::kPoll) + 1);
 constexpr auto kLogFormats = std::to_array<std::string_view>({"text", "json"});
 static_assert(kLogFormats.size() == static_cast<std::size_t>(LogFormat::kJson) + 1);
 
@@ -28,6 +30,8 @@ constexpr SizeKind kMemory{.min = kKiB, .max = kPiB};
 constexpr SizeKind kMessage{.min = 64 * kKiB, .max = std::numeric_limits<std::int32_t>::max()};
 constexpr CountKind kThreads{.min = 1, .max = 1024};
 constexpr DurationKind kDrain{.max = std::chrono::hours(24)};
+constexpr DurationKind kInterval{.min = std::chrono::milliseconds(10), .max = std::chrono::hours(24)};
+constexpr ChoiceKind<ModelControl> kControl{.names = {kModelControls}};
 constexpr ChoiceKind<LogLevel> kLevel{.names = {kLogLevels}};
 constexpr ChoiceKind<LogFormat> kFormat{.names = {kLogFormats}};
 
@@ -94,17 +98,26 @@ const std::vector<Setting>& Settings() {
   static const std::vector<Setting> settings = {
       Many({"listen", "ADDRESS", "gRPC address: HOST:PORT, where port 0 is any that is free, or unix:PATH"},
            &Config::listen, AddressKind{}, 1),
-      Many({"model", "NAME=FILE", "TorchScript file to serve under NAME"}, &Config::models, ModelKind{}, 0),
+      One({"model-dir", "FOLDER", "model repository: NAME/VERSION/model.pt, NAME.pt2 and the like", "model-repository"},
+          &Config::model_dir, PathKind{}),
+      Many({"model", "NAME=FILE", "model file to serve under NAME"}, &Config::models, ModelKind{}, 0),
+      One({"model-control", "CONTROL", "none; explicit: callers load and unload; poll: as the repository changes"},
+          &Config::model_control, kControl),
+      One({"model-poll-interval", "TIME", "with poll, how often the repository is looked at"},
+          &Config::model_poll_interval, kInterval),
+      Many({"load-model", "NAME", "model to load; * for all of them, none for none"}, &Config::load_model,
+           LoadModelKind{}, 1),
       One({"strict-start", "on|off", "end the start if a model fails to load, instead of serving the others"},
           &Config::strict_start, SwitchKind{}),
+      One({"device", "DEVICE", "where models run: cpu, cuda or cuda:N"}, &Config::device, DeviceKind{}),
       One({"max-message-bytes", "SIZE", "largest gRPC message, either way"}, &Config::max_message_bytes, kMessage),
       One({"max-tensor-bytes", "SIZE", "largest array or output"}, &Config::max_tensor_bytes, kMemory),
       One({"memory-budget", "SIZE", "all tensors in flight together"}, &Config::memory_budget, kMemory,
           "half of the memory the process may use"),
       One({"threads", "N", "threads that serve calls"}, &Config::threads, kThreads,
           "1 on one or two cores, else the cores the process may use"),
-      One({"model-threads", "N", "threads that run models"}, &Config::model_threads, kThreads,
-          "the cores the process may use"),
+      One({"model-threads", "N", "runs of one model at a time, where its configuration does not say"},
+          &Config::model_threads, kThreads, "the cores the process may use"),
       One({"intra-op-threads", "N", "threads of torch within one operator"}, &Config::intra_op_threads, kThreads),
       One({"drain-delay", "TIME", "after SIGTERM, keep serving as not ready for this long"}, &Config::drain_delay,
           kDrain),
@@ -120,7 +133,9 @@ const std::vector<Setting>& Settings() {
 }
 
 const Setting* FindSetting(std::string_view name) {
-  const auto setting = std::ranges::find(Settings(), name, [](const Setting& each) { return each.flag.name; });
+  const auto setting = std::ranges::find_if(Settings(), [&](const Setting& each) {
+    return each.flag.name == name || (!name.empty() && each.flag.alias == name);
+  });
   return setting == Settings().end() ? nullptr : &*setting;
 }
 

@@ -16,6 +16,7 @@ struct Flag {
   std::string_view name;   // `max-message-bytes`.
   std::string_view value;  // What --help calls its value; empty: it takes none.
   std::string_view help;   // One line.
+  std::string_view alias;  // Another name of it; empty: none.
 };
 
 struct Setting {
@@ -34,7 +35,7 @@ struct Setting {
 // In the order of --help.
 const std::vector<Setting>& Settings();
 
-// Null if there is none of that name.
+// Null if there is none of that name or alias.
 const Setting* FindSetting(std::string_view name);
 
 // Flags that say what to do instead of how. Only `config` has an environment variable too, and none is a key of the

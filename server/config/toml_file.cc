@@ -89,7 +89,7 @@ absl::StatusOr<RawValues> ReadTomlFile(const std::string& path) {
       return absl::InvalidArgumentError(fmt::format("{}: {}: expected a string, an integer or a boolean{}", source,
                                                     name, setting->repeatable ? ", or an array of them" : ""));
     }
-    if (!values.emplace(name, RawValue{.texts = *texts, .source = source}).second) {
+    if (!values.emplace(setting->flag.name, RawValue{.texts = *texts, .source = source}).second) {
       return absl::InvalidArgumentError(fmt::format("{}: {} is given twice", source, name));
     }
   }

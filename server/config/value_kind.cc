@@ -61,6 +61,11 @@ bool IsHost(std::string_view host) {
          (scope.empty() || (scope.size() > 1 && scope.find_first_not_of(kNameCharacters, 1) == std::string_view::npos));
 }
 
+bool IsModelName(std::string_view name) {
+  return !name.empty() && name.size() <= kMaxModelNameBytes &&
+         name.find_first_not_of(kNameCharacters) == std::string_view::npos;
+}
+
 }  // namespace
 
 std::optional<std::uint64_t> SizeKind::Parse(std::string_view text) const {
@@ -78,7 +83,7 @@ std::string SizeKind::Expected() const {
 }
 
 std::optional<std::chrono::milliseconds> DurationKind::Parse(std::string_view text) const {
-  const auto count = Within<std::int64_t>(0, max.count(), ParseWithUnit(text, kTimeUnits));
+  const auto count = Within<std::int64_t>(min.count(), max.count(), ParseWithUnit(text, kTimeUnits));
   return count ? std::optional(std::chrono::milliseconds(*count)) : std::nullopt;
 }
 
@@ -86,7 +91,9 @@ std::string DurationKind::Format(const std::chrono::milliseconds& value) const {
   return value.count() % 1000 == 0 ? fmt::format("{}s", value.count() / 1000) : fmt::format("{}ms", value.count());
 }
 
-std::string DurationKind::Expected() const { return fmt::format("a time from 0s to {}, in ms, s or m", Format(max)); }
+std::string DurationKind::Expected() const {
+  return fmt::format("a time from {} to {}, in ms, s or m", Format(min), Format(max));
+}
 
 std::optional<int> CountKind::Parse(std::string_view text) const { return Within(min, max, ParseNumber(text)); }
 
@@ -124,10 +131,7 @@ std::string AddressKind::Expected() const {
 std::optional<ModelFile> ModelKind::Parse(std::string_view text) const {
   const std::size_t equals = text.find('=');
   const std::string_view name = text.substr(0, equals);
-  if (equals == std::string_view::npos || equals + 1 == text.size() || name.empty() ||
-      name.size() > kMaxModelNameBytes || name.find_first_not_of(kNameCharacters) != std::string_view::npos) {
-    return std::nullopt;
-  }
+  if (equals == std::string_view::npos || equals + 1 == text.size() || !IsModelName(name)) return std::nullopt;
   return ModelFile{.name = std::string(name), .file = std::string(text.substr(equals + 1))};
 }
 
@@ -137,6 +141,30 @@ std::string ModelKind::Expected() const {
   return fmt::format("NAME=FILE, with a NAME of 1 to {} letters, digits, dots, underscores and dashes",
                      kMaxModelNameBytes);
 }
+
+std::optional<std::string> PathKind::Parse(std::string_view text) const { return std::string(text); }
+
+std::string PathKind::Format(const std::string& value) const { return value; }
+
+std::string PathKind::Expected() const { return "a path"; }
+
+std::optional<std::string> LoadModelKind::Parse(std::string_view text) const {
+  return text == "*" || IsModelName(text) ? std::optional(std::string(text)) : std::nullopt;
+}
+
+std::string LoadModelKind::Format(const std::string& value) const { return value; }
+
+std::string LoadModelKind::Expected() const { return "a model's name, * or none"; }
+
+std::optional<std::string> DeviceKind::Parse(std::string_view text) const {
+  constexpr std::string_view kNumbered = "cuda:";
+  const bool numbered = text.starts_with(kNumbered) && Within(0, 127, ParseNumber(text.substr(kNumbered.size())));
+  return text == "cpu" || text == "cuda" || numbered ? std::optional(std::string(text)) : std::nullopt;
+}
+
+std::string DeviceKind::Format(const std::string& value) const { return value; }
+
+std::string DeviceKind::Expected() const { return "cpu, cuda or cuda:N"; }
 
 std::optional<std::size_t> NamesKind::Parse(std::string_view text) const {
   const auto name = std::ranges::find(names, text);

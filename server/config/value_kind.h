@@ -34,7 +34,7 @@ struct SizeKind {
 // Time: `30s`, units ms, s and m.
 struct DurationKind {
   using Value = std::chrono::milliseconds;
-  Value max;
+  Value min{0}, max;
 
   std::optional<Value> Parse(std::string_view text) const;
   std::string Format(const Value& value) const;
@@ -71,6 +71,33 @@ struct AddressKind {
 // `NAME=FILE`.
 struct ModelKind {
   using Value = ModelFile;
+
+  std::optional<Value> Parse(std::string_view text) const;
+  std::string Format(const Value& value) const;
+  std::string Expected() const;
+};
+
+// Of a file or folder.
+struct PathKind {
+  using Value = std::string;
+
+  std::optional<Value> Parse(std::string_view text) const;
+  std::string Format(const Value& value) const;
+  std::string Expected() const;
+};
+
+// A model's name, `*` or `none`.
+struct LoadModelKind {
+  using Value = std::string;
+
+  std::optional<Value> Parse(std::string_view text) const;
+  std::string Format(const Value& value) const;
+  std::string Expected() const;
+};
+
+// `cpu`, `cuda` or `cuda:N`.
+struct DeviceKind {
+  using Value = std::string;
 
   std::optional<Value> Parse(std::string_view text) const;
   std::string Format(const Value& value) const;

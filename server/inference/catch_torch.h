@@ -22,7 +22,7 @@ absl::Status NotEnoughMemory(std::string_view log_text);
 // text. The whole text goes to our log only.
 absl::Status TranslateTorchError(std::string_view text, Reason otherwise);
 
-// absl::StatusOr<T> of a T, and of an absl::StatusOr<T>.
+// absl::StatusOr<T> of a T, and of an absl::StatusOr<T>; an absl::Status stays one.
 template <typename T>
 struct StatusOrOf {
   using Type = absl::StatusOr<T>;
@@ -30,6 +30,10 @@ struct StatusOrOf {
 template <typename T>
 struct StatusOrOf<absl::StatusOr<T>> {
   using Type = absl::StatusOr<T>;
+};
+template <>
+struct StatusOrOf<absl::Status> {
+  using Type = absl::Status;
 };
 
 // Run `call`, turning what libtorch throws into a status. The only place in inference/ that catches.

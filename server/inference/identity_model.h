@@ -10,6 +10,7 @@ namespace tensorferry::inference {
 class IdentityModel final : public Model {
  public:
   const ModelInfo& info() const override { return info_; }
+  bool is_trivial() const override { return true; }
   absl::StatusOr<std::vector<NamedTensor>> Run(std::vector<NamedTensor> inputs) override { return inputs; }
 
  private:

@@ -15,16 +15,23 @@ struct NamedTensor {
   at::Tensor tensor;
 };
 
-// Something that makes tensors of tensors.
+// Something that makes tensors of tensors: a loaded file.
 // Threads: Run may be called on any number of threads at once.
 class Model {
  public:
   virtual ~Model() = default;
 
+  // Platform, inputs and outputs, as far as the file and its configuration tell.
   virtual const ModelInfo& info() const = 0;
 
-  // `inputs` have distinct names, which fit info().inputs.
-  // Errors: OPERATOR_UNSUPPORTED, MODEL_FAILED; nothing is thrown.
+  // Where its inputs must be, and its outputs are.
+  virtual at::Device device() const { return at::kCPU; }
+
+  // Whether a run takes no time to speak of, whatever the inputs.
+  virtual bool is_trivial() const { return false; }
+
+  // `inputs` have distinct names, which fit info().inputs, and are on device().
+  // Errors: OPERATOR_UNSUPPORTED, MODEL_FAILED, MEMORY_BUDGET, INPUT_MISMATCH; nothing is thrown.
   virtual absl::StatusOr<std::vector<NamedTensor>> Run(std::vector<NamedTensor> inputs) = 0;
 };
 

@@ -8,11 +8,12 @@ namespace tensorferry::inference {
 
 enum class ModelState : std::uint8_t { kLoading, kReady, kUnavailable, kUnloading };
 
-// What a model takes or gives. An empty dtype and shape: the model does not say.
+// What a model takes or gives. An empty dtype: the model does not say, and then the shape means nothing either.
 struct TensorSpec {
   std::string name;
   std::string dtype;                // Torch's name without "torch.".
-  std::vector<std::int64_t> shape;  // -1: any size.
+  std::vector<std::int64_t> shape;  // -1: any size. Where requests are batched, the batch comes first.
+  bool optional = false;            // Inputs: may be left out.
 };
 
 // One version of one model, as ListModels shows it.
@@ -25,6 +26,7 @@ struct ModelInfo {
   std::vector<TensorSpec> inputs;   // In the order of the forward arguments. Empty: anything.
   std::vector<TensorSpec> outputs;  // Empty: known only after a run.
   std::string sha256;               // Hex, of the model file. Empty: built in.
+  std::int64_t max_batch_size = 0;  // Rows of the first dimension that one run takes; 0: it is like any other.
 };
 
 }  // namespace tensorferry::inference

@@ -12,21 +12,31 @@
 
 namespace tensorferry::inference {
 
-at::Tensor MakeTensor(ArrayPayload payload) {
-  const ArrayHeader& header = payload.header;
-  const Shape shape = header.shape();
-  const ElementStrides strides = ContiguousStrides(shape, header.fortran_order());
+namespace {
+
+at::Tensor MakeTensor(AlignedBuffer elements, DType dtype, const Shape& shape, bool fortran_order) {
+  const ElementStrides strides = ContiguousStrides(shape, fortran_order);
   const at::IntArrayRef sizes(shape.data(), shape.size());
   const at::IntArrayRef element_strides(strides.data(), strides.size());
-  const auto options = at::TensorOptions().dtype(ToTorch(header.dtype())).device(at::kCPU);
-  if (header.nbytes() == 0) return at::empty_strided(sizes, element_strides, options);  // A blob may not be null.
-
-  void* const data = payload.elements.data();
+  const auto options = at::TensorOptions().dtype(ToTorch(dtype)).device(at::kCPU);
+  void* const data = elements.data();
+  if (data == nullptr) return at::empty_strided(sizes, element_strides, options);  // A blob may not be null.
   return at::for_blob(data, sizes)
       .strides(element_strides)
-      .context(std::move(payload.elements).Release(), AlignedBuffer::GiveBack)
+      .context(std::move(elements).Release(), AlignedBuffer::GiveBack)
       .options(options)
       .make_tensor();
+}
+
+}  // namespace
+
+at::Tensor MakeTensor(ArrayPayload payload) {
+  const ArrayHeader& header = payload.header;
+  return MakeTensor(std::move(payload.elements), header.dtype(), header.shape(), header.fortran_order());
+}
+
+at::Tensor TensorOver(AlignedBuffer elements, DType dtype, const Shape& shape) {
+  return MakeTensor(std::move(elements), dtype, shape, /*fortran_order=*/false);
 }
 
 absl::StatusOr<TensorMetadata> Describe(const std::string& name, const at::Tensor& tensor) {

@@ -6,7 +6,8 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "inference/pipeline.h"
+#include "inference/result.h"
+#include "payload/array_payload.h"
 
 namespace tensorferry::inference {
 
@@ -14,6 +15,9 @@ namespace tensorferry::inference {
 // when the last tensor that shares it is gone. Zero-size arrays get the strides of their shape with each 0 counted
 // as 1.
 at::Tensor MakeTensor(ArrayPayload payload);
+
+// A tensor in C order over memory that holds its elements; takes the memory over.
+at::Tensor TensorOver(AlignedBuffer elements, DType dtype, const Shape& shape);
 
 // What the tensor says of itself.
 // Errors: MODEL_FAILED if no array can hold it: not dense, or of a dtype without a NumPy form.

@@ -1,31 +1,23 @@
 // The pipeline that runs on libtorch. Free of torch's headers, so that main.cc can make one.
 #pragma once
 
-#include <cstdint>
-#include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/buffer_pool.h"
+#include "inference/model_options.h"
 #include "inference/pipeline.h"
 
 namespace tensorferry::inference {
 
-struct ModelFile {
-  std::string name;
-  std::filesystem::path file;  // TorchScript.
-};
+// What is to be done once in a process, before the first thread is started.
+void PrepareProcess();
 
-struct TorchPipelineOptions {
-  std::vector<ModelFile> models;
-  bool strict_start = false;       // A model that cannot be loaded is an error; else it is UNAVAILABLE.
-  int intra_op_threads = 1;        // Threads of torch inside one operator.
-  std::uint64_t max_tensor_bytes;  // Largest output.
-};
-
-// Load the models and make the pipeline.
-// Errors: with strict_start those of LoadTorchScript, with the model's name.
-absl::StatusOr<std::unique_ptr<Pipeline>> MakeTorchPipeline(const TorchPipelineOptions& options);
+// A pipeline whose models are still to be loaded.
+// Lifetime: borrows `pool`.
+// Errors: MODEL_NOT_READY if torch has no such device here.
+absl::StatusOr<std::unique_ptr<Pipeline>> MakeTorchPipeline(const RepositoryOptions& options, BufferPool& pool);
 
 }  // namespace tensorferry::inference

@@ -5,13 +5,13 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "base/status.h"
+#include "inference/tensor_names.h"
 
 namespace tensorferry::inference {
 namespace {
-
-std::string PositionalName(std::size_t index) { return fmt::format("OUTPUT__{}", index); }
 
 bool IsTensor(const c10::TypePtr& type) { return type->isSubtypeOf(*c10::TensorType::get()); }
 
@@ -20,42 +20,77 @@ bool IsOptionalTensor(const c10::TypePtr& type) {
   return optional && IsTensor(optional->getElementType());
 }
 
+bool IsDictionary(const c10::TypePtr& type) {
+  const auto dict = type->cast<c10::DictType>();
+  return dict && IsTensor(dict->getValueType()) && dict->getKeyType()->kind() == c10::TypeKind::StringType;
+}
+
 // The outputs that a return type names; nothing if it is not made of tensors. A list or dictionary names none.
 std::optional<std::vector<TensorSpec>> OutputsOfType(const c10::TypePtr& type) {
   std::vector<TensorSpec> outputs;
   if (IsTensor(type)) {
-    outputs.push_back({.name = PositionalName(0)});
+    outputs.push_back({.name = OutputName(0)});
     return outputs;
   }
   if (const auto tuple = type->cast<c10::TupleType>()) {
     if (!std::ranges::all_of(tuple->elements(), IsTensor)) return std::nullopt;
     for (std::size_t i = 0; i < tuple->elements().size(); ++i) {
-      outputs.push_back({.name = tuple->schema() ? tuple->schema()->arguments()[i].name() : PositionalName(i)});
+      outputs.push_back({.name = tuple->schema() ? tuple->schema()->arguments()[i].name() : OutputName(i)});
     }
     return outputs;
   }
   if (const auto list = type->cast<c10::ListType>(); list && IsTensor(list->getElementType())) return outputs;
-  if (const auto dict = type->cast<c10::DictType>();
-      dict && IsTensor(dict->getValueType()) && dict->getKeyType()->kind() == c10::TypeKind::StringType) {
-    return outputs;
-  }
+  if (IsDictionary(type)) return outputs;
   return std::nullopt;
+}
+
+std::vector<std::string> NamesOf(const std::vector<TensorSpec>& specs) {
+  std::vector<std::string> names;
+  for (const TensorSpec& spec : specs) names.push_back(spec.name);
+  return names;
+}
+
+absl::Status DoesNotFit(std::string_view what, std::size_t configured, std::size_t own) {
+  return MakeError(
+      Reason::kModelNotReady,
+      fmt::format("config.pbtxt has {} {}, but the model {}; their names must be the model's own, or end in "
+                  "__ and the place, or stand in the model's order",
+                  configured, what, own));
 }
 
 }  // namespace
 
-absl::StatusOr<TorchScriptSignature> TorchScriptSignature::Make(const c10::FunctionSchema& forward) {
+absl::StatusOr<TorchScriptSignature> TorchScriptSignature::Make(const c10::FunctionSchema& forward,
+                                                                const ModelConfig& config) {
   TorchScriptSignature signature;
-  for (const c10::Argument& argument : forward.arguments()) {
-    if (&argument == &forward.arguments().front()) continue;  // self
-    if (IsTensor(argument.type()) || IsOptionalTensor(argument.type())) {
-      signature.inputs_.push_back({.name = argument.name()});
+  TENSORFERRY_RETURN_IF_ERROR(signature.ReadArguments(forward));
+  TENSORFERRY_RETURN_IF_ERROR(signature.ReadReturns(forward));
+  TENSORFERRY_RETURN_IF_ERROR(signature.ApplyConfig(config));
+  return signature;
+}
+
+absl::Status TorchScriptSignature::ReadArguments(const c10::FunctionSchema& forward) {
+  arguments_.assign(forward.arguments().begin() + 1, forward.arguments().end());  // Without `self`.
+  if (!arguments_.empty() && IsDictionary(arguments_.front().type()) &&
+      std::all_of(arguments_.begin() + 1, arguments_.end(), [](const auto& other) { return other.default_value(); })) {
+    takes_dictionary_ = true;
+    names_.resize(arguments_.size());
+    return absl::OkStatus();
+  }
+  for (const c10::Argument& argument : arguments_) {
+    const bool takes_array = IsTensor(argument.type()) || IsOptionalTensor(argument.type());
+    if (takes_array) {
+      inputs_.push_back({.name = argument.name(), .optional = argument.default_value().has_value()});
     } else if (!argument.default_value()) {
       return MakeError(Reason::kModelNotReady, fmt::format("forward's argument {} is {}, which no array can fill",
                                                            Quote(argument.name()), argument.type()->str()));
     }
-    signature.arguments_.push_back(argument);
+    names_.push_back(takes_array ? argument.name() : "");
   }
+  return absl::OkStatus();
+}
+
+absl::Status TorchScriptSignature::ReadReturns(const c10::FunctionSchema& forward) {
   const c10::TypePtr& type = forward.returns().front().type();
   auto outputs = OutputsOfType(type);
   if (!outputs) {
@@ -64,41 +99,99 @@ absl::StatusOr<TorchScriptSignature> TorchScriptSignature::Make(const c10::Funct
                                  "can be sent",
                                  type->str()));
   }
-  signature.outputs_ = *std::move(outputs);
-  return signature;
+  outputs_ = *std::move(outputs);
+  return absl::OkStatus();
+}
+
+absl::Status TorchScriptSignature::ApplyConfig(const ModelConfig& config) {
+  const bool batched = config.max_batch_size > 0;
+  if (!config.inputs.empty()) {
+    std::vector<TensorSpec> inputs;
+    for (const ConfiguredTensor& input : config.inputs) inputs.push_back(SpecOf(input, batched));
+    if (!takes_dictionary_) {
+      const auto places = PlacesOf(config.inputs, NamesOf(inputs_));
+      if (!places) return DoesNotFit("inputs", config.inputs.size(), inputs_.size());
+      std::vector<std::string> names(names_.size());
+      for (std::size_t i = 0; i < places->size(); ++i) {
+        const TensorSpec& own = inputs_[(*places)[i]];
+        inputs[i].optional = inputs[i].optional || own.optional;
+        names[static_cast<std::size_t>(std::ranges::find(names_, own.name) - names_.begin())] = inputs[i].name;
+      }
+      names_ = std::move(names);
+    }
+    inputs_ = std::move(inputs);
+  }
+  if (!config.outputs.empty()) {
+    std::vector<TensorSpec> outputs;
+    for (const ConfiguredTensor& output : config.outputs) outputs.push_back(SpecOf(output, batched));
+    if (!outputs_.empty()) {
+      const auto places = PlacesOf(config.outputs, NamesOf(outputs_));
+      if (!places) return DoesNotFit("outputs", config.outputs.size(), outputs_.size());
+      output_places_ = *places;
+    }
+    outputs_ = std::move(outputs);
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<c10::IValue>> TorchScriptSignature::Arguments(std::vector<NamedTensor> inputs) const {
   std::vector<c10::IValue> values;
-  for (const c10::Argument& argument : arguments_) {
-    const auto input = std::ranges::find(inputs, argument.name(), &NamedTensor::name);
+  if (takes_dictionary_) {
+    c10::Dict<std::string, at::Tensor> dictionary;
+    for (NamedTensor& input : inputs) dictionary.insert(input.name, std::move(input.tensor));
+    values.emplace_back(std::move(dictionary));
+    for (std::size_t i = 1; i < arguments_.size(); ++i) values.push_back(*arguments_[i].default_value());
+    return values;
+  }
+  for (std::size_t i = 0; i < arguments_.size(); ++i) {
+    const auto input = names_[i].empty() ? inputs.end() : std::ranges::find(inputs, names_[i], &NamedTensor::name);
     if (input != inputs.end()) {
       values.emplace_back(std::move(input->tensor));
-    } else if (argument.default_value()) {
-      values.push_back(*argument.default_value());
+    } else if (arguments_[i].default_value()) {
+      values.push_back(*arguments_[i].default_value());
     } else {
-      return MakeError(Reason::kInputMismatch, fmt::format("the model's input {} is missing", Quote(argument.name())),
-                       {.field = "arrays", .expected = argument.name()});
+      const std::string& name = names_[i].empty() ? arguments_[i].name() : names_[i];
+      return MakeError(Reason::kInputMismatch, fmt::format("the model's input {} is missing", Quote(name)),
+                       {.field = "arrays", .expected = name});
     }
   }
   return values;
 }
 
 absl::StatusOr<std::vector<NamedTensor>> TorchScriptSignature::Outputs(const c10::IValue& value) const {
-  std::vector<NamedTensor> outputs;
+  std::vector<NamedTensor> own;
   if (value.isTensor()) {
-    outputs.push_back({outputs_.front().name, value.toTensor()});
+    own.push_back({OutputName(0), value.toTensor()});
   } else if (value.isTuple()) {
-    const auto& elements = value.toTupleRef().elements();
-    for (std::size_t i = 0; i < elements.size(); ++i) outputs.push_back({outputs_[i].name, elements[i].toTensor()});
+    for (const c10::IValue& element : value.toTupleRef().elements()) {
+      own.push_back({OutputName(own.size()), element.toTensor()});
+    }
   } else if (value.isTensorList()) {
-    for (const at::Tensor& tensor : value.toTensorVector()) outputs.push_back({PositionalName(outputs.size()), tensor});
+    for (const at::Tensor& tensor : value.toTensorVector()) own.push_back({OutputName(own.size()), tensor});
   } else if (value.isGenericDict()) {
     for (const auto& entry : value.toGenericDict()) {
-      outputs.push_back({entry.key().toStringRef(), entry.value().toTensor()});
+      own.push_back({entry.key().toStringRef(), entry.value().toTensor()});
     }
   } else {
     return MakeError(Reason::kModelFailed, fmt::format("the model returned {} instead of tensors", value.tagKind()));
+  }
+  return Named(std::move(own), /*by_name=*/value.isGenericDict());
+}
+
+// The value's tensors under the names that callers know.
+absl::StatusOr<std::vector<NamedTensor>> TorchScriptSignature::Named(std::vector<NamedTensor> own, bool by_name) const {
+  if (outputs_.empty()) return own;
+  std::vector<NamedTensor> outputs;
+  for (std::size_t i = 0; i < outputs_.size(); ++i) {
+    const std::string& name = outputs_[i].name;
+    const std::size_t place = output_places_.empty() ? i : output_places_[i];
+    const auto source = by_name ? std::ranges::find(own, name, &NamedTensor::name)
+                                : own.begin() + static_cast<std::ptrdiff_t>(std::min(place, own.size()));
+    if (source == own.end()) {
+      return MakeError(Reason::kModelFailed, fmt::format("the model returned {} tensors, and output {} is none of them",
+                                                         own.size(), Quote(name)));
+    }
+    outputs.push_back({name, source->tensor});
   }
   return outputs;
 }

@@ -20,43 +20,56 @@ bool HasOneOrder(const Shape& shape) {
 
 }  // namespace
 
-absl::StatusOr<ArrayAssembler> ArrayAssembler::Start(ArrayHeader header, const Options& options, BufferPool& pool) {
-  TENSORFERRY_ASSIGN_OR_RETURN(AlignedBuffer elements, pool.Take(header.nbytes()));
-  return ArrayAssembler(std::move(header), options, std::move(elements));
-}
+ElementSink::ElementSink(const ArrayHeader& header, const CopyOptions& options, std::byte* destination)
+    : destination_(destination),
+      plan_(PlanDigest(header, options)),
+      digest_(plan_ == DigestPlan::kWhileCopying ? std::make_unique<DigestStream>() : nullptr),
+      copier_(header, options.fidelity, destination, digest_.get()) {}
 
-ArrayAssembler::DigestPlan ArrayAssembler::PlanDigest(const ArrayHeader& header, const Options& options) {
+ElementSink::DigestPlan ElementSink::PlanDigest(const ArrayHeader& header, const CopyOptions& options) {
   if (!options.digest) return DigestPlan::kNone;
   if (header.fortran_order() && !HasOneOrder(header.shape())) return DigestPlan::kOfAllInCOrder;
   return header.nbytes() <= kStaysInCache ? DigestPlan::kOfAll : DigestPlan::kWhileCopying;
 }
 
-ArrayAssembler::ArrayAssembler(ArrayHeader header, const Options& options, AlignedBuffer elements)
-    : header_(std::move(header)),
-      elements_(std::move(elements)),
-      plan_(PlanDigest(header_, options)),
-      digest_(plan_ == DigestPlan::kWhileCopying ? std::make_unique<DigestStream>() : nullptr),
-      copier_(header_, options.fidelity, elements_.data(), digest_.get()) {}
-
-std::optional<Digest> ArrayAssembler::TakeDigest() const {
+std::optional<Digest> ElementSink::TakeDigest(const ArrayHeader& header) const {
   switch (plan_) {
     case DigestPlan::kNone: return std::nullopt;
     case DigestPlan::kWhileCopying: return digest_->Finish();
-    case DigestPlan::kOfAll: return DigestOf({elements_.data(), elements_.size()});
+    case DigestPlan::kOfAll: return DigestOf({destination_, header.nbytes()});
     case DigestPlan::kOfAllInCOrder: {
       DigestStream digest;
-      ForEachRunInCOrder(elements_.data(), header_.shape(), ContiguousStrides(header_.shape(), /*fortran_order=*/true),
-                         Info(header_.dtype()).itemsize, [&](std::span<const std::byte> run) { digest.Update(run); });
+      ForEachRunInCOrder(destination_, header.shape(), ContiguousStrides(header.shape(), /*fortran_order=*/true),
+                         Info(header.dtype()).itemsize, [&](std::span<const std::byte> run) { digest.Update(run); });
       return digest.Finish();
     }
   }
   __builtin_unreachable();
 }
 
-ArrayPayload ArrayAssembler::Finish() && {
+CopiedElements ElementSink::Finish(const ArrayHeader& header) const {
   assert(missing() == 0);
-  const std::optional<Digest> digest = TakeDigest();
-  return {std::move(header_), std::move(elements_), copier_.normalized_bools(), digest};
+  return {.normalized_bools = copier_.normalized_bools(), .digest = TakeDigest(header)};
+}
+
+absl::StatusOr<CopiedElements> CopyElements(const ArrayHeader& header, const CopyOptions& options,
+                                            const ScatteredBytes& elements, std::byte* destination) {
+  ElementSink sink(header, options, destination);
+  TENSORFERRY_RETURN_IF_ERROR(elements.ForEachRun([&](Bytes run) { return sink.Append(run); }));
+  return sink.Finish(header);
+}
+
+absl::StatusOr<ArrayAssembler> ArrayAssembler::Start(ArrayHeader header, const CopyOptions& options, BufferPool& pool) {
+  TENSORFERRY_ASSIGN_OR_RETURN(AlignedBuffer elements, pool.Take(header.nbytes()));
+  return ArrayAssembler(std::move(header), options, std::move(elements));
+}
+
+ArrayAssembler::ArrayAssembler(ArrayHeader header, const CopyOptions& options, AlignedBuffer elements)
+    : header_(std::move(header)), elements_(std::move(elements)), sink_(header_, options, elements_.data()) {}
+
+ArrayPayload ArrayAssembler::Finish() && {
+  CopiedElements copied = sink_.Finish(header_);
+  return {std::move(header_), std::move(elements_), std::move(copied)};
 }
 
 }  // namespace tensorferry

@@ -17,6 +17,7 @@ namespace tensorferry::rpc {
 class AsyncCall {
  public:
   grpc::ServerContext& context() { return *context_; }
+  const grpc::ServerContext& context() const { return *context_; }
 
   Operation arrived;   // Not ok: the server is shut down; nothing more comes.
   Operation done;      // The call is over, or cancelled. Complete after `finished`, always.

@@ -7,33 +7,26 @@
 #include "rpc/request_check.h"
 
 namespace tensorferry::rpc {
-namespace {
 
-inference::PipelineCall PipelineCallOf(const RequestView& request) {
-  return {.model_name = std::string(request.model_name),
-          .model_version = std::string(request.model_version),
-          .requested_outputs = {request.requested_outputs.begin(), request.requested_outputs.end()},
-          .return_data = request.return_data};
+const ArrayHeader& ConvertCall::Incoming::header() const {
+  if (const auto* const assembler = std::get_if<ArrayAssembler>(&array)) return assembler->header();
+  return std::get<inference::WaitingElements>(array).header;
 }
 
-absl::Status Admit(const RequestView& request, const inference::PipelineCall& call,
-                   const inference::Pipeline& pipeline) {
-  Few<std::string_view> names;
-  for (const ArrayView& array : request.arrays) names.push_back(array.name);
-  return pipeline.Admit(call, names);
+std::size_t ConvertCall::Incoming::missing() const {
+  const auto* const assembler = std::get_if<ArrayAssembler>(&array);
+  return assembler == nullptr ? 0 : assembler->missing();
 }
-
-}  // namespace
-
-ConvertCall::ConvertCall(const RequestView& request, CallGate::Pass pass, inference::Pipeline& pipeline)
-    : request_id_(request.request_id), call_(PipelineCallOf(request)), pass_(std::move(pass)), pipeline_(&pipeline) {}
 
 absl::StatusOr<ConvertCall> ConvertCall::Start(const RequestView& request, Chunks chunks,
                                                const CallEnvironment& environment) {
   TENSORFERRY_ASSIGN_OR_RETURN(CallGate::Pass pass, environment.gate.Enter());
   TENSORFERRY_RETURN_IF_ERROR(CheckRequest(request));
   ConvertCall call(request, std::move(pass), environment.pipeline);
-  TENSORFERRY_RETURN_IF_ERROR(Admit(request, call.call_, environment.pipeline));
+  if (!request.model_name.empty()) {
+    TENSORFERRY_ASSIGN_OR_RETURN(call.model_,
+                                 environment.pipeline.FindModel(request.model_name, request.model_version));
+  }
 
   // Every header is checked before memory is taken for the first array.
   const Fidelity fidelity = FidelityOf(request);
@@ -43,20 +36,36 @@ absl::StatusOr<ConvertCall> ConvertCall::Start(const RequestView& request, Chunk
     if (!result.ok()) return InArray(array.name, result.status());
     checked.push_back(*std::move(result));
   }
+  if (call.model_ != nullptr) TENSORFERRY_RETURN_IF_ERROR(call.CheckModel(checked, request));
 
-  TENSORFERRY_RETURN_IF_ERROR(call.CopyAll(std::move(checked), request, environment.pool));
+  TENSORFERRY_RETURN_IF_ERROR(call.TakeIn(std::move(checked), request, environment.pool));
   call.CountCopy(call.start_);
   return call;
 }
 
-absl::Status ConvertCall::CopyAll(Few<CheckedArray> checked, const RequestView& request, BufferPool& pool) {
-  const ArrayAssembler::Options options{.fidelity = FidelityOf(request), .digest = request.digest};
+absl::Status ConvertCall::CheckModel(const Few<CheckedArray>& checked, const RequestView& request) const {
+  Few<inference::InputDeclaration> inputs;
+  for (std::size_t i = 0; i < checked.size(); ++i) inputs.push_back({request.arrays[i].name, &checked[i].header});
+  return model_->Check(inputs, requested_outputs_);
+}
+
+absl::Status ConvertCall::TakeIn(Few<CheckedArray> checked, const RequestView& request, BufferPool& pool) {
+  const CopyOptions options{.fidelity = FidelityOf(request), .digest = request.digest};
+  const bool may_wait = model_ != nullptr && model_->batches();
   for (std::size_t i = 0; i < checked.size(); ++i) {
+    auto& [header, elements, chunked] = checked[i];
     const std::string_view name = request.arrays[i].name;
-    auto assembler = ArrayAssembler::Start(std::move(checked[i].header), options, pool);
+    if (may_wait && !chunked && !header.fortran_order()) {
+      auto reservation = pool.Reserve(header.nbytes());
+      if (!reservation.ok()) return InArray(name, reservation.status());
+      arrays_.push_back({std::string(name),
+                         inference::WaitingElements{std::move(header), options, elements, *std::move(reservation)}});
+      continue;
+    }
+    auto assembler = ArrayAssembler::Start(std::move(header), options, pool);
     if (!assembler.ok()) return InArray(name, assembler.status());
     arrays_.push_back({std::string(name), *std::move(assembler)});
-    if (!checked[i].chunked) TENSORFERRY_RETURN_IF_ERROR(Copy(arrays_.back(), checked[i].elements));
+    if (!chunked) TENSORFERRY_RETURN_IF_ERROR(Copy(arrays_.back(), elements));
   }
   return absl::OkStatus();
 }
@@ -65,13 +74,11 @@ std::optional<std::string_view> ConvertCall::awaited_array() const {
   return awaited_ < arrays_.size() ? std::optional<std::string_view>(arrays_[awaited_].name) : std::nullopt;
 }
 
-std::size_t ConvertCall::missing() const {
-  return awaited_ < arrays_.size() ? arrays_[awaited_].assembler.missing() : 0;
-}
+std::size_t ConvertCall::missing() const { return awaited_ < arrays_.size() ? arrays_[awaited_].missing() : 0; }
 
 std::uint64_t ConvertCall::missing_in_all() const {
   std::uint64_t nbytes = 0;
-  for (const Incoming& array : arrays_) nbytes += array.assembler.missing();
+  for (const Incoming& array : arrays_) nbytes += array.missing();
   return nbytes;
 }
 
@@ -83,22 +90,29 @@ absl::Status ConvertCall::Append(const ScatteredBytes& chunk) {
 }
 
 absl::Status ConvertCall::Copy(Incoming& array, const ScatteredBytes& bytes) {
-  return InArray(array.name, bytes.ForEachRun([&](Bytes run) { return array.assembler.Append(run); }));
+  auto& assembler = std::get<ArrayAssembler>(array.array);
+  return InArray(array.name, bytes.ForEachRun([&](Bytes run) { return assembler.Append(run); }));
 }
 
 void ConvertCall::CountCopy(Clock::time_point start) {
   received_ = Clock::now();
   copy_time_ += received_ - start;
-  while (awaited_ < arrays_.size() && arrays_[awaited_].assembler.missing() == 0) ++awaited_;
+  while (awaited_ < arrays_.size() && arrays_[awaited_].missing() == 0) ++awaited_;
 }
 
 absl::StatusOr<Answer> ConvertCall::Finish() && {
-  const auto queue_time = runs_model() ? Clock::now() - received_ : Clock::duration::zero();
   Few<inference::NamedArray> arrays;
-  for (Incoming& array : arrays_) arrays.push_back({std::move(array.name), std::move(array.assembler).Finish()});
-  TENSORFERRY_ASSIGN_OR_RETURN(inference::PipelineResponse response, pipeline_->Run(call_, std::move(arrays)));
+  for (Incoming& array : arrays_) {
+    arrays.push_back({std::move(array.name), std::get<ArrayAssembler>(std::move(array.array)).Finish()});
+  }
+  TENSORFERRY_ASSIGN_OR_RETURN(inference::PipelineResponse response,
+                               pipeline_->Convert(std::move(arrays), return_data_));
+  return AnswerOf(std::move(response));
+}
+
+Answer ConvertCall::AnswerOf(inference::PipelineResponse response) {
   response.convert_time += copy_time_;
-  return Answer{std::move(request_id_), std::move(response), received_ - start_, queue_time, std::move(pass_)};
+  return Answer{request_id_, std::move(response), received_ - start_, std::move(pass_)};
 }
 
 }  // namespace tensorferry::rpc

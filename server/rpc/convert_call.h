@@ -2,9 +2,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -32,8 +34,7 @@ struct Answer {
   std::string request_id;
   inference::PipelineResponse response;  // convert_time includes the copy of the elements.
   std::chrono::nanoseconds receive_time{0};
-  std::chrono::nanoseconds queue_time{0};  // Until an executor took the model's inputs.
-  std::optional<CallGate::Pass> pass{};    // The request is worked on until its answer is sent.
+  std::optional<CallGate::Pass> pass{};  // The request is worked on until its answer is sent.
 };
 
 // One request on its way through the server: header, bytes, answer. The same for the unary call and the stream.
@@ -42,9 +43,10 @@ class ConvertCall {
   // Whether the elements of an array may follow the request.
   enum class Chunks : bool { kRefused, kAllowed };
 
-  // Check all that the request says, refuse what can be refused, then take memory and copy the elements that are here.
-  // `request` is not needed afterwards.
-  // Errors: DRAINING, and all of docs/errors.md that concern arrays and models; nothing is held then.
+  // Check all that the request says, refuse what can be refused, then take memory and copy the elements that are here;
+  // but those that a model may want in a batch stay in the message, and only their memory is admitted. `request` itself
+  // is not needed afterwards. Errors: DRAINING, and all of docs/errors.md that concern arrays and models; nothing is
+  // held then.
   static absl::StatusOr<ConvertCall> Start(const RequestView& request, Chunks chunks,
                                            const CallEnvironment& environment);
 
@@ -59,30 +61,43 @@ class ConvertCall {
   // Errors: BOOL_RANGE; the call is then of no further use.
   absl::Status Append(const ScatteredBytes& chunk);
 
-  // Whether Finish takes as long as a model does.
-  bool runs_model() const { return !call_.model_name.empty(); }
+  // Whether a model is to run: then ModelCall goes on, else Finish.
+  bool runs_model() const { return model_ != nullptr; }
 
-  // Run the pipeline, once nothing is awaited.
-  // Errors: those of Pipeline::Run.
+  // Make tensors of the arrays, once nothing is awaited.
+  // Errors: those of Pipeline::Convert.
   absl::StatusOr<Answer> Finish() &&;
 
  private:
-  using Clock = std::chrono::steady_clock;
+  friend class ModelCall;
+  using Clock = inference::Clock;
 
   struct Incoming {
     std::string name;
-    ArrayAssembler assembler;
+    std::variant<ArrayAssembler, inference::WaitingElements> array;
+
+    const ArrayHeader& header() const;
+    std::size_t missing() const;
   };
 
-  ConvertCall(const RequestView& request, CallGate::Pass pass, inference::Pipeline& pipeline);
-  absl::Status CopyAll(Few<CheckedArray> checked, const RequestView& request, BufferPool& pool);
+  ConvertCall(const RequestView& request, CallGate::Pass pass, inference::Pipeline& pipeline)
+      : request_id_(request.request_id),
+        return_data_(request.return_data),
+        requested_outputs_(request.requested_outputs.begin(), request.requested_outputs.end()),
+        pass_(std::move(pass)),
+        pipeline_(&pipeline) {}
+  absl::Status CheckModel(const Few<CheckedArray>& checked, const RequestView& request) const;
+  absl::Status TakeIn(Few<CheckedArray> checked, const RequestView& request, BufferPool& pool);
   absl::Status Copy(Incoming& array, const ScatteredBytes& bytes);
   void CountCopy(Clock::time_point start);
+  Answer AnswerOf(inference::PipelineResponse response);
 
   std::string request_id_;
-  inference::PipelineCall call_;
+  bool return_data_;
+  std::vector<std::string> requested_outputs_;
   CallGate::Pass pass_;
   inference::Pipeline* pipeline_;
+  std::shared_ptr<inference::ModelVersion> model_;  // Null: conversion only.
   Few<Incoming> arrays_;
   std::size_t awaited_ = 0;  // Index of the first array that is not complete.
   Clock::time_point start_ = Clock::now();

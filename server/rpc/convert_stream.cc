@@ -29,6 +29,11 @@ std::uint64_t DeclaredChunkBytes(const RequestView& request) {
 
 }  // namespace
 
+StreamReply RefuseInStream(const std::string& request_id, const absl::Status& error) {
+  LogError("ConvertStream", error);
+  return StreamReply::Refusal(request_id, error);
+}
+
 absl::Status ConvertStreamSession::OnMessage(const RequestDecoder& message) {
   assert(!owes_answer());
   switch (message.part()) {
@@ -81,20 +86,14 @@ absl::Status ConvertStreamSession::CountEmptyChunk(const ScatteredBytes& chunk) 
 }
 
 StreamReply ConvertStreamSession::TakeReply() {
-  if (!refusal_.ok()) return Refuse(std::exchange(refusal_, absl::OkStatus()));
+  if (!refusal_.ok()) return RefuseInStream(request_id_, std::exchange(refusal_, absl::OkStatus()));
   absl::StatusOr<StreamReply> reply = Guarded([this] { return Run(); });
-  return reply.ok() ? *std::move(reply) : Refuse(reply.status());
+  return reply.ok() ? *std::move(reply) : RefuseInStream(request_id_, reply.status());
 }
 
 absl::StatusOr<StreamReply> ConvertStreamSession::Run() {
-  ConvertCall call = *std::exchange(call_, std::nullopt);
-  TENSORFERRY_ASSIGN_OR_RETURN(Answer answer, std::move(call).Finish());
+  TENSORFERRY_ASSIGN_OR_RETURN(Answer answer, TakeCall().Finish());
   return StreamReply::Of(std::move(answer), environment_.max_message_bytes, writer_);
-}
-
-StreamReply ConvertStreamSession::Refuse(const absl::Status& error) const {
-  LogError("ConvertStream", error);
-  return StreamReply::Refusal(request_id_, error);
 }
 
 absl::Status ConvertStreamSession::OnEnd() const {

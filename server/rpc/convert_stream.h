@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "rpc/convert_call.h"
@@ -10,6 +11,9 @@
 #include "rpc/request_decoder.h"
 
 namespace tensorferry::rpc {
+
+// Answer a request with an error, and log it.
+StreamReply RefuseInStream(const std::string& request_id, const absl::Status& error);
 
 // The framing of one ConvertStream: which message may come next, what is answered in place, what ends the stream. Knows
 // nothing of gRPC's streams: messages are handed in, and a reply is fetched where one is owed.
@@ -24,11 +28,15 @@ class ConvertStreamSession {
   // Whether the last message completed a request, or spoiled one.
   bool owes_answer() const { return !refusal_.ok() || (call_ && !call_->awaited_array()); }
 
-  // Whether TakeReply will take as long as a model does.
+  // Whether what is owed is what a model makes of the request: then TakeCall gives the request, else TakeReply the
+  // reply.
   bool runs_model() const { return refusal_.ok() && call_ && call_->runs_model(); }
 
   // What is owed: the result, or the refusal.
   StreamReply TakeReply();
+
+  // The request that was completed; its elements may still be in the last message.
+  ConvertCall TakeCall() { return *std::exchange(call_, std::nullopt); }
 
   // The caller has sent its last message.
   // Errors: BAD_CHUNK if chunks were still awaited.
@@ -39,7 +47,6 @@ class ConvertStreamSession {
   absl::Status OnChunk(const ScatteredBytes& chunk);
   absl::Status CountEmptyChunk(const ScatteredBytes& chunk);
   absl::StatusOr<StreamReply> Run();
-  StreamReply Refuse(const absl::Status& error) const;
 
   const CallEnvironment& environment_;
   WireWriter writer_;

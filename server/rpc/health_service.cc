@@ -5,6 +5,7 @@
 
 #include "rpc/async_call.h"
 #include "rpc/unary_handler.h"
+#include "rpc/waker.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -13,34 +14,6 @@ using grpc::health::v1::HealthCheckRequest;
 using grpc::health::v1::HealthCheckResponse;
 
 }  // namespace
-
-// One Watch call, which sleeps until a status changes or its caller goes.
-class HealthService::Watcher {
- public:
-  // To be awaited: complete once Wake is called, or was called since the last time.
-  Operation::Wait Sleep() {
-    const std::lock_guard lock(mutex_);
-    Tag* const tag = woken_.Start();
-    sleeping_ = !std::exchange(missed_, false);
-    if (!sleeping_) tag->Complete(true);
-    return Operation::Wait(woken_);
-  }
-
-  void Wake() {
-    {
-      const std::lock_guard lock(mutex_);
-      missed_ = !sleeping_;
-      if (!std::exchange(sleeping_, false)) return;
-    }
-    woken_.Complete(true);
-  }
-
- private:
-  std::mutex mutex_;
-  Operation woken_;
-  bool sleeping_ = false;
-  bool missed_ = false;
-};
 
 void HealthService::Serve(ServingQueue& serving_queue) {
   grpc::ServerCompletionQueue* const queue = serving_queue.get();
@@ -63,8 +36,7 @@ void HealthService::Serve(ServingQueue& serving_queue) {
 namespace {
 
 // Wakes a watcher at the end of its call. `ended` is complete then, for the watcher to see: only one can await `done`.
-template <typename Watcher>
-Detached WakeAtEnd(Operation& done, std::shared_ptr<Watcher> watcher, Tag* ended) {
+Detached WakeAtEnd(Operation& done, std::shared_ptr<Waker> watcher, Tag* ended) {
   co_await done;
   ended->Complete(true);
   watcher->Wake();
@@ -83,7 +55,7 @@ Detached HealthService::ServeWatch(grpc::ServerCompletionQueue* queue, CallSlots
   do {
     if (!co_await call.Next(expect)) co_return;
     slot.Arrived();
-    const auto watcher = std::make_shared<Watcher>();
+    const auto watcher = std::make_shared<Waker>();
     WakeAtEnd(call.done, watcher, ended.Start());
     {
       const std::lock_guard lock(mutex_);
@@ -108,7 +80,7 @@ Detached HealthService::ServeWatch(grpc::ServerCompletionQueue* queue, CallSlots
 void HealthService::Set(const std::string& name, bool serving) {
   {
     const std::lock_guard lock(mutex_);
-    statuses_[name] = serving ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
+    statuses_[name] = serving && !ended_ ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
   }
   WakeWatchers();
 }
@@ -116,6 +88,7 @@ void HealthService::Set(const std::string& name, bool serving) {
 void HealthService::SetAllNotServing() {
   {
     const std::lock_guard lock(mutex_);
+    ended_ = true;
     for (auto& [name, status] : statuses_) status = HealthCheckResponse::NOT_SERVING;
   }
   WakeWatchers();
@@ -129,7 +102,7 @@ HealthService::Status HealthService::StatusOf(const std::string& name) const {
 
 // Woken without the lock: a watcher goes on on this thread.
 void HealthService::WakeWatchers() {
-  std::vector<std::weak_ptr<Watcher>> watchers;
+  std::vector<std::weak_ptr<Waker>> watchers;
   {
     const std::lock_guard lock(mutex_);
     watchers = watchers_;

@@ -9,6 +9,7 @@
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "rpc/call_slots.h"
 #include "rpc/serving_queue.h"
+#include "rpc/waker.h"
 
 namespace tensorferry::rpc {
 
@@ -25,12 +26,11 @@ class HealthService {
 
   void Set(const std::string& name, bool serving);
 
-  // Nothing is served from now on.
+  // Nothing is served from now on, whatever is set.
   void SetAllNotServing();
 
  private:
   using Status = grpc::health::v1::HealthCheckResponse::ServingStatus;
-  class Watcher;
 
   Detached ServeWatch(grpc::ServerCompletionQueue* queue, CallSlots& slots);
   Status StatusOf(const std::string& name) const;  // SERVICE_UNKNOWN for names that were never set.
@@ -40,7 +40,8 @@ class HealthService {
   ServiceSlots slots_;
   mutable std::mutex mutex_;
   std::map<std::string, Status, std::less<>> statuses_;
-  std::vector<std::weak_ptr<Watcher>> watchers_;
+  bool ended_ = false;
+  std::vector<std::weak_ptr<Waker>> watchers_;  // One for each Watch call.
 };
 
 }  // namespace tensorferry::rpc

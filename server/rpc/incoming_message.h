@@ -4,12 +4,20 @@
 #include <spdlog/spdlog.h>
 
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "rpc/request_decoder.h"
 
 namespace tensorferry::rpc {
+
+// The memory of a message whose elements are still needed, though the next message may have come.
+struct HeldMessage {
+  std::vector<grpc::Slice> slices;
+  std::vector<Bytes> pieces;
+  RequestDecoder::Parsed parsed;
+};
 
 // A message as gRPC hands it over, and what it says. Used for one message after another.
 class IncomingMessage {
@@ -27,6 +35,12 @@ class IncomingMessage {
 
   // What it says; borrows it.
   const RequestDecoder& decoded() const { return decoder_; }
+
+  // Let go of the elements, which stay where they are; of what was decoded only ScatteredBytes go on.
+  HeldMessage Hold() {
+    bytes.Clear();
+    return {std::exchange(slices_, {}), std::exchange(pieces_, {}), decoder_.TakeParsed()};
+  }
 
   // Give its memory back.
   void Clear() {

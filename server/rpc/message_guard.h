@@ -4,7 +4,7 @@
 #include <span>
 
 #include "absl/status/status.h"
-#include "rpc/scattered_bytes.h"
+#include "payload/scattered_bytes.h"
 
 namespace tensorferry::rpc {
 

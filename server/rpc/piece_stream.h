@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <span>
 
-#include "rpc/scattered_bytes.h"
+#include "payload/scattered_bytes.h"
 
 namespace tensorferry::rpc {
 

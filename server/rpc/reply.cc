@@ -72,7 +72,7 @@ void WriteTiming(WireWriter& writer, const Answer& answer) {
     writer.Varint(field, static_cast<std::uint64_t>(time.count()));
   };
   varint(4, answer.response.compute_time);
-  varint(3, answer.queue_time);
+  varint(3, answer.response.queue_time);
   varint(2, answer.response.convert_time);
   varint(1, answer.receive_time);
 }

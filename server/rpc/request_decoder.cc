@@ -13,7 +13,7 @@ absl::Status RequestDecoder::Decode(std::span<const Bytes> message, MessageKind 
   return ReadInPlace(message, kind) ? absl::OkStatus() : Parse(message, kind);
 }
 
-void RequestDecoder::Clear() { parsed_.reset(); }
+void RequestDecoder::Clear() { parsed_.message.reset(); }
 
 bool RequestDecoder::ReadInPlace(std::span<const Bytes> message, MessageKind kind) {
   if (kind == MessageKind::kConvertStreamRequest) return ReadStreamRequest(message, scratch_, part_, request_, chunk_);
@@ -22,10 +22,11 @@ bool RequestDecoder::ReadInPlace(std::span<const Bytes> message, MessageKind kin
 }
 
 absl::Status RequestDecoder::Parse(std::span<const Bytes> message, MessageKind kind) {
-  parsed_ = std::make_unique<v1::ConvertStreamRequest>();
+  parsed_.message = std::make_unique<v1::ConvertStreamRequest>();
+  v1::ConvertStreamRequest& parsed = *parsed_.message;
   google::protobuf::Message& target = kind == MessageKind::kConvertRequest
-                                          ? static_cast<google::protobuf::Message&>(*parsed_->mutable_request())
-                                          : *parsed_;
+                                          ? static_cast<google::protobuf::Message&>(*parsed.mutable_request())
+                                          : parsed;
   PieceStream stream(message);
   if (!target.ParseFromZeroCopyStream(&stream)) {
     std::size_t size = 0;
@@ -34,15 +35,15 @@ absl::Status RequestDecoder::Parse(std::span<const Bytes> message, MessageKind k
                      fmt::format("the message does not parse as {}", target.GetDescriptor()->full_name()),
                      {.field = "message", .actual = fmt::format("{} bytes", size)});
   }
-  switch (parsed_->part_case()) {
+  switch (parsed.part_case()) {
     case v1::ConvertStreamRequest::kRequest:
       part_ = StreamPart::kRequest;
-      FromProto(parsed_->request(), parsed_pieces_, request_);
+      FromProto(parsed.request(), parsed_.pieces, request_);
       break;
     case v1::ConvertStreamRequest::kChunk:
       part_ = StreamPart::kChunk;
-      parsed_pieces_ = {std::as_bytes(std::span(parsed_->chunk()))};
-      chunk_ = ScatteredBytes(parsed_pieces_.data(), 0, parsed_->chunk().size());
+      parsed_.pieces = {std::as_bytes(std::span(parsed.chunk()))};
+      chunk_ = ScatteredBytes(parsed_.pieces.data(), 0, parsed.chunk().size());
       break;
     case v1::ConvertStreamRequest::PART_NOT_SET: part_ = StreamPart::kNone;
   }

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -27,6 +28,13 @@ class RequestDecoder {
   // Give back what a large message took.
   void Clear();
 
+  // What protobuf's parser made of the message, if it was needed; elements that were decoded may be there.
+  struct Parsed {
+    std::unique_ptr<v1::ConvertStreamRequest> message;
+    std::vector<Bytes> pieces;
+  };
+  Parsed TakeParsed() { return std::exchange(parsed_, {}); }
+
   StreamPart part() const { return part_; }  // kRequest after a ConvertRequest.
   const RequestView& request() const { return request_; }
   const ScatteredBytes& chunk() const { return chunk_; }
@@ -39,8 +47,7 @@ class RequestDecoder {
   RequestView request_;
   ScatteredBytes chunk_;
   WireScratch scratch_;
-  std::unique_ptr<v1::ConvertStreamRequest> parsed_;  // If protobuf's parser was needed.
-  std::vector<Bytes> parsed_pieces_;
+  Parsed parsed_;
 };
 
 }  // namespace tensorferry::rpc

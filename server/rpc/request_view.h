@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "payload/scattered_bytes.h"
 #include "payload/shape.h"
-#include "rpc/scattered_bytes.h"
 
 namespace tensorferry::rpc {
 

@@ -24,6 +24,7 @@
 namespace tensorferry::rpc {
 namespace {
 
+constexpr char kServiceName[] = "tensorferry.v1.TensorService";
 constexpr int kMaxStreamsPerConnection = 100;
 constexpr int kThreadsPerQueue = 2;
 
@@ -68,23 +69,21 @@ class GrpcServer final : public Server {
  public:
   GrpcServer(const ServerOptions& options, inference::Pipeline& pipeline, BufferPool& pool)
       : copiers_(options.threads),
-        executors_(options.model_threads),
         environment_{.pipeline = pipeline,
                      .pool = pool,
                      .gate = gate_,
                      .limits = {.max_tensor_bytes = options.max_tensor_bytes},
                      .max_message_bytes = options.max_message_bytes},
-        tensors_(environment_, {.copiers = copiers_, .executors = executors_}, live_),
+        tensors_(environment_, copiers_, live_),
         health_(live_),
         reflection_(live_) {
     health_.Set("", true);
-    health_.Set("tensorferry.v1.TensorService", true);
-    for (const inference::ModelInfo& model : pipeline.Models()) {
-      health_.Set("model:" + model.name, model.state == inference::ModelState::kReady);
-    }
+    health_.Set(kServiceName, false);
+    pipeline.ObserveModels([this](const std::string& name, bool ready) { health_.Set("model:" + name, ready); });
   }
 
   ~GrpcServer() override {
+    environment_.pipeline.ObserveModels(nullptr);
     if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now());
     live_.WaitForNone();
     for (ServingQueue& queue : queues_) queue.Stop();
@@ -129,6 +128,8 @@ class GrpcServer final : public Server {
 
   const std::vector<std::string>& addresses() const override { return addresses_; }
 
+  void AnnounceReady() override { health_.Set(kServiceName, true); }
+
   void AnnounceStop() override { health_.SetAllNotServing(); }
 
   bool Stop(std::chrono::steady_clock::time_point deadline) override {
@@ -146,7 +147,6 @@ class GrpcServer final : public Server {
   LiveCoroutines live_;
   std::deque<ServingQueue> queues_;
   WorkerPool copiers_;
-  WorkerPool executors_;
   const CallEnvironment environment_;
   TensorService tensors_;
   HealthService health_;

@@ -17,7 +17,6 @@ struct ServerOptions {
   std::uint64_t max_message_bytes = 64 << 20;
   std::uint64_t max_tensor_bytes = std::uint64_t{8} << 30;
   int threads = 1;           // Serve the completion queues, two threads each.
-  int model_threads = 1;     // Models that run at the same time.
   bool compression = false;  // Take compressed requests.
   bool reflection = true;
 };
@@ -25,8 +24,9 @@ struct ServerOptions {
 // The gRPC side of the process: TensorService, health and reflection on every address.
 class Server {
  public:
-  // Serves from the moment it returns. Borrows `pipeline` and `pool`, which outlive the server.
-  // Errors: UNAVAILABLE without a reason if an address cannot be listened on; the message says which.
+  // Serves from the moment it returns; health says NOT_SERVING until AnnounceReady. Borrows `pipeline` and `pool`,
+  // which outlive the server. Errors: UNAVAILABLE without a reason if an address cannot be listened on; the message
+  // says which.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options, inference::Pipeline& pipeline,
                                                        BufferPool& pool);
   virtual ~Server() = default;
@@ -34,7 +34,10 @@ class Server {
   // As in options.listen, with the real ports.
   virtual const std::vector<std::string>& addresses() const = 0;
 
-  // Health says NOT_SERVING; everything is served as before.
+  // The models are loaded: health says SERVING.
+  virtual void AnnounceReady() = 0;
+
+  // Health says NOT_SERVING, whatever happens; everything is served as before.
   virtual void AnnounceStop() = 0;
 
   // Refuse new requests, let those in progress finish until the deadline, then end every call and the listeners.

@@ -40,17 +40,38 @@ void ServingQueue::Serve() {
         events = 0;
         TellIdle();
         break;
-      case Status::SHUTDOWN: return;
+      case Status::SHUTDOWN: return WorkWhileIdle();
     }
   }
 }
 
 bool ServingQueue::WaitsForIdle() {
   const std::lock_guard lock(mutex_);
-  return !waiting_.empty();
+  return !waiting_.empty() || !idle_work_.empty();
+}
+
+void ServingQueue::WhenIdle(std::function<bool()> work) {
+  if (current_ == this) {
+    const std::lock_guard lock(mutex_);
+    idle_work_.push_back(std::move(work));
+    return;
+  }
+  while (work()) continue;
+}
+
+void ServingQueue::WorkWhileIdle() {
+  std::vector<std::function<bool()>> works;
+  {
+    const std::lock_guard lock(mutex_);
+    works.swap(idle_work_);
+  }
+  for (std::function<bool()>& work : works) {
+    if (work()) WhenIdle(std::move(work));
+  }
 }
 
 void ServingQueue::TellIdle() {
+  WorkWhileIdle();
   std::vector<std::coroutine_handle<>> idle;
   {
     // Under the lock, so that none of them goes on, and away, while it is looked at.

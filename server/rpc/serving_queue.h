@@ -4,6 +4,7 @@
 #include <grpcpp/server_builder.h>
 
 #include <coroutine>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -46,16 +47,22 @@ class ServingQueue {
   };
   CompletionOrIdle CompleteOrIdle(Operation& operation) { return {*this, operation}; }
 
+  // Call `work` once the queue has nothing else to do, or has done much else; and so again while it returns true. On
+  // threads of others than the queue at once.
+  void WhenIdle(std::function<bool()> work);
+
  private:
   void Serve();
   bool WaitsForIdle();
   void TellIdle();
+  void WorkWhileIdle();
 
   static thread_local const ServingQueue* current_;  // Whose thread this is.
 
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   std::mutex mutex_;
-  std::vector<CompletionOrIdle*> waiting_;  // For idleness.
+  std::vector<CompletionOrIdle*> waiting_;        // For idleness.
+  std::vector<std::function<bool()>> idle_work_;  // The same.
   std::vector<std::thread> threads_;
 };
 

@@ -6,11 +6,13 @@
 
 #include "base/status.h"
 #include "payload/dtype.h"
+#include "rpc/answer_queue.h"
 #include "rpc/async_call.h"
 #include "rpc/convert_stream.h"
 #include "rpc/error.h"
 #include "rpc/guarded.h"
 #include "rpc/incoming_message.h"
+#include "rpc/model_call.h"
 #include "rpc/reply.h"
 #include "rpc/to_proto.h"
 #include "rpc/unary_handler.h"
@@ -27,27 +29,40 @@ using ConvertBidi = AsyncStreamCall<grpc::ServerAsyncReaderWriter<grpc::ByteBuff
 
 absl::StatusOr<ConvertCall> Start(ConvertUnary& call, const CallEnvironment& environment) {
   TENSORFERRY_RETURN_IF_ERROR(call.request.Decode(MessageKind::kConvertRequest));
-  auto started = ConvertCall::Start(call.request.decoded().request(), ConvertCall::Chunks::kRefused, environment);
-  call.request.Clear();
-  return started;
+  return ConvertCall::Start(call.request.decoded().request(), ConvertCall::Chunks::kRefused, environment);
 }
 
 absl::StatusOr<Answer> Finish(const ConvertUnary& call, absl::StatusOr<ConvertCall> started) {
   TENSORFERRY_RETURN_IF_ERROR(started.status());
   TENSORFERRY_RETURN_IF_ERROR(call.CheckCaller());
-  TENSORFERRY_ASSIGN_OR_RETURN(Answer answer, (*std::move(started)).Finish());
-  TENSORFERRY_RETURN_IF_ERROR(call.CheckCaller());
-  return answer;
+  return (*std::move(started)).Finish();
 }
 
-// What the message says, taken over: its memory is not needed afterwards.
+absl::StatusOr<grpc::ByteBuffer> Encode(const absl::StatusOr<Answer>& answer, const CallEnvironment& environment,
+                                        WireWriter& writer) {
+  TENSORFERRY_RETURN_IF_ERROR(answer.status());
+  return EncodeResponse(*answer, environment.max_message_bytes, writer);
+}
+
+// `call` is complete, and runs a model; its elements may still be in `message`.
+std::unique_ptr<ModelCall> StartModel(ConvertCall call, IncomingMessage& message, const AsyncCall& caller) {
+  return std::make_unique<ModelCall>(std::move(call), message.Hold(), caller);
+}
+
+// What the message says, taken over. Its memory is needed afterwards only if a model runs.
 absl::Status Take(IncomingMessage& message, ConvertStreamSession& session) {
-  const absl::Status status = Guarded([&]() -> absl::Status {
+  return Guarded([&]() -> absl::Status {
     TENSORFERRY_RETURN_IF_ERROR(message.Decode(MessageKind::kConvertStreamRequest));
     return session.OnMessage(message.decoded());
   });
-  message.Clear();
-  return status;
+}
+
+StreamReply ReplyOf(ModelCall& run, const CallEnvironment& environment, WireWriter& writer) {
+  auto reply = Guarded([&]() -> absl::StatusOr<StreamReply> {
+    TENSORFERRY_ASSIGN_OR_RETURN(Answer answer, run.TakeAnswer());
+    return StreamReply::Of(std::move(answer), environment.max_message_bytes, writer);
+  });
+  return reply.ok() ? *std::move(reply) : RefuseInStream(run.request_id(), reply.status());
 }
 
 grpc::Status EndOf(std::string_view method, const absl::Status& status) {
@@ -60,7 +75,7 @@ grpc::Status EndOf(std::string_view method, const absl::Status& status) {
 
 void TensorService::Serve(ServingQueue& serving_queue) {
   grpc::ServerCompletionQueue* const queue = serving_queue.get();
-  slots_.Serve([this, queue](CallSlots& slots) { ServeConvert(queue, slots); });
+  slots_.Serve([this, &serving_queue](CallSlots& slots) { ServeConvert(serving_queue, slots); });
   slots_.Serve([this, &serving_queue](CallSlots& slots) { ServeConvertStream(serving_queue, slots); });
   slots_.Serve([this, queue](CallSlots& slots) {
     ServeUnary<v1::GetServerInfoRequest, v1::GetServerInfoResponse>(
@@ -86,7 +101,8 @@ void TensorService::Serve(ServingQueue& serving_queue) {
   });
 }
 
-Detached TensorService::ServeConvert(grpc::ServerCompletionQueue* queue, CallSlots& slots) {
+Detached TensorService::ServeConvert(ServingQueue& serving_queue, CallSlots& slots) {
+  grpc::ServerCompletionQueue* const queue = serving_queue.get();
   CallSlots::Slot slot(slots);
   ConvertUnary call;
   WireWriter writer;
@@ -96,24 +112,60 @@ Detached TensorService::ServeConvert(grpc::ServerCompletionQueue* queue, CallSlo
   do {
     if (!co_await call.Next(expect)) co_return;
     slot.Arrived();
-    if (call.request.bytes.Length() >= kLongCopy) co_await workers_.copiers.Enter();
+    if (call.request.bytes.Length() >= kLongCopy) co_await copiers_.Enter();
     absl::StatusOr<ConvertCall> started = Guarded([&] { return Start(call, environment_); });
-    if (started.ok() && started->runs_model()) co_await workers_.executors.Enter();
-    const absl::StatusOr<Answer> answer = Guarded([&] { return Finish(call, std::move(started)); });
-    grpc::ByteBuffer reply;
-    const absl::Status status = Guarded([&]() -> absl::Status {
-      TENSORFERRY_RETURN_IF_ERROR(answer.status());
-      TENSORFERRY_ASSIGN_OR_RETURN(reply, EncodeResponse(*answer, environment_.max_message_bytes, writer));
-      return absl::OkStatus();
-    });
-    const grpc::Status end = EndOf("Convert", status);
-    co_await call.Finish(end, reply);
+    std::unique_ptr<ModelCall> run;
+    if (started.ok() && started->runs_model()) {
+      run = StartModel(*std::move(started), call.request, call);
+      run->Submit(serving_queue);
+      co_await run->finished;
+    } else {
+      call.request.Clear();
+    }
+    const absl::StatusOr<Answer> answer =
+        Guarded([&] { return run ? run->TakeAnswer() : Finish(call, std::move(started)); });
+    const absl::StatusOr<grpc::ByteBuffer> reply = Guarded([&] { return Encode(answer, environment_, writer); });
+    run.reset();
+    const grpc::Status end = EndOf("Convert", reply.status());
+    const grpc::ByteBuffer nothing;
+    co_await call.Finish(end, reply.ok() ? *reply : nothing);
     co_await call.done;
   } while (slot.WaitAgain());
 }
 
+namespace {
+
+// Sends the answers of a stream whose requests a model runs, in their order, as soon as the first is there. `ended`:
+// once the queue is closed and all of them are dealt with.
+Detached SendAnswers(ConvertBidi& call, AnswerQueue& answers, const CallEnvironment& environment, Tag* ended) {
+  WireWriter writer;
+  bool caller_reads = true;
+  while (!answers.at_end()) {
+    AnswerQueue::Answer* const first = answers.Front();
+    if (first == nullptr) {
+      co_await answers.pushed().Sleep();
+      continue;
+    }
+    if (first->run) {
+      co_await first->run->finished;
+      first->reply = ReplyOf(*first->run, environment, writer);
+    }
+    auto message = first->reply->Next();
+    while (message && caller_reads) {
+      auto next = first->reply->Next();
+      caller_reads = co_await call.Write(*message, /*more_follows=*/next || answers.NextIsReady());
+      message = std::move(next);
+    }
+    answers.Pop();
+  }
+  ended->Complete(true);
+}
+
+}  // namespace
+
 // Answers that follow each other at once leave together, with one system call: so each is held until the next message
-// has come, or there is nothing else to do.
+// has come, or there is nothing else to do. From the first request on that a model runs, another coroutine sends the
+// answers, and this one takes in more requests meanwhile, so that they may run together.
 Detached TensorService::ServeConvertStream(ServingQueue& serving_queue, CallSlots& slots) {
   grpc::ServerCompletionQueue* const queue = serving_queue.get();
   CallSlots::Slot slot(slots);
@@ -130,6 +182,8 @@ Detached TensorService::ServeConvertStream(ServingQueue& serving_queue, CallSlot
     bool reading = true;
     bool caller_reads = true;
     std::optional<grpc::ByteBuffer> held;
+    std::optional<AnswerQueue> answers;  // Once a model has run.
+    Operation answered;
     call.Read(message.bytes);
     while (caller_reads) {
       if (held && !co_await serving_queue.CompleteOrIdle(call.read)) {
@@ -138,20 +192,43 @@ Detached TensorService::ServeConvertStream(ServingQueue& serving_queue, CallSlot
         continue;
       }
       if (!co_await call.read) break;
-      if (message.bytes.Length() >= kLongCopy) co_await workers_.copiers.Enter();
+      if (message.bytes.Length() >= kLongCopy) co_await copiers_.Enter();
       status = Take(message, session);
       reading = status.ok();
       if (!reading) break;
+      if (session.owes_answer() && (answers || session.runs_model())) {
+        if (held) caller_reads = co_await call.Write(*held);
+        held.reset();
+        if (!answers) SendAnswers(call, answers.emplace(), environment_, answered.Start());
+        AnswerQueue::Answer answer;
+        if (session.runs_model()) {
+          answer.run = StartModel(session.TakeCall(), message, call);
+        } else {
+          answer.reply = session.TakeReply();
+        }
+        message.Clear();
+        ModelCall* const run = answer.run.get();
+        answers->Push(std::move(answer));
+        if (run != nullptr) run->Submit(serving_queue);
+        while (answers->full()) co_await answers->popped().Sleep();
+        call.Read(message.bytes);
+        continue;
+      }
+      message.Clear();
       call.Read(message.bytes);  // The next one comes while this one is answered.
       if (!session.owes_answer()) continue;
-      if (session.runs_model()) co_await workers_.executors.Enter();
       StreamReply reply = session.TakeReply();
       for (auto next = reply.Next(); next && caller_reads; next = reply.Next()) {
         if (held) caller_reads = co_await call.Write(*held, /*more_follows=*/true);
         held = std::move(next);
       }
     }
+    message.Clear();
     if (held && caller_reads) caller_reads = co_await call.Write(*held);
+    if (answers) {
+      answers->Close();
+      co_await answered;
+    }
     if (!caller_reads) status = MakeError(Reason::kCancelled, "the caller is gone");
     if (status.ok()) status = call.CheckCaller();
     if (status.ok()) status = session.OnEnd();

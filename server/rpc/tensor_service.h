@@ -8,21 +8,16 @@
 
 namespace tensorferry::rpc {
 
-// Where calls go on that take long.
-struct Workers {
-  WorkerPool& copiers;    // Large arrays.
-  WorkerPool& executors;  // Models.
-};
-
 // tensorferry.v1.TensorService: transport above, meaning below. A call is served by a coroutine on the thread of its
-// queue; what takes long moves to a worker.
+// queue; what takes long moves to a worker, or to a model's own threads.
 //
 // Convert and ConvertStream take the bytes of their messages as they came: elements are copied once, from there into
 // the tensor. The others are parsed by generated code.
 class TensorService {
  public:
-  TensorService(const CallEnvironment& environment, const Workers& workers, LiveCoroutines& live)
-      : environment_(environment), workers_(workers), slots_(live) {}
+  // `copiers`: where the copies of large arrays go on.
+  TensorService(const CallEnvironment& environment, WorkerPool& copiers, LiveCoroutines& live)
+      : environment_(environment), copiers_(copiers), slots_(live) {}
 
   grpc::Service& service() { return service_; }
 
@@ -34,12 +29,12 @@ class TensorService {
       v1::TensorService::WithRawMethod_ConvertStream<v1::TensorService::WithAsyncMethod_GetServerInfo<
           v1::TensorService::WithAsyncMethod_ListModels<v1::TensorService::Service>>>>;
 
-  Detached ServeConvert(grpc::ServerCompletionQueue* queue, CallSlots& slots);
+  Detached ServeConvert(ServingQueue& serving_queue, CallSlots& slots);
   Detached ServeConvertStream(ServingQueue& serving_queue, CallSlots& slots);
   void FillServerInfo(v1::GetServerInfoResponse& response) const;
 
   const CallEnvironment environment_;
-  const Workers workers_;
+  WorkerPool& copiers_;
   Service service_;
   ServiceSlots slots_;
 };

@@ -30,7 +30,7 @@ Piece WireRead(std::size_t nbytes) {
   array.add_shape(static_cast<std::int64_t>(nbytes / 4));
   array.set_data(std::string(nbytes, 'x'));
   const auto message = std::make_shared<std::string>(request.SerializeAsString());
-  std::vector<rpc::Bytes> pieces;
+  std::vector<Bytes> pieces;
   for (auto rest = std::as_bytes(std::span(*message)); !rest.empty(); rest = rest.subspan(pieces.back().size())) {
     pieces.push_back(rest.first(std::min<std::size_t>(rest.size(), 65'536)));
   }

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "rpc/scattered_bytes.h"
+#include "payload/scattered_bytes.h"
 
 namespace tensorferry {
 
@@ -28,7 +28,7 @@ class CutMessage {
     return CutMessage(message, std::vector<std::size_t>(message.size(), 1));
   }
 
-  std::span<const rpc::Bytes> pieces() const { return pieces_; }
+  std::span<const Bytes> pieces() const { return pieces_; }
 
  private:
   void Add(std::string_view piece) {
@@ -38,7 +38,7 @@ class CutMessage {
   }
 
   std::vector<std::unique_ptr<std::byte[]>> memory_;
-  std::vector<rpc::Bytes> pieces_;
+  std::vector<Bytes> pieces_;
 };
 
 }  // namespace tensorferry

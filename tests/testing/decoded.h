@@ -27,7 +27,7 @@ class Decoded {
   }
 
   const std::string bytes_;
-  const rpc::Bytes piece_;  // What is decoded borrows it, too.
+  const Bytes piece_;  // What is decoded borrows it, too.
   rpc::RequestDecoder decoder_;
 };
 

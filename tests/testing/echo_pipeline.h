@@ -1,7 +1,6 @@
 #pragma once
 
 #include <memory>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,17 +10,11 @@
 
 namespace tensorferry {
 
-// A pipeline without torch: describes arrays and gives their elements back. Model "echo" gives inputs as outputs.
+// A pipeline without torch and without models: describes arrays and gives their elements back.
 class EchoPipeline final : public inference::Pipeline {
  public:
-  absl::Status Admit(const inference::PipelineCall& call, std::span<const std::string_view>) const override {
-    if (call.model_name.empty() || call.model_name == "echo") return absl::OkStatus();
-    return MakeError(Reason::kModelNotFound, "there is no such model");
-  }
-
-  absl::StatusOr<inference::PipelineResponse> Run(const inference::PipelineCall& call,
-                                                  Few<inference::NamedArray> arrays) override {
-    inference::PipelineResponse response{.model_name = call.model_name};
+  absl::StatusOr<inference::PipelineResponse> Convert(Few<inference::NamedArray> arrays, bool return_data) override {
+    inference::PipelineResponse response;
     for (inference::NamedArray& array : arrays) {
       const ArrayHeader& header = array.payload.header;
       inference::TensorResult result{.metadata = {.name = array.name,
@@ -32,16 +25,22 @@ class EchoPipeline final : public inference::Pipeline {
                                      .receipt = inference::Receipt{.source_dtype = header.source_dtype(),
                                                                    .numpy_dtype = Info(header.dtype()).name,
                                                                    .dtype_equal = true,
-                                                                   .digest = array.payload.digest}};
-      auto elements = std::make_shared<AlignedBuffer>(std::move(array.payload.elements));
-      const inference::TensorElements view{.bytes = {elements->data(), elements->size()}, .owner = elements};
-      if (call.return_data) result.elements = view;
-      response.tensors.push_back(result);
-      if (call.model_name == "echo") response.outputs.push_back({.metadata = result.metadata, .elements = view});
+                                                                   .digest = array.payload.copied.digest}};
+      if (return_data) {
+        auto elements = std::make_shared<AlignedBuffer>(std::move(array.payload.elements));
+        result.elements = {.bytes = {elements->data(), elements->size()}, .owner = elements};
+      }
+      response.tensors.push_back(std::move(result));
     }
     return response;
   }
 
+  void LoadModels(std::function<void(const absl::Status&)> done) override { done(absl::OkStatus()); }
+  void ObserveModels(std::function<void(const std::string&, bool)>) override {}
+  absl::StatusOr<std::shared_ptr<inference::ModelVersion>> FindModel(std::string_view,
+                                                                     std::string_view) const override {
+    return MakeError(Reason::kModelNotFound, "there is no such model");
+  }
   std::vector<inference::ModelInfo> Models() const override { return {}; }
   std::string TorchVersion() const override { return "none"; }
 };

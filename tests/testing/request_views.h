@@ -19,13 +19,13 @@ namespace tensorferry {
 
 // What a message was read as; `request` or `chunk` counts, as `part` says.
 struct Reading {
-  Reading(rpc::StreamPart the_part, const rpc::RequestView& the_request, const rpc::ScatteredBytes& the_chunk)
+  Reading(rpc::StreamPart the_part, const rpc::RequestView& the_request, const ScatteredBytes& the_chunk)
       : part(the_part), request(the_request), chunk(the_chunk) {}
   explicit Reading(const rpc::RequestDecoder& decoder) : Reading(decoder.part(), decoder.request(), decoder.chunk()) {}
 
   rpc::StreamPart part;
   const rpc::RequestView& request;
-  const rpc::ScatteredBytes& chunk;
+  const ScatteredBytes& chunk;
 };
 
 // Protobuf's words about what does not parse are not wanted on standard error, thousands of times.
@@ -43,7 +43,7 @@ class ProtobufReading {
     } else if (message_.has_chunk()) {
       part_ = rpc::StreamPart::kChunk;
       pieces_ = {std::as_bytes(std::span(message_.chunk()))};
-      chunk_ = rpc::ScatteredBytes(pieces_.data(), 0, pieces_[0].size());
+      chunk_ = ScatteredBytes(pieces_.data(), 0, pieces_[0].size());
     }
   }
   ProtobufReading(const ProtobufReading&) = delete;
@@ -54,14 +54,14 @@ class ProtobufReading {
 
  private:
   v1::ConvertStreamRequest message_;
-  std::vector<rpc::Bytes> pieces_;
+  std::vector<Bytes> pieces_;
   bool parses_ = false;
   rpc::StreamPart part_ = rpc::StreamPart::kNone;
   rpc::RequestView request_;
-  rpc::ScatteredBytes chunk_;
+  ScatteredBytes chunk_;
 };
 
-inline bool Equal(const rpc::ScatteredBytes& a, const rpc::ScatteredBytes& b) {
+inline bool Equal(const ScatteredBytes& a, const ScatteredBytes& b) {
   if (a.size() != b.size()) return false;
   const std::string text = a.First(a.size());
   const std::size_t half = text.size() / 2;
@@ -108,7 +108,7 @@ inline std::string_view Difference(const Reading& a, const Reading& b) {
 
 // A message read in place, if it can be.
 struct InPlaceReading {
-  InPlaceReading(std::span<const rpc::Bytes> message, rpc::MessageKind kind)
+  InPlaceReading(std::span<const Bytes> message, rpc::MessageKind kind)
       : done(kind == rpc::MessageKind::kConvertRequest
                  ? rpc::ReadConvertRequest(message, scratch, request)
                  : rpc::ReadStreamRequest(message, scratch, part, request, chunk)) {}
@@ -120,7 +120,7 @@ struct InPlaceReading {
   rpc::WireScratch scratch;
   rpc::StreamPart part = rpc::StreamPart::kRequest;
   rpc::RequestView request;
-  rpc::ScatteredBytes chunk;
+  ScatteredBytes chunk;
   bool done;
 };
 
@@ -132,7 +132,7 @@ inline std::string_view Mistake(const InPlaceReading& in_place, const ProtobufRe
 }
 
 // The same of a RequestDecoder, which reads a message if and only if protobuf does.
-inline std::string_view DecoderMistake(std::span<const rpc::Bytes> message, rpc::MessageKind kind,
+inline std::string_view DecoderMistake(std::span<const Bytes> message, rpc::MessageKind kind,
                                        const ProtobufReading& expected) {
   rpc::RequestDecoder decoder;
   const bool decoded = decoder.Decode(message, kind).ok();

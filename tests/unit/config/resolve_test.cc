@@ -78,15 +78,23 @@ TEST(Resolve, TheFileMayBeNamedByTheEnvironment) {
 }
 
 TEST(Resolve, ReachesEveryField) {
-  const Config config =
-      Running({"--listen=[::]:0", "--listen=unix:/run/s", "--model=a=a.pt", "--model=b=b.pt", "--strict-start",
-               "--max-message-bytes=1MiB", "--max-tensor-bytes=2MiB", "--memory-budget=3MiB", "--threads=4",
-               "--model-threads=5", "--intra-op-threads=6", "--drain-delay=7ms", "--drain-grace=8m",
-               "--log-level=warning", "--log-format=json", "--compression=on", "--reflection=off"})
-          .config;
+  const Config config = Running({"--listen=[::]:0",          "--listen=unix:/run/s", "--model-repository=/models",
+                                 "--model=a=a.pt",           "--model=b=b.pt",       "--model-control=poll",
+                                 "--model-poll-interval=9s", "--load-model=a",       "--load-model=c",
+                                 "--strict-start",           "--device=cuda:1",      "--max-message-bytes=1MiB",
+                                 "--max-tensor-bytes=2MiB",  "--memory-budget=3MiB", "--threads=4",
+                                 "--model-threads=5",        "--intra-op-threads=6", "--drain-delay=7ms",
+                                 "--drain-grace=8m",         "--log-level=warning",  "--log-format=json",
+                                 "--compression=on",         "--reflection=off"})
+                            .config;
   const Config expected{.listen = {"[::]:0", "unix:/run/s"},
+                        .model_dir = "/models",
                         .models = {{"a", "a.pt"}, {"b", "b.pt"}},
+                        .model_control = ModelControl::kPoll,
+                        .model_poll_interval = std::chrono::seconds(9),
+                        .load_model = {"a", "c"},
                         .strict_start = true,
+                        .device = "cuda:1",
                         .max_message_bytes = 1 << 20,
                         .max_tensor_bytes = 2 << 20,
                         .memory_budget = 3 << 20,

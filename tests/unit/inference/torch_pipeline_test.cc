@@ -6,10 +6,12 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <future>
 
 #include "testing/payloads.h"
 #include "testing/status_matchers.h"
 #include "testing/test_memory.h"
+#include "testing/test_run.h"
 
 namespace tensorferry::inference {
 namespace {
@@ -27,7 +29,7 @@ class TorchPipelineTest : public testing::Test {
   ~TorchPipelineTest() override { std::filesystem::remove_all(folder_); }
 
   // A TorchScript file with this source of `forward`.
-  ModelFile Save(const std::string& name, const std::string& forward) {
+  NamedFile Save(const std::string& name, const std::string& forward) {
     torch::jit::Module module("Model");
     module.define(forward);
     const auto file = folder_ / (name + ".pt");
@@ -35,15 +37,22 @@ class TorchPipelineTest : public testing::Test {
     return {name, file};
   }
 
-  std::unique_ptr<Pipeline> Make(std::vector<ModelFile> models) {
-    return MakeTorchPipeline({.models = std::move(models), .max_tensor_bytes = 1 << 20}).value();
+  std::unique_ptr<Pipeline> Make(std::vector<NamedFile> models, bool strict_start = false) {
+    auto pipeline =
+        MakeTorchPipeline(
+            {.files = std::move(models), .strict_start = strict_start, .loader = {.max_tensor_bytes = 1 << 20}},
+            memory_.pool)
+            .value();
+    std::promise<absl::Status> loaded;
+    pipeline->LoadModels([&](const absl::Status& status) { loaded.set_value(status); });
+    loaded_ = loaded.get_future().get();
+    return pipeline;
   }
 
-  absl::StatusOr<PipelineResponse> RunOn(Pipeline& pipeline, const PipelineCall& call, Few<NamedArray> arrays) {
-    std::vector<std::string_view> names;
-    for (const NamedArray& array : arrays) names.push_back(array.name);
-    TENSORFERRY_RETURN_IF_ERROR(pipeline.Admit(call, names));
-    return pipeline.Run(call, std::move(arrays));
+  absl::StatusOr<PipelineResponse> RunModel(Pipeline& pipeline, const std::string& model, Few<NamedArray> arrays,
+                                            RunOptions options = {}, const std::string& version = "") {
+    TENSORFERRY_ASSIGN_OR_RETURN(const auto handle, pipeline.FindModel(model, version));
+    return RunOn(*handle, std::move(arrays), std::move(options));
   }
 
   template <typename... Arrays>
@@ -71,13 +80,14 @@ class TorchPipelineTest : public testing::Test {
   }
 
   TestMemory memory_{1 << 24};
+  absl::Status loaded_;  // By Make.
   const std::filesystem::path folder_;
 };
 
 TEST_F(TorchPipelineTest, ConvertsWithAReceiptForEachArray) {
   const auto pipeline = Make({});
-  const auto response = RunOn(*pipeline, {.return_data = true},
-                              List(GoodArray("a", ">i2", {3}, memory_.pool), GoodArray("", "bfloat16", {2, 2}, memory_.pool)));
+  const auto response = pipeline->Convert(
+      List(GoodArray("a", ">i2", {3}, memory_.pool), GoodArray("", "bfloat16", {2, 2}, memory_.pool)), true);
   ASSERT_THAT(response, IsOk());
   EXPECT_THAT(NamesOf(response->tensors), ElementsAre("a", ""));
   EXPECT_THAT(response->outputs, IsEmpty());
@@ -92,13 +102,13 @@ TEST_F(TorchPipelineTest, ConvertsWithAReceiptForEachArray) {
 
 TEST_F(TorchPipelineTest, GivesMemoryBackWithTheResponse) {
   const auto pipeline = Make({});
-  { EXPECT_THAT(RunOn(*pipeline, {.return_data = true}, List(GoodArray("a", "<f8", {300}, memory_.pool))), IsOk()); }
+  { EXPECT_THAT(pipeline->Convert(List(GoodArray("a", "<f8", {300}, memory_.pool)), true), IsOk()); }
   EXPECT_EQ(memory_.budget.used(), 0u);
 }
 
 TEST_F(TorchPipelineTest, HasIdentityBuiltIn) {
   const auto pipeline = Make({});
-  const auto response = RunOn(*pipeline, {.model_name = "identity"}, List(Floats("x", {1, 2}), Floats("y", {3})));
+  const auto response = RunModel(*pipeline, "identity", List(Floats("x", {1, 2}), Floats("y", {3})));
   ASSERT_THAT(response, IsOk());
   EXPECT_THAT(NamesOf(response->outputs), ElementsAre("x", "y"));
   EXPECT_THAT(Values(response->outputs[0]), ElementsAre(1, 2));
@@ -109,7 +119,7 @@ TEST_F(TorchPipelineTest, HasIdentityBuiltIn) {
 TEST_F(TorchPipelineTest, MatchesInputsByNameToTheArgumentsOfForward) {
   const auto pipeline =
       Make({Save("minus", "def forward(self, a, b, scale: float = 2.0):\n  return (a - b) * scale\n")});
-  const auto response = RunOn(*pipeline, {.model_name = "minus"}, List(Floats("b", {1, 1}), Floats("a", {5, 7})));
+  const auto response = RunModel(*pipeline, "minus", List(Floats("b", {1, 1}), Floats("a", {5, 7})));
   ASSERT_THAT(response, IsOk());
   EXPECT_THAT(NamesOf(response->outputs), ElementsAre("OUTPUT__0"));
   EXPECT_THAT(Values(response->outputs[0]), ElementsAre(8, 12));
@@ -123,7 +133,7 @@ TEST_F(TorchPipelineTest, NamesAndSelectsOutputs) {
   });
   const auto names = [&](const std::string& model, std::vector<std::string> requested) {
     const auto response =
-        RunOn(*pipeline, {.model_name = model, .requested_outputs = std::move(requested)}, List(Floats("x", {1})));
+        RunModel(*pipeline, model, List(Floats("x", {1})), {.requested_outputs = std::move(requested)});
     EXPECT_THAT(response, IsOk());
     return NamesOf(response->outputs);
   };
@@ -132,26 +142,26 @@ TEST_F(TorchPipelineTest, NamesAndSelectsOutputs) {
   EXPECT_THAT(names("keys", {"zero", "sum"}), ElementsAre("zero", "sum"));
   EXPECT_THAT(names("list", {}), ElementsAre("OUTPUT__0", "OUTPUT__1"));
   for (const char* model : {"pair", "keys"}) {
-    EXPECT_THAT(RunOn(*pipeline, {.model_name = model, .requested_outputs = {"none"}}, List(Floats("x", {1}))),
+    EXPECT_THAT(RunModel(*pipeline, model, List(Floats("x", {1})), {.requested_outputs = {"none"}}),
                 Fails(Reason::kUnknownOutput, HasSubstr("'none'")));
   }
 }
 
 TEST_F(TorchPipelineTest, RefusesInputsThatDoNotMatch) {
   const auto pipeline = Make({Save("add", "def forward(self, a, b):\n  return a + b\n")});
-  const PipelineCall call{.model_name = "add"};
-  EXPECT_THAT(RunOn(*pipeline, call, List(Floats("a", {1}))),
-              Fails(Reason::kInputMismatch, HasSubstr("'b' is missing")));
-  EXPECT_THAT(RunOn(*pipeline, call, List(Floats("a", {1}), Floats("a", {1}))),
+  EXPECT_THAT(RunModel(*pipeline, "add", List(Floats("a", {1}))),
+              Fails(Reason::kInputMismatch, HasSubstr("input 'b' of model 'add' is missing")));
+  EXPECT_THAT(RunModel(*pipeline, "add", List(Floats("a", {1}), Floats("a", {1}))),
               Fails(Reason::kInputMismatch, HasSubstr("comes twice")));
-  EXPECT_THAT(RunOn(*pipeline, call, List(Floats("a", {1}), Floats("c", {1}))),
+  EXPECT_THAT(RunModel(*pipeline, "add", List(Floats("a", {1}), Floats("c", {1}))),
               Fails(Reason::kInputMismatch, HasSubstr("takes ['a', 'b']")));
-  EXPECT_THAT(RunOn(*pipeline, call, List(Floats("", {1}))), Fails(Reason::kInputMismatch, HasSubstr("has no name")));
+  EXPECT_THAT(RunModel(*pipeline, "add", List(Floats("", {1}))),
+              Fails(Reason::kInputMismatch, HasSubstr("has no name")));
 }
 
 TEST_F(TorchPipelineTest, ReturnsWhatWasSentEvenIfTheModelWorksInPlace) {
   const auto pipeline = Make({Save("zero", "def forward(self, x):\n  return x.zero_()\n")});
-  const auto response = RunOn(*pipeline, {.model_name = "zero", .return_data = true}, List(Floats("x", {4, 5})));
+  const auto response = RunModel(*pipeline, "zero", List(Floats("x", {4, 5})), {.return_data = true});
   ASSERT_THAT(response, IsOk());
   EXPECT_THAT(Values(response->tensors[0]), ElementsAre(4, 5));
   EXPECT_THAT(Values(response->outputs[0]), ElementsAre(0, 0));
@@ -160,11 +170,11 @@ TEST_F(TorchPipelineTest, ReturnsWhatWasSentEvenIfTheModelWorksInPlace) {
 TEST_F(TorchPipelineTest, FailsClearlyWhenTheModelDoes) {
   const auto pipeline = Make({Save("mm", "def forward(self, x):\n  return x.mm(x)\n"),
                               Save("huge", "def forward(self, x):\n  return x.repeat([1000000])\n")});
-  EXPECT_THAT(RunOn(*pipeline, {.model_name = "mm"}, List(GoodArray("x", "<f4", {2, 3}, memory_.pool))),
+  EXPECT_THAT(RunModel(*pipeline, "mm", List(GoodArray("x", "<f4", {2, 3}, memory_.pool))),
               Fails(Reason::kModelFailed, testing::AllOf(HasSubstr("model 'mm'"), HasSubstr("cannot be multiplied"))));
-  EXPECT_THAT(RunOn(*pipeline, {.model_name = "mm"}, List(GoodArray("x", "<u2", {2, 2}, memory_.pool))),
+  EXPECT_THAT(RunModel(*pipeline, "mm", List(GoodArray("x", "<u2", {2, 2}, memory_.pool))),
               Fails(Reason::kOperatorUnsupported, HasSubstr("UInt16")));
-  EXPECT_THAT(RunOn(*pipeline, {.model_name = "huge"}, List(Floats("x", {1}))), Fails(Reason::kTensorTooLarge));
+  EXPECT_THAT(RunModel(*pipeline, "huge", List(Floats("x", {1}))), Fails(Reason::kTensorTooLarge));
   EXPECT_EQ(memory_.budget.used(), 0u);
 }
 
@@ -182,17 +192,17 @@ TEST_F(TorchPipelineTest, ListsModelsAndServesTheOthersWhenOneCannotBeLoaded) {
     } else {
       EXPECT_THAT(model.reason, Not(IsEmpty())) << model.name;
       EXPECT_THAT(model.reason, Not(HasSubstr(folder_.string()))) << model.name;
-      EXPECT_THAT(RunOn(*pipeline, {.model_name = model.name}, List(Floats("x", {1}))), Fails(Reason::kModelNotReady));
+      EXPECT_THAT(RunModel(*pipeline, model.name, List(Floats("x", {1}))), Fails(Reason::kModelNotReady));
     }
   }
   EXPECT_THAT(ready, ElementsAre("good", "identity"));
-  EXPECT_THAT(RunOn(*pipeline, {.model_name = "other"}, {}), Fails(Reason::kModelNotFound, HasSubstr("'other'")));
-  EXPECT_THAT(RunOn(*pipeline, {.model_name = "good", .model_version = "7"}, {}), Fails(Reason::kModelNotFound));
+  EXPECT_THAT(RunModel(*pipeline, "other", {}), Fails(Reason::kModelNotFound, HasSubstr("'other'")));
+  EXPECT_THAT(RunModel(*pipeline, "good", {}, {}, "7"), Fails(Reason::kModelNotFound));
 }
 
 TEST_F(TorchPipelineTest, DoesNotStartWithoutAModelWhenStrict) {
-  EXPECT_THAT(MakeTorchPipeline({.models = {{"missing", folder_ / "missing.pt"}}, .strict_start = true}),
-              Fails(Reason::kModelNotReady));
+  Make({{"missing", folder_ / "missing.pt"}}, /*strict_start=*/true);
+  EXPECT_THAT(loaded_, Fails(Reason::kModelNotReady));
 }
 
 }  // namespace

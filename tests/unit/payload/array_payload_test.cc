@@ -20,8 +20,7 @@ Digest Xxh3(std::span<const std::byte> bytes) {
   return digest;
 }
 
-absl::StatusOr<ArrayPayload> Assemble(const ArrayHeader& header, std::span<const std::byte> bytes,
-                                      BufferPool& pool) {
+absl::StatusOr<ArrayPayload> Assemble(const ArrayHeader& header, std::span<const std::byte> bytes, BufferPool& pool) {
   TENSORFERRY_ASSIGN_OR_RETURN(ArrayAssembler assembler, ArrayAssembler::Start(header, {.digest = true}, pool));
   ArrayAssembler moved = std::move(assembler);
   TENSORFERRY_RETURN_IF_ERROR(moved.Append(bytes.first(bytes.size() / 3)));
@@ -35,7 +34,7 @@ TEST(ArrayAssembler, TakesTheDigestOfCOrder) {
   const auto bytes = RandomBytes(2 * 3 * 4);
   const auto c_order = Assemble(GoodHeader("<i4", {2, 3}), bytes, memory.pool);
   ASSERT_THAT(c_order, IsOk());
-  EXPECT_EQ(c_order->digest, Xxh3(bytes));
+  EXPECT_EQ(c_order->copied.digest, Xxh3(bytes));
   EXPECT_EQ(AsText({c_order->elements.data(), 24}), AsText(bytes));
 
   // Column by column in memory, row by row in the digest.
@@ -46,13 +45,13 @@ TEST(ArrayAssembler, TakesTheDigestOfCOrder) {
   }
   const auto fortran_order = Assemble(GoodHeader("<i4", {2, 3}, true), bytes, memory.pool);
   ASSERT_THAT(fortran_order, IsOk());
-  EXPECT_EQ(fortran_order->digest, Xxh3(rows));
+  EXPECT_EQ(fortran_order->copied.digest, Xxh3(rows));
   EXPECT_EQ(AsText({fortran_order->elements.data(), 24}), AsText(bytes)) << "memory keeps the order sent";
 }
 
 TEST(ArrayAssembler, HasADigestForNoElements) {
   TestMemory memory(1 << 20);
-  EXPECT_EQ(Assemble(GoodHeader("<f8", {3, 0}), {}, memory.pool)->digest, Xxh3({}));
+  EXPECT_EQ(Assemble(GoodHeader("<f8", {3, 0}), {}, memory.pool)->copied.digest, Xxh3({}));
 }
 
 TEST(ArrayAssembler, HoldsItsBudgetWhileThePayloadLives) {

@@ -52,13 +52,13 @@ TEST(EncodeResponse, IsReadByGeneratedCode) {
   inference::TensorResult output{.metadata = {.name = "y", .dtype = "bool"},
                                  .elements = inference::TensorElements{.bytes = std::as_bytes(std::span(large))}};
   inference::TensorResult nothing{.metadata = {}, .elements = inference::TensorElements{}};
-  Answer answer{
-      .request_id = "id", .receive_time = std::chrono::nanoseconds(1), .queue_time = std::chrono::nanoseconds(30'000)};
+  Answer answer{.request_id = "id", .receive_time = std::chrono::nanoseconds(1)};
   answer.response = {.model_name = "m",
                      .model_version = "1",
                      .tensors = {tensor, nothing},
                      .outputs = {output, output},
                      .convert_time = std::chrono::nanoseconds(200),
+                     .queue_time = std::chrono::nanoseconds(30'000),
                      .compute_time = std::chrono::nanoseconds(4'000'000'000)};
 
   v1::ConvertResponse expected;

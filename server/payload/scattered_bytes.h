@@ -8,7 +8,7 @@
 #include "absl/status/status.h"
 #include "base/status.h"
 
-namespace tensorferry::rpc {
+namespace tensorferry {
 
 using Bytes = std::span<const std::byte>;
 
@@ -69,4 +69,4 @@ class ScatteredBytes {
   std::size_t nbytes_ = 0;
 };
 
-}  // namespace tensorferry::rpc
+}  // namespace tensorferry

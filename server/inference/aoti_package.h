@@ -1,0 +1,26 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "inference/model_info.h"
+
+namespace tensorferry::inference {
+
+// What tensorferry.export writes into the metadata of a package under this key: names, dtypes and shapes, as JSON.
+inline constexpr char kPackageKey[] = "tensorferry";
+
+struct PackageSignature {
+  std::vector<TensorSpec> inputs, outputs;  // In the package's order. Empty: the package does not say.
+};
+
+// Errors: MODEL_NOT_READY for a text that is none of tensorferry.export's.
+absl::StatusOr<PackageSignature> ReadPackageSignature(const std::string& json);
+
+// Whether this machine can run what a package was compiled for, as its metadata say.
+// Errors: MODEL_NOT_READY, with what is missing.
+absl::Status CheckTarget(const std::map<std::string, std::string>& metadata, bool on_cuda);
+
+}  // namespace tensorferry::inference

@@ -1,0 +1,106 @@
+#include "inference/model_loader.h"
+
+#include <ATen/Context.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+#include "inference/catch_torch.h"
+#include "inference/engine.h"
+#include "inference/model_file.h"
+#include "inference/model_parameters.h"
+#include "inference/reshaped_model.h"
+#include "inference/warm_up.h"
+
+namespace tensorferry::inference {
+namespace {
+
+constexpr int kMaxExecutors = 1024;
+
+absl::StatusOr<at::Device> DeviceOf(const std::string& device) {
+  return CatchTorch(Reason::kModelNotReady, [&]() -> absl::StatusOr<at::Device> {
+    at::Device parsed(device);
+    if (parsed.is_cuda() && !parsed.has_index()) parsed.set_index(0);
+    if (parsed.is_cpu()) return parsed;
+    if (!at::hasCUDA()) {
+      return MakeError(Reason::kModelNotReady,
+                       fmt::format("device {}: this libtorch has no CUDA, or no GPU is here", device));
+    }
+    const auto count = at::detail::getCUDAHooks().deviceCount();
+    if (parsed.index() >= count) {
+      return MakeError(Reason::kModelNotReady,
+                       fmt::format("device {}: there are {} GPUs", device, static_cast<int>(count)));
+    }
+    return parsed;
+  });
+}
+
+// Where a model runs, and how many times at once there.
+struct Placement {
+  std::string device;
+  int executors;
+};
+
+std::vector<Placement> PlacementsOf(const ModelConfig& config, const LoaderOptions& options) {
+  std::vector<Placement> placements;
+  const auto add = [&](const std::string& device, int count) {
+    const int by_default = device == "cpu" ? options.model_threads : 1;
+    placements.push_back({device, std::clamp(count > 0 ? count : by_default, 1, kMaxExecutors)});
+  };
+  for (const InstanceGroup& group : config.instances) {
+    switch (group.kind) {
+      case InstanceGroup::Kind::kCpu: add("cpu", group.count); break;
+      case InstanceGroup::Kind::kAuto:
+      case InstanceGroup::Kind::kModel: add(options.device, group.count); break;
+      case InstanceGroup::Kind::kGpu:
+        for (const int gpu : group.gpus) add(fmt::format("cuda:{}", gpu), group.count);
+        if (group.gpus.empty()) add(options.device == "cpu" ? "cuda" : options.device, group.count);
+        break;
+    }
+  }
+  if (placements.empty()) add(options.device, 0);
+  return placements;
+}
+
+absl::StatusOr<std::vector<std::shared_ptr<Model>>> LoadEngines(const VersionToLoad& source, const ModelConfig& config,
+                                                                const LoaderOptions& options) {
+  TENSORFERRY_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::Open(source.file, source.root));
+  std::vector<std::shared_ptr<Model>> engines;
+  for (const Placement& placement : PlacementsOf(config, options)) {
+    TENSORFERRY_ASSIGN_OR_RETURN(const at::Device device, DeviceOf(placement.device));
+    TENSORFERRY_ASSIGN_OR_RETURN(std::shared_ptr<Model> engine, LoadEngine(file, config,
+                                                                           {.name = source.name,
+                                                                            .version = fmt::to_string(source.version),
+                                                                            .device = device,
+                                                                            .runs_at_once = placement.executors}));
+    engine = WithReshapes(std::move(engine), config);
+    engines.insert(engines.end(), static_cast<std::size_t>(placement.executors), engine);
+  }
+  return engines;
+}
+
+}  // namespace
+
+absl::Status CheckDevice(const std::string& device) { return DeviceOf(device).status(); }
+
+absl::StatusOr<std::unique_ptr<ServedModel>> LoadVersion(const VersionToLoad& source, const ModelConfig& config,
+                                                         const LoaderOptions& options, BufferPool& pool) {
+  TENSORFERRY_ASSIGN_OR_RETURN(const ModelParameters parameters, ReadParameters(config));
+  TENSORFERRY_ASSIGN_OR_RETURN(std::vector<std::shared_ptr<Model>> engines, LoadEngines(source, config, options));
+  const bool batched = config.max_batch_size > 0;
+  ModelInfo info = engines.front()->info();
+  ServedModel::Options served{
+      .runner = {.batches = batched,
+                 .max_tensor_bytes = options.max_tensor_bytes,
+                 .intra_op_threads =
+                     parameters.intra_op_threads > 0 ? parameters.intra_op_threads : options.intra_op_threads},
+      .batching = config.max_batch_size > 1 ? config.batching : std::nullopt};
+  auto model = std::make_unique<ServedModel>(std::move(info), std::move(engines), served, pool);
+  TENSORFERRY_RETURN_IF_ERROR(WarmUp(*model, config, source.folder / "warmup", source.root));
+  return model;
+}
+
+}  // namespace tensorferry::inference

@@ -1,0 +1,47 @@
+// What lies in a model repository. Free of torch.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "inference/model_config.h"
+
+namespace tensorferry::inference {
+
+// The files of one model.
+struct ModelSource {
+  std::string name;
+  std::filesystem::path root;    // Where they must be, links followed; empty: anywhere.
+  std::filesystem::path folder;  // Of the model; empty: it is a file alone.
+  std::filesystem::path config;  // config.pbtxt; empty: there is none.
+
+  // Stamps change with every change of a file.
+  struct Version {
+    std::filesystem::path path;  // A file, or the folder that holds one.
+    std::string stamp;           // Of it and of the configuration.
+  };
+  std::map<std::int64_t, Version> versions;  // By number.
+  std::string stamp;                         // Of all of it.
+  std::string problem;                       // Why it cannot be served; empty: it may.
+};
+
+// A model that is one file.
+ModelSource SourceOfFile(const std::string& name, const std::filesystem::path& file);
+
+// Whether `name` may be a model's: [A-Za-z0-9._-]{1,128}, and not only dots.
+bool IsModelName(std::string_view name);
+
+// The models in a repository, by name: NAME.pt, NAME.pt2, NAME/model.pt, NAME/VERSION/model.pt and the like, with or
+// without NAME/config.pbtxt. What is none of these is left out, and logged once at debug level. Errors: MODEL_NOT_READY
+// if the folder cannot be read.
+absl::StatusOr<std::map<std::string, ModelSource>> ScanRepository(const std::filesystem::path& root);
+
+// The model file of a version: the one that the configuration names, else model.pt or model.pt2.
+// Errors: MODEL_NOT_READY if there is none, or both.
+absl::StatusOr<std::filesystem::path> FileOfVersion(const std::filesystem::path& version, const ModelConfig& config);
+
+}  // namespace tensorferry::inference

@@ -1,0 +1,51 @@
+// A model version that serves, as rpc/ sees it. Free of torch.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "inference/model_info.h"
+#include "inference/model_run.h"
+#include "payload/array_header.h"
+
+namespace tensorferry::inference {
+
+// What a request says of one input, before any element of it was copied. Borrows the request.
+struct InputDeclaration {
+  std::string_view name;
+  const ArrayHeader* header;
+};
+
+// One version of one model. Holding it keeps it loaded.
+// Threads: any.
+class ModelVersion {
+ public:
+  virtual ~ModelVersion() = default;
+
+  virtual const ModelInfo& info() const = 0;
+
+  // Whether requests may run together: then the elements of arrays in C order had better wait in their message.
+  virtual bool batches() const = 0;
+
+  // Errors: INPUT_MISMATCH for names, dtypes or shapes that the model does not take, UNKNOWN_OUTPUT.
+  virtual absl::Status Check(std::span<const InputDeclaration> inputs,
+                             std::span<const std::string> requested_outputs) const = 0;
+
+  enum class Submitted : std::uint8_t {
+    kTaken,        // The run is, or will be, completed.
+    kRunAtLeisure  // Call RunQueued on this thread as soon as it has nothing else to do: what comes until then joins.
+  };
+
+  // Run the model on checked inputs.
+  // Errors, in run.result: QUEUE_FULL, DEADLINE, CANCELLED; BOOL_RANGE; OPERATOR_UNSUPPORTED, MODEL_FAILED;
+  // TENSOR_TOO_LARGE for an output; MEMORY_BUDGET.
+  [[nodiscard]] virtual Submitted Submit(ModelRun& run) = 0;
+
+  // Run what is queued. True: to be called again, when this thread has nothing else to do.
+  [[nodiscard]] virtual bool RunQueued() = 0;
+};
+
+}  // namespace tensorferry::inference

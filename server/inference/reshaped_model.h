@@ -1,0 +1,14 @@
+#pragma once
+
+#include <memory>
+
+#include "inference/model.h"
+#include "inference/model_config.h"
+
+namespace tensorferry::inference {
+
+// A model whose configuration shows callers other shapes than it takes and gives itself (`reshape`). Without any, the
+// model as it is.
+std::shared_ptr<Model> WithReshapes(std::shared_ptr<Model> model, const ModelConfig& config);
+
+}  // namespace tensorferry::inference

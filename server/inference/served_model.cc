@@ -1,0 +1,256 @@
+#include "inference/served_model.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <exception>
+#include <future>
+#include <system_error>
+#include <utility>
+
+#include "base/status.h"
+#include "inference/input_check.h"
+
+namespace tensorferry::inference {
+namespace {
+
+// `runs` are told of their results; the lock is free meanwhile.
+void Complete(const std::vector<ModelRun*>& runs, std::unique_lock<std::mutex>& lock) {
+  lock.unlock();
+  for (ModelRun* const run : runs) run->Complete();
+  lock.lock();
+}
+
+// Whatever is thrown, the runs have results.
+std::vector<Execution> RunAll(const BatchRunner& runner, Model& engine, const std::vector<ModelRun*>& runs) {
+  try {
+    return runner.Run(engine, runs);
+  } catch (const std::exception& error) {
+    const absl::Status status = MakeError(Reason::kInternal, "internal error", {.log_text = error.what()});
+    for (ModelRun* const run : runs) run->result = status;
+    return {};
+  }
+}
+
+std::uint64_t BytesOfAll(const std::vector<RunQueue::Waiting>& batch) {
+  std::uint64_t nbytes = 0;
+  for (const RunQueue::Waiting& waiting : batch) nbytes += BytesOf(*waiting.run);
+  return nbytes;
+}
+
+std::chrono::milliseconds Milliseconds(std::chrono::nanoseconds time) {
+  return std::chrono::ceil<std::chrono::milliseconds>(time);
+}
+
+}  // namespace
+
+ServedModel::ServedModel(ModelInfo info, std::vector<std::shared_ptr<Model>> engines, const Options& options,
+                         BufferPool& pool)
+    : info_(std::move(info)),
+      batches_(options.batching.has_value()),
+      waits_(batches_ && options.batching->max_queue_delay.count() > 0),
+      trivial_(engines.front()->is_trivial()),
+      runner_(options.runner, pool),
+      queue_(options.batching, info_.max_batch_size) {
+  for (std::shared_ptr<Model>& engine : engines) idle_.push_back(&executors_.emplace_back(std::move(engine)));
+}
+
+ServedModel::~ServedModel() {
+  {
+    const Lock lock(mutex_);
+    ending_ = true;
+    for (Executor& executor : executors_) executor.wake.notify_one();
+  }
+  for (Executor& executor : executors_) {
+    if (executor.thread.joinable()) executor.thread.join();
+  }
+}
+
+absl::Status ServedModel::Check(std::span<const InputDeclaration> inputs,
+                                std::span<const std::string> requested_outputs) const {
+  TENSORFERRY_RETURN_IF_ERROR(CheckInputs(info_, inputs));
+  return CheckOutputs(info_, requested_outputs);
+}
+
+ModelVersion::Submitted ServedModel::Submit(ModelRun& run) {
+  Lock lock(mutex_);
+  if (absl::Status status = Queue(run, Clock::now()); !status.ok()) {
+    statistics_.fail.Add({});
+    lock.unlock();
+    run.result = InModel(info_.name, status);
+    run.Complete();
+    return Submitted::kTaken;
+  }
+  if (awaiting_more_ > 0) more_.notify_all();
+  // Who is about to look at the queue, or busy, takes it afterwards.
+  if (awaiting_more_ > 0 || !at_leisure_.empty() || idle_.empty()) return Submitted::kTaken;
+  Executor& executor = *idle_.back();
+  idle_.pop_back();
+  if (!IsShort(BytesOf(run))) {
+    if (!Hand(executor, [this, &executor] { ServeOn(executor); })) Serve(executor, lock);
+    return Submitted::kTaken;
+  }
+  if (batches_) {
+    at_leisure_.push_back(&executor);
+    return Submitted::kRunAtLeisure;
+  }
+  Serve(executor, lock);
+  return Submitted::kTaken;
+}
+
+absl::Status ServedModel::Queue(ModelRun& run, Clock::time_point now) {
+  const std::chrono::nanoseconds wait = ExpectedWait();
+  if (wait.count() > 0 && run.deadline != Clock::time_point::max() && run.deadline - now < wait) {
+    return MakeError(Reason::kDeadline,
+                     fmt::format("the request would wait for about {} ms, longer than its deadline allows",
+                                 Milliseconds(wait).count()));
+  }
+  return queue_.Push(run, now, Milliseconds(wait + run_time_.mean()));
+}
+
+// Until a request that comes now is taken: those ahead, as full batches, shared among the executors.
+std::chrono::nanoseconds ServedModel::ExpectedWait() const {
+  const std::int64_t batch = batches_ ? info_.max_batch_size : 1;
+  const std::int64_t ahead = queue_.rows() / batch;
+  return run_time_.mean() * ahead / static_cast<std::int64_t>(executors_.size());
+}
+
+bool ServedModel::RunQueued() {
+  Lock lock(mutex_);
+  if (at_leisure_.empty()) return false;
+  Executor& executor = *at_leisure_.back();
+  at_leisure_.pop_back();
+  const Clock::time_point now = Clock::now();
+  EndThoseGivenUp(now, lock);
+  const Batch batch = queue_.Take(now);
+  const auto go_on = [this, &executor, batch] {
+    Lock own(mutex_);
+    Execute(executor, batch, own);
+    Serve(executor, own);
+  };
+  if (!batch.empty() && !IsShort(BytesOfAll(batch)) && Hand(executor, go_on)) return false;
+  if (!batch.empty()) Execute(executor, batch, lock);
+  const bool more = queue_.size() > 0;
+  (more ? at_leisure_ : idle_).push_back(&executor);
+  return more;
+}
+
+// Under the lock. False: the system has no thread for it.
+bool ServedModel::Hand(Executor& executor, std::function<void()> job) {
+  executor.job = std::move(job);
+  if (executor.thread.joinable()) {
+    executor.wake.notify_one();
+    return true;
+  }
+  try {
+    executor.thread = std::thread([this, &executor] { Live(executor); });
+  } catch (const std::system_error&) {
+    executor.job = nullptr;
+    return false;
+  }
+  return true;
+}
+
+void ServedModel::Live(Executor& executor) {
+  for (Lock lock(mutex_);;) {
+    executor.wake.wait(lock, [&] { return executor.job || ending_; });
+    if (!executor.job) return;
+    const std::function<void()> job = std::exchange(executor.job, nullptr);
+    lock.unlock();
+    job();
+    lock.lock();
+  }
+}
+
+void ServedModel::ServeOn(Executor& executor) {
+  Lock lock(mutex_);
+  Serve(executor, lock);
+}
+
+// Runs what is queued until nothing is; the executor is idle then.
+void ServedModel::Serve(Executor& executor, Lock& lock) {
+  for (;;) {
+    const Clock::time_point now = Clock::now();
+    EndThoseGivenUp(now, lock);
+    if (const Batch batch = queue_.Take(now); !batch.empty()) {
+      Execute(executor, batch, lock);
+    } else if (const auto ready_at = queue_.ready_at()) {
+      AwaitMore(*ready_at, lock);
+    } else {
+      break;
+    }
+  }
+  idle_.push_back(&executor);
+}
+
+void ServedModel::AwaitMore(Clock::time_point until, Lock& lock) {
+  ++awaiting_more_;
+  more_.wait_until(lock, until);
+  --awaiting_more_;
+}
+
+void ServedModel::EndThoseGivenUp(Clock::time_point now, Lock& lock) {
+  const std::vector<ModelRun*> ended = queue_.RemoveEnded(now);
+  if (ended.empty()) return;
+  statistics_.fail.Add({}, ended.size());
+  Complete(ended, lock);
+}
+
+void ServedModel::Execute(Executor& executor, const Batch& batch, Lock& lock) {
+  std::vector<ModelRun*> runs;
+  for (const RunQueue::Waiting& waiting : batch) runs.push_back(waiting.run);
+  lock.unlock();
+  const Clock::time_point start = Clock::now();
+  const std::vector<Execution> executions = RunAll(runner_, *executor.engine, runs);
+  for (const RunQueue::Waiting& waiting : batch) {
+    if (waiting.run->result.ok()) waiting.run->result->queue_time = start - waiting.since;
+  }
+  lock.lock();
+  for (const Execution& execution : executions) Record(execution);
+  for (const RunQueue::Waiting& waiting : batch) statistics_.queue.Add(start - waiting.since);
+  Complete(runs, lock);
+}
+
+void ServedModel::Record(const Execution& execution) {
+  const auto& [runs, rows, nbytes, input, infer, output] = execution;
+  run_time_.Record(nbytes, input + infer + output);
+  const auto ok =
+      static_cast<std::uint64_t>(std::ranges::count_if(runs, [](const ModelRun* run) { return run->result.ok(); }));
+  statistics_.success.Add(input + infer + output, ok);
+  statistics_.fail.Add(input + infer + output, runs.size() - ok);
+  if (ok == 0) return;
+  statistics_.inference_count += static_cast<std::uint64_t>(rows);
+  ++statistics_.execution_count;
+  statistics_.last_inference = std::chrono::system_clock::now();
+  statistics_.compute_input.Add(input, ok);
+  statistics_.compute_infer.Add(infer, ok);
+  statistics_.compute_output.Add(output, ok);
+  BatchStatistics& batch = statistics_.batches[rows];
+  batch.compute_input.Add(input);
+  batch.compute_infer.Add(infer);
+  batch.compute_output.Add(output);
+}
+
+absl::Status ServedModel::OnEachExecutor(const std::function<absl::Status(Model&)>& work) {
+  std::vector<std::future<absl::Status>> results;
+  {
+    const Lock lock(mutex_);
+    for (Executor& executor : executors_) {
+      auto promise = std::make_shared<std::promise<absl::Status>>();
+      results.push_back(promise->get_future());
+      if (!Hand(executor, [&executor, &work, promise] { promise->set_value(work(*executor.engine)); })) {
+        promise->set_value(MakeError(Reason::kModelNotReady, "the system has no thread for an executor"));
+      }
+    }
+  }
+  absl::Status first;
+  for (std::future<absl::Status>& result : results) first.Update(result.get());
+  return first;
+}
+
+ModelStatistics ServedModel::statistics() const {
+  const Lock lock(mutex_);
+  return statistics_;
+}
+
+}  // namespace tensorferry::inference

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "inference/batch_runner.h"
+#include "inference/model.h"
+#include "inference/model_config.h"
+#include "inference/model_statistics.h"
+#include "inference/model_version.h"
+#include "inference/run_queue.h"
+#include "inference/run_time.h"
+
+namespace tensorferry::inference {
+
+// A loaded model, the requests that wait for it, and those who run it.
+//
+// Whoever finds an executor idle takes what is queued. Models whose runs are short run on the thread that submits: at
+// once, or where requests may run together as soon as that thread has nothing else to do. Others run on threads of
+// their own, one for each executor, so that no model waits for another.
+//
+// Lifetime: destroyed when no run is queued, and not by a thread of its own.
+class ServedModel final : public ModelVersion {
+ public:
+  struct Options {
+    RunnerOptions runner;
+    std::optional<DynamicBatching> batching;  // Nothing: requests run one by one.
+  };
+
+  // `engines`: one for each executor, which may be the same.
+  ServedModel(ModelInfo info, std::vector<std::shared_ptr<Model>> engines, const Options& options, BufferPool& pool);
+  ServedModel(const ServedModel&) = delete;
+  ServedModel& operator=(const ServedModel&) = delete;
+  ~ServedModel() override;
+
+  const ModelInfo& info() const override { return info_; }
+  bool batches() const override { return batches_; }
+  absl::Status Check(std::span<const InputDeclaration> inputs,
+                     std::span<const std::string> requested_outputs) const override;
+  Submitted Submit(ModelRun& run) override;
+  bool RunQueued() override;
+
+  // Call `work` with the engine of each executor, on the executor's own thread, all at once. Before the first Submit.
+  // Errors: the first that `work` returned.
+  absl::Status OnEachExecutor(const std::function<absl::Status(Model&)>& work);
+
+  ModelStatistics statistics() const;
+
+ private:
+  using Batch = std::vector<RunQueue::Waiting>;
+  using Lock = std::unique_lock<std::mutex>;
+
+  struct Executor {
+    explicit Executor(std::shared_ptr<Model> the_engine) : engine(std::move(the_engine)) {}
+    const std::shared_ptr<Model> engine;
+    std::thread thread;  // Started when it is first needed.
+    std::condition_variable wake;
+    std::function<void()> job;  // For the thread to do.
+  };
+
+  absl::Status Queue(ModelRun& run, Clock::time_point now);
+  bool IsShort(std::uint64_t nbytes) const { return trivial_ || (!waits_ && run_time_.IsShort(nbytes)); }
+  [[nodiscard]] bool Hand(Executor& executor, std::function<void()> job);
+  void Live(Executor& executor);
+  void Serve(Executor& executor, Lock& lock);
+  void ServeOn(Executor& executor);
+  void EndThoseGivenUp(Clock::time_point now, Lock& lock);
+  void AwaitMore(Clock::time_point until, Lock& lock);
+  void Execute(Executor& executor, const Batch& batch, Lock& lock);
+  void Record(const Execution& execution);
+  std::chrono::nanoseconds ExpectedWait() const;
+
+  const ModelInfo info_;
+  const bool batches_;
+  const bool waits_;    // For more requests, as long as the configuration says.
+  const bool trivial_;  // Its runs are always short.
+  const BatchRunner runner_;
+
+  mutable std::mutex mutex_;  // Guards what follows.
+  RunQueue queue_;
+  RunTime run_time_;
+  ModelStatistics statistics_;
+  std::deque<Executor> executors_;
+  std::vector<Executor*> idle_;
+  std::vector<Executor*> at_leisure_;  // For those who were told to call RunQueued.
+  int awaiting_more_ = 0;              // Executors that wait for a fuller batch.
+  std::condition_variable more_;
+  bool ending_ = false;
+};
+
+}  // namespace tensorferry::inference

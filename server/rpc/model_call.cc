@@ -1,0 +1,51 @@
+#include "rpc/model_call.h"
+
+#include <chrono>
+#include <exception>
+
+#include "base/status.h"
+
+namespace tensorferry::rpc {
+namespace {
+
+// gRPC's deadlines are of the system's clock, which may be set: what is left of them counts.
+inference::Clock::time_point SteadyDeadline(const grpc::ServerContext& context) {
+  const auto left = context.deadline() - std::chrono::system_clock::now();
+  return left > std::chrono::hours(24 * 365) ? inference::Clock::time_point::max() : inference::Clock::now() + left;
+}
+
+}  // namespace
+
+ModelCall::ModelCall(ConvertCall call, HeldMessage message, const AsyncCall& caller)
+    : call_(std::move(call)), message_(std::move(message)), caller_(caller) {
+  bool waiting = false;
+  for (ConvertCall::Incoming& array : call_.arrays_) {
+    if (auto* const assembler = std::get_if<ArrayAssembler>(&array.array)) {
+      inputs.push_back({std::move(array.name), std::move(*assembler).Finish()});
+    } else {
+      inputs.push_back({std::move(array.name), std::get<inference::WaitingElements>(std::move(array.array))});
+      waiting = true;
+    }
+  }
+  if (!waiting) message_ = {};
+  options = {.requested_outputs = std::move(call_.requested_outputs_), .return_data = call_.return_data_};
+  deadline = SteadyDeadline(caller.context());
+  finished.Start();
+}
+
+void ModelCall::Submit(ServingQueue& queue) {
+  using Submitted = inference::ModelVersion::Submitted;
+  const std::shared_ptr<inference::ModelVersion> model = call_.model_;  // Completed, this may be gone.
+  if (model->Submit(*this) == Submitted::kRunAtLeisure) {
+    queue.WhenIdle([model] { return model->RunQueued(); });
+  }
+}
+
+absl::StatusOr<Answer> ModelCall::TakeAnswer() {
+  call_.model_.reset();
+  TENSORFERRY_ASSIGN_OR_RETURN(inference::PipelineResponse response, std::move(result));
+  TENSORFERRY_RETURN_IF_ERROR(caller_.CheckCaller());
+  return call_.AnswerOf(std::move(response));
+}
+
+}  // namespace tensorferry::rpc
