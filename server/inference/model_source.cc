@@ -20,6 +20,7 @@ namespace fs = std::filesystem;
 
 constexpr std::array kFileNames{"model.pt", "model.pt2"};
 constexpr char kConfigName[] = "config.pbtxt";
+constexpr char kWarmUpFolder[] = "warmup";
 
 std::vector<fs::path> SortedEntries(const fs::path& folder, std::error_code& error) {
   std::vector<fs::path> entries;
@@ -77,7 +78,7 @@ ModelSource ScanFolder(const fs::path& folder) {
     } else if (std::ranges::find(kFileNames, name) != kFileNames.end() && IsFile(entry)) {
       has_file = true;
       file_stamp += Stamp(entry) + ";";
-    } else {
+    } else if (name != kWarmUpFolder) {
       spdlog::debug("model {}: {} is neither a version nor a model file: left out", source.name, Quote(name));
     }
   }

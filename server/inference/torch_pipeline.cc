@@ -2,6 +2,8 @@
 
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
+#include <c10/util/Exception.h>
+#include <spdlog/spdlog.h>
 #include <torch/version.h>
 
 #include <utility>
@@ -27,6 +29,12 @@ std::shared_ptr<ServedModel> MakeIdentity(const LoaderOptions& options, BufferPo
   const std::vector<std::shared_ptr<Model>> engines(static_cast<std::size_t>(options.model_threads), engine);
   return std::make_shared<ServedModel>(engine->info(), engines, served, pool);
 }
+
+// What torch warns of, in our log and our format.
+class WarningsToLog final : public c10::WarningHandler {
+ public:
+  void process(const c10::Warning& warning) override { spdlog::debug("torch: {}", warning.msg()); }
+};
 
 class TorchPipeline final : public Pipeline {
  public:
@@ -77,7 +85,11 @@ class TorchPipeline final : public Pipeline {
 
 }  // namespace
 
-void PrepareProcess() { CheckPackageInputs(); }
+void PrepareProcess() {
+  static WarningsToLog warnings;
+  c10::WarningUtils::set_warning_handler(&warnings);
+  CheckPackageInputs();
+}
 
 absl::StatusOr<std::unique_ptr<Pipeline>> MakeTorchPipeline(const RepositoryOptions& options, BufferPool& pool) {
   static const bool once = (at::set_num_interop_threads(1), true);  // Torch takes it once in a process.

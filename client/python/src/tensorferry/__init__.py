@@ -13,6 +13,7 @@ from tensorferry._errors import (
     TransportError,
     VerificationError,
 )
+from tensorferry._export import export
 from tensorferry._info import DtypeInfo, HealthStatus, Model, ServerInfo, TensorSpec
 from tensorferry._receipt import Receipt
 from tensorferry.client import Client
@@ -33,4 +34,5 @@ __all__ = [
     "TensorferryError",
     "TransportError",
     "VerificationError",
+    "export",
 ]
