@@ -27,7 +27,8 @@ struct GatheredInputs {
 
 // Make tensors of the requests' arrays, whose names, dtypes and shapes fit together. Elements that wait in their
 // messages are copied straight into their rows. A single request's payloads are taken over; of several they are only
-// read. `batches`: the first dimension is that of the batch. Errors: BOOL_RANGE, naming the array; MEMORY_BUDGET.
+// read. `batches`: the first dimension is that of the batch.
+// Errors: BOOL_RANGE, naming the array; MEMORY_BUDGET.
 absl::StatusOr<GatheredInputs> GatherInputs(std::span<ModelRun* const> runs, bool batches, BufferPool& pool);
 
 }  // namespace tensorferry::inference

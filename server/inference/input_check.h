@@ -10,7 +10,8 @@
 namespace tensorferry::inference {
 
 // Whether the model takes these inputs: names, dtypes, shapes; where it has batches, all of the same number of rows,
-// from 1 to max_batch_size. Errors: INPUT_MISMATCH, with expected and actual.
+// from 1 to max_batch_size.
+// Errors: INPUT_MISMATCH, with expected and actual.
 absl::Status CheckInputs(const ModelInfo& model, std::span<const InputDeclaration> inputs);
 
 // Whether the model gives these outputs, as far as that is known before a run.

@@ -114,10 +114,15 @@ void ModelRepository::Poll(Done done) {
   Post([this, done = std::move(done)] { done(ApplyAll(/*settled_only=*/true)); });
 }
 
-absl::StatusOr<std::map<std::string, ModelSource>> ModelRepository::Sources() const {
+absl::StatusOr<std::map<std::string, ModelSource>> ModelRepository::Sources() {
   std::map<std::string, ModelSource> sources;
   if (!root_.empty()) {
-    TENSORFERRY_ASSIGN_OR_RETURN(sources, ScanRepository(root_));
+    TENSORFERRY_ASSIGN_OR_RETURN(RepositoryContent content, ScanRepository(root_));
+    sources = std::move(content.models);
+    for (std::string& line : content.left_out) {
+      const auto [told, is_new] = left_out_.insert(std::move(line));
+      if (is_new) spdlog::warn("model repository: {}: left out", *told);
+    }
   }
   for (const NamedFile& file : options_.files) {
     const auto [other, is_new] = sources.try_emplace(file.name, SourceOfFile(file.name, file.file));

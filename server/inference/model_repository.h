@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -49,9 +50,6 @@ class ModelRepository {
   // Look at the files now, as is done every poll_interval.
   void Poll(Done done);
 
-  // The models that there are, loaded or not.
-  absl::StatusOr<std::map<std::string, ModelSource>> Sources() const;
-
  private:
   using Version = std::pair<std::string, std::int64_t>;  // Of the model of this name.
 
@@ -62,6 +60,7 @@ class ModelRepository {
   };
 
   void Live();
+  absl::StatusOr<std::map<std::string, ModelSource>> Sources();
   void Post(std::function<void()> work);
   void Retire(ServedModel* model);
   void Reap(ServedModel* model);
@@ -81,6 +80,7 @@ class ModelRepository {
 
   // Of the repository's thread alone.
   std::map<std::string, Applied> applied_;
+  std::set<std::string> left_out_;              // Lines that were logged.
   std::map<std::string, std::string> seen_;     // Stamps at the last look: what still changes is not loaded.
   std::map<Version, std::string> withdrawing_;  // The reason that stays once they are gone; empty: nothing stays.
 

@@ -1,7 +1,6 @@
 #include "inference/model_source.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -63,7 +62,7 @@ std::string StampOfFolder(const fs::path& folder) {
   return stamp;
 }
 
-ModelSource ScanFolder(const fs::path& folder) {
+ModelSource ScanFolder(const fs::path& folder, std::vector<std::string>& left_out) {
   ModelSource source{.name = folder.filename().string(), .folder = folder};
   std::error_code error;
   bool has_file = false;
@@ -79,7 +78,7 @@ ModelSource ScanFolder(const fs::path& folder) {
       has_file = true;
       file_stamp += Stamp(entry) + ";";
     } else if (name != kWarmUpFolder) {
-      spdlog::debug("model {}: {} is neither a version nor a model file: left out", source.name, Quote(name));
+      left_out.push_back(fmt::format("model {}: {} is neither a version nor a model file", source.name, Quote(name)));
     }
   }
   if (error) source.problem = fmt::format("the folder cannot be read: {}", error.message());
@@ -96,8 +95,8 @@ ModelSource ScanFolder(const fs::path& folder) {
   return source;
 }
 
-std::optional<ModelSource> Scan(const fs::path& entry) {
-  if (IsFolder(entry)) return ScanFolder(entry);
+std::optional<ModelSource> Scan(const fs::path& entry, std::vector<std::string>& left_out) {
+  if (IsFolder(entry)) return ScanFolder(entry, left_out);
   const std::string extension = entry.extension().string();
   if ((extension == ".pt" || extension == ".pt2") && IsFile(entry)) return SourceOfFile(entry.stem().string(), entry);
   return std::nullopt;
@@ -119,35 +118,34 @@ bool IsModelName(std::string_view name) {
   return good && !name.empty() && name.size() <= 128 && name.find_first_not_of('.') != std::string_view::npos;
 }
 
-absl::StatusOr<std::map<std::string, ModelSource>> ScanRepository(const fs::path& root) {
+absl::StatusOr<RepositoryContent> ScanRepository(const fs::path& root) {
   std::error_code error;
   const std::vector<fs::path> entries = SortedEntries(root, error);
   if (error) {
     return MakeError(Reason::kModelNotReady, fmt::format("the model repository cannot be read: {}", error.message()),
                      {.log_text = root.string()});
   }
-  std::map<std::string, ModelSource> models;
+  RepositoryContent content;
   for (const fs::path& entry : entries) {
     if (entry.filename().string().starts_with('.')) continue;
-    auto source = Scan(entry);
+    auto source = Scan(entry, content.left_out);
     if (!source) {
-      spdlog::debug("model repository: {} is no model: left out", Quote(entry.filename().string()));
+      content.left_out.push_back(fmt::format("{} is no model", Quote(entry.filename().string())));
       continue;
     }
     if (!IsModelName(source->name)) {
-      spdlog::warn(
-          "model repository: {} is left out: a model's name has letters, digits, '.', '_' and '-', at most 128",
-          Quote(source->name));
+      content.left_out.push_back(fmt::format(
+          "{} is no model's name: it may have letters, digits, '.', '_' and '-', at most 128", Quote(source->name)));
       continue;
     }
     source->root = root;
-    const auto [other, is_new] = models.try_emplace(source->name, *source);
+    const auto [other, is_new] = content.models.try_emplace(source->name, *source);
     if (is_new) continue;
     other->second.problem = fmt::format("two models have this name: {} is one, a folder or file beside it another",
                                         entry.filename().string());
     other->second.stamp += source->stamp;
   }
-  return models;
+  return content;
 }
 
 absl::StatusOr<fs::path> FileOfVersion(const fs::path& version, const ModelConfig& config) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "inference/model_config.h"
@@ -35,10 +36,15 @@ ModelSource SourceOfFile(const std::string& name, const std::filesystem::path& f
 // Whether `name` may be a model's: [A-Za-z0-9._-]{1,128}, and not only dots.
 bool IsModelName(std::string_view name);
 
-// The models in a repository, by name: NAME.pt, NAME.pt2, NAME/model.pt, NAME/VERSION/model.pt and the like, with or
-// without NAME/config.pbtxt. What is none of these is left out, and logged once at debug level. Errors: MODEL_NOT_READY
-// if the folder cannot be read.
-absl::StatusOr<std::map<std::string, ModelSource>> ScanRepository(const std::filesystem::path& root);
+struct RepositoryContent {
+  std::map<std::string, ModelSource> models;  // By name.
+  std::vector<std::string> left_out;          // What is no model, one line each.
+};
+
+// What a repository holds: NAME.pt, NAME.pt2, NAME/model.pt, NAME/VERSION/model.pt and the like, with or without
+// NAME/config.pbtxt. Entries that begin with a dot are not looked at.
+// Errors: MODEL_NOT_READY if the folder cannot be read.
+absl::StatusOr<RepositoryContent> ScanRepository(const std::filesystem::path& root);
 
 // The model file of a version: the one that the configuration names, else model.pt or model.pt2.
 // Errors: MODEL_NOT_READY if there is none, or both.

@@ -19,7 +19,8 @@ std::uint64_t BytesOf(const ModelRun& run);
 
 // The requests that wait for a model, and which of them run together: those of equal inputs, dtypes and shapes beyond
 // the first dimension, the highest priority and the oldest first. Whoever takes gets what is there: nothing waits for
-// more, unless the configuration sets a delay. Threads: one at a time.
+// more, unless the configuration sets a delay.
+// Threads: one at a time.
 class RunQueue {
  public:
   // `batching`: nothing: requests run one by one. `max_batch_size`: rows of a batch.

@@ -45,8 +45,8 @@ class ConvertCall {
 
   // Check all that the request says, refuse what can be refused, then take memory and copy the elements that are here;
   // but those that a model may want in a batch stay in the message, and only their memory is admitted. `request` itself
-  // is not needed afterwards. Errors: DRAINING, and all of docs/errors.md that concern arrays and models; nothing is
-  // held then.
+  // is not needed afterwards.
+  // Errors: DRAINING, and all of docs/errors.md that concern arrays and models; nothing is held then.
   static absl::StatusOr<ConvertCall> Start(const RequestView& request, Chunks chunks,
                                            const CallEnvironment& environment);
 

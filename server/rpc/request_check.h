@@ -9,8 +9,8 @@
 namespace tensorferry::rpc {
 
 // The request without its arrays' contents: no more than kMaxArrays arrays; names and labels of at most 256 bytes,
-// without control characters. Protobuf has checked that they are UTF-8. Errors: TENSOR_TOO_LARGE; BAD_NAME, naming the
-// field.
+// without control characters. Protobuf has checked that they are UTF-8.
+// Errors: TENSOR_TOO_LARGE; BAD_NAME, naming the field.
 absl::Status CheckRequest(const RequestView& request);
 
 // What an array says of itself, and where those of its elements are that came with it.

@@ -1,0 +1,225 @@
+// Models come, change and go while requests hold them.
+#include "inference/model_repository.h"
+
+#include <gmock/gmock.h>
+
+#include <future>
+
+#include "base/status.h"
+#include "temporary_repository.h"
+#include "testing/status_matchers.h"
+#include "testing/test_memory.h"
+#include "testing/test_run.h"
+
+namespace tensorferry::inference {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class ModelRepositoryTest : public testing::Test {
+ protected:
+  absl::Status Start(RepositoryOptions options = {}) {
+    options.folder = files_.root;
+    options.loader.max_tensor_bytes = 1 << 20;
+    repository_.emplace(std::move(options), registry_, memory_.pool);
+    return Await([&](ModelRepository::Done done) { repository_->LoadAtStart(std::move(done)); });
+  }
+
+  // Two looks: what has changed is taken when it has not changed again.
+  absl::Status Poll() {
+    Await([&](ModelRepository::Done done) { repository_->Poll(std::move(done)); }).IgnoreError();
+    return Await([&](ModelRepository::Done done) { repository_->Poll(std::move(done)); });
+  }
+
+  absl::Status Load(const std::string& name) {
+    return Await([&](ModelRepository::Done done) { repository_->Load(name, std::move(done)); });
+  }
+
+  absl::Status Unload(const std::string& name) {
+    return Await([&](ModelRepository::Done done) { repository_->Unload(name, std::move(done)); });
+  }
+
+  static absl::Status Await(const std::function<void(ModelRepository::Done)>& start) {
+    std::promise<absl::Status> done;
+    start([&](const absl::Status& status) { done.set_value(status); });
+    return done.get_future().get();
+  }
+
+  // Until all that was let go of is gone.
+  void Settle() {
+    for (;;) {
+      Await([&](ModelRepository::Done done) { repository_->Load("nothing", std::move(done)); }).IgnoreError();
+      const auto models = registry_.List();
+      const auto unloading = [](const ModelInfo& model) { return model.state == ModelState::kUnloading; };
+      if (std::ranges::none_of(models, unloading)) return;
+    }
+  }
+
+  // "m:1 READY"
+  std::vector<std::string> Listed() {
+    constexpr std::array kStates{"LOADING", "READY", "UNAVAILABLE", "UNLOADING"};
+    std::vector<std::string> lines;
+    for (const ModelInfo& model : registry_.List()) {
+      lines.push_back(model.name + ":" + model.version + " " + kStates[static_cast<std::size_t>(model.state)]);
+    }
+    return lines;
+  }
+
+  // What the model makes of a 1.
+  float Ask(const std::string& name, const std::string& version = "") {
+    const auto model = registry_.Find(name, version);
+    EXPECT_THAT(model, IsOk());
+    return model.ok() ? Ask(**model) : 0;
+  }
+
+  float Ask(ServedModel& model) {
+    const float one = 1;
+    Few<NamedArray> arrays;
+    arrays.push_back({"x", GoodPayload(GoodHeader("<f4", {1}), std::as_bytes(std::span(&one, 1)), memory_.pool)});
+    const auto response = RunOn(model, std::move(arrays));
+    EXPECT_THAT(response, IsOk());
+    float value = 0;
+    std::memcpy(&value, response->outputs[0].elements->bytes.data(), sizeof(value));
+    return value;
+  }
+
+  TemporaryRepository files_;
+  TestMemory memory_;
+  ModelRegistry registry_;
+  std::optional<ModelRepository> repository_;
+};
+
+TEST_F(ModelRepositoryTest, ServesTheLatestVersion) {
+  files_.Save("m/1/model.pt", "return x + 1");
+  files_.Save("m/10/model.pt", "return x + 10");
+  files_.Save("m/9/model.pt", "return x + 9");
+  ASSERT_THAT(Start(), IsOk());
+  EXPECT_THAT(Listed(), ElementsAre("m:10 READY"));
+  EXPECT_EQ(Ask("m"), 11);
+  EXPECT_EQ(Ask("m", "10"), 11);
+  EXPECT_THAT(registry_.Find("m", "9"), Fails(Reason::kModelNotFound, HasSubstr("has version 10, not '9'")));
+}
+
+TEST_F(ModelRepositoryTest, ServesTheVersionsThatTheConfigurationWants) {
+  for (const int version : {1, 2, 3}) {
+    files_.Save("m/" + std::to_string(version) + "/model.pt", "return x + " + std::to_string(version));
+  }
+  files_.Write("m/config.pbtxt", "");
+  VersionPolicy policy;
+  const RepositoryOptions options{
+      .read_config = [&](std::string_view) -> absl::StatusOr<ModelConfig> { return ModelConfig{.versions = policy}; }};
+  policy = {.kind = VersionPolicy::Kind::kLatest, .latest = 2};
+  ASSERT_THAT(Start(options), IsOk());
+  EXPECT_THAT(Listed(), ElementsAre("m:2 READY", "m:3 READY"));
+  policy = {.kind = VersionPolicy::Kind::kAll};
+  files_.Write("m/config.pbtxt", "changed");
+  ASSERT_THAT(Poll(), IsOk());
+  EXPECT_THAT(Listed(), ElementsAre("m:1 READY", "m:2 READY", "m:3 READY"));
+  policy = {.kind = VersionPolicy::Kind::kSpecific, .specific = {1}};
+  files_.Write("m/config.pbtxt", "changed again");
+  ASSERT_THAT(Poll(), IsOk());
+  Settle();
+  EXPECT_THAT(Listed(), ElementsAre("m:1 READY"));
+  policy = {.kind = VersionPolicy::Kind::kSpecific, .specific = {7}};
+  EXPECT_EQ(Ask("m"), 2);
+}
+
+TEST_F(ModelRepositoryTest, SwapsVersionsUnderRequestsThatHoldThem) {
+  files_.Save("m/1/model.pt", "return x + 1");
+  ASSERT_THAT(Start(), IsOk());
+  auto held = registry_.Find("m", "").value();
+  files_.Save("m/2/model.pt", "return x + 2");
+  ASSERT_THAT(Poll(), IsOk());
+  EXPECT_THAT(Listed(), ElementsAre("m:1 UNLOADING", "m:2 READY"));
+  EXPECT_EQ(Ask("m"), 3);
+  EXPECT_EQ(Ask(*held), 2) << "the old one is there for as long as it is held";
+  held.reset();
+  Settle();
+  EXPECT_THAT(Listed(), ElementsAre("m:2 READY"));
+}
+
+TEST_F(ModelRepositoryTest, LoadsAReplacedFileAgain) {
+  files_.Save("m.pt", "return x + 1");
+  ASSERT_THAT(Start(), IsOk());
+  files_.Save("m.pt", "return x + 5");
+  Await([&](ModelRepository::Done done) { repository_->Poll(std::move(done)); }).IgnoreError();
+  EXPECT_EQ(Ask("m"), 2) << "it may still be being written";
+  ASSERT_THAT(Poll(), IsOk());
+  EXPECT_EQ(Ask("m"), 6);
+  EXPECT_THAT(Listed(), ElementsAre("m:1 READY"));
+}
+
+TEST_F(ModelRepositoryTest, GoesOnWithWhatItHasWhenTheNewFileIsDamaged) {
+  files_.Save("m/1/model.pt", "return x + 1");
+  ASSERT_THAT(Start(), IsOk());
+  files_.Write("m/1/model.pt", "damaged");
+  ASSERT_THAT(Poll(), IsOk());
+  EXPECT_EQ(Ask("m"), 2);
+  files_.Write("m/2/model.pt", "damaged, too");
+  ASSERT_THAT(Poll(), IsOk());
+  EXPECT_THAT(Listed(), ElementsAre("m:1 READY", "m:2 UNAVAILABLE"));
+  EXPECT_EQ(Ask("m"), 2);
+  files_.Save("m/2/model.pt", "return x + 2");
+  ASSERT_THAT(Poll(), IsOk());
+  Settle();
+  EXPECT_THAT(Listed(), ElementsAre("m:2 READY"));
+}
+
+TEST_F(ModelRepositoryTest, LetsGoOfWhatIsGone) {
+  files_.Save("m.pt", "return x");
+  files_.Save("n.pt", "return x");
+  ASSERT_THAT(Start(), IsOk());
+  std::filesystem::remove(files_.root / "m.pt");
+  ASSERT_THAT(Poll(), IsOk());
+  Settle();
+  EXPECT_THAT(Listed(), ElementsAre("n:1 READY"));
+  EXPECT_THAT(registry_.Find("m", ""), Fails(Reason::kModelNotFound));
+}
+
+TEST_F(ModelRepositoryTest, LoadsAndUnloadsAsItIsTold) {
+  files_.Save("m.pt", "return x + 1");
+  ASSERT_THAT(Start({.load = {"none"}}), IsOk());
+  EXPECT_THAT(Listed(), IsEmpty());
+  ASSERT_THAT(Load("m"), IsOk());
+  EXPECT_EQ(Ask("m"), 2);
+  ASSERT_THAT(Unload("m"), IsOk());
+  Settle();
+  EXPECT_THAT(Listed(), ElementsAre("m:1 UNAVAILABLE"));
+  EXPECT_THAT(registry_.Find("m", ""), Fails(Reason::kModelNotReady, HasSubstr("unloaded")));
+  ASSERT_THAT(Load("m"), IsOk());
+  EXPECT_EQ(Ask("m"), 2);
+  EXPECT_THAT(Load("other"), Fails(Reason::kModelNotFound));
+  EXPECT_THAT(Unload("other"), Fails(Reason::kModelNotFound));
+  files_.Write("broken.pt", "x");
+  EXPECT_THAT(Load("broken"), Fails(Reason::kModelNotReady, HasSubstr("not a whole zip archive")));
+}
+
+TEST_F(ModelRepositoryTest, StartsWithWhatCanBeLoadedUnlessItIsStrict) {
+  files_.Save("good.pt", "return x");
+  files_.Write("broken.pt", "x");
+  ASSERT_THAT(Start(), IsOk());
+  EXPECT_THAT(Listed(), ElementsAre("broken:1 UNAVAILABLE", "good:1 READY"));
+  repository_.reset();
+  EXPECT_THAT(Start({.strict_start = true}), Fails(Reason::kModelNotReady));
+  repository_.reset();
+  EXPECT_THAT(Start({.load = {"good", "missing"}, .strict_start = true}), Fails(Reason::kModelNotFound));
+}
+
+TEST_F(ModelRepositoryTest, TellsWhoObserves) {
+  std::vector<std::pair<std::string, bool>> told;
+  files_.Save("m.pt", "return x");
+  ASSERT_THAT(Start(), IsOk());
+  registry_.Observe([&](const std::string& name, bool ready) { told.emplace_back(name, ready); });
+  EXPECT_THAT(told, ElementsAre(testing::Pair("m", true)));
+  ASSERT_THAT(Unload("m"), IsOk());
+  EXPECT_THAT(told.back(), testing::Pair("m", false));
+  registry_.Observe(nullptr);
+  const std::size_t before = told.size();
+  ASSERT_THAT(Load("m"), IsOk());
+  EXPECT_EQ(told.size(), before);
+}
+
+}  // namespace
+}  // namespace tensorferry::inference
