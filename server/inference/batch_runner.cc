@@ -22,7 +22,7 @@ at::Tensor ToDevice(const at::Tensor& tensor, at::Device device) {
 }
 
 // What the model works on. Where elements are to go back, it gets a copy, in case that it works in place.
-std::vector<NamedTensor> ForTheModel(const GatheredInputs& gathered, const std::vector<ModelRun*>& runs,
+std::vector<NamedTensor> ForTheModel(const GatheredInputs& gathered, const Few<ModelRun*>& runs,
                                      at::Device device) {
   const bool go_back = std::ranges::any_of(runs, [](const ModelRun* run) { return run->options.return_data; });
   std::vector<NamedTensor> inputs = gathered.tensors;
@@ -90,16 +90,16 @@ absl::Status AddOutputs(const std::vector<NamedTensor>& outputs, std::int64_t fi
 
 }  // namespace
 
-std::vector<Execution> BatchRunner::Run(Model& model, std::vector<ModelRun*> runs) const {
+Few<Execution> BatchRunner::Run(Model& model, Few<ModelRun*> runs) const {
   const c10::InferenceMode guard;
   LimitThreads();
-  std::vector<Execution> executions;
+  Few<Execution> executions;
   executions.push_back({.runs = std::move(runs)});
   Execution& together = executions.front();
   const absl::Status status = CatchTorch(Reason::kInternal, [&] { return RunOnce(model, together); });
   if (status.ok()) return executions;
   if (together.runs.size() > 1) {
-    const std::vector<ModelRun*> each = std::move(together.runs);
+    const Few<ModelRun*> each = std::move(together.runs);
     executions.clear();
     RunEach(model, each, executions);
   } else {
@@ -108,7 +108,7 @@ std::vector<Execution> BatchRunner::Run(Model& model, std::vector<ModelRun*> run
   return executions;
 }
 
-void BatchRunner::RunEach(Model& model, const std::vector<ModelRun*>& runs, std::vector<Execution>& executions) const {
+void BatchRunner::RunEach(Model& model, const Few<ModelRun*>& runs, Few<Execution>& executions) const {
   for (ModelRun* const run : runs) {
     Execution alone{.runs = {run}};
     absl::Status status = run->CheckCaller();

@@ -2,11 +2,11 @@
 
 #include <chrono>
 #include <cstdint>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "base/buffer_pool.h"
+#include "base/few.h"
 #include "inference/model.h"
 #include "inference/model_run.h"
 
@@ -14,7 +14,7 @@ namespace tensorferry::inference {
 
 // One run of a model, and whose requests it was.
 struct Execution {
-  std::vector<ModelRun*> runs;
+  Few<ModelRun*> runs;
   std::int64_t rows = 1;                       // Of the batch; of a model without batches 1.
   std::uint64_t nbytes = 0;                    // Of the inputs.
   std::chrono::nanoseconds compute_input{0};   // Elements to tensors.
@@ -37,11 +37,11 @@ class BatchRunner {
 
   // Run `model` on requests whose inputs fit together. Their results are set, whatever they are, but none is completed.
   // Where several fail together each is run alone: what is the fault of one costs the others nothing.
-  std::vector<Execution> Run(Model& model, std::vector<ModelRun*> runs) const;
+  Few<Execution> Run(Model& model, Few<ModelRun*> runs) const;
 
  private:
   absl::Status RunOnce(Model& model, Execution& execution) const;
-  void RunEach(Model& model, const std::vector<ModelRun*>& runs, std::vector<Execution>& executions) const;
+  void RunEach(Model& model, const Few<ModelRun*>& runs, Few<Execution>& executions) const;
   absl::Status GiveOutputs(const Model& model, const std::vector<NamedTensor>& outputs, Execution& execution) const;
   void LimitThreads() const;
 

@@ -39,7 +39,7 @@ absl::StatusOr<ArrayPayload> TakePayload(ModelInput& input, BufferPool& pool) {
 absl::StatusOr<GatheredInputs> GatherOne(ModelRun& run, bool batches, BufferPool& pool) {
   GatheredInputs gathered;
   if (batches) gathered.first_rows = {0, RowsOf(run, batches)};
-  std::vector<Receipt>& receipts = gathered.receipts.emplace_back();
+  Few<Receipt>& receipts = gathered.receipts.emplace_back();
   for (ModelInput& input : run.inputs) {
     TENSORFERRY_ASSIGN_OR_RETURN(ArrayPayload payload, TakePayload(input, pool));
     receipts.push_back(MakeReceipt(payload.header, payload.copied));
@@ -100,7 +100,7 @@ absl::StatusOr<GatheredInputs> GatherInputs(std::span<ModelRun* const> runs, boo
   GatheredInputs gathered{.tensors = {}, .first_rows = {0}, .receipts = {}};
   for (ModelRun* const run : runs) {
     gathered.first_rows.push_back(gathered.first_rows.back() + RowsOf(*run, batches));
-    gathered.receipts.emplace_back(run->inputs.size());
+    gathered.receipts.emplace_back().resize(run->inputs.size());
   }
   for (const ModelInput& first : runs.front()->inputs) {
     TENSORFERRY_ASSIGN_OR_RETURN(AlignedBuffer elements, MemoryOfAll(runs, first.name, pool));

@@ -16,8 +16,8 @@ namespace tensorferry::inference {
 // after the other. Of a single request they are its own tensors.
 struct GatheredInputs {
   std::vector<NamedTensor> tensors;
-  std::vector<std::int64_t> first_rows;        // Of each request; and, last, the number of rows. Empty: no batches.
-  std::vector<std::vector<Receipt>> receipts;  // Of each request, of each of its arrays.
+  Few<std::int64_t> first_rows;  // Of each request; and, last, the number of rows. Empty: no batches.
+  Few<Few<Receipt>> receipts;    // Of each request, of each of its arrays.
 
   std::int64_t rows() const { return first_rows.empty() ? 1 : first_rows.back(); }
 

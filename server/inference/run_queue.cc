@@ -89,10 +89,11 @@ absl::Status RunQueue::Push(ModelRun& run, Clock::time_point now, std::chrono::m
   return absl::OkStatus();
 }
 
-std::vector<ModelRun*> RunQueue::RemoveEnded(Clock::time_point now) {
-  std::vector<ModelRun*> ended;
-  Level delayed;
+Few<ModelRun*> RunQueue::RemoveEnded(Clock::time_point now) {
+  Few<ModelRun*> ended;
+  std::vector<Waiting> delayed;
   for (Level& level : levels_) {
+    if (level.empty()) continue;
     std::erase_if(level, [&](const Waiting& waiting) {
       absl::Status status = waiting.run->CheckCaller();
       if (status.ok() && waiting.late_at && *waiting.late_at <= now) {
@@ -137,7 +138,7 @@ std::int64_t RunQueue::BatchRows(std::int64_t available) const {
   return rows > 0 ? rows : all;
 }
 
-std::vector<RunQueue::Waiting> RunQueue::Take(Clock::time_point now) {
+Few<RunQueue::Waiting> RunQueue::Take(Clock::time_point now) {
   ready_at_.reset();
   const Waiting* const first = First();
   if (first == nullptr) return {};
@@ -156,7 +157,7 @@ std::vector<RunQueue::Waiting> RunQueue::Take(Clock::time_point now) {
     }
     limit = std::max(BatchRows(available), first->rows);
   }
-  std::vector<Waiting> batch;
+  Few<Waiting> batch;
   const ModelRun& model_of_all = *first->run;
   std::int64_t rows = 0;
   for (Level& level : levels_) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/few.h"
 #include "inference/model_config.h"
 #include "inference/model_run.h"
 
@@ -30,7 +31,7 @@ class RunQueue {
   absl::Status Push(ModelRun& run, Clock::time_point now, std::chrono::milliseconds retry_after);
 
   // Remove the runs that nobody waits for any more, or that waited for too long, with their errors in their results.
-  std::vector<ModelRun*> RemoveEnded(Clock::time_point now);
+  Few<ModelRun*> RemoveEnded(Clock::time_point now);
 
   struct Waiting {
     ModelRun* run;
@@ -41,7 +42,7 @@ class RunQueue {
   };
 
   // The next batch. Empty: nothing is queued, or it is worth waiting until ready_at() for more.
-  std::vector<Waiting> Take(Clock::time_point now);
+  Few<Waiting> Take(Clock::time_point now);
 
   // When Take, which gave nothing, is to be asked again; nothing: when something was pushed.
   std::optional<Clock::time_point> ready_at() const { return ready_at_; }

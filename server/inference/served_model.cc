@@ -15,14 +15,14 @@ namespace tensorferry::inference {
 namespace {
 
 // `runs` are told of their results; the lock is free meanwhile.
-void Complete(const std::vector<ModelRun*>& runs, std::unique_lock<std::mutex>& lock) {
+void Complete(const Few<ModelRun*>& runs, std::unique_lock<std::mutex>& lock) {
   lock.unlock();
   for (ModelRun* const run : runs) run->Complete();
   lock.lock();
 }
 
 // Whatever is thrown, the runs have results.
-std::vector<Execution> RunAll(const BatchRunner& runner, Model& engine, const std::vector<ModelRun*>& runs) {
+Few<Execution> RunAll(const BatchRunner& runner, Model& engine, const Few<ModelRun*>& runs) {
   try {
     return runner.Run(engine, runs);
   } catch (const std::exception& error) {
@@ -32,7 +32,7 @@ std::vector<Execution> RunAll(const BatchRunner& runner, Model& engine, const st
   }
 }
 
-std::uint64_t BytesOfAll(const std::vector<RunQueue::Waiting>& batch) {
+std::uint64_t BytesOfAll(const Few<RunQueue::Waiting>& batch) {
   std::uint64_t nbytes = 0;
   for (const RunQueue::Waiting& waiting : batch) nbytes += BytesOf(*waiting.run);
   return nbytes;
@@ -90,12 +90,12 @@ ModelVersion::Submitted ServedModel::Submit(ModelRun& run) {
     if (!Hand(executor, [this, &executor] { ServeOn(executor); })) Serve(executor, lock);
     return Submitted::kTaken;
   }
-  if (batches_) {
-    at_leisure_.push_back(&executor);
-    return Submitted::kRunAtLeisure;
+  if (!batches_ || company_.IsUnlikely()) {
+    Serve(executor, lock);
+    return Submitted::kTaken;
   }
-  Serve(executor, lock);
-  return Submitted::kTaken;
+  at_leisure_.push_back(&executor);
+  return Submitted::kRunAtLeisure;
 }
 
 absl::Status ServedModel::Queue(ModelRun& run, Clock::time_point now) {
@@ -123,12 +123,8 @@ bool ServedModel::RunQueued() {
   const Clock::time_point now = Clock::now();
   EndThoseGivenUp(now, lock);
   const Batch batch = queue_.Take(now);
-  const auto go_on = [this, &executor, batch] {
-    Lock own(mutex_);
-    Execute(executor, batch, own);
-    Serve(executor, own);
-  };
-  if (!batch.empty() && !IsShort(BytesOfAll(batch)) && Hand(executor, go_on)) return false;
+  company_.Record(batch.size());
+  if (!batch.empty() && !IsShort(BytesOfAll(batch)) && HandBatch(executor, batch)) return false;
   if (!batch.empty()) Execute(executor, batch, lock);
   const bool more = queue_.size() > 0;
   (more ? at_leisure_ : idle_).push_back(&executor);
@@ -149,6 +145,14 @@ bool ServedModel::Hand(Executor& executor, std::function<void()> job) {
     return false;
   }
   return true;
+}
+
+bool ServedModel::HandBatch(Executor& executor, const Batch& batch) {
+  return Hand(executor, [this, &executor, batch] {
+    Lock lock(mutex_);
+    Execute(executor, batch, lock);
+    Serve(executor, lock);
+  });
 }
 
 void ServedModel::Live(Executor& executor) {
@@ -190,18 +194,18 @@ void ServedModel::AwaitMore(Clock::time_point until, Lock& lock) {
 }
 
 void ServedModel::EndThoseGivenUp(Clock::time_point now, Lock& lock) {
-  const std::vector<ModelRun*> ended = queue_.RemoveEnded(now);
+  const Few<ModelRun*> ended = queue_.RemoveEnded(now);
   if (ended.empty()) return;
   statistics_.fail.Add({}, ended.size());
   Complete(ended, lock);
 }
 
 void ServedModel::Execute(Executor& executor, const Batch& batch, Lock& lock) {
-  std::vector<ModelRun*> runs;
+  Few<ModelRun*> runs;
   for (const RunQueue::Waiting& waiting : batch) runs.push_back(waiting.run);
   lock.unlock();
   const Clock::time_point start = Clock::now();
-  const std::vector<Execution> executions = RunAll(runner_, *executor.engine, runs);
+  const Few<Execution> executions = RunAll(runner_, *executor.engine, runs);
   for (const RunQueue::Waiting& waiting : batch) {
     if (waiting.run->result.ok()) waiting.run->result->queue_time = start - waiting.since;
   }

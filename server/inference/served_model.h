@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "inference/batch_runner.h"
+#include "inference/company.h"
 #include "inference/model.h"
 #include "inference/model_config.h"
 #include "inference/model_statistics.h"
@@ -53,7 +54,7 @@ class ServedModel final : public ModelVersion {
   ModelStatistics statistics() const;
 
  private:
-  using Batch = std::vector<RunQueue::Waiting>;
+  using Batch = Few<RunQueue::Waiting>;
   using Lock = std::unique_lock<std::mutex>;
 
   struct Executor {
@@ -67,6 +68,7 @@ class ServedModel final : public ModelVersion {
   absl::Status Queue(ModelRun& run, Clock::time_point now);
   bool IsShort(std::uint64_t nbytes) const { return trivial_ || (!waits_ && run_time_.IsShort(nbytes)); }
   [[nodiscard]] bool Hand(Executor& executor, std::function<void()> job);
+  [[nodiscard]] bool HandBatch(Executor& executor, const Batch& batch);
   void Live(Executor& executor);
   void Serve(Executor& executor, Lock& lock);
   void ServeOn(Executor& executor);
@@ -85,6 +87,7 @@ class ServedModel final : public ModelVersion {
   mutable std::mutex mutex_;  // Guards what follows.
   RunQueue queue_;
   RunTime run_time_;
+  Company company_;
   ModelStatistics statistics_;
   std::deque<Executor> executors_;
   std::vector<Executor*> idle_;

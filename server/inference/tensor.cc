@@ -63,7 +63,9 @@ absl::StatusOr<TensorMetadata> Describe(const std::string& name, const at::Tenso
 }
 
 TensorElements ElementsOf(const at::Tensor& tensor) {
-  auto dense = std::make_shared<const at::Tensor>(tensor.to(at::kCPU).resolve_conj().resolve_neg().contiguous());
+  const bool is_dense = tensor.is_cpu() && tensor.is_contiguous() && !tensor.is_conj() && !tensor.is_neg();
+  auto dense = std::make_shared<const at::Tensor>(
+      is_dense ? tensor : tensor.to(at::kCPU).resolve_conj().resolve_neg().contiguous());
   const auto* data = static_cast<const std::byte*>(dense->const_data_ptr());
   return {.bytes = {data, dense->nbytes()}, .owner = std::move(dense)};
 }

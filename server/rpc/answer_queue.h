@@ -44,6 +44,11 @@ class AnswerQueue {
     pushed_.Wake();
   }
 
+  bool empty() const {
+    const std::lock_guard lock(mutex_);
+    return answers_.empty();
+  }
+
   bool full() const {
     const std::lock_guard lock(mutex_);
     return answers_.size() >= kMaxUnanswered;

@@ -1,7 +1,7 @@
 #include "rpc/convert_call.h"
 
+#include <algorithm>
 #include <utility>
-#include <vector>
 
 #include "base/status.h"
 #include "rpc/request_check.h"
@@ -100,6 +100,11 @@ void ConvertCall::CountCopy(Clock::time_point start) {
   while (awaited_ < arrays_.size() && arrays_[awaited_].missing() == 0) ++awaited_;
 }
 
+bool ConvertCall::needs_message() const {
+  return std::ranges::any_of(
+      arrays_, [](const Incoming& array) { return std::holds_alternative<inference::WaitingElements>(array.array); });
+}
+
 absl::StatusOr<Answer> ConvertCall::Finish() && {
   Few<inference::NamedArray> arrays;
   for (Incoming& array : arrays_) {
@@ -110,9 +115,9 @@ absl::StatusOr<Answer> ConvertCall::Finish() && {
   return AnswerOf(std::move(response));
 }
 
-Answer ConvertCall::AnswerOf(inference::PipelineResponse response) {
+Answer ConvertCall::AnswerOf(inference::PipelineResponse&& response) {
   response.convert_time += copy_time_;
-  return Answer{request_id_, std::move(response), received_ - start_, std::move(pass_)};
+  return {request_id_, std::move(response), received_ - start_, std::move(pass_)};
 }
 
 }  // namespace tensorferry::rpc

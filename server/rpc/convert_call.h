@@ -64,6 +64,9 @@ class ConvertCall {
   // Whether a model is to run: then ModelCall goes on, else Finish.
   bool runs_model() const { return model_ != nullptr; }
 
+  // Whether elements stay in the message until the model takes them.
+  bool needs_message() const;
+
   // Make tensors of the arrays, once nothing is awaited.
   // Errors: those of Pipeline::Convert.
   absl::StatusOr<Answer> Finish() &&;
@@ -90,7 +93,7 @@ class ConvertCall {
   absl::Status TakeIn(Few<CheckedArray> checked, const RequestView& request, BufferPool& pool);
   absl::Status Copy(Incoming& array, const ScatteredBytes& bytes);
   void CountCopy(Clock::time_point start);
-  Answer AnswerOf(inference::PipelineResponse response);
+  Answer AnswerOf(inference::PipelineResponse&& response);
 
   std::string request_id_;
   bool return_data_;

@@ -18,16 +18,13 @@ inference::Clock::time_point SteadyDeadline(const grpc::ServerContext& context) 
 
 ModelCall::ModelCall(ConvertCall call, HeldMessage message, const AsyncCall& caller)
     : call_(std::move(call)), message_(std::move(message)), caller_(caller) {
-  bool waiting = false;
   for (ConvertCall::Incoming& array : call_.arrays_) {
     if (auto* const assembler = std::get_if<ArrayAssembler>(&array.array)) {
       inputs.push_back({std::move(array.name), std::move(*assembler).Finish()});
     } else {
       inputs.push_back({std::move(array.name), std::get<inference::WaitingElements>(std::move(array.array))});
-      waiting = true;
     }
   }
-  if (!waiting) message_ = {};
   options = {.requested_outputs = std::move(call_.requested_outputs_), .return_data = call_.return_data_};
   deadline = SteadyDeadline(caller.context());
   finished.Start();
@@ -43,9 +40,9 @@ void ModelCall::Submit(ServingQueue& queue) {
 
 absl::StatusOr<Answer> ModelCall::TakeAnswer() {
   call_.model_.reset();
-  TENSORFERRY_ASSIGN_OR_RETURN(inference::PipelineResponse response, std::move(result));
+  TENSORFERRY_RETURN_IF_ERROR(result.status());
   TENSORFERRY_RETURN_IF_ERROR(caller_.CheckCaller());
-  return call_.AnswerOf(std::move(response));
+  return call_.AnswerOf(*std::move(result));
 }
 
 }  // namespace tensorferry::rpc

@@ -20,7 +20,7 @@ namespace tensorferry::rpc {
 // Lifetime: borrows `caller`, the call that it came in.
 class ModelCall final : public inference::ModelRun {
  public:
-  // `call`: complete, and runs a model. `message`: what its elements may still be in.
+  // `call`: complete, and runs a model. `message`: what its elements are still in, if it needs that.
   ModelCall(ConvertCall call, HeldMessage message, const AsyncCall& caller);
   ModelCall(const ModelCall&) = delete;
   ModelCall& operator=(const ModelCall&) = delete;

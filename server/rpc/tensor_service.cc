@@ -44,9 +44,11 @@ absl::StatusOr<grpc::ByteBuffer> Encode(const absl::StatusOr<Answer>& answer, co
   return EncodeResponse(*answer, environment.max_message_bytes, writer);
 }
 
-// `call` is complete, and runs a model; its elements may still be in `message`.
-std::unique_ptr<ModelCall> StartModel(ConvertCall call, IncomingMessage& message, const AsyncCall& caller) {
-  return std::make_unique<ModelCall>(std::move(call), message.Hold(), caller);
+// The memory that a call goes on to need; the rest is given back.
+HeldMessage HoldFor(const ConvertCall& call, IncomingMessage& message) {
+  if (call.needs_message()) return message.Hold();
+  message.Clear();
+  return {};
 }
 
 // What the message says, taken over. Its memory is needed afterwards only if a model runs.
@@ -106,6 +108,7 @@ Detached TensorService::ServeConvert(ServingQueue& serving_queue, CallSlots& slo
   CallSlots::Slot slot(slots);
   ConvertUnary call;
   WireWriter writer;
+  std::optional<ModelCall> run;
   const auto expect = [&](auto* context, IncomingMessage* request, auto* responder, Tag* tag) {
     service_.RequestConvert(context, &request->bytes, responder, queue, queue, tag);
   };
@@ -114,9 +117,9 @@ Detached TensorService::ServeConvert(ServingQueue& serving_queue, CallSlots& slo
     slot.Arrived();
     if (call.request.bytes.Length() >= kLongCopy) co_await copiers_.Enter();
     absl::StatusOr<ConvertCall> started = Guarded([&] { return Start(call, environment_); });
-    std::unique_ptr<ModelCall> run;
     if (started.ok() && started->runs_model()) {
-      run = StartModel(*std::move(started), call.request, call);
+      HeldMessage held = HoldFor(*started, call.request);
+      run.emplace(*std::move(started), std::move(held), call);
       run->Submit(serving_queue);
       co_await run->finished;
     } else {
@@ -161,11 +164,13 @@ Detached SendAnswers(ConvertBidi& call, AnswerQueue& answers, const CallEnvironm
   ended->Complete(true);
 }
 
+bool IsEmpty(const std::optional<AnswerQueue>& answers) { return !answers || answers->empty(); }
+
 }  // namespace
 
 // Answers that follow each other at once leave together, with one system call: so each is held until the next message
-// has come, or there is nothing else to do. From the first request on that a model runs, another coroutine sends the
-// answers, and this one takes in more requests meanwhile, so that they may run together.
+// has come, or there is nothing else to do. Where a model takes its time, another coroutine sends the answers from then
+// on, and this one takes in more requests meanwhile, so that they may run together.
 Detached TensorService::ServeConvertStream(ServingQueue& serving_queue, CallSlots& slots) {
   grpc::ServerCompletionQueue* const queue = serving_queue.get();
   CallSlots::Slot slot(slots);
@@ -182,7 +187,8 @@ Detached TensorService::ServeConvertStream(ServingQueue& serving_queue, CallSlot
     bool reading = true;
     bool caller_reads = true;
     std::optional<grpc::ByteBuffer> held;
-    std::optional<AnswerQueue> answers;  // Once a model has run.
+    std::optional<AnswerQueue> answers;  // Once a model's run was waited for.
+    WireWriter writer;
     Operation answered;
     call.Read(message.bytes);
     while (caller_reads) {
@@ -196,28 +202,26 @@ Detached TensorService::ServeConvertStream(ServingQueue& serving_queue, CallSlot
       status = Take(message, session);
       reading = status.ok();
       if (!reading) break;
-      if (session.owes_answer() && (answers || session.runs_model())) {
+      std::unique_ptr<ModelCall> run;
+      if (session.owes_answer() && session.runs_model()) {
+        ConvertCall started = session.TakeCall();
+        HeldMessage needed = HoldFor(started, message);
+        run = std::make_unique<ModelCall>(std::move(started), std::move(needed), call);
+        run->Submit(serving_queue);
+      }
+      message.Clear();
+      if (run ? !run->finished.complete() || !IsEmpty(answers) : session.owes_answer() && !IsEmpty(answers)) {
         if (held) caller_reads = co_await call.Write(*held);
         held.reset();
         if (!answers) SendAnswers(call, answers.emplace(), environment_, answered.Start());
-        AnswerQueue::Answer answer;
-        if (session.runs_model()) {
-          answer.run = StartModel(session.TakeCall(), message, call);
-        } else {
-          answer.reply = session.TakeReply();
-        }
-        message.Clear();
-        ModelCall* const run = answer.run.get();
-        answers->Push(std::move(answer));
-        if (run != nullptr) run->Submit(serving_queue);
+        answers->Push(run ? AnswerQueue::Answer{.run = std::move(run)} : AnswerQueue::Answer{session.TakeReply()});
         while (answers->full()) co_await answers->popped().Sleep();
         call.Read(message.bytes);
         continue;
       }
-      message.Clear();
       call.Read(message.bytes);  // The next one comes while this one is answered.
-      if (!session.owes_answer()) continue;
-      StreamReply reply = session.TakeReply();
+      if (!run && !session.owes_answer()) continue;
+      StreamReply reply = run ? ReplyOf(*run, environment_, writer) : session.TakeReply();
       for (auto next = reply.Next(); next && caller_reads; next = reply.Next()) {
         if (held) caller_reads = co_await call.Write(*held, /*more_follows=*/true);
         held = std::move(next);
