@@ -33,6 +33,7 @@ test: ## Set up, build, and run the whole test suite
 bench: ## Measure the server beside limits and alternatives (BENCH_ARGS="--only W3 --rounds 20")
 	@scripts/setup.sh bench
 	@scripts/build.sh bench $(JOBS)
+	@$(PYTHON) tests/bench/models.py
 	@$(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
 
 .PHONY: counts

@@ -6,6 +6,7 @@ find_package(OpenSSL REQUIRED)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(spdlog REQUIRED)
+pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
 
 # tensorferry_import(NAME MODULE...): tensorferry::NAME, from pkg-config.
 #

@@ -23,6 +23,7 @@
 #include "config/exit_code.h"
 #include "config/logging.h"
 #include "config/resolve.h"
+#include "inference/scratch_folder.h"
 #include "inference/torch_pipeline.h"
 #include "rpc/model_config_text.h"
 #include "rpc/server.h"
@@ -122,7 +123,8 @@ void Drain(const config::Config& config, const StopSignals& signals, rpc::Server
 
 // Every call has ended and every log line is written. What is left is gRPC's own shutdown, which now and then waits ten
 // seconds for a poller of its own that sleeps that long, and only gives back what the system takes back anyway.
-[[noreturn]] void EndProcess(ExitCode code) {
+[[noreturn]] void EndProcess(ExitCode code, inference::ScratchFolder& scratch) {
+  scratch.Remove();
   spdlog::shutdown();
   std::_Exit(static_cast<int>(code));
 }
@@ -143,6 +145,7 @@ Loaded LoadModels(inference::Pipeline& pipeline, const StopSignals& signals) {
 ExitCode Serve(const config::Config& config) {
   const StopSignals signals;
   inference::PrepareProcess();
+  inference::ScratchFolder scratch;
   MemoryBudget budget(config.memory_budget);
   BufferPool pool(budget, config.memory_budget / kIdleShare);
   const MemoryUpkeep upkeep(pool, LogBuffers);
@@ -158,8 +161,8 @@ ExitCode Serve(const config::Config& config) {
   }
   switch (LoadModels(**pipeline, signals)) {
     case Loaded::kYes: break;
-    case Loaded::kNo: EndProcess(ExitCode::kModelLoad);  // Logged with its reason where it was loaded.
-    case Loaded::kStopped: EndProcess(ExitCode::kOk);
+    case Loaded::kNo: EndProcess(ExitCode::kModelLoad, scratch);  // Logged with its reason where it was loaded.
+    case Loaded::kStopped: EndProcess(ExitCode::kOk, scratch);
   }
   (*server)->AnnounceReady();
   PrintReadyLine((*server)->addresses());
@@ -168,7 +171,7 @@ ExitCode Serve(const config::Config& config) {
   spdlog::info("{}: stopping", strsignal(signals.Wait()));
   Drain(config, signals, **server);
   spdlog::info("stopped");
-  EndProcess(ExitCode::kOk);
+  EndProcess(ExitCode::kOk, scratch);
 }
 
 ExitCode Main(const std::vector<std::string>& args, const config::Environment& environment) {

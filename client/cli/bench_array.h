@@ -14,7 +14,7 @@
 
 namespace tensorferry::cli {
 
-// Arrays of random elements, which share one piece of memory.
+// Arrays of random elements, ordinary numbers where the dtype is floating point, which share one piece of memory.
 class BenchArrays {
  public:
   // `dtype`: as it is sent, known here or not. `input`: of the model that is to take them, as far as that is known.

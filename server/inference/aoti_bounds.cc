@@ -1,10 +1,12 @@
 #include "inference/aoti_bounds.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <map>
 #include <regex>
 
+#include "base/status.h"
 #include "payload/shape.h"
 
 namespace tensorferry::inference {
@@ -49,6 +51,50 @@ std::optional<InputBounds> ReadCheck(std::string_view body) {
   return bounds;
 }
 
+// The symbols of each input's dimensions, which stand in the checks of strides. `argument`: what the source calls an
+// input.
+void ReadSymbols(std::string_view source, std::vector<InputBounds>& all) {
+  static const std::regex argument(R"(auto (\w+) = std::move\(inputs\[(\d+)\]\);)");
+  static const std::regex strides(R"(assert_size_stride\((\w+), \{([^}]*)\})");
+  static const std::regex size(R"([^,\s]+)");
+  std::map<std::string, std::size_t> inputs;
+  ForEachMatch(source, argument, [&](const Match& match) {
+    const auto index = static_cast<std::size_t>(Number(match, 2));
+    if (index < all.size()) inputs[match[1].str()] = index;
+  });
+  ForEachMatch(source, strides, [&](const Match& match) {
+    const auto input = inputs.find(match[1].str());
+    if (input == inputs.end()) return;
+    const std::string sizes = match[2].str();
+    std::size_t index = 0;
+    ForEachMatch(sizes, size, [&](const Match& one) {
+      std::vector<InputBounds::Dim>& dims = all[input->second].dims;
+      if (index < dims.size() && dims[index].min != dims[index].max) dims[index].symbol = one.str();
+      ++index;
+    });
+  });
+}
+
+std::string TextOf(const InputBounds::Dim& dim) {
+  if (dim.min == dim.max) return fmt::to_string(dim.min);
+  if (dim.max != std::numeric_limits<std::int64_t>::max()) return fmt::format("{} to {}", dim.min, dim.max);
+  return dim.min == 0 ? "any" : fmt::format("at least {}", dim.min);
+}
+
+std::string TextOf(const InputBounds& bounds) {
+  std::vector<std::string> dims;
+  for (const InputBounds::Dim& dim : bounds.dims) dims.push_back(TextOf(dim));
+  return fmt::format("[{}]", fmt::join(dims, ", "));
+}
+
+bool IsWithin(const InputBounds& bounds, std::span<const std::int64_t> shape, std::size_t first_dim) {
+  if (shape.size() != bounds.dims.size()) return false;
+  for (std::size_t i = first_dim; i < shape.size(); ++i) {
+    if (shape[i] < bounds.dims[i].min || shape[i] > bounds.dims[i].max) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::optional<std::vector<InputBounds>> ReadInputBounds(std::string_view source, std::size_t inputs) {
@@ -61,23 +107,18 @@ std::optional<std::vector<InputBounds>> ReadInputBounds(std::string_view source,
     if (!bounds) return std::nullopt;
     all.push_back(*bounds);
   }
+  ReadSymbols(source, all);
   return all;
 }
 
-std::string OutOfBounds(const InputBounds& bounds, const std::vector<std::int64_t>& shape, std::size_t first_dim) {
-  if (shape.size() != bounds.dims.size()) {
-    return fmt::format("has {} dimensions, expected {}", shape.size(), bounds.dims.size());
-  }
-  for (std::size_t i = first_dim; i < shape.size(); ++i) {
-    const auto& [min, max] = bounds.dims[i];
-    if (shape[i] >= min && shape[i] <= max) continue;
-    const std::string expected = min == max ? fmt::format("{}", min)
-                                 : max == std::numeric_limits<std::int64_t>::max()
-                                     ? fmt::format("at least {}", min)
-                                     : fmt::format("from {} to {}", min, max);
-    return fmt::format("has shape {}; dimension {} is {}, expected {}", ToText(shape), i, shape[i], expected);
-  }
-  return "";
+absl::Status CheckBounds(std::string_view name, const InputBounds& bounds, std::span<const std::int64_t> shape,
+                         std::size_t first_dim) {
+  if (IsWithin(bounds, shape, first_dim)) return absl::OkStatus();
+  const std::string expected = TextOf(bounds);
+  const std::string actual = ToText(shape);
+  return MakeError(Reason::kInputMismatch,
+                   fmt::format("array {} has shape {}, the package was compiled for {}", Quote(name), actual, expected),
+                   {.field = "arrays", .expected = expected, .actual = actual});
 }
 
 }  // namespace tensorferry::inference

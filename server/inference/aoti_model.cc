@@ -2,6 +2,7 @@
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/zeros.h>
+#include <c10/util/strides.h>
 #include <caffe2/serialize/inline_container.h>
 #include <fmt/format.h>
 #include <torch/csrc/inductor/aoti_package/model_package_loader.h>
@@ -30,10 +31,37 @@ constexpr char kCheckVariable[] = "AOTI_RUNTIME_CHECK_INPUTS";
 
 // How callers' inputs are the package's.
 struct AotiInputs {
-  std::vector<std::size_t> places;  // Of the model's inputs, among the package's.
-  std::vector<InputBounds> bounds;  // Of the package's.
-  std::int64_t least_rows = 1;      // Of a batch.
+  struct Place {
+    std::size_t input;
+    std::size_t dim;
+  };
+  std::vector<std::size_t> places;                // Of the model's inputs, among the package's.
+  std::vector<InputBounds> bounds;                // Of the package's.
+  std::vector<std::pair<Place, Place>> of_equal;  // Dimensions of the package's inputs that must have the same size.
+  std::int64_t least_rows = 1;                    // Of a batch.
 };
+
+std::vector<std::pair<AotiInputs::Place, AotiInputs::Place>> EqualDims(const std::vector<InputBounds>& bounds) {
+  std::vector<std::pair<AotiInputs::Place, AotiInputs::Place>> equal;
+  std::map<std::string, AotiInputs::Place> first;
+  for (std::size_t input = 0; input < bounds.size(); ++input) {
+    for (std::size_t dim = 0; dim < bounds[input].dims.size(); ++dim) {
+      const std::string& symbol = bounds[input].dims[dim].symbol;
+      if (symbol.empty()) continue;
+      const auto [other, is_first] = first.try_emplace(symbol, AotiInputs::Place{input, dim});
+      if (!is_first) equal.push_back({other->second, {input, dim}});
+    }
+  }
+  return equal;
+}
+
+// The tensor with the strides that a package was compiled for, also along dimensions of one element, where torch lets
+// them be anything.
+at::Tensor Contiguous(const at::Tensor& tensor) {
+  const at::Tensor contiguous = tensor.contiguous();
+  const c10::DimVector strides = c10::contiguous_strides(contiguous.sizes());
+  return contiguous.strides().equals(strides) ? contiguous : contiguous.as_strided(contiguous.sizes(), strides);
+}
 
 class AotiModel final : public Model {
  public:
@@ -67,16 +95,34 @@ class AotiModel final : public Model {
         return MakeError(Reason::kInputMismatch, fmt::format("the model's input {} is missing", Quote(name)),
                          {.field = "arrays", .expected = name});
       }
-      const InputBounds& bounds = inputs_.bounds[inputs_.places[i]];
-      const std::string wrong = OutOfBounds(bounds, input->tensor.sizes().vec(), batched() ? 1 : 0);
-      if (!wrong.empty()) {
-        return MakeError(Reason::kInputMismatch,
-                         fmt::format("input {} {}, as the package was compiled for", Quote(name), wrong),
-                         {.field = "arrays", .actual = Quote(name)});
-      }
-      arguments[inputs_.places[i]] = input->tensor.contiguous();  // As it was compiled for.
+      TENSORFERRY_RETURN_IF_ERROR(CheckBounds(name, inputs_.bounds[inputs_.places[i]], input->tensor.sizes(),
+                                              /*first_dim=*/batched() ? 1 : 0));
+      arguments[inputs_.places[i]] = Contiguous(input->tensor);
     }
+    TENSORFERRY_RETURN_IF_ERROR(CheckEqualDims(arguments));
     return arguments;
+  }
+
+  absl::Status CheckEqualDims(const std::vector<at::Tensor>& arguments) const {
+    for (const auto& [one, other] : inputs_.of_equal) {
+      const std::int64_t wanted = arguments[one.input].sizes()[one.dim];
+      const std::int64_t size = arguments[other.input].sizes()[other.dim];
+      if (size == wanted) continue;
+      return MakeError(
+          Reason::kInputMismatch,
+          fmt::format("array {} has {} in dimension {}, array {} has {} in dimension {}; the package was "
+                      "compiled for as many in both",
+                      Quote(NameOf(other.input)), size, other.dim, Quote(NameOf(one.input)), wanted, one.dim),
+          {.field = "arrays",
+           .expected = fmt::format("{}, as many as array {} has", wanted, Quote(NameOf(one.input))),
+           .actual = fmt::to_string(size)});
+    }
+    return absl::OkStatus();
+  }
+
+  const std::string& NameOf(std::size_t place) const {
+    return info_.inputs[static_cast<std::size_t>(std::ranges::find(inputs_.places, place) - inputs_.places.begin())]
+        .name;
   }
 
   // Packages are compiled for two rows or more, unless their author took care: fewer are filled up.
@@ -196,33 +242,35 @@ absl::StatusOr<AotiInputs> MakeInputs(const ModelFile& file, const Side& side, b
     }
     if (batched && !bounds.dims.empty()) inputs.least_rows = std::max(inputs.least_rows, bounds.dims.front().min);
   }
+  inputs.of_equal = EqualDims(inputs.bounds);
   return inputs;
+}
+
+absl::Status ApplyBoundsTo(TensorSpec& spec, const InputBounds& bounds, bool batched) {
+  const std::string dtype(Info(*bounds.dtype).name);
+  std::vector<std::int64_t> shape;
+  for (const InputBounds::Dim& dim : bounds.dims) shape.push_back(dim.min == dim.max ? dim.min : -1);
+  if (batched && !shape.empty()) shape.front() = -1;
+  if (spec.dtype.empty()) {
+    spec.dtype = dtype;
+    spec.shape = std::move(shape);
+    return absl::OkStatus();
+  }
+  const bool fits = std::ranges::equal(spec.shape, shape, [](std::int64_t said, std::int64_t compiled) {
+    return said == compiled || said == -1 || compiled == -1;
+  });
+  if (spec.dtype == dtype && fits) return absl::OkStatus();
+  return MakeError(
+      Reason::kModelNotReady,
+      fmt::format("config.pbtxt says that input {} is {} with shape {}, the package was compiled for {} with shape {}",
+                  Quote(spec.name), spec.dtype, ToText(spec.shape), dtype, ToText(shape)));
 }
 
 // A package's own bounds are what callers see where nobody else says more; and what a configuration says must fit them.
 absl::Status ApplyBounds(const AotiInputs& inputs, bool batched, std::int64_t max_batch_size, Side& side) {
   for (std::size_t i = 0; i < side.specs.size(); ++i) {
-    TensorSpec& spec = side.specs[i];
     const InputBounds& bounds = inputs.bounds[side.places[i]];
-    if (!bounds.dtype) continue;
-    const std::string dtype(Info(*bounds.dtype).name);
-    std::vector<std::int64_t> shape;
-    for (const auto& [min, max] : bounds.dims) shape.push_back(min == max ? min : -1);
-    if (batched && !shape.empty()) shape.front() = -1;
-    if (spec.dtype.empty()) {
-      spec.dtype = dtype;
-      spec.shape = std::move(shape);
-      continue;
-    }
-    const bool fits = std::ranges::equal(spec.shape, shape, [](std::int64_t said, std::int64_t compiled) {
-      return said == compiled || said == -1 || compiled == -1;
-    });
-    if (spec.dtype != dtype || !fits) {
-      return MakeError(Reason::kModelNotReady,
-                       fmt::format("config.pbtxt says that input {} is {} with shape {}, the package was compiled for "
-                                   "{} with shape {}",
-                                   Quote(spec.name), spec.dtype, ToText(spec.shape), dtype, ToText(shape)));
-    }
+    if (bounds.dtype) TENSORFERRY_RETURN_IF_ERROR(ApplyBoundsTo(side.specs[i], bounds, batched));
     if (batched && !bounds.dims.empty() && bounds.dims.front().max < max_batch_size) {
       return MakeError(Reason::kModelNotReady,
                        fmt::format("config.pbtxt has max_batch_size {}, the package was compiled for {} rows at most",
@@ -244,6 +292,10 @@ absl::StatusOr<std::shared_ptr<Model>> LoadAotiPackage(const ModelFile& file, co
         return Sorted(AOTIModelPackageLoader::load_metadata_from_package(file.path(), kModelInPackage));
       }));
   TENSORFERRY_RETURN_IF_ERROR(CheckTarget(metadata, options.device.is_cuda()));
+  const auto text = metadata.find(kPackageKey);
+  TENSORFERRY_ASSIGN_OR_RETURN(const PackageSignature exported,
+                               ReadPackageSignature(text == metadata.end() ? "" : text->second));
+  TENSORFERRY_RETURN_IF_ERROR(CheckProcessor(exported.processor));
   TENSORFERRY_ASSIGN_OR_RETURN(auto loader, CatchTorch(Reason::kModelNotReady, [&] {
                                  return std::make_unique<AOTIModelPackageLoader>(
                                      file.path(), kModelInPackage, /*run_single_threaded=*/false,
@@ -254,9 +306,6 @@ absl::StatusOr<std::shared_ptr<Model>> LoadAotiPackage(const ModelFile& file, co
   if (spec.size() != 2) return MakeError(Reason::kModelNotReady, "the package has no call spec");
   TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<std::string> input_leaves, InputLeaves(spec[0]));
   TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<std::string> output_leaves, OutputLeaves(spec[1]));
-  const auto text = metadata.find(kPackageKey);
-  TENSORFERRY_ASSIGN_OR_RETURN(const PackageSignature exported,
-                               ReadPackageSignature(text == metadata.end() ? "" : text->second));
   const bool batched = config.max_batch_size > 0;
   TENSORFERRY_ASSIGN_OR_RETURN(Side inputs, MakeSide("inputs", config.inputs, batched, exported.inputs, input_leaves));
   TENSORFERRY_ASSIGN_OR_RETURN(AotiInputs aoti_inputs, MakeInputs(file, inputs, batched));

@@ -17,7 +17,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Instruction sets as Inductor writes them, and as torch finds them in the processor.
+// Instruction sets as Inductor writes them, and as torch finds them in the processor; empty: the machine has it.
 struct InstructionSet {
   std::string_view word;
   std::string_view capability;
@@ -30,6 +30,11 @@ constexpr auto kInstructionSets = std::to_array<InstructionSet>({
     {"AVX512", "avx512_vl"},
     {"AVX512_VNNI", "avx512_vnni"},
     {"AMX_TILE", "amx_tile"},
+    {"ASIMD", ""},
+    {"NEON", ""},
+    {"VSX", ""},
+    {"ZVECTOR", ""},
+    {"INVALID_VEC_ISA", ""},
 });
 
 std::string Value(const std::map<std::string, std::string>& metadata, const std::string& key) {
@@ -60,13 +65,35 @@ std::vector<TensorSpec> ReadSpecs(const Json& list) {
   return specs;
 }
 
+bool ProcessorHas(std::string_view capability) {
+  const auto capabilities = at::cpu::get_cpu_capabilities();
+  const auto found = capabilities.find(std::string(capability));
+  return found != capabilities.end() && found->second.isBool() && found->second.toBool();
+}
+
+absl::Status CheckInstructionSet(const std::string& word) {
+  bool is_known = false;
+  for (const auto& [name, capability] : kInstructionSets) {
+    if (name != word) continue;
+    is_known = true;
+    if (!capability.empty() && !ProcessorHas(capability)) {
+      return WrongTarget("a processor with " + word, "has none");
+    }
+  }
+  if (!is_known) return WrongTarget("a processor with " + Quote(word), "is not known to have it");
+  if (word == "AMX_TILE") at::cpu::init_amx();  // The system grants its use to who asks.
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<PackageSignature> ReadPackageSignature(const std::string& json) {
   if (json.empty()) return PackageSignature{};
   try {
     const Json parsed = Json::parse(json);
-    return PackageSignature{.inputs = ReadSpecs(parsed.at("inputs")), .outputs = ReadSpecs(parsed.at("outputs"))};
+    return PackageSignature{.inputs = ReadSpecs(parsed.at("inputs")),
+                            .outputs = ReadSpecs(parsed.at("outputs")),
+                            .processor = parsed.value("processor", std::vector<std::string>{})};
   } catch (const std::exception& error) {  // What the JSON library and the dtype check throw.
     return MakeError(Reason::kModelNotReady, "the package's metadata under the key tensorferry cannot be read",
                      {.log_text = error.what()});
@@ -89,17 +116,14 @@ absl::Status CheckTarget(const std::map<std::string, std::string>& metadata, boo
     return WrongTarget(machine, "is " + here);
   }
   if (on_cuda) return absl::OkStatus();
-  const auto capabilities = at::cpu::get_cpu_capabilities();
   std::istringstream words(Value(metadata, "AOTI_CPU_ISA"));
-  for (std::string word; words >> word;) {
-    for (const auto& [name, capability] : kInstructionSets) {
-      if (name != word) continue;
-      const auto found = capabilities.find(std::string(capability));
-      if (found == capabilities.end() || !found->second.isBool() || !found->second.toBool()) {
-        return WrongTarget("a processor with " + word, "has none");
-      }
-      if (word == "AMX_TILE") at::cpu::init_amx();  // The system grants its use to who asks.
-    }
+  for (std::string word; words >> word;) TENSORFERRY_RETURN_IF_ERROR(CheckInstructionSet(word));
+  return absl::OkStatus();
+}
+
+absl::Status CheckProcessor(const std::vector<std::string>& capabilities) {
+  for (const std::string& capability : capabilities) {
+    if (!ProcessorHas(capability)) return WrongTarget("a processor with " + Quote(capability), "has none");
   }
   return absl::OkStatus();
 }

@@ -9,11 +9,13 @@
 
 namespace tensorferry::inference {
 
-// What tensorferry.export writes into the metadata of a package under this key: names, dtypes and shapes, as JSON.
+// What tensorferry.export writes into the metadata of a package under this key, as JSON: names, dtypes and shapes, and
+// what the processor must have.
 inline constexpr char kPackageKey[] = "tensorferry";
 
 struct PackageSignature {
   std::vector<TensorSpec> inputs, outputs;  // In the package's order. Empty: the package does not say.
+  std::vector<std::string> processor;       // Capabilities by torch's names.
 };
 
 // Errors: MODEL_NOT_READY for a text that is none of tensorferry.export's.
@@ -22,5 +24,9 @@ absl::StatusOr<PackageSignature> ReadPackageSignature(const std::string& json);
 // Whether this machine can run what a package was compiled for, as its metadata say.
 // Errors: MODEL_NOT_READY, with what is missing.
 absl::Status CheckTarget(const std::map<std::string, std::string>& metadata, bool on_cuda);
+
+// Whether this machine's processor has all `capabilities`.
+// Errors: MODEL_NOT_READY, with the first that is missing.
+absl::Status CheckProcessor(const std::vector<std::string>& capabilities);
 
 }  // namespace tensorferry::inference

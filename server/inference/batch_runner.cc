@@ -22,10 +22,8 @@ at::Tensor ToDevice(const at::Tensor& tensor, at::Device device) {
 }
 
 // What the model works on. Where elements are to go back, it gets a copy, in case that it works in place.
-std::vector<NamedTensor> ForTheModel(const GatheredInputs& gathered, const Few<ModelRun*>& runs,
-                                     at::Device device) {
+std::vector<NamedTensor> ForTheModel(std::vector<NamedTensor> inputs, const Few<ModelRun*>& runs, at::Device device) {
   const bool go_back = std::ranges::any_of(runs, [](const ModelRun* run) { return run->options.return_data; });
-  std::vector<NamedTensor> inputs = gathered.tensors;
   for (NamedTensor& input : inputs) {
     if (go_back) input.tensor = input.tensor.clone();
     input.tensor = ToDevice(input.tensor, device);
@@ -54,15 +52,17 @@ absl::Status UnknownOutput(const std::vector<NamedTensor>& outputs, std::string_
       {.field = "requested_outputs", .expected = fmt::format("[{}]", fmt::join(names, ", ")), .actual = Quote(name)});
 }
 
-// The outputs in the order in which they were asked for.
-absl::StatusOr<std::vector<NamedTensor>> Select(const std::vector<NamedTensor>& outputs,
-                                                const std::vector<std::string>& requested) {
-  if (requested.empty()) return outputs;
-  std::vector<NamedTensor> selected;
+// The outputs in the order in which they were asked for; all of them where nothing was.
+absl::StatusOr<Few<const NamedTensor*>> Select(const std::vector<NamedTensor>& outputs,
+                                               const std::vector<std::string>& requested) {
+  Few<const NamedTensor*> selected;
+  if (requested.empty()) {
+    for (const NamedTensor& output : outputs) selected.push_back(&output);
+  }
   for (const std::string& name : requested) {
     const auto output = std::ranges::find(outputs, name, &NamedTensor::name);
     if (output == outputs.end()) return UnknownOutput(outputs, name);
-    selected.push_back(*output);
+    selected.push_back(&*output);
   }
   return selected;
 }
@@ -76,13 +76,29 @@ absl::Status CheckRows(const std::vector<NamedTensor>& outputs, std::int64_t row
   return absl::OkStatus();
 }
 
-absl::Status AddOutputs(const std::vector<NamedTensor>& outputs, std::int64_t first_row, std::int64_t rows,
-                        std::uint64_t max_tensor_bytes, ModelRun& run) {
-  TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<NamedTensor> wanted, Select(outputs, run.options.requested_outputs));
-  for (const auto& [name, tensor] : wanted) {
+// Callers were told what comes.
+absl::Status CheckOutput(const std::vector<TensorSpec>& specs, const TensorMetadata& output) {
+  const auto spec = std::ranges::find(specs, output.name, &TensorSpec::name);
+  if (spec == specs.end() || spec->dtype.empty()) return absl::OkStatus();
+  const bool fits = std::ranges::equal(spec->shape, output.shape,
+                                       [](std::int64_t said, std::int64_t dim) { return said == -1 || said == dim; });
+  if (spec->dtype == output.dtype && fits) return absl::OkStatus();
+  const std::string expected = fmt::format("{} {}", spec->dtype, ToText(spec->shape));
+  const std::string actual = fmt::format("{} {}", output.dtype, ToText(output.shape));
+  return MakeError(Reason::kModelFailed,
+                   fmt::format("output {} is {}, where {} was promised", Quote(output.name), actual, expected),
+                   {.expected = expected, .actual = actual});
+}
+
+absl::Status AddOutputs(const ModelInfo& model, const std::vector<NamedTensor>& outputs, std::int64_t first_row,
+                        std::int64_t rows, std::uint64_t max_tensor_bytes, ModelRun& run) {
+  TENSORFERRY_ASSIGN_OR_RETURN(const Few<const NamedTensor*> wanted, Select(outputs, run.options.requested_outputs));
+  for (const NamedTensor* const output : wanted) {
+    const auto& [name, tensor] = *output;
     const bool all = rows == 0 || (tensor.dim() > 0 && tensor.size(0) == rows);
     TENSORFERRY_ASSIGN_OR_RETURN(TensorResult result, ResultOf({name, all ? tensor : tensor.narrow(0, first_row, rows)},
                                                                /*with_elements=*/true, max_tensor_bytes));
+    TENSORFERRY_RETURN_IF_ERROR(CheckOutput(model.outputs, result.metadata));
     run.result->outputs.push_back(std::move(result));
   }
   return absl::OkStatus();
@@ -120,7 +136,7 @@ void BatchRunner::RunEach(Model& model, const Few<ModelRun*>& runs, Few<Executio
 
 absl::Status BatchRunner::RunOnce(Model& model, Execution& execution) const {
   const Clock::time_point start = Clock::now();
-  TENSORFERRY_ASSIGN_OR_RETURN(const GatheredInputs gathered, GatherInputs(execution.runs, options_.batches, pool_));
+  TENSORFERRY_ASSIGN_OR_RETURN(GatheredInputs gathered, GatherInputs(execution.runs, options_.batches, pool_));
   execution.rows = gathered.rows();
   for (std::size_t i = 0; i < execution.runs.size(); ++i) {
     execution.nbytes += BytesOf(*execution.runs[i]);
@@ -130,7 +146,7 @@ absl::Status BatchRunner::RunOnce(Model& model, Execution& execution) const {
   if (execution.runs.size() == 1) execution.runs.front()->InputsTaken();  // Several may yet have to be run again.
   const Clock::time_point gathered_at = Clock::now();
   execution.compute_input = gathered_at - start;
-  auto outputs = model.Run(ForTheModel(gathered, execution.runs, model.device()));
+  auto outputs = model.Run(ForTheModel(std::move(gathered.tensors), execution.runs, model.device()));
   const Clock::time_point ran_at = Clock::now();
   execution.compute_infer = ran_at - gathered_at;
   if (!outputs.ok()) return InModel(model.info().name, outputs.status());
@@ -147,7 +163,7 @@ absl::Status BatchRunner::GiveOutputs(const Model& model, const std::vector<Name
   std::int64_t first_row = 0;
   for (ModelRun* const run : execution.runs) {
     const std::int64_t rows = options_.batches ? RowsOf(*run, options_.batches) : 0;
-    const absl::Status status = AddOutputs(outputs, first_row, rows, options_.max_tensor_bytes, *run);
+    const absl::Status status = AddOutputs(model.info(), outputs, first_row, rows, options_.max_tensor_bytes, *run);
     first_row += rows;
     if (!status.ok()) {
       run->result = InModel(model.info().name, status);

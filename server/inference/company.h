@@ -4,16 +4,15 @@
 
 namespace tensorferry::inference {
 
-// Whether a request that waits for the leisure of its thread is likely to be joined by others. A look at a queue that turns
-// out to be empty costs more than a small model's run: callers who send one request after the other are spared most of
-// them.
+// Whether a request is likely to be joined by others before it is answered. To look whether any are there costs more than
+// a small model's run: callers who send one request after the other are spared most of the looks.
 // Threads: one at a time.
 class Company {
  public:
-  // How many requests ran together that were waited for.
+  // Once for each request, or for each look: how many were there.
   void Record(std::size_t requests) { alone_ = requests > 1 ? 0 : alone_ + 1; }
 
-  // Asked for each request that could wait; now and then it says no whatever was recorded, to see what comes.
+  // Asked for each request; now and then it says no whatever was recorded, to see what comes.
   bool IsUnlikely() { return alone_ >= kEnough && ++asked_ % kLookEvery != 0; }
 
  private:

@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "inference/aoti_model.h"
+#include "inference/archive_check.h"
 #include "inference/catch_torch.h"
 #include "inference/torchscript_model.h"
 
@@ -31,6 +32,7 @@ Format FormatOf(const std::vector<std::string>& records) {
 
 absl::StatusOr<std::shared_ptr<Model>> LoadEngine(const ModelFile& file, const ModelConfig& config,
                                                   const EngineOptions& options) {
+  TENSORFERRY_RETURN_IF_ERROR(CheckArchive(file));
   const auto records = CatchTorch(Reason::kModelNotReady,
                                   [&] { return caffe2::serialize::PyTorchStreamReader(file.path()).getAllRecords(); });
   if (!records.ok()) {

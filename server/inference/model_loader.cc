@@ -68,10 +68,11 @@ std::vector<Placement> PlacementsOf(const ModelConfig& config, const LoaderOptio
 absl::StatusOr<std::vector<std::shared_ptr<Model>>> LoadEngines(const VersionToLoad& source, const ModelConfig& config,
                                                                 const LoaderOptions& options) {
   TENSORFERRY_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::Open(source.file, source.root));
+  const ModelConfig inner = AsTheModelSeesIt(config);
   std::vector<std::shared_ptr<Model>> engines;
   for (const Placement& placement : PlacementsOf(config, options)) {
     TENSORFERRY_ASSIGN_OR_RETURN(const at::Device device, DeviceOf(placement.device));
-    TENSORFERRY_ASSIGN_OR_RETURN(std::shared_ptr<Model> engine, LoadEngine(file, config,
+    TENSORFERRY_ASSIGN_OR_RETURN(std::shared_ptr<Model> engine, LoadEngine(file, inner,
                                                                            {.name = source.name,
                                                                             .version = fmt::to_string(source.version),
                                                                             .device = device,

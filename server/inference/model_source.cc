@@ -77,7 +77,7 @@ ModelSource ScanFolder(const fs::path& folder, std::vector<std::string>& left_ou
     } else if (std::ranges::find(kFileNames, name) != kFileNames.end() && IsFile(entry)) {
       has_file = true;
       file_stamp += Stamp(entry) + ";";
-    } else if (name != kWarmUpFolder) {
+    } else if (name != kWarmUpFolder && !name.starts_with('.')) {
       left_out.push_back(fmt::format("model {}: {} is neither a version nor a model file", source.name, Quote(name)));
     }
   }

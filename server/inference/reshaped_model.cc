@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "inference/catch_torch.h"
+#include "inference/tensor_names.h"
 
 namespace tensorferry::inference {
 namespace {
@@ -15,7 +16,9 @@ using Shapes = std::map<std::string, std::vector<std::int64_t>>;
 class ReshapedModel final : public Model {
  public:
   ReshapedModel(std::shared_ptr<Model> model, const ModelConfig& config)
-      : model_(std::move(model)), batched_(config.max_batch_size > 0) {
+      : model_(std::move(model)), batched_(config.max_batch_size > 0), info_(model_->info()) {
+    info_.inputs = SpecsOf(config.inputs, std::move(info_.inputs));
+    info_.outputs = SpecsOf(config.outputs, std::move(info_.outputs));
     for (const ConfiguredTensor& input : config.inputs) {
       if (input.reshape) inputs_[input.name] = *input.reshape;
     }
@@ -24,7 +27,7 @@ class ReshapedModel final : public Model {
     }
   }
 
-  const ModelInfo& info() const override { return model_->info(); }
+  const ModelInfo& info() const override { return info_; }
   at::Device device() const override { return model_->device(); }
 
   absl::StatusOr<std::vector<NamedTensor>> Run(std::vector<NamedTensor> inputs) override {
@@ -48,12 +51,28 @@ class ReshapedModel final : public Model {
     });
   }
 
+  std::vector<TensorSpec> SpecsOf(const std::vector<ConfiguredTensor>& configured,
+                                  std::vector<TensorSpec> specs) const {
+    for (std::size_t i = 0; i < configured.size(); ++i) {
+      if (configured[i].reshape) specs[i].shape = SpecOf(configured[i], batched_).shape;
+    }
+    return specs;
+  }
+
   const std::shared_ptr<Model> model_;
   const bool batched_;
+  ModelInfo info_;
   Shapes inputs_, outputs_;
 };
 
 }  // namespace
+
+ModelConfig AsTheModelSeesIt(ModelConfig config) {
+  for (std::vector<ConfiguredTensor>* const tensors : {&config.inputs, &config.outputs}) {
+    for (ConfiguredTensor& tensor : *tensors) tensor.dims = tensor.reshape.value_or(tensor.dims);
+  }
+  return config;
+}
 
 std::shared_ptr<Model> WithReshapes(std::shared_ptr<Model> model, const ModelConfig& config) {
   const auto reshapes = [](const ConfiguredTensor& tensor) { return tensor.reshape.has_value(); };

@@ -73,8 +73,9 @@ absl::Status ServedModel::Check(std::span<const InputDeclaration> inputs,
 }
 
 ModelVersion::Submitted ServedModel::Submit(ModelRun& run) {
+  const Clock::time_point now = Clock::now();
   Lock lock(mutex_);
-  if (absl::Status status = Queue(run, Clock::now()); !status.ok()) {
+  if (absl::Status status = Queue(run, now); !status.ok()) {
     statistics_.fail.Add({});
     lock.unlock();
     run.result = InModel(info_.name, status);
@@ -82,20 +83,39 @@ ModelVersion::Submitted ServedModel::Submit(ModelRun& run) {
     return Submitted::kTaken;
   }
   if (awaiting_more_ > 0) more_.notify_all();
+  NoteCompany();
   // Who is about to look at the queue, or busy, takes it afterwards.
   if (awaiting_more_ > 0 || !at_leisure_.empty() || idle_.empty()) return Submitted::kTaken;
   Executor& executor = *idle_.back();
   idle_.pop_back();
-  if (!IsShort(BytesOf(run))) {
-    if (!Hand(executor, [this, &executor] { ServeOn(executor); })) Serve(executor, lock);
-    return Submitted::kTaken;
+  const bool here = RunsHere(BytesOf(run), now);
+  if (here && batches_ && !in_batch_.IsUnlikely()) {
+    at_leisure_.push_back(&executor);
+    return Submitted::kRunAtLeisure;
   }
-  if (!batches_ || company_.IsUnlikely()) {
-    Serve(executor, lock);
-    return Submitted::kTaken;
-  }
-  at_leisure_.push_back(&executor);
-  return Submitted::kRunAtLeisure;
+  if (here || !Hand(executor, [this, &executor] { ServeOn(executor); })) Serve(executor, lock);
+  return Submitted::kTaken;
+}
+
+// Of a request that was queued just now. A caller who sends the next one while an answer is on its way is no company.
+void ServedModel::NoteCompany() {
+  const std::size_t running = executors_.size() - idle_.size() - answering_;
+  const std::size_t requests = queue_.size() + running;
+  if (requests > 1 || answering_ == 0) meanwhile_.Record(requests);
+}
+
+// Of requests that run together one run at a time keeps the thread busy, and of others too where they come alone.
+bool ServedModel::RunsHere(std::uint64_t nbytes, Clock::time_point now) {
+  if (trivial_) return true;
+  if (waits_ || !run_time_.IsShort(nbytes) || IsSlowJustNow(now)) return false;
+  return batches_ || run_time_.IsVeryShort(nbytes) || meanwhile_.IsUnlikely();
+}
+
+// Whatever it was before: a run that is not over yet has taken long already.
+bool ServedModel::IsSlowJustNow(Clock::time_point now) const {
+  return idle_.size() < executors_.size() && std::ranges::any_of(executors_, [&](const Executor& executor) {
+           return executor.running_since && now - *executor.running_since > RunTime::kLong;
+         });
 }
 
 absl::Status ServedModel::Queue(ModelRun& run, Clock::time_point now) {
@@ -105,14 +125,14 @@ absl::Status ServedModel::Queue(ModelRun& run, Clock::time_point now) {
                      fmt::format("the request would wait for about {} ms, longer than its deadline allows",
                                  Milliseconds(wait).count()));
   }
-  return queue_.Push(run, now, Milliseconds(wait + run_time_.mean()));
+  return queue_.Push(run, now, Milliseconds(wait + run_time_.expected()));
 }
 
 // Until a request that comes now is taken: those ahead, as full batches, shared among the executors.
 std::chrono::nanoseconds ServedModel::ExpectedWait() const {
   const std::int64_t batch = batches_ ? info_.max_batch_size : 1;
   const std::int64_t ahead = queue_.rows() / batch;
-  return run_time_.mean() * ahead / static_cast<std::int64_t>(executors_.size());
+  return run_time_.expected() * ahead / static_cast<std::int64_t>(executors_.size());
 }
 
 bool ServedModel::RunQueued() {
@@ -123,8 +143,8 @@ bool ServedModel::RunQueued() {
   const Clock::time_point now = Clock::now();
   EndThoseGivenUp(now, lock);
   const Batch batch = queue_.Take(now);
-  company_.Record(batch.size());
-  if (!batch.empty() && !IsShort(BytesOfAll(batch)) && HandBatch(executor, batch)) return false;
+  in_batch_.Record(batch.size());
+  if (!batch.empty() && !RunsHere(BytesOfAll(batch), now) && HandBatch(executor, batch)) return false;
   if (!batch.empty()) Execute(executor, batch, lock);
   const bool more = queue_.size() > 0;
   (more ? at_leisure_ : idle_).push_back(&executor);
@@ -173,15 +193,13 @@ void ServedModel::ServeOn(Executor& executor) {
 
 // Runs what is queued until nothing is; the executor is idle then.
 void ServedModel::Serve(Executor& executor, Lock& lock) {
-  for (;;) {
+  while (queue_.size() > 0) {
     const Clock::time_point now = Clock::now();
     EndThoseGivenUp(now, lock);
     if (const Batch batch = queue_.Take(now); !batch.empty()) {
       Execute(executor, batch, lock);
     } else if (const auto ready_at = queue_.ready_at()) {
       AwaitMore(*ready_at, lock);
-    } else {
-      break;
     }
   }
   idle_.push_back(&executor);
@@ -203,16 +221,20 @@ void ServedModel::EndThoseGivenUp(Clock::time_point now, Lock& lock) {
 void ServedModel::Execute(Executor& executor, const Batch& batch, Lock& lock) {
   Few<ModelRun*> runs;
   for (const RunQueue::Waiting& waiting : batch) runs.push_back(waiting.run);
-  lock.unlock();
   const Clock::time_point start = Clock::now();
+  executor.running_since = start;
+  lock.unlock();
   const Few<Execution> executions = RunAll(runner_, *executor.engine, runs);
   for (const RunQueue::Waiting& waiting : batch) {
     if (waiting.run->result.ok()) waiting.run->result->queue_time = start - waiting.since;
   }
   lock.lock();
+  executor.running_since.reset();
   for (const Execution& execution : executions) Record(execution);
   for (const RunQueue::Waiting& waiting : batch) statistics_.queue.Add(start - waiting.since);
+  ++answering_;
   Complete(runs, lock);
+  --answering_;
 }
 
 void ServedModel::Record(const Execution& execution) {

@@ -63,10 +63,13 @@ class ServedModel final : public ModelVersion {
     std::thread thread;  // Started when it is first needed.
     std::condition_variable wake;
     std::function<void()> job;  // For the thread to do.
+    std::optional<Clock::time_point> running_since;
   };
 
   absl::Status Queue(ModelRun& run, Clock::time_point now);
-  bool IsShort(std::uint64_t nbytes) const { return trivial_ || (!waits_ && run_time_.IsShort(nbytes)); }
+  bool RunsHere(std::uint64_t nbytes, Clock::time_point now);
+  bool IsSlowJustNow(Clock::time_point now) const;
+  void NoteCompany();
   [[nodiscard]] bool Hand(Executor& executor, std::function<void()> job);
   [[nodiscard]] bool HandBatch(Executor& executor, const Batch& batch);
   void Live(Executor& executor);
@@ -87,11 +90,13 @@ class ServedModel final : public ModelVersion {
   mutable std::mutex mutex_;  // Guards what follows.
   RunQueue queue_;
   RunTime run_time_;
-  Company company_;
+  Company in_batch_;   // Of a request that waits for its thread's leisure.
+  Company meanwhile_;  // Of one whose run takes longer.
   ModelStatistics statistics_;
   std::deque<Executor> executors_;
   std::vector<Executor*> idle_;
   std::vector<Executor*> at_leisure_;  // For those who were told to call RunQueued.
+  std::size_t answering_ = 0;          // Executors whose run is over.
   int awaiting_more_ = 0;              // Executors that wait for a fuller batch.
   std::condition_variable more_;
   bool ending_ = false;

@@ -58,6 +58,11 @@ absl::Status DoesNotFit(std::string_view what, std::size_t configured, std::size
                   configured, what, own));
 }
 
+absl::Status NoSuchOutput(std::size_t returned, std::string_view name) {
+  return MakeError(Reason::kModelFailed,
+                   fmt::format("the model returned {} tensors, and output {} is none of them", returned, Quote(name)));
+}
+
 }  // namespace
 
 absl::StatusOr<TorchScriptSignature> TorchScriptSignature::Make(const c10::FunctionSchema& forward,
@@ -159,39 +164,46 @@ absl::StatusOr<std::vector<c10::IValue>> TorchScriptSignature::Arguments(std::ve
 }
 
 absl::StatusOr<std::vector<NamedTensor>> TorchScriptSignature::Outputs(const c10::IValue& value) const {
-  std::vector<NamedTensor> own;
+  if (value.isGenericDict()) return NamedByKey(value);
+  std::vector<at::Tensor> own;
   if (value.isTensor()) {
-    own.push_back({OutputName(0), value.toTensor()});
+    own.push_back(value.toTensor());
   } else if (value.isTuple()) {
-    for (const c10::IValue& element : value.toTupleRef().elements()) {
-      own.push_back({OutputName(own.size()), element.toTensor()});
-    }
+    for (const c10::IValue& element : value.toTupleRef().elements()) own.push_back(element.toTensor());
   } else if (value.isTensorList()) {
-    for (const at::Tensor& tensor : value.toTensorVector()) own.push_back({OutputName(own.size()), tensor});
-  } else if (value.isGenericDict()) {
-    for (const auto& entry : value.toGenericDict()) {
-      own.push_back({entry.key().toStringRef(), entry.value().toTensor()});
-    }
+    own = value.toTensorVector();
   } else {
     return MakeError(Reason::kModelFailed, fmt::format("the model returned {} instead of tensors", value.tagKind()));
   }
-  return Named(std::move(own), /*by_name=*/value.isGenericDict());
+  return NamedByPlace(own);
 }
 
-// The value's tensors under the names that callers know.
-absl::StatusOr<std::vector<NamedTensor>> TorchScriptSignature::Named(std::vector<NamedTensor> own, bool by_name) const {
+absl::StatusOr<std::vector<NamedTensor>> TorchScriptSignature::NamedByKey(const c10::IValue& dictionary) const {
+  std::vector<NamedTensor> own;
+  for (const auto& entry : dictionary.toGenericDict()) {
+    own.push_back({entry.key().toStringRef(), entry.value().toTensor()});
+  }
   if (outputs_.empty()) return own;
   std::vector<NamedTensor> outputs;
+  for (const TensorSpec& output : outputs_) {
+    const auto source = std::ranges::find(own, output.name, &NamedTensor::name);
+    if (source == own.end()) return NoSuchOutput(own.size(), output.name);
+    outputs.push_back(*source);
+  }
+  return outputs;
+}
+
+absl::StatusOr<std::vector<NamedTensor>> TorchScriptSignature::NamedByPlace(std::span<const at::Tensor> own) const {
+  std::vector<NamedTensor> outputs;
+  outputs.reserve(own.size());
+  if (outputs_.empty()) {
+    for (const at::Tensor& tensor : own) outputs.push_back({OutputName(outputs.size()), tensor});
+    return outputs;
+  }
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
-    const std::string& name = outputs_[i].name;
     const std::size_t place = output_places_.empty() ? i : output_places_[i];
-    const auto source = by_name ? std::ranges::find(own, name, &NamedTensor::name)
-                                : own.begin() + static_cast<std::ptrdiff_t>(std::min(place, own.size()));
-    if (source == own.end()) {
-      return MakeError(Reason::kModelFailed, fmt::format("the model returned {} tensors, and output {} is none of them",
-                                                         own.size(), Quote(name)));
-    }
-    outputs.push_back({name, source->tensor});
+    if (place >= own.size()) return NoSuchOutput(own.size(), outputs_[i].name);
+    outputs.push_back({outputs_[i].name, own[place]});
   }
   return outputs;
 }

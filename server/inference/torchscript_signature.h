@@ -3,6 +3,7 @@
 #include <ATen/core/function_schema.h>
 #include <ATen/core/ivalue.h>
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,8 @@ class TorchScriptSignature {
   absl::Status ReadArguments(const c10::FunctionSchema& forward);
   absl::Status ReadReturns(const c10::FunctionSchema& forward);
   absl::Status ApplyConfig(const ModelConfig& config);
-  absl::StatusOr<std::vector<NamedTensor>> Named(std::vector<NamedTensor> own, bool by_name) const;
+  absl::StatusOr<std::vector<NamedTensor>> NamedByKey(const c10::IValue& dictionary) const;
+  absl::StatusOr<std::vector<NamedTensor>> NamedByPlace(std::span<const at::Tensor> own) const;
 
   std::vector<c10::Argument> arguments_;  // Without `self`.
   std::vector<std::string> names_;        // Of the arguments, as inputs; empty: no array fills it.

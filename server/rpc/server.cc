@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <deque>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "absl/synchronization/mutex.h"
@@ -18,6 +19,7 @@
 #include "rpc/guarded.h"
 #include "rpc/health_service.h"
 #include "rpc/reflection_service.h"
+#include "rpc/stall_watch.h"
 #include "rpc/tensor_service.h"
 #include "rpc/warm_up.h"
 
@@ -86,6 +88,7 @@ class GrpcServer final : public Server {
     environment_.pipeline.ObserveModels(nullptr);
     if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now());
     live_.WaitForNone();
+    stall_watch_.reset();
     for (ServingQueue& queue : queues_) queue.Stop();
   }
 
@@ -123,6 +126,7 @@ class GrpcServer final : public Server {
       if (options.reflection) reflection_.Serve(queue);
       queue.Start(threads_per_queue);
     }
+    stall_watch_.emplace(queues_);
     return absl::OkStatus();
   }
 
@@ -146,6 +150,7 @@ class GrpcServer final : public Server {
   CallGate gate_;
   LiveCoroutines live_;
   std::deque<ServingQueue> queues_;
+  std::optional<StallWatch> stall_watch_;
   WorkerPool copiers_;
   const CallEnvironment environment_;
   TensorService tensors_;

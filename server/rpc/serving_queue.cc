@@ -1,6 +1,9 @@
 #include "rpc/serving_queue.h"
 
+#include <algorithm>
 #include <chrono>
+#include <iterator>
+#include <system_error>
 #include <utility>
 
 namespace tensorferry::rpc {
@@ -9,39 +12,90 @@ namespace {
 // A queue that always has something to do counts as idle after so many events: nobody waits longer for idleness.
 constexpr int kPatience = 64;
 
+constexpr std::chrono::milliseconds kStandInPatience{50};
+constexpr std::size_t kMaxStandIns = 16;
+
 }  // namespace
 
 thread_local const ServingQueue* ServingQueue::current_ = nullptr;
 
 void ServingQueue::Start(int threads) {
-  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Serve(); });
+  for (int i = 0; i < threads; ++i) {
+    Worker& worker = workers_.emplace_back();
+    worker.thread = std::thread([this, &worker] { Serve(worker); });
+  }
 }
 
 void ServingQueue::Stop() {
   queue_->Shutdown();
-  if (threads_.empty()) Serve();  // The queue must be drained.
-  for (std::thread& thread : threads_) thread.join();
-  threads_.clear();
+  if (workers_.empty()) Serve(workers_.emplace_back());  // The queue must be drained.
+  for (std::list<Worker>* const workers : {&workers_, &stand_ins_}) {
+    for (Worker& worker : *workers) {
+      if (worker.thread.joinable()) worker.thread.join();
+    }
+    workers->clear();
+  }
 }
 
-void ServingQueue::Serve() {
+void ServingQueue::Serve(Worker& worker) {
+  for (int events = 0; ServeOne(worker, gpr_inf_future(GPR_CLOCK_REALTIME), events);) continue;
+}
+
+void ServingQueue::StandIn(Worker& worker) {
+  int events = 0;
+  while (stalled_ && ServeOne(worker, std::chrono::system_clock::now() + kStandInPatience, events)) continue;
+  worker.ended = true;
+}
+
+// The next event, or idleness at `idle_at`, or at once if somebody waits for that. False: the queue was shut down.
+template <typename Time>
+bool ServingQueue::ServeOne(Worker& worker, const Time& idle_at, int& events) {
   using Status = grpc::CompletionQueue::NextStatus;
   current_ = this;
   void* tag = nullptr;
   bool ok = false;
-  for (int events = 0;;) {
-    const auto deadline = WaitsForIdle() ? gpr_inf_past(GPR_CLOCK_REALTIME) : gpr_inf_future(GPR_CLOCK_REALTIME);
-    switch (queue_->AsyncNext(&tag, &ok, deadline)) {
-      case Status::GOT_EVENT:
-        static_cast<Tag*>(tag)->Complete(ok);
-        if (++events < kPatience) break;
-        [[fallthrough]];
-      case Status::TIMEOUT:
-        events = 0;
-        TellIdle();
-        break;
-      case Status::SHUTDOWN: return WorkWhileIdle();
-    }
+  const Status status = WaitsForIdle() ? queue_->AsyncNext(&tag, &ok, gpr_inf_past(GPR_CLOCK_REALTIME))
+                                       : queue_->AsyncNext(&tag, &ok, idle_at);
+  if (status == Status::SHUTDOWN) {
+    WorkWhileIdle();
+    return false;
+  }
+  worker.Step();
+  if (status == Status::GOT_EVENT) {
+    static_cast<Tag*>(tag)->Complete(ok);
+    ++events;
+  }
+  if (status == Status::TIMEOUT || events >= kPatience) {
+    events = 0;
+    TellIdle();
+  }
+  worker.Step();
+  return true;
+}
+
+// Its thread alone writes.
+void ServingQueue::Worker::Step() { step.store(step.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
+
+bool ServingQueue::Worker::IsStuck() {
+  const std::uint64_t last = std::exchange(seen, step.load(std::memory_order_relaxed));
+  return seen == last && seen % 2 == 1;
+}
+
+void ServingQueue::RelieveIfStalled() {
+  std::erase_if(stand_ins_, [](Worker& worker) {
+    if (worker.ended) worker.thread.join();
+    return worker.ended.load();
+  });
+  const auto all_stuck = [](std::list<Worker>& workers) {
+    return std::ranges::count_if(workers, &Worker::IsStuck) == std::ssize(workers);
+  };
+  stalled_ = all_stuck(workers_);
+  if (!stalled_ || !all_stuck(stand_ins_) || stand_ins_.size() >= kMaxStandIns) return;
+  Worker& worker = stand_ins_.emplace_back();
+  try {
+    worker.thread = std::thread([this, &worker] { StandIn(worker); });
+  } catch (const std::system_error&) {  // The system has no thread: the stall lasts.
+    stand_ins_.pop_back();
   }
 }
 

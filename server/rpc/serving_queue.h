@@ -3,8 +3,11 @@
 #include <grpcpp/completion_queue.h>
 #include <grpcpp/server_builder.h>
 
+#include <atomic>
 #include <coroutine>
+#include <cstdint>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -25,6 +28,10 @@ class ServingQueue {
 
   // After the server was shut down, when no coroutine can start another operation.
   void Stop();
+
+  // Called again and again by one thread, between Start and Stop: where all threads are still busy with what they were
+  // busy with at the last call, another one serves until one of them is back.
+  void RelieveIfStalled();
 
   grpc::ServerCompletionQueue* get() const { return queue_.get(); }
 
@@ -52,7 +59,20 @@ class ServingQueue {
   void WhenIdle(std::function<bool()> work);
 
  private:
-  void Serve();
+  struct Worker {
+    std::atomic<std::uint64_t> step = 0;  // Odd while it does something.
+    std::uint64_t seen = 0;               // By RelieveIfStalled.
+    std::atomic<bool> ended = false;
+    std::thread thread;
+
+    void Step();
+    bool IsStuck();
+  };
+
+  void Serve(Worker& worker);
+  void StandIn(Worker& worker);
+  template <typename Time>
+  bool ServeOne(Worker& worker, const Time& idle_at, int& events);
   bool WaitsForIdle();
   void TellIdle();
   void WorkWhileIdle();
@@ -63,7 +83,9 @@ class ServingQueue {
   std::mutex mutex_;
   std::vector<CompletionOrIdle*> waiting_;        // For idleness.
   std::vector<std::function<bool()>> idle_work_;  // The same.
-  std::vector<std::thread> threads_;
+  std::list<Worker> workers_;
+  std::list<Worker> stand_ins_;
+  std::atomic<bool> stalled_ = false;
 };
 
 }  // namespace tensorferry::rpc

@@ -39,7 +39,7 @@ def say(text: str) -> None:
 
 def read_arguments(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--only", default="", help="W1 to W5, W9, W10, pieces: W1,W3 (all)")
+    parser.add_argument("--only", default="", help="W1 to W5, W7 to W10, pieces: W1,W3 (all)")
     parser.add_argument("--places", default=",".join(PLACES), help="of: %(default)s")
     parser.add_argument("--everywhere", action="store_true", help="measure every workload in every place")
     parser.add_argument("--contenders", default="", help=f"of: {', '.join(CONTENDERS)}; (all)")
@@ -105,6 +105,7 @@ class Run:
         workloads = chosen_workloads(self._arguments)
         names = {CONTENDERS[c].server for w in workloads for c in w.contenders}
         used = {name for name in names if name} | ({*scenarios.CONTENDERS} if wants(self._arguments, "W9") else set())
+        used |= {"tensorferry"} if wants(self._arguments, "W8") else set()
         with Servers([name for name in COMMANDS if name in used], folder) as servers:
             for round_ in range(self._arguments.rounds):
                 began, before = time.monotonic(), len(self.slices)
@@ -118,6 +119,8 @@ class Run:
             for workload in self._random.sample(here, len(here)):
                 for name in self._random.sample(workload.contenders, len(workload.contenders)):
                     self.add(round_, functools.partial(self._slice, servers, place, workload, name))
+        if wants(self._arguments, "W8"):
+            self.add(round_, lambda: scenarios.poisson(servers))
         if wants(self._arguments, "W9"):
             self.add(round_, lambda: scenarios.mixed(servers, SPLIT))
 

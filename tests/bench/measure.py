@@ -44,6 +44,8 @@ def load_command(contender: Contender, workload: Workload, address: str, times: 
     if contender.program == "flight":
         return [str(BIN / "flight_load"), address, str(workload.outstanding), str(workload.nbytes), *milliseconds]
     options = ["--mode", contender.mode or workload.mode, "--outstanding", str(workload.outstanding)]
+    if workload.model and contender.model:
+        options += ["--model", contender.model.format(workload.model)]
     return bench_command(address, workload.nbytes, times, *options, *contender.options)
 
 

@@ -7,17 +7,20 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import procfs
 from measure import Times, Watch, bench_command, pinned, read_load, run_load, server_cpu
 from servers import COMMANDS, Process, Servers
 from slices import Slice
-from workloads import KIB, MIB, TCP
+from workloads import KIB, MIB, SPLIT, TCP
 
 MIXED = "W9 1 KiB, alone or beside 20 of 16 MiB per second"
 FIRST = "W10 1 KiB, first request of a new server"
 IDLE = "W10 1 KiB, after 2 s without a request"
 PEAK = "W4 peak memory above the tensor, chunks"
+PEAK_SIZES = (64 * MIB, 256 * MIB, 1024 * MIB)
+POISSON = "W8 calls_ts 64 B, Poisson arrivals at 80 % of the capacity"
 
 CONTENDERS = ("tensorferry", "limit-tuned", "sync")
 LARGE_PER_S = 20
@@ -89,7 +92,7 @@ def _after_idle(started: dict[str, Process]) -> Iterator[Slice]:
 
 def peak_memory(folder: Path) -> Iterator[Slice]:
     """The most memory that a new server held while it took one array in chunks, above what it held before."""
-    for nbytes in (64 * MIB, 256 * MIB):
+    for nbytes in PEAK_SIZES:
         socket = folder / f"peak-{nbytes}.sock"
         socket.unlink(missing_ok=True)
         command = COMMANDS["tensorferry"]("127.0.0.1:0", f"unix:{socket}")[0]
@@ -99,3 +102,31 @@ def peak_memory(folder: Path) -> Iterator[Slice]:
             run_load(bench_command(process.addresses[0], nbytes, ONCE, "--mode", "chunks"))
             above = procfs.memory_mib(process.pid, "VmHWM") - before - nbytes / MIB
         yield replace(_slice(f"{PEAK} {nbytes // MIB} MiB", "tensorferry", TCP), mib=above)
+
+
+def poisson(servers: Servers) -> Iterator[Slice]:
+    """A model under load: `rate` is the share of requests that were answered; latencies are ratios to those at 1 % of
+    the capacity."""
+    servers.pin(server_cpu(SPLIT))  # On the server's core the load program could not keep its times.
+    process, address = servers.find("tensorferry", "tcp")
+    model = ("--model", "calls_ts")
+    watch = Watch(SPLIT, process)
+    capacity = run_load(bench_command(address, 64, Times(600, 100), *model, "--outstanding", "32"))["requests_per_s"]
+
+    def arriving(share: float, times: Times) -> dict[str, Any]:
+        arrivals = ("--rate", str(round(share * capacity)), "--arrivals", "poisson")
+        return run_load(bench_command(address, 64, times, *model, *arrivals))
+
+    unloaded = arriving(0.01, Times(1500, 200))["latency_us"]
+    row = arriving(0.8, Times(1000, 200))
+    watch.stop()
+    yield _slice(
+        POISSON,
+        "tensorferry",
+        SPLIT,
+        rate=row["ok"] / (row["requests"] + row["unsent"]),
+        p50_us=row["latency_us"]["p50"] / unloaded["p50"],
+        p99_us=row["latency_us"]["p99"] / unloaded["p99"],
+        foreign=watch.foreign,
+        steal=watch.steal,
+    )

@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import procfs
+from workloads import MODEL_SHAPES
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("TENSORFERRY_BENCH_BIN", ROOT / "build/bench/bin"))
 PYTHON = ROOT / ".venv/bin/python"
+MODELS = ROOT / "build/bench/models"
 START_S = 60
 
 
@@ -23,16 +25,24 @@ def _program(name: str, *flags: str) -> Callable[[str, str], list[list[str]]]:
     return lambda tcp, unix: [[str(BIN / name), *flags, tcp, unix]]
 
 
+def _model_limit(model: str, shape: str) -> Callable[[str, str], list[list[str]]]:
+    file = MODELS / model / "1" / ("model.pt2" if model.endswith("_aoti") else "model.pt")
+    return lambda tcp, unix: [[str(BIN / "model_limit_server"), str(file), shape, tcp, unix]]
+
+
 # By name: the processes that serve on a TCP address and a Unix socket.
 COMMANDS: dict[str, Callable[[str, str], list[list[str]]]] = {
-    "tensorferry": lambda tcp, unix: [[str(BIN / "tensorferry-server"), "--listen", tcp, "--listen", unix]],
+    "tensorferry": lambda tcp, unix: [
+        [str(BIN / "tensorferry-server"), "--listen", tcp, "--listen", unix, "--model-dir", str(MODELS)]
+    ],
     "limit": _program("limit_server"),
     "limit-tuned": _program("limit_server", "--tuned"),
     "sync": _program("generated_sync_server"),
     "sync-tuned": _program("generated_sync_server", "--tuned"),
     "callback": _program("generated_callback_server"),
     "callback-tuned": _program("generated_callback_server", "--tuned"),
-    "python": lambda tcp, unix: [[str(PYTHON), str(ROOT / "tests/bench/python_server.py"), tcp, unix]],
+    "python": lambda tcp, unix: [[str(PYTHON), str(ROOT / "tests/bench/python_server.py"), str(MODELS), tcp, unix]],
+    **{f"limit-{model}": _model_limit(model, shape) for model, shape in MODEL_SHAPES.items()},
     "raw": lambda tcp, unix: [[str(BIN / "raw_limit"), "serve", address] for address in (tcp, unix)],
     "flight": lambda tcp, unix: [
         [str(BIN / "flight_server"), f"grpc+tcp://{tcp}"],

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import scenarios
 from ratios import Interval, Results
 from slices import Slice
-from workloads import KIB, MIB, SPLIT, TCP, UNIX, Workload
+from workloads import KIB, MIB, SPLIT, SPLIT_UNIX, TCP, UNIX, Workload
 
 OURS = "tensorferry"
 
@@ -99,6 +99,36 @@ def _extra(option: str, bound: float) -> Target:
     )
 
 
+def _beside_model_limit(model: str, nbytes: int) -> Target:
+    """Beside an empty call in whose process the model runs on a tensor that is there already."""
+    workload = Workload("W7", nbytes, (), model=model).name
+    return Target(
+        f"{workload}: time ÷ (empty call + in-process run)'s",
+        TCP,
+        1.05,
+        True,
+        lambda r: r.ratio(TCP, workload, OURS, f"limit-{model}", p50),
+    )
+
+
+def _models() -> list[Target]:
+    sizes = {"mlp_ts": KIB, "mlp_aoti": KIB, "cnn_ts": 588 * KIB, "cnn_aoti": 588 * KIB}
+    targets = [_beside_model_limit(model, nbytes) for model, nbytes in sizes.items()]
+    targets += [_against(TCP, Workload("W7", nbytes, (), model=m).name, "python", 1) for m, nbytes in sizes.items()]
+    one = Workload("W8", 64, (), model="calls_ts").name
+    many = Workload("W8", 64, (), model="calls_ts", outstanding=16).name
+    text = f"{one}: p50 with batching ÷ without"
+    unbatched = f"{OURS}-unbatched"
+    targets.append(Target(text, TCP, 1.02, True, lambda r: r.ratio(TCP, one, OURS, unbatched, p50)))
+    targets += [_against(TCP, many, unbatched, 2.5), _against(TCP, one, "python", 1), _against(TCP, many, "python", 1)]
+    for what, bound, at_most, measured in (
+        ("answered ÷ offered", 0.95, False, lambda r: r.combine(SPLIT, scenarios.POISSON, (OURS,), rate)),
+        ("p99 ÷ the unloaded p99", 3, True, lambda r: r.combine(SPLIT, scenarios.POISSON, (OURS,), p99)),
+    ):
+        targets.append(Target(f"{scenarios.POISSON}: {what}", SPLIT, bound, at_most, measured))
+    return targets
+
+
 def _peak(nbytes: int) -> Target:
     workload = f"{scenarios.PEAK} {nbytes // MIB} MiB"
     return Target(f"{workload}, in MiB", TCP, 16, True, lambda r: r.combine(TCP, workload, (OURS,), mib))
@@ -110,7 +140,7 @@ def _beside_tuned_limit(workload: str) -> Target:
 
 
 def _targets() -> list[Target]:
-    small = [(place, _name("W1", 64)) for place in (TCP, UNIX, SPLIT)]
+    small = [(place, _name("W1", 64)) for place in (TCP, UNIX, SPLIT, SPLIT_UNIX)]
     small += [(TCP, _name("W1", KIB)), (TCP, _name("W1", 4 * KIB))]
     targets = []
     for place, workload in small:
@@ -119,10 +149,11 @@ def _targets() -> list[Target]:
         targets.append(_beside_limit(place, workload, "server's CPU per request", 1.08, cpu, at_most=True))
     targets.append(_sink_and_copy(TCP, _name("W2", 64 * KIB)))
     large = [(place, _name("W3", nbytes)) for place in (TCP, UNIX, SPLIT) for nbytes in (MIB, 16 * MIB)]
-    targets += [_sink_and_copy(place, workload) for place, workload in [*large, (TCP, _name("W3", 4 * MIB))]]
+    large += [(TCP, _name("W3", 4 * MIB)), (SPLIT_UNIX, _name("W3", 16 * MIB))]
+    targets += [_sink_and_copy(place, workload) for place, workload in large]
     targets.append(_against(TCP, _name("W3", 16 * MIB), "raw-socket", 0.90))
-    targets += [_sink_and_copy(TCP, _name("W4", n * MIB, "chunks")) for n in (16, 64, 256)]
-    targets += [_peak(64 * MIB), _peak(256 * MIB)]
+    targets += [_sink_and_copy(TCP, _name("W4", n * MIB, "chunks")) for n in (16, 64, 256, 1024)]
+    targets += [_peak(nbytes) for nbytes in scenarios.PEAK_SIZES]
     for nbytes in (64, 4 * KIB):
         workload = _name("W5", nbytes, "stream", 32)
         targets.append(_beside_limit(TCP, workload, "requests/s", 0.90, rate))
@@ -145,6 +176,7 @@ def _targets() -> list[Target]:
         )
     )
     targets += [_beside_tuned_limit(workload) for workload in (scenarios.FIRST, scenarios.IDLE)]
+    targets += _models()
     return targets
 
 

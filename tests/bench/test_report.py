@@ -44,8 +44,8 @@ def test_no_verdict_from_disturbed_slices() -> None:
 def test_every_target_of_plain_workloads_finds_its_slices() -> None:
     results = Results(slices_of_everything(ours=100))
     missing = [t.text for t in TARGETS if t.measured(results) is None]
-    assert all(re.match("W9|W10|W4 peak", text) for text in missing)
-    assert len(missing) == 5
+    assert all(re.match("W9|W10|W4 peak|.*Poisson", text) for text in missing)
+    assert len(missing) == 8
 
 
 def test_targets_tell_fast_from_slow() -> None:

@@ -6,8 +6,13 @@ from dataclasses import dataclass
 
 KIB, MIB = 1 << 10, 1 << 20
 
-TCP, UNIX, SPLIT = "same/tcp", "same/unix", "split/tcp"  # Server and client on one core, or on one each.
-PLACES = (TCP, UNIX, SPLIT, "split/unix")
+# Server and client on one core, or on one each.
+TCP, UNIX, SPLIT, SPLIT_UNIX = "same/tcp", "same/unix", "split/tcp", "split/unix"
+PLACES = (TCP, UNIX, SPLIT, SPLIT_UNIX)
+
+
+# What a request to the models of W7 brings (models.py makes them), as limit-MODEL's arguments.
+MODEL_SHAPES = {"mlp_ts": "1,256", "mlp_aoti": "1,256", "cnn_ts": "1,3,224,224", "cnn_aoti": "1,3,224,224"}
 
 
 @dataclass(frozen=True)
@@ -16,6 +21,7 @@ class Contender:
     program: str = "bench"  # Who makes the load: bench (the `tensorferry` command), raw, memcpy or flight.
     options: tuple[str, ...] = ()  # Of bench.
     mode: str | None = None  # Of bench, instead of the workload's.
+    model: str = "{}"  # Which model it runs, where the workload names one.
 
 
 # In the order of the tables.
@@ -28,6 +34,8 @@ CONTENDERS = {
     "tensorferry-digest": Contender("tensorferry", options=("--digest",)),
     "tensorferry-swap": Contender("tensorferry", options=("--dtype", ">f4")),
     "tensorferry-unary": Contender("tensorferry", mode="unary"),
+    "tensorferry-unbatched": Contender("tensorferry", model="{}_unbatched"),
+    **{f"limit-{name}": Contender(f"limit-{name}", model="") for name in MODEL_SHAPES},
     "sync": Contender("sync"),
     "sync-tuned": Contender("sync-tuned"),
     "callback": Contender("callback"),
@@ -50,15 +58,17 @@ class Workload:
     places: tuple[str, ...] = (TCP,)
     mode: str = "unary"
     outstanding: int = 1
+    model: str = ""
 
     @property
     def name(self) -> str:
         deep = f", {self.outstanding} outstanding" if self.outstanding > 1 else ""
-        return f"{self.key} {self.mode} {size_name(self.nbytes)}{deep}"
+        what = f"{self.model} {self.mode}" if self.model else self.mode
+        return f"{self.key} {what} {size_name(self.nbytes)}{deep}"
 
 
 def size_name(nbytes: int) -> str:
-    for unit, name in ((MIB, "MiB"), (KIB, "KiB")):
+    for unit, name in ((1024 * MIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
         if nbytes >= unit:
             return f"{nbytes // unit} {name}"
     return f"{nbytes} B"
@@ -72,6 +82,7 @@ def option_of(nbytes: int) -> str:
 WORKLOADS = (
     Workload("W1", 64, (*SOCKET, "python"), (TCP,)),
     Workload("W1", 64, SOCKET, (UNIX, SPLIT)),
+    Workload("W1", 64, (*LIMITS, "sync"), (SPLIT_UNIX,)),
     Workload("W1", KIB, LIMITS),
     Workload("W1", 4 * KIB, SOCKET),
     Workload("W1", 64, (*CODED, *TUNED, "python"), outstanding=32),
@@ -87,12 +98,23 @@ WORKLOADS = (
         (TCP,),
     ),
     Workload("W3", 16 * MIB, (*SOCKET, "memcpy"), (UNIX, SPLIT)),
+    Workload("W3", 16 * MIB, (*LIMITS, "sync", "memcpy"), (SPLIT_UNIX,)),
     Workload("W4", 16 * MIB, (*LIMITS, "raw-socket", "memcpy"), mode="chunks"),
     Workload("W4", 64 * MIB, (*LIMITS, "raw-socket", "memcpy"), (TCP, UNIX), mode="chunks"),
     Workload("W4", 256 * MIB, (*LIMITS, "memcpy"), mode="chunks"),
+    Workload("W4", 1024 * MIB, (*LIMITS, "memcpy"), mode="chunks"),
     Workload("W5", 64, (*CODED, "flight", "tensorferry-unary"), (TCP, UNIX), mode="stream", outstanding=32),
     Workload("W5", 4 * KIB, (*CODED, "flight", "tensorferry-unary"), mode="stream", outstanding=32),
     Workload("W5", 64, (*LIMITS, "flight"), mode="stream"),
     Workload("W5", MIB, (*LIMITS, "flight"), mode="stream"),
     Workload("W5", 16 * MIB, (*LIMITS, "flight"), mode="stream"),
+    *(
+        Workload("W7", nbytes, ("tensorferry", f"limit-{model}", "python"), model=model)
+        for model, nbytes in (("mlp_ts", KIB), ("mlp_aoti", KIB), ("cnn_ts", 588 * KIB), ("cnn_aoti", 588 * KIB))
+    ),
+    *(
+        Workload("W8", 64, ("tensorferry", "tensorferry-unbatched", "python"), model="calls_ts", outstanding=n)
+        for n in (1, 16)
+    ),
+    Workload("W8", 64, ("tensorferry", "tensorferry-unbatched"), mode="stream", model="calls_ts", outstanding=32),
 )

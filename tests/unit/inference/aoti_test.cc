@@ -72,21 +72,44 @@ AOTI_NOINLINE static void check_input_1(
 }
 )";
 
+absl::Status Check(const InputBounds& bounds, const std::vector<std::int64_t>& shape, std::size_t first_dim = 0) {
+  return CheckBounds("x", bounds, shape, first_dim);
+}
+
 TEST(InputBounds, AreReadOffTheGeneratedChecks) {
   const auto bounds = ReadInputBounds(kSource, 2);
   ASSERT_TRUE(bounds);
   const InputBounds& first = bounds->at(0);
   EXPECT_EQ(first.dtype, DType::kFloat32);
-  EXPECT_EQ(OutOfBounds(first, {2, 16}, 0), "");
-  EXPECT_EQ(OutOfBounds(first, {64, 16}, 0), "");
-  EXPECT_EQ(OutOfBounds(first, {1, 16}, 0), "has shape [1, 16]; dimension 0 is 1, expected from 2 to 64");
-  EXPECT_EQ(OutOfBounds(first, {1, 16}, 1), "") << "the batch is somebody else's to look at";
-  EXPECT_EQ(OutOfBounds(first, {2, 17}, 0), "has shape [2, 17]; dimension 1 is 17, expected 16");
-  EXPECT_EQ(OutOfBounds(first, {2}, 0), "has 1 dimensions, expected 2");
+  EXPECT_THAT(Check(first, {2, 16}), IsOk());
+  EXPECT_THAT(Check(first, {64, 16}), IsOk());
+  EXPECT_THAT(Check(first, {1, 16}),
+              Fails(Reason::kInputMismatch,
+                    HasSubstr("array 'x' has shape [1, 16], the package was compiled for [2 to 64, 16]")));
+  EXPECT_THAT(Check(first, {1, 16}, 1), IsOk()) << "the batch is somebody else's to look at";
+  EXPECT_THAT(Check(first, {2, 17}), Fails(Reason::kInputMismatch));
+  EXPECT_THAT(Check(first, {2}), Fails(Reason::kInputMismatch));
+  EXPECT_THAT(Check(first, {2, 16, 1}), Fails(Reason::kInputMismatch));
   const InputBounds& second = bounds->at(1);
   EXPECT_EQ(second.dtype, DType::kInt64);
-  EXPECT_EQ(OutOfBounds(second, {0, 3}, 0), "");
-  EXPECT_EQ(OutOfBounds(second, {0, 2}, 0), "has shape [0, 2]; dimension 1 is 2, expected at least 3");
+  EXPECT_THAT(Check(second, {0, 3}), IsOk());
+  EXPECT_THAT(Check(second, {0, 2}), Fails(Reason::kInputMismatch, HasSubstr("compiled for [any, at least 3]")));
+}
+
+TEST(InputBounds, KnowWhichDimensionsAreEqual) {
+  const auto bounds = ReadInputBounds(std::string(kSource) + R"(
+    auto arg4_1 = std::move(inputs[0]);
+    auto arg5_1 = std::move(inputs[1]);
+    assert_size_stride(arg4_1, {s77, 16L}, {16L, 1L}, "input");
+    assert_size_stride(arg5_1, {s77, s12}, {s12, 1L}, "input");
+    assert_size_stride(buf0, {s5, 3L}, {3L, 1L}, "torch.ops.aten.mm");
+)",
+                                      2);
+  ASSERT_TRUE(bounds);
+  EXPECT_EQ(bounds->at(0).dims[0].symbol, "s77");
+  EXPECT_EQ(bounds->at(0).dims[1].symbol, "") << "a number is no symbol";
+  EXPECT_EQ(bounds->at(1).dims[0].symbol, "s77");
+  EXPECT_EQ(bounds->at(1).dims[1].symbol, "s12");
 }
 
 TEST(InputBounds, AreNotGuessed) {
@@ -103,11 +126,20 @@ TEST(InputBounds, AreNotGuessed) {
 
 TEST(Target, MustBeThisMachine) {
   EXPECT_THAT(CheckTarget({}, false), IsOk());
-  EXPECT_THAT(CheckTarget({{"AOTI_DEVICE_KEY", "cpu"}, {"AOTI_CPU_ISA", "SOMETHING_NEW"}}, false), IsOk());
+  EXPECT_THAT(CheckTarget({{"AOTI_DEVICE_KEY", "cpu"}, {"AOTI_CPU_ISA", "INVALID_VEC_ISA"}}, false), IsOk());
+  EXPECT_THAT(CheckTarget({{"AOTI_CPU_ISA", "SOMETHING_NEW"}}, false),
+              Fails(Reason::kModelNotReady, HasSubstr("SOMETHING_NEW")))
+      << "what is not known may be what this processor lacks";
   EXPECT_THAT(CheckTarget({{"AOTI_DEVICE_KEY", "cuda"}}, false),
               Fails(Reason::kModelNotReady, HasSubstr("compiled for cuda, and is to run on cpu")));
   EXPECT_THAT(CheckTarget({{"AOTI_MACHINE", "s390x"}}, false),
               Fails(Reason::kModelNotReady, HasSubstr("compiled for s390x")));
+}
+
+TEST(Target, MustHaveWhatTheProcessorHadThatCompiledIt) {
+  EXPECT_THAT(CheckProcessor({}), IsOk());
+  EXPECT_THAT(CheckProcessor({"sse2"}), IsOk());
+  EXPECT_THAT(CheckProcessor({"sse2", "quantum"}), Fails(Reason::kModelNotReady, HasSubstr("quantum")));
 }
 
 TEST(PackageSignature, IsWhatExportWrote) {

@@ -14,9 +14,19 @@ void Record(RunTime& time, std::uint64_t nbytes, microseconds each, int times = 
 TEST(RunTime, KnowsNothingAtFirst) {
   RunTime time;
   EXPECT_FALSE(time.IsShort(0));
-  EXPECT_EQ(time.mean().count(), 0);
+  EXPECT_EQ(time.expected().count(), 0);
   Record(time, 100, microseconds(10), 2);
   EXPECT_FALSE(time.IsShort(100)) << "two runs may have been luck";
+}
+
+TEST(RunTime, TellsShortRunsFromVeryShortOnes) {
+  RunTime time;
+  Record(time, 100, microseconds(400));
+  EXPECT_TRUE(time.IsShort(100));
+  EXPECT_FALSE(time.IsVeryShort(100));
+  Record(time, 10, microseconds(100));
+  EXPECT_TRUE(time.IsVeryShort(10));
+  EXPECT_FALSE(time.IsVeryShort(100));
 }
 
 TEST(RunTime, TakesUpToTwiceWhatWasShort) {
@@ -32,7 +42,7 @@ TEST(RunTime, TakesUpToTwiceWhatWasShort) {
 TEST(RunTime, IsWarnedByALongRun) {
   RunTime time;
   Record(time, 1000, microseconds(10));
-  Record(time, 800, microseconds(400), 1);
+  Record(time, 800, microseconds(1600), 1);
   EXPECT_FALSE(time.IsShort(10)) << "until it was short again, and again";
   Record(time, 10, microseconds(10));
   EXPECT_TRUE(time.IsShort(10));
@@ -41,20 +51,24 @@ TEST(RunTime, IsWarnedByALongRun) {
 
 TEST(RunTime, LeavesAsTheyAreThoseThatAreNeitherShortNorLong) {
   RunTime time;
-  Record(time, 100, microseconds(200), 10);
+  Record(time, 100, microseconds(1000), 10);
   EXPECT_FALSE(time.IsShort(1));
   RunTime known;
   Record(known, 100, microseconds(10));
-  Record(known, 100, microseconds(200), 10);
+  Record(known, 100, microseconds(1000), 10);
   EXPECT_TRUE(known.IsShort(100));
 }
 
-TEST(RunTime, FollowsWhatRunsTakeOfLate) {
+TEST(RunTime, ExpectsWhatFastRunsTook) {
   RunTime time;
+  Record(time, 1, microseconds(800), 2);
+  EXPECT_EQ(time.expected().count(), 0) << "two runs may have been bad luck";
   Record(time, 1, microseconds(800), 1);
-  EXPECT_EQ(time.mean(), microseconds(800));
-  Record(time, 1, microseconds(0), 1);
-  EXPECT_EQ(time.mean(), microseconds(700));
+  EXPECT_EQ(time.expected(), microseconds(800));
+  Record(time, 1, microseconds(80), 1);
+  EXPECT_EQ(time.expected(), microseconds(80));
+  Record(time, 1, microseconds(880), 1);
+  EXPECT_EQ(time.expected(), microseconds(180));
 }
 
 }  // namespace

@@ -278,15 +278,17 @@ TEST_F(ServedModelTest, DoesNotRunWhatNobodyWaitsFor) {
 
 TEST_F(ServedModelTest, RefusesAtOnceWhatItCannotRunInTime) {
   Gate gate;
-  bool first = true;
+  int runs = 0;
   const auto model = Serve({}, [&](FakeModel::Inputs inputs) {
-    if (!std::exchange(first, false)) gate.Pass();
+    if (++runs > 3) gate.Pass();
     SpinFor(milliseconds(20));  // What a run takes, as far as the model is known.
     return inputs;
   });
-  TestRun& known = Request();
-  ASSERT_EQ(model->Submit(known), Submitted::kTaken);
-  ASSERT_THAT(known.Wait(), IsOk());
+  for (int i = 0; i < 3; ++i) {
+    TestRun& known = Request();
+    ASSERT_EQ(model->Submit(known), Submitted::kTaken);
+    ASSERT_THAT(known.Wait(), IsOk());
+  }
   ASSERT_EQ(model->Submit(Request()), Submitted::kTaken);
   gate.AwaitArrivals(1);
   for (int i = 0; i < 10; ++i) ASSERT_EQ(model->Submit(Request()), Submitted::kTaken);

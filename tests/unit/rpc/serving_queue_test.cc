@@ -81,5 +81,33 @@ TEST_F(ServingQueueTest, LetsNobodyWaitForIdlenessThatNeverComes) {
   ended.get_future().wait();
 }
 
+TEST_F(ServingQueueTest, IsServedWhileItsOnlyThreadIsHeldUp) {
+  std::promise<void> held, go_on, served, ended;
+  const auto hold = [&]() -> Detached {
+    Operation here;
+    grpc::Alarm alarm;
+    Ring(alarm, here);
+    co_await here;
+    held.set_value();
+    go_on.get_future().wait();
+    ended.set_value();
+  };
+  const auto serve = [&]() -> Detached {
+    Operation here;
+    grpc::Alarm alarm;
+    Ring(alarm, here);
+    co_await here;
+    served.set_value();
+  };
+  hold();
+  held.get_future().wait();
+  serve();
+  auto done = served.get_future();
+  while (done.wait_for(std::chrono::seconds(0)) != std::future_status::ready) queue_.RelieveIfStalled();
+  go_on.set_value();
+  ended.get_future().wait();
+  queue_.RelieveIfStalled();
+}
+
 }  // namespace
 }  // namespace tensorferry::rpc

@@ -5,16 +5,21 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import re
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import torch
+
+# What `portable` may use, as torch calls it: x86-64-v3.
+_PORTABLE = {"avx2", "bmi", "bmi2", "f16c", "fma3", "lzcnt", "movbe"}
 
 _BATCH = 64  # Rows of a batch, where nothing else is asked for.
 
@@ -35,6 +40,14 @@ class _Spec(NamedTuple):
     shape: tuple[int, ...]
 
 
+class _Signature(NamedTuple):
+    """What the server is told of a package. `rows`: of a batch, at most; 0: there are no batches."""
+
+    inputs: Sequence[_Spec]
+    outputs: Sequence[_Spec]
+    rows: int
+
+
 def export(
     module: torch.nn.Module,
     example_inputs: Sequence[torch.Tensor] | Mapping[str, torch.Tensor],
@@ -47,20 +60,20 @@ def export(
 ) -> Path:
     """Writes a module into a model repository, as its next version, ready to be served.
 
-    Under `path`, a folder whose name is the model's, come `VERSION/model.pt2` or `model.pt`, a `config.pbtxt` with the
-    names, dtypes and shapes of inputs and outputs, and the example as a sample for the server's warm-up. A server that
-    polls the repository takes the version over without dropping a request.
+    Under `path`, a folder whose name is the model's, come `VERSION/model.pt2` or `model.pt`, a `config.pbtxt`
+    with the names, dtypes and shapes of inputs and outputs, and the example as a sample for the server's
+    warm-up. A server that polls the repository takes the version over without dropping a request.
 
     Args:
         module: In evaluation mode; its inputs and outputs are tensors.
-        example_inputs: One tensor for each argument of `forward`, in order or by name. Their names become the inputs'.
-            Outputs are called as the module calls them (keys of a dictionary, fields of a NamedTuple), else OUTPUT__0,
-            OUTPUT__1, ….
+        example_inputs: One tensor for each argument of `forward`, in order or by name. Their names become the
+            inputs'. Outputs are called as the module calls them (keys of a dictionary, fields of a
+            NamedTuple), else OUTPUT__0, OUTPUT__1, ….
         path: The model's folder: "models/NAME".
-        format: "aotinductor" compiles the module for this machine's processor (needs a C++ compiler); "torchscript"
-            scripts it, or where that fails traces it with the example.
-        dynamic_batch: The first dimension of every input and output is the batch, of 1 to `max_batch_size` rows. The
-            server then runs requests together that wait for the model at the same time.
+        format: "aotinductor" compiles the module for this machine's processor (needs a C++ compiler);
+            "torchscript" scripts it, or where that fails traces it with the example.
+        dynamic_batch: The first dimension of every input and output is the batch, of 1 to `max_batch_size`
+            rows. The server then runs requests together that wait for the model at the same time.
         max_batch_size: Most rows of a batch.
         portable: Compile for any x86-64 processor with AVX2, rather than for this one.
 
@@ -69,7 +82,7 @@ def export(
 
     Raises:
         ValueError: The arguments contradict each other or the module.
-        RuntimeError: The exported model does not compute what the module does.
+        RuntimeError: The exported model does not compute what the module does, or only for fewer rows.
         ImportError: There is no torch.
     """
     torch = _import_torch()
@@ -81,29 +94,23 @@ def export(
     examples = _named_examples(module, example_inputs)
     if dynamic_batch:
         _check_batch(examples, max_batch_size)
-    was_training = module.training
-    module.eval()
-    try:
-        with torch.no_grad():
-            expected = _named_outputs(module(**examples))
-            inputs = [_spec(name, tensor, dynamic_batch) for name, tensor in examples.items()]
-            outputs = [_spec(name, tensor, dynamic_batch) for name, tensor in expected.items()]
-            version = _next_version(folder)
-            with _new_folder(folder, version) as new:
-                if format == "torchscript":
-                    file = new / "model.pt"
-                    actual = _write_torchscript(module, examples, file)
-                else:
-                    file = new / "model.pt2"
-                    actual = _write_package(
-                        module, examples, file, inputs, outputs, max_batch_size if dynamic_batch else 0, portable
-                    )
-                _compare(actual, expected)
-                _write_samples(folder, examples, dynamic_batch)
-    finally:
-        module.train(was_training)
-    config = _config(format, inputs, outputs, max_batch_size if dynamic_batch else 0)
-    _replace(folder / "config.pbtxt", config.encode())
+    rows = max_batch_size if dynamic_batch else 0
+    with _evaluated(module), torch.no_grad():
+        expected = _named_outputs(module(**examples))
+        inputs = [_spec(name, tensor, dynamic_batch) for name, tensor in examples.items()]
+        outputs = [_spec(name, tensor, dynamic_batch) for name, tensor in expected.items()]
+        config = _config(format, inputs, outputs, rows)
+        samples = {name: tensor[:1] if dynamic_batch else tensor for name, tensor in examples.items()}
+        with _new_version(folder, config, samples) as (version, new):
+            if format == "torchscript":
+                file = new / "model.pt"
+                exported = _write_torchscript(module, examples, file)
+            else:
+                file = new / "model.pt2"
+                exported = _write_package(module, examples, file, _Signature(inputs, outputs, rows), portable)
+            _compare(_named_outputs(exported(**examples)), expected)
+            if dynamic_batch:
+                _compare(_named_outputs(exported(**samples)), _named_outputs(module(**samples)))
     return folder / str(version) / file.name
 
 
@@ -132,12 +139,20 @@ def _named_examples(
             bound = signature.bind(*example_inputs)
     except TypeError as error:
         raise ValueError(f"example_inputs do not fit forward{signature}: {error}") from error
-    kinds = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY}
+    kinds = {
+        inspect.Parameter.VAR_POSITIONAL,
+        inspect.Parameter.VAR_KEYWORD,
+        inspect.Parameter.POSITIONAL_ONLY,
+    }
     for name in bound.arguments:
         if signature.parameters[name].kind in kinds:
-            raise ValueError(f"forward{signature} takes {name} without a name; give each input an argument of its own")
+            raise ValueError(
+                f"forward{signature} takes {name} without a name; give each input an argument of its own"
+            )
         if not isinstance(bound.arguments[name], torch.Tensor):
-            raise ValueError(f"example input {name!r} is {type(bound.arguments[name]).__name__}, expected a tensor")
+            raise ValueError(
+                f"example input {name!r} is {type(bound.arguments[name]).__name__}, expected a tensor"
+            )
     if not bound.arguments:
         raise ValueError("example_inputs: expected one tensor for each argument of forward, got none")
     return dict(bound.arguments)
@@ -162,11 +177,14 @@ def _named_outputs(result: Any) -> dict[str, torch.Tensor]:
 
 
 def _check_batch(examples: Mapping[str, torch.Tensor], max_batch_size: int) -> None:
-    rows = {name: tensor.shape[0] if tensor.dim() else None for name, tensor in examples.items()}
-    if len(set(rows.values())) != 1 or None in rows.values():
+    rows = {name: int(tensor.shape[0]) if tensor.dim() else None for name, tensor in examples.items()}
+    first = next(iter(rows.values()))
+    if first is None or any(number != first for number in rows.values()):
         raise ValueError(f"dynamic_batch: the inputs must have the same first dimension, got {rows}")
-    if not 1 <= next(iter(rows.values())) <= max_batch_size:
-        raise ValueError(f"dynamic_batch: the example has {rows} rows, expected 1 to max_batch_size, {max_batch_size}")
+    if not 1 <= first <= max_batch_size:
+        raise ValueError(
+            f"dynamic_batch: the example has {rows} rows, expected 1 to max_batch_size, {max_batch_size}"
+        )
 
 
 def _spec(name: str, tensor: torch.Tensor, dynamic_batch: bool) -> _Spec:
@@ -180,7 +198,7 @@ def _spec(name: str, tensor: torch.Tensor, dynamic_batch: bool) -> _Spec:
 
 def _write_torchscript(
     module: torch.nn.Module, examples: Mapping[str, torch.Tensor], file: Path
-) -> dict[str, torch.Tensor]:
+) -> Callable[..., Any]:
     torch = _import_torch()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.jit is frozen; the server runs what it writes.
@@ -188,36 +206,72 @@ def _write_torchscript(
             torch.jit.script(module).save(str(file))
         except Exception:  # Whatever torch's compiler of Python throws at what it does not know.
             torch.jit.trace(module, example_kwarg_inputs=dict(examples), strict=False).save(str(file))
-        return _named_outputs(torch.jit.load(str(file))(**examples))
+        exported: Callable[..., Any] = torch.jit.load(str(file))
+        return exported
 
 
 def _write_package(
     module: torch.nn.Module,
     examples: Mapping[str, torch.Tensor],
     file: Path,
-    inputs: Sequence[_Spec],
-    outputs: Sequence[_Spec],
-    max_batch_size: int,
+    signature: _Signature,
     portable: bool,
-) -> dict[str, torch.Tensor]:
+) -> Callable[..., Any]:
     torch = _import_torch()
     import torch._inductor.config as inductor
     import torch.fx.experimental._config as symbols
 
     dynamic_shapes = None
-    if max_batch_size > 1:
-        batch = torch.export.Dim("batch", min=1, max=max_batch_size)
+    if signature.rows > 1:
+        batch = torch.export.Dim("batch", min=1, max=signature.rows)
         dynamic_shapes = {name: {0: batch} for name in examples}
-    specs = {"inputs": [s._asdict() for s in inputs], "outputs": [s._asdict() for s in outputs]}
-    options: dict[str, Any] = {"aot_inductor.metadata": {"tensorferry": json.dumps(specs)}}
+        # torch takes a dimension of 1 for one that never changes.
+        examples = {name: torch.cat([tensor, tensor[:1]])[:2] for name, tensor in examples.items()}
+    options: dict[str, Any] = {"aot_inductor.metadata": {"tensorferry": _metadata(signature, portable)}}
     if portable:
-        options["cpp.simdlen"] = 256
-    # Without backed_size_oblivious a batch of one row would be another program.
-    with symbols.patch(backed_size_oblivious=True), inductor.patch(options), warnings.catch_warnings():
+        options |= {"cpp.simdlen": 256, "cpp.march": "x86-64-v3"}
+    # A batch of one row is no other program, and compiled code that checks its inputs does not refuse it.
+    options["aot_inductor.check_lowerbound"] = False
+    # NNPACK takes batches of some sizes only, and what is compiled while it is about takes no others.
+    with (
+        symbols.patch(backed_size_oblivious=True),  # type: ignore[attr-defined]
+        inductor.patch(options),
+        torch.backends.nnpack.flags(enabled=False),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")
         program = torch.export.export(module, (), dict(examples), dynamic_shapes=dynamic_shapes)
         torch._inductor.aoti_compile_and_package(program, package_path=str(file))
-        return _named_outputs(torch._inductor.aoti_load_package(str(file))(**examples))
+    _check_rows(file, signature.rows)
+    exported: Callable[..., Any] = torch._inductor.aoti_load_package(str(file))
+    return exported
+
+
+def _metadata(signature: _Signature, portable: bool) -> str:
+    torch = _import_torch()
+    capabilities = torch.cpu.get_capabilities()
+    processor = [name for name, has in sorted(capabilities.items()) if has is True]
+    return json.dumps(
+        {
+            "inputs": [spec._asdict() for spec in signature.inputs],
+            "outputs": [spec._asdict() for spec in signature.outputs],
+            "processor": [name for name in processor if name in _PORTABLE] if portable else processor,
+        }
+    )
+
+
+def _check_rows(file: Path, rows: int) -> None:
+    """Torch compiles for fewer where a module's computation depends on their number."""
+    with zipfile.ZipFile(file) as package:
+        sources = [
+            package.read(name).decode() for name in package.namelist() if name.endswith(".wrapper.cpp")
+        ]
+    most = [int(found) for source in sources for found in re.findall(r"if \(\w+_size\[0\] > (\d+)\)", source)]
+    if rows > 1 and most and min(most) < rows:
+        raise RuntimeError(
+            f"torch compiled the module for at most {min(most)} rows, expected max_batch_size, {rows}: "
+            "ask for fewer"
+        )
 
 
 def _compare(actual: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> None:
@@ -229,8 +283,8 @@ def _compare(actual: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Te
         compared = actual[name]
         if compared.dtype != output.dtype or compared.shape != output.shape:
             raise RuntimeError(
-                f"output {name!r} of the exported model is {compared.dtype} with shape {tuple(compared.shape)}, "
-                f"the module's is {output.dtype} with shape {tuple(output.shape)}"
+                f"output {name!r} of the exported model is {compared.dtype} with shape "
+                f"{tuple(compared.shape)}, the module's is {output.dtype} with shape {tuple(output.shape)}"
             )
         wide = torch.complex128 if output.is_complex() else torch.float64
         difference = (compared.to(wide) - output.to(wide)).abs()
@@ -239,44 +293,57 @@ def _compare(actual: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Te
             raise RuntimeError(f"output {name!r} of the exported model is not the module's")
 
 
-def _next_version(folder: Path) -> int:
-    taken = [int(entry.name) for entry in folder.glob("*") if entry.name.isdecimal()]
-    return max(taken, default=0) + 1
+@contextmanager
+def _evaluated(module: torch.nn.Module) -> Iterator[None]:
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
 
 
 @contextmanager
-def _new_folder(folder: Path, version: int) -> Iterator[Path]:
-    """A folder that appears under its name when it is complete."""
-    folder.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
+def _new_version(
+    folder: Path, config: str, samples: Mapping[str, torch.Tensor]
+) -> Iterator[tuple[int, Path]]:
+    """A number, and a folder for the model file that appears under it once it is complete; that of a new
+    model appears together with all the rest."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    is_new = not folder.exists()
+    taken = [int(entry.name) for entry in folder.glob("*") if entry.name.isdecimal()]
+    version = max(taken, default=0) + 1
+    temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent if is_new else folder))
     try:
-        new.chmod(0o755)
-        yield new
-        new.rename(folder / str(version))
-    except BaseException:
-        shutil.rmtree(new, ignore_errors=True)
-        if not any(folder.iterdir()):
-            folder.rmdir()
-        raise
+        temporary.chmod(0o755)
+        new = temporary / str(version)
+        new.mkdir()
+        yield version, new
+        _write_around(temporary if is_new else folder, config, samples)
+        if is_new:
+            temporary.rename(folder)
+        else:
+            new.rename(folder / str(version))
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write_around(folder: Path, config: str, samples: Mapping[str, torch.Tensor]) -> None:
+    torch = _import_torch()
+    (folder / "warmup").mkdir(exist_ok=True)
+    for name, tensor in samples.items():
+        elements = tensor.detach().cpu().contiguous().reshape(-1)
+        _replace(
+            folder / "warmup" / name, elements.view(torch.uint8).numpy().tobytes() if len(elements) else b""
+        )
+    _replace(folder / "config.pbtxt", config.encode())
 
 
 def _replace(file: Path, content: bytes) -> None:
     new = file.with_name(f".{file.name}.new")
     new.write_bytes(content)
     new.replace(file)
-
-
-def _sample(tensor: torch.Tensor, dynamic_batch: bool) -> torch.Tensor:
-    return tensor[:1] if dynamic_batch else tensor
-
-
-def _write_samples(folder: Path, examples: Mapping[str, torch.Tensor], dynamic_batch: bool) -> None:
-    torch = _import_torch()
-    samples = folder / "warmup"
-    samples.mkdir(exist_ok=True)
-    for name, tensor in examples.items():
-        elements = _sample(tensor, dynamic_batch).detach().cpu().contiguous()
-        _replace(samples / name, elements.reshape(-1).view(torch.uint8).numpy().tobytes() if elements.numel() else b"")
 
 
 def _config(format: str, inputs: Sequence[_Spec], outputs: Sequence[_Spec], max_batch_size: int) -> str:
@@ -286,7 +353,12 @@ def _config(format: str, inputs: Sequence[_Spec], outputs: Sequence[_Spec], max_
         lines += [f"max_batch_size: {max_batch_size}", "dynamic_batching {}"]
     for kind, specs in (("input", inputs), ("output", outputs)):
         for spec in specs:
-            lines += [f"{kind} {{", f"  name: {json.dumps(spec.name)}", *_type_and_dims(spec, batched, "  "), "}"]
+            lines += [
+                f"{kind} {{",
+                f"  name: {json.dumps(spec.name)}",
+                *_type_and_dims(spec, batched, "  "),
+                "}",
+            ]
     lines += ["model_warmup {", '  name: "example"', "  batch_size: 1"]
     for spec in inputs:
         lines += ["  inputs {", f"    key: {json.dumps(spec.name)}", "    value {"]

@@ -1,0 +1,326 @@
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import tensorferry
+
+
+class Affine(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 2)
+        self.norm = nn.BatchNorm1d(2)
+
+    def forward(self, x: Tensor) -> Any:
+        return self.norm(self.layer(x))
+
+
+class Difference(nn.Module):
+    def forward(self, left: Tensor, right: Tensor) -> dict[str, Tensor]:
+        return {"difference": left - right, "total": left + right}
+
+
+class Halves(NamedTuple):
+    lower: Tensor
+    upper: Tensor
+
+
+class Split(nn.Module):
+    def forward(self, x: Tensor, times: Tensor | None = None) -> Halves:
+        return Halves(x[:, :2], x[:, 2:])
+
+
+class AnyNumber(nn.Module):
+    def forward(self, *tensors: Tensor) -> Tensor:
+        return tensors[0]
+
+
+class Returns(nn.Module):
+    """Returns what it is given first, whatever the input."""
+
+    def __init__(self, result: Any) -> None:
+        super().__init__()
+        self.result = result
+
+    def forward(self, x: Tensor) -> Any:
+        return self.result
+
+
+class Unscriptable(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return sum((x * factor for factor in {"a": 1.0, "b": 2.0}.values()), start=x)
+
+
+class Counting(nn.Module):
+    """What is exported does not compute what was computed before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return x + 1000 * self.calls
+
+
+ROWS = torch.arange(12.0).reshape(4, 3)
+
+
+def script(module: nn.Module, inputs: Any, folder: str | Path, **options: Any) -> Path:
+    return tensorferry.export(module, inputs, folder, format="torchscript", **options)
+
+
+def load(file: Path) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return torch.jit.load(str(file))  # type: ignore[no-untyped-call]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+BATCH = {"dynamic_batch": True}
+
+# Module, example inputs and options; what is said of them.
+REFUSED: dict[str, tuple[nn.Module, Any, dict[str, Any], str]] = {
+    "format": (
+        Affine(),
+        [ROWS],
+        {"format": "onnx"},
+        "format 'onnx': expected 'aotinductor' or 'torchscript'",
+    ),
+    "no rows": (Affine(), [ROWS], {"max_batch_size": 0}, "max_batch_size 0: expected at least 1"),
+    "no inputs": (Split(), [], {}, "example_inputs do not fit forward"),
+    "too many": (Affine(), [ROWS, ROWS], {}, "example_inputs do not fit forward"),
+    "other name": (Affine(), {"y": ROWS}, {}, "example_inputs do not fit forward"),
+    "any number": (AnyNumber(), [ROWS], {}, "takes tensors without a name"),
+    "none of any number": (AnyNumber(), [], {}, "expected one tensor for each argument of forward, got none"),
+    "no tensor": (Affine(), [3], {}, "example input 'x' is int, expected a tensor"),
+    "number": (Returns(3), [ROWS], {}, "the module returns int, expected tensors"),
+    "nested": (Returns((ROWS, [ROWS])), [ROWS], {}, "output 'OUTPUT__1' is list, expected a tensor"),
+    "no name": (Returns({1: ROWS}), [ROWS], {}, "output 1 is Tensor"),
+    "unequal": (Difference(), [ROWS, ROWS[:1]], BATCH, "first dimension, got {'left': 4, 'right': 1}"),
+    "scalar": (Affine(), [torch.tensor(1.0)], BATCH, "the same first dimension, got {'x': None}"),
+    "many rows": (Affine(), [ROWS], {**BATCH, "max_batch_size": 3}, "expected 1 to max_batch_size, 3"),
+    "scalar output": (Returns(torch.tensor(1.0)), [ROWS], BATCH, "output 'OUTPUT__0' has no dimension"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_arguments_that_do_not_fit_are_refused(case: str, tmp_path: Path) -> None:
+    module, inputs, options, said = REFUSED[case]
+    with pytest.raises(ValueError) as raised:  # noqa: PT011  Its text is looked at.
+        tensorferry.export(module, inputs, tmp_path / "model", **{"format": "torchscript", **options})
+    assert said in str(raised.value)
+    assert not (tmp_path / "model").exists()
+    assert module.training
+
+
+CONFIG = """\
+platform: "pytorch_libtorch"
+max_batch_size: 16
+dynamic_batching {}
+input {
+  name: "left"
+  data_type: TYPE_FP32
+  dims: [ 3 ]
+}
+input {
+  name: "right"
+  dims: [ 3 ]
+}
+output {
+  name: "difference"
+  dims: [ 3 ]
+}
+output {
+  name: "total"
+  dims: [ 3 ]
+}
+model_warmup {
+  name: "example"
+  batch_size: 1
+  inputs {
+    key: "left"
+    value {
+      data_type: TYPE_FP32
+      dims: [ 3 ]
+      input_data_file: "left"
+    }
+  }
+  inputs {
+    key: "right"
+    value {
+      dims: [ 3 ]
+      input_data_file: "right"
+    }
+  }
+}
+parameters { key: "dtype:right" value { string_value: "complex64" } }
+parameters { key: "dtype:difference" value { string_value: "complex64" } }
+parameters { key: "dtype:total" value { string_value: "complex64" } }
+"""
+
+
+def test_a_model_comes_with_its_configuration_and_a_sample(tmp_path: Path) -> None:
+    inputs = {"right": ROWS.to(torch.complex64), "left": ROWS}
+    file = script(Difference(), inputs, tmp_path / "model", dynamic_batch=True, max_batch_size=16)
+    assert contents(tmp_path / "model") == {
+        "1/model.pt": file.read_bytes(),
+        "config.pbtxt": CONFIG.encode(),
+        "warmup/left": ROWS[:1].numpy().tobytes(),
+        "warmup/right": inputs["right"][:1].numpy().tobytes(),
+    }
+    assert torch.equal(load(file)(left=ROWS, right=ROWS)["total"], 2 * ROWS)
+
+
+def test_a_shape_without_a_batch_is_the_examples(tmp_path: Path) -> None:
+    script(Split(), [ROWS], tmp_path / "model")
+    config = (tmp_path / "model/config.pbtxt").read_text()
+    assert "batch" not in config.replace("batch_size: 1\n", "")
+    assert re.findall(r"name: (.*)", config) == ['"x"', '"lower"', '"upper"', '"example"']
+    assert re.findall(r"dims: (.*)", config) == ["[ 4, 3 ]", "[ 4, 2 ]", "[ 4, 1 ]", "[ 4, 3 ]"]
+    assert (tmp_path / "model/warmup/x").read_bytes() == ROWS.numpy().tobytes()
+
+
+def test_what_cannot_be_scripted_is_traced(tmp_path: Path) -> None:
+    file = script(Unscriptable(), [ROWS], tmp_path / "model")
+    assert torch.equal(load(file)(-ROWS), -4 * ROWS)
+
+
+def test_versions_are_numbered_on(tmp_path: Path) -> None:
+    for name in ("7", "latest", "09x"):
+        (tmp_path / "model" / name).mkdir(parents=True)
+    assert script(Affine(), [ROWS], tmp_path / "model") == tmp_path / "model/8/model.pt"
+    assert script(Affine(), [ROWS], str(tmp_path / "model")) == tmp_path / "model/9/model.pt"
+    names = {entry.name for entry in (tmp_path / "model").iterdir()}
+    assert names == {"7", "8", "9", "latest", "09x", "warmup", "config.pbtxt"}
+
+
+def test_a_model_that_computes_something_else_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="output 'OUTPUT__0' of the exported model is not the module's"):
+        script(Counting(), [ROWS], tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+    script(Affine(), [ROWS], tmp_path / "model")
+    before = contents(tmp_path)
+    with pytest.raises(RuntimeError):
+        script(Counting(), [ROWS], tmp_path / "model")
+    assert contents(tmp_path) == before
+
+
+def modes(module: nn.Module) -> list[bool]:
+    return [part.training for part in module.modules()]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("training", [False, True])
+def test_what_was_being_trained_still_is(training: bool, fails: bool, tmp_path: Path) -> None:
+    """Part by part: what is frozen of a module in training stays so."""
+    module = Affine().train(training)
+    module.norm.train(not training)
+    before = modes(module)
+    if fails:
+        with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+            script(module, [ROWS.T], tmp_path / "model")
+    else:
+        script(module, [ROWS], tmp_path / "model")
+    assert modes(module) == before
+
+
+MOST_ROWS = 20
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> tuple[nn.Module, Path]:
+    """A module for which torch has several kernels, by the rows of a batch, and what was compiled from it."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3), nn.Flatten()).eval()
+    folder = tmp_path_factory.mktemp("repository") / "model"
+    example = torch.rand(2, 3, 8, 8)
+    return module, tensorferry.export(module, [example], folder, dynamic_batch=True, max_batch_size=MOST_ROWS)
+
+
+def test_a_package_names_its_inputs_and_outputs(package: tuple[nn.Module, Path]) -> None:
+    _, file = package
+    assert file.name == "model.pt2"
+    metadata = torch._inductor.aoti_load_package(str(file)).loader.get_metadata()
+    said = json.loads(metadata["tensorferry"])
+    assert said["inputs"] == [{"name": "input", "dtype": "float32", "shape": [-1, 3, 8, 8]}]
+    assert said["outputs"] == [{"name": "OUTPUT__0", "dtype": "float32", "shape": [-1, 32]}]
+    assert set(said["processor"]) == {
+        name for name, has in torch.cpu.get_capabilities().items() if has is True
+    }
+    config = (file.parents[1] / "config.pbtxt").read_text()
+    assert config.startswith(f'platform: "torch_aoti"\nmax_batch_size: {MOST_ROWS}\ndynamic_batching {{}}\n')
+
+
+CHECKED = """
+import sys, torch
+model = torch._inductor.aoti_load_package(sys.argv[1])
+for rows in map(int, sys.argv[2:]):
+    assert model(input=torch.rand(rows, 3, 8, 8)).shape == (rows, 32)
+"""
+
+
+def test_a_package_takes_as_many_rows_as_its_configuration_says(package: tuple[nn.Module, Path]) -> None:
+    module, file = package
+    image = torch.rand(MOST_ROWS, 3, 8, 8)
+    with torch.no_grad():
+        actual = torch._inductor.aoti_load_package(str(file))(input=image)
+        torch.testing.assert_close(actual, module(image))
+    environment = {**os.environ, "AOTI_RUNTIME_CHECK_INPUTS": "1"}  # As the server has it.
+    command = [sys.executable, "-c", CHECKED, str(file), "1", "2", "3", "15", "16", str(MOST_ROWS)]
+    checked = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="portable is of x86-64")
+def test_a_portable_package_runs_where_there_is_avx2(tmp_path: Path) -> None:
+    file = tensorferry.export(Affine(), [ROWS], tmp_path / "model", portable=True)
+    metadata = torch._inductor.aoti_load_package(str(file)).loader.get_metadata()
+    assert metadata["AOTI_CPU_ISA"] == "AVX2"
+    assert set(json.loads(metadata["tensorferry"])["processor"]) <= {
+        "avx2",
+        "bmi",
+        "bmi2",
+        "f16c",
+        "fma3",
+        "lzcnt",
+        "movbe",
+    }
+    with zipfile.ZipFile(file) as package:
+        (library,) = (name for name in package.namelist() if name.endswith(".so"))
+        code = subprocess.run(
+            ["objdump", "-d", package.extract(library, tmp_path)], capture_output=True, text=True, check=True
+        )
+    assert "%ymm" in code.stdout
+    assert "%zmm" not in code.stdout
+
+
+def test_without_torch_there_is_the_client_but_no_export() -> None:
+    program = """
+import sys
+sys.modules["torch"] = None
+import tensorferry
+try:
+    tensorferry.export(None, [], "model")
+except ImportError as error:
+    print(error)
+"""
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert said == "tensorferry.export needs torch: pip install torch\n"
