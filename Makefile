@@ -1,6 +1,7 @@
 # The front door. `make help` lists the targets.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
 PRESET ?= release
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 1800
@@ -47,6 +48,13 @@ fuzz: ## Look for input that is read wrong, with libFuzzer (FUZZ_SECONDS=1800 in
 	@scripts/setup.sh fuzz
 	@scripts/build.sh fuzz $(JOBS) fuzzers
 	@scripts/fuzz.sh $(FUZZ_SECONDS) $(JOBS)
+
+.PHONY: test-inference
+test-inference: ## Build and test what runs models, without gRPC (TORCH_PYTHON=python3 for its torch, with CUDA)
+	@scripts/setup.sh $(if $(TORCH_PYTHON),system,build)
+	@cmake --preset inference -DTENSORFERRY_TORCH_PYTHON=$(or $(TORCH_PYTHON),$(CURDIR)/$(PYTHON)) >/dev/null
+	@scripts/build.sh inference $(JOBS)
+	@ctest --test-dir build/inference --output-on-failure --parallel $(JOBS) | tail -n 12
 
 .PHONY: test-large
 test-large: ## Send an array of 3 GiB through a server; needs 8 GiB of memory

@@ -1,7 +1,6 @@
 # Everything that is not ours, as targets. Headers of others are SYSTEM: their warnings are not ours.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
-find_package(CLI11 REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
@@ -39,10 +38,13 @@ function(tensorferry_import name)
 endfunction()
 
 tensorferry_import(absl absl_statusor absl_status absl_cord absl_inlined_vector)
-tensorferry_import(protobuf protobuf)
-tensorferry_import(grpc grpc++ protobuf)
-find_program(PROTOC protoc REQUIRED)
-find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
+if(TENSORFERRY_GRPC)
+  find_package(CLI11 REQUIRED)
+  tensorferry_import(protobuf protobuf)
+  tensorferry_import(grpc grpc++ protobuf)
+  find_program(PROTOC protoc REQUIRED)
+  find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
+endif()
 
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 add_library(xxHash::xxhash ALIAS PkgConfig::xxhash)
@@ -58,12 +60,24 @@ if(NOT Torch_DIR)
   endif()
   set(Torch_DIR ${torch_cmake_prefix}/Torch CACHE PATH "Folder of TorchConfig.cmake")
 endif()
-find_package(Torch 2.11 REQUIRED)
+include(${Torch_DIR}/TorchConfigVersion.cmake)
+if(PACKAGE_VERSION VERSION_LESS 2.11)
+  message(FATAL_ERROR "libtorch ${PACKAGE_VERSION} in ${Torch_DIR}: 2.11 or newer is needed")
+endif()
+get_filename_component(TENSORFERRY_TORCH_ROOT ${Torch_DIR}/../../.. ABSOLUTE)
 
+# Not by find_package: that of a CUDA build asks for the whole CUDA toolkit, and nothing here is compiled for CUDA.
 # Torch's include folder holds its own copies of protobuf's and fmt's headers: -idirafter puts it behind the system's.
 add_library(tensorferry_torch INTERFACE)
 add_library(tensorferry::torch ALIAS tensorferry_torch)
-foreach(directory IN LISTS TORCH_INCLUDE_DIRS)
-  target_compile_options(tensorferry_torch INTERFACE "SHELL:-idirafter ${directory}")
-endforeach()
-target_link_libraries(tensorferry_torch INTERFACE $<TARGET_FILE:torch_cpu> $<TARGET_FILE:c10>)
+target_compile_options(tensorferry_torch INTERFACE
+  "SHELL:-idirafter ${TENSORFERRY_TORCH_ROOT}/include"
+  "SHELL:-idirafter ${TENSORFERRY_TORCH_ROOT}/include/torch/csrc/api/include")
+target_link_libraries(tensorferry_torch INTERFACE
+  ${TENSORFERRY_TORCH_ROOT}/lib/libtorch_cpu.so ${TENSORFERRY_TORCH_ROOT}/lib/libc10.so)
+if(EXISTS ${TENSORFERRY_TORCH_ROOT}/lib/libtorch_cuda.so)
+  # Nothing calls it by name; loaded, it registers its kernels.
+  target_link_libraries(tensorferry_torch INTERFACE
+    -Wl,--push-state,--no-as-needed ${TENSORFERRY_TORCH_ROOT}/lib/libtorch_cuda.so -Wl,--pop-state)
+  target_link_options(tensorferry_torch INTERFACE -Wl,-rpath-link,${TENSORFERRY_TORCH_ROOT}/lib)
+endif()

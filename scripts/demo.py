@@ -58,11 +58,26 @@ def running_server(binary: Path, *flags: str) -> Iterator[str]:
         raise DemoError(f"the server ended with exit code {code} instead of 0")
 
 
-def save_model(file: Path) -> None:
-    """Saves a small TorchScript model with one input, `input`."""
-    torch.manual_seed(0)
-    layers = torch.nn.Sequential(torch.nn.Linear(16, 64), torch.nn.GELU(), torch.nn.Linear(64, 4))
-    torch.jit.script(layers.eval()).save(str(file))
+class Perceptron(torch.nn.Module):
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.layers = torch.nn.Sequential(torch.nn.Linear(16, 64), torch.nn.GELU(), torch.nn.Linear(64, 4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layers(x)
+
+
+def export_models(repository: Path) -> dict[str, Path]:
+    """Writes one module into the repository in both formats. Returns the model files by name."""
+    print("Exporting a module as two models: compiled by AOTInductor, and as TorchScript …", flush=True)
+    example = (torch.randn(2, 16),)
+    return {
+        "compiled": tensorferry.export(Perceptron(0), example, repository / "compiled", dynamic_batch=True),
+        "scripted": tensorferry.export(
+            Perceptron(0), example, repository / "scripted", format="torchscript", dynamic_batch=True
+        ),
+    }
 
 
 def any_bits(dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
@@ -141,20 +156,47 @@ def show_refusal(client: tensorferry.Client) -> None:
         raise DemoError("the second array alone should have been refused, with UNSUPPORTED_DTYPE")
 
 
-def show_model(client: tensorferry.Client, file: Path) -> None:
-    print("\n5. A TorchScript model, run by the server and by PyTorch here, on the same array\n")
-    array = RNG.standard_normal((3, 16), np.float32)
-    served = client.infer("mlp", {"input": array})["OUTPUT__0"]
+def run_here(file: Path, array: Array) -> torch.Tensor:
+    """What PyTorch makes of a model file, in Python."""
     torch.set_num_threads(1)
+    run = torch._inductor.aoti_load_package(str(file)) if file.suffix == ".pt2" else torch.jit.load(str(file))
     with torch.inference_mode():
         # A copy in torch's own memory: the last bits of a matrix product depend on alignment, and NumPy's is smaller.
-        local = torch.jit.load(str(file))(torch.from_numpy(array).clone())
-    equal = torch.equal(torch.from_numpy(served).view(torch.int32), local.view(torch.int32))
-    print(f"  server   {served.dtype} {list(served.shape)}, row 0: {served[0]}")
-    print(f"  PyTorch  {local.numpy().dtype} {list(local.shape)}, row 0: {local[0].numpy()}")
-    print(f"  bits     {'equal' if equal else 'NOT EQUAL'}")
-    if not equal:
-        raise DemoError("the server's output is not PyTorch's: is libtorch of the version of the Python package?")
+        output: torch.Tensor = run(x=torch.from_numpy(array).clone())
+    return output
+
+
+def show_models(client: tensorferry.Client, files: dict[str, Path]) -> None:
+    print(
+        "\n5. What tensorferry.export made of a torch module, run by the server and by PyTorch here on the same array\n"
+    )
+    array = RNG.standard_normal((3, 16), np.float32)
+    for name, file in files.items():
+        served = client.infer(name, {"x": array})["OUTPUT__0"]
+        local = run_here(file, array)
+        equal = torch.equal(torch.from_numpy(served).view(torch.int32), local.view(torch.int32))
+        print(f"  {name}, {file.name}")
+        print(f"    server   {served.dtype} {list(served.shape)}, row 0: {served[0]}")
+        print(f"    PyTorch  {local.numpy().dtype} {list(local.shape)}, row 0: {local[0].numpy()}")
+        print(f"    bits     {'equal' if equal else 'NOT EQUAL'}")
+        if not equal:
+            raise DemoError("the server's output is not PyTorch's: is libtorch of the version of the Python package?")
+
+
+def show_reload(client: tensorferry.Client, repository: Path) -> None:
+    print("\n6. A second version of the model, put beside the first while requests go on\n")
+    array = RNG.standard_normal((1, 16), np.float32)
+    first = client.infer("scripted", {"x": array})["OUTPUT__0"]
+    folder = repository / "scripted"
+    tensorferry.export(Perceptron(1), (torch.randn(2, 16),), folder, format="torchscript", dynamic_batch=True)
+    start = time.monotonic()
+    answers = 0
+    while np.array_equal(client.infer("scripted", {"x": array})["OUTPUT__0"], first):
+        answers += 1
+        if time.monotonic() - start > STOP_TIMEOUT_S:
+            raise DemoError("the server did not take the new version")
+    print(f"  version 1  {first[0]}: {answers} more requests were answered by it")
+    print(f"  version 2  {client.infer('scripted', {'x': array})['OUTPUT__0'][0]}; no request failed")
 
 
 def main() -> None:
@@ -164,10 +206,11 @@ def main() -> None:
     if not binary.is_file():
         raise DemoError(f"there is no {binary}: run `make build` first")
     with tempfile.TemporaryDirectory() as folder:
-        model = Path(folder) / "mlp.pt"
-        save_model(model)
+        repository = Path(folder) / "models"
+        files = export_models(repository)
+        flags = ("--model-dir", str(repository), "--model-control", "poll", "--model-poll-interval", "200ms")
         with (
-            running_server(binary, "--model", f"mlp={model}") as address,
+            running_server(binary, *flags) as address,
             tensorferry.Client(address, verify=False, timeout=120) as client,
         ):
             info = client.server_info()
@@ -176,7 +219,8 @@ def main() -> None:
             show_dtypes(client)
             show_chunks(client)
             show_refusal(client)
-            show_model(client, model)
+            show_models(client, files)
+            show_reload(client, repository)
     print("\nThe server stopped cleanly on SIGTERM. All that was converted is equal, bit for bit.")
 
 

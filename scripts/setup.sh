@@ -97,6 +97,9 @@ build)
   install_debian_packages
   install_python_packages
   ;;
+system)
+  install_debian_packages
+  ;;
 test)
   # A Node.js that did not come from Debian serves as well.
   if command -v npm >/dev/null; then install_debian_packages valgrind; else install_debian_packages valgrind nodejs npm; fi
@@ -112,5 +115,5 @@ fuzz)
   install_debian_packages clang-14 libclang-rt-14-dev
   install_python_packages
   ;;
-*) fail "usage: $0 [build|test|bench|fuzz]" ;;
+*) fail "usage: $0 [build|system|test|bench|fuzz]" ;;
 esac

@@ -43,7 +43,9 @@ absl::Status TranslateTorchError(std::string_view text, Reason otherwise) {
   if (std::regex_search(whole, match, no_promotion)) {
     return MakeError(Reason::kOperatorUnsupported, match[0].str(), {.log_text = whole});
   }
-  if (whole.find("DefaultCPUAllocator: ") != std::string::npos) return NotEnoughMemory(whole);
+  for (const std::string_view no_memory : {"DefaultCPUAllocator: ", "CUDA out of memory", "CUDA error: out of memory"}) {
+    if (whole.find(no_memory) != std::string::npos) return NotEnoughMemory(whole);
+  }
   const std::string line = LastLine(text);
   return MakeError(otherwise, NamesAPath(line) ? "torch refused; the server's log has its words" : line,
                    {.log_text = whole});

@@ -39,6 +39,10 @@ TEST(CatchTorch, KeepsPathsForTheLog) {
 TEST(CatchTorch, TellsMissingMemoryFromAFailure) {
   EXPECT_THAT(CatchTorch(Reason::kModelFailed, [] { return at::empty({std::int64_t{1} << 58}); }),
               Fails(Reason::kMemoryBudget));
+  EXPECT_THAT(TranslateTorchError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of "
+                                  "15.77 GiB",
+                                  Reason::kModelFailed),
+              Fails(Reason::kMemoryBudget, Not(HasSubstr("GiB"))));
 }
 
 }  // namespace
