@@ -111,8 +111,13 @@ void PrintReadyLine(const std::vector<std::string>& addresses) {
 }
 
 // NOT_SERVING, then serve on for the drain delay, then let what is in progress finish. A second signal ends it at once.
-void Drain(const config::Config& config, const StopSignals& signals, rpc::Server& server) {
-  std::thread([signals] { std::_Exit(128 + signals.Wait()); }).detach();
+void Drain(const config::Config& config, const StopSignals& signals, rpc::Server& server,
+           inference::ScratchFolder& scratch) {
+  std::thread([signals, &scratch] {
+    const int signal = signals.Wait();
+    scratch.Remove();
+    std::_Exit(128 + signal);
+  }).detach();
   server.AnnounceStop();
   std::this_thread::sleep_for(config.drain_delay);
   if (!server.Stop(std::chrono::steady_clock::now() + config.drain_grace)) {
@@ -169,7 +174,7 @@ ExitCode Serve(const config::Config& config) {
   spdlog::info("serving with a memory budget of {} MiB", budget.limit() >> 20);
 
   spdlog::info("{}: stopping", strsignal(signals.Wait()));
-  Drain(config, signals, **server);
+  Drain(config, signals, **server, scratch);
   spdlog::info("stopped");
   EndProcess(ExitCode::kOk, scratch);
 }

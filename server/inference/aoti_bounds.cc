@@ -56,7 +56,7 @@ std::optional<InputBounds> ReadCheck(std::string_view body) {
 void ReadSymbols(std::string_view source, std::vector<InputBounds>& all) {
   static const std::regex argument(R"(auto (\w+) = std::move\(inputs\[(\d+)\]\);)");
   static const std::regex strides(R"(assert_size_stride\((\w+), \{([^}]*)\})");
-  static const std::regex size(R"([^,\s]+)");
+  static const std::regex size(R"(\s*([^,]*[^,\s]))");
   std::map<std::string, std::size_t> inputs;
   ForEachMatch(source, argument, [&](const Match& match) {
     const auto index = static_cast<std::size_t>(Number(match, 2));
@@ -69,7 +69,7 @@ void ReadSymbols(std::string_view source, std::vector<InputBounds>& all) {
     std::size_t index = 0;
     ForEachMatch(sizes, size, [&](const Match& one) {
       std::vector<InputBounds::Dim>& dims = all[input->second].dims;
-      if (index < dims.size() && dims[index].min != dims[index].max) dims[index].symbol = one.str();
+      if (index < dims.size() && dims[index].min != dims[index].max) dims[index].symbol = one[1].str();
       ++index;
     });
   });

@@ -5,6 +5,7 @@
 #include <c10/util/strides.h>
 #include <caffe2/serialize/inline_container.h>
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <torch/csrc/inductor/aoti_package/model_package_loader.h>
 
 #include <algorithm>
@@ -18,6 +19,7 @@
 #include "inference/aoti_package.h"
 #include "inference/call_spec.h"
 #include "inference/catch_torch.h"
+#include "inference/model_parameters.h"
 #include "inference/tensor_names.h"
 #include "payload/shape.h"
 
@@ -286,6 +288,9 @@ void CheckPackageInputs() { setenv(kCheckVariable, "1", /*overwrite=*/0); }
 
 absl::StatusOr<std::shared_ptr<Model>> LoadAotiPackage(const ModelFile& file, const ModelConfig& config,
                                                        const EngineOptions& options) {
+  for (const std::string& parameter : ParametersOfTorchScript(config)) {
+    spdlog::warn("model {}: config.pbtxt: parameter {} means nothing to a compiled package", options.name, parameter);
+  }
   TENSORFERRY_ASSIGN_OR_RETURN(std::string sha256, file.Sha256());
   TENSORFERRY_ASSIGN_OR_RETURN(
       const auto metadata, CatchTorch(Reason::kModelNotReady, [&] {

@@ -12,8 +12,8 @@ namespace tensorferry::inference {
 // Inputs:  by the names that tensorferry.export wrote into the package, else by their places in the call: ARGS[0],
 //          KWARGS[mask]. A configuration names them so, or NAME__0, NAME__1, …, or lists them in their order.
 // Outputs: likewise; RESULT, RESULT[0], RESULT[key].
-// Checks:  compiled code reads as much memory as it was compiled for: it is told to check dtypes and shapes first
-//          (CheckPackageInputs), and refuses what does not fit with INPUT_MISMATCH.
+// Checks:  compiled code reads as much memory as it was compiled for, so inputs are compared first (aoti_bounds.h), and
+//          what does not fit is INPUT_MISMATCH; the code's own checks (CheckPackageInputs) are a second net.
 // Errors:  those of LoadEngine. Threads: one at a time.
 absl::StatusOr<std::shared_ptr<Model>> LoadAotiPackage(const ModelFile& file, const ModelConfig& config,
                                                        const EngineOptions& options);

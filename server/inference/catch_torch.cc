@@ -7,15 +7,13 @@
 namespace tensorferry::inference {
 namespace {
 
-// The line that says what went wrong: TorchScript puts two tracebacks, with the paths of the author's machine, before
-// it.
-std::string LastLine(std::string_view text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
-  if (const auto newline = text.rfind('\n'); newline != std::string_view::npos) text.remove_prefix(newline + 1);
-  for (const std::string_view prefix : {"RuntimeError: ", "torch.jit.Error: "}) {
-    if (text.starts_with(prefix)) text.remove_prefix(prefix.size());
+// The line that says what went wrong. TorchScript puts two tracebacks, with the paths of the author's machine, before
+// it; otherwise it is the first, and advice follows.
+std::string TellingLine(std::string_view text) {
+  for (const std::string_view mark : {"RuntimeError: ", "torch.jit.Error: "}) {
+    if (const auto found = text.rfind(mark); found != std::string_view::npos) text.remove_prefix(found + mark.size());
   }
-  return std::string(text);
+  return std::string(text.substr(0, text.find('\n')));
 }
 
 bool NamesAPath(const std::string& line) {
@@ -43,10 +41,11 @@ absl::Status TranslateTorchError(std::string_view text, Reason otherwise) {
   if (std::regex_search(whole, match, no_promotion)) {
     return MakeError(Reason::kOperatorUnsupported, match[0].str(), {.log_text = whole});
   }
-  for (const std::string_view no_memory : {"DefaultCPUAllocator: ", "CUDA out of memory", "CUDA error: out of memory"}) {
+  for (const std::string_view no_memory :
+       {"DefaultCPUAllocator: ", "CUDA out of memory", "CUDA error: out of memory"}) {
     if (whole.find(no_memory) != std::string::npos) return NotEnoughMemory(whole);
   }
-  const std::string line = LastLine(text);
+  const std::string line = TellingLine(text);
   return MakeError(otherwise, NamesAPath(line) ? "torch refused; the server's log has its words" : line,
                    {.log_text = whole});
 }

@@ -21,9 +21,8 @@ struct EngineOptions {
 
 // Load a model file. Loading runs code that the file brings, and so does running it: trust its author.
 //
-// Files:  TorchScript (torch.jit.save), or a package of AOTInductor's (aoti_compile_and_package), told apart by what is
-// in
-//         them.
+// Files:  TorchScript (torch.jit.save), or a package of AOTInductor's (aoti_compile_and_package), told apart by their
+//         content.
 // Errors: MODEL_NOT_READY, with what is wrong with the file, and what to do; it names no path.
 absl::StatusOr<std::shared_ptr<Model>> LoadEngine(const ModelFile& file, const ModelConfig& config,
                                                   const EngineOptions& options);

@@ -98,7 +98,7 @@ absl::StatusOr<std::unique_ptr<ServedModel>> LoadVersion(const VersionToLoad& so
                  .max_tensor_bytes = options.max_tensor_bytes,
                  .intra_op_threads =
                      parameters.intra_op_threads > 0 ? parameters.intra_op_threads : options.intra_op_threads},
-      .batching = config.max_batch_size > 1 ? config.batching : std::nullopt};
+      .batching = config.batching};
   auto model = std::make_unique<ServedModel>(std::move(info), std::move(engines), served, pool);
   TENSORFERRY_RETURN_IF_ERROR(WarmUp(*model, config, source.folder / "warmup", source.root));
   return model;

@@ -62,6 +62,14 @@ absl::StatusOr<ModelParameters> ReadParameters(const ModelConfig& config) {
   return parameters;
 }
 
+std::vector<std::string> ParametersOfTorchScript(const ModelConfig& config) {
+  std::vector<std::string> set;
+  for (const std::string_view name : {kDisableOptimized, kInferenceMode, kFreeze}) {
+    if (config.parameters.contains(std::string(name))) set.emplace_back(name);
+  }
+  return set;
+}
+
 std::vector<std::string> IgnoredParameters(const ModelConfig& config) {
   std::vector<std::string> ignored;
   for (const auto& [name, value] : config.parameters) {

@@ -19,6 +19,9 @@ struct ModelParameters {
 // Errors: MODEL_NOT_READY for a value that makes no sense.
 absl::StatusOr<ModelParameters> ReadParameters(const ModelConfig& config);
 
+// The parameters that are set and mean nothing to a compiled package, by name.
+std::vector<std::string> ParametersOfTorchScript(const ModelConfig& config);
+
 // The parameters that are set and that we do not honour, by name.
 std::vector<std::string> IgnoredParameters(const ModelConfig& config);
 

@@ -35,11 +35,18 @@ absl::Status NotReady(const ModelInfo& info) {
 
 }  // namespace
 
+// Under the lock. Null: there are none.
+const ModelRegistry::Versions* ModelRegistry::VersionsOf(std::string_view name) const {
+  if (const auto found = models_.find(name); found != models_.end()) return &found->second;
+  const auto built_in = built_in_.find(name);
+  return built_in == built_in_.end() ? nullptr : &built_in->second;
+}
+
 bool ModelRegistry::IsReady(const std::string& name) const {
   const std::lock_guard lock(mutex_);
-  const auto model = models_.find(name);
-  return model != models_.end() && std::ranges::any_of(model->second | std::views::values,
-                                                       [](const Entry& entry) { return entry.model != nullptr; });
+  const Versions* const versions = VersionsOf(name);
+  return versions != nullptr &&
+         std::ranges::any_of(*versions | std::views::values, [](const Entry& entry) { return entry.model != nullptr; });
 }
 
 void ModelRegistry::Observe(Observer observer) {
@@ -50,6 +57,9 @@ void ModelRegistry::Observe(Observer observer) {
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [name, versions] : models_) names.push_back(name);
+    for (const auto& [name, versions] : built_in_) {
+      if (!models_.contains(name)) names.push_back(name);
+    }
   }
   for (const std::string& name : names) observer_(name, IsReady(name));
 }
@@ -65,6 +75,12 @@ void ModelRegistry::Change(const std::string& name,
   }
   const std::lock_guard observing(observer_mutex_);
   if (observer_) observer_(name, IsReady(name));
+}
+
+void ModelRegistry::AddBuiltIn(std::shared_ptr<ServedModel> model) {
+  const std::lock_guard lock(mutex_);
+  const ModelInfo info = model->info();
+  built_in_[info.name][NumberOf(info.version)] = {info, std::move(model)};
 }
 
 void ModelRegistry::Set(const ModelInfo& info) {
@@ -105,9 +121,9 @@ void ModelRegistry::Forget(const std::string& name, std::int64_t version) {
 absl::StatusOr<std::shared_ptr<ServedModel>> ModelRegistry::Find(std::string_view name,
                                                                  std::string_view version) const {
   const std::lock_guard lock(mutex_);
-  const auto found = models_.find(name);
-  if (found == models_.end()) return NoModel(name);
-  const Versions& versions = found->second;
+  const Versions* const found = VersionsOf(name);
+  if (found == nullptr) return NoModel(name);
+  const Versions& versions = *found;
   if (version.empty()) {
     for (const auto& [number, entry] : std::views::reverse(versions)) {
       if (entry.model != nullptr) return entry.model;
@@ -132,6 +148,11 @@ std::vector<ModelInfo> ModelRegistry::List() const {
   for (const auto& [name, versions] : models_) {
     for (const auto& [number, entry] : versions) models.push_back(entry.info);
   }
+  for (const auto& [name, versions] : built_in_) {
+    if (models_.contains(name)) continue;
+    for (const auto& [number, entry] : versions) models.push_back(entry.info);
+  }
+  std::ranges::stable_sort(models, {}, &ModelInfo::name);
   return models;
 }
 

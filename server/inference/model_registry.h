@@ -34,6 +34,9 @@ class ModelRegistry {
   // Every version, by name and number.
   std::vector<ModelInfo> List() const;
 
+  // Found wherever nothing else has its name. Before the others.
+  void AddBuiltIn(std::shared_ptr<ServedModel> model);
+
   // What only who loads models calls. The version that `info` names gets its state and reason; what served under it
   // serves on, but while it is unavailable.
   void Set(const ModelInfo& info);
@@ -56,9 +59,11 @@ class ModelRegistry {
   // `change` returns what it takes out of the versions, which may be the last of its kind: it is let go without a lock.
   void Change(const std::string& name, const std::function<std::shared_ptr<ServedModel>(Versions&)>& change);
   bool IsReady(const std::string& name) const;
+  const Versions* VersionsOf(std::string_view name) const;
 
   mutable std::mutex mutex_;  // Guards the models.
   std::map<std::string, Versions, std::less<>> models_;
+  std::map<std::string, Versions, std::less<>> built_in_;
   std::mutex observer_mutex_;  // Guards the observer, while it is called, too.
   Observer observer_;
 };

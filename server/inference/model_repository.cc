@@ -22,6 +22,10 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMaxConfigBytes = 1 << 20;
 constexpr char kUnloaded[] = "unloaded";
 
+// In the place of the names that are to be loaded.
+constexpr std::string_view kAll = "*";
+constexpr std::string_view kNone = "none";
+
 fs::path Canonical(const fs::path& folder) {
   std::error_code error;
   const fs::path canonical = fs::canonical(folder, error);
@@ -198,7 +202,8 @@ void ModelRepository::Reap(ServedModel* model) {
 }
 
 bool ModelRepository::IsWanted(const std::string& name) const {
-  return std::ranges::any_of(options_.load, [&](const std::string& each) { return each == "*" || each == name; });
+  if (std::ranges::find(options_.load, kNone) != options_.load.end()) return false;
+  return std::ranges::any_of(options_.load, [&](const std::string& each) { return each == kAll || each == name; });
 }
 
 // `settled_only`: leave alone what has changed since the last look: it may still be being written.
@@ -219,7 +224,7 @@ absl::Status ModelRepository::ApplyAll(bool settled_only) {
     first.Update(status);
   }
   for (const std::string& name : options_.load) {
-    if (name == "*" || name == "none" || sources->contains(name) || settled_only) continue;
+    if (name == kAll || name == kNone || sources->contains(name) || settled_only) continue;
     spdlog::error("model {} is to be loaded, but the repository has none of that name", name);
     if (options_.strict_start) return NotFound(name);
   }

@@ -54,7 +54,8 @@ std::uint64_t BytesOf(const ModelRun& run) {
 
 RunQueue::RunQueue(const std::optional<DynamicBatching>& batching, std::int64_t max_batch_size)
     : batching_(batching),
-      max_rows_(batching ? max_batch_size : 1),
+      together_(batching && max_batch_size > 1),
+      max_rows_(together_ ? max_batch_size : 1),
       levels_(std::max<std::size_t>(batching ? batching->priority_levels : 0, 1) + 1) {}
 
 const QueuePolicy& RunQueue::PolicyOf(std::uint64_t priority) const {
@@ -78,7 +79,7 @@ absl::Status RunQueue::Push(ModelRun& run, Clock::time_point now, std::chrono::m
                       .retry_after = std::max(retry_after, std::chrono::milliseconds(1))});
   }
   const auto timeout = TimeoutOf(policy, run.options.timeout);
-  const std::int64_t rows = RowsOf(run, batching_.has_value());
+  const std::int64_t rows = RowsOf(run, together_);
   level.push_back({.run = &run,
                    .since = now,
                    .rows = rows,
@@ -143,7 +144,7 @@ Few<RunQueue::Waiting> RunQueue::Take(Clock::time_point now) {
   const Waiting* const first = First();
   if (first == nullptr) return {};
   std::int64_t limit = first->rows;
-  if (batching_) {
+  if (together_) {
     std::int64_t available = 0;
     ForEachWaiting([&](const Waiting& waiting) {
       if (RunTogether(*first->run, *waiting.run)) available += waiting.rows;

@@ -24,7 +24,7 @@ std::uint64_t BytesOf(const ModelRun& run);
 // Threads: one at a time.
 class RunQueue {
  public:
-  // `batching`: nothing: requests run one by one. `max_batch_size`: rows of a batch.
+  // `batching`: nothing: requests run one by one, without policies. `max_batch_size`: rows of a batch; 0: there are none.
   RunQueue(const std::optional<DynamicBatching>& batching, std::int64_t max_batch_size);
 
   // Errors: QUEUE_FULL, with `retry_after`.
@@ -60,6 +60,7 @@ class RunQueue {
   void ForEachWaiting(Visit&& visit);
 
   const std::optional<DynamicBatching> batching_;
+  const bool together_;  // Requests may be rows of one batch.
   const std::int64_t max_rows_;
   std::vector<Level> levels_;  // By priority, the highest first; the last one holds those that were delayed.
   std::size_t size_ = 0;

@@ -47,7 +47,7 @@ std::chrono::milliseconds Milliseconds(std::chrono::nanoseconds time) {
 ServedModel::ServedModel(ModelInfo info, std::vector<std::shared_ptr<Model>> engines, const Options& options,
                          BufferPool& pool)
     : info_(std::move(info)),
-      batches_(options.batching.has_value()),
+      batches_(options.batching.has_value() && info_.max_batch_size > 1),
       waits_(batches_ && options.batching->max_queue_delay.count() > 0),
       trivial_(engines.front()->is_trivial()),
       runner_(options.runner, pool),

@@ -31,7 +31,7 @@ class ServedModel final : public ModelVersion {
  public:
   struct Options {
     RunnerOptions runner;
-    std::optional<DynamicBatching> batching;  // Nothing: requests run one by one.
+    std::optional<DynamicBatching> batching;  // Nothing: requests run one by one, without policies.
   };
 
   // `engines`: one for each executor, which may be the same.

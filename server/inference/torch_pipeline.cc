@@ -40,7 +40,7 @@ class TorchPipeline final : public Pipeline {
  public:
   TorchPipeline(const RepositoryOptions& options, BufferPool& pool)
       : max_tensor_bytes_(options.loader.max_tensor_bytes), repository_(options, registry_, pool) {
-    registry_.Publish(1, MakeIdentity(options.loader, pool));
+    registry_.AddBuiltIn(MakeIdentity(options.loader, pool));
   }
 
   absl::StatusOr<PipelineResponse> Convert(Few<NamedArray> arrays, bool return_data) override {

@@ -116,6 +116,11 @@ absl::Status TorchScriptSignature::ApplyConfig(const ModelConfig& config) {
     if (!takes_dictionary_) {
       const auto places = PlacesOf(config.inputs, NamesOf(inputs_));
       if (!places) return DoesNotFit("inputs", config.inputs.size(), inputs_.size());
+      for (std::size_t own = 0; own < inputs_.size(); ++own) {
+        if (inputs_[own].optional || std::ranges::find(*places, own) != places->end()) continue;
+        return MakeError(Reason::kModelNotReady,
+                         fmt::format("config.pbtxt has no input for forward's argument {}", Quote(inputs_[own].name)));
+      }
       std::vector<std::string> names(names_.size());
       for (std::size_t i = 0; i < places->size(); ++i) {
         const TensorSpec& own = inputs_[(*places)[i]];

@@ -43,8 +43,7 @@ absl::StatusOr<NpyHeader> ParseNpyHeader(std::string_view file);
 //
 // `named_dtype`: empty, or the ml_dtypes name of what an ambiguous void descr (`<V2`) holds.
 // Errors: CONFLICTING_FIELDS if `named_dtype` does not fit the descr; those of ArrayHeader::Make; SIZE_MISMATCH if data
-// is
-//         missing, TRAILING_BYTES if bytes follow it.
+//         is missing, TRAILING_BYTES if bytes follow it.
 absl::StatusOr<ArrayHeader> CheckNpyHeader(const NpyHeader& npy, std::string_view named_dtype, std::size_t file_nbytes,
                                            Fidelity fidelity, const PayloadLimits& limits);
 

@@ -138,7 +138,13 @@ absl::StatusOr<inference::DynamicBatching> ReadBatching(const ::inference::Model
     return Refuse(fmt::format("default_priority_level {} is not from 1 to priority_levels, {}",
                               batching.default_priority, batching.priority_levels));
   }
-  for (const auto& [level, policy] : proto.priority_queue_policy()) batching.policies[level] = ReadQueuePolicy(policy);
+  for (const auto& [level, policy] : proto.priority_queue_policy()) {
+    if (level < 1 || level > batching.priority_levels) {
+      return Refuse(fmt::format("priority_queue_policy is for level {}, but priority_levels is {}", level,
+                                batching.priority_levels));
+    }
+    batching.policies[level] = ReadQueuePolicy(policy);
+  }
   return batching;
 }
 
@@ -190,6 +196,19 @@ absl::Status CheckServed(const ::inference::ModelConfig& proto) {
   return absl::OkStatus();
 }
 
+absl::Status ReadParameters(const ::inference::ModelConfig& proto, inference::ModelConfig& config) {
+  for (const auto& [name, value] : proto.parameters()) {
+    config.parameters[name] = value.string_value();
+    if (!name.starts_with(inference::kDTypeParameter)) continue;
+    const std::string_view tensor = std::string_view(name).substr(inference::kDTypeParameter.size());
+    if (std::ranges::count(config.inputs, tensor, &ConfiguredTensor::name) == 0 &&
+        std::ranges::count(config.outputs, tensor, &ConfiguredTensor::name) == 0) {
+      return Refuse(fmt::format("parameter {}: there is no such input or output", Quote(name)));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<inference::ModelConfig> FromProto(const ::inference::ModelConfig& proto) {
   TENSORFERRY_RETURN_IF_ERROR(CheckServed(proto));
   inference::ModelConfig config{.name = proto.name(),
@@ -201,7 +220,7 @@ absl::StatusOr<inference::ModelConfig> FromProto(const ::inference::ModelConfig&
     TENSORFERRY_ASSIGN_OR_RETURN(config.batching, ReadBatching(proto.dynamic_batching(), config.max_batch_size));
   }
   for (const auto& group : proto.instance_group()) config.instances.push_back(ReadInstances(group));
-  for (const auto& [name, value] : proto.parameters()) config.parameters[name] = value.string_value();
+  TENSORFERRY_RETURN_IF_ERROR(ReadParameters(proto, config));
   for (const auto& warm_up : proto.model_warmup()) {
     TENSORFERRY_ASSIGN_OR_RETURN(inference::WarmUpSample sample, ReadWarmUp(proto, warm_up));
     config.warm_up.push_back(std::move(sample));

@@ -10,12 +10,28 @@
 #include <coroutine>
 #include <exception>
 
+#ifdef TENSORFERRY_TSAN
+#include <sanitizer/tsan_interface.h>
+#endif
+
 namespace tensorferry::rpc {
 
 // What stands behind the tags that completion queues give back.
 class Tag {
  public:
   virtual ~Tag() = default;
+
+  // ThreadSanitizer does not see within gRPC that who gives a tag comes before who gets it back.
+  void Give() {
+#ifdef TENSORFERRY_TSAN
+    __tsan_release(this);
+#endif
+  }
+  void GetBack() {
+#ifdef TENSORFERRY_TSAN
+    __tsan_acquire(this);
+#endif
+  }
 
   // Called once on a thread of the queue. `ok` is gRPC's.
   virtual void Complete(bool ok) = 0;
@@ -29,6 +45,7 @@ class Operation final : public Tag {
   // The tag. Until it is complete, awaiting waits; an operation that was never started is complete and not ok.
   Tag* Start() {
     waiting_.store(nullptr, std::memory_order_relaxed);
+    Give();
     return this;
   }
 

@@ -21,8 +21,7 @@ struct CheckedArray {
 };
 
 // Errors: MISSING_PAYLOAD, CONFLICTING_FIELDS, SHARED_MEMORY_DISABLED, BAD_CHUNK if chunks are not allowed, and those
-// of
-//         ArrayHeader and CheckNpyHeader.
+//         of ArrayHeader and CheckNpyHeader.
 absl::StatusOr<CheckedArray> CheckArray(const ArrayView& array, Fidelity fidelity, bool chunks_allowed,
                                         const PayloadLimits& limits);
 

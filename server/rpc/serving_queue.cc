@@ -62,6 +62,7 @@ bool ServingQueue::ServeOne(Worker& worker, const Time& idle_at, int& events) {
   }
   worker.Step();
   if (status == Status::GOT_EVENT) {
+    static_cast<Tag*>(tag)->GetBack();
     static_cast<Tag*>(tag)->Complete(ok);
     ++events;
   }

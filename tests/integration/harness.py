@@ -75,8 +75,9 @@ class Server:
         self.ready_line = self._first_line()
         match = READY_LINE.fullmatch(self.ready_line)
         if match is None:
+            log = self.log()
             self.kill()
-            raise AssertionError(f"not a ready line: {self.ready_line!r}\n{self.log()}")
+            raise AssertionError(f"not a ready line: {self.ready_line!r}\n{log}")
         self.addresses = [word.removeprefix("grpc=") for word in match[1].split()]
         self.address = self.addresses[0]
 

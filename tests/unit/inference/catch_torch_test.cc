@@ -25,6 +25,13 @@ TEST(CatchTorch, SaysWhatTorchSays) {
   EXPECT_THAT(result, Fails(Reason::kModelFailed, HasSubstr("shapes cannot be multiplied")));
 }
 
+TEST(CatchTorch, LeavesOutAdvice) {
+  EXPECT_THAT(TranslateTorchError("Error: expected size 5==7, stride 1==1 at dim=0\nThis error most often comes from a "
+                                  "incorrect fake kernel.\nSee https://pytorch.org/docs/",
+                                  Reason::kModelFailed),
+              Fails(Reason::kModelFailed, "Error: expected size 5==7, stride 1==1 at dim=0"));
+}
+
 TEST(CatchTorch, KeepsPathsForTheLog) {
   const absl::Status status = TranslateTorchError(
       "Traceback of TorchScript (most recent call last):\n  File \"/home/author/m.py\", line 7\nRuntimeError: too "

@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "temporary_repository.h"
+#include "testing/fake_model.h"
 #include "testing/status_matchers.h"
 #include "testing/test_memory.h"
 #include "testing/test_run.h"
@@ -205,6 +206,33 @@ TEST_F(ModelRepositoryTest, StartsWithWhatCanBeLoadedUnlessItIsStrict) {
   EXPECT_THAT(Start({.strict_start = true}), Fails(Reason::kModelNotReady));
   repository_.reset();
   EXPECT_THAT(Start({.load = {"good", "missing"}, .strict_start = true}), Fails(Reason::kModelNotFound));
+}
+
+TEST_F(ModelRepositoryTest, LoadsNothingWhereNoneIsToBeLoaded) {
+  files_.Save("m.pt", "return x + 1");
+  files_.Save("none.pt", "return x + 2");
+  ASSERT_THAT(Start({.load = {"none"}}), IsOk());
+  EXPECT_THAT(Listed(), IsEmpty());
+}
+
+TEST_F(ModelRepositoryTest, HidesWhatIsBuiltInForAsLongAsItHasTheName) {
+  const auto engine = std::make_shared<FakeModel>([](FakeModel::Inputs inputs) { return inputs; });
+  registry_.AddBuiltIn(std::make_shared<ServedModel>(engine->info(), std::vector<std::shared_ptr<Model>>{engine},
+                                                     ServedModel::Options{.runner = {.max_tensor_bytes = 1 << 20}},
+                                                     memory_.pool));
+  ASSERT_THAT(Start(), IsOk());
+  EXPECT_EQ(Ask("fake"), 1);
+  files_.Write("fake/2/model.pt", "no model");
+  ASSERT_THAT(Poll(), IsOk());
+  EXPECT_THAT(Listed(), ElementsAre("fake:2 UNAVAILABLE"));
+  files_.Save("fake/3/model.pt", "return x + 1");
+  ASSERT_THAT(Poll(), IsOk());
+  EXPECT_EQ(Ask("fake"), 2);
+  std::filesystem::remove_all(files_.root / "fake");
+  ASSERT_THAT(Poll(), IsOk());
+  Settle();
+  EXPECT_THAT(Listed(), ElementsAre("fake:1 READY")) << "the one that is built in";
+  EXPECT_EQ(Ask("fake", "1"), 1);
 }
 
 TEST_F(ModelRepositoryTest, TellsWhoObserves) {

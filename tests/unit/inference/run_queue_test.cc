@@ -139,6 +139,19 @@ TEST_F(RunQueueTest, IsFullAtItsLimit) {
   EXPECT_EQ(queue.size(), 2u);
 }
 
+TEST_F(RunQueueTest, HasItsPoliciesAlsoWhereNothingRunsTogether) {
+  for (const std::int64_t max_batch_size : {0, 1}) {
+    RunQueue queue(DynamicBatching{.default_policy = {.max_queue_size = 2}}, max_batch_size);
+    TestRun& first = Run({2, 3});
+    TestRun& second = Run({2, 3});
+    ASSERT_THAT(Push(queue, first), IsOk());
+    ASSERT_THAT(Push(queue, second), IsOk());
+    EXPECT_THAT(Push(queue, Run({2, 3})), Fails(Reason::kQueueFull));
+    EXPECT_THAT(Take(queue), ElementsAre(&first));
+    EXPECT_THAT(Take(queue), ElementsAre(&second));
+  }
+}
+
 TEST_F(RunQueueTest, LetsGoOfRequestsThatNobodyWaitsFor) {
   RunQueue queue(DynamicBatching{}, 8);
   TestRun& gone = Run({2});

@@ -132,6 +132,11 @@ INSTANTIATE_TEST_SUITE_P(
     Texts, ModelConfigTextRefused,
     testing::ValuesIn(std::vector<RefusedCase>{
         {"Syntax", "max_batch_size: 8\ninput {", "config.pbtxt: line 2, column"},
+        {"PolicyOfNoLevel",
+         "dynamic_batching { priority_levels: 1 default_priority_level: 1 priority_queue_policy { key: 2 value { } } }",
+         "priority_queue_policy is for level 2, but priority_levels is 1"},
+        {"DTypeOfNothing", "parameters { key: \"dtype:y\" value { string_value: \"int8\" } }",
+         "parameter 'dtype:y': there is no such input or output"},
         {"Type", "max_batch_size: \"8\"", "line 1"},
         {"Platform", "platform: \"onnxruntime_onnx\"", "platform 'onnxruntime_onnx' is not served"},
         {"Backend", "backend: \"python\"", "backend 'python' is not served"},

@@ -81,32 +81,34 @@ TEST_F(ServingQueueTest, LetsNobodyWaitForIdlenessThatNeverComes) {
   ended.get_future().wait();
 }
 
-TEST_F(ServingQueueTest, IsServedWhileItsOnlyThreadIsHeldUp) {
-  std::promise<void> held, go_on, served, ended;
-  const auto hold = [&]() -> Detached {
-    Operation here;
-    grpc::Alarm alarm;
-    Ring(alarm, here);
-    co_await here;
+// Keeps the queue's thread until it may go on.
+class Hold final : public Tag {
+ public:
+  void Complete(bool /*ok*/) override {
     held.set_value();
     go_on.get_future().wait();
     ended.set_value();
-  };
-  const auto serve = [&]() -> Detached {
-    Operation here;
-    grpc::Alarm alarm;
-    Ring(alarm, here);
-    co_await here;
-    served.set_value();
-  };
-  hold();
-  held.get_future().wait();
-  serve();
-  auto done = served.get_future();
+  }
+  std::promise<void> held, go_on, ended;
+};
+
+class Served final : public Tag {
+ public:
+  void Complete(bool /*ok*/) override { done.set_value(); }
+  std::promise<void> done;
+};
+
+TEST_F(ServingQueueTest, IsServedWhileItsOnlyThreadIsHeldUp) {
+  Hold hold;
+  Served served;
+  grpc::Alarm first, second;
+  first.Set(queue_.get(), gpr_inf_past(GPR_CLOCK_REALTIME), &hold);
+  hold.held.get_future().wait();
+  second.Set(queue_.get(), gpr_inf_past(GPR_CLOCK_REALTIME), &served);
+  auto done = served.done.get_future();
   while (done.wait_for(std::chrono::seconds(0)) != std::future_status::ready) queue_.RelieveIfStalled();
-  go_on.set_value();
-  ended.get_future().wait();
-  queue_.RelieveIfStalled();
+  hold.go_on.set_value();
+  hold.ended.get_future().wait();
 }
 
 }  // namespace
