@@ -49,6 +49,12 @@ fuzz: ## Look for input that is read wrong, with libFuzzer (FUZZ_SECONDS=1800 in
 	@scripts/build.sh fuzz $(JOBS) fuzzers
 	@scripts/fuzz.sh $(FUZZ_SECONDS) $(JOBS)
 
+.PHONY: tsan
+tsan: ## Look for data races: the unit tests that have threads, with ThreadSanitizer
+	@scripts/setup.sh test
+	@scripts/build.sh tsan $(JOBS) base_test inference_test rpc_test
+	@scripts/tsan.sh
+
 .PHONY: test-inference
 test-inference: ## Build and test what runs models, without gRPC (TORCH_PYTHON=python3 for its torch, with CUDA)
 	@scripts/setup.sh $(if $(TORCH_PYTHON),system,build)
