@@ -93,6 +93,8 @@ rpc::ServerOptions ServerOptions(const config::Config& config) {
           .max_tensor_bytes = config.max_tensor_bytes,
           .threads = config.threads,
           .compression = config.compression,
+          .shared_memory = config.shared_memory == config::SharedMemory::kSystem,
+          .model_overrides = config.model_overrides,
           .reflection = config.reflection};
 }
 

@@ -51,6 +51,13 @@ absl::Status InArray(std::string_view array_name, const absl::Status& error) {
   return named;
 }
 
+absl::Status InOutput(std::string_view output_name, const absl::Status& error) {
+  if (error.ok()) return error;
+  absl::Status named = WithPrefix("output", output_name, error);
+  SetMetadata(named, "array", std::string(output_name));
+  return named;
+}
+
 absl::Status InModel(std::string_view model_name, const absl::Status& error) {
   return error.ok() ? error : WithPrefix("model", model_name, error);
 }

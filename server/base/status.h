@@ -29,6 +29,9 @@ absl::Status MakeError(Reason reason, std::string_view message, const ErrorDetai
 // The same error, said of one array: its message begins with "array 'x': " and its metadata names the array.
 absl::Status InArray(std::string_view array_name, const absl::Status& error);
 
+// The same of one output.
+absl::Status InOutput(std::string_view output_name, const absl::Status& error);
+
 // The same error, said of one model: its message begins with "model 'm': ".
 absl::Status InModel(std::string_view model_name, const absl::Status& error);
 

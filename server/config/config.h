@@ -12,6 +12,8 @@ namespace tensorferry::config {
 enum class LogLevel : std::uint8_t { kTrace, kDebug, kInfo, kWarning, kError, kOff };
 enum class LogFormat : std::uint8_t { kText, kJson };
 
+enum class SharedMemory : std::uint8_t { kOff, kSystem };
+
 enum class ModelControl : std::uint8_t { kNone, kExplicit, kPoll };
 
 // One model file, and the name under which callers know it.
@@ -47,6 +49,9 @@ struct Config {
 
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
+
+  SharedMemory shared_memory = SharedMemory::kOff;
+  bool model_overrides = false;
 
   bool compression = false;
   bool reflection = true;

@@ -22,6 +22,8 @@ constexpr auto kLogLevels = std::to_array<std::string_view>({"trace", "debug", "
 static_assert(kLogLevels.size() == static_cast<std::size_t>(LogLevel::kOff) + 1);
 constexpr auto kModelControls = std::to_array<std::string_view>({"none", "explicit", "poll"});
 static_assert(kModelControls.size() == static_cast<std::size_t>(ModelControl::kPoll) + 1);
+constexpr auto kSharedMemories = std::to_array<std::string_view>({"off", "system"});
+static_assert(kSharedMemories.size() == static_cast<std::size_t>(SharedMemory::kSystem) + 1);
 constexpr auto kLogFormats = std::to_array<std::string_view>({"text", "json"});
 static_assert(kLogFormats.size() == static_cast<std::size_t>(LogFormat::kJson) + 1);
 
@@ -32,6 +34,7 @@ constexpr CountKind kThreads{.min = 1, .max = 1024};
 constexpr DurationKind kDrain{.max = std::chrono::hours(24)};
 constexpr DurationKind kInterval{.min = std::chrono::milliseconds(10), .max = std::chrono::hours(24)};
 constexpr ChoiceKind<ModelControl> kControl{.names = {kModelControls}};
+constexpr ChoiceKind<SharedMemory> kMemoryOfCallers{.names = {kSharedMemories}};
 constexpr ChoiceKind<LogLevel> kLevel{.names = {kLogLevels}};
 constexpr ChoiceKind<LogFormat> kFormat{.names = {kLogFormats}};
 
@@ -109,11 +112,15 @@ const std::vector<Setting>& Settings() {
            LoadModelKind{}, 1),
       One({"strict-start", "on|off", "end the start if a model fails to load, instead of serving the others"},
           &Config::strict_start, SwitchKind{}),
+      One({"model-overrides", "on|off", "let callers load models with configurations of their own"},
+          &Config::model_overrides, SwitchKind{}),
       One({"device", "DEVICE", "where models run: cpu, cuda or cuda:N"}, &Config::device, DeviceKind{}),
       One({"max-message-bytes", "SIZE", "largest gRPC message, either way"}, &Config::max_message_bytes, kMessage),
       One({"max-tensor-bytes", "SIZE", "largest array or output"}, &Config::max_tensor_bytes, kMemory),
       One({"memory-budget", "SIZE", "all tensors in flight together"}, &Config::memory_budget, kMemory,
           "half of the memory the process may use"),
+      One({"shared-memory", "KIND", "system: take arrays from POSIX shared memory that callers register; or off"},
+          &Config::shared_memory, kMemoryOfCallers),
       One({"threads", "N", "threads that serve calls"}, &Config::threads, kThreads,
           "1 on one or two cores, else the cores the process may use"),
       One({"model-threads", "N", "runs of one model at a time, where its configuration does not say"},

@@ -68,8 +68,8 @@ absl::StatusOr<Few<const NamedTensor*>> Select(const std::vector<NamedTensor>& o
 }
 
 absl::Status CheckRows(const std::vector<NamedTensor>& outputs, std::int64_t rows) {
-  for (const auto& [name, tensor] : outputs) {
-    if (!tensor.defined() || (tensor.dim() > 0 && tensor.size(0) == rows)) continue;
+  for (const auto& [name, tensor, strings] : outputs) {
+    if (strings || !tensor.defined() || (tensor.dim() > 0 && tensor.size(0) == rows)) continue;
     return MakeError(Reason::kModelFailed, fmt::format("output {} has shape {}, but the batch has {} rows", Quote(name),
                                                        ToText({tensor.sizes().data(), tensor.sizes().size()}), rows));
   }
@@ -94,10 +94,11 @@ absl::Status AddOutputs(const ModelInfo& model, const std::vector<NamedTensor>& 
                         std::int64_t rows, std::uint64_t max_tensor_bytes, ModelRun& run) {
   TENSORFERRY_ASSIGN_OR_RETURN(const Few<const NamedTensor*> wanted, Select(outputs, run.options.requested_outputs));
   for (const NamedTensor* const output : wanted) {
-    const auto& [name, tensor] = *output;
-    const bool all = rows == 0 || (tensor.dim() > 0 && tensor.size(0) == rows);
-    TENSORFERRY_ASSIGN_OR_RETURN(TensorResult result, ResultOf({name, all ? tensor : tensor.narrow(0, first_row, rows)},
-                                                               /*with_elements=*/true, max_tensor_bytes));
+    const auto& [name, tensor, strings] = *output;
+    const bool all = rows == 0 || strings || (tensor.dim() > 0 && tensor.size(0) == rows);
+    TENSORFERRY_ASSIGN_OR_RETURN(TensorResult result,
+                                 ResultOf({name, all ? tensor : tensor.narrow(0, first_row, rows), strings},
+                                          /*with_elements=*/true, max_tensor_bytes));
     TENSORFERRY_RETURN_IF_ERROR(CheckOutput(model.outputs, result.metadata));
     run.result->outputs.push_back(std::move(result));
   }

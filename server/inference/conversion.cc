@@ -18,7 +18,7 @@ Receipt MakeReceipt(const ArrayHeader& header, const CopiedElements& copied) {
 }
 
 absl::StatusOr<TensorResult> ResultOf(const NamedTensor& named, bool with_elements, std::uint64_t max_tensor_bytes) {
-  TENSORFERRY_ASSIGN_OR_RETURN(TensorMetadata metadata, Describe(named.name, named.tensor));
+  TENSORFERRY_ASSIGN_OR_RETURN(TensorMetadata metadata, Describe(named));
   if (static_cast<std::uint64_t>(metadata.nbytes) > max_tensor_bytes) {
     return MakeError(Reason::kTensorTooLarge,
                      fmt::format("tensor {} has {} bytes, at most {} are sent", Quote(named.name), metadata.nbytes,

@@ -27,7 +27,7 @@ absl::StatusOr<AlignedBuffer> MemoryOf(WaitingElements& waiting, BufferPool& poo
 absl::StatusOr<ArrayPayload> TakePayload(ModelInput& input, BufferPool& pool) {
   if (auto* const payload = std::get_if<ArrayPayload>(&input.array)) {
     ArrayHeader header = payload->header;  // Stays, for whoever asks for its size.
-    return ArrayPayload{std::move(header), std::move(payload->elements), payload->copied};
+    return ArrayPayload{std::move(header), std::move(payload->elements), payload->copied, std::move(payload->mapped)};
   }
   auto& waiting = std::get<WaitingElements>(input.array);
   TENSORFERRY_ASSIGN_OR_RETURN(AlignedBuffer elements, MemoryOf(waiting, pool));
@@ -43,7 +43,7 @@ absl::StatusOr<GatheredInputs> GatherOne(ModelRun& run, bool batches, BufferPool
   for (ModelInput& input : run.inputs) {
     TENSORFERRY_ASSIGN_OR_RETURN(ArrayPayload payload, TakePayload(input, pool));
     receipts.push_back(MakeReceipt(payload.header, payload.copied));
-    gathered.tensors.push_back({input.name, MakeTensor(std::move(payload))});
+    gathered.tensors.push_back({input.name, MakeTensor(std::move(payload)), input.strings});
   }
   return gathered;
 }
@@ -52,7 +52,7 @@ absl::StatusOr<GatheredInputs> GatherOne(ModelRun& run, bool batches, BufferPool
 at::Tensor View(const ArrayPayload& payload) {
   const ArrayHeader& header = payload.header;
   const ElementStrides strides = ContiguousStrides(header.shape(), header.fortran_order());
-  return at::from_blob(payload.elements.data(), {header.shape().data(), header.shape().size()},
+  return at::from_blob(const_cast<std::byte*>(payload.data()), {header.shape().data(), header.shape().size()},
                        {strides.data(), strides.size()}, at::TensorOptions().dtype(ToTorch(header.dtype())));
 }
 

@@ -53,15 +53,14 @@ bool Fits(const std::vector<std::int64_t>& spec, const Shape& shape) {
                             [](std::int64_t wanted, std::int64_t dim) { return wanted == -1 || wanted == dim; });
 }
 
-absl::Status CheckSpec(const ModelInfo& model, const TensorSpec& spec, const ArrayHeader& header) {
+absl::Status CheckSpec(const ModelInfo& model, const TensorSpec& spec, const InputDeclaration& input) {
   if (spec.dtype.empty()) return absl::OkStatus();
-  const std::string_view dtype = Info(header.dtype()).name;
-  if (spec.dtype != dtype) {
-    return Mismatch(model, spec.name, fmt::format("is {}", dtype), spec.dtype, std::string(dtype));
+  if (spec.dtype != input.dtype) {
+    return Mismatch(model, spec.name, fmt::format("is {}", input.dtype), spec.dtype, std::string(input.dtype));
   }
-  if (!Fits(spec.shape, header.shape())) {
-    return Mismatch(model, spec.name, fmt::format("has shape {}", ToText(header.shape())), ToText(spec.shape),
-                    ToText(header.shape()));
+  if (!Fits(spec.shape, input.shape)) {
+    return Mismatch(model, spec.name, fmt::format("has shape {}", ToText(input.shape)), ToText(spec.shape),
+                    ToText(input.shape));
   }
   return absl::OkStatus();
 }
@@ -69,12 +68,12 @@ absl::Status CheckSpec(const ModelInfo& model, const TensorSpec& spec, const Arr
 absl::Status CheckRows(const ModelInfo& model, std::span<const InputDeclaration> inputs) {
   if (model.max_batch_size == 0) return absl::OkStatus();
   for (const InputDeclaration& input : inputs) {
-    const Shape& shape = input.header->shape();
+    const Shape& shape = input.shape;
     const std::string expected = fmt::format("a first dimension from 1 to {}, the batch", model.max_batch_size);
     if (shape.empty() || shape[0] < 1 || shape[0] > model.max_batch_size) {
       return Mismatch(model, input.name, fmt::format("has shape {}", ToText(shape)), expected, ToText(shape));
     }
-    const Shape& first = inputs.front().header->shape();
+    const Shape& first = inputs.front().shape;
     if (shape[0] != first[0]) {
       return Mismatch(model, input.name,
                       fmt::format("has {} rows, array {} has {}", shape[0], Quote(inputs.front().name), first[0]),
@@ -90,7 +89,7 @@ absl::Status CheckInputs(const ModelInfo& model, std::span<const InputDeclaratio
   TENSORFERRY_RETURN_IF_ERROR(CheckNames(model, inputs));
   for (const TensorSpec& spec : model.inputs) {
     const auto input = std::ranges::find(inputs, std::string_view(spec.name), &InputDeclaration::name);
-    if (input != inputs.end()) TENSORFERRY_RETURN_IF_ERROR(CheckSpec(model, spec, *input->header));
+    if (input != inputs.end()) TENSORFERRY_RETURN_IF_ERROR(CheckSpec(model, spec, *input));
   }
   return CheckRows(model, inputs);
 }

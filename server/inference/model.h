@@ -2,17 +2,23 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "inference/model_info.h"
+#include "payload/shape.h"
 
 namespace tensorferry::inference {
 
 struct NamedTensor {
   std::string name;
   at::Tensor tensor;
+  std::optional<Shape>
+      strings{};  // Of strings, which torch has no tensor for: their shape; `tensor` is uint8, their raw
+                  // form (payload/strings.h).
 };
 
 // Something that makes tensors of tensors: a loaded file.

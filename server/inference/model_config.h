@@ -18,10 +18,12 @@ namespace tensorferry::inference {
 // An input or output, in the order of the configuration.
 struct ConfiguredTensor {
   std::string name;
-  std::optional<DType> dtype;                        // Nothing: any.
+  std::optional<DType> dtype;  // Nothing: any, or `strings`.
+  bool strings = false;
   std::vector<std::int64_t> dims;                    // Without the batch; -1: any size.
   std::optional<std::vector<std::int64_t>> reshape;  // The shape that the model itself takes or gives.
   bool optional = false;
+  std::string label_filename;  // Outputs: of the classes' labels, in the model's folder; empty: there are none.
 };
 
 // Which of the versions in the repository are served.
@@ -91,7 +93,8 @@ struct ModelConfig {
   std::string text;                  // As it was read; empty: there was none.
 };
 
-// Reads the text of a config.pbtxt. Errors: MODEL_NOT_READY, with what is wrong and where.
-using ConfigReader = std::function<absl::StatusOr<ModelConfig>(std::string_view text)>;
+// Reads the text of a config.pbtxt, some fields of which `overrides` replaces: JSON; empty: none.
+// Errors: MODEL_NOT_READY, with what is wrong and where.
+using ConfigReader = std::function<absl::StatusOr<ModelConfig>(std::string_view text, std::string_view overrides)>;
 
 }  // namespace tensorferry::inference

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace tensorferry::inference {
@@ -11,10 +13,22 @@ enum class ModelState : std::uint8_t { kLoading, kReady, kUnavailable, kUnloadin
 // What a model takes or gives. An empty dtype: the model does not say, and then the shape means nothing either.
 struct TensorSpec {
   std::string name;
-  std::string dtype;                // Torch's name without "torch.".
-  std::vector<std::int64_t> shape;  // -1: any size. Where requests are batched, the batch comes first.
-  bool optional = false;            // Inputs: may be left out.
+  std::string dtype;                  // Torch's name without "torch."; or kStrings.
+  std::vector<std::int64_t> shape;    // -1: any size. Where requests are batched, the batch comes first.
+  bool optional = false;              // Inputs: may be left out.
+  std::vector<std::string> labels{};  // Outputs: of the classes, where the configuration names them.
 };
+
+// A model version that is loaded, or could be.
+struct RepositoryEntry {
+  std::string name;
+  std::string version;              // Empty: nothing of the model was ever loaded.
+  std::optional<ModelState> state;  // The same.
+  std::string reason;               // Why it is not READY.
+};
+
+// In the place of a dtype: strings.
+inline constexpr std::string_view kStrings = "bytes";
 
 // One version of one model, as ListModels shows it.
 struct ModelInfo {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "inference/engine.h"
 #include "inference/model_file.h"
 #include "inference/model_parameters.h"
+#include "inference/model_source.h"
 #include "inference/reshaped_model.h"
 #include "inference/warm_up.h"
 
@@ -83,6 +85,34 @@ absl::StatusOr<std::vector<std::shared_ptr<Model>>> LoadEngines(const VersionToL
   return engines;
 }
 
+constexpr std::size_t kMaxLabelsBytes = 16 << 20;
+
+// One label a line.
+absl::StatusOr<std::vector<std::string>> ReadLabels(const VersionToLoad& source, const std::string& name) {
+  const auto fail = [&](const Failure& failure) {
+    return MakeError(Reason::kModelNotReady,
+                     fmt::format("config.pbtxt: label_filename {}: {}", Quote(name), failure.message),
+                     {.log_text = failure.log_text});
+  };
+  if (!IsModelName(name)) return fail({.message = "it is no name of a file in the model's folder"});
+  const auto file = ModelFile::Open(source.folder / name, source.root);
+  const auto text = file.ok() ? file->Read(kMaxLabelsBytes) : file.status();
+  if (!text.ok()) return fail(DescribeError(text.status()));
+  std::vector<std::string> labels;
+  std::istringstream lines(*text);
+  for (std::string line; std::getline(lines, line);) labels.push_back(std::move(line));
+  return labels;
+}
+
+absl::Status AddLabels(const VersionToLoad& source, const ModelConfig& config, ModelInfo& info) {
+  for (const ConfiguredTensor& output : config.outputs) {
+    const auto spec = std::ranges::find(info.outputs, output.name, &TensorSpec::name);
+    if (output.label_filename.empty() || spec == info.outputs.end()) continue;
+    TENSORFERRY_ASSIGN_OR_RETURN(spec->labels, ReadLabels(source, output.label_filename));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CheckDevice(const std::string& device) { return DeviceOf(device).status(); }
@@ -93,12 +123,13 @@ absl::StatusOr<std::unique_ptr<ServedModel>> LoadVersion(const VersionToLoad& so
   TENSORFERRY_ASSIGN_OR_RETURN(std::vector<std::shared_ptr<Model>> engines, LoadEngines(source, config, options));
   const bool batched = config.max_batch_size > 0;
   ModelInfo info = engines.front()->info();
+  TENSORFERRY_RETURN_IF_ERROR(AddLabels(source, config, info));
   ServedModel::Options served{
       .runner = {.batches = batched,
                  .max_tensor_bytes = options.max_tensor_bytes,
                  .intra_op_threads =
                      parameters.intra_op_threads > 0 ? parameters.intra_op_threads : options.intra_op_threads},
-      .batching = config.batching};
+      .config = config};
   auto model = std::make_unique<ServedModel>(std::move(info), std::move(engines), served, pool);
   TENSORFERRY_RETURN_IF_ERROR(WarmUp(*model, config, source.folder / "warmup", source.root));
   return model;

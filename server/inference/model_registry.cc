@@ -142,12 +142,18 @@ absl::StatusOr<std::shared_ptr<ServedModel>> ModelRegistry::Find(std::string_vie
   return entry->second.model;
 }
 
-std::vector<ModelInfo> ModelRegistry::List() const {
+std::vector<ModelInfo> ModelRegistry::ListLoaded() const {
   const std::lock_guard lock(mutex_);
   std::vector<ModelInfo> models;
   for (const auto& [name, versions] : models_) {
     for (const auto& [number, entry] : versions) models.push_back(entry.info);
   }
+  return models;
+}
+
+std::vector<ModelInfo> ModelRegistry::List() const {
+  std::vector<ModelInfo> models = ListLoaded();
+  const std::lock_guard lock(mutex_);
   for (const auto& [name, versions] : built_in_) {
     if (models_.contains(name)) continue;
     for (const auto& [number, entry] : versions) models.push_back(entry.info);

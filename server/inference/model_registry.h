@@ -34,6 +34,9 @@ class ModelRegistry {
   // Every version, by name and number.
   std::vector<ModelInfo> List() const;
 
+  // The same without those that are built in.
+  std::vector<ModelInfo> ListLoaded() const;
+
   // Found wherever nothing else has its name. Before the others.
   void AddBuiltIn(std::shared_ptr<ServedModel> model);
 

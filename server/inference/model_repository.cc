@@ -63,6 +63,12 @@ void LogIgnored(const std::string& name, const ModelConfig& config) {
   }
 }
 
+absl::StatusOr<std::string> TextOfConfig(const ModelSource& source) {
+  if (source.config.empty()) return "";
+  TENSORFERRY_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::Open(source.config, source.root));
+  return file.Read(kMaxConfigBytes);
+}
+
 absl::Status NotFound(const std::string& name) {
   return MakeError(Reason::kModelNotFound, fmt::format("the model repository has no model {}", Quote(name)),
                    {.field = "model_name", .actual = Quote(name)});
@@ -95,12 +101,30 @@ void ModelRepository::LoadAtStart(Done done) {
   Post([this, done = std::move(done)] { done(ApplyAll(/*settled_only=*/false)); });
 }
 
-void ModelRepository::Load(const std::string& name, Done done) {
-  Post([this, name, done = std::move(done)] {
+void ModelRepository::List(std::function<void(absl::StatusOr<std::vector<RepositoryEntry>>)> done) {
+  Post([this, done = std::move(done)] {
+    const auto sources = Sources();
+    if (!sources.ok()) return done(sources.status());
+    std::set<std::string> known;
+    std::vector<RepositoryEntry> entries;
+    for (const ModelInfo& info : registry_.ListLoaded()) {
+      known.insert(info.name);
+      entries.push_back({info.name, info.version, info.state, info.reason});
+    }
+    for (const auto& [name, source] : *sources) {
+      if (!known.contains(name)) entries.push_back({.name = name});
+    }
+    std::ranges::stable_sort(entries, {}, &RepositoryEntry::name);
+    done(std::move(entries));
+  });
+}
+
+void ModelRepository::Load(const std::string& name, const std::string& overrides, Done done) {
+  Post([this, name, overrides, done = std::move(done)] {
     const auto sources = Sources();
     if (!sources.ok()) return done(sources.status());
     const auto source = sources->find(name);
-    done(source == sources->end() ? NotFound(name) : Apply(source->second));
+    done(source == sources->end() ? NotFound(name) : Apply(source->second, overrides));
   });
 }
 
@@ -240,20 +264,20 @@ absl::Status ModelRepository::ApplyAll(bool settled_only) {
   return options_.strict_start ? first : absl::OkStatus();
 }
 
-absl::Status ModelRepository::Apply(const ModelSource& source) {
-  const absl::Status status = LoadWanted(source);
+absl::Status ModelRepository::Apply(const ModelSource& source, const std::string& overrides) {
+  const absl::Status status = LoadWanted(source, overrides);
   applied_[source.name].stamp = source.stamp;
   return status;
 }
 
-absl::Status ModelRepository::LoadWanted(const ModelSource& source) {
+absl::Status ModelRepository::LoadWanted(const ModelSource& source, const std::string& overrides) {
   const std::int64_t newest = source.versions.empty() ? 1 : source.versions.rbegin()->first;
   const auto fail = [&](const absl::Status& error) {
     Fail(source, newest, error);
     return error;
   };
   if (!source.problem.empty()) return fail(MakeError(Reason::kModelNotReady, source.problem));
-  const auto config = ReadConfig(source);
+  const auto config = ReadConfig(source, overrides);
   if (!config.ok()) return fail(config.status());
   LogIgnored(source.name, *config);
   const auto wanted = WantedOf(source, config->versions);
@@ -262,22 +286,24 @@ absl::Status ModelRepository::LoadWanted(const ModelSource& source) {
   for (const std::int64_t version : *wanted) {
     const std::map<std::int64_t, std::string>& serving = applied_[source.name].versions;
     const auto loaded = serving.find(version);
-    if (loaded != serving.end() && loaded->second == source.versions.at(version).stamp) continue;
-    first.Update(LoadOne(source, *config, version));
+    const std::string stamp = source.versions.at(version).stamp + overrides;
+    if (loaded != serving.end() && loaded->second == stamp) continue;
+    const absl::Status status = LoadOne(source, *config, version);
+    if (status.ok()) applied_[source.name].versions[version] = stamp;
+    first.Update(status);
   }
   if (first.ok()) WithdrawAllBut(source.name, *wanted, "");
   return first;
 }
 
-absl::StatusOr<ModelConfig> ModelRepository::ReadConfig(const ModelSource& source) const {
-  if (source.config.empty() || !options_.read_config) return ModelConfig{};
-  const auto file = ModelFile::Open(source.config, source.root);
-  const auto text = file.ok() ? file->Read(kMaxConfigBytes) : file.status();
+absl::StatusOr<ModelConfig> ModelRepository::ReadConfig(const ModelSource& source, const std::string& overrides) const {
+  if ((source.config.empty() && overrides.empty()) || !options_.read_config) return ModelConfig{};
+  const auto text = TextOfConfig(source);
   if (!text.ok()) {
     const Failure failure = DescribeError(text.status());
     return MakeError(Reason::kModelNotReady, "config.pbtxt: " + failure.message, {.log_text = failure.log_text});
   }
-  TENSORFERRY_ASSIGN_OR_RETURN(ModelConfig config, options_.read_config(*text));
+  TENSORFERRY_ASSIGN_OR_RETURN(ModelConfig config, options_.read_config(*text, overrides));
   if (!config.name.empty() && config.name != source.name) {
     return MakeError(Reason::kModelNotReady, fmt::format("config.pbtxt: the name is {}, but the folder's is {}",
                                                          Quote(config.name), Quote(source.name)));
@@ -300,7 +326,6 @@ absl::Status ModelRepository::LoadOne(const ModelSource& source, const ModelConf
   spdlog::info("model {} version {} is ready: {}", source.name, version, (*model)->info().platform);
   withdrawing_.erase({source.name, version});
   registry_.Publish(version, {model->release(), [this](ServedModel* last) { Retire(last); }});
-  applied_[source.name].versions[version] = from.stamp;
   return absl::OkStatus();
 }
 

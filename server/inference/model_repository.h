@@ -42,9 +42,12 @@ class ModelRepository {
   // be read at all.
   void LoadAtStart(Done done);
 
-  // Load, or load anew what has changed; let go.
+  // What lies in the repository, and what was loaded from it.
+  void List(std::function<void(absl::StatusOr<std::vector<RepositoryEntry>>)> done);
+
+  // Load, or load anew what has changed, the overrides of the configuration included; let go.
   // Errors: MODEL_NOT_FOUND; MODEL_NOT_READY, with the reason.
-  void Load(const std::string& name, Done done);
+  void Load(const std::string& name, const std::string& overrides, Done done);
   void Unload(const std::string& name, Done done);
 
   // Look at the files now, as is done every poll_interval.
@@ -66,9 +69,9 @@ class ModelRepository {
   void Reap(ServedModel* model);
   absl::Status ApplyAll(bool settled_only);
   bool IsWanted(const std::string& name) const;
-  absl::Status Apply(const ModelSource& source);
-  absl::Status LoadWanted(const ModelSource& source);
-  absl::StatusOr<ModelConfig> ReadConfig(const ModelSource& source) const;
+  absl::Status Apply(const ModelSource& source, const std::string& overrides = "");
+  absl::Status LoadWanted(const ModelSource& source, const std::string& overrides);
+  absl::StatusOr<ModelConfig> ReadConfig(const ModelSource& source, const std::string& overrides) const;
   absl::Status LoadOne(const ModelSource& source, const ModelConfig& config, std::int64_t version);
   void Fail(const ModelSource& source, std::int64_t version, const absl::Status& error);
   void WithdrawAllBut(const std::string& name, const std::vector<std::int64_t>& wanted, const std::string& reason);

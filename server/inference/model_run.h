@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -31,7 +32,9 @@ struct WaitingElements {
 struct ModelInput {
   std::string name;
   std::variant<ArrayPayload, WaitingElements> array;
+  std::optional<Shape> strings{};  // Of strings: their shape; the array is uint8, their raw form (payload/strings.h).
 
+  const Shape& shape() const { return strings ? *strings : header().shape(); }
   const ArrayHeader& header() const {
     return std::visit([](const auto& form) -> const ArrayHeader& { return form.header; }, array);
   }

@@ -7,16 +7,19 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "inference/model_config.h"
 #include "inference/model_info.h"
 #include "inference/model_run.h"
-#include "payload/array_header.h"
+#include "inference/model_statistics.h"
+#include "payload/shape.h"
 
 namespace tensorferry::inference {
 
 // What a request says of one input, before any element of it was copied. Borrows the request.
 struct InputDeclaration {
   std::string_view name;
-  const ArrayHeader* header;
+  std::string_view dtype;  // Torch's name; or kStrings.
+  const Shape& shape;
 };
 
 // One version of one model. Holding it keeps it loaded.
@@ -26,9 +29,14 @@ class ModelVersion {
   virtual ~ModelVersion() = default;
 
   virtual const ModelInfo& info() const = 0;
+  virtual const ModelConfig& config() const = 0;
+  virtual ModelStatistics statistics() const = 0;
 
   // Whether requests may run together: then the elements of arrays in C order had better wait in their message.
   virtual bool batches() const = 0;
+
+  // Whether it gives back what it takes, and computes nothing.
+  virtual bool passes_on() const = 0;
 
   // Errors: INPUT_MISMATCH for names, dtypes or shapes that the model does not take, UNKNOWN_OUTPUT.
   virtual absl::Status Check(std::span<const InputDeclaration> inputs,

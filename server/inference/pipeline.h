@@ -46,6 +46,23 @@ class Pipeline {
   // Every model version, by name.
   virtual std::vector<ModelInfo> Models() const = 0;
 
+  // What lies in the repository, and what was loaded from it. `done` is called on another thread, here and below.
+  // Errors: MODEL_NOT_READY if the repository cannot be read.
+  virtual void ListRepository(std::function<void(absl::StatusOr<std::vector<RepositoryEntry>>)> done) = 0;
+
+  // Whether callers may load and unload.
+  virtual bool callers_control() const = 0;
+
+  // Load a model, or load anew what has changed. `overrides`: what replaces fields of its configuration, JSON; empty:
+  // nothing.
+  // Errors: MODEL_NOT_FOUND; MODEL_NOT_READY, with the reason.
+  virtual void LoadModel(const std::string& name, const std::string& overrides,
+                         std::function<void(const absl::Status&)> done) = 0;
+
+  // Let a model go; `done` when no new request finds it.
+  // Errors: MODEL_NOT_FOUND.
+  virtual void UnloadModel(const std::string& name, std::function<void(const absl::Status&)> done) = 0;
+
   virtual std::string TorchVersion() const = 0;
 };
 

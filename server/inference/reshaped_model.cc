@@ -40,9 +40,9 @@ class ReshapedModel final : public Model {
  private:
   absl::Status Reshape(std::vector<NamedTensor>& tensors, const Shapes& shapes, Reason otherwise) const {
     return CatchTorch(otherwise, [&] {
-      for (auto& [name, tensor] : tensors) {
+      for (auto& [name, tensor, strings] : tensors) {
         const auto wanted = shapes.find(name);
-        if (wanted == shapes.end()) continue;
+        if (wanted == shapes.end() || strings) continue;
         std::vector<std::int64_t> shape = wanted->second;
         if (batched_) shape.insert(shape.begin(), tensor.size(0));
         tensor = tensor.reshape(shape);

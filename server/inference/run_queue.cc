@@ -18,12 +18,18 @@ bool SameBut(const Shape& a, const Shape& b, std::size_t first) {
                                             b.begin() + static_cast<std::ptrdiff_t>(std::min(first, b.size())));
 }
 
+// Whether two inputs may be parts of one. Strings have no tensor that could be put together.
+bool FitTogether(const ModelInput& a, const ModelInput& b) {
+  return !a.strings && !b.strings && a.header().dtype() == b.header().dtype() &&
+         SameBut(a.header().shape(), b.header().shape(), 1);
+}
+
 // Whether two requests may be rows of one batch.
 bool RunTogether(const ModelRun& a, const ModelRun& b) {
+  if (&a == &b) return true;
   return a.inputs.size() == b.inputs.size() && std::ranges::all_of(a.inputs, [&](const ModelInput& input) {
            const auto other = std::ranges::find(b.inputs, input.name, &ModelInput::name);
-           return other != b.inputs.end() && other->header().dtype() == input.header().dtype() &&
-                  SameBut(other->header().shape(), input.header().shape(), 1);
+           return other != b.inputs.end() && FitTogether(input, *other);
          });
 }
 
@@ -43,7 +49,7 @@ std::optional<std::chrono::microseconds> TimeoutOf(const QueuePolicy& policy, st
 }  // namespace
 
 std::int64_t RowsOf(const ModelRun& run, bool batches) {
-  return batches && !run.inputs.empty() ? run.inputs.front().header().shape().front() : 1;
+  return batches && !run.inputs.empty() ? run.inputs.front().shape().front() : 1;
 }
 
 std::uint64_t BytesOf(const ModelRun& run) {

@@ -38,6 +38,12 @@ std::uint64_t BytesOfAll(const Few<RunQueue::Waiting>& batch) {
   return nbytes;
 }
 
+// Strings of several requests are never put together.
+bool HasStrings(const ModelInfo& model) {
+  const auto is_strings = [](const TensorSpec& spec) { return spec.dtype == kStrings; };
+  return std::ranges::any_of(model.inputs, is_strings) || std::ranges::any_of(model.outputs, is_strings);
+}
+
 std::chrono::milliseconds Milliseconds(std::chrono::nanoseconds time) {
   return std::chrono::ceil<std::chrono::milliseconds>(time);
 }
@@ -47,11 +53,12 @@ std::chrono::milliseconds Milliseconds(std::chrono::nanoseconds time) {
 ServedModel::ServedModel(ModelInfo info, std::vector<std::shared_ptr<Model>> engines, const Options& options,
                          BufferPool& pool)
     : info_(std::move(info)),
-      batches_(options.batching.has_value() && info_.max_batch_size > 1),
-      waits_(batches_ && options.batching->max_queue_delay.count() > 0),
+      config_(options.config),
+      batches_(config_.batching.has_value() && info_.max_batch_size > 1 && !HasStrings(info_)),
+      waits_(batches_ && config_.batching->max_queue_delay.count() > 0),
       trivial_(engines.front()->is_trivial()),
       runner_(options.runner, pool),
-      queue_(options.batching, info_.max_batch_size) {
+      queue_(config_.batching, batches_ ? info_.max_batch_size : 1) {
   for (std::shared_ptr<Model>& engine : engines) idle_.push_back(&executors_.emplace_back(std::move(engine)));
 }
 

@@ -31,7 +31,7 @@ class ServedModel final : public ModelVersion {
  public:
   struct Options {
     RunnerOptions runner;
-    std::optional<DynamicBatching> batching;  // Nothing: requests run one by one, without policies.
+    ModelConfig config;  // Its `batching`: nothing: requests run one by one, without policies.
   };
 
   // `engines`: one for each executor, which may be the same.
@@ -41,7 +41,9 @@ class ServedModel final : public ModelVersion {
   ~ServedModel() override;
 
   const ModelInfo& info() const override { return info_; }
+  const ModelConfig& config() const override { return config_; }
   bool batches() const override { return batches_; }
+  bool passes_on() const override { return trivial_; }
   absl::Status Check(std::span<const InputDeclaration> inputs,
                      std::span<const std::string> requested_outputs) const override;
   Submitted Submit(ModelRun& run) override;
@@ -51,7 +53,7 @@ class ServedModel final : public ModelVersion {
   // Errors: the first that `work` returned.
   absl::Status OnEachExecutor(const std::function<absl::Status(Model&)>& work);
 
-  ModelStatistics statistics() const;
+  ModelStatistics statistics() const override;
 
  private:
   using Batch = Few<RunQueue::Waiting>;
@@ -82,6 +84,7 @@ class ServedModel final : public ModelVersion {
   std::chrono::nanoseconds ExpectedWait() const;
 
   const ModelInfo info_;
+  const ModelConfig config_;
   const bool batches_;
   const bool waits_;    // For more requests, as long as the configuration says.
   const bool trivial_;  // Its runs are always short.

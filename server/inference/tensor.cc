@@ -4,7 +4,9 @@
 #include <ATen/ops/from_blob.h>
 #include <fmt/format.h>
 
+#include <functional>
 #include <memory>
+#include <numeric>
 #include <utility>
 
 #include "base/status.h"
@@ -14,24 +16,32 @@ namespace tensorferry::inference {
 
 namespace {
 
-at::Tensor MakeTensor(AlignedBuffer elements, DType dtype, const Shape& shape, bool fortran_order) {
+// `owner`: what `let_go` gives back with the last tensor that shares the memory.
+at::Tensor MakeTensor(std::byte* data, void* owner, void (*let_go)(void*), DType dtype, const Shape& shape,
+                      bool fortran_order) {
   const ElementStrides strides = ContiguousStrides(shape, fortran_order);
   const at::IntArrayRef sizes(shape.data(), shape.size());
   const at::IntArrayRef element_strides(strides.data(), strides.size());
   const auto options = at::TensorOptions().dtype(ToTorch(dtype)).device(at::kCPU);
-  void* const data = elements.data();
   if (data == nullptr) return at::empty_strided(sizes, element_strides, options);  // A blob may not be null.
-  return at::for_blob(data, sizes)
-      .strides(element_strides)
-      .context(std::move(elements).Release(), AlignedBuffer::GiveBack)
-      .options(options)
-      .make_tensor();
+  return at::for_blob(data, sizes).strides(element_strides).context(owner, let_go).options(options).make_tensor();
+}
+
+at::Tensor MakeTensor(AlignedBuffer elements, DType dtype, const Shape& shape, bool fortran_order) {
+  std::byte* const data = elements.data();
+  return MakeTensor(data, std::move(elements).Release(), AlignedBuffer::GiveBack, dtype, shape, fortran_order);
 }
 
 }  // namespace
 
 at::Tensor MakeTensor(ArrayPayload payload) {
   const ArrayHeader& header = payload.header;
+  if (payload.mapped != nullptr) {
+    std::byte* const data = payload.mapped->data();
+    auto* const owner = new std::shared_ptr<SharedMapping>(std::move(payload.mapped));
+    const auto let_go = [](void* held) { delete static_cast<std::shared_ptr<SharedMapping>*>(held); };
+    return MakeTensor(data, owner, let_go, header.dtype(), header.shape(), header.fortran_order());
+  }
   return MakeTensor(std::move(payload.elements), header.dtype(), header.shape(), header.fortran_order());
 }
 
@@ -39,7 +49,8 @@ at::Tensor TensorOver(AlignedBuffer elements, DType dtype, const Shape& shape) {
   return MakeTensor(std::move(elements), dtype, shape, /*fortran_order=*/false);
 }
 
-absl::StatusOr<TensorMetadata> Describe(const std::string& name, const at::Tensor& tensor) {
+absl::StatusOr<TensorMetadata> Describe(const NamedTensor& named) {
+  const auto& [name, tensor, strings] = named;
   if (!tensor.defined()) {
     return MakeError(Reason::kModelFailed, fmt::format("output {} is not set", Quote(name)));
   }
@@ -57,6 +68,14 @@ absl::StatusOr<TensorMetadata> Describe(const std::string& name, const at::Tenso
       .nbytes = tensor.numel() * tensor.element_size(),
       .device = tensor.device().str(),
   };
+  if (strings) {
+    metadata.dtype = kStrings;
+    metadata.shape = *strings;
+    metadata.strides = ContiguousStrides(*strings, /*fortran_order=*/false);
+    metadata.numel = std::accumulate(strings->begin(), strings->end(), std::int64_t{1}, std::multiplies<>());
+    metadata.itemsize = 0;
+    return metadata;
+  }
   metadata.shape.assign(tensor.sizes().begin(), tensor.sizes().end());
   metadata.strides.assign(tensor.strides().begin(), tensor.strides().end());
   return metadata;

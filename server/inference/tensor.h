@@ -3,9 +3,8 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <string>
-
 #include "absl/status/statusor.h"
+#include "inference/model.h"
 #include "inference/result.h"
 #include "payload/array_payload.h"
 
@@ -21,7 +20,7 @@ at::Tensor TensorOver(AlignedBuffer elements, DType dtype, const Shape& shape);
 
 // What the tensor says of itself.
 // Errors: MODEL_FAILED if no array can hold it: not dense, or of a dtype without a NumPy form.
-absl::StatusOr<TensorMetadata> Describe(const std::string& name, const at::Tensor& tensor);
+absl::StatusOr<TensorMetadata> Describe(const NamedTensor& named);
 
 // The tensor's elements in C order, in the machine's memory. Shares the tensor's memory where it has that form already.
 TensorElements ElementsOf(const at::Tensor& tensor);

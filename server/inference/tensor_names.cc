@@ -50,6 +50,7 @@ std::optional<std::vector<std::size_t>> PlacesOf(const std::vector<ConfiguredTen
 TensorSpec SpecOf(const ConfiguredTensor& tensor, bool batched) {
   TensorSpec spec{.name = tensor.name, .optional = tensor.optional};
   if (tensor.dtype) spec.dtype = std::string(Info(*tensor.dtype).name);
+  if (tensor.strings) spec.dtype = kStrings;
   if (batched) spec.shape.push_back(-1);
   spec.shape.insert(spec.shape.end(), tensor.dims.begin(), tensor.dims.end());
   return spec;

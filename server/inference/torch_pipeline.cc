@@ -39,7 +39,9 @@ class WarningsToLog final : public c10::WarningHandler {
 class TorchPipeline final : public Pipeline {
  public:
   TorchPipeline(const RepositoryOptions& options, BufferPool& pool)
-      : max_tensor_bytes_(options.loader.max_tensor_bytes), repository_(options, registry_, pool) {
+      : max_tensor_bytes_(options.loader.max_tensor_bytes),
+        callers_control_(options.control == ModelControl::kExplicit),
+        repository_(options, registry_, pool) {
     registry_.AddBuiltIn(MakeIdentity(options.loader, pool));
   }
 
@@ -60,6 +62,21 @@ class TorchPipeline final : public Pipeline {
 
   std::vector<ModelInfo> Models() const override { return registry_.List(); }
 
+  void ListRepository(std::function<void(absl::StatusOr<std::vector<RepositoryEntry>>)> done) override {
+    repository_.List(std::move(done));
+  }
+
+  bool callers_control() const override { return callers_control_; }
+
+  void LoadModel(const std::string& name, const std::string& overrides,
+                 std::function<void(const absl::Status&)> done) override {
+    repository_.Load(name, overrides, std::move(done));
+  }
+
+  void UnloadModel(const std::string& name, std::function<void(const absl::Status&)> done) override {
+    repository_.Unload(name, std::move(done));
+  }
+
   std::string TorchVersion() const override { return TORCH_VERSION; }
 
  private:
@@ -79,6 +96,7 @@ class TorchPipeline final : public Pipeline {
   }
 
   const std::uint64_t max_tensor_bytes_;
+  const bool callers_control_;
   ModelRegistry registry_;
   ModelRepository repository_;  // Last: its thread uses the registry.
 };

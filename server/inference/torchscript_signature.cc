@@ -1,14 +1,17 @@
 #include "inference/torchscript_signature.h"
 
 #include <ATen/core/jit_type.h>
+#include <ATen/ops/empty.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <optional>
 #include <utility>
 
 #include "base/status.h"
 #include "inference/tensor_names.h"
+#include "payload/strings.h"
 
 namespace tensorferry::inference {
 namespace {
@@ -25,17 +28,33 @@ bool IsDictionary(const c10::TypePtr& type) {
   return dict && IsTensor(dict->getValueType()) && dict->getKeyType()->kind() == c10::TypeKind::StringType;
 }
 
+bool IsStrings(const c10::TypePtr& type) {
+  const auto list = type->cast<c10::ListType>();
+  return list && list->getElementType()->kind() == c10::TypeKind::StringType;
+}
+
+bool IsSent(const c10::TypePtr& type) { return IsTensor(type) || IsStrings(type); }
+
+TensorSpec SpecOfOwn(std::string name, const c10::TypePtr& type) {
+  TensorSpec spec{.name = std::move(name)};
+  if (!IsStrings(type)) return spec;
+  spec.dtype = kStrings;
+  spec.shape = {-1};
+  return spec;
+}
+
 // The outputs that a return type names; nothing if it is not made of tensors. A list or dictionary names none.
 std::optional<std::vector<TensorSpec>> OutputsOfType(const c10::TypePtr& type) {
   std::vector<TensorSpec> outputs;
-  if (IsTensor(type)) {
-    outputs.push_back({.name = OutputName(0)});
+  if (IsSent(type)) {
+    outputs.push_back(SpecOfOwn(OutputName(0), type));
     return outputs;
   }
   if (const auto tuple = type->cast<c10::TupleType>()) {
-    if (!std::ranges::all_of(tuple->elements(), IsTensor)) return std::nullopt;
+    if (!std::ranges::all_of(tuple->elements(), IsSent)) return std::nullopt;
     for (std::size_t i = 0; i < tuple->elements().size(); ++i) {
-      outputs.push_back({.name = tuple->schema() ? tuple->schema()->arguments()[i].name() : OutputName(i)});
+      const std::string name = tuple->schema() ? tuple->schema()->arguments()[i].name() : OutputName(i);
+      outputs.push_back(SpecOfOwn(name, tuple->elements()[i]));
     }
     return outputs;
   }
@@ -56,6 +75,48 @@ absl::Status DoesNotFit(std::string_view what, std::size_t configured, std::size
       fmt::format("config.pbtxt has {} {}, but the model {}; their names must be the model's own, or end in "
                   "__ and the place, or stand in the model's order",
                   configured, what, own));
+}
+
+// Of strings the model takes and gives lists: they have one dimension, and no batch.
+absl::Status CheckStringsOf(const TensorSpec& own, const TensorSpec& configured, bool batched) {
+  const bool strings = configured.dtype == kStrings;
+  if (!configured.dtype.empty() && strings != (own.dtype == kStrings)) {
+    return MakeError(Reason::kModelNotReady, fmt::format("config.pbtxt: {} is {}, but the model's {} is {}",
+                                                         Quote(configured.name), strings ? "of strings" : "no strings",
+                                                         Quote(own.name), strings ? "a tensor" : "a list of strings"));
+  }
+  if (strings && (batched || configured.shape.size() != 1)) {
+    return MakeError(
+        Reason::kModelNotReady,
+        fmt::format("config.pbtxt: {}: strings have one dimension, and max_batch_size 0", Quote(configured.name)));
+  }
+  return absl::OkStatus();
+}
+
+// Raw strings as a tensor of bytes.
+NamedTensor TensorOfStrings(const std::string& name, const c10::IValue& value) {
+  std::string raw;
+  const c10::List<c10::IValue> list = value.toList();
+  for (const c10::IValue& element : list) AppendString(element.toStringRef(), raw);
+  at::Tensor tensor = at::empty({static_cast<std::int64_t>(raw.size())}, at::kByte);
+  if (!raw.empty()) std::memcpy(tensor.mutable_data_ptr(), raw.data(), raw.size());
+  return NamedTensor{name, std::move(tensor), Shape{static_cast<std::int64_t>(list.size())}};
+}
+
+c10::List<std::string> ListOf(const at::Tensor& raw) {
+  c10::List<std::string> list;
+  const auto* const bytes = static_cast<const std::byte*>(raw.const_data_ptr());
+  for (const std::string_view text : SplitStrings({bytes, raw.nbytes()})) list.emplace_back(text);
+  return list;
+}
+
+bool IsListOfStrings(const c10::IValue& value) {
+  return value.isList() && value.toList().elementType()->kind() == c10::TypeKind::StringType;
+}
+
+NamedTensor OneOutput(const std::string& name, const c10::IValue& value) {
+  if (IsListOfStrings(value)) return TensorOfStrings(name, value);
+  return NamedTensor{name, value.toTensor()};
 }
 
 absl::Status NoSuchOutput(std::size_t returned, std::string_view name) {
@@ -83,9 +144,10 @@ absl::Status TorchScriptSignature::ReadArguments(const c10::FunctionSchema& forw
     return absl::OkStatus();
   }
   for (const c10::Argument& argument : arguments_) {
-    const bool takes_array = IsTensor(argument.type()) || IsOptionalTensor(argument.type());
+    const bool takes_array = IsSent(argument.type()) || IsOptionalTensor(argument.type());
     if (takes_array) {
-      inputs_.push_back({.name = argument.name(), .optional = argument.default_value().has_value()});
+      inputs_.push_back(SpecOfOwn(argument.name(), argument.type()));
+      inputs_.back().optional = argument.default_value().has_value();
     } else if (!argument.default_value()) {
       return MakeError(Reason::kModelNotReady, fmt::format("forward's argument {} is {}, which no array can fill",
                                                            Quote(argument.name()), argument.type()->str()));
@@ -124,6 +186,8 @@ absl::Status TorchScriptSignature::ApplyConfig(const ModelConfig& config) {
       std::vector<std::string> names(names_.size());
       for (std::size_t i = 0; i < places->size(); ++i) {
         const TensorSpec& own = inputs_[(*places)[i]];
+        TENSORFERRY_RETURN_IF_ERROR(CheckStringsOf(own, inputs[i], batched));
+        if (inputs[i].dtype.empty() && own.dtype == kStrings) inputs[i].dtype = kStrings;
         inputs[i].optional = inputs[i].optional || own.optional;
         names[static_cast<std::size_t>(std::ranges::find(names_, own.name) - names_.begin())] = inputs[i].name;
       }
@@ -138,6 +202,9 @@ absl::Status TorchScriptSignature::ApplyConfig(const ModelConfig& config) {
       const auto places = PlacesOf(config.outputs, NamesOf(outputs_));
       if (!places) return DoesNotFit("outputs", config.outputs.size(), outputs_.size());
       output_places_ = *places;
+      for (std::size_t i = 0; i < places->size(); ++i) {
+        TENSORFERRY_RETURN_IF_ERROR(CheckStringsOf(outputs_[(*places)[i]], outputs[i], batched));
+      }
     }
     outputs_ = std::move(outputs);
   }
@@ -156,7 +223,11 @@ absl::StatusOr<std::vector<c10::IValue>> TorchScriptSignature::Arguments(std::ve
   for (std::size_t i = 0; i < arguments_.size(); ++i) {
     const auto input = names_[i].empty() ? inputs.end() : std::ranges::find(inputs, names_[i], &NamedTensor::name);
     if (input != inputs.end()) {
-      values.emplace_back(std::move(input->tensor));
+      if (IsStrings(arguments_[i].type())) {
+        values.emplace_back(ListOf(input->tensor));
+      } else {
+        values.emplace_back(std::move(input->tensor));
+      }
     } else if (arguments_[i].default_value()) {
       values.push_back(*arguments_[i].default_value());
     } else {
@@ -170,13 +241,13 @@ absl::StatusOr<std::vector<c10::IValue>> TorchScriptSignature::Arguments(std::ve
 
 absl::StatusOr<std::vector<NamedTensor>> TorchScriptSignature::Outputs(const c10::IValue& value) const {
   if (value.isGenericDict()) return NamedByKey(value);
-  std::vector<at::Tensor> own;
-  if (value.isTensor()) {
-    own.push_back(value.toTensor());
+  std::vector<c10::IValue> own;
+  if (value.isTensor() || IsListOfStrings(value)) {
+    own.push_back(value);
   } else if (value.isTuple()) {
-    for (const c10::IValue& element : value.toTupleRef().elements()) own.push_back(element.toTensor());
+    own = value.toTupleRef().elements().vec();
   } else if (value.isTensorList()) {
-    own = value.toTensorVector();
+    for (at::Tensor& tensor : value.toTensorVector()) own.emplace_back(std::move(tensor));
   } else {
     return MakeError(Reason::kModelFailed, fmt::format("the model returned {} instead of tensors", value.tagKind()));
   }
@@ -198,17 +269,19 @@ absl::StatusOr<std::vector<NamedTensor>> TorchScriptSignature::NamedByKey(const 
   return outputs;
 }
 
-absl::StatusOr<std::vector<NamedTensor>> TorchScriptSignature::NamedByPlace(std::span<const at::Tensor> own) const {
+absl::StatusOr<std::vector<NamedTensor>> TorchScriptSignature::NamedByPlace(std::span<const c10::IValue> own) const {
   std::vector<NamedTensor> outputs;
   outputs.reserve(own.size());
   if (outputs_.empty()) {
-    for (const at::Tensor& tensor : own) outputs.push_back({OutputName(outputs.size()), tensor});
+    for (const c10::IValue& value : own) {
+      outputs.push_back(OneOutput(OutputName(outputs.size()), value));
+    }
     return outputs;
   }
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
     const std::size_t place = output_places_.empty() ? i : output_places_[i];
     if (place >= own.size()) return NoSuchOutput(own.size(), outputs_[i].name);
-    outputs.push_back({outputs_[i].name, own[place]});
+    outputs.push_back(OneOutput(outputs_[i].name, own[place]));
   }
   return outputs;
 }

@@ -41,7 +41,7 @@ class TorchScriptSignature {
   absl::Status ReadReturns(const c10::FunctionSchema& forward);
   absl::Status ApplyConfig(const ModelConfig& config);
   absl::StatusOr<std::vector<NamedTensor>> NamedByKey(const c10::IValue& dictionary) const;
-  absl::StatusOr<std::vector<NamedTensor>> NamedByPlace(std::span<const at::Tensor> own) const;
+  absl::StatusOr<std::vector<NamedTensor>> NamedByPlace(std::span<const c10::IValue> own) const;
 
   std::vector<c10::Argument> arguments_;  // Without `self`.
   std::vector<std::string> names_;        // Of the arguments, as inputs; empty: no array fills it.

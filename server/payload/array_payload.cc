@@ -20,6 +20,14 @@ bool HasOneOrder(const Shape& shape) {
 
 }  // namespace
 
+Digest DigestInCOrder(const ArrayHeader& header, const std::byte* elements) {
+  if (!header.fortran_order() || HasOneOrder(header.shape())) return DigestOf({elements, header.nbytes()});
+  DigestStream digest;
+  ForEachRunInCOrder(elements, header.shape(), ContiguousStrides(header.shape(), /*fortran_order=*/true),
+                     Info(header.dtype()).itemsize, [&](std::span<const std::byte> run) { digest.Update(run); });
+  return digest.Finish();
+}
+
 ElementSink::ElementSink(const ArrayHeader& header, const CopyOptions& options, std::byte* destination)
     : destination_(destination),
       plan_(PlanDigest(header, options)),
@@ -28,21 +36,15 @@ ElementSink::ElementSink(const ArrayHeader& header, const CopyOptions& options, 
 
 ElementSink::DigestPlan ElementSink::PlanDigest(const ArrayHeader& header, const CopyOptions& options) {
   if (!options.digest) return DigestPlan::kNone;
-  if (header.fortran_order() && !HasOneOrder(header.shape())) return DigestPlan::kOfAllInCOrder;
-  return header.nbytes() <= kStaysInCache ? DigestPlan::kOfAll : DigestPlan::kWhileCopying;
+  const bool in_c_order = !header.fortran_order() || HasOneOrder(header.shape());
+  return !in_c_order || header.nbytes() <= kStaysInCache ? DigestPlan::kOfAll : DigestPlan::kWhileCopying;
 }
 
 std::optional<Digest> ElementSink::TakeDigest(const ArrayHeader& header) const {
   switch (plan_) {
     case DigestPlan::kNone: return std::nullopt;
     case DigestPlan::kWhileCopying: return digest_->Finish();
-    case DigestPlan::kOfAll: return DigestOf({destination_, header.nbytes()});
-    case DigestPlan::kOfAllInCOrder: {
-      DigestStream digest;
-      ForEachRunInCOrder(destination_, header.shape(), ContiguousStrides(header.shape(), /*fortran_order=*/true),
-                         Info(header.dtype()).itemsize, [&](std::span<const std::byte> run) { digest.Update(run); });
-      return digest.Finish();
-    }
+    case DigestPlan::kOfAll: return DigestInCOrder(header, destination_);
   }
   __builtin_unreachable();
 }

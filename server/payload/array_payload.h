@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/buffer_pool.h"
+#include "base/shared_memory.h"
 #include "payload/array_header.h"
 #include "payload/digest.h"
 #include "payload/element_copy.h"
@@ -32,7 +33,13 @@ struct ArrayPayload {
   ArrayHeader header;
   AlignedBuffer elements;  // header.nbytes() bytes in the order sent: C, or Fortran as the header says.
   CopiedElements copied;
+  std::shared_ptr<SharedMapping> mapped{};  // In the place of `elements`: memory of the caller's.
+
+  const std::byte* data() const { return mapped != nullptr ? mapped->data() : elements.data(); }
 };
+
+// Of elements that lie in the order of the header.
+Digest DigestInCOrder(const ArrayHeader& header, const std::byte* elements);
 
 // Takes the elements of one array, in pieces of any size, into memory of the caller's.
 // Lifetime: borrows `destination`, header.nbytes() bytes.
@@ -49,7 +56,7 @@ class ElementSink {
   CopiedElements Finish(const ArrayHeader& header) const;
 
  private:
-  enum class DigestPlan : std::uint8_t { kNone, kWhileCopying, kOfAll, kOfAllInCOrder };
+  enum class DigestPlan : std::uint8_t { kNone, kWhileCopying, kOfAll };
 
   static DigestPlan PlanDigest(const ArrayHeader& header, const CopyOptions& options);
   std::optional<Digest> TakeDigest(const ArrayHeader& header) const;

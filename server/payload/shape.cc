@@ -15,6 +15,13 @@ std::string ToText(std::span<const std::int64_t> shape) {
   return fmt::format("[{}, ... {} dimensions]", fmt::join(shape.first(kShown), ", "), shape.size());
 }
 
+std::uint64_t CountOf(std::span<const std::int64_t> shape) {
+  if (std::ranges::find(shape, 0) != shape.end()) return 0;
+  std::uint64_t count = 1;
+  for (const std::int64_t dim : shape) count *= static_cast<std::uint64_t>(dim);
+  return count;
+}
+
 absl::StatusOr<std::size_t> ByteSize(std::span<const std::int64_t> shape, std::size_t itemsize) {
   if (shape.size() > kMaxNdim) {
     return MakeError(Reason::kTooManyDims,

@@ -22,6 +22,9 @@ inline constexpr std::size_t kMaxNdim = 64;
 // "[2, 3]"; shapes of more than 16 dimensions are shortened.
 std::string ToText(std::span<const std::int64_t> shape);
 
+// Elements of an array whose shape has passed ByteSize.
+std::uint64_t CountOf(std::span<const std::int64_t> shape);
+
 // Bytes of an array without gaps.
 //
 // Errors: TOO_MANY_DIMS; BAD_SHAPE for a negative dimension; SIZE_OVERFLOW if the bytes, or the strides, do not fit

@@ -6,8 +6,8 @@
 #include <mutex>
 #include <optional>
 
-#include "rpc/model_call.h"
-#include "rpc/reply.h"
+#include "rpc/stream_reply.h"
+#include "rpc/stream_run.h"
 #include "rpc/waker.h"
 
 namespace tensorferry::rpc {
@@ -20,7 +20,7 @@ class AnswerQueue {
   // A reply, or the run that it will come from.
   struct Answer {
     std::optional<StreamReply> reply;
-    std::unique_ptr<ModelCall> run;
+    std::unique_ptr<StreamRun> run;
   };
 
   // Requests of one stream that are worked on at the same time: so many may run together, and no more memory is taken
@@ -76,6 +76,17 @@ class AnswerQueue {
     popped_.Wake();
   }
 
+  // The stream was ended with an answer: no more is sent.
+  void NoteEnd() {
+    const std::lock_guard lock(mutex_);
+    stream_ended_ = true;
+  }
+
+  bool stream_ended() const {
+    const std::lock_guard lock(mutex_);
+    return stream_ended_;
+  }
+
   bool at_end() const {
     const std::lock_guard lock(mutex_);
     return closed_ && answers_.empty();
@@ -91,6 +102,7 @@ class AnswerQueue {
   mutable std::mutex mutex_;
   std::deque<Answer> answers_;
   bool closed_ = false;
+  bool stream_ended_ = false;
   Waker pushed_;
   Waker popped_;
 };

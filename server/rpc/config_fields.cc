@@ -30,6 +30,7 @@ constexpr auto kHonoured = std::to_array<std::string_view>({
     "output.data_type",
     "output.dims",
     "output.reshape",
+    "output.label_filename",
     "dynamic_batching.preferred_batch_size",
     "dynamic_batching.max_queue_delay_microseconds",
     "dynamic_batching.priority_levels",

@@ -4,18 +4,34 @@
 #include <utility>
 
 #include "base/status.h"
+#include "payload/strings.h"
 #include "rpc/request_check.h"
 
 namespace tensorferry::rpc {
+namespace {
 
-const ArrayHeader& ConvertCall::Incoming::header() const {
-  if (const auto* const assembler = std::get_if<ArrayAssembler>(&array)) return assembler->header();
-  return std::get<inference::WaitingElements>(array).header;
+// Whether a tensor may lie in the memory of a caller: as it is there.
+bool CanStay(const ArrayHeader& header, const SharedMapping& mapping) {
+  const DTypeInfo& dtype = Info(header.dtype());
+  return header.nbytes() > 0 && dtype.dtype != DType::kBool && !header.byte_swapped() &&
+         reinterpret_cast<std::uintptr_t>(mapping.data()) % dtype.itemsize == 0;
 }
+
+}  // namespace
 
 std::size_t ConvertCall::Incoming::missing() const {
   const auto* const assembler = std::get_if<ArrayAssembler>(&array);
   return assembler == nullptr ? 0 : assembler->missing();
+}
+
+ArrayPayload ConvertCall::Incoming::TakePayload() && {
+  if (auto* const payload = std::get_if<ArrayPayload>(&array)) return std::move(*payload);
+  return std::get<ArrayAssembler>(std::move(array)).Finish();
+}
+
+std::variant<ArrayPayload, inference::WaitingElements> ConvertCall::Incoming::TakeForModel() && {
+  if (auto* const waiting = std::get_if<inference::WaitingElements>(&array)) return std::move(*waiting);
+  return std::move(*this).TakePayload();
 }
 
 absl::StatusOr<ConvertCall> ConvertCall::Start(const RequestView& request, Chunks chunks,
@@ -32,7 +48,7 @@ absl::StatusOr<ConvertCall> ConvertCall::Start(const RequestView& request, Chunk
   const Fidelity fidelity = FidelityOf(request);
   Few<CheckedArray> checked;
   for (const ArrayView& array : request.arrays) {
-    auto result = CheckArray(array, fidelity, chunks == Chunks::kAllowed, environment.limits);
+    auto result = CheckArray(array, fidelity, chunks == Chunks::kAllowed, environment.limits, environment.regions);
     if (!result.ok()) return InArray(array.name, result.status());
     checked.push_back(*std::move(result));
   }
@@ -45,7 +61,7 @@ absl::StatusOr<ConvertCall> ConvertCall::Start(const RequestView& request, Chunk
 
 absl::Status ConvertCall::CheckModel(const Few<CheckedArray>& checked, const RequestView& request) const {
   Few<inference::InputDeclaration> inputs;
-  for (std::size_t i = 0; i < checked.size(); ++i) inputs.push_back({request.arrays[i].name, &checked[i].header});
+  for (std::size_t i = 0; i < checked.size(); ++i) inputs.push_back(checked[i].DeclaredAs(request.arrays[i].name));
   return model_->Check(inputs, requested_outputs_);
 }
 
@@ -53,20 +69,57 @@ absl::Status ConvertCall::TakeIn(Few<CheckedArray> checked, const RequestView& r
   const CopyOptions options{.fidelity = FidelityOf(request), .digest = request.digest};
   const bool may_wait = model_ != nullptr && model_->batches();
   for (std::size_t i = 0; i < checked.size(); ++i) {
-    auto& [header, elements, chunked] = checked[i];
+    auto& [header, elements, chunked, strings, shared] = checked[i];
     const std::string_view name = request.arrays[i].name;
+    if (shared) {
+      TENSORFERRY_RETURN_IF_ERROR(InArray(name, TakeShared(name, std::move(checked[i]), options, pool)));
+      continue;
+    }
     if (may_wait && !chunked && !header.fortran_order()) {
       auto reservation = pool.Reserve(header.nbytes());
       if (!reservation.ok()) return InArray(name, reservation.status());
       arrays_.push_back({std::string(name),
-                         inference::WaitingElements{std::move(header), options, elements, *std::move(reservation)}});
+                         inference::WaitingElements{std::move(header), options, elements, *std::move(reservation)},
+                         std::move(strings)});
       continue;
     }
     auto assembler = ArrayAssembler::Start(std::move(header), options, pool);
     if (!assembler.ok()) return InArray(name, assembler.status());
-    arrays_.push_back({std::string(name), *std::move(assembler)});
+    arrays_.push_back({std::string(name), *std::move(assembler), std::move(strings)});
     if (!chunked) TENSORFERRY_RETURN_IF_ERROR(Copy(arrays_.back(), elements));
   }
+  return absl::OkStatus();
+}
+
+// Nothing is copied where nothing computes on it. A model gets a copy: what an operator has counted or checked must not
+// change under it.
+absl::Status ConvertCall::TakeShared(std::string_view name, CheckedArray&& checked, const CopyOptions& options,
+                                     BufferPool& pool) {
+  TENSORFERRY_ASSIGN_OR_RETURN(std::shared_ptr<SharedMapping> mapping,
+                               checked.shared->region->Map(checked.shared->offset, checked.shared->nbytes));
+  const bool computed_on = model_ != nullptr && !model_->passes_on();
+  if (!computed_on && !checked.strings && CanStay(checked.header, *mapping)) {
+    CopiedElements found;
+    if (options.digest) found.digest = DigestInCOrder(checked.header, mapping->data());
+    mappings_.push_back(mapping);
+    arrays_.push_back({std::string(name), ArrayPayload{std::move(checked.header), {}, found, std::move(mapping)}, {}});
+    return absl::OkStatus();
+  }
+  TENSORFERRY_ASSIGN_OR_RETURN(ArrayAssembler assembler,
+                               ArrayAssembler::Start(std::move(checked.header), options, pool));
+  TENSORFERRY_RETURN_IF_ERROR(assembler.Append(mapping->bytes()));
+  TENSORFERRY_RETURN_IF_ERROR(mapping->CheckWhole());
+  ArrayPayload payload = std::move(assembler).Finish();
+  if (checked.strings) {
+    const Bytes copy{payload.data(), payload.header.nbytes()};
+    TENSORFERRY_RETURN_IF_ERROR(CheckStrings(ScatteredBytes(&copy, 0, copy.size()), CountOf(*checked.strings)));
+  }
+  arrays_.push_back({std::string(name), std::move(payload), std::move(checked.strings)});
+  return absl::OkStatus();
+}
+
+absl::Status ConvertCall::CheckMappings() const {
+  for (const auto& mapping : mappings_) TENSORFERRY_RETURN_IF_ERROR(mapping->CheckWhole());
   return absl::OkStatus();
 }
 
@@ -108,10 +161,11 @@ bool ConvertCall::needs_message() const {
 absl::StatusOr<Answer> ConvertCall::Finish() && {
   Few<inference::NamedArray> arrays;
   for (Incoming& array : arrays_) {
-    arrays.push_back({std::move(array.name), std::get<ArrayAssembler>(std::move(array.array)).Finish()});
+    arrays.push_back({std::move(array.name), std::move(array).TakePayload()});
   }
   TENSORFERRY_ASSIGN_OR_RETURN(inference::PipelineResponse response,
                                pipeline_->Convert(std::move(arrays), return_data_));
+  TENSORFERRY_RETURN_IF_ERROR(CheckMappings());
   return AnswerOf(std::move(response));
 }
 

@@ -7,11 +7,13 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/buffer_pool.h"
 #include "base/few.h"
+#include "base/shared_memory.h"
 #include "inference/pipeline.h"
 #include "payload/array_payload.h"
 #include "rpc/call_gate.h"
@@ -25,6 +27,7 @@ struct CallEnvironment {
   inference::Pipeline& pipeline;
   BufferPool& pool;
   CallGate& gate;
+  SharedRegions& regions;
   PayloadLimits limits;
   std::uint64_t max_message_bytes;
 };
@@ -64,11 +67,14 @@ class ConvertCall {
   // Whether a model is to run: then ModelCall goes on, else Finish.
   bool runs_model() const { return model_ != nullptr; }
 
+  // Null: none.
+  const std::shared_ptr<inference::ModelVersion>& model() const { return model_; }
+
   // Whether elements stay in the message until the model takes them.
   bool needs_message() const;
 
   // Make tensors of the arrays, once nothing is awaited.
-  // Errors: those of Pipeline::Convert.
+  // Errors: those of Pipeline::Convert; BAD_SHARED_MEMORY for what became smaller meanwhile.
   absl::StatusOr<Answer> Finish() &&;
 
  private:
@@ -77,20 +83,26 @@ class ConvertCall {
 
   struct Incoming {
     std::string name;
-    std::variant<ArrayAssembler, inference::WaitingElements> array;
+    std::variant<ArrayAssembler, inference::WaitingElements, ArrayPayload> array;
+    std::optional<Shape> strings;
 
-    const ArrayHeader& header() const;
     std::size_t missing() const;
+    ArrayPayload TakePayload() &&;  // Of what does not wait.
+    std::variant<ArrayPayload, inference::WaitingElements> TakeForModel() &&;
   };
 
   ConvertCall(const RequestView& request, CallGate::Pass pass, inference::Pipeline& pipeline)
       : request_id_(request.request_id),
         return_data_(request.return_data),
         requested_outputs_(request.requested_outputs.begin(), request.requested_outputs.end()),
+        priority_(request.priority),
+        timeout_(request.timeout),
         pass_(std::move(pass)),
         pipeline_(&pipeline) {}
   absl::Status CheckModel(const Few<CheckedArray>& checked, const RequestView& request) const;
   absl::Status TakeIn(Few<CheckedArray> checked, const RequestView& request, BufferPool& pool);
+  absl::Status TakeShared(std::string_view name, CheckedArray&& checked, const CopyOptions& options, BufferPool& pool);
+  absl::Status CheckMappings() const;
   absl::Status Copy(Incoming& array, const ScatteredBytes& bytes);
   void CountCopy(Clock::time_point start);
   Answer AnswerOf(inference::PipelineResponse&& response);
@@ -98,11 +110,14 @@ class ConvertCall {
   std::string request_id_;
   bool return_data_;
   std::vector<std::string> requested_outputs_;
+  std::uint64_t priority_;
+  std::chrono::microseconds timeout_;
   CallGate::Pass pass_;
   inference::Pipeline* pipeline_;
   std::shared_ptr<inference::ModelVersion> model_;  // Null: conversion only.
   Few<Incoming> arrays_;
-  std::size_t awaited_ = 0;  // Index of the first array that is not complete.
+  std::vector<std::shared_ptr<SharedMapping>> mappings_;  // Of arrays from shared memory, until they are answered.
+  std::size_t awaited_ = 0;                               // Index of the first array that is not complete.
   Clock::time_point start_ = Clock::now();
   Clock::time_point received_;  // When nothing was awaited any more.
   std::chrono::nanoseconds copy_time_{0};

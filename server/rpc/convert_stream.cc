@@ -31,7 +31,7 @@ std::uint64_t DeclaredChunkBytes(const RequestView& request) {
 
 StreamReply RefuseInStream(const std::string& request_id, const absl::Status& error) {
   LogError("ConvertStream", error);
-  return StreamReply::Refusal(request_id, error);
+  return RefusalOf(request_id, error);
 }
 
 absl::Status ConvertStreamSession::OnMessage(const RequestDecoder& message) {
@@ -93,7 +93,7 @@ StreamReply ConvertStreamSession::TakeReply() {
 
 absl::StatusOr<StreamReply> ConvertStreamSession::Run() {
   TENSORFERRY_ASSIGN_OR_RETURN(Answer answer, TakeCall().Finish());
-  return StreamReply::Of(std::move(answer), environment_.max_message_bytes, writer_);
+  return StreamReplyOf(std::move(answer), environment_.max_message_bytes, writer_);
 }
 
 absl::Status ConvertStreamSession::OnEnd() const {

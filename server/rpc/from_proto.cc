@@ -42,7 +42,10 @@ void FromProto(const v1::ConvertRequest& request, std::vector<Bytes>& pieces, Re
                            .fortran_order = array.fortran_order(),
                            .payload = PayloadOf(array),
                            .bytes = ScatteredBytes(&bytes, 0, bytes.size()),
-                           .chunked_nbytes = array.chunked_nbytes()});
+                           .chunked_nbytes = array.chunked_nbytes(),
+                           .region = array.shared_memory().region(),
+                           .shared_offset = array.shared_memory().offset(),
+                           .shared_nbytes = array.shared_memory().nbytes()});
   }
 }
 

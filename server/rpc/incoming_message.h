@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "rpc/request_decoder.h"
+#include "rpc/parsed_message.h"
 
 namespace tensorferry::rpc {
 
@@ -16,25 +16,29 @@ namespace tensorferry::rpc {
 struct HeldMessage {
   std::vector<grpc::Slice> slices;
   std::vector<Bytes> pieces;
-  RequestDecoder::Parsed parsed;
+  ParsedMessage parsed;
 };
 
 // A message as gRPC hands it over, and what it says. Used for one message after another.
+// `Decoder`: RequestDecoder, or one like it.
+template <typename Decoder>
 class IncomingMessage {
  public:
   grpc::ByteBuffer bytes;  // For gRPC to fill.
 
-  // Errors: those of RequestDecoder::Decode.
-  absl::Status Decode(MessageKind kind) {
+  // Errors: those of the decoder.
+  template <typename... Kind>
+  absl::Status Decode(Kind... kind) {
     bytes.Dump(&slices_).ok();  // Counts references. Nothing to dump: no slices.
     spdlog::trace("message of {} bytes in {} slices", bytes.Length(), slices_.size());
     pieces_.clear();
     for (const grpc::Slice& slice : slices_) pieces_.push_back(std::as_bytes(std::span(slice.begin(), slice.size())));
-    return decoder_.Decode(pieces_, kind);
+    return decoder_.Decode(pieces_, kind...);
   }
 
   // What it says; borrows it.
-  const RequestDecoder& decoded() const { return decoder_; }
+  const Decoder& decoded() const { return decoder_; }
+  Decoder& decoder() { return decoder_; }
 
   // Let go of the elements, which stay where they are; of what was decoded only ScatteredBytes go on.
   HeldMessage Hold() {
@@ -52,7 +56,7 @@ class IncomingMessage {
  private:
   std::vector<grpc::Slice> slices_;
   std::vector<Bytes> pieces_;
-  RequestDecoder decoder_;
+  Decoder decoder_;
 };
 
 }  // namespace tensorferry::rpc

@@ -6,8 +6,10 @@
 
 #include <cstdint>
 #include <limits>
+#include <string_view>
 
 #include "base/status.h"
+#include "inference/grpc_service.pb.h"
 #include "rpc/piece_stream.h"
 #include "tensorferry/v1/tensor_service.pb.h"
 
@@ -16,14 +18,29 @@ namespace {
 
 using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
+using InferContents = ::inference::InferTensorContents;
+using InferInput = ::inference::ModelInferRequest::InferInputTensor;
 
-enum class Level { kStreamMessage, kRequest, kArray };
+enum class Level { kStreamMessage, kRequest, kArray, kInferRequest, kInferInput, kInferContents };
+
+// Where the message begins.
+Level LevelOf(MessageKind kind) {
+  switch (kind) {
+    case MessageKind::kConvertRequest: return Level::kRequest;
+    case MessageKind::kConvertStreamRequest: return Level::kStreamMessage;
+    case MessageKind::kModelInferRequest: return Level::kInferRequest;
+  }
+  __builtin_unreachable();
+}
 
 // Whether a field of this message holds elements.
 bool HoldsElements(Level level, int field) {
   switch (level) {
     case Level::kStreamMessage: return field == v1::ConvertStreamRequest::kChunkFieldNumber;
     case Level::kRequest: return false;
+    case Level::kInferRequest: return field == ::inference::ModelInferRequest::kRawInputContentsFieldNumber;
+    case Level::kInferInput: return false;
+    case Level::kInferContents: return field <= InferContents::kBytesContentsFieldNumber;
     case Level::kArray: return field == v1::Array::kDataFieldNumber || field == v1::Array::kNpyFieldNumber;
   }
   __builtin_unreachable();
@@ -39,12 +56,32 @@ bool LeadsToElements(Level level, int field, Level& inner) {
     inner = Level::kArray;
     return true;
   }
+  if (level == Level::kInferRequest && field == ::inference::ModelInferRequest::kInputsFieldNumber) {
+    inner = Level::kInferInput;
+    return true;
+  }
+  if (level == Level::kInferInput && field == InferInput::kContentsFieldNumber) {
+    inner = Level::kInferContents;
+    return true;
+  }
   return false;
 }
 
+// Whether a field of this message holds packed numbers of one byte or more that take up to eight once they are parsed.
+bool HoldsVarints(Level level, int field) {
+  return level == Level::kInferContents && field >= InferContents::kIntContentsFieldNumber &&
+         field <= InferContents::kUint64ContentsFieldNumber;
+}
+
+// Bytes of a message.
+struct Sizes {
+  std::uint64_t elements = 0;
+  std::uint64_t varints = 0;  // Of these.
+};
+
 // Adds the bytes of elements up to the end of the message, or to where it does not parse: protobuf's parser has its say
 // about that afterwards.
-void AddElementBytes(CodedInputStream& input, Level level, std::uint64_t& nbytes) {
+void AddElementBytes(CodedInputStream& input, Level level, Sizes& sizes) {
   while (const std::uint32_t tag = input.ReadTag()) {
     if (WireFormatLite::GetTagWireType(tag) != WireFormatLite::WIRETYPE_LENGTH_DELIMITED) {
       if (!WireFormatLite::SkipField(&input, tag)) return;
@@ -57,14 +94,20 @@ void AddElementBytes(CodedInputStream& input, Level level, std::uint64_t& nbytes
     Level inner{};
     if (LeadsToElements(level, field, inner)) {
       const auto limit = input.PushLimit(size);
-      AddElementBytes(input, inner, nbytes);
+      AddElementBytes(input, inner, sizes);
       input.Skip(input.BytesUntilLimit());
       input.PopLimit(limit);
     } else {
       if (!input.Skip(size)) return;
-      if (HoldsElements(level, field)) nbytes += length;
+      if (HoldsElements(level, field)) sizes.elements += length;
+      if (HoldsVarints(level, field)) sizes.varints += length;
     }
   }
+}
+
+absl::Status TooLarge(std::string_view what, std::uint64_t nbytes, std::uint64_t limit) {
+  return MakeError(Reason::kTensorTooLarge, fmt::format("{} bytes {}; at most {} are taken", nbytes, what, limit),
+                   {.field = "message", .actual = fmt::to_string(nbytes), .limit = fmt::to_string(limit)});
 }
 
 }  // namespace
@@ -75,14 +118,14 @@ absl::Status CheckMetadataSize(std::span<const Bytes> message, MessageKind kind)
   if (size <= kMaxMetadataBytes) return absl::OkStatus();
   PieceStream stream(message);
   CodedInputStream input(&stream);
-  std::uint64_t elements = 0;
-  AddElementBytes(input, kind == MessageKind::kConvertRequest ? Level::kRequest : Level::kStreamMessage, elements);
-  const std::uint64_t metadata = size - elements;
-  if (metadata <= kMaxMetadataBytes) return absl::OkStatus();
-  return MakeError(
-      Reason::kTensorTooLarge,
-      fmt::format("{} bytes of the message are not elements, at most {} are taken", metadata, kMaxMetadataBytes),
-      {.field = "message", .actual = fmt::to_string(metadata), .limit = fmt::to_string(kMaxMetadataBytes)});
+  Sizes sizes;
+  AddElementBytes(input, LevelOf(kind), sizes);
+  const std::uint64_t metadata = size - sizes.elements;
+  if (metadata > kMaxMetadataBytes) return TooLarge("of the message are not elements", metadata, kMaxMetadataBytes);
+  if (sizes.varints > kMaxVarintBytes) {
+    return TooLarge("of contents are integers, which are better sent raw", sizes.varints, kMaxVarintBytes);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace tensorferry::rpc

@@ -19,13 +19,12 @@ inference::Clock::time_point SteadyDeadline(const grpc::ServerContext& context) 
 ModelCall::ModelCall(ConvertCall call, HeldMessage message, const AsyncCall& caller)
     : call_(std::move(call)), message_(std::move(message)), caller_(caller) {
   for (ConvertCall::Incoming& array : call_.arrays_) {
-    if (auto* const assembler = std::get_if<ArrayAssembler>(&array.array)) {
-      inputs.push_back({std::move(array.name), std::move(*assembler).Finish()});
-    } else {
-      inputs.push_back({std::move(array.name), std::get<inference::WaitingElements>(std::move(array.array))});
-    }
+    inputs.push_back({std::move(array.name), std::move(array).TakeForModel(), std::move(array.strings)});
   }
-  options = {.requested_outputs = std::move(call_.requested_outputs_), .return_data = call_.return_data_};
+  options = {.requested_outputs = std::move(call_.requested_outputs_),
+             .return_data = call_.return_data_,
+             .priority = call_.priority_,
+             .timeout = call_.timeout_};
   deadline = SteadyDeadline(caller.context());
   finished.Start();
 }
@@ -42,6 +41,7 @@ absl::StatusOr<Answer> ModelCall::TakeAnswer() {
   call_.model_.reset();
   TENSORFERRY_RETURN_IF_ERROR(result.status());
   TENSORFERRY_RETURN_IF_ERROR(caller_.CheckCaller());
+  TENSORFERRY_RETURN_IF_ERROR(call_.CheckMappings());
   return call_.AnswerOf(*std::move(result));
 }
 

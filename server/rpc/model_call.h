@@ -18,7 +18,7 @@ namespace tensorferry::rpc {
 //   … model_call.TakeAnswer() …
 //
 // Lifetime: borrows `caller`, the call that it came in.
-class ModelCall final : public inference::ModelRun {
+class ModelCall : public inference::ModelRun {
  public:
   // `call`: complete, and runs a model. `message`: what its elements are still in, if it needs that.
   ModelCall(ConvertCall call, HeldMessage message, const AsyncCall& caller);

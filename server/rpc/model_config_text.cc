@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/text_format.h>
+#include <google/protobuf/util/json_util.h>
 
 #include <algorithm>
 #include <array>
@@ -11,7 +12,7 @@
 #include <utility>
 
 #include "base/status.h"
-#include "inference/model_config.pb.h"
+#include "payload/dtype.h"
 #include "rpc/config_fields.h"
 
 namespace tensorferry::rpc {
@@ -70,7 +71,10 @@ template <typename Proto>
 absl::StatusOr<ConfiguredTensor> ReadTensor(const ::inference::ModelConfig& config, const Proto& proto) {
   ConfiguredTensor tensor{.name = proto.name(), .dims = {proto.dims().begin(), proto.dims().end()}};
   if (tensor.name.empty()) return Refuse("an input or output has no name");
-  TENSORFERRY_ASSIGN_OR_RETURN(tensor.dtype, ReadDType(config, proto.name(), proto.data_type()));
+  tensor.strings = proto.data_type() == ::inference::TYPE_STRING;
+  if (!tensor.strings) {
+    TENSORFERRY_ASSIGN_OR_RETURN(tensor.dtype, ReadDType(config, proto.name(), proto.data_type()));
+  }
   if (proto.has_reshape()) tensor.reshape.emplace(proto.reshape().shape().begin(), proto.reshape().shape().end());
   const auto is_dim = [](std::int64_t dim) { return dim >= -1; };
   if (!std::ranges::all_of(tensor.dims, is_dim) || (tensor.reshape && !std::ranges::all_of(*tensor.reshape, is_dim))) {
@@ -87,6 +91,7 @@ absl::Status ReadTensors(const ::inference::ModelConfig& proto, inference::Model
   }
   for (const auto& output : proto.output()) {
     TENSORFERRY_ASSIGN_OR_RETURN(ConfiguredTensor tensor, ReadTensor(proto, output));
+    tensor.label_filename = output.label_filename();
     config.outputs.push_back(std::move(tensor));
   }
   for (const auto* tensors : {&config.inputs, &config.outputs}) {
@@ -229,20 +234,80 @@ absl::StatusOr<inference::ModelConfig> FromProto(const ::inference::ModelConfig&
   return config;
 }
 
-}  // namespace
-
-absl::StatusOr<inference::ModelConfig> ReadModelConfig(std::string_view text) {
+bool ParseText(std::string_view text, Complaints& complaints, ::inference::ModelConfig& proto) {
   google::protobuf::TextFormat::Parser parser;
-  Complaints complaints;
   parser.RecordErrorsTo(&complaints);
   parser.AllowUnknownField(true);  // Of newer versions of the format.
   parser.SetRecursionLimit(32);
+  return parser.ParseFromString(std::string(text), &proto);
+}
+
+// Fields that stand in the JSON replace those of `proto`; of those that make up one choice, all of them.
+absl::Status Override(std::string_view json, ::inference::ModelConfig& proto) {
+  ::inference::ModelConfig overrides;
+  const auto parsed = google::protobuf::util::JsonStringToMessage(std::string(json), &overrides);
+  if (!parsed.ok()) {
+    return MakeError(Reason::kModelNotReady,
+                     fmt::format("the override of the configuration is no JSON of a ModelConfig: {}",
+                                 std::string(parsed.message().data(), parsed.message().size())));
+  }
+  const google::protobuf::Reflection& reflection = *proto.GetReflection();
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  reflection.ListFields(overrides, &fields);
+  for (const auto* const field : fields) reflection.ClearField(&proto, field);
+  proto.MergeFrom(overrides);
+  return absl::OkStatus();
+}
+
+::inference::DataType DataTypeOf(std::string_view dtype) {
+  if (dtype == inference::kStrings) return ::inference::TYPE_STRING;
+  const auto known = DTypeByName(dtype);
+  ::inference::DataType type = ::inference::TYPE_INVALID;
+  if (known) ::inference::DataType_Parse(fmt::format("TYPE_{}", Info(*known).oip), &type);
+  return type;
+}
+
+// As the model has them. `tensors`: ModelInput or ModelOutput.
+template <typename Tensors>
+void AddTensors(const std::vector<inference::TensorSpec>& specs, ::inference::ModelConfig& proto, Tensors& tensors) {
+  for (const inference::TensorSpec& spec : specs) {
+    auto& tensor = *tensors.Add();
+    tensor.set_name(spec.name);
+    tensor.set_data_type(DataTypeOf(spec.dtype));
+    if (tensor.data_type() == ::inference::TYPE_INVALID && !spec.dtype.empty()) {
+      (*proto.mutable_parameters())[std::string(inference::kDTypeParameter) + spec.name].set_string_value(spec.dtype);
+    }
+    const auto batch = proto.max_batch_size() > 0 && !spec.shape.empty() ? 1 : 0;
+    tensor.mutable_dims()->Add(spec.shape.begin() + batch, spec.shape.end());
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<inference::ModelConfig> ReadModelConfig(std::string_view text, std::string_view overrides) {
+  Complaints complaints;
   ::inference::ModelConfig proto;
-  if (!parser.ParseFromString(std::string(text), &proto)) return Refuse(complaints.error);
+  if (!ParseText(text, complaints, proto)) return Refuse(complaints.error);
+  if (!overrides.empty()) TENSORFERRY_RETURN_IF_ERROR(Override(overrides, proto));
   TENSORFERRY_ASSIGN_OR_RETURN(inference::ModelConfig config, FromProto(proto));
   config.ignored.insert(config.ignored.end(), complaints.unknown.begin(), complaints.unknown.end());
-  config.text = text;
+  google::protobuf::TextFormat::PrintToString(proto, &config.text);
   return config;
+}
+
+::inference::ModelConfig ToProto(const inference::ModelInfo& model, const inference::ModelConfig& config) {
+  ::inference::ModelConfig proto;
+  Complaints complaints;
+  ParseText(config.text, complaints, proto);  // It was printed from a message.
+  proto.set_name(model.name);
+  if (model.platform == "torchscript") proto.set_platform("pytorch_libtorch");
+  if (model.platform == "aotinductor") proto.set_platform("torch_aoti");
+  if (proto.backend().empty() && !proto.platform().empty()) proto.set_backend("pytorch");
+  if (!proto.has_version_policy()) proto.mutable_version_policy()->mutable_latest()->set_num_versions(1);
+  proto.set_max_batch_size(static_cast<std::int32_t>(model.max_batch_size));
+  if (proto.input().empty()) AddTensors(model.inputs, proto, *proto.mutable_input());
+  if (proto.output().empty()) AddTensors(model.outputs, proto, *proto.mutable_output());
+  return proto;
 }
 
 }  // namespace tensorferry::rpc

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <ranges>
 #include <utility>
+#include <vector>
 
 #include "base/status.h"
 #include "rpc/error.h"
@@ -120,7 +121,7 @@ absl::StatusOr<grpc::ByteBuffer> EncodeResponse(const Answer& answer, std::uint6
   return writer.Finish();
 }
 
-absl::StatusOr<StreamReply> StreamReply::Of(Answer answer, std::uint64_t max_message_bytes, WireWriter& writer) {
+absl::StatusOr<StreamReply> StreamReplyOf(Answer answer, std::uint64_t max_message_bytes, WireWriter& writer) {
   WriteStreamResponse(writer, answer, Elements::kInside);
   const bool fits = writer.size() <= max_message_bytes;
   if (!fits) WriteStreamResponse(writer, answer, Elements::kInChunks);
@@ -128,19 +129,21 @@ absl::StatusOr<StreamReply> StreamReply::Of(Answer answer, std::uint64_t max_mes
     return TooLarge(writer.size(), max_message_bytes, "send fewer arrays in a request");
   }
   StreamReply reply(writer.Finish());
-  reply.pass_ = std::move(answer.pass);
+  reply.Keep(std::move(answer.pass));
   if (fits) return reply;
-  reply.chunk_bytes_ =
+  const std::size_t chunk_bytes =
       std::min<std::size_t>(kChunkBytes, max_message_bytes - std::min(max_message_bytes - 1, kChunkOverhead));
+  std::vector<inference::TensorElements> chunked;
   for (const auto* results : {&answer.response.outputs, &answer.response.tensors}) {
     for (const inference::TensorResult& result : std::views::reverse(*results)) {
-      if (result.elements && !result.elements->bytes.empty()) reply.chunked_.push_back(*result.elements);
+      if (result.elements && !result.elements->bytes.empty()) chunked.push_back(*result.elements);
     }
   }
+  reply.AddChunks(std::move(chunked), chunk_bytes);
   return reply;
 }
 
-StreamReply StreamReply::Refusal(const std::string& request_id, const absl::Status& error) {
+StreamReply RefusalOf(const std::string& request_id, const absl::Status& error) {
   v1::ConvertStreamResponse message;
   message.mutable_response()->set_request_id(request_id);
   *message.mutable_response()->mutable_error() = ToProtoError(error);
@@ -149,7 +152,7 @@ StreamReply StreamReply::Refusal(const std::string& request_id, const absl::Stat
 }
 
 std::optional<grpc::ByteBuffer> StreamReply::Next() {
-  if (response_) return std::exchange(response_, std::nullopt);
+  if (message_) return std::exchange(message_, std::nullopt);
   if (chunked_.empty()) return std::nullopt;
   inference::TensorElements& rest = chunked_.back();
   inference::TensorElements chunk = rest;

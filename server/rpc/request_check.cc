@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "payload/npy.h"
+#include "payload/strings.h"
 #include "rpc/message_guard.h"
 
 namespace tensorferry::rpc {
@@ -59,6 +60,34 @@ absl::StatusOr<CheckedArray> CheckDeclared(const ArrayView& array, std::uint64_t
   return CheckedArray{std::move(header)};
 }
 
+// The raw form is an array of bytes.
+absl::StatusOr<CheckedArray> AsBytes(std::size_t nbytes, const Shape& shape, const PayloadLimits& limits) {
+  TENSORFERRY_RETURN_IF_ERROR(ByteSize(shape, 1).status());
+  const auto size = static_cast<std::int64_t>(nbytes);
+  TENSORFERRY_ASSIGN_OR_RETURN(ArrayHeader header,
+                               ArrayHeader::Make({"uint8", {&size, 1}}, Fidelity::kConvert, limits));
+  CheckedArray checked{std::move(header)};
+  checked.strings = shape;
+  return checked;
+}
+
+absl::StatusOr<CheckedArray> CheckRawStrings(const ArrayView& array, const PayloadLimits& limits) {
+  TENSORFERRY_ASSIGN_OR_RETURN(CheckedArray checked, AsBytes(array.bytes.size(), array.shape, limits));
+  TENSORFERRY_RETURN_IF_ERROR(CheckStrings(array.bytes, CountOf(array.shape)));
+  checked.elements = array.bytes;
+  return checked;
+}
+
+absl::StatusOr<CheckedArray> CheckShared(const ArrayView& array, Fidelity fidelity, const PayloadLimits& limits,
+                                         const SharedRegions& regions) {
+  TENSORFERRY_RETURN_IF_ERROR(regions.CheckEnabled());
+  auto checked = array.strings ? AsBytes(array.shared_nbytes, array.shape, limits)
+                               : CheckDeclared(array, array.shared_nbytes, fidelity, limits);
+  if (!checked.ok()) return checked;
+  TENSORFERRY_ASSIGN_OR_RETURN(checked->shared, regions.Find(array.region, array.shared_offset, array.shared_nbytes));
+  return checked;
+}
+
 }  // namespace
 
 absl::Status CheckRequest(const RequestView& request) {
@@ -79,9 +108,10 @@ absl::Status CheckRequest(const RequestView& request) {
 }
 
 absl::StatusOr<CheckedArray> CheckArray(const ArrayView& array, Fidelity fidelity, bool chunks_allowed,
-                                        const PayloadLimits& limits) {
+                                        const PayloadLimits& limits, const SharedRegions& regions) {
   switch (array.payload) {
     case PayloadKind::kData: {
+      if (array.strings) return CheckRawStrings(array, limits);
       TENSORFERRY_ASSIGN_OR_RETURN(CheckedArray checked, CheckDeclared(array, array.bytes.size(), fidelity, limits));
       checked.elements = array.bytes;
       return checked;
@@ -96,13 +126,11 @@ absl::StatusOr<CheckedArray> CheckArray(const ArrayView& array, Fidelity fidelit
       checked.chunked = true;
       return checked;
     }
-    case PayloadKind::kSharedMemory:
-      return MakeError(Reason::kSharedMemoryDisabled, "this server takes no arrays from shared memory",
-                       {.field = "shared_memory"});
+    case PayloadKind::kSharedMemory: return CheckShared(array, fidelity, limits, regions);
     case PayloadKind::kNone: break;
   }
-  return MakeError(Reason::kMissingPayload, "the array has none of data, npy, chunked_nbytes",
-                   {.field = "payload", .expected = "data, npy or chunked_nbytes"});
+  return MakeError(Reason::kMissingPayload, "the array has none of data, npy, chunked_nbytes, shared_memory",
+                   {.field = "payload", .expected = "data, npy, chunked_nbytes or shared_memory"});
 }
 
 }  // namespace tensorferry::rpc

@@ -1,8 +1,13 @@
 // What a request says, checked: from views of its message to payload headers.
 #pragma once
 
+#include <optional>
+#include <string_view>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/shared_memory.h"
+#include "inference/model_version.h"
 #include "payload/array_header.h"
 #include "rpc/request_view.h"
 
@@ -16,14 +21,22 @@ absl::Status CheckRequest(const RequestView& request);
 // What an array says of itself, and where those of its elements are that came with it.
 struct CheckedArray {
   ArrayHeader header;
-  ScatteredBytes elements;  // Borrows the message; empty if chunks follow.
+  ScatteredBytes elements;  // Borrows the message; empty if chunks follow, and for shared memory.
   bool chunked = false;
+  std::optional<Shape> strings{};  // Of strings: their shape; the header is of their raw form.
+  std::optional<SharedRange> shared{};
+
+  // As the model is asked about it.
+  inference::InputDeclaration DeclaredAs(std::string_view name) const {
+    if (strings) return {name, inference::kStrings, *strings};
+    return {name, Info(header.dtype()).name, header.shape()};
+  }
 };
 
-// Errors: MISSING_PAYLOAD, CONFLICTING_FIELDS, SHARED_MEMORY_DISABLED, BAD_CHUNK if chunks are not allowed, and those
-//         of ArrayHeader and CheckNpyHeader.
+// Errors: MISSING_PAYLOAD, CONFLICTING_FIELDS, BAD_CHUNK if chunks are not allowed, and those of ArrayHeader,
+//         CheckNpyHeader, CheckStrings and SharedRegions::Find.
 absl::StatusOr<CheckedArray> CheckArray(const ArrayView& array, Fidelity fidelity, bool chunks_allowed,
-                                        const PayloadLimits& limits);
+                                        const PayloadLimits& limits, const SharedRegions& regions);
 
 inline Fidelity FidelityOf(const RequestView& request) {
   return request.strict ? Fidelity::kStrict : Fidelity::kConvert;

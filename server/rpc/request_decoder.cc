@@ -2,9 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <memory>
+#include <utility>
+
 #include "base/status.h"
 #include "rpc/from_proto.h"
 #include "rpc/piece_stream.h"
+#include "tensorferry/v1/tensor_service.pb.h"
 
 namespace tensorferry::rpc {
 
@@ -22,8 +26,9 @@ bool RequestDecoder::ReadInPlace(std::span<const Bytes> message, MessageKind kin
 }
 
 absl::Status RequestDecoder::Parse(std::span<const Bytes> message, MessageKind kind) {
-  parsed_.message = std::make_unique<v1::ConvertStreamRequest>();
-  v1::ConvertStreamRequest& parsed = *parsed_.message;
+  auto owned = std::make_unique<v1::ConvertStreamRequest>();
+  v1::ConvertStreamRequest& parsed = *owned;
+  parsed_.message = std::move(owned);
   google::protobuf::Message& target = kind == MessageKind::kConvertRequest
                                           ? static_cast<google::protobuf::Message&>(*parsed.mutable_request())
                                           : parsed;

@@ -1,15 +1,13 @@
 #pragma once
 
-#include <memory>
 #include <span>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "rpc/message_guard.h"
+#include "rpc/parsed_message.h"
 #include "rpc/request_view.h"
 #include "rpc/wire_reader.h"
-#include "tensorferry/v1/tensor_service.pb.h"
 
 namespace tensorferry::rpc {
 
@@ -28,12 +26,7 @@ class RequestDecoder {
   // Give back what a large message took.
   void Clear();
 
-  // What protobuf's parser made of the message, if it was needed; elements that were decoded may be there.
-  struct Parsed {
-    std::unique_ptr<v1::ConvertStreamRequest> message;
-    std::vector<Bytes> pieces;
-  };
-  Parsed TakeParsed() { return std::exchange(parsed_, {}); }
+  ParsedMessage TakeParsed() { return std::exchange(parsed_, {}); }
 
   StreamPart part() const { return part_; }  // kRequest after a ConvertRequest.
   const RequestView& request() const { return request_; }
@@ -47,7 +40,7 @@ class RequestDecoder {
   RequestView request_;
   ScatteredBytes chunk_;
   WireScratch scratch_;
-  Parsed parsed_;
+  ParsedMessage parsed_;
 };
 
 }  // namespace tensorferry::rpc

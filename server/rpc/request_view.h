@@ -1,6 +1,7 @@
 // What a caller's message says, decoded and unchecked. Views of the message: nothing is copied.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,10 @@ struct ArrayView {
   PayloadKind payload = PayloadKind::kNone;
   ScatteredBytes bytes;              // kData, kNpy.
   std::uint64_t chunked_nbytes = 0;  // kChunked.
+  bool strings = false;              // kData: raw strings, and no `dtype`.
+  std::string_view region{};         // kSharedMemory: a registered region, and what of it.
+  std::uint64_t shared_offset = 0;
+  std::uint64_t shared_nbytes = 0;
 };
 
 struct RequestView {
@@ -30,6 +35,8 @@ struct RequestView {
   bool strict = false;
   bool digest = false;  // XXH3-128.
   bool return_data = false;
+  std::uint64_t priority = 0;            // In the model's queue; 0: its default.
+  std::chrono::microseconds timeout{0};  // The same; 0: none.
   std::vector<std::string_view> requested_outputs;
   std::vector<ArrayView> arrays;
 };

@@ -8,6 +8,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <limits>
 #include <optional>
@@ -18,6 +19,7 @@
 #include "rpc/call_gate.h"
 #include "rpc/guarded.h"
 #include "rpc/health_service.h"
+#include "rpc/oip/inference_service.h"
 #include "rpc/reflection_service.h"
 #include "rpc/stall_watch.h"
 #include "rpc/tensor_service.h"
@@ -26,7 +28,7 @@
 namespace tensorferry::rpc {
 namespace {
 
-constexpr char kServiceName[] = "tensorferry.v1.TensorService";
+constexpr std::array kServiceNames{"tensorferry.v1.TensorService", "inference.GRPCInferenceService"};
 constexpr int kMaxStreamsPerConnection = 100;
 constexpr int kThreadsPerQueue = 2;
 
@@ -70,17 +72,20 @@ void SetTransportOptions(const ServerOptions& options, grpc::ServerBuilder& buil
 class GrpcServer final : public Server {
  public:
   GrpcServer(const ServerOptions& options, inference::Pipeline& pipeline, BufferPool& pool)
-      : copiers_(options.threads),
+      : regions_(options.shared_memory),
+        copiers_(options.threads),
         environment_{.pipeline = pipeline,
                      .pool = pool,
                      .gate = gate_,
+                     .regions = regions_,
                      .limits = {.max_tensor_bytes = options.max_tensor_bytes},
                      .max_message_bytes = options.max_message_bytes},
         tensors_(environment_, copiers_, live_),
+        inference_(environment_, options.model_overrides, copiers_, live_),
         health_(live_),
         reflection_(live_) {
     health_.Set("", true);
-    health_.Set(kServiceName, false);
+    for (const char* const name : kServiceNames) health_.Set(name, false);
     pipeline.ObserveModels([this](const std::string& name, bool ready) { health_.Set("model:" + name, ready); });
   }
 
@@ -104,6 +109,7 @@ class GrpcServer final : public Server {
     grpc::ServerBuilder builder;
     SetTransportOptions(options, builder);
     builder.RegisterService(&tensors_.service());
+    builder.RegisterService(&inference_.service());
     builder.RegisterService(&health_.service());
     if (options.reflection) builder.RegisterService(&reflection_.service());
     const int threads_per_queue = std::min(options.threads, kThreadsPerQueue);
@@ -122,6 +128,7 @@ class GrpcServer final : public Server {
     if (server_ == nullptr) return absl::UnavailableError("gRPC did not start");
     for (ServingQueue& queue : queues_) {
       tensors_.Serve(queue);
+      inference_.Serve(queue);
       health_.Serve(queue);
       if (options.reflection) reflection_.Serve(queue);
       queue.Start(threads_per_queue);
@@ -132,9 +139,15 @@ class GrpcServer final : public Server {
 
   const std::vector<std::string>& addresses() const override { return addresses_; }
 
-  void AnnounceReady() override { health_.Set(kServiceName, true); }
+  void AnnounceReady() override {
+    for (const char* const name : kServiceNames) health_.Set(name, true);
+    inference_.SetReady(true);
+  }
 
-  void AnnounceStop() override { health_.SetAllNotServing(); }
+  void AnnounceStop() override {
+    health_.SetAllNotServing();
+    inference_.SetReady(false);
+  }
 
   bool Stop(std::chrono::steady_clock::time_point deadline) override {
     AnnounceStop();
@@ -148,12 +161,14 @@ class GrpcServer final : public Server {
 
  private:
   CallGate gate_;
+  SharedRegions regions_;
   LiveCoroutines live_;
   std::deque<ServingQueue> queues_;
   std::optional<StallWatch> stall_watch_;
   WorkerPool copiers_;
   const CallEnvironment environment_;
   TensorService tensors_;
+  InferenceService inference_;
   HealthService health_;
   ReflectionService reflection_;
   std::vector<std::string> addresses_;

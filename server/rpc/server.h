@@ -16,12 +16,14 @@ struct ServerOptions {
   std::vector<std::string> listen;  // host:port (port 0: any) or unix:PATH.
   std::uint64_t max_message_bytes = 64 << 20;
   std::uint64_t max_tensor_bytes = std::uint64_t{8} << 30;
-  int threads = 1;           // Serve the completion queues, two threads each.
-  bool compression = false;  // Take compressed requests.
+  int threads = 1;               // Serve the completion queues, two threads each.
+  bool compression = false;      // Take compressed requests.
+  bool shared_memory = false;    // Take arrays from POSIX shared memory.
+  bool model_overrides = false;  // Let callers load models with configurations of their own.
   bool reflection = true;
 };
 
-// The gRPC side of the process: TensorService, health and reflection on every address.
+// The gRPC side of the process: TensorService, GRPCInferenceService, health and reflection on every address.
 class Server {
  public:
   // Serves from the moment it returns; health says NOT_SERVING until AnnounceReady. Borrows `pipeline` and `pool`,

@@ -29,8 +29,6 @@ class TensorService {
       v1::TensorService::WithRawMethod_ConvertStream<v1::TensorService::WithAsyncMethod_GetServerInfo<
           v1::TensorService::WithAsyncMethod_ListModels<v1::TensorService::Service>>>>;
 
-  Detached ServeConvert(ServingQueue& serving_queue, CallSlots& slots);
-  Detached ServeConvertStream(ServingQueue& serving_queue, CallSlots& slots);
   void FillServerInfo(v1::GetServerInfoResponse& response) const;
 
   const CallEnvironment environment_;

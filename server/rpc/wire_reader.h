@@ -6,16 +6,12 @@
 // reads the same: a differential test and a fuzz target hold that.
 #pragma once
 
-#include <array>
-#include <cstddef>
 #include <span>
 
 #include "rpc/request_view.h"
+#include "rpc/wire_cursor.h"
 
 namespace tensorferry::rpc {
-
-// Short texts that go on from one piece of the message to the next are put together here.
-using WireScratch = std::array<char, 1024>;
 
 // A ConvertRequest. `view` borrows `message` and `scratch`. Takes no memory once `view` has held a request
 // as large, but for shapes of more dimensions than Shape holds inside.

@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace tensorferry::rpc {
@@ -32,8 +33,12 @@ class WireWriter {
   // Written whatever they hold: elements of a repeated field, members of a oneof.
   void RepeatedText(int field, std::string_view text);
   void OneofVarint(int field, std::uint64_t value);
+  void Encoded(std::string_view fields);  // Whole fields, encoded already.
 
   // `owner` lives on until gRPC has sent the message. Null: the bytes are copied.
+  void RepeatedBytes(int field, std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
+    OneofBytes(field, bytes, std::move(owner));
+  }
   void OneofBytes(int field, std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
 
   // The message.

@@ -172,7 +172,7 @@ BROKEN: dict[str, tuple[Tree, str]] = {
     "platform": (configured('platform: "onnxruntime_onnx"'), "onnxruntime_onnx"),
     "backend": (configured('backend: "tensorrt"'), "tensorrt"),
     "renamed": (configured('name: "another"'), "another"),
-    "strings": (configured(inputs("TYPE_STRING", "x")), "TYPE_STRING"),
+    "strings": (configured(inputs("TYPE_STRING", "x")), "'x' is of strings, but the model's 'x' is a tensor"),
     "inputs": (configured(inputs("TYPE_FP32", "x", "y", "z")), "3 inputs"),
     "batch": ({"1/model.pt2": masked_package, "config.pbtxt": "max_batch_size: 65"}, "64"),
     "preferred": (configured(PREFERRED), "preferred_batch_size 5"),

@@ -42,6 +42,16 @@ class EchoPipeline final : public inference::Pipeline {
     return MakeError(Reason::kModelNotFound, "there is no such model");
   }
   std::vector<inference::ModelInfo> Models() const override { return {}; }
+  void ListRepository(std::function<void(absl::StatusOr<std::vector<inference::RepositoryEntry>>)> done) override {
+    done(std::vector<inference::RepositoryEntry>());
+  }
+  bool callers_control() const override { return false; }
+  void LoadModel(const std::string&, const std::string&, std::function<void(const absl::Status&)> done) override {
+    done(MakeError(Reason::kModelNotFound, "there is no such model"));
+  }
+  void UnloadModel(const std::string&, std::function<void(const absl::Status&)> done) override {
+    done(MakeError(Reason::kModelNotFound, "there is no such model"));
+  }
   std::string TorchVersion() const override { return "none"; }
 };
 

@@ -29,7 +29,9 @@ class Inputs : public testing::TestWithParam<InputCase> {
     std::vector<ArrayHeader> headers;
     for (const Sent& sent : GetParam().sent) headers.push_back(GoodHeader(sent.dtype, sent.shape));
     std::vector<InputDeclaration> declarations;
-    for (std::size_t i = 0; i < headers.size(); ++i) declarations.push_back({GetParam().sent[i].name, &headers[i]});
+    for (std::size_t i = 0; i < headers.size(); ++i) {
+      declarations.push_back({GetParam().sent[i].name, Info(headers[i].dtype()).name, headers[i].shape()});
+    }
     return CheckInputs(model, declarations);
   }
 };

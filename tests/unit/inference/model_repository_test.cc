@@ -35,7 +35,7 @@ class ModelRepositoryTest : public testing::Test {
   }
 
   absl::Status Load(const std::string& name) {
-    return Await([&](ModelRepository::Done done) { repository_->Load(name, std::move(done)); });
+    return Await([&](ModelRepository::Done done) { repository_->Load(name, "", std::move(done)); });
   }
 
   absl::Status Unload(const std::string& name) {
@@ -51,7 +51,7 @@ class ModelRepositoryTest : public testing::Test {
   // Until all that was let go of is gone.
   void Settle() {
     for (;;) {
-      Await([&](ModelRepository::Done done) { repository_->Load("nothing", std::move(done)); }).IgnoreError();
+      Await([&](ModelRepository::Done done) { repository_->Load("nothing", "", std::move(done)); }).IgnoreError();
       const auto models = registry_.List();
       const auto unloading = [](const ModelInfo& model) { return model.state == ModelState::kUnloading; };
       if (std::ranges::none_of(models, unloading)) return;
@@ -110,7 +110,9 @@ TEST_F(ModelRepositoryTest, ServesTheVersionsThatTheConfigurationWants) {
   files_.Write("m/config.pbtxt", "");
   VersionPolicy policy;
   const RepositoryOptions options{
-      .read_config = [&](std::string_view) -> absl::StatusOr<ModelConfig> { return ModelConfig{.versions = policy}; }};
+      .read_config = [&](std::string_view, std::string_view) -> absl::StatusOr<ModelConfig> {
+        return ModelConfig{.versions = policy};
+      }};
   policy = {.kind = VersionPolicy::Kind::kLatest, .latest = 2};
   ASSERT_THAT(Start(options), IsOk());
   EXPECT_THAT(Listed(), ElementsAre("m:2 READY", "m:3 READY"));

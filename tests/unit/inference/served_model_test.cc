@@ -66,7 +66,7 @@ class ServedModelTest : public testing::Test {
     info.max_batch_size = setup.max_batch_size;
     info.inputs = setup.inputs;
     const ServedModel::Options options{.runner = {.batches = setup.max_batch_size > 0, .max_tensor_bytes = 1 << 20},
-                                       .batching = setup.batching};
+                                       .config = {.batching = setup.batching}};
     return std::make_unique<ServedModel>(std::move(info), std::vector<std::shared_ptr<Model>>(setup.executors, engine),
                                          options, memory_.pool);
   }

@@ -20,7 +20,7 @@ TEST(MakeTensor, GivesEveryDTypeTheTorchDTypeOfItsName) {
   for (const DTypeInfo& row : kDTypes) {
     const at::Tensor tensor = MakeTensor(GoodArray("x", row.name, {2, 3}, memory.pool).payload);
     EXPECT_EQ(FromTorch(tensor.scalar_type()), row.dtype);
-    const auto metadata = Describe("x", tensor);
+    const auto metadata = Describe({"x", tensor});
     ASSERT_THAT(metadata, IsOk()) << row.name;
     EXPECT_EQ(metadata->dtype, row.name);
     EXPECT_EQ(metadata->itemsize, static_cast<std::int64_t>(row.itemsize));
@@ -75,8 +75,8 @@ TEST(ElementsOf, ResolvesConjugateViews) {
 }
 
 TEST(Describe, RefusesWhatNoArrayCanHold) {
-  EXPECT_THAT(Describe("y", at::Tensor()), Fails(Reason::kModelFailed, testing::HasSubstr("'y'")));
-  EXPECT_THAT(Describe("y", at::empty({2, 2}).to_sparse()), Fails(Reason::kModelFailed));
+  EXPECT_THAT(Describe({"y", at::Tensor()}), Fails(Reason::kModelFailed, testing::HasSubstr("'y'")));
+  EXPECT_THAT(Describe({"y", at::empty({2, 2}).to_sparse()}), Fails(Reason::kModelFailed));
 }
 
 }  // namespace

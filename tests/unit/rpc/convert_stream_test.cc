@@ -50,7 +50,8 @@ class ConvertStreamTest : public testing::Test {
   EchoPipeline pipeline_;
   TestMemory memory_;
   CallGate gate_;
-  CallEnvironment environment_{pipeline_, memory_.pool, gate_, {.max_tensor_bytes = 1 << 23}, 1 << 22};
+  SharedRegions regions_{/*enabled=*/false};
+  CallEnvironment environment_{pipeline_, memory_.pool, gate_, regions_, {.max_tensor_bytes = 1 << 23}, 1 << 22};
   std::vector<v1::ConvertStreamResponse> answers_;
   ConvertStreamSession session_{environment_};
 };

@@ -147,7 +147,6 @@ INSTANTIATE_TEST_SUITE_P(
         {"Nameless", "input { dims: 1 }", "an input or output has no name"},
         {"Dims", "input { name: \"x\" dims: -2 }", "'x': dims are numbers of elements"},
         {"Twice", "output { name: \"y\" } output { name: \"y\" }", "'y' comes twice"},
-        {"Strings", "input { name: \"x\" data_type: TYPE_STRING }", "'x': data_type TYPE_STRING is not served"},
         {"Dtype", "input { name: \"x\" } parameters { key: \"dtype:x\" value { string_value: \"real\" } }",
          "there is no dtype 'real'"},
         {"Preferred", "max_batch_size: 4 dynamic_batching { preferred_batch_size: 5 }",

@@ -161,7 +161,7 @@ class StreamReplyTest : public testing::Test {
 TEST_F(StreamReplyTest, KeepsEveryMessageWithinTheLimit) {
   const std::string elements(3 * kChunkBytes + 1, 'x');
   for (const std::size_t limit : {2 * kChunkBytes, kChunkBytes, std::size_t{100'000}}) {
-    auto reply = StreamReply::Of(AnswerWith(elements), limit, writer_);
+    auto reply = StreamReplyOf(AnswerWith(elements), limit, writer_);
     ASSERT_THAT(reply, IsOk());
     const auto messages = Messages(*std::move(reply));
     EXPECT_EQ(messages[0].response().tensors(0).chunked_nbytes(), elements.size());
@@ -175,7 +175,7 @@ TEST_F(StreamReplyTest, KeepsEveryMessageWithinTheLimit) {
 }
 
 TEST_F(StreamReplyTest, IsOneMessageIfThatFits) {
-  auto reply = StreamReply::Of(AnswerWith("abc"), 1024, writer_);
+  auto reply = StreamReplyOf(AnswerWith("abc"), 1024, writer_);
   ASSERT_THAT(reply, IsOk());
   const auto messages = Messages(*std::move(reply));
   ASSERT_EQ(messages.size(), 1u);
@@ -185,7 +185,7 @@ TEST_F(StreamReplyTest, IsOneMessageIfThatFits) {
 TEST_F(StreamReplyTest, RefusesMetadataThatFitsNoMessage) {
   Answer answer;
   answer.response.tensors.resize(1000, {.metadata = {.name = std::string(200, 'x'), .dtype = "uint8"}});
-  EXPECT_THAT(StreamReply::Of(std::move(answer), 64 * 1024, writer_),
+  EXPECT_THAT(StreamReplyOf(std::move(answer), 64 * 1024, writer_),
               Fails(Reason::kTensorTooLarge, testing::HasSubstr("fewer arrays")));
 }
 

@@ -17,7 +17,9 @@ absl::Status Check(const v1::Array& array, bool chunks_allowed = true) {
   v1::ConvertRequest request;
   *request.add_arrays() = array;
   const Decoded decoded(request);
-  return CheckArray(decoded.request().arrays[0], Fidelity::kConvert, chunks_allowed, kLimits).status();
+  return CheckArray(decoded.request().arrays[0], Fidelity::kConvert, chunks_allowed, kLimits,
+                    SharedRegions(/*enabled=*/false))
+      .status();
 }
 
 absl::Status Check(const v1::ConvertRequest& request) { return CheckRequest(Decoded(request).request()); }

@@ -14,7 +14,8 @@ TEST(WarmUp, RunsARequestThatLeavesNothingBehind) {
   EchoPipeline pipeline;
   TestMemory memory;
   CallGate gate;
-  EXPECT_THAT(WarmUp({pipeline, memory.pool, gate, {.max_tensor_bytes = 1 << 20}, 1 << 20}), IsOk());
+  SharedRegions regions(/*enabled=*/false);
+  EXPECT_THAT(WarmUp({pipeline, memory.pool, gate, regions, {.max_tensor_bytes = 1 << 20}, 1 << 20}), IsOk());
   EXPECT_EQ(memory.pool.stats().taken, 1u);
   EXPECT_EQ(memory.budget.used(), 0u);
   EXPECT_TRUE(gate.WaitUntilIdle(std::chrono::steady_clock::now()));
@@ -24,7 +25,9 @@ TEST(WarmUp, IsRefusedWhereEveryRequestIs) {
   EchoPipeline pipeline;
   TestMemory memory;
   CallGate gate;
-  EXPECT_THAT(WarmUp({pipeline, memory.pool, gate, {.max_tensor_bytes = 63}, 1 << 20}), Fails(Reason::kTensorTooLarge));
+  SharedRegions regions(/*enabled=*/false);
+  EXPECT_THAT(WarmUp({pipeline, memory.pool, gate, regions, {.max_tensor_bytes = 63}, 1 << 20}),
+              Fails(Reason::kTensorTooLarge));
 }
 
 }  // namespace

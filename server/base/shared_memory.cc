@@ -1,0 +1,244 @@
+#include "base/shared_memory.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <limits>
+
+#include "base/status.h"
+
+namespace tensorferry {
+namespace {
+
+// Mappings at one time, of all requests.
+constexpr std::size_t kMaxMappings = 4096;
+
+std::size_t PageBytes() {
+  static const auto bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  return bytes;
+}
+
+// The mappings that there are, for the handler of SIGBUS: it may take no lock.
+struct Slot {
+  std::atomic<std::uintptr_t> begin = 0;
+  std::atomic<std::uintptr_t> end = 0;  // 0: nothing is mapped.
+  std::atomic<bool> truncated = false;
+};
+
+class MappingTable {
+ public:
+  static MappingTable& Get() {
+    static MappingTable table;
+    return table;
+  }
+
+  // False: as many are there as there can be.
+  bool Add(const std::byte* begin, std::size_t nbytes, std::size_t& slot) {
+    const std::lock_guard lock(mutex_);
+    if (free_.empty()) return false;
+    slot = free_.back();
+    free_.pop_back();
+    slots_[slot].truncated = false;
+    slots_[slot].begin = reinterpret_cast<std::uintptr_t>(begin);
+    slots_[slot].end = reinterpret_cast<std::uintptr_t>(begin) + nbytes;
+    return true;
+  }
+
+  void Remove(std::size_t slot) {
+    const std::lock_guard lock(mutex_);
+    slots_[slot].end = 0;
+    free_.push_back(slot);
+  }
+
+  bool IsTruncated(std::size_t slot) const { return slots_[slot].truncated; }
+
+  // In a signal handler: the pages from the one at fault on become ours. False: it is none of the mappings.
+  bool Mend(std::uintptr_t address) {
+    for (Slot& slot : slots_) {
+      const std::uintptr_t end = slot.end;
+      if (address >= end || address < slot.begin) continue;
+      const std::uintptr_t page = address - address % page_bytes_;
+      void* const mended = mmap(reinterpret_cast<void*>(page), end - page, PROT_READ | PROT_WRITE,
+                                MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      if (mended == MAP_FAILED) return false;
+      slot.truncated = true;
+      return true;
+    }
+    return false;
+  }
+
+ private:
+  MappingTable() {
+    for (std::size_t i = kMaxMappings; i-- > 0;) free_.push_back(i);
+  }
+
+  const std::size_t page_bytes_ = PageBytes();
+  std::array<Slot, kMaxMappings> slots_;
+  std::mutex mutex_;
+  std::vector<std::size_t> free_;
+};
+
+void OnBusError(int /*signal*/, siginfo_t* info, void* /*context*/) {
+  if (MappingTable::Get().Mend(reinterpret_cast<std::uintptr_t>(info->si_addr))) return;
+  std::signal(SIGBUS, SIG_DFL);  // Comes again, and ends the process.
+}
+
+void HandleBusErrors() {
+  MappingTable::Get();  // Not made in the handler.
+  struct sigaction action {};
+  action.sa_sigaction = OnBusError;
+  action.sa_flags = SA_SIGINFO | SA_NODEFER;
+  sigaction(SIGBUS, &action, nullptr);
+}
+
+absl::Status Bad(std::string_view name, const std::string& why, const ErrorDetails& details = {}) {
+  return MakeError(Reason::kBadSharedMemory, fmt::format("shared memory region {} {}", Quote(name), why), details);
+}
+
+absl::Status Shrunk(std::string_view name) {
+  return Bad(name, "has become smaller than it was registered", {.field = "shared_memory"});
+}
+
+bool IsKey(std::string_view key) {
+  return key.size() > 1 && key.size() < 255 && key.front() == '/' && key.find('/', 1) == std::string_view::npos &&
+         key.find('\0') == std::string_view::npos;
+}
+
+std::uint64_t SizeOf(int file) {
+  struct stat status {};
+  return fstat(file, &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
+}
+
+bool LiesIn(std::uint64_t offset, std::uint64_t nbytes, std::uint64_t size) {
+  return offset <= size && nbytes <= size - offset;
+}
+
+}  // namespace
+
+SharedMapping::~SharedMapping() {
+  if (pages_ == nullptr) return;
+  MappingTable::Get().Remove(slot_);
+  munmap(pages_, pages_nbytes_);
+}
+
+absl::Status SharedMapping::CheckWhole() const {
+  return pages_ != nullptr && MappingTable::Get().IsTruncated(slot_) ? Shrunk(region_) : absl::OkStatus();
+}
+
+SharedRegion::~SharedRegion() { close(file_); }
+
+absl::Status SharedRegion::CheckSize() const {
+  return LiesIn(offset_, nbytes_, SizeOf(file_)) ? absl::OkStatus() : Shrunk(name_);
+}
+
+absl::StatusOr<std::shared_ptr<SharedMapping>> SharedRegion::Map(std::uint64_t offset, std::size_t nbytes) const {
+  TENSORFERRY_RETURN_IF_ERROR(CheckSize());
+  std::shared_ptr<SharedMapping> mapping(new SharedMapping);
+  mapping->region_ = name_;
+  mapping->nbytes_ = nbytes;
+  if (nbytes == 0) return mapping;
+  const std::uint64_t begin = offset_ + offset;
+  const std::size_t before = begin % PageBytes();
+  const std::size_t pages_nbytes = before + nbytes;
+  void* const pages = mmap(nullptr, pages_nbytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file_,
+                           static_cast<off_t>(begin - before));
+  const bool mapped = pages != MAP_FAILED;
+  auto* const first = static_cast<std::byte*>(pages);
+  if (!mapped || !MappingTable::Get().Add(first, pages_nbytes, mapping->slot_)) {
+    if (mapped) munmap(pages, pages_nbytes);
+    return MakeError(Reason::kMemoryBudget, "the system maps no more shared memory now",
+                     {.retry_after = std::chrono::milliseconds(1000)});
+  }
+  mapping->pages_ = first;
+  mapping->pages_nbytes_ = pages_nbytes;
+  mapping->data_ = first + before;
+  return mapping;
+}
+
+absl::Status SharedRegion::Write(std::uint64_t offset, std::span<const std::byte> bytes) const {
+  TENSORFERRY_RETURN_IF_ERROR(CheckSize());  // Writing behind its end would make it larger.
+  std::uint64_t place = offset_ + offset;
+  while (!bytes.empty()) {
+    const ssize_t written = pwrite(file_, bytes.data(), bytes.size(), static_cast<off_t>(place));
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return Bad(name_, "cannot be written", {.log_text = fmt::format("errno {}", errno)});
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+    place += static_cast<std::uint64_t>(written);
+  }
+  return absl::OkStatus();
+}
+
+SharedRegions::SharedRegions(bool enabled) : enabled_(enabled) {
+  if (enabled) HandleBusErrors();
+}
+
+absl::Status SharedRegions::CheckEnabled() const {
+  if (enabled_) return absl::OkStatus();
+  return MakeError(Reason::kSharedMemoryDisabled,
+                   "this server takes nothing from shared memory: --shared-memory is off", {.field = "shared_memory"});
+}
+
+absl::StatusOr<bool> SharedRegions::Register(const std::string& name, const std::string& key, std::uint64_t offset,
+                                             std::uint64_t nbytes) {
+  TENSORFERRY_RETURN_IF_ERROR(CheckEnabled());
+  const ErrorDetails of_key{.field = "key", .expected = "/name", .actual = Quote(key)};
+  if (name.empty()) return Bad(name, "needs a name", {.field = "name"});
+  if (!IsKey(key)) return Bad(name, fmt::format("has key {}; keys look like '/name'", Quote(key)), of_key);
+  if (nbytes == 0) return Bad(name, "has no bytes", {.field = "byte_size"});
+  const int file = shm_open(key.c_str(), O_RDWR | O_CLOEXEC, 0);
+  if (file < 0) {
+    return Bad(name, fmt::format("cannot be registered. Unable to open shared memory region: {}", Quote(key)), of_key);
+  }
+  auto region = std::make_shared<const SharedRegion>(name, key, offset, nbytes, file);
+  const std::uint64_t size = SizeOf(file);
+  if (!LiesIn(offset, nbytes, size) || size > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max())) {
+    return Bad(name, fmt::format("is {} bytes from {} on, but the object has {}", nbytes, offset, size),
+               {.field = "byte_size", .actual = fmt::to_string(nbytes), .limit = fmt::to_string(size)});
+  }
+  const std::lock_guard lock(mutex_);
+  return regions_.try_emplace(name, std::move(region)).second;
+}
+
+void SharedRegions::Unregister(const std::string& name) {
+  std::map<std::string, std::shared_ptr<const SharedRegion>, std::less<>> let_go;
+  const std::lock_guard lock(mutex_);
+  if (name.empty()) {
+    let_go.swap(regions_);
+  } else if (auto region = regions_.extract(name)) {
+    let_go.insert(std::move(region));
+  }
+}
+
+absl::StatusOr<SharedRange> SharedRegions::Find(std::string_view name, std::uint64_t offset,
+                                                std::uint64_t nbytes) const {
+  TENSORFERRY_RETURN_IF_ERROR(CheckEnabled());
+  const std::lock_guard lock(mutex_);
+  const auto found = regions_.find(name);
+  if (found == regions_.end()) {
+    return MakeError(Reason::kRegionNotFound, fmt::format("Unable to find shared memory region: {}", Quote(name)),
+                     {.field = "shared_memory.region", .actual = Quote(name)});
+  }
+  if (!LiesIn(offset, nbytes, found->second->nbytes())) {
+    return Bad(name, fmt::format("has {} bytes, not {} from {} on", found->second->nbytes(), nbytes, offset),
+               {.field = "shared_memory",
+                .actual = fmt::format("{} + {}", offset, nbytes),
+                .limit = fmt::to_string(found->second->nbytes())});
+  }
+  return SharedRange{found->second, offset, nbytes};
+}
+
+std::vector<std::shared_ptr<const SharedRegion>> SharedRegions::List() const {
+  std::vector<std::shared_ptr<const SharedRegion>> regions;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, region] : regions_) regions.push_back(region);
+  return regions;
+}
+
+}  // namespace tensorferry

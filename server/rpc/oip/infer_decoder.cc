@@ -1,0 +1,79 @@
+#include "rpc/oip/infer_decoder.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "base/status.h"
+#include "inference/grpc_service.pb.h"
+#include "rpc/message_guard.h"
+#include "rpc/oip/infer_reader.h"
+#include "rpc/piece_stream.h"
+
+namespace tensorferry::rpc {
+namespace {
+
+using Parameters = google::protobuf::Map<std::string, ::inference::InferParameter>;
+
+ParameterView FromProto(const std::string& name, const ::inference::InferParameter& value) {
+  switch (value.parameter_choice_case()) {
+    case ::inference::InferParameter::kBoolParam: return {name, value.bool_param()};
+    case ::inference::InferParameter::kInt64Param: return {name, std::int64_t{value.int64_param()}};
+    case ::inference::InferParameter::kStringParam: return {name, std::string_view(value.string_param())};
+    case ::inference::InferParameter::kDoubleParam: return {name, value.double_param()};
+    case ::inference::InferParameter::kUint64Param: return {name, std::uint64_t{value.uint64_param()}};
+    case ::inference::InferParameter::PARAMETER_CHOICE_NOT_SET: return {name, std::monostate()};
+  }
+  __builtin_unreachable();
+}
+
+std::vector<ParameterView> FromProto(const Parameters& parameters) {
+  std::vector<ParameterView> views;
+  for (const auto& [name, value] : parameters) views.push_back(FromProto(name, value));
+  return views;
+}
+
+}  // namespace
+
+void FromProto(const ::inference::ModelInferRequest& request, std::vector<Bytes>& pieces, InferRequestView& view) {
+  view.model_name = request.model_name();
+  view.model_version = request.model_version();
+  view.id = request.id();
+  view.parameters = FromProto(request.parameters());
+  view.inputs.clear();
+  for (const auto& input : request.inputs()) {
+    view.inputs.push_back({.name = input.name(),
+                           .datatype = input.datatype(),
+                           .shape = Shape(input.shape().begin(), input.shape().end()),
+                           .parameters = FromProto(input.parameters()),
+                           .contents = input.has_contents() ? &input.contents() : nullptr});
+  }
+  view.outputs.clear();
+  for (const auto& output : request.outputs()) view.outputs.push_back({output.name(), FromProto(output.parameters())});
+  pieces.clear();
+  for (const std::string& raw : request.raw_input_contents()) pieces.push_back(std::as_bytes(std::span(raw)));
+  view.raw_input_contents.clear();
+  for (const Bytes& piece : pieces) view.raw_input_contents.emplace_back(&piece, 0, piece.size());
+}
+
+absl::Status InferDecoder::Decode(std::span<const Bytes> message) {
+  Clear();
+  TENSORFERRY_RETURN_IF_ERROR(CheckMetadataSize(message, MessageKind::kModelInferRequest));
+  return ReadInferRequest(message, scratch_, request_) ? absl::OkStatus() : Parse(message);
+}
+
+absl::Status InferDecoder::Parse(std::span<const Bytes> message) {
+  auto request = std::make_unique<::inference::ModelInferRequest>();
+  PieceStream stream(message);
+  if (!request->ParseFromZeroCopyStream(&stream)) {
+    return MakeError(Reason::kBadChunk, "the message does not parse as inference.ModelInferRequest",
+                     {.field = "message"});
+  }
+  FromProto(*request, parsed_.pieces, request_);
+  parsed_.message = std::move(request);
+  return absl::OkStatus();
+}
+
+}  // namespace tensorferry::rpc

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "rpc/oip/infer_view.h"
+#include "rpc/parsed_message.h"
+#include "rpc/wire_cursor.h"
+
+namespace inference {
+class ModelInferRequest;
+}
+
+namespace tensorferry::rpc {
+
+// Decodes one ModelInferRequest after another: in place where it is written as usual, else by protobuf's parser. Which
+// of them read a message cannot be told from the result.
+class InferDecoder {
+ public:
+  InferDecoder() = default;
+  InferDecoder(const InferDecoder&) = delete;  // Views may be of its own scratch memory.
+  InferDecoder& operator=(const InferDecoder&) = delete;
+
+  // Decode a message. request() borrows it until the next call.
+  // Errors: BAD_CHUNK if it does not parse; those of CheckMetadataSize.
+  absl::Status Decode(std::span<const Bytes> message);
+
+  // Give back what a large message took.
+  void Clear() { parsed_ = {}; }
+
+  // What request() borrows, if protobuf's parser was needed. `contents` are the decoder's user's to fill.
+  ParsedMessage TakeParsed() { return std::exchange(parsed_, {}); }
+  ParsedMessage& parsed() { return parsed_; }
+
+  const InferRequestView& request() const { return request_; }
+
+ private:
+  absl::Status Parse(std::span<const Bytes> message);
+
+  InferRequestView request_;
+  WireScratch scratch_;
+  ParsedMessage parsed_;
+};
+
+// The same as the view of a message that protobuf parsed. `pieces`: where the view's elements are listed.
+void FromProto(const ::inference::ModelInferRequest& request, std::vector<Bytes>& pieces, InferRequestView& view);
+
+}  // namespace tensorferry::rpc

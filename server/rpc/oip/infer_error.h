@@ -1,0 +1,14 @@
+#pragma once
+
+#include <grpcpp/support/status.h>
+
+#include <string_view>
+
+#include "absl/status/status.h"
+
+namespace tensorferry::rpc {
+
+// What a call ends with, in the words that clients of the protocol look for; errors are logged.
+grpc::Status InferEndOf(std::string_view method, const absl::Status& status);
+
+}  // namespace tensorferry::rpc

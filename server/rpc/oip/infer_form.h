@@ -1,0 +1,84 @@
+// The forms of ModelInfer and ModelStreamInfer, as unary_serving.h and stream_serving.h serve them.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "rpc/convert_call.h"
+#include "rpc/incoming_message.h"
+#include "rpc/oip/infer_decoder.h"
+#include "rpc/oip/infer_error.h"
+#include "rpc/oip/infer_request.h"
+#include "rpc/oip/tracer.h"
+#include "rpc/stream_run.h"
+
+namespace tensorferry::rpc {
+
+struct InferEnvironment {
+  const CallEnvironment& calls;
+  Tracer& tracer;
+};
+
+using InferMessage = IncomingMessage<InferDecoder>;
+
+// A request, taken in, and what is to be done with what it is answered with.
+class InferTask {
+ public:
+  // Errors: those of InferDecoder::Decode, Translate and ConvertCall::Start; MODEL_NOT_FOUND if no model is named.
+  absl::StatusOr<ConvertCall> Start(InferMessage& message, const InferEnvironment& environment);
+
+  // Errors: those of ApplyPlans.
+  absl::Status Finish(Answer& answer, const InferEnvironment& environment);
+
+  // Of the last request that decoded.
+  const std::string& id() const { return id_; }
+
+ private:
+  std::string id_;
+  RequestView request_;
+  std::vector<OutputPlan> plans_;
+  std::shared_ptr<inference::ModelVersion> model_;  // Only where there are plans.
+};
+
+class InferForm {
+ public:
+  using Message = InferMessage;
+
+  explicit InferForm(const InferEnvironment& environment) : environment_(environment) {}
+
+  absl::StatusOr<ConvertCall> Start(Message& message) { return task_.Start(message, environment_); }
+  absl::StatusOr<grpc::ByteBuffer> Encode(Answer& answer, WireWriter& writer);
+  static grpc::Status EndOf(const absl::Status& status) { return InferEndOf("ModelInfer", status); }
+
+ private:
+  const InferEnvironment& environment_;
+  InferTask task_;
+};
+
+class InferStreamForm {
+ public:
+  using Message = InferMessage;
+  static constexpr std::string_view kMethod = "ModelStreamInfer";
+
+  InferStreamForm(const InferEnvironment& environment, AsyncCall& caller);
+
+  absl::Status Take(Message& message);
+  bool owes_answer() const { return call_ || !refusal_.ok(); }
+  bool runs_model() const { return call_.has_value(); }
+  std::unique_ptr<StreamRun> TakeRun(Message& message);
+  StreamReply TakeReply();
+  absl::Status OnEnd() const { return absl::OkStatus(); }
+
+ private:
+  const InferEnvironment& environment_;
+  const AsyncCall& caller_;
+  const bool ends_with_error_;  // Whether the first error ends the stream.
+  std::optional<InferTask> task_;
+  std::optional<ConvertCall> call_;
+  absl::Status refusal_;
+};
+
+}  // namespace tensorferry::rpc

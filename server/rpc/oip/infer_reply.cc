@@ -1,0 +1,125 @@
+#include "rpc/oip/infer_reply.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ranges>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "base/status.h"
+#include "inference/grpc_service.pb.h"
+#include "rpc/oip/classification.h"
+#include "rpc/oip/datatype.h"
+
+namespace tensorferry::rpc {
+namespace {
+
+// The numbers of proto/inference/grpc_service.proto stand here as they do there: a test decodes what is written with
+// protobuf's own parser. Fields are written from the last to the first.
+
+using inference::TensorResult;
+
+constexpr std::string_view kFinalResponse = "triton_final_response";
+
+absl::Status WriteShared(const SharedRange& range, TensorResult& output) {
+  const std::span<const std::byte> bytes = output.elements->bytes;
+  if (bytes.size() > range.nbytes) {
+    return MakeError(Reason::kBadSharedMemory,
+                     fmt::format("{} with shape {} needs {} bytes, the place in shared memory region {} has {}",
+                                 OipNameOf(output.metadata.dtype), ToText(output.metadata.shape), bytes.size(),
+                                 Quote(range.region->name()), range.nbytes),
+                     {.field = "shared_memory_byte_size",
+                      .expected = fmt::to_string(bytes.size()),
+                      .actual = fmt::to_string(range.nbytes)});
+  }
+  TENSORFERRY_RETURN_IF_ERROR(range.region->Write(range.offset, bytes));
+  output.elements = inference::TensorElements{};
+  return absl::OkStatus();
+}
+
+absl::Status Apply(const OutputPlan& plan, const inference::ModelInfo& model, TensorResult& output) {
+  if (plan.shared) return WriteShared(*plan.shared, output);
+  const auto spec = std::ranges::find(model.outputs, plan.name, &inference::TensorSpec::name);
+  const std::span<const std::string> labels =
+      spec == model.outputs.end() ? std::span<const std::string>() : std::span(spec->labels);
+  TENSORFERRY_ASSIGN_OR_RETURN(output, Classify(output, plan.classes, model.max_batch_size > 0, labels));
+  return absl::OkStatus();
+}
+
+void WriteOutput(WireWriter& writer, const TensorResult& output) {
+  const std::size_t end = writer.size();
+  writer.Packed(3, output.metadata.shape);
+  writer.Text(2, OipNameOf(output.metadata.dtype));
+  writer.Text(1, output.metadata.name);
+  writer.Nested(5, end);
+}
+
+void WriteFinalResponse(WireWriter& writer) {
+  const std::size_t end = writer.size();
+  writer.OneofVarint(1, 1);  // bool_param
+  writer.Nested(2, end);
+  writer.Text(1, kFinalResponse);
+  writer.Nested(4, end);
+}
+
+// A ModelInferResponse.
+void WriteResponse(WireWriter& writer, const Answer& answer, bool streamed) {
+  writer.Clear();
+  const Few<TensorResult>& outputs = answer.response.outputs;
+  for (const TensorResult& output : std::views::reverse(outputs)) {
+    writer.RepeatedBytes(6, output.elements->bytes, output.elements->owner);
+  }
+  for (const TensorResult& output : std::views::reverse(outputs)) WriteOutput(writer, output);
+  if (streamed) WriteFinalResponse(writer);
+  writer.Text(3, answer.request_id);
+  writer.Text(2, answer.response.model_version);
+  writer.Text(1, answer.response.model_name);
+}
+
+absl::StatusOr<grpc::ByteBuffer> Finish(WireWriter& writer, std::uint64_t max_message_bytes) {
+  if (writer.size() <= max_message_bytes) return writer.Finish();
+  return MakeError(
+      Reason::kTensorTooLarge,
+      fmt::format("the response needs {} bytes, a message holds at most {}; shared memory, or ConvertStream "
+                  "of tensorferry.v1.TensorService, takes more",
+                  writer.size(), max_message_bytes),
+      {.actual = fmt::to_string(writer.size()), .limit = fmt::to_string(max_message_bytes)});
+}
+
+}  // namespace
+
+absl::Status ApplyPlans(const std::vector<OutputPlan>& plans, const inference::ModelInfo& model,
+                        inference::PipelineResponse& response) {
+  for (const OutputPlan& plan : plans) {
+    for (TensorResult& output : response.outputs) {
+      if (output.metadata.name != plan.name) continue;
+      TENSORFERRY_RETURN_IF_ERROR(InOutput(plan.name, Apply(plan, model, output)));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<grpc::ByteBuffer> EncodeInferResponse(const Answer& answer, std::uint64_t max_message_bytes,
+                                                     WireWriter& writer) {
+  WriteResponse(writer, answer, /*streamed=*/false);
+  return Finish(writer, max_message_bytes);
+}
+
+absl::StatusOr<grpc::ByteBuffer> EncodeStreamInferResponse(const Answer& answer, std::uint64_t max_message_bytes,
+                                                           WireWriter& writer) {
+  WriteResponse(writer, answer, /*streamed=*/true);
+  writer.Nested(2, 0);
+  return Finish(writer, max_message_bytes);
+}
+
+grpc::ByteBuffer EncodeStreamInferError(const std::string& id, const std::string& message) {
+  ::inference::ModelStreamInferResponse response;
+  response.set_error_message(message);
+  response.mutable_infer_response()->set_id(id);
+  const grpc::Slice slice(response.SerializeAsString());
+  return {&slice, 1};
+}
+
+}  // namespace tensorferry::rpc

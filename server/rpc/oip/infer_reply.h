@@ -1,0 +1,37 @@
+// Answers as ModelInferResponse, encoded in place.
+#pragma once
+
+#include <grpcpp/support/byte_buffer.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "inference/model_info.h"
+#include "rpc/convert_call.h"
+#include "rpc/oip/infer_request.h"
+#include "rpc/wire_writer.h"
+
+namespace tensorferry::rpc {
+
+// Do with the outputs what was asked for: the largest elements only, or into shared memory, when nothing stays to be
+// sent. `model`: the one that ran.
+// Errors: those of Classify; BAD_SHARED_MEMORY, naming the output, if a region has no room for it.
+absl::Status ApplyPlans(const std::vector<OutputPlan>& plans, const inference::ModelInfo& model,
+                        inference::PipelineResponse& response);
+
+// The answer as a message.
+// Errors: TENSOR_TOO_LARGE if it would not fit `max_message_bytes`.
+absl::StatusOr<grpc::ByteBuffer> EncodeInferResponse(const Answer& answer, std::uint64_t max_message_bytes,
+                                                     WireWriter& writer);
+
+// The same as a ModelStreamInferResponse.
+absl::StatusOr<grpc::ByteBuffer> EncodeStreamInferResponse(const Answer& answer, std::uint64_t max_message_bytes,
+                                                           WireWriter& writer);
+
+// Answers a request on a stream with an error.
+grpc::ByteBuffer EncodeStreamInferError(const std::string& id, const std::string& message);
+
+}  // namespace tensorferry::rpc

@@ -1,0 +1,356 @@
+#include "rpc/oip/inference_service.h"
+
+#include <fmt/format.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+#include "rpc/model_config_text.h"
+#include "rpc/oip/infer_error.h"
+#include "rpc/oip/log_settings.h"
+#include "rpc/oip/model_replies.h"
+#include "rpc/stream_serving.h"
+#include "rpc/unary_handler.h"
+#include "rpc/unary_serving.h"
+
+namespace tensorferry::rpc {
+namespace {
+
+// Serves one ordinary method: NAME takes a NAMERequest, and `handle` makes of it what a NAMEResponse says, or an error.
+#define TENSORFERRY_SERVE(name, ...)                                              \
+  slots_.Serve([this, queue](CallSlots& slots) {                                  \
+    ServeUnary<::inference::name##Request, ::inference::name##Response>(          \
+        slots,                                                                    \
+        [this, queue](auto* context, auto* request, auto* responder, Tag* tag) {  \
+          service_.Request##name(context, request, responder, queue, queue, tag); \
+        },                                                                        \
+        [this]([[maybe_unused]] const ::inference::name##Request& request,        \
+               [[maybe_unused]] ::inference::name##Response& response) {          \
+          return InferEndOf(#name, Guarded([&]() -> absl::Status __VA_ARGS__));   \
+        });                                                                       \
+  })
+
+std::vector<std::string> ReadyVersionsOf(const inference::Pipeline& pipeline, const std::string& name) {
+  std::vector<std::string> versions;
+  for (const inference::ModelInfo& model : pipeline.Models()) {
+    if (model.name == name && model.state == inference::ModelState::kReady) versions.push_back(model.version);
+  }
+  return versions;
+}
+
+// One model's, or those of all that are ready.
+absl::Status AddStatistics(const inference::Pipeline& pipeline, const ::inference::ModelStatisticsRequest& request,
+                           ::inference::ModelStatisticsResponse& response) {
+  const auto add = [&](const inference::ModelVersion& version) {
+    *response.add_model_stats() = StatisticsOf(version.info(), version.statistics());
+  };
+  if (!request.name().empty()) {
+    TENSORFERRY_ASSIGN_OR_RETURN(const auto version, pipeline.FindModel(request.name(), request.version()));
+    if (!request.version().empty()) {
+      add(*version);
+      return absl::OkStatus();
+    }
+  }
+  for (const inference::ModelInfo& model : pipeline.Models()) {
+    if (!request.name().empty() && model.name != request.name()) continue;
+    const auto version = pipeline.FindModel(model.name, model.version);
+    if (version.ok()) add(**version);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckRepositoryName(const std::string& name) {
+  if (name.empty()) return absl::OkStatus();
+  return MakeError(Reason::kOperatorUnsupported, "'repository_name' specification is not supported",
+                   {.field = "repository_name", .expected = "''", .actual = Quote(name)});
+}
+
+// KServe's own clients have the model's name where Triton's have that of the repository.
+template <typename Request>
+const std::string& ModelNameOf(const Request& request) {
+  return request.model_name().empty() ? request.repository_name() : request.model_name();
+}
+
+// Waits for what a repository has been asked for. The result is there once the operation is complete.
+template <typename Result>
+struct Awaited {
+  Operation done;
+  Result result;
+
+  auto Callback() {
+    Tag* const tag = done.Start();
+    return [this, tag](Result its) {
+      result = std::move(its);
+      tag->Complete(true);
+    };
+  }
+};
+
+grpc::Status LoadEndOf(const std::string& name, const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  const grpc::Status end = InferEndOf("RepositoryModelLoad", status);
+  if (DescribeError(status).reason == Reason::kModelNotFound) {
+    return {grpc::StatusCode::INTERNAL,
+            fmt::format("failed to load {}, failed to poll from model repository", Quote(name)), end.error_details()};
+  }
+  return {grpc::StatusCode::INVALID_ARGUMENT,
+          fmt::format("load failed for model {}: failed to load: {}", Quote(name), end.error_message()),
+          end.error_details()};
+}
+
+absl::Status NotControlled() {
+  return MakeError(
+      Reason::kModelNotReady,
+      "explicit model load / unload is not allowed: the server was not started with --model-control explicit");
+}
+
+absl::Status NoCuda() {
+  return MakeError(
+      Reason::kBadSharedMemory,
+      "failed to register CUDA shared memory region: this server takes no tensors from the memory of a GPU");
+}
+
+}  // namespace
+
+void InferenceService::Serve(ServingQueue& queue) {
+  ServeInference(queue);
+  ServeServer(queue.get());
+  ServeModels(queue.get());
+  ServeRepository(queue.get());
+  ServeSystemMemory(queue.get());
+  ServeCudaMemory(queue.get());
+}
+
+void InferenceService::ServeInference(ServingQueue& serving_queue) {
+  grpc::ServerCompletionQueue* const queue = serving_queue.get();
+  slots_.Serve([this, queue, &serving_queue](CallSlots& slots) {
+    ServeRequest<InferForm>(serving_queue, copiers_, slots, environment_,
+                            [this, queue](auto* context, auto* request, auto* responder, Tag* tag) {
+                              service_.RequestModelInfer(context, &request->bytes, responder, queue, queue, tag);
+                            });
+  });
+  slots_.Serve([this, queue, &serving_queue](CallSlots& slots) {
+    ServeStream<InferStreamForm>(serving_queue, copiers_, slots, environment_,
+                                 [this, queue](auto* context, auto* stream, Tag* tag) {
+                                   service_.RequestModelStreamInfer(context, stream, queue, queue, tag);
+                                 });
+  });
+}
+
+void InferenceService::ServeServer(grpc::ServerCompletionQueue* queue) {
+  TENSORFERRY_SERVE(ServerLive, {
+    response.set_live(true);
+    return absl::OkStatus();
+  });
+  TENSORFERRY_SERVE(ServerReady, {
+    response.set_ready(ready_);
+    return absl::OkStatus();
+  });
+  TENSORFERRY_SERVE(ServerMetadata, {
+    response.set_name("tensorferry");
+    response.set_version(TENSORFERRY_VERSION);
+    for (const char* const extension : {"classification", "model_repository", "model_repository(unload_dependents)",
+                                        "schedule_policy", "model_configuration", "binary_tensor_data", "parameters",
+                                        "statistics", "trace", "logging", "tensorferry_datatypes"}) {
+      response.add_extensions(extension);
+    }
+    if (calls_.regions.enabled()) response.add_extensions("system_shared_memory");
+    return absl::OkStatus();
+  });
+  TENSORFERRY_SERVE(TraceSetting, {
+    if (!request.model_name().empty()) {
+      TENSORFERRY_RETURN_IF_ERROR(calls_.pipeline.FindModel(request.model_name(), "").status());
+    }
+    Tracer::Values values;
+    for (const auto& [name, value] : request.settings()) values[name] = {value.value().begin(), value.value().end()};
+    TENSORFERRY_RETURN_IF_ERROR(tracer_.Set(request.model_name(), values));
+    for (const auto& [name, value] : tracer_.Get(request.model_name())) {
+      (*response.mutable_settings())[name].mutable_value()->Add(value.begin(), value.end());
+    }
+    return absl::OkStatus();
+  });
+  TENSORFERRY_SERVE(LogSettings, { return ChangeLogSettings(request, response); });
+}
+
+void InferenceService::ServeModels(grpc::ServerCompletionQueue* queue) {
+  TENSORFERRY_SERVE(ModelReady, {
+    response.set_ready(calls_.pipeline.FindModel(request.name(), request.version()).ok());
+    return absl::OkStatus();
+  });
+  TENSORFERRY_SERVE(ModelMetadata, {
+    TENSORFERRY_ASSIGN_OR_RETURN(const auto model, calls_.pipeline.FindModel(request.name(), request.version()));
+    response = MetadataOf(model->info(), ReadyVersionsOf(calls_.pipeline, request.name()));
+    return absl::OkStatus();
+  });
+  TENSORFERRY_SERVE(ModelConfig, {
+    TENSORFERRY_ASSIGN_OR_RETURN(const auto model, calls_.pipeline.FindModel(request.name(), request.version()));
+    *response.mutable_config() = ToProto(model->info(), model->config());
+    return absl::OkStatus();
+  });
+  TENSORFERRY_SERVE(ModelStatistics, { return AddStatistics(calls_.pipeline, request, response); });
+}
+
+void InferenceService::ServeRepository(grpc::ServerCompletionQueue* queue) {
+  slots_.Serve([this, queue](CallSlots& slots) { ServeIndex(queue, slots); });
+  slots_.Serve([this, queue](CallSlots& slots) { ServeLoad(queue, slots); });
+  slots_.Serve([this, queue](CallSlots& slots) { ServeUnload(queue, slots); });
+}
+
+void InferenceService::ServeSystemMemory(grpc::ServerCompletionQueue* queue) {
+  TENSORFERRY_SERVE(SystemSharedMemoryStatus, {
+    for (const auto& region : calls_.regions.List()) {
+      if (!request.name().empty() && region->name() != request.name()) continue;
+      auto& status = (*response.mutable_regions())[region->name()];
+      status.set_name(region->name());
+      status.set_key(region->key());
+      status.set_offset(region->offset());
+      status.set_byte_size(region->nbytes());
+    }
+    if (request.name().empty() || response.regions_size() > 0) return absl::OkStatus();
+    return MakeError(Reason::kRegionNotFound,
+                     fmt::format("Unable to find system shared memory region: {}", Quote(request.name())),
+                     {.field = "name", .actual = Quote(request.name())});
+  });
+  slots_.Serve([this, queue](CallSlots& slots) {
+    ServeUnary<::inference::SystemSharedMemoryRegisterRequest, ::inference::SystemSharedMemoryRegisterResponse>(
+        slots,
+        [this, queue](auto* context, auto* request, auto* responder, Tag* tag) {
+          service_.RequestSystemSharedMemoryRegister(context, request, responder, queue, queue, tag);
+        },
+        [this](const auto& request, auto&) {
+          const auto registered =
+              calls_.regions.Register(request.name(), request.key(), request.offset(), request.byte_size());
+          if (!registered.ok()) return InferEndOf("SystemSharedMemoryRegister", registered.status());
+          if (*registered) return grpc::Status::OK;
+          return grpc::Status(grpc::StatusCode::ALREADY_EXISTS,
+                              fmt::format("shared memory region {} already in manager", Quote(request.name())));
+        });
+  });
+  TENSORFERRY_SERVE(SystemSharedMemoryUnregister, {
+    calls_.regions.Unregister(request.name());
+    return absl::OkStatus();
+  });
+}
+
+void InferenceService::ServeCudaMemory(grpc::ServerCompletionQueue* queue) {
+  TENSORFERRY_SERVE(CudaSharedMemoryStatus, {
+    if (request.name().empty()) return absl::OkStatus();
+    return MakeError(Reason::kRegionNotFound,
+                     fmt::format("Unable to find cuda shared memory region: {}", Quote(request.name())),
+                     {.field = "name", .actual = Quote(request.name())});
+  });
+  TENSORFERRY_SERVE(CudaSharedMemoryRegister, { return NoCuda(); });
+  TENSORFERRY_SERVE(CudaSharedMemoryUnregister, { return absl::OkStatus(); });
+}
+
+Detached InferenceService::ServeIndex(grpc::ServerCompletionQueue* queue, CallSlots& slots) {
+  using Request = ::inference::RepositoryIndexRequest;
+  using Response = ::inference::RepositoryIndexResponse;
+  CallSlots::Slot slot(slots);
+  AsyncUnaryCall<Request, Response> call;
+  const auto expect = [&](auto* context, auto* request, auto* responder, Tag* tag) {
+    service_.RequestRepositoryIndex(context, request, responder, queue, queue, tag);
+  };
+  do {
+    if (!co_await call.Next(expect)) co_return;
+    slot.Arrived();
+    Awaited<absl::StatusOr<std::vector<inference::RepositoryEntry>>> listed;
+    if (absl::Status status = CheckRepositoryName(call.request.repository_name()); status.ok()) {
+      calls_.pipeline.ListRepository(listed.Callback());
+      co_await listed.done;
+    } else {
+      listed.result = std::move(status);
+    }
+    Response response;
+    if (listed.result.ok()) response = IndexOf(*listed.result, call.request.ready());
+    const grpc::Status end = InferEndOf("RepositoryIndex", listed.result.status());
+    co_await call.Finish(end, response);
+    co_await call.done;
+  } while (slot.WaitAgain());
+}
+
+namespace {
+
+// The configuration that a load brings along; empty: none.
+absl::StatusOr<std::string> OverridesOf(const ::inference::RepositoryModelLoadRequest& request, bool allowed) {
+  std::string overrides;
+  for (const auto& [name, value] : request.parameters()) {
+    const bool is_config = name == "config" && value.has_string_param();
+    if (is_config && allowed) {
+      overrides = value.string_param();
+      continue;
+    }
+    if (is_config) {
+      return MakeError(Reason::kPermissionDenied,
+                       "parameter 'config' is refused: the server was not started with --model-overrides on",
+                       {.field = "parameters"});
+    }
+    if (name.starts_with("file:")) {
+      return MakeError(Reason::kPermissionDenied,
+                       fmt::format("parameter {} is refused: this server runs no files that callers send", Quote(name)),
+                       {.field = "parameters"});
+    }
+    return MakeError(Reason::kInputMismatch, fmt::format("parameter {} of a load is not known", Quote(name)),
+                     {.field = "parameters", .expected = "config (string_param)", .actual = Quote(name)});
+  }
+  return overrides;
+}
+
+}  // namespace
+
+Detached InferenceService::ServeLoad(grpc::ServerCompletionQueue* queue, CallSlots& slots) {
+  CallSlots::Slot slot(slots);
+  AsyncUnaryCall<::inference::RepositoryModelLoadRequest, ::inference::RepositoryModelLoadResponse> call;
+  const auto expect = [&](auto* context, auto* request, auto* responder, Tag* tag) {
+    service_.RequestRepositoryModelLoad(context, request, responder, queue, queue, tag);
+  };
+  do {
+    if (!co_await call.Next(expect)) co_return;
+    slot.Arrived();
+    const std::string name = ModelNameOf(call.request);
+    absl::Status status =
+        call.request.model_name().empty() ? absl::OkStatus() : CheckRepositoryName(call.request.repository_name());
+    if (status.ok() && !calls_.pipeline.callers_control()) status = NotControlled();
+    const auto overrides = OverridesOf(call.request, model_overrides_);
+    if (status.ok()) status = overrides.status();
+    grpc::Status end = InferEndOf("RepositoryModelLoad", status);
+    if (status.ok()) {
+      Awaited<absl::Status> loaded;
+      calls_.pipeline.LoadModel(name, *overrides, loaded.Callback());
+      co_await loaded.done;
+      end = LoadEndOf(name, loaded.result);
+    }
+    const ::inference::RepositoryModelLoadResponse response;
+    co_await call.Finish(end, response);
+    co_await call.done;
+  } while (slot.WaitAgain());
+}
+
+Detached InferenceService::ServeUnload(grpc::ServerCompletionQueue* queue, CallSlots& slots) {
+  CallSlots::Slot slot(slots);
+  AsyncUnaryCall<::inference::RepositoryModelUnloadRequest, ::inference::RepositoryModelUnloadResponse> call;
+  const auto expect = [&](auto* context, auto* request, auto* responder, Tag* tag) {
+    service_.RequestRepositoryModelUnload(context, request, responder, queue, queue, tag);
+  };
+  do {
+    if (!co_await call.Next(expect)) co_return;
+    slot.Arrived();
+    absl::Status status =
+        call.request.model_name().empty() ? absl::OkStatus() : CheckRepositoryName(call.request.repository_name());
+    if (status.ok() && !calls_.pipeline.callers_control()) status = NotControlled();
+    if (status.ok()) {
+      Awaited<absl::Status> unloaded;
+      calls_.pipeline.UnloadModel(ModelNameOf(call.request), unloaded.Callback());
+      co_await unloaded.done;
+      status = unloaded.result;
+    }
+    const grpc::Status end = InferEndOf("RepositoryModelUnload", status);
+    const ::inference::RepositoryModelUnloadResponse response;
+    co_await call.Finish(end, response);
+    co_await call.done;
+  } while (slot.WaitAgain());
+}
+
+}  // namespace tensorferry::rpc

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "payload/dtype.h"
+
+namespace inference {
+class InferTensorContents;
+}
+
+namespace tensorferry::rpc {
+
+// Typed elements in their raw form.
+// Errors: INPUT_MISMATCH for a datatype that has no typed form, a field that is not the datatype's, a number that the
+// datatype cannot hold.
+absl::Status RawOfTyped(const ::inference::InferTensorContents& contents, const DTypeInfo& dtype, std::string& raw);
+absl::Status RawOfTypedStrings(const ::inference::InferTensorContents& contents, std::string& raw);
+
+}  // namespace tensorferry::rpc
