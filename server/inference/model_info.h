@@ -28,7 +28,7 @@ struct RepositoryEntry {
 };
 
 // In the place of a dtype: strings.
-inline constexpr std::string_view kStrings = "bytes";
+inline constexpr std::string_view kStrings = "string";
 
 // One version of one model, as ListModels shows it.
 struct ModelInfo {

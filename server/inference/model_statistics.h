@@ -25,7 +25,8 @@ struct ModelStatistics {
   std::uint64_t inference_count = 0;  // Rows that were run; where the model has no batches, requests.
   std::uint64_t execution_count = 0;  // Runs of the model.
   std::chrono::system_clock::time_point last_inference;
-  CountAndTime success, fail, queue;                          // Requests.
+  CountAndTime success, fail;                                 // Requests, with what they waited.
+  CountAndTime queue;                                         // Requests.
   CountAndTime compute_input, compute_infer, compute_output;  // Requests: what the run that they were part of took.
   std::map<std::int64_t, BatchStatistics> batches;            // By rows.
 };

@@ -35,7 +35,8 @@ bool RunTogether(const ModelRun& a, const ModelRun& b) {
 
 absl::Status Late(std::chrono::microseconds waited) {
   return MakeError(Reason::kDeadline,
-                   fmt::format("the request waited for the model for {} us, longer than it may", waited.count()));
+                   fmt::format("the request timeout expired: it waited for the model for {} us, longer than it may",
+                               waited.count()));
 }
 
 // How long a request may wait; nothing: as long as its caller does.
@@ -121,6 +122,16 @@ Few<ModelRun*> RunQueue::RemoveEnded(Clock::time_point now) {
   }
   std::ranges::move(delayed, std::back_inserter(levels_.back()));
   return ended;
+}
+
+std::optional<Clock::time_point> RunQueue::next_late_at() const {
+  std::optional<Clock::time_point> next;
+  for (const Level& level : levels_) {
+    for (const Waiting& waiting : level) {
+      if (waiting.late_at && (!next || *waiting.late_at < *next)) next = waiting.late_at;
+    }
+  }
+  return next;
 }
 
 RunQueue::Waiting* RunQueue::First() {

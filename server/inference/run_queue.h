@@ -47,6 +47,9 @@ class RunQueue {
   // When Take, which gave nothing, is to be asked again; nothing: when something was pushed.
   std::optional<Clock::time_point> ready_at() const { return ready_at_; }
 
+  // When the first of them has waited for as long as it may; nothing: there is no such time.
+  std::optional<Clock::time_point> next_late_at() const;
+
   std::size_t size() const { return size_; }
   std::int64_t rows() const { return rows_; }
 

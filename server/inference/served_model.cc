@@ -67,7 +67,9 @@ ServedModel::~ServedModel() {
     const Lock lock(mutex_);
     ending_ = true;
     for (Executor& executor : executors_) executor.wake.notify_one();
+    watch_.notify_one();
   }
+  if (watcher_.joinable()) watcher_.join();
   for (Executor& executor : executors_) {
     if (executor.thread.joinable()) executor.thread.join();
   }
@@ -92,7 +94,10 @@ ModelVersion::Submitted ServedModel::Submit(ModelRun& run) {
   if (awaiting_more_ > 0) more_.notify_all();
   NoteCompany();
   // Who is about to look at the queue, or busy, takes it afterwards.
-  if (awaiting_more_ > 0 || !at_leisure_.empty() || idle_.empty()) return Submitted::kTaken;
+  if (awaiting_more_ > 0 || !at_leisure_.empty() || idle_.empty()) {
+    if (queue_.next_late_at()) WatchForLate();
+    return Submitted::kTaken;
+  }
   Executor& executor = *idle_.back();
   idle_.pop_back();
   const bool here = RunsHere(BytesOf(run), now);
@@ -218,6 +223,28 @@ void ServedModel::AwaitMore(Clock::time_point until, Lock& lock) {
   --awaiting_more_;
 }
 
+// Under the lock.
+void ServedModel::WatchForLate() {
+  watch_.notify_one();
+  if (watcher_.joinable()) return;
+  try {
+    watcher_ = std::thread([this] {
+      for (Lock lock(mutex_); !ending_;) {
+        const auto next = queue_.next_late_at();
+        if (!next) {
+          watch_.wait(lock);
+        } else if (Clock::now() >= *next) {
+          EndThoseGivenUp(Clock::now(), lock);
+        } else {
+          watch_.wait_until(lock, *next);
+        }
+      }
+    });
+  } catch (const std::system_error&) {
+    return;  // They learn of it when they are to be run.
+  }
+}
+
 void ServedModel::EndThoseGivenUp(Clock::time_point now, Lock& lock) {
   const Few<ModelRun*> ended = queue_.RemoveEnded(now);
   if (ended.empty()) return;
@@ -238,7 +265,10 @@ void ServedModel::Execute(Executor& executor, const Batch& batch, Lock& lock) {
   lock.lock();
   executor.running_since.reset();
   for (const Execution& execution : executions) Record(execution);
-  for (const RunQueue::Waiting& waiting : batch) statistics_.queue.Add(start - waiting.since);
+  for (const RunQueue::Waiting& waiting : batch) {
+    statistics_.queue.Add(start - waiting.since);
+    (waiting.run->result.ok() ? statistics_.success : statistics_.fail).time += start - waiting.since;
+  }
   ++answering_;
   Complete(runs, lock);
   --answering_;

@@ -77,6 +77,7 @@ class ServedModel final : public ModelVersion {
   void Live(Executor& executor);
   void Serve(Executor& executor, Lock& lock);
   void ServeOn(Executor& executor);
+  void WatchForLate();
   void EndThoseGivenUp(Clock::time_point now, Lock& lock);
   void AwaitMore(Clock::time_point until, Lock& lock);
   void Execute(Executor& executor, const Batch& batch, Lock& lock);
@@ -102,6 +103,8 @@ class ServedModel final : public ModelVersion {
   std::size_t answering_ = 0;          // Executors whose run is over.
   int awaiting_more_ = 0;              // Executors that wait for a fuller batch.
   std::condition_variable more_;
+  std::condition_variable watch_;  // For who waits for too long, while the executors are busy.
+  std::thread watcher_;            // Started when a request comes that may not wait for ever.
   bool ending_ = false;
 };
 

@@ -18,8 +18,9 @@ namespace tensorferry::rpc {
 using StreamCall = AsyncStreamCall<grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer>>;
 
 // Sends the answers of a stream whose requests a model runs, in their order, as soon as the first is there. `ended`:
-// once the queue is closed and all of them are dealt with.
-inline Detached SendAnswers(StreamCall& call, AnswerQueue& answers, std::string_view method, Tag* ended) {
+// once the queue is closed and all of them are dealt with. `end_of`: what the stream ends with after an error.
+inline Detached SendAnswers(StreamCall& call, AnswerQueue& answers, grpc::Status (*end_of)(const absl::Status&),
+                            Tag* ended) {
   WireWriter writer;
   bool caller_reads = true;
   while (!answers.at_end()) {
@@ -41,7 +42,7 @@ inline Detached SendAnswers(StreamCall& call, AnswerQueue& answers, std::string_
     if (caller_reads && !first->reply->end().ok()) {
       caller_reads = false;
       answers.NoteEnd();
-      const grpc::Status end = EndOf(method, first->reply->end());
+      const grpc::Status end = end_of(first->reply->end());
       co_await call.Finish(end);
     }
     answers.Pop();
@@ -95,7 +96,7 @@ Detached ServeStream(ServingQueue& queue, WorkerPool& copiers, CallSlots& slots,
       if (run ? !run->finished.complete() || !IsEmpty(answers) : session.owes_answer() && !IsEmpty(answers)) {
         if (held) caller_reads = co_await call.Write(*held);
         held.reset();
-        if (!answers) SendAnswers(call, answers.emplace(), Session::kMethod, answered.Start());
+        if (!answers) SendAnswers(call, answers.emplace(), Session::EndOf, answered.Start());
         answers->Push(run ? AnswerQueue::Answer{.run = std::move(run)} : AnswerQueue::Answer{session.TakeReply()});
         while (answers->full()) co_await answers->popped().Sleep();
         call.Read(message.bytes);
@@ -125,7 +126,7 @@ Detached ServeStream(ServingQueue& queue, WorkerPool& copiers, CallSlots& slots,
       if (!caller_reads) status = MakeError(Reason::kCancelled, "the caller is gone");
       if (status.ok()) status = call.CheckCaller();
       if (status.ok()) status = session.OnEnd();
-      const grpc::Status end = EndOf(Session::kMethod, status);
+      const grpc::Status end = Session::EndOf(status);
       co_await call.Finish(end);
     }
     if (reading) co_await call.read;

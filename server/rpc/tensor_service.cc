@@ -63,7 +63,7 @@ class ConvertRun final : public StreamRun {
 class ConvertStreamForm : public ConvertStreamSession {
  public:
   using Message = IncomingMessage<RequestDecoder>;
-  static constexpr std::string_view kMethod = "ConvertStream";
+  static grpc::Status EndOf(const absl::Status& status) { return rpc::EndOf("ConvertStream", status); }
 
   ConvertStreamForm(const CallEnvironment& environment, const AsyncCall& caller)
       : ConvertStreamSession(environment), environment_(environment), caller_(caller) {}

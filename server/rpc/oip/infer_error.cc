@@ -4,16 +4,39 @@
 
 #include "base/status.h"
 #include "rpc/end_of_call.h"
+#include "rpc/oip/datatype.h"
 
 namespace tensorferry::rpc {
 namespace {
+
+// Dtypes by the protocol's names, but where callers' own words are quoted.
+std::string WithOipNames(const std::string& message) {
+  std::string renamed, word;
+  bool quoted = false;
+  const auto end_word = [&] {
+    const std::string_view name = OipNameOf(word);
+    renamed += quoted || name.empty() ? word : name;
+    word.clear();
+  };
+  for (const char c : message) {
+    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_') {
+      word += c;
+      continue;
+    }
+    end_word();
+    quoted ^= c == '\'';
+    renamed += c;
+  }
+  end_word();
+  return renamed;
+}
 
 // Foreign programs look for some of Triton's words, and its arrays are inputs.
 std::string InTheirWords(const Failure& failure, const std::string& message) {
   constexpr std::string_view kArray = "array '";
   if (failure.reason == Reason::kModelNotFound) return "Request for unknown model: " + message;
-  if (message.starts_with(kArray)) return "input '" + message.substr(kArray.size());
-  return message;
+  const std::string renamed = WithOipNames(message);
+  return renamed.starts_with(kArray) ? "input '" + renamed.substr(kArray.size()) : renamed;
 }
 
 }  // namespace

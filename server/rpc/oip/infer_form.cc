@@ -20,7 +20,7 @@ bool AsksForEnd(const grpc::ServerContext& context) {
 
 StreamReply Refuse(const std::string& id, const absl::Status& error, bool ends_with_error) {
   if (ends_with_error) return StreamReply::End(error);
-  return StreamReply(EncodeStreamInferError(id, InferEndOf(InferStreamForm::kMethod, error).error_message()));
+  return StreamReply(EncodeStreamInferError(id, InferStreamForm::EndOf(error).error_message()));
 }
 
 class InferRun final : public StreamRun {

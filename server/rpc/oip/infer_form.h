@@ -61,7 +61,7 @@ class InferForm {
 class InferStreamForm {
  public:
   using Message = InferMessage;
-  static constexpr std::string_view kMethod = "ModelStreamInfer";
+  static grpc::Status EndOf(const absl::Status& status) { return InferEndOf("ModelStreamInfer", status); }
 
   InferStreamForm(const InferEnvironment& environment, AsyncCall& caller);
 

@@ -280,7 +280,9 @@ absl::StatusOr<std::string> OverridesOf(const ::inference::RepositoryModelLoadRe
     const bool is_config = name == "config" && value.has_string_param();
     if (is_config && allowed) {
       overrides = value.string_param();
-      continue;
+      if (!overrides.empty()) continue;
+      return MakeError(Reason::kInputMismatch, "failed to load: parameter 'config' is empty, expected JSON",
+                       {.field = "parameters", .expected = "JSON of a ModelConfig"});
     }
     if (is_config) {
       return MakeError(Reason::kPermissionDenied,

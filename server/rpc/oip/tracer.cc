@@ -61,6 +61,7 @@ absl::Status Tracer::Apply(const std::string& name, const std::vector<std::strin
         return Refuse(name, fmt::format("{}, {} or {}", kOff, kTimestamps, kTensors), value);
       }
     }
+    if (values.size() > 1 && Has(values, kOff)) return Refuse(name, "OFF alone", "OFF with others");
     settings.level = values;
   } else if (name == "trace_rate" || name == "trace_count") {
     std::optional<std::int64_t>& setting = name == "trace_rate" ? settings.rate : settings.count;

@@ -1,0 +1,17 @@
+"""Which server the tests talk to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Target:
+    kind: str  # `tensorferry` or `triton`.
+    address: str
+    folder: Path  # Holds `repository`, `gates` and, of our own server, `expected.npz`.
+
+    @property
+    def is_triton(self) -> bool:
+        return self.kind == "triton"

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Makes the environments in which clients that we did not write live, under build/oip: their pins disagree with each
+# other's and with .venv's. Does nothing where nothing is missing. `environments.sh triton` unpacks the real Triton, too.
+set -euo pipefail
+cd "$(dirname "$0")/../../.."
+FOLDER=build/oip
+
+say() { printf '==> %s\n' "$*"; }
+fail() {
+  printf 'oip: %s\n' "$*" >&2
+  exit 1
+}
+
+# Pip as it came with .venv; quiet about places for packages that it was told of and that are not there.
+pip() { .venv/bin/pip "$@" 2> >(grep -v 'is ignored: it is neither' >&2); }
+
+# make_environment NAME PACKAGE...
+make_environment() {
+  local venv=$FOLDER/$1 wanted="${*:2}"
+  if [ "$(cat "$venv/.installed" 2>/dev/null)" = "$wanted" ]; then
+    say "$1: there"
+    return
+  fi
+  say "$1: installing $wanted into $venv"
+  python3 -m venv --clear --without-pip "$venv"
+  # shellcheck disable=SC2086  # Packages are words.
+  pip --python "$venv/bin/python" install -q --no-compile $wanted || fail "pip could not install $wanted"
+  echo "$wanted" >"$venv/.installed"
+}
+
+make_clients() {
+  # A sixth of kserve's packages would do for its gRPC client, but it imports the others.
+  make_environment kserve kserve pytest &
+  local kserve=$!
+  make_environment tritonclient 'tritonclient[grpc]' pytest
+  # Its shared memory utilities import pkg_resources, its perf_analyzer needs the CUDA runtime's library.
+  make_environment tritonclient-2.45.0 'tritonclient[grpc]==2.45.0' pytest 'setuptools<81' nvidia-cuda-runtime-cu12
+  wait "$kserve"
+}
+
+unpack_triton() {
+  local triton=$FOLDER/triton new=$FOLDER/triton.new
+  make_environment triton-python numpy==1.26.4 # With NumPy 2 Triton's outputs are silently empty.
+  if [ -d "$triton" ]; then
+    say "triton: there"
+    return
+  fi
+  say "triton: unpacking nvidia-pytriton 0.7.0 (tritonserver 2.51.0) into $triton"
+  rm -rf "$new"
+  mkdir -p "$new"
+  pip download -q --no-deps -d "$new" nvidia-pytriton==0.7.0 || fail "pip could not download nvidia-pytriton"
+  python3 -m zipfile -e "$new"/nvidia_pytriton-*.whl "$new"
+  local server=$new/pytriton/tritonserver version
+  version=$("$FOLDER/triton-python/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+  mv "$server/python_backend_stubs/$version/triton_python_backend_stub" "$server/backends/python/"
+  chmod +x "$server/bin/tritonserver" "$server/backends/python/triton_python_backend_stub"
+  rm "$new"/nvidia_pytriton-*.whl
+  mv "$new" "$triton"
+}
+
+case "${1:-clients}" in
+clients) make_clients ;;
+triton) unpack_triton ;;
+*) fail "usage: $0 [clients|triton]" ;;
+esac

@@ -1,0 +1,32 @@
+"""perf_analyzer measures our server in each of its modes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness import Server
+from oip.perf_analyzer import MODES, check_rows, measure
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("model", ["simple", "mlp"])
+def test_perf_analyzer(model: str, mode: str, oip_server: Server, tmp_path: Path) -> None:
+    rows = measure(oip_server.address, model, *MODES[mode], report=tmp_path / "report.csv")
+    check_rows(rows, 2 if mode == "concurrencies" else 1)
+
+
+def test_a_version(oip_server: Server, tmp_path: Path) -> None:
+    flags = "-x", "1", "--shape", "INPUT0:4"
+    check_rows(measure(oip_server.address, "plus", *flags, report=tmp_path / "report.csv"), 1)
+
+
+def test_strings(oip_server: Server, tmp_path: Path) -> None:
+    flags = "--shape", "INPUT0:4", "--shape", "INPUT1:4", "--string-data", "5"
+    check_rows(measure(oip_server.address, "simple_string", *flags, report=tmp_path / "report.csv"), 1)
+
+
+def test_large_tensors_in_shared_memory(oip_server: Server, tmp_path: Path) -> None:
+    flags = "--shape", "INPUT0:1000000", "--shared-memory", "system", "--output-shared-memory-size", "4000000"
+    check_rows(measure(oip_server.address, "scratch", *flags, report=tmp_path / "report.csv"), 1)
