@@ -105,6 +105,7 @@ test)
   if command -v npm >/dev/null; then install_debian_packages valgrind; else install_debian_packages valgrind nodejs npm; fi
   install_python_packages
   install_node_packages
+  tests/integration/oip/environments.sh clients
   ;;
 bench)
   install_debian_packages libbenchmark-dev

@@ -8,16 +8,16 @@
 
 #include <array>
 #include <atomic>
-#include <cerrno>
+#include <chrono>
 #include <csignal>
-#include <limits>
+#include <cstring>
 
 #include "base/status.h"
 
 namespace tensorferry {
 namespace {
 
-// Mappings at one time, of all requests.
+// Regions at one time.
 constexpr std::size_t kMaxMappings = 4096;
 
 std::size_t PageBytes() {
@@ -25,7 +25,7 @@ std::size_t PageBytes() {
   return bytes;
 }
 
-// The mappings that there are, for the handler of SIGBUS: it may take no lock.
+// What is mapped, for the handler of SIGBUS: it may take no lock.
 struct Slot {
   std::atomic<std::uintptr_t> begin = 0;
   std::atomic<std::uintptr_t> end = 0;  // 0: nothing is mapped.
@@ -102,10 +102,6 @@ absl::Status Bad(std::string_view name, const std::string& why, const ErrorDetai
   return MakeError(Reason::kBadSharedMemory, fmt::format("shared memory region {} {}", Quote(name), why), details);
 }
 
-absl::Status Shrunk(std::string_view name) {
-  return Bad(name, "has become smaller than it was registered", {.field = "shared_memory"});
-}
-
 bool IsKey(std::string_view key) {
   return key.size() > 1 && key.size() < 255 && key.front() == '/' && key.find('/', 1) == std::string_view::npos &&
          key.find('\0') == std::string_view::npos;
@@ -122,57 +118,44 @@ bool LiesIn(std::uint64_t offset, std::uint64_t nbytes, std::uint64_t size) {
 
 }  // namespace
 
-SharedMapping::~SharedMapping() {
-  if (pages_ == nullptr) return;
-  MappingTable::Get().Remove(slot_);
-  munmap(pages_, pages_nbytes_);
-}
-
-absl::Status SharedMapping::CheckWhole() const {
-  return pages_ != nullptr && MappingTable::Get().IsTruncated(slot_) ? Shrunk(region_) : absl::OkStatus();
-}
-
-SharedRegion::~SharedRegion() { close(file_); }
-
-absl::Status SharedRegion::CheckSize() const {
-  return LiesIn(offset_, nbytes_, SizeOf(file_)) ? absl::OkStatus() : Shrunk(name_);
-}
-
-absl::StatusOr<std::shared_ptr<SharedMapping>> SharedRegion::Map(std::uint64_t offset, std::size_t nbytes) const {
-  TENSORFERRY_RETURN_IF_ERROR(CheckSize());
-  std::shared_ptr<SharedMapping> mapping(new SharedMapping);
-  mapping->region_ = name_;
-  mapping->nbytes_ = nbytes;
-  if (nbytes == 0) return mapping;
-  const std::uint64_t begin = offset_ + offset;
-  const std::size_t before = begin % PageBytes();
+absl::StatusOr<std::shared_ptr<const SharedRegion>> SharedRegion::Map(const std::string& name, const std::string& key,
+                                                                      std::uint64_t offset, std::uint64_t nbytes,
+                                                                      int file) {
+  std::shared_ptr<SharedRegion> region(new SharedRegion(name, key, offset, nbytes, file));
+  const std::size_t before = offset % PageBytes();
   const std::size_t pages_nbytes = before + nbytes;
-  void* const pages = mmap(nullptr, pages_nbytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file_,
-                           static_cast<off_t>(begin - before));
+  void* const pages =
+      mmap(nullptr, pages_nbytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, static_cast<off_t>(offset - before));
   const bool mapped = pages != MAP_FAILED;
   auto* const first = static_cast<std::byte*>(pages);
-  if (!mapped || !MappingTable::Get().Add(first, pages_nbytes, mapping->slot_)) {
+  if (!mapped || !MappingTable::Get().Add(first, pages_nbytes, region->slot_)) {
     if (mapped) munmap(pages, pages_nbytes);
     return MakeError(Reason::kMemoryBudget, "the system maps no more shared memory now",
                      {.retry_after = std::chrono::milliseconds(1000)});
   }
-  mapping->pages_ = first;
-  mapping->pages_nbytes_ = pages_nbytes;
-  mapping->data_ = first + before;
-  return mapping;
+  region->pages_ = first;
+  region->pages_nbytes_ = pages_nbytes;
+  region->data_ = first + before;
+  return region;
 }
 
-absl::Status SharedRegion::Write(std::uint64_t offset, std::span<const std::byte> bytes) const {
-  TENSORFERRY_RETURN_IF_ERROR(CheckSize());  // Writing behind its end would make it larger.
-  std::uint64_t place = offset_ + offset;
-  while (!bytes.empty()) {
-    const ssize_t written = pwrite(file_, bytes.data(), bytes.size(), static_cast<off_t>(place));
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return Bad(name_, "cannot be written", {.log_text = fmt::format("errno {}", errno)});
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-    place += static_cast<std::uint64_t>(written);
+SharedRegion::~SharedRegion() {
+  if (pages_ != nullptr) {
+    MappingTable::Get().Remove(slot_);
+    munmap(pages_, pages_nbytes_);
   }
-  return absl::OkStatus();
+  close(file_);
+}
+
+absl::Status SharedRegion::CheckWhole() const {
+  const bool whole = !MappingTable::Get().IsTruncated(slot_) && LiesIn(offset_, nbytes_, SizeOf(file_));
+  return whole ? absl::OkStatus() : Bad(name_, "has become smaller than it was registered", {.field = "shared_memory"});
+}
+
+absl::Status SharedRange::Write(std::span<const std::byte> content) const {
+  TENSORFERRY_RETURN_IF_ERROR(region->CheckWhole());
+  if (!content.empty()) std::memmove(bytes().data(), content.data(), content.size());
+  return region->CheckWhole();
 }
 
 SharedRegions::SharedRegions(bool enabled) : enabled_(enabled) {
@@ -196,12 +179,14 @@ absl::StatusOr<bool> SharedRegions::Register(const std::string& name, const std:
   if (file < 0) {
     return Bad(name, fmt::format("cannot be registered. Unable to open shared memory region: {}", Quote(key)), of_key);
   }
-  auto region = std::make_shared<const SharedRegion>(name, key, offset, nbytes, file);
   const std::uint64_t size = SizeOf(file);
-  if (!LiesIn(offset, nbytes, size) || size > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max())) {
+  if (!LiesIn(offset, nbytes, size)) {
+    close(file);
     return Bad(name, fmt::format("is {} bytes from {} on, but the object has {}", nbytes, offset, size),
                {.field = "byte_size", .actual = fmt::to_string(nbytes), .limit = fmt::to_string(size)});
   }
+  TENSORFERRY_ASSIGN_OR_RETURN(std::shared_ptr<const SharedRegion> region,
+                               SharedRegion::Map(name, key, offset, nbytes, file));
   const std::lock_guard lock(mutex_);
   return regions_.try_emplace(name, std::move(region)).second;
 }

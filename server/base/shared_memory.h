@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -16,38 +17,16 @@
 
 namespace tensorferry {
 
-// A part of a region, mapped for one request. Its owner may write into it at any time, and cut it off: what is not there
-// any more reads as zeros, and truncated() says so. What is written here stays here.
-class SharedMapping {
- public:
-  SharedMapping(const SharedMapping&) = delete;
-  SharedMapping& operator=(const SharedMapping&) = delete;
-  ~SharedMapping();
-
-  std::byte* data() const { return data_; }
-  std::span<const std::byte> bytes() const { return {data_, nbytes_}; }
-
-  // Errors: BAD_SHARED_MEMORY if some of the bytes were not there when they were looked at.
-  absl::Status CheckWhole() const;
-
- private:
-  friend class SharedRegion;
-  SharedMapping() = default;
-
-  std::string region_;
-  std::byte* pages_ = nullptr;  // Whole pages, around the bytes.
-  std::size_t pages_nbytes_ = 0;
-  std::byte* data_ = nullptr;
-  std::size_t nbytes_ = 0;
-  std::size_t slot_ = 0;  // Of the table that the handler of SIGBUS looks at.
-};
-
-// A registered region. Whoever holds it can use it, also when it was unregistered meanwhile.
+// A registered region, mapped for as long as anybody holds it, also when it was unregistered meanwhile. Its owner may
+// write into it at any time, and cut it off: what is not there any more reads as zeros, and CheckWhole says so from then
+// on.
 // Threads: any.
 class SharedRegion {
  public:
-  SharedRegion(std::string name, std::string key, std::uint64_t offset, std::uint64_t nbytes, int file)
-      : name_(std::move(name)), key_(std::move(key)), offset_(offset), nbytes_(nbytes), file_(file) {}
+  // `file`: of the object; taken over.
+  // Errors: MEMORY_BUDGET if the system maps no more.
+  static absl::StatusOr<std::shared_ptr<const SharedRegion>> Map(const std::string& name, const std::string& key,
+                                                                 std::uint64_t offset, std::uint64_t nbytes, int file);
   SharedRegion(const SharedRegion&) = delete;
   SharedRegion& operator=(const SharedRegion&) = delete;
   ~SharedRegion();
@@ -56,19 +35,23 @@ class SharedRegion {
   const std::string& key() const { return key_; }
   std::uint64_t offset() const { return offset_; }  // Bytes, in the object.
   std::uint64_t nbytes() const { return nbytes_; }
+  std::span<std::byte> bytes() const { return {data_, nbytes_}; }
 
-  // `offset` and `nbytes` are in the region.
-  // Errors: BAD_SHARED_MEMORY if the object has become too small; MEMORY_BUDGET if the system maps no more.
-  absl::StatusOr<std::shared_ptr<SharedMapping>> Map(std::uint64_t offset, std::size_t nbytes) const;
-  absl::Status Write(std::uint64_t offset, std::span<const std::byte> bytes) const;
-
-  // Errors: BAD_SHARED_MEMORY if the object has become too small.
-  absl::Status CheckSize() const;
+  // To be asked before the bytes are used, and again afterwards.
+  // Errors: BAD_SHARED_MEMORY if the object is smaller than the region, or was when the bytes were used.
+  absl::Status CheckWhole() const;
 
  private:
+  SharedRegion(std::string name, std::string key, std::uint64_t offset, std::uint64_t nbytes, int file)
+      : name_(std::move(name)), key_(std::move(key)), offset_(offset), nbytes_(nbytes), file_(file) {}
+
   const std::string name_, key_;
   const std::uint64_t offset_, nbytes_;
   const int file_;
+  std::byte* pages_ = nullptr;  // Whole pages, around the bytes; null: nothing is mapped.
+  std::size_t pages_nbytes_ = 0;
+  std::byte* data_ = nullptr;
+  std::size_t slot_ = 0;  // Of the table that the handler of SIGBUS looks at.
 };
 
 // Bytes of a region.
@@ -76,6 +59,11 @@ struct SharedRange {
   std::shared_ptr<const SharedRegion> region;
   std::uint64_t offset = 0;  // In the region.
   std::uint64_t nbytes = 0;
+
+  std::span<std::byte> bytes() const { return region->bytes().subspan(offset, nbytes); }
+
+  // Errors: those of CheckWhole. `content` is no longer than nbytes.
+  absl::Status Write(std::span<const std::byte> content) const;
 };
 
 // The regions by name.

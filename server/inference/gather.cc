@@ -27,7 +27,7 @@ absl::StatusOr<AlignedBuffer> MemoryOf(WaitingElements& waiting, BufferPool& poo
 absl::StatusOr<ArrayPayload> TakePayload(ModelInput& input, BufferPool& pool) {
   if (auto* const payload = std::get_if<ArrayPayload>(&input.array)) {
     ArrayHeader header = payload->header;  // Stays, for whoever asks for its size.
-    return ArrayPayload{std::move(header), std::move(payload->elements), payload->copied, std::move(payload->mapped)};
+    return ArrayPayload{std::move(header), std::move(payload->elements), payload->copied, std::move(payload->shared)};
   }
   auto& waiting = std::get<WaitingElements>(input.array);
   TENSORFERRY_ASSIGN_OR_RETURN(AlignedBuffer elements, MemoryOf(waiting, pool));

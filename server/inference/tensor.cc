@@ -36,10 +36,10 @@ at::Tensor MakeTensor(AlignedBuffer elements, DType dtype, const Shape& shape, b
 
 at::Tensor MakeTensor(ArrayPayload payload) {
   const ArrayHeader& header = payload.header;
-  if (payload.mapped != nullptr) {
-    std::byte* const data = payload.mapped->data();
-    auto* const owner = new std::shared_ptr<SharedMapping>(std::move(payload.mapped));
-    const auto let_go = [](void* held) { delete static_cast<std::shared_ptr<SharedMapping>*>(held); };
+  if (payload.shared != nullptr) {
+    std::byte* const data = payload.shared.get();
+    auto* const owner = new std::shared_ptr<std::byte>(std::move(payload.shared));
+    const auto let_go = [](void* held) { delete static_cast<std::shared_ptr<std::byte>*>(held); };
     return MakeTensor(data, owner, let_go, header.dtype(), header.shape(), header.fortran_order());
   }
   return MakeTensor(std::move(payload.elements), header.dtype(), header.shape(), header.fortran_order());

@@ -7,7 +7,6 @@
 
 #include "absl/status/statusor.h"
 #include "base/buffer_pool.h"
-#include "base/shared_memory.h"
 #include "payload/array_header.h"
 #include "payload/digest.h"
 #include "payload/element_copy.h"
@@ -33,9 +32,9 @@ struct ArrayPayload {
   ArrayHeader header;
   AlignedBuffer elements;  // header.nbytes() bytes in the order sent: C, or Fortran as the header says.
   CopiedElements copied;
-  std::shared_ptr<SharedMapping> mapped{};  // In the place of `elements`: memory of the caller's.
+  std::shared_ptr<std::byte> shared{};  // In the place of `elements`: memory of the caller's.
 
-  const std::byte* data() const { return mapped != nullptr ? mapped->data() : elements.data(); }
+  const std::byte* data() const { return shared != nullptr ? shared.get() : elements.data(); }
 };
 
 // Of elements that lie in the order of the header.

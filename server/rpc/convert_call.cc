@@ -11,10 +11,10 @@ namespace tensorferry::rpc {
 namespace {
 
 // Whether a tensor may lie in the memory of a caller: as it is there.
-bool CanStay(const ArrayHeader& header, const SharedMapping& mapping) {
+bool CanStay(const ArrayHeader& header, const std::byte* elements) {
   const DTypeInfo& dtype = Info(header.dtype());
   return header.nbytes() > 0 && dtype.dtype != DType::kBool && !header.byte_swapped() &&
-         reinterpret_cast<std::uintptr_t>(mapping.data()) % dtype.itemsize == 0;
+         reinterpret_cast<std::uintptr_t>(elements) % dtype.itemsize == 0;
 }
 
 }  // namespace
@@ -95,20 +95,21 @@ absl::Status ConvertCall::TakeIn(Few<CheckedArray> checked, const RequestView& r
 // change under it.
 absl::Status ConvertCall::TakeShared(std::string_view name, CheckedArray&& checked, const CopyOptions& options,
                                      BufferPool& pool) {
-  TENSORFERRY_ASSIGN_OR_RETURN(std::shared_ptr<SharedMapping> mapping,
-                               checked.shared->region->Map(checked.shared->offset, checked.shared->nbytes));
+  const SharedRange& range = *checked.shared;
+  TENSORFERRY_RETURN_IF_ERROR(range.region->CheckWhole());
   const bool computed_on = model_ != nullptr && !model_->passes_on();
-  if (!computed_on && !checked.strings && CanStay(checked.header, *mapping)) {
+  if (!computed_on && !checked.strings && CanStay(checked.header, range.bytes().data())) {
     CopiedElements found;
-    if (options.digest) found.digest = DigestInCOrder(checked.header, mapping->data());
-    mappings_.push_back(mapping);
-    arrays_.push_back({std::string(name), ArrayPayload{std::move(checked.header), {}, found, std::move(mapping)}, {}});
+    if (options.digest) found.digest = DigestInCOrder(checked.header, range.bytes().data());
+    regions_.push_back(range.region);
+    std::shared_ptr<std::byte> elements(range.region, range.bytes().data());
+    arrays_.push_back({std::string(name), ArrayPayload{std::move(checked.header), {}, found, std::move(elements)}, {}});
     return absl::OkStatus();
   }
   TENSORFERRY_ASSIGN_OR_RETURN(ArrayAssembler assembler,
                                ArrayAssembler::Start(std::move(checked.header), options, pool));
-  TENSORFERRY_RETURN_IF_ERROR(assembler.Append(mapping->bytes()));
-  TENSORFERRY_RETURN_IF_ERROR(mapping->CheckWhole());
+  TENSORFERRY_RETURN_IF_ERROR(assembler.Append(range.bytes()));
+  TENSORFERRY_RETURN_IF_ERROR(range.region->CheckWhole());
   ArrayPayload payload = std::move(assembler).Finish();
   if (checked.strings) {
     const Bytes copy{payload.data(), payload.header.nbytes()};
@@ -118,8 +119,8 @@ absl::Status ConvertCall::TakeShared(std::string_view name, CheckedArray&& check
   return absl::OkStatus();
 }
 
-absl::Status ConvertCall::CheckMappings() const {
-  for (const auto& mapping : mappings_) TENSORFERRY_RETURN_IF_ERROR(mapping->CheckWhole());
+absl::Status ConvertCall::CheckRegions() const {
+  for (const auto& region : regions_) TENSORFERRY_RETURN_IF_ERROR(region->CheckWhole());
   return absl::OkStatus();
 }
 
@@ -165,7 +166,7 @@ absl::StatusOr<Answer> ConvertCall::Finish() && {
   }
   TENSORFERRY_ASSIGN_OR_RETURN(inference::PipelineResponse response,
                                pipeline_->Convert(std::move(arrays), return_data_));
-  TENSORFERRY_RETURN_IF_ERROR(CheckMappings());
+  TENSORFERRY_RETURN_IF_ERROR(CheckRegions());
   return AnswerOf(std::move(response));
 }
 

@@ -102,7 +102,7 @@ class ConvertCall {
   absl::Status CheckModel(const Few<CheckedArray>& checked, const RequestView& request) const;
   absl::Status TakeIn(Few<CheckedArray> checked, const RequestView& request, BufferPool& pool);
   absl::Status TakeShared(std::string_view name, CheckedArray&& checked, const CopyOptions& options, BufferPool& pool);
-  absl::Status CheckMappings() const;
+  absl::Status CheckRegions() const;
   absl::Status Copy(Incoming& array, const ScatteredBytes& bytes);
   void CountCopy(Clock::time_point start);
   Answer AnswerOf(inference::PipelineResponse&& response);
@@ -116,8 +116,8 @@ class ConvertCall {
   inference::Pipeline* pipeline_;
   std::shared_ptr<inference::ModelVersion> model_;  // Null: conversion only.
   Few<Incoming> arrays_;
-  std::vector<std::shared_ptr<SharedMapping>> mappings_;  // Of arrays from shared memory, until they are answered.
-  std::size_t awaited_ = 0;                               // Index of the first array that is not complete.
+  std::vector<std::shared_ptr<const SharedRegion>> regions_;  // In which arrays stay.
+  std::size_t awaited_ = 0;                                   // Index of the first array that is not complete.
   Clock::time_point start_ = Clock::now();
   Clock::time_point received_;  // When nothing was awaited any more.
   std::chrono::nanoseconds copy_time_{0};

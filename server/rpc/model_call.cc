@@ -41,7 +41,7 @@ absl::StatusOr<Answer> ModelCall::TakeAnswer() {
   call_.model_.reset();
   TENSORFERRY_RETURN_IF_ERROR(result.status());
   TENSORFERRY_RETURN_IF_ERROR(caller_.CheckCaller());
-  TENSORFERRY_RETURN_IF_ERROR(call_.CheckMappings());
+  TENSORFERRY_RETURN_IF_ERROR(call_.CheckRegions());
   return call_.AnswerOf(*std::move(result));
 }
 

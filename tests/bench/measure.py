@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import messages
 import procfs
 from servers import BIN, Process, Servers
 from slices import Slice
@@ -43,6 +44,11 @@ def load_command(contender: Contender, workload: Workload, address: str, times: 
         return [str(BIN / "raw_limit"), "load", address, str(workload.nbytes), *milliseconds]
     if contender.program == "flight":
         return [str(BIN / "flight_load"), address, str(workload.outstanding), str(workload.nbytes), *milliseconds]
+    if contender.program == "message":
+        file = str(messages.message_file(contender.form, contender.nbytes or workload.nbytes))
+        method, outstanding = messages.FORMS[contender.form].method, str(workload.outstanding)
+        load = [address, method, file, outstanding, str(workload.nbytes), *milliseconds]
+        return [str(BIN / "message_load"), *load]
     options = ["--mode", contender.mode or workload.mode, "--outstanding", str(workload.outstanding)]
     if workload.model and contender.model:
         options += ["--model", contender.model.format(workload.model)]

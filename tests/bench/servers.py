@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import messages
 import procfs
 from workloads import MODEL_SHAPES
 
@@ -33,7 +34,17 @@ def _model_limit(model: str, shape: str) -> Callable[[str, str], list[list[str]]
 # By name: the processes that serve on a TCP address and a Unix socket.
 COMMANDS: dict[str, Callable[[str, str], list[list[str]]]] = {
     "tensorferry": lambda tcp, unix: [
-        [str(BIN / "tensorferry-server"), "--listen", tcp, "--listen", unix, "--model-dir", str(MODELS)]
+        [
+            str(BIN / "tensorferry-server"),
+            "--listen",
+            tcp,
+            "--listen",
+            unix,
+            "--model-dir",
+            str(MODELS),
+            "--shared-memory",
+            "system",
+        ]
     ],
     "limit": _program("limit_server"),
     "limit-tuned": _program("limit_server", "--tuned"),
@@ -113,6 +124,8 @@ class Servers:
     def _start(self, name: str, folder: Path) -> None:
         for command in COMMANDS[name]("127.0.0.1:0", f"unix:{folder}/{name}.sock"):
             process = Process(command, cpu=max(os.sched_getaffinity(0)))
+            if name == "tensorferry":
+                messages.register_region(process.addresses)
             self._processes.append(process)
             for address in process.addresses:
                 self._by_transport[name, "unix" if "unix:" in address else "tcp"] = process, address
@@ -127,6 +140,7 @@ class Servers:
     def stop(self) -> None:
         for process in self._processes:
             process.stop()
+        messages.remove_region()
 
     def __enter__(self) -> Servers:
         return self

@@ -38,6 +38,10 @@ def rate(s: Slice) -> float:
     return s.rate
 
 
+def time(s: Slice) -> float:
+    return s.time_us
+
+
 def cpu(s: Slice) -> float:
     return s.cpu_us or 0.0
 
@@ -129,6 +133,50 @@ def _models() -> list[Target]:
     return targets
 
 
+def _forms() -> list[Target]:
+    """The Open Inference Protocol beside our own, and elements that lie in shared memory."""
+    deep = (64, 32)
+    sizes = [(nbytes, 1) for nbytes in (64, 4 * KIB, 64 * KIB, MIB, 16 * MIB)]
+    targets = []
+    for nbytes, outstanding in (*sizes, deep):
+        workload = _name("W11", nbytes, outstanding=outstanding)
+        targets.append(
+            Target(
+                f"{workload}: time of ModelInfer ÷ Convert's",
+                TCP,
+                1.05,
+                True,
+                lambda r, workload=workload: r.ratio(TCP, workload, f"{OURS}-oip", f"{OURS}-native", time),
+            )
+        )
+    for nbytes in (64 * KIB, MIB, 16 * MIB, 256 * MIB):
+        workload, small = _name("W12", nbytes), f"{OURS}-shared-4KiB"
+        targets.append(
+            Target(
+                f"{workload} in shared memory: p50 ÷ that of 4 KiB",
+                TCP,
+                1.1,
+                True,
+                lambda r, workload=workload, small=small: r.ratio(TCP, workload, f"{OURS}-shared", small, p50),
+            )
+        )
+        targets.append(
+            Target(
+                f"{workload} in shared memory, and back into it: time ÷ (that of 4 KiB + memcpy's)",
+                TCP,
+                1.1,
+                True,
+                lambda r, workload=workload, small=small: r.combine(
+                    TCP,
+                    workload,
+                    (f"{OURS}-shared-both", small, "memcpy"),
+                    lambda a, b, c: a.time_us / (b.time_us + c.time_us),
+                ),
+            )
+        )
+    return targets
+
+
 def _peak(nbytes: int) -> Target:
     workload = f"{scenarios.PEAK} {nbytes // MIB} MiB"
     return Target(f"{workload}, in MiB", TCP, 16, True, lambda r: r.combine(TCP, workload, (OURS,), mib))
@@ -177,6 +225,7 @@ def _targets() -> list[Target]:
     )
     targets += [_beside_tuned_limit(workload) for workload in (scenarios.FIRST, scenarios.IDLE)]
     targets += _models()
+    targets += _forms()
     return targets
 
 

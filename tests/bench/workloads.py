@@ -22,6 +22,8 @@ class Contender:
     options: tuple[str, ...] = ()  # Of bench.
     mode: str | None = None  # Of bench, instead of the workload's.
     model: str = "{}"  # Which model it runs, where the workload names one.
+    form: str = ""  # Of messages.py, sent by message_load.
+    nbytes: int = 0  # Instead of the workload's.
 
 
 # In the order of the tables.
@@ -34,6 +36,11 @@ CONTENDERS = {
     "tensorferry-digest": Contender("tensorferry", options=("--digest",)),
     "tensorferry-swap": Contender("tensorferry", options=("--dtype", ">f4")),
     "tensorferry-unary": Contender("tensorferry", mode="unary"),
+    "tensorferry-native": Contender("tensorferry", "message", form="native"),
+    "tensorferry-oip": Contender("tensorferry", "message", form="oip"),
+    "tensorferry-shared": Contender("tensorferry", "message", form="shared"),
+    "tensorferry-shared-4KiB": Contender("tensorferry", "message", form="shared", nbytes=4 * KIB),
+    "tensorferry-shared-both": Contender("tensorferry", "message", form="shared-both"),
     "tensorferry-unbatched": Contender("tensorferry", model="{}_unbatched"),
     **{f"limit-{name}": Contender(f"limit-{name}", model="") for name in MODEL_SHAPES},
     "sync": Contender("sync"),
@@ -48,6 +55,8 @@ LIMITS = ("tensorferry", "limit", "limit-tuned")
 CODED = (*LIMITS, "sync", "callback")
 SOCKET = (*CODED, "raw-socket")
 TUNED = ("sync-tuned", "callback-tuned")
+FORMS = ("tensorferry-native", "tensorferry-oip")
+SHARED = ("tensorferry-shared", "tensorferry-shared-4KiB", "tensorferry-shared-both", "memcpy")
 
 
 @dataclass(frozen=True)
@@ -117,4 +126,7 @@ WORKLOADS = (
         for n in (1, 16)
     ),
     Workload("W8", 64, ("tensorferry", "tensorferry-unbatched"), mode="stream", model="calls_ts", outstanding=32),
+    *(Workload("W11", nbytes, FORMS) for nbytes in (64, 4 * KIB, 64 * KIB, MIB, 16 * MIB)),
+    Workload("W11", 64, FORMS, outstanding=32),
+    *(Workload("W12", nbytes, SHARED) for nbytes in (64 * KIB, MIB, 16 * MIB, 256 * MIB)),
 )

@@ -12,6 +12,13 @@ namespace tensorferry::fuzz {
 //        each cut, a byte each; the message.
 std::string_view WireReaderMistake(std::string_view input);
 
+// An InferDecoder reads a ModelInferRequest, in pieces, as protobuf's parser reads it whole.
+//
+// Input: a byte: its lowest two bits say what the rest is part of (a request; a parameter of one; an input; the value of
+//        an input's parameter), the others are the number of cuts; the length of the piece before each cut, a byte each;
+//        the rest.
+std::string_view InferReaderMistake(std::string_view input);
+
 // A .npy header is read from the bytes that it may be read from, and accepted for one size of the file: that which it
 // says.
 //

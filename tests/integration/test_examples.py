@@ -101,7 +101,6 @@ def test_the_demo_shows_the_same_output_twice(demo: str) -> None:
     assert len(re.findall(r"^    bits +equal$", demo, re.MULTILINE)) == 2
 
 
-
 def test_the_demo_says_what_is_missing(tmp_path: Path) -> None:
     ran = run(sys.executable, REPO_ROOT / "scripts/demo.py", "--bin", tmp_path)
     assert ran.returncode == 1

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -40,5 +42,16 @@ class CutMessage {
   std::vector<std::unique_ptr<std::byte[]>> memory_;
   std::vector<Bytes> pieces_;
 };
+
+// Cut once at every place, without and with an empty piece there, and into single bytes.
+inline std::vector<CutMessage> CutEverywhere(const std::string& message) {
+  std::vector<CutMessage> cuts;
+  for (std::size_t place = 0; place <= message.size(); ++place) {
+    cuts.emplace_back(message, std::array{place});
+    cuts.emplace_back(message, std::array{place, std::size_t{0}});
+  }
+  cuts.push_back(CutMessage::InSingleBytes(message));
+  return cuts;
+}
 
 }  // namespace tensorferry

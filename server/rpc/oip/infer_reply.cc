@@ -34,7 +34,7 @@ absl::Status WriteShared(const SharedRange& range, TensorResult& output) {
                       .expected = fmt::to_string(bytes.size()),
                       .actual = fmt::to_string(range.nbytes)});
   }
-  TENSORFERRY_RETURN_IF_ERROR(range.region->Write(range.offset, bytes));
+  TENSORFERRY_RETURN_IF_ERROR(range.Write(bytes));
   output.elements = inference::TensorElements{};
   return absl::OkStatus();
 }

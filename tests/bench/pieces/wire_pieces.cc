@@ -9,6 +9,7 @@
 
 #include "rpc/incoming_message.h"
 #include "rpc/reply.h"
+#include "rpc/request_decoder.h"
 #include "tensorferry/v1/tensor_service.pb.h"
 
 namespace tensorferry::rpc {
@@ -40,7 +41,7 @@ grpc::ByteBuffer InSlices(std::string_view text) {
 }
 
 void ReadInPlace(benchmark::State& state) {
-  IncomingMessage message;
+  IncomingMessage<RequestDecoder> message;
   message.bytes = InSlices(Request(static_cast<std::size_t>(state.range(0))));
   for (auto _ : state) {
     if (!message.Decode(MessageKind::kConvertRequest).ok()) state.SkipWithError("refused");

@@ -30,11 +30,11 @@ make_environment() {
 
 make_clients() {
   # A sixth of kserve's packages would do for its gRPC client, but it imports the others.
-  make_environment kserve kserve pytest &
+  make_environment kserve kserve==0.21.0 pytest==9.2.0 &
   local kserve=$!
-  make_environment tritonclient 'tritonclient[grpc]' pytest
+  make_environment tritonclient 'tritonclient[grpc]==2.73.0' pytest==9.2.0
   # Its shared memory utilities import pkg_resources, its perf_analyzer needs the CUDA runtime's library.
-  make_environment tritonclient-2.45.0 'tritonclient[grpc]==2.45.0' pytest 'setuptools<81' nvidia-cuda-runtime-cu12
+  make_environment tritonclient-2.45.0 'tritonclient[grpc]==2.45.0' pytest==9.2.0 'setuptools<81' nvidia-cuda-runtime-cu12
   wait "$kserve"
 }
 

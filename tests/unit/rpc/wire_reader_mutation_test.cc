@@ -1,40 +1,14 @@
 // Random requests, mutated: whatever is read in place, protobuf reads the same. tests/fuzz looks further.
 #include <gmock/gmock.h>
 
-#include <random>
 #include <string>
-#include <vector>
 
 #include "testing/cut_message.h"
+#include "testing/mutations.h"
 #include "testing/request_views.h"
-#include "testing/wire_bytes.h"
 
 namespace tensorferry::rpc {
 namespace {
-
-// The same numbers everywhere and always, which the standard's distributions do not promise.
-class Random {
- public:
-  std::size_t Below(std::size_t bound) { return bound == 0 ? 0 : numbers_() % bound; }
-  bool OneIn(std::size_t count) { return Below(count) == 0; }
-  char Byte() { return static_cast<char>(Below(256)); }
-  std::int64_t Int64() { return static_cast<std::int64_t>(numbers_() >> Below(64)); }
-
-  std::string Ascii(std::size_t max_length) {
-    std::string text(Below(max_length + 1), '\0');
-    for (char& c : text) c = static_cast<char>(Below(128));
-    return text;
-  }
-
-  std::string Bytes(std::size_t max_length) {
-    std::string bytes(Below(max_length + 1), '\0');
-    for (char& byte : bytes) byte = Byte();
-    return bytes;
-  }
-
- private:
-  std::mt19937_64 numbers_{1};
-};
 
 void FillArray(v1::Array& array, Random& random) {
   array.set_name(random.Ascii(12));
@@ -71,32 +45,6 @@ std::string RandomMessage(MessageKind kind, Random& random) {
     *message.mutable_request() = RandomRequest(random);
   }
   return message.SerializeAsString();
-}
-
-void Mutate(std::string& message, Random& random) {
-  const std::size_t place = random.Below(message.size());
-  const std::string span = message.substr(place, 1 + random.Below(20));
-  switch (random.Below(8)) {
-    case 0: message.insert(place, 1, random.Byte()); break;
-    case 1: message.insert(random.Below(message.size()), span); break;  // Duplicate.
-    case 2: message.erase(place, span.size()); break;
-    case 3: message.resize(place); break;
-    case 4: message += VarintField(1 + static_cast<int>(random.Below(100)), random.Below(1000)); break;
-    default:
-      if (message.empty()) return;
-      if (random.OneIn(2)) {
-        message[place] = static_cast<char>(message[place] ^ 1 << random.Below(8));
-      } else {
-        message[place] = random.Byte();
-      }
-  }
-}
-
-CutMessage RandomlyCut(const std::string& message, Random& random) {
-  if (random.OneIn(8)) return CutMessage::InSingleBytes(message);
-  std::vector<std::size_t> lengths(random.Below(5));
-  for (std::size_t& length : lengths) length = random.Below(message.size() + 1);
-  return CutMessage(message, lengths);
 }
 
 TEST(WireReader, ReadsMutatedMessagesAsProtobufDoesOrNotAtAll) {

@@ -33,17 +33,6 @@ struct MessageCase {
 
 std::string NameOf(const testing::TestParamInfo<MessageCase>& test) { return test.param.name; }
 
-// Cut once at every place, without and with an empty piece there, and into single bytes.
-std::vector<CutMessage> CutEverywhere(const std::string& message) {
-  std::vector<CutMessage> cuts;
-  for (std::size_t place = 0; place <= message.size(); ++place) {
-    cuts.emplace_back(message, std::array{place});
-    cuts.emplace_back(message, std::array{place, std::size_t{0}});
-  }
-  cuts.push_back(CutMessage::InSingleBytes(message));
-  return cuts;
-}
-
 // --- What generated writers write is read in place.
 
 v1::ConvertRequest EveryField() {

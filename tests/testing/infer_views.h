@@ -1,0 +1,137 @@
+// What a ModelInferRequest says, as this server reads it and as protobuf's own parser does, which is the oracle.
+#pragma once
+
+#include <google/protobuf/stubs/logging.h>
+
+#include <bit>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "inference/grpc_service.pb.h"
+#include "rpc/oip/infer_decoder.h"
+#include "rpc/oip/infer_reader.h"
+
+namespace tensorferry {
+
+// A message as ParseFromString reads it.
+struct ProtobufInferReading {
+  explicit ProtobufInferReading(const std::string& message) {
+    const google::protobuf::LogSilencer silencer;  // Thousands of messages do not parse.
+    parses = request.ParseFromString(message);
+  }
+
+  ::inference::ModelInferRequest request;
+  bool parses = false;
+};
+
+inline bool Equal(const rpc::ParameterView& view, const ::inference::InferParameter& expected) {
+  using Choice = ::inference::InferParameter::ParameterChoiceCase;
+  const Choice choice = expected.parameter_choice_case();
+  const auto compare = [&](const auto& value) {
+    using Value = std::remove_cvref_t<decltype(value)>;
+    if constexpr (std::is_same_v<Value, std::monostate>) {
+      return choice == Choice::PARAMETER_CHOICE_NOT_SET;
+    } else if constexpr (std::is_same_v<Value, bool>) {
+      return choice == Choice::kBoolParam && value == expected.bool_param();
+    } else if constexpr (std::is_same_v<Value, std::int64_t>) {
+      return choice == Choice::kInt64Param && value == expected.int64_param();
+    } else if constexpr (std::is_same_v<Value, std::string_view>) {
+      return choice == Choice::kStringParam && value == expected.string_param();
+    } else if constexpr (std::is_same_v<Value, double>) {  // NaN, too, is the same where its bits are.
+      return choice == Choice::kDoubleParam &&
+             std::bit_cast<std::uint64_t>(value) == std::bit_cast<std::uint64_t>(expected.double_param());
+    } else {
+      static_assert(std::is_same_v<Value, std::uint64_t>);
+      return choice == Choice::kUint64Param && value == expected.uint64_param();
+    }
+  };
+  return std::visit(compare, view.value);
+}
+
+// In any order: as many, each of which the map has.
+template <typename Map>
+bool Equal(const std::vector<rpc::ParameterView>& views, const Map& expected) {
+  if (views.size() != expected.size()) return false;
+  Map left(expected);
+  for (const rpc::ParameterView& view : views) {
+    const auto found = left.find(std::string(view.name));
+    if (found == left.end() || !Equal(view, found->second)) return false;
+    left.erase(found);
+  }
+  return true;
+}
+
+inline bool Equal(const ::inference::InferTensorContents* contents,
+                  const ::inference::ModelInferRequest::InferInputTensor& expected) {
+  if ((contents != nullptr) != expected.has_contents()) return false;
+  return contents == nullptr || contents->SerializeAsString() == expected.contents().SerializeAsString();
+}
+
+// The first field of an input in which it is not what protobuf's parser reads; "": none.
+inline std::string_view Difference(const rpc::InferInputView& view,
+                                   const ::inference::ModelInferRequest::InferInputTensor& expected) {
+  if (view.name != expected.name()) return "name of an input";
+  if (view.datatype != expected.datatype()) return "datatype";
+  if (view.shape != Shape(expected.shape().begin(), expected.shape().end())) return "shape";
+  if (!Equal(view.parameters, expected.parameters())) return "parameters of an input";
+  return Equal(view.contents, expected) ? "" : "contents";
+}
+
+inline std::string_view Difference(const rpc::InferRequestView& view, const ::inference::ModelInferRequest& expected) {
+  if (view.model_name != expected.model_name()) return "model_name";
+  if (view.model_version != expected.model_version()) return "model_version";
+  if (view.id != expected.id()) return "id";
+  if (!Equal(view.parameters, expected.parameters())) return "parameters";
+  if (std::ssize(view.inputs) != expected.inputs_size()) return "number of inputs";
+  for (std::size_t i = 0; i < view.inputs.size(); ++i) {
+    const std::string_view difference = Difference(view.inputs[i], expected.inputs(static_cast<int>(i)));
+    if (!difference.empty()) return difference;
+  }
+  if (std::ssize(view.outputs) != expected.outputs_size()) return "number of outputs";
+  for (std::size_t i = 0; i < view.outputs.size(); ++i) {
+    const auto& output = expected.outputs(static_cast<int>(i));
+    if (view.outputs[i].name != output.name()) return "name of an output";
+    if (!Equal(view.outputs[i].parameters, output.parameters())) return "parameters of an output";
+  }
+  if (std::ssize(view.raw_input_contents) != expected.raw_input_contents_size()) return "number of raw_input_contents";
+  for (std::size_t i = 0; i < view.raw_input_contents.size(); ++i) {
+    const std::string& raw = expected.raw_input_contents(static_cast<int>(i));
+    const ScatteredBytes& bytes = view.raw_input_contents[i];
+    // First() is bounded by the size, and so would not show bytes too many.
+    if (bytes.size() != raw.size() || bytes.First(raw.size()) != raw) return "raw_input_contents";
+  }
+  return "";
+}
+
+// A message read in place, if it can be.
+struct InPlaceInferReading {
+  explicit InPlaceInferReading(std::span<const Bytes> message)
+      : done(rpc::ReadInferRequest(message, scratch, request)) {}
+  InPlaceInferReading(const InPlaceInferReading&) = delete;
+  InPlaceInferReading& operator=(const InPlaceInferReading&) = delete;
+
+  rpc::WireScratch scratch;
+  rpc::InferRequestView request;
+  bool done;
+};
+
+// What is wrong with a message's reading in place; "": nothing. A message that is not read in place is not read wrong.
+inline std::string_view Mistake(const InPlaceInferReading& in_place, const ProtobufInferReading& expected) {
+  if (!in_place.done) return "";
+  return expected.parses ? Difference(in_place.request, expected.request) : "protobuf does not parse it";
+}
+
+// The same of an InferDecoder, which reads a message if and only if protobuf does.
+inline std::string_view InferDecoderMistake(std::span<const Bytes> message, const ProtobufInferReading& expected) {
+  const google::protobuf::LogSilencer silencer;
+  rpc::InferDecoder decoder;
+  const bool decoded = decoder.Decode(message).ok();
+  if (decoded != expected.parses) return decoded ? "protobuf does not parse it" : "protobuf parses it";
+  return decoded ? Difference(decoder.request(), expected.request) : "";
+}
+
+}  // namespace tensorferry

@@ -1,0 +1,353 @@
+// With real objects, as clients on the same machine make them.
+#include "base/shared_memory.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <limits>
+#include <memory>
+#include <ostream>
+#include <span>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "testing/shared_object.h"
+#include "testing/status_matchers.h"
+
+namespace tensorferry {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
+
+std::size_t PageBytes() { return static_cast<std::size_t>(sysconf(_SC_PAGESIZE)); }
+
+std::string TextOf(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+std::span<const std::byte> BytesOf(std::string_view text) { return std::as_bytes(std::span(text)); }
+
+class SharedMemoryTest : public testing::Test {
+ protected:
+  // The bytes of a region, as they are now.
+  std::string Read(const std::string& name, std::uint64_t offset, std::uint64_t nbytes) {
+    const auto range = regions_.Find(name, offset, nbytes);
+    EXPECT_THAT(range, IsOk());
+    EXPECT_THAT(range->region->CheckWhole(), IsOk());
+    return TextOf(range->bytes());
+  }
+
+  // All of an object, as a region.
+  std::shared_ptr<const SharedRegion> Region(const std::string& name, const SharedObject& object,
+                                             std::uint64_t nbytes) {
+    EXPECT_THAT(regions_.Register(name, object.key(), 0, nbytes), IsOk());
+    return regions_.Find(name, 0, nbytes).value().region;
+  }
+
+  std::vector<std::string> Names() const {
+    std::vector<std::string> names;
+    for (const auto& region : regions_.List()) names.push_back(region->name());
+    return names;
+  }
+
+  SharedRegions regions_{/*enabled=*/true};
+};
+
+TEST_F(SharedMemoryTest, ReadsWhatTheOwnerWrote) {
+  SharedObject object("0123456789");
+  ASSERT_THAT(regions_.Register("r", object.key(), 2, 7), IsOk());
+  EXPECT_EQ(Read("r", 0, 7), "2345678") << "from the region's offset on";
+  EXPECT_EQ(Read("r", 3, 2), "56") << "the offset is added once";
+  EXPECT_EQ(Read("r", 7, 0), "");
+  object.Write(2, "AB");
+  EXPECT_EQ(Read("r", 0, 3), "AB4");
+}
+
+// Pages are what the system maps; regions begin and end anywhere.
+TEST_F(SharedMemoryTest, MapsWhatLiesAcrossPages) {
+  const std::size_t page = PageBytes();
+  std::string bytes(3 * page, '\0');
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 7 + i / 256);
+  SharedObject object(bytes);
+  ASSERT_THAT(regions_.Register("r", object.key(), page - 3, page + 7), IsOk());
+  EXPECT_EQ(Read("r", 0, page + 7), bytes.substr(page - 3, page + 7));
+  EXPECT_EQ(Read("r", page + 1, 6), bytes.substr(2 * page - 2, 6));
+}
+
+TEST_F(SharedMemoryTest, WritesWhatItIsToldAndNothingElse) {
+  SharedObject object("0123456789");
+  ASSERT_THAT(regions_.Register("r", object.key(), 1, 8), IsOk());
+  const SharedRange range = regions_.Find("r", 2, 4).value();
+  EXPECT_THAT(range.Write(BytesOf("abc")), IsOk());
+  EXPECT_EQ(object.Read(), "012abc6789");
+  EXPECT_THAT(range.Write({}), IsOk());
+  EXPECT_THAT(range.Write(range.bytes()), IsOk()) << "of itself";
+  EXPECT_EQ(object.Read(), "012abc6789");
+}
+
+TEST_F(SharedMemoryTest, SaysWhatIsRegistered) {
+  SharedObject object("0123456789");
+  ASSERT_THAT(regions_.Register("b", object.key(), 1, 2), IsOk());
+  ASSERT_THAT(regions_.Register("a", object.key(), 3, 4), IsOk());
+  EXPECT_THAT(Names(), ElementsAre("a", "b"));
+  const auto region = regions_.List()[1];
+  EXPECT_EQ(region->key(), object.key());
+  EXPECT_EQ(region->offset(), 1u);
+  EXPECT_EQ(region->nbytes(), 2u);
+}
+
+TEST_F(SharedMemoryTest, KeepsTheFirstOfAName) {
+  SharedObject first("first"), second("second");
+  ASSERT_TRUE(regions_.Register("r", first.key(), 0, 5).value());
+  EXPECT_FALSE(regions_.Register("r", second.key(), 0, 6).value()) << "the name is taken";
+  EXPECT_EQ(Read("r", 0, 5), "first");
+  regions_.Unregister("r");
+  EXPECT_TRUE(regions_.Register("r", second.key(), 0, 6).value());
+  EXPECT_EQ(Read("r", 0, 6), "second");
+}
+
+TEST_F(SharedMemoryTest, LetsGoOfOneOrOfAll) {
+  SharedObject object("0123");
+  for (const char* const name : {"a", "b", "c"}) ASSERT_THAT(regions_.Register(name, object.key(), 0, 4), IsOk());
+  regions_.Unregister("b");
+  regions_.Unregister("what was never there");
+  EXPECT_THAT(Names(), ElementsAre("a", "c"));
+  EXPECT_THAT(regions_.Find("b", 0, 1), Fails(Reason::kRegionNotFound, HasSubstr("'b'")));
+  regions_.Unregister("");
+  EXPECT_THAT(Names(), IsEmpty());
+}
+
+TEST_F(SharedMemoryTest, LeavesARegionToWhoUsesIt) {
+  auto object = std::make_unique<SharedObject>("0123");
+  ASSERT_THAT(regions_.Register("r", object->key(), 0, 4), IsOk());
+  SharedRange range = regions_.Find("r", 1, 2).value();
+  regions_.Unregister("r");
+  EXPECT_THAT(range.Write(BytesOf("ab")), IsOk());
+  EXPECT_EQ(object->Read(), "0ab3");
+  object.reset();  // The owner goes without a word; the memory stays until nobody has it.
+  EXPECT_EQ(TextOf(range.bytes()), "ab");
+  EXPECT_THAT(range.region->CheckWhole(), IsOk());
+  const std::weak_ptr<const SharedRegion> watch = range.region;
+  range = {};
+  EXPECT_TRUE(watch.expired());
+}
+
+// Files and mappings of regions are given back, and those of what is refused.
+TEST_F(SharedMemoryTest, TakesNoMoreThanWhatIsRegistered) {
+  SharedObject object("0123");
+  for (int i = 0; i < 10'000; ++i) {  // More than there may be at once.
+    ASSERT_THAT(regions_.Register("r", object.key(), 0, 4), IsOk());
+    ASSERT_THAT(regions_.Register("r", object.key(), 0, 4), IsOk()) << "which is taken";
+    ASSERT_FALSE(regions_.Register("s", object.key(), 0, 5).ok());
+    regions_.Unregister("r");
+  }
+}
+
+struct BoundsCase {
+  std::string name;
+  std::uint64_t offset, nbytes;
+  bool lies_within;  // 10 bytes.
+  friend void PrintTo(const BoundsCase& c, std::ostream* out) { *out << c.name; }
+};
+class SharedMemoryBounds : public SharedMemoryTest, public testing::WithParamInterface<BoundsCase> {};
+
+TEST_P(SharedMemoryBounds, OfTheObjectHold) {
+  const auto& [name, offset, nbytes, lies_within] = GetParam();
+  SharedObject object("0123456789");
+  const auto registered = regions_.Register("r", object.key(), offset, nbytes);
+  if (lies_within && nbytes > 0) {
+    EXPECT_THAT(registered, IsOk());
+  } else {
+    EXPECT_THAT(registered, Fails(Reason::kBadSharedMemory, StartsWith("shared memory region 'r' ")));
+    EXPECT_THAT(Names(), IsEmpty());
+  }
+}
+
+TEST_P(SharedMemoryBounds, OfTheRegionHold) {
+  const auto& [name, offset, nbytes, lies_within] = GetParam();
+  SharedObject object("-0123456789-");
+  ASSERT_THAT(regions_.Register("r", object.key(), 1, 10), IsOk());
+  const auto found = regions_.Find("r", offset, nbytes);
+  EXPECT_EQ(found.ok(), lies_within) << found.status();
+  if (!lies_within) {
+    EXPECT_THAT(found, Fails(Reason::kBadSharedMemory, HasSubstr("has 10 bytes, not")));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Bounds, SharedMemoryBounds,
+                         testing::ValuesIn(std::vector<BoundsCase>{
+                             {"All", 0, 10, true},
+                             {"First", 0, 1, true},
+                             {"Last", 9, 1, true},
+                             {"NothingAtTheEnd", 10, 0, true},
+                             {"OneTooMany", 0, 11, false},
+                             {"OneBehind", 10, 1, false},
+                             {"NothingBehind", 11, 0, false},
+                             {"LargestSize", 0, kMax, false},
+                             {"SizeThatWraps", 5, kMax - 4, false},
+                             {"SizeThatWrapsToAll", 1, kMax, false},
+                             {"LargestOffset", kMax, 1, false},
+                             {"BothLargest", kMax, kMax, false},
+                             {"NegativeAsSigned", std::uint64_t{1} << 63, 1, false},
+                             {"SizeNegativeAsSigned", 1, std::uint64_t{1} << 63, false},
+                         }),
+                         [](const auto& test) { return test.param.name; });
+
+TEST_F(SharedMemoryTest, SaysHowMuchTheObjectHas) {
+  SharedObject object("0123456789");
+  EXPECT_THAT(regions_.Register("r", object.key(), 4, 7),
+              Fails(Reason::kBadSharedMemory, "shared memory region 'r' is 7 bytes from 4 on, but the object has 10"));
+}
+
+TEST_F(SharedMemoryTest, TakesOnlyKeysOfObjects) {
+  SharedObject object("0123");
+  const std::string zero = object.key() + std::string(1, '\0');
+  for (const std::string& key :
+       {std::string(), std::string("/"), object.key().substr(1), "/" + object.key(), object.key() + "/",
+        object.key() + "/../x", std::string("/../etc/passwd"), zero, std::string("//"), "/" + std::string(254, 'k')}) {
+    EXPECT_THAT(regions_.Register("r", key, 0, 1), Fails(Reason::kBadSharedMemory, HasSubstr("keys look like '/name'")))
+        << key;
+  }
+  for (const std::string key : {"/.", "/.."}) {  // Folders.
+    EXPECT_THAT(regions_.Register("r", key, 0, 1), Fails(Reason::kBadSharedMemory)) << key;
+  }
+  // A foreign program tests for these words.
+  EXPECT_THAT(regions_.Register("r", SharedObject::UniqueKey(), 0, 1),
+              Fails(Reason::kBadSharedMemory, HasSubstr("Unable to open shared memory region: '/")));
+  EXPECT_THAT(regions_.Register("", object.key(), 0, 1), Fails(Reason::kBadSharedMemory, HasSubstr("needs a name")));
+  EXPECT_THAT(Names(), IsEmpty());
+}
+
+TEST_F(SharedMemoryTest, TakesKeysAsLongAsTheSystemDoes) {
+  std::string key = SharedObject::UniqueKey();
+  key.resize(254, 'k');
+  const int file = shm_open(key.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600);
+  ASSERT_GE(file, 0);
+  EXPECT_EQ(ftruncate(file, 1), 0);
+  EXPECT_THAT(regions_.Register("r", key, 0, 1), IsOk());
+  close(file);
+  shm_unlink(key.c_str());
+}
+
+TEST(SharedMemory, IsRefusedWhereItIsOff) {
+  SharedRegions regions(/*enabled=*/false);
+  SharedObject object("0123");
+  EXPECT_FALSE(regions.enabled());
+  for (const absl::Status& status :
+       {regions.CheckEnabled(), regions.Register("r", object.key(), 0, 1).status(), regions.Find("r", 0, 1).status()}) {
+    EXPECT_THAT(status, Fails(Reason::kSharedMemoryDisabled, HasSubstr("--shared-memory is off")));
+  }
+  regions.Unregister("r");
+  EXPECT_THAT(regions.List(), IsEmpty());
+}
+
+// --- Owners that cut their memory off while it is used.
+
+constexpr char kSmaller[] = "shared memory region 'r' has become smaller than it was registered";
+
+TEST_F(SharedMemoryTest, ReadsZerosWhereTheOwnerCutItOff) {
+  const std::size_t page = PageBytes();
+  SharedObject object(std::string(4 * page, 'x'));
+  const auto region = Region("r", object, 4 * page);
+  object.Resize(2 * page);
+  const std::string text = TextOf(region->bytes());  // Would end the process if nobody took care.
+  EXPECT_EQ(text, std::string(2 * page, 'x') + std::string(2 * page, '\0'));
+  EXPECT_THAT(region->CheckWhole(), Fails(Reason::kBadSharedMemory, kSmaller));
+  object.Resize(4 * page);
+  EXPECT_THAT(region->CheckWhole(), Fails(Reason::kBadSharedMemory, kSmaller)) << "its pages are no longer the owner's";
+  regions_.Unregister("r");
+  EXPECT_THAT(Region("r", object, 4 * page)->CheckWhole(), IsOk()) << "registered again it is";
+}
+
+// Within a page the system does not say so.
+TEST_F(SharedMemoryTest, SeesThatTheOwnerCutOffAByte) {
+  SharedObject object("0123456789");
+  ASSERT_THAT(regions_.Register("r", object.key(), 2, 8), IsOk());
+  object.Resize(9);
+  const SharedRange range = regions_.Find("r", 0, 1).value();
+  EXPECT_EQ(TextOf(range.region->bytes()), std::string("2345678\0", 8));
+  EXPECT_THAT(range.region->CheckWhole(), Fails(Reason::kBadSharedMemory, kSmaller));
+  EXPECT_THAT(range.Write(BytesOf("a")), Fails(Reason::kBadSharedMemory, kSmaller));
+  EXPECT_EQ(object.Read(), "012345678");
+  object.Resize(20);
+  EXPECT_THAT(range.region->CheckWhole(), IsOk()) << "larger is no harm";
+}
+
+TEST_F(SharedMemoryTest, TakesWritesIntoWhatIsNotThere) {
+  const std::size_t page = PageBytes();
+  SharedObject object(std::string(2 * page, 'x'));
+  const auto region = Region("r", object, 2 * page);
+  object.Resize(0);
+  std::ranges::fill(region->bytes(), std::byte{'y'});
+  EXPECT_EQ(TextOf(region->bytes()), std::string(2 * page, 'y'));
+  EXPECT_FALSE(region->CheckWhole().ok());
+  EXPECT_EQ(object.Read(), "") << "and does not make the object larger";
+}
+
+// One caller's misfortune is no other's.
+TEST_F(SharedMemoryTest, BlamesTheRegionThatWasCutOffAlone) {
+  const std::size_t page = PageBytes();
+  SharedObject cut(std::string(page, 'x')), whole(std::string(page, 'y'));
+  const auto of_cut = Region("r", cut, page);
+  const auto of_whole = Region("whole", whole, page);
+  cut.Resize(0);
+  EXPECT_EQ(TextOf(of_cut->bytes()), std::string(page, '\0'));
+  EXPECT_EQ(TextOf(of_whole->bytes()), std::string(page, 'y'));
+  EXPECT_FALSE(of_cut->CheckWhole().ok());
+  EXPECT_THAT(of_whole->CheckWhole(), IsOk());
+  regions_.Unregister("r");
+  EXPECT_THAT(Region("another", whole, page)->CheckWhole(), IsOk()) << "though it may be in its place";
+}
+
+TEST_F(SharedMemoryTest, SurvivesOwnersThatCutOffWhileManyRead) {
+  const std::size_t page = PageBytes();
+  SharedObject object(std::string(8 * page, 'x'));
+  std::atomic<int> zeros = 0;
+  std::vector<std::jthread> readers;
+  for (int i = 0; i < 4; ++i) {
+    readers.emplace_back([&, name = std::to_string(i)] {
+      for (int round = 0; round < 200; ++round) {
+        if (!regions_.Register(name, object.key(), 0, 8 * page).ok()) continue;  // It was small just then.
+        const SharedRange range = regions_.Find(name, 0, 8 * page).value();
+        const std::string text = TextOf(range.bytes());
+        // Where the owner makes it larger again there are zeros, too.
+        EXPECT_TRUE(std::ranges::all_of(text, [](char c) { return c == 'x' || c == '\0'; }));
+        zeros += text.back() == '\0' ? 1 : 0;
+        regions_.Unregister(name);
+      }
+    });
+  }
+  for (int round = 0; round < 2000; ++round) {
+    object.Resize(page);
+    object.Resize(8 * page);
+  }
+  readers.clear();
+  EXPECT_GT(zeros, 0);
+}
+
+// Nothing else is hidden from whoever debugs it.
+TEST(SharedMemoryDeathTest, LeavesOtherBusErrorsAlone) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const SharedRegions regions(/*enabled=*/true);
+  const std::size_t page = PageBytes();
+  const auto touch = [&] {
+    SharedObject object("x");
+    const int file = shm_open(object.key().c_str(), O_RDWR, 0);
+    auto* const bytes = static_cast<volatile char*>(mmap(nullptr, 2 * page, PROT_READ, MAP_SHARED, file, 0));
+    shm_unlink(object.key().c_str());  // Nobody is left to do so.
+    return bytes[page];
+  };
+  EXPECT_EXIT(touch(), testing::KilledBySignal(SIGBUS), "");
+}
+
+}  // namespace
+}  // namespace tensorferry
