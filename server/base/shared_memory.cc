@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -102,6 +104,13 @@ absl::Status Bad(std::string_view name, const std::string& why, const ErrorDetai
   return MakeError(Reason::kBadSharedMemory, fmt::format("shared memory region {} {}", Quote(name), why), details);
 }
 
+// Most of the files that the process may open are left for connections.
+std::size_t MaxRegions() {
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  return std::min<std::uint64_t>(kMaxMappings, files.rlim_cur / 4);
+}
+
 bool IsKey(std::string_view key) {
   return key.size() > 1 && key.size() < 255 && key.front() == '/' && key.find('/', 1) == std::string_view::npos &&
          key.find('\0') == std::string_view::npos;
@@ -158,7 +167,7 @@ absl::Status SharedRange::Write(std::span<const std::byte> content) const {
   return region->CheckWhole();
 }
 
-SharedRegions::SharedRegions(bool enabled) : enabled_(enabled) {
+SharedRegions::SharedRegions(bool enabled) : enabled_(enabled), max_regions_(MaxRegions()) {
   if (enabled) HandleBusErrors();
 }
 
@@ -188,6 +197,10 @@ absl::StatusOr<bool> SharedRegions::Register(const std::string& name, const std:
   TENSORFERRY_ASSIGN_OR_RETURN(std::shared_ptr<const SharedRegion> region,
                                SharedRegion::Map(name, key, offset, nbytes, file));
   const std::lock_guard lock(mutex_);
+  if (regions_.size() >= max_regions_ && !regions_.contains(name)) {
+    return Bad(name, fmt::format("is one too many: there are {}, as many as may be", regions_.size()),
+               {.limit = fmt::to_string(max_regions_)});
+  }
   return regions_.try_emplace(name, std::move(region)).second;
 }
 

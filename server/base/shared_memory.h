@@ -79,7 +79,8 @@ class SharedRegions {
   absl::Status CheckEnabled() const;
 
   // `key`: as for shm_open, "/name". False: the name is taken.
-  // Errors: BAD_SHARED_MEMORY if there is no such object, or it does not hold these bytes.
+  // Errors: BAD_SHARED_MEMORY if there is no such object, it does not hold these bytes, or there are as many regions as
+  //         may be.
   absl::StatusOr<bool> Register(const std::string& name, const std::string& key, std::uint64_t offset,
                                 std::uint64_t nbytes);
 
@@ -94,6 +95,7 @@ class SharedRegions {
 
  private:
   const bool enabled_;
+  const std::size_t max_regions_;  // Each keeps a file open.
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<const SharedRegion>, std::less<>> regions_;
 };

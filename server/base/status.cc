@@ -23,9 +23,7 @@ void SetMetadata(absl::Status& status, std::string_view key, const std::string& 
 }
 
 absl::Status WithPrefix(std::string_view what, std::string_view name, const absl::Status& error) {
-  absl::Status named(error.code(), fmt::format("{} {}: {}", what, Quote(name), std::string(error.message())));
-  error.ForEachPayload([&](absl::string_view key, const absl::Cord& value) { named.SetPayload(key, value); });
-  return named;
+  return WithMessage(fmt::format("{} {}: {}", what, Quote(name), std::string(error.message())), error);
 }
 
 }  // namespace
@@ -60,6 +58,12 @@ absl::Status InOutput(std::string_view output_name, const absl::Status& error) {
 
 absl::Status InModel(std::string_view model_name, const absl::Status& error) {
   return error.ok() ? error : WithPrefix("model", model_name, error);
+}
+
+absl::Status WithMessage(std::string_view message, const absl::Status& error) {
+  absl::Status worded(error.code(), View(message));
+  error.ForEachPayload([&](absl::string_view key, const absl::Cord& value) { worded.SetPayload(key, value); });
+  return worded;
 }
 
 Failure DescribeError(const absl::Status& error) {

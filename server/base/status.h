@@ -35,6 +35,9 @@ absl::Status InOutput(std::string_view output_name, const absl::Status& error);
 // The same error, said of one model: its message begins with "model 'm': ".
 absl::Status InModel(std::string_view model_name, const absl::Status& error);
 
+// The same error in other words.
+absl::Status WithMessage(std::string_view message, const absl::Status& error);
+
 // What MakeError and InArray put into a status.
 struct Failure {
   Reason reason = Reason::kInternal;

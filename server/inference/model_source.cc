@@ -55,6 +55,9 @@ bool IsFolder(const fs::path& path) {
   return fs::is_directory(path, error);
 }
 
+// As label_filename may name it.
+bool IsLabels(const fs::path& path) { return path.extension() == ".txt" && IsFile(path); }
+
 std::string StampOfFolder(const fs::path& folder) {
   std::string stamp;
   std::error_code error;
@@ -77,7 +80,7 @@ ModelSource ScanFolder(const fs::path& folder, std::vector<std::string>& left_ou
     } else if (std::ranges::find(kFileNames, name) != kFileNames.end() && IsFile(entry)) {
       has_file = true;
       file_stamp += Stamp(entry) + ";";
-    } else if (name != kWarmUpFolder && !name.starts_with('.')) {
+    } else if (name != kWarmUpFolder && !name.starts_with('.') && !IsLabels(entry)) {
       left_out.push_back(fmt::format("model {}: {} is neither a version nor a model file", source.name, Quote(name)));
     }
   }

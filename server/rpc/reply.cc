@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "inference/model_info.h"
 #include "rpc/error.h"
 
 namespace tensorferry::rpc {
@@ -110,10 +111,23 @@ absl::Status TooLarge(std::size_t size, std::uint64_t max_message_bytes, std::st
       {.actual = fmt::to_string(size), .limit = fmt::to_string(max_message_bytes)});
 }
 
+absl::Status CheckNoStrings(const Answer& answer) {
+  for (const inference::TensorResult& output : answer.response.outputs) {
+    if (output.metadata.dtype != inference::kStrings) continue;
+    return MakeError(
+        Reason::kInputMismatch,
+        fmt::format("output {} is of strings, which are no tensor: inference.GRPCInferenceService sends them",
+                    Quote(output.metadata.name)),
+        {.field = "requested_outputs", .actual = Quote(output.metadata.name)});
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<grpc::ByteBuffer> EncodeResponse(const Answer& answer, std::uint64_t max_message_bytes,
                                                 WireWriter& writer) {
+  TENSORFERRY_RETURN_IF_ERROR(CheckNoStrings(answer));
   WriteResponse(writer, answer, Elements::kInside);
   if (writer.size() > max_message_bytes) {
     return TooLarge(writer.size(), max_message_bytes, "use ConvertStream, which sends it in chunks");
@@ -122,6 +136,7 @@ absl::StatusOr<grpc::ByteBuffer> EncodeResponse(const Answer& answer, std::uint6
 }
 
 absl::StatusOr<StreamReply> StreamReplyOf(Answer answer, std::uint64_t max_message_bytes, WireWriter& writer) {
+  TENSORFERRY_RETURN_IF_ERROR(CheckNoStrings(answer));
   WriteStreamResponse(writer, answer, Elements::kInside);
   const bool fits = writer.size() <= max_message_bytes;
   if (!fits) WriteStreamResponse(writer, answer, Elements::kInChunks);

@@ -20,12 +20,13 @@ namespace tensorferry::rpc {
 inline constexpr std::size_t kChunkBytes = 1 << 20;
 
 // The whole answer as one ConvertResponse.
-// Errors: TENSOR_TOO_LARGE, naming the stream, if it would not fit `max_message_bytes`.
+// Errors: TENSOR_TOO_LARGE, naming the stream, if it would not fit `max_message_bytes`; INPUT_MISMATCH if an output is of
+//         strings.
 absl::StatusOr<grpc::ByteBuffer> EncodeResponse(const Answer& answer, std::uint64_t max_message_bytes,
                                                 WireWriter& writer);
 
 // The same as the part of a ConvertStreamResponse, or with its tensors in chunks if it would not fit otherwise.
-// Errors: TENSOR_TOO_LARGE if the metadata alone does not fit a message.
+// Errors: TENSOR_TOO_LARGE if the metadata alone does not fit a message; INPUT_MISMATCH if an output is of strings.
 absl::StatusOr<StreamReply> StreamReplyOf(Answer answer, std::uint64_t max_message_bytes, WireWriter& writer);
 
 // Answers a request on a stream with an error.

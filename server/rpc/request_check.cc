@@ -27,20 +27,6 @@ bool HasControlCharacter(std::string_view text) {
   return false;
 }
 
-absl::Status CheckName(std::string_view field, std::string_view name) {
-  if (name.size() > kMaxNameBytes) {
-    return MakeError(
-        Reason::kBadName,
-        fmt::format("field {}: {} has {} bytes, at most {} are taken", field, Quote(name), name.size(), kMaxNameBytes),
-        {.field = std::string(field), .actual = fmt::to_string(name.size()), .limit = fmt::to_string(kMaxNameBytes)});
-  }
-  if (HasControlCharacter(name)) {
-    return MakeError(Reason::kBadName, fmt::format("field {}: {} has a control character", field, Quote(name)),
-                     {.field = std::string(field), .actual = Quote(name)});
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<CheckedArray> CheckNpy(const ArrayView& array, Fidelity fidelity, const PayloadLimits& limits) {
   if (!array.shape.empty() || array.fortran_order) {
     return MakeError(Reason::kConflictingFields, "a .npy file brings its own shape and order: leave these fields unset",
@@ -89,6 +75,20 @@ absl::StatusOr<CheckedArray> CheckShared(const ArrayView& array, Fidelity fideli
 }
 
 }  // namespace
+
+absl::Status CheckName(std::string_view field, std::string_view name) {
+  if (name.size() > kMaxNameBytes) {
+    return MakeError(
+        Reason::kBadName,
+        fmt::format("field {}: {} has {} bytes, at most {} are taken", field, Quote(name), name.size(), kMaxNameBytes),
+        {.field = std::string(field), .actual = fmt::to_string(name.size()), .limit = fmt::to_string(kMaxNameBytes)});
+  }
+  if (HasControlCharacter(name)) {
+    return MakeError(Reason::kBadName, fmt::format("field {}: {} has a control character", field, Quote(name)),
+                     {.field = std::string(field), .actual = Quote(name)});
+  }
+  return absl::OkStatus();
+}
 
 absl::Status CheckRequest(const RequestView& request) {
   if (request.arrays.size() > kMaxArrays) {

@@ -13,6 +13,10 @@
 
 namespace tensorferry::rpc {
 
+// A name or label: at most 256 bytes, without control characters.
+// Errors: BAD_NAME, naming the field.
+absl::Status CheckName(std::string_view field, std::string_view name);
+
 // The request without its arrays' contents: no more than kMaxArrays arrays; names and labels of at most 256 bytes,
 // without control characters. Protobuf has checked that they are UTF-8.
 // Errors: TENSOR_TOO_LARGE; BAD_NAME, naming the field.

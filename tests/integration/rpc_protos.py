@@ -1,4 +1,4 @@
-"""The messages of gRPC's own health and reflection services, as far as the tests speak them."""
+"""The messages of other services than TensorService, as far as the tests of that one speak them."""
 
 from __future__ import annotations
 
@@ -31,9 +31,23 @@ message_type {
 }
 message_type { name: "ServiceResponse" field { name: "name" number: 1 type: TYPE_STRING } }
 """
+_INFERENCE = """
+name: "tests/inference.proto" package: "inference" syntax: "proto3"
+message_type {
+  name: "SystemSharedMemoryRegisterRequest"
+  field { name: "name" number: 1 type: TYPE_STRING }
+  field { name: "key" number: 2 type: TYPE_STRING }
+  field { name: "offset" number: 3 type: TYPE_UINT64 }
+  field { name: "byte_size" number: 4 type: TYPE_UINT64 }
+}
+message_type {
+  name: "SystemSharedMemoryUnregisterRequest"
+  field { name: "name" number: 1 type: TYPE_STRING }
+}
+"""
 
 _pool = descriptor_pool.DescriptorPool()
-for _text in (_HEALTH, _REFLECTION):
+for _text in (_HEALTH, _REFLECTION, _INFERENCE):
     _pool.Add(text_format.Parse(_text, descriptor_pb2.FileDescriptorProto()))
 
 
@@ -45,5 +59,7 @@ HealthCheckRequest = _message("grpc.health.v1.HealthCheckRequest")
 HealthCheckResponse = _message("grpc.health.v1.HealthCheckResponse")
 ServerReflectionRequest = _message("grpc.reflection.v1alpha.ServerReflectionRequest")
 ServerReflectionResponse = _message("grpc.reflection.v1alpha.ServerReflectionResponse")
+SystemSharedMemoryRegisterRequest = _message("inference.SystemSharedMemoryRegisterRequest")
+SystemSharedMemoryUnregisterRequest = _message("inference.SystemSharedMemoryUnregisterRequest")
 
 SERVING, NOT_SERVING, SERVICE_UNKNOWN = 1, 2, 3  # HealthCheckResponse.ServingStatus

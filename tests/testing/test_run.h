@@ -50,8 +50,10 @@ class TestRun final : public inference::ModelRun {
 // What a caller's thread does about a run: checks, submits, and does what else it is told to.
 inline absl::Status SubmitChecked(inference::ModelVersion& model, TestRun& run) {
   std::vector<inference::InputDeclaration> declarations;
-  for (const inference::ModelInput& input : run.inputs)
-    declarations.push_back({input.name, Info(input.header().dtype()).name, input.shape()});
+  for (const inference::ModelInput& input : run.inputs) {
+    const std::string_view dtype = input.strings ? inference::kStrings : Info(input.header().dtype()).name;
+    declarations.push_back({input.name, dtype, input.shape()});
+  }
   if (absl::Status status = model.Check(declarations, run.options.requested_outputs); !status.ok()) return status;
   if (model.Submit(run) == inference::ModelVersion::Submitted::kRunAtLeisure) {
     while (model.RunQueued()) continue;

@@ -32,9 +32,11 @@ std::string WithOipNames(const std::string& message) {
 }
 
 // Foreign programs look for some of Triton's words, and its arrays are inputs.
-std::string InTheirWords(const Failure& failure, const std::string& message) {
+std::string InTheirWords(const absl::Status& error) {
   constexpr std::string_view kArray = "array '";
-  if (failure.reason == Reason::kModelNotFound) return "Request for unknown model: " + message;
+  const std::string message(error.message());
+  if (DescribeError(error).reason == Reason::kModelNotFound) return "Request for unknown model: " + message;
+  if (error.code() != absl::StatusCode::kInvalidArgument) return message;
   const std::string renamed = WithOipNames(message);
   return renamed.starts_with(kArray) ? "input '" + renamed.substr(kArray.size()) : renamed;
 }
@@ -42,9 +44,7 @@ std::string InTheirWords(const Failure& failure, const std::string& message) {
 }  // namespace
 
 grpc::Status InferEndOf(std::string_view method, const absl::Status& status) {
-  const grpc::Status end = EndOf(method, status);
-  if (end.ok()) return end;
-  return {end.error_code(), InTheirWords(DescribeError(status), end.error_message()), end.error_details()};
+  return EndOf(method, status.ok() ? status : WithMessage(InTheirWords(status), status));
 }
 
 }  // namespace tensorferry::rpc

@@ -11,6 +11,7 @@
 #include "rpc/oip/infer_error.h"
 #include "rpc/oip/log_settings.h"
 #include "rpc/oip/model_replies.h"
+#include "rpc/request_check.h"
 #include "rpc/stream_serving.h"
 #include "rpc/unary_handler.h"
 #include "rpc/unary_serving.h"
@@ -88,16 +89,16 @@ struct Awaited {
   }
 };
 
+// With the codes and words that foreign programs look for. No details: they would say otherwise.
 grpc::Status LoadEndOf(const std::string& name, const absl::Status& status) {
-  if (status.ok()) return grpc::Status::OK;
   const grpc::Status end = InferEndOf("RepositoryModelLoad", status);
+  if (end.ok()) return end;
   if (DescribeError(status).reason == Reason::kModelNotFound) {
     return {grpc::StatusCode::INTERNAL,
-            fmt::format("failed to load {}, failed to poll from model repository", Quote(name)), end.error_details()};
+            fmt::format("failed to load {}, failed to poll from model repository", Quote(name))};
   }
   return {grpc::StatusCode::INVALID_ARGUMENT,
-          fmt::format("load failed for model {}: failed to load: {}", Quote(name), end.error_message()),
-          end.error_details()};
+          fmt::format("load failed for model {}: failed to load: {}", Quote(name), end.error_message())};
 }
 
 absl::Status NotControlled() {
@@ -220,8 +221,10 @@ void InferenceService::ServeSystemMemory(grpc::ServerCompletionQueue* queue) {
           service_.RequestSystemSharedMemoryRegister(context, request, responder, queue, queue, tag);
         },
         [this](const auto& request, auto&) {
-          const auto registered =
-              calls_.regions.Register(request.name(), request.key(), request.offset(), request.byte_size());
+          const auto registered = [&]() -> absl::StatusOr<bool> {
+            TENSORFERRY_RETURN_IF_ERROR(CheckName("name", request.name()));
+            return calls_.regions.Register(request.name(), request.key(), request.offset(), request.byte_size());
+          }();
           if (!registered.ok()) return InferEndOf("SystemSharedMemoryRegister", registered.status());
           if (*registered) return grpc::Status::OK;
           return grpc::Status(grpc::StatusCode::ALREADY_EXISTS,

@@ -9,6 +9,7 @@
 
 #include "testing/cut_message.h"
 #include "testing/mutations.h"
+#include "testing/raw_strings.h"
 #include "testing/status_matchers.h"
 
 namespace tensorferry {
@@ -16,31 +17,6 @@ namespace {
 
 using testing::ElementsAreArray;
 using testing::HasSubstr;
-
-using Texts = std::vector<std::string>;
-
-// By hand, as the protocol describes it.
-std::string Raw(const Texts& texts) {
-  std::string raw;
-  for (const std::string& text : texts) {
-    for (int shift = 0; shift < 32; shift += 8) raw += static_cast<char>(text.size() >> shift & 0xFF);
-    raw += text;
-  }
-  return raw;
-}
-
-// The number of strings, if there are only whole ones. Byte by byte, in one place: what the checks of cut ones must say.
-std::optional<std::uint64_t> CountOf(std::string_view raw) {
-  std::uint64_t count = 0;
-  for (; !raw.empty(); ++count) {
-    if (raw.size() < 4) return std::nullopt;
-    std::uint64_t length = 0;
-    for (int i = 3; i >= 0; --i) length = length << 8 | static_cast<unsigned char>(raw[static_cast<std::size_t>(i)]);
-    if (raw.size() - 4 < length) return std::nullopt;
-    raw.remove_prefix(4 + static_cast<std::size_t>(length));
-  }
-  return count;
-}
 
 absl::Status Check(const CutMessage& cut, std::uint64_t count) {
   std::size_t size = 0;
@@ -65,13 +41,13 @@ TEST(Strings, AreAppendedAsTheProtocolHasThem) {
   for (const Texts& texts : Samples()) {
     std::string raw;
     for (const std::string& text : texts) AppendString(text, raw);
-    EXPECT_EQ(raw, Raw(texts));
+    EXPECT_EQ(raw, RawStrings(texts));
   }
 }
 
 TEST(Strings, AreSplitInPlace) {
   for (const Texts& texts : Samples()) {
-    const std::string raw = Raw(texts);
+    const std::string raw = RawStrings(texts);
     const auto split = SplitStrings(std::as_bytes(std::span(raw)));
     EXPECT_THAT(split, ElementsAreArray(texts));
     for (const std::string_view text : split) {
@@ -83,7 +59,7 @@ TEST(Strings, AreSplitInPlace) {
 
 TEST(Strings, AreCountedHoweverTheyAreCut) {
   const Texts texts{"ab", "", "cde", std::string(300, 'x')};
-  const std::string raw = Raw(texts);
+  const std::string raw = RawStrings(texts);
   for (const CutMessage& cut : CutEverywhere(raw)) {
     ASSERT_THAT(Check(cut, 4), IsOk());
     ASSERT_THAT(Check(cut, 3),
@@ -93,10 +69,10 @@ TEST(Strings, AreCountedHoweverTheyAreCut) {
 }
 
 TEST(Strings, ThatEndTooEarlyAreRefused) {
-  const std::string raw = Raw({"ab", "cde"});
+  const std::string raw = RawStrings({"ab", "cde"});
   for (std::size_t nbytes = 0; nbytes < raw.size(); ++nbytes) {
     const std::string head = raw.substr(0, nbytes);
-    if (CountOf(head)) continue;
+    if (TextsOf(head)) continue;
     for (const CutMessage& cut : CutEverywhere(head)) {
       ASSERT_THAT(Check(cut, 2), Fails(Reason::kSizeMismatch, HasSubstr("bytes that end inside one"))) << nbytes;
     }
@@ -119,20 +95,17 @@ TEST(Strings, AreReadAsInOnePieceWhateverComes) {
   for (int i = 0; i < kMessages; ++i) {
     Texts texts(random.Below(6));
     for (std::string& text : texts) text = random.Bytes(random.OneIn(4) ? 300 : 6);
-    std::string raw = Raw(texts);
+    std::string raw = RawStrings(texts);
     if (random.OneIn(2)) Mutate(raw, random);
-    const auto count = CountOf(raw);
+    const auto whole_texts = TextsOf(raw);
+    const auto count = whole_texts ? std::optional(whole_texts->size()) : std::nullopt;
     const CutMessage cut = RandomlyCut(raw, random);
     SCOPED_TRACE(testing::Message() << "message " << i << ": " << testing::PrintToString(raw));
     ASSERT_EQ(Check(cut, count.value_or(texts.size())).ok(), count.has_value());
     ASSERT_FALSE(Check(cut, count.value_or(0) + 1).ok());
     if (!count) continue;
     ++whole;
-    std::string again;
-    const auto split = SplitStrings(std::as_bytes(std::span(raw)));
-    EXPECT_EQ(split.size(), *count);
-    for (const std::string_view text : split) AppendString(text, again);
-    ASSERT_EQ(again, raw);
+    ASSERT_THAT(SplitStrings(std::as_bytes(std::span(raw))), ElementsAreArray(*whole_texts));
   }
   EXPECT_GT(whole, kMessages / 4);
   EXPECT_GT(kMessages - whole, kMessages / 4);

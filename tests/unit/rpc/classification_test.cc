@@ -9,6 +9,8 @@
 
 #include "base/status.h"
 #include "inference/model_info.h"
+#include "testing/arrays.h"
+#include "testing/raw_strings.h"
 #include "testing/status_matchers.h"
 
 namespace tensorferry::rpc {
@@ -18,19 +20,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-using Texts = std::vector<std::string>;
-
-// Read by hand, as any client does: a length of four bytes, little-endian, before each.
 Texts TextsOf(const inference::TensorResult& result) {
-  Texts texts;
-  std::span<const std::byte> raw = result.elements->bytes;
-  while (!raw.empty()) {
-    const auto at = [&](std::size_t i) { return static_cast<std::size_t>(raw[i]); };
-    const std::size_t length = at(0) | at(1) << 8 | at(2) << 16 | at(3) << 24;
-    texts.emplace_back(reinterpret_cast<const char*>(raw.data()) + 4, length);
-    raw = raw.subspan(4 + length);
-  }
-  return texts;
+  return tensorferry::TextsOf(AsText(result.elements->bytes)).value();
 }
 
 struct Asked {

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <memory>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace tensorferry {
+
+// Takes what is logged, from the level on that a server has by default; afterwards all is as it was.
+class CapturedLog {
+ public:
+  CapturedLog() {
+    auto logger = std::make_shared<spdlog::logger>("captured", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_));
+    logger->set_pattern("%v");
+    logger->set_level(spdlog::level::info);
+    spdlog::set_default_logger(std::move(logger));
+  }
+  CapturedLog(const CapturedLog&) = delete;
+  CapturedLog& operator=(const CapturedLog&) = delete;
+  ~CapturedLog() { spdlog::set_default_logger(former_); }
+
+  // The lines since the last call.
+  std::vector<std::string> Take() {
+    std::vector<std::string> lines;
+    std::istringstream text(std::exchange(text_, std::ostringstream()).str());
+    for (std::string line; std::getline(text, line);) lines.push_back(line);
+    return lines;
+  }
+
+ private:
+  const std::shared_ptr<spdlog::logger> former_ = spdlog::default_logger();
+  std::ostringstream text_;
+};
+
+}  // namespace tensorferry
