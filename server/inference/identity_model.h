@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <utility>
 
 #include "inference/model.h"
@@ -14,7 +15,8 @@ class IdentityModel final : public Model {
   absl::StatusOr<std::vector<NamedTensor>> Run(std::vector<NamedTensor> inputs) override { return inputs; }
 
  private:
-  const ModelInfo info_{.name = "identity", .version = "1", .state = ModelState::kReady, .platform = "builtin"};
+  const ModelInfo info_{
+      .name = "identity", .version = "1", .state = ModelState::kReady, .platform = std::string(kBuiltIn)};
 };
 
 }  // namespace tensorferry::inference

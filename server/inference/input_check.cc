@@ -65,6 +65,18 @@ absl::Status CheckSpec(const ModelInfo& model, const TensorSpec& spec, const Inp
   return absl::OkStatus();
 }
 
+// What takes any tensor does not take strings for one.
+absl::Status CheckStrings(const ModelInfo& model, std::span<const InputDeclaration> inputs) {
+  if (model.platform == kBuiltIn) return absl::OkStatus();
+  for (const InputDeclaration& input : inputs) {
+    if (input.dtype != kStrings) continue;
+    const auto spec = std::ranges::find(model.inputs, input.name, &TensorSpec::name);
+    if (spec != model.inputs.end() && spec->dtype == kStrings) continue;
+    return Mismatch(model, input.name, fmt::format("is {}", kStrings), "a tensor", std::string(kStrings));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckRows(const ModelInfo& model, std::span<const InputDeclaration> inputs) {
   if (model.max_batch_size == 0) return absl::OkStatus();
   for (const InputDeclaration& input : inputs) {
@@ -91,6 +103,7 @@ absl::Status CheckInputs(const ModelInfo& model, std::span<const InputDeclaratio
     const auto input = std::ranges::find(inputs, std::string_view(spec.name), &InputDeclaration::name);
     if (input != inputs.end()) TENSORFERRY_RETURN_IF_ERROR(CheckSpec(model, spec, *input));
   }
+  TENSORFERRY_RETURN_IF_ERROR(CheckStrings(model, inputs));
   return CheckRows(model, inputs);
 }
 

@@ -27,6 +27,9 @@ struct RepositoryEntry {
   std::string reason;               // Why it is not READY.
 };
 
+// The platform of models that are part of the server: they take strings as they come.
+inline constexpr std::string_view kBuiltIn = "builtin";
+
 // In the place of a dtype: strings.
 inline constexpr std::string_view kStrings = "string";
 

@@ -77,20 +77,21 @@ absl::Status DoesNotFit(std::string_view what, std::size_t configured, std::size
                   configured, what, own));
 }
 
+absl::Status BadStrings(std::string_view name) {
+  return MakeError(Reason::kModelNotReady,
+                   fmt::format("config.pbtxt: {}: strings have one dimension, and max_batch_size 0", Quote(name)));
+}
+
 // Of strings the model takes and gives lists: they have one dimension, and no batch.
-absl::Status CheckStringsOf(const TensorSpec& own, const TensorSpec& configured, bool batched) {
+absl::Status SettleStrings(const TensorSpec& own, bool batched, TensorSpec& configured) {
+  if (configured.dtype.empty() && own.dtype == kStrings) configured.dtype = kStrings;
   const bool strings = configured.dtype == kStrings;
-  if (!configured.dtype.empty() && strings != (own.dtype == kStrings)) {
+  if (strings != (own.dtype == kStrings)) {
     return MakeError(Reason::kModelNotReady, fmt::format("config.pbtxt: {} is {}, but the model's {} is {}",
                                                          Quote(configured.name), strings ? "of strings" : "no strings",
                                                          Quote(own.name), strings ? "a tensor" : "a list of strings"));
   }
-  if (strings && (batched || configured.shape.size() != 1)) {
-    return MakeError(
-        Reason::kModelNotReady,
-        fmt::format("config.pbtxt: {}: strings have one dimension, and max_batch_size 0", Quote(configured.name)));
-  }
-  return absl::OkStatus();
+  return strings && (batched || configured.shape.size() != 1) ? BadStrings(configured.name) : absl::OkStatus();
 }
 
 // Raw strings as a tensor of bytes.
@@ -171,43 +172,55 @@ absl::Status TorchScriptSignature::ReadReturns(const c10::FunctionSchema& forwar
 }
 
 absl::Status TorchScriptSignature::ApplyConfig(const ModelConfig& config) {
+  if (!config.inputs.empty()) TENSORFERRY_RETURN_IF_ERROR(ApplyInputs(config));
+  if (!config.outputs.empty()) TENSORFERRY_RETURN_IF_ERROR(ApplyOutputs(config));
+  for (const auto* specs : {&inputs_, &outputs_}) {
+    const auto strings = std::ranges::find(*specs, kStrings, &TensorSpec::dtype);
+    if (config.max_batch_size > 0 && strings != specs->end()) return BadStrings(strings->name);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TorchScriptSignature::ApplyInputs(const ModelConfig& config) {
   const bool batched = config.max_batch_size > 0;
-  if (!config.inputs.empty()) {
-    std::vector<TensorSpec> inputs;
-    for (const ConfiguredTensor& input : config.inputs) inputs.push_back(SpecOf(input, batched));
-    if (!takes_dictionary_) {
-      const auto places = PlacesOf(config.inputs, NamesOf(inputs_));
-      if (!places) return DoesNotFit("inputs", config.inputs.size(), inputs_.size());
-      for (std::size_t own = 0; own < inputs_.size(); ++own) {
-        if (inputs_[own].optional || std::ranges::find(*places, own) != places->end()) continue;
-        return MakeError(Reason::kModelNotReady,
-                         fmt::format("config.pbtxt has no input for forward's argument {}", Quote(inputs_[own].name)));
-      }
-      std::vector<std::string> names(names_.size());
-      for (std::size_t i = 0; i < places->size(); ++i) {
-        const TensorSpec& own = inputs_[(*places)[i]];
-        TENSORFERRY_RETURN_IF_ERROR(CheckStringsOf(own, inputs[i], batched));
-        if (inputs[i].dtype.empty() && own.dtype == kStrings) inputs[i].dtype = kStrings;
-        inputs[i].optional = inputs[i].optional || own.optional;
-        names[static_cast<std::size_t>(std::ranges::find(names_, own.name) - names_.begin())] = inputs[i].name;
-      }
-      names_ = std::move(names);
-    }
+  std::vector<TensorSpec> inputs;
+  for (const ConfiguredTensor& input : config.inputs) inputs.push_back(SpecOf(input, batched));
+  if (takes_dictionary_) {
     inputs_ = std::move(inputs);
+    return absl::OkStatus();
   }
-  if (!config.outputs.empty()) {
-    std::vector<TensorSpec> outputs;
-    for (const ConfiguredTensor& output : config.outputs) outputs.push_back(SpecOf(output, batched));
-    if (!outputs_.empty()) {
-      const auto places = PlacesOf(config.outputs, NamesOf(outputs_));
-      if (!places) return DoesNotFit("outputs", config.outputs.size(), outputs_.size());
-      output_places_ = *places;
-      for (std::size_t i = 0; i < places->size(); ++i) {
-        TENSORFERRY_RETURN_IF_ERROR(CheckStringsOf(outputs_[(*places)[i]], outputs[i], batched));
-      }
+  const auto places = PlacesOf(config.inputs, NamesOf(inputs_));
+  if (!places) return DoesNotFit("inputs", config.inputs.size(), inputs_.size());
+  for (std::size_t own = 0; own < inputs_.size(); ++own) {
+    if (inputs_[own].optional || std::ranges::find(*places, own) != places->end()) continue;
+    return MakeError(Reason::kModelNotReady,
+                     fmt::format("config.pbtxt has no input for forward's argument {}", Quote(inputs_[own].name)));
+  }
+  std::vector<std::string> names(names_.size());
+  for (std::size_t i = 0; i < places->size(); ++i) {
+    const TensorSpec& own = inputs_[(*places)[i]];
+    TENSORFERRY_RETURN_IF_ERROR(SettleStrings(own, batched, inputs[i]));
+    inputs[i].optional = inputs[i].optional || own.optional;
+    names[static_cast<std::size_t>(std::ranges::find(names_, own.name) - names_.begin())] = inputs[i].name;
+  }
+  names_ = std::move(names);
+  inputs_ = std::move(inputs);
+  return absl::OkStatus();
+}
+
+absl::Status TorchScriptSignature::ApplyOutputs(const ModelConfig& config) {
+  const bool batched = config.max_batch_size > 0;
+  std::vector<TensorSpec> outputs;
+  for (const ConfiguredTensor& output : config.outputs) outputs.push_back(SpecOf(output, batched));
+  if (!outputs_.empty()) {
+    const auto places = PlacesOf(config.outputs, NamesOf(outputs_));
+    if (!places) return DoesNotFit("outputs", config.outputs.size(), outputs_.size());
+    output_places_ = *places;
+    for (std::size_t i = 0; i < places->size(); ++i) {
+      TENSORFERRY_RETURN_IF_ERROR(SettleStrings(outputs_[(*places)[i]], batched, outputs[i]));
     }
-    outputs_ = std::move(outputs);
   }
+  outputs_ = std::move(outputs);
   return absl::OkStatus();
 }
 

@@ -18,6 +18,7 @@ namespace tensorferry::inference {
 // Inputs:  without a configuration the tensors among forward's arguments, by their names. A configuration names them as
 //          forward does, or NAME__0, NAME__1, … by their places, or else lists them in their order. Where forward takes
 //          one dictionary of tensors, the names are its keys.
+// Strings: arguments and values of type List[str].
 // Outputs: dictionary keys, NamedTuple fields, else OUTPUT__0, OUTPUT__1, …. A configuration lists them in their order,
 //          by those names or others; of a dictionary, by its keys.
 class TorchScriptSignature {
@@ -40,6 +41,8 @@ class TorchScriptSignature {
   absl::Status ReadArguments(const c10::FunctionSchema& forward);
   absl::Status ReadReturns(const c10::FunctionSchema& forward);
   absl::Status ApplyConfig(const ModelConfig& config);
+  absl::Status ApplyInputs(const ModelConfig& config);
+  absl::Status ApplyOutputs(const ModelConfig& config);
   absl::StatusOr<std::vector<NamedTensor>> NamedByKey(const c10::IValue& dictionary) const;
   absl::StatusOr<std::vector<NamedTensor>> NamedByPlace(std::span<const c10::IValue> own) const;
 

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
 #include <future>
 
 #include "base/status.h"
@@ -19,6 +20,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
+constexpr std::array kStates{"LOADING", "READY", "UNAVAILABLE", "UNLOADING"};
+
 class ModelRepositoryTest : public testing::Test {
  protected:
   absl::Status Start(RepositoryOptions options = {}) {
@@ -34,12 +37,27 @@ class ModelRepositoryTest : public testing::Test {
     return Await([&](ModelRepository::Done done) { repository_->Poll(std::move(done)); });
   }
 
-  absl::Status Load(const std::string& name) {
-    return Await([&](ModelRepository::Done done) { repository_->Load(name, "", std::move(done)); });
+  absl::Status Load(const std::string& name, const std::string& overrides = "") {
+    return Await([&](ModelRepository::Done done) { repository_->Load(name, overrides, std::move(done)); });
   }
 
   absl::Status Unload(const std::string& name) {
     return Await([&](ModelRepository::Done done) { repository_->Unload(name, std::move(done)); });
+  }
+
+  // "m:1 READY", "m" for what was never loaded.
+  absl::StatusOr<std::vector<std::string>> Index() {
+    std::promise<absl::StatusOr<std::vector<RepositoryEntry>>> done;
+    repository_->List(
+        [&](absl::StatusOr<std::vector<RepositoryEntry>> entries) { done.set_value(std::move(entries)); });
+    TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<RepositoryEntry> entries, done.get_future().get());
+    std::vector<std::string> lines;
+    for (const RepositoryEntry& entry : entries) {
+      lines.push_back(entry.name + (entry.version.empty() ? "" : ":" + entry.version));
+      if (entry.state) lines.back() += std::string(" ") + kStates[static_cast<std::size_t>(*entry.state)];
+      if (!entry.reason.empty()) lines.back() += " " + entry.reason;
+    }
+    return lines;
   }
 
   static absl::Status Await(const std::function<void(ModelRepository::Done)>& start) {
@@ -60,7 +78,6 @@ class ModelRepositoryTest : public testing::Test {
 
   // "m:1 READY"
   std::vector<std::string> Listed() {
-    constexpr std::array kStates{"LOADING", "READY", "UNAVAILABLE", "UNLOADING"};
     std::vector<std::string> lines;
     for (const ModelInfo& model : registry_.List()) {
       lines.push_back(model.name + ":" + model.version + " " + kStates[static_cast<std::size_t>(model.state)]);
@@ -249,6 +266,93 @@ TEST_F(ModelRepositoryTest, TellsWhoObserves) {
   const std::size_t before = told.size();
   ASSERT_THAT(Load("m"), IsOk());
   EXPECT_EQ(told.size(), before);
+}
+
+TEST_F(ModelRepositoryTest, ListsWhatLiesThereAndWhatWasLoaded) {
+  files_.Save("b/1/model.pt", "return x");
+  files_.Save("b/2/model.pt", "return x");
+  files_.Save("a.pt", "return x");
+  files_.Write("c.pt", "damaged");
+  ASSERT_THAT(Start({.load = {"none"}}), IsOk());
+  EXPECT_THAT(*Index(), ElementsAre("a", "b", "c")) << "nothing was loaded yet";
+  ASSERT_THAT(Load("b"), IsOk());
+  ASSERT_FALSE(Load("c").ok());
+  const auto index = Index();
+  ASSERT_THAT(index, IsOk());
+  EXPECT_THAT(*index, ElementsAre("a", "b:2 READY", testing::StartsWith("c:1 UNAVAILABLE ")));
+  ASSERT_THAT(Unload("b"), IsOk());
+  Settle();
+  EXPECT_EQ(Index()->at(1), "b:2 UNAVAILABLE unloaded");
+  files_.Save("d.pt", "return x");
+  std::filesystem::remove(files_.root / "a.pt");
+  EXPECT_EQ(Index()->front(), "b:2 UNAVAILABLE unloaded") << "it is looked at anew";
+  EXPECT_EQ(Index()->back(), "d");
+  std::filesystem::remove_all(files_.root);
+  EXPECT_THAT(Index(), Fails(Reason::kModelNotReady));
+}
+
+// --- Overrides: here the number of rows of a batch.
+
+class ModelRepositoryOverrides : public ModelRepositoryTest {
+ protected:
+  absl::Status StartWithConfig() {
+    files_.Save("m/1/model.pt", "return x + 1");
+    files_.Write("m/config.pbtxt", "2");
+    files_.Save("file.pt", "return x");
+    return Start({.read_config = [](std::string_view text, std::string_view overrides) -> absl::StatusOr<ModelConfig> {
+      const std::string rows(overrides.empty() ? text : overrides);
+      if (rows == "bad") return MakeError(Reason::kModelNotReady, "bad overrides");
+      return ModelConfig{.max_batch_size = rows.empty() ? 0 : std::stoll(rows)};
+    }});
+  }
+
+  const ServedModel* Model(const std::string& name = "m") { return registry_.Find(name, "").value().get(); }
+  std::int64_t Rows(const std::string& name = "m") { return Model(name)->info().max_batch_size; }
+};
+
+TEST_F(ModelRepositoryOverrides, LoadAnewAndGoBackWithoutThem) {
+  ASSERT_THAT(StartWithConfig(), IsOk());
+  EXPECT_EQ(Rows(), 2);
+  ASSERT_THAT(Load("m", "5"), IsOk());
+  EXPECT_EQ(Rows(), 5);
+  ASSERT_THAT(Load("m", "6"), IsOk());
+  EXPECT_EQ(Rows(), 6);
+  ASSERT_THAT(Load("m"), IsOk());
+  EXPECT_EQ(Rows(), 2);
+  Settle();
+  EXPECT_THAT(Listed(), ElementsAre("file:1 READY", "m:1 READY"));
+  EXPECT_EQ(Ask("m"), 2);
+}
+
+TEST_F(ModelRepositoryOverrides, LoadNothingAnewThatIsAsItWas) {
+  ASSERT_THAT(StartWithConfig(), IsOk());
+  const ServedModel* const configured = Model();
+  ASSERT_THAT(Load("m"), IsOk());
+  EXPECT_EQ(Model(), configured);
+  ASSERT_THAT(Load("m", "5"), IsOk());
+  const ServedModel* const overridden = Model();
+  ASSERT_THAT(Load("m", "5"), IsOk());
+  EXPECT_EQ(Model(), overridden);
+  ASSERT_THAT(Poll(), IsOk());
+  EXPECT_EQ(Model(), overridden) << "as long as no file changes";
+}
+
+TEST_F(ModelRepositoryOverrides, LeaveWhatServesWhereTheyAreBad) {
+  ASSERT_THAT(StartWithConfig(), IsOk());
+  ASSERT_THAT(Load("m", "5"), IsOk());
+  EXPECT_THAT(Load("m", "bad"), Fails(Reason::kModelNotReady, "bad overrides"));
+  EXPECT_EQ(Rows(), 5);
+  EXPECT_THAT(Listed(), ElementsAre("file:1 READY", "m:1 READY"));
+}
+
+TEST_F(ModelRepositoryOverrides, AreOfModelsWithoutAConfigurationToo) {
+  ASSERT_THAT(StartWithConfig(), IsOk());
+  ASSERT_THAT(Load("file", "3"), IsOk());
+  EXPECT_EQ(Rows("file"), 3);
+  ASSERT_THAT(Unload("file"), IsOk());
+  Settle();
+  ASSERT_THAT(Load("file"), IsOk());
+  EXPECT_EQ(Rows("file"), 0) << "and are gone with what was loaded";
 }
 
 }  // namespace

@@ -216,5 +216,63 @@ TEST_F(RunQueueTest, DelaysWhatWaitedForTooLongWhereThatIsThePolicy) {
   EXPECT_THAT(Take(queue, milliseconds(5)), ElementsAre(&late));
 }
 
+TEST_F(RunQueueTest, SaysWhenTheFirstOfThemIsLate) {
+  RunQueue queue(
+      DynamicBatching{.priority_levels = 2,
+                      .default_priority = 2,
+                      .default_policy = {.default_timeout = milliseconds(50), .allow_timeout_override = true},
+                      .policies = {{1, {.default_timeout = milliseconds(100)}}}},
+      1);
+  EXPECT_EQ(queue.next_late_at(), std::nullopt);
+  TestRun& patient = Run({1});
+  patient.options.priority = 1;
+  ASSERT_THAT(Push(queue, patient), IsOk());
+  EXPECT_EQ(queue.next_late_at(), start_ + milliseconds(100));
+  TestRun& usual = Run({1});
+  ASSERT_THAT(Push(queue, usual, milliseconds(10)), IsOk());
+  EXPECT_EQ(queue.next_late_at(), start_ + milliseconds(60)) << "of whatever priority";
+  TestRun& hurried = Run({1});
+  hurried.options.timeout = milliseconds(5);
+  ASSERT_THAT(Push(queue, hurried, milliseconds(20)), IsOk());
+  EXPECT_EQ(queue.next_late_at(), start_ + milliseconds(25)) << "though it came last";
+  EXPECT_THAT(queue.RemoveEnded(start_ + milliseconds(25)), ElementsAre(&hurried));
+  EXPECT_EQ(queue.next_late_at(), start_ + milliseconds(60));
+  EXPECT_THAT(Take(queue, milliseconds(30)), ElementsAre(&patient));
+  EXPECT_THAT(Take(queue, milliseconds(30)), ElementsAre(&usual));
+  EXPECT_EQ(queue.next_late_at(), std::nullopt) << "they run";
+}
+
+TEST_F(RunQueueTest, HasNobodyLateTwiceOrWithoutATimeout) {
+  RunQueue queue(DynamicBatching{.default_policy = {.delays_late = true, .default_timeout = milliseconds(1)}}, 1);
+  ASSERT_THAT(Push(queue, Run({1})), IsOk());
+  EXPECT_EQ(queue.next_late_at(), start_ + milliseconds(1));
+  EXPECT_THAT(queue.RemoveEnded(start_ + milliseconds(1)), IsEmpty());
+  EXPECT_EQ(queue.next_late_at(), std::nullopt) << "it is delayed";
+  RunQueue without(std::nullopt, 0);
+  TestRun& asks = Run({1});
+  asks.options.timeout = milliseconds(1);
+  ASSERT_THAT(Push(without, asks), IsOk());
+  EXPECT_EQ(without.next_late_at(), std::nullopt) << "nothing lets callers set one";
+}
+
+// There is no tensor that strings of two requests could be rows of.
+TEST_F(RunQueueTest, GivesStringsAlone) {
+  RunQueue queue(DynamicBatching{}, 8);
+  const auto strings = [&](std::int64_t count) -> TestRun& {
+    TestRun& run = Run({20}, "|u1");
+    run.inputs[0].strings = Shape{count};
+    return run;
+  };
+  TestRun& first = strings(2);
+  TestRun& second = strings(2);
+  TestRun& bytes = Run({2}, "|u1");
+  TestRun& others = Run({3}, "|u1");
+  for (TestRun* const run : {&first, &bytes, &second, &others}) ASSERT_THAT(Push(queue, *run), IsOk());
+  EXPECT_EQ(queue.rows(), 9) << "strings, not their bytes";
+  EXPECT_THAT(Take(queue), ElementsAre(&first));
+  EXPECT_THAT(Take(queue), ElementsAre(&bytes, &others)) << "bytes that are no strings";
+  EXPECT_THAT(Take(queue), ElementsAre(&second));
+}
+
 }  // namespace
 }  // namespace tensorferry::inference

@@ -12,6 +12,7 @@
 
 #include "base/status.h"
 #include "testing/fake_model.h"
+#include "testing/gate.h"
 #include "testing/status_matchers.h"
 #include "testing/test_memory.h"
 #include "testing/test_run.h"
@@ -23,33 +24,6 @@ using Submitted = ModelVersion::Submitted;
 using std::chrono::milliseconds;
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-// Lets runs of a model begin and end when the test says.
-class Gate {
- public:
-  // Of the model: waits until it may go on.
-  void Pass() {
-    std::unique_lock lock(mutex_);
-    ++arrived_;
-    changed_.notify_all();
-    changed_.wait(lock, [&] { return open_; });
-  }
-  void AwaitArrivals(int count) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return arrived_ >= count; });
-  }
-  void Open() {
-    const std::lock_guard lock(mutex_);
-    open_ = true;
-    changed_.notify_all();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int arrived_ = 0;
-  bool open_ = false;
-};
 
 class ServedModelTest : public testing::Test {
  protected:

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <torch/csrc/jit/api/module.h>
 
+#include <cctype>
+#include <cstring>
 #include <deque>
 #include <string>
 #include <vector>
@@ -143,9 +145,9 @@ TEST_F(StringsModelTest, AreNotLoadedForOtherFormsOfThem) {
                                     "def forward(self, x: str):\n  return torch.zeros(1)\n"}) {
     EXPECT_THAT(Load(forward), Fails(Reason::kModelNotReady, HasSubstr("which no array can fill"))) << forward;
   }
-  for (const char* const forward : {"def forward(self, x) -> List[List[str]]:\n  return [['a']]\n",
-                                    "def forward(self, x) -> str:\n  return 'a'\n",
-                                    "def forward(self, x) -> Dict[str, List[str]]:\n  return {'a': ['b']}\n"}) {
+  for (const char* const forward :
+       {"def forward(self, x) -> List[List[str]]:\n  return [['a']]\n", "def forward(self, x) -> str:\n  return 'a'\n",
+        "def forward(self, x) -> Dict[str, List[str]]:\n  return {'a': ['b']}\n"}) {
     EXPECT_THAT(Load(forward), Fails(Reason::kModelNotReady, HasSubstr("forward returns "))) << forward;
   }
 }
@@ -167,8 +169,8 @@ TEST_F(StringsModelTest, HaveTheNamesOfTheConfiguration) {
 }
 
 TEST_F(StringsModelTest, HaveAsManyAsTheConfigurationSays) {
-  const auto model = Load(kUpper, Configured({.name = "x", .strings = true, .dims = {2}},
-                                             {.name = "y", .strings = true, .dims = {2}}));
+  const auto model = Load(
+      kUpper, Configured({.name = "x", .strings = true, .dims = {2}}, {.name = "y", .strings = true, .dims = {2}}));
   ASSERT_THAT(model, IsOk());
   EXPECT_THAT(Run(**model, Strings("x", {"a", "b"})), IsOk());
   EXPECT_THAT(Run(**model, Strings("x", {"a"})), Fails(Reason::kInputMismatch, HasSubstr("has shape [1]")));
@@ -191,57 +193,6 @@ TEST_F(StringsModelTest, RefuseConfigurationsThatDoNotFit) {
   EXPECT_THAT(load(strings, strings, 8), Fails(Reason::kModelNotReady, HasSubstr("and max_batch_size 0")));
   EXPECT_THAT(Load("def forward(self, x):\n  return x\n", Configured(strings, floats)),
               Fails(Reason::kModelNotReady, HasSubstr("'x' is of strings, but the model's 'x' is a tensor")));
-}
-
-// EXPERIMENTS
-
-TEST_F(StringsModelTest, ExpTensorModelGetsStrings) {
-  const auto model = Load("def forward(self, x):\n  return x\n");
-  ASSERT_THAT(model, IsOk());
-  const auto& r = Run(**model, Strings("x", {"a", "b"}));
-  EXPECT_THAT(r, Fails(Reason::kInputMismatch));
-  if (r.ok()) { std::cerr << r->outputs[0].metadata.dtype << " " << r->outputs[0].metadata.shape.size() << "\n"; }
-}
-
-TEST_F(StringsModelTest, ExpTensorModelGetsStringsBatched) {
-  const auto model = Load("def forward(self, x):\n  return x\n", {.max_batch_size = 8, .batching = DynamicBatching{}});
-  ASSERT_THAT(model, IsOk());
-  const auto& r = Run(**model, Strings("x", {"a", "b"}));
-  EXPECT_THAT(r, Fails(Reason::kInputMismatch));
-}
-
-TEST_F(StringsModelTest, ExpDictModelGetsStrings) {
-  const auto model = Load("def forward(self, x: Dict[str, Tensor]):\n  return x['a']\n");
-  ASSERT_THAT(model, IsOk());
-  EXPECT_THAT(Run(**model, Strings("a", {"a", "b"})), Fails(Reason::kInputMismatch));
-}
-
-TEST_F(StringsModelTest, ExpUntypedConfig) {
-  const auto model = Load(kUpper, Configured({.name = "x", .dims = {-1}}, {.name = "y", .dims = {-1}}));
-  ASSERT_THAT(model, IsOk());
-  EXPECT_EQ((*model)->info().inputs[0].dtype, kStrings);
-  EXPECT_EQ((*model)->info().outputs[0].dtype, kStrings);
-  EXPECT_THAT(Run(**model, Strings("x", {"a", "b"})), IsOk());
-}
-
-TEST_F(StringsModelTest, ExpUntypedConfigBatched) {
-  ModelConfig config = Configured({.name = "x", .dims = {1}}, {.name = "y", .dims = {1}});
-  config.max_batch_size = 8;
-  config.batching = DynamicBatching{};
-  EXPECT_THAT(Load(kUpper, config), Fails(Reason::kModelNotReady));
-}
-
-TEST_F(StringsModelTest, ExpUntypedConfigTwoDims) {
-  EXPECT_THAT(Load(kUpper, Configured({.name = "x", .dims = {-1, 2}}, {.name = "y", .dims = {-1}})), Fails(Reason::kModelNotReady));
-}
-
-TEST_F(StringsModelTest, ExpBatchedNoConfigTensors) {
-  const auto model = Load(kUpper, {.max_batch_size = 8, .batching = DynamicBatching{}});
-  EXPECT_THAT(model, Fails(Reason::kModelNotReady));
-  if (model.ok()) {
-     EXPECT_THAT(Run(**model, Strings("x", {"a", "b"})), IsOk());
-     EXPECT_THAT(Run(**model, Strings("x", Texts(9, "a"))), IsOk());
-  }
 }
 
 }  // namespace
