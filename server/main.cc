@@ -72,6 +72,15 @@ inference::ModelControl ControlOf(config::ModelControl control) {
   __builtin_unreachable();
 }
 
+rpc::AllowedOverrides OverridesOf(config::ModelOverrides overrides) {
+  switch (overrides) {
+    case config::ModelOverrides::kOff: return rpc::AllowedOverrides::kNone;
+    case config::ModelOverrides::kConfig: return rpc::AllowedOverrides::kConfig;
+    case config::ModelOverrides::kFiles: return rpc::AllowedOverrides::kFiles;
+  }
+  __builtin_unreachable();
+}
+
 inference::RepositoryOptions RepositoryOptions(const config::Config& config) {
   inference::RepositoryOptions options{.folder = config.model_dir,
                                        .control = ControlOf(config.model_control),
@@ -94,7 +103,7 @@ rpc::ServerOptions ServerOptions(const config::Config& config) {
           .threads = config.threads,
           .compression = config.compression,
           .shared_memory = config.shared_memory == config::SharedMemory::kSystem,
-          .model_overrides = config.model_overrides,
+          .model_overrides = OverridesOf(config.model_overrides),
           .reflection = config.reflection};
 }
 

@@ -67,11 +67,10 @@ class MappingTable {
       const std::uintptr_t end = slot.end;
       if (address >= end || address < slot.begin) continue;
       const std::uintptr_t page = address - address % page_bytes_;
+      slot.truncated = true;  // First: whoever reads zeros learns of it.
       void* const mended = mmap(reinterpret_cast<void*>(page), end - page, PROT_READ | PROT_WRITE,
                                 MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-      if (mended == MAP_FAILED) return false;
-      slot.truncated = true;
-      return true;
+      return mended != MAP_FAILED;
     }
     return false;
   }

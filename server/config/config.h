@@ -12,6 +12,7 @@ namespace tensorferry::config {
 enum class LogLevel : std::uint8_t { kTrace, kDebug, kInfo, kWarning, kError, kOff };
 enum class LogFormat : std::uint8_t { kText, kJson };
 
+enum class ModelOverrides : std::uint8_t { kOff, kConfig, kFiles };
 enum class SharedMemory : std::uint8_t { kOff, kSystem };
 
 enum class ModelControl : std::uint8_t { kNone, kExplicit, kPoll };
@@ -51,7 +52,7 @@ struct Config {
   LogFormat log_format = LogFormat::kText;
 
   SharedMemory shared_memory = SharedMemory::kOff;
-  bool model_overrides = false;
+  ModelOverrides model_overrides = ModelOverrides::kOff;
 
   bool compression = false;
   bool reflection = true;

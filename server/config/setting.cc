@@ -22,6 +22,8 @@ constexpr auto kLogLevels = std::to_array<std::string_view>({"trace", "debug", "
 static_assert(kLogLevels.size() == static_cast<std::size_t>(LogLevel::kOff) + 1);
 constexpr auto kModelControls = std::to_array<std::string_view>({"none", "explicit", "poll"});
 static_assert(kModelControls.size() == static_cast<std::size_t>(ModelControl::kPoll) + 1);
+constexpr auto kModelOverrides = std::to_array<std::string_view>({"off", "config", "files"});
+static_assert(kModelOverrides.size() == static_cast<std::size_t>(ModelOverrides::kFiles) + 1);
 constexpr auto kSharedMemories = std::to_array<std::string_view>({"off", "system"});
 static_assert(kSharedMemories.size() == static_cast<std::size_t>(SharedMemory::kSystem) + 1);
 constexpr auto kLogFormats = std::to_array<std::string_view>({"text", "json"});
@@ -34,6 +36,7 @@ constexpr CountKind kThreads{.min = 1, .max = 1024};
 constexpr DurationKind kDrain{.max = std::chrono::hours(24)};
 constexpr DurationKind kInterval{.min = std::chrono::milliseconds(10), .max = std::chrono::hours(24)};
 constexpr ChoiceKind<ModelControl> kControl{.names = {kModelControls}};
+constexpr ChoiceKind<ModelOverrides> kOverrides{.names = {kModelOverrides}};
 constexpr ChoiceKind<SharedMemory> kMemoryOfCallers{.names = {kSharedMemories}};
 constexpr ChoiceKind<LogLevel> kLevel{.names = {kLogLevels}};
 constexpr ChoiceKind<LogFormat> kFormat{.names = {kLogFormats}};
@@ -112,8 +115,8 @@ const std::vector<Setting>& Settings() {
            LoadModelKind{}, 1),
       One({"strict-start", "on|off", "end the start if a model fails to load, instead of serving the others"},
           &Config::strict_start, SwitchKind{}),
-      One({"model-overrides", "on|off", "let callers load models with configurations of their own"},
-          &Config::model_overrides, SwitchKind{}),
+      One({"model-overrides", "WHAT", "what callers' loads may bring along: off; config; files, which are run"},
+          &Config::model_overrides, kOverrides),
       One({"device", "DEVICE", "where models run: cpu, cuda or cuda:N"}, &Config::device, DeviceKind{}),
       One({"max-message-bytes", "SIZE", "largest gRPC message, either way"}, &Config::max_message_bytes, kMessage),
       One({"max-tensor-bytes", "SIZE", "largest array or output"}, &Config::max_tensor_bytes, kMemory),

@@ -93,6 +93,12 @@ struct ModelConfig {
   std::string text;                  // As it was read; empty: there was none.
 };
 
+// What a caller's load brings along, in the place of what the repository has.
+struct ModelOverrides {
+  std::string config;                        // JSON: replaces fields of the configuration. Empty: nothing.
+  std::map<std::string, std::string> files;  // Contents by "VERSION/FILE". Empty: the repository's.
+};
+
 // Reads the text of a config.pbtxt, some fields of which `overrides` replaces: JSON; empty: none.
 // Errors: MODEL_NOT_READY, with what is wrong and where.
 using ConfigReader = std::function<absl::StatusOr<ModelConfig>(std::string_view text, std::string_view overrides)>;

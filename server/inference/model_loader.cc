@@ -20,6 +20,8 @@
 namespace tensorferry::inference {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr int kMaxExecutors = 1024;
 
 absl::StatusOr<at::Device> DeviceOf(const std::string& device) {
@@ -94,6 +96,7 @@ absl::StatusOr<std::vector<std::string>> ReadLabels(const VersionToLoad& source,
                      fmt::format("config.pbtxt: label_filename {}: {}", Quote(name), failure.message),
                      {.log_text = failure.log_text});
   };
+  if (source.folder.empty()) return fail({.message = "a model that is one file has no folder for it"});
   if (!IsModelName(name)) return fail({.message = "it is no name of a file in the model's folder"});
   const auto file = ModelFile::Open(source.folder / name, source.root);
   const auto text = file.ok() ? file->Read(kMaxLabelsBytes) : file.status();
@@ -131,7 +134,8 @@ absl::StatusOr<std::unique_ptr<ServedModel>> LoadVersion(const VersionToLoad& so
                      parameters.intra_op_threads > 0 ? parameters.intra_op_threads : options.intra_op_threads},
       .config = config};
   auto model = std::make_unique<ServedModel>(std::move(info), std::move(engines), served, pool);
-  TENSORFERRY_RETURN_IF_ERROR(WarmUp(*model, config, source.folder / "warmup", source.root));
+  TENSORFERRY_RETURN_IF_ERROR(
+      WarmUp(*model, config, source.folder.empty() ? fs::path() : source.folder / "warmup", source.root));
   return model;
 }
 

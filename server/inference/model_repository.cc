@@ -13,6 +13,7 @@
 #include "inference/model_file.h"
 #include "inference/model_loader.h"
 #include "inference/model_parameters.h"
+#include "inference/uploaded_files.h"
 
 namespace tensorferry::inference {
 namespace {
@@ -119,13 +120,18 @@ void ModelRepository::List(std::function<void(absl::StatusOr<std::vector<Reposit
   });
 }
 
-void ModelRepository::Load(const std::string& name, const std::string& overrides, Done done) {
-  Post([this, name, overrides, done = std::move(done)] {
-    const auto sources = Sources();
-    if (!sources.ok()) return done(sources.status());
-    const auto source = sources->find(name);
-    done(source == sources->end() ? NotFound(name) : Apply(source->second, overrides));
-  });
+void ModelRepository::Load(const std::string& name, const ModelOverrides& overrides, Done done) {
+  Post([this, name, overrides, done = std::move(done)] { done(LoadNow(name, overrides)); });
+}
+
+absl::Status ModelRepository::LoadNow(const std::string& name, const ModelOverrides& overrides) {
+  if (!overrides.files.empty()) {
+    TENSORFERRY_ASSIGN_OR_RETURN(const UploadedFiles uploaded, UploadedFiles::Write(name, overrides.files));
+    return Apply(uploaded.source(), overrides.config);
+  }
+  TENSORFERRY_ASSIGN_OR_RETURN(const auto sources, Sources());
+  const auto source = sources.find(name);
+  return source == sources.end() ? NotFound(name) : Apply(source->second, overrides.config);
 }
 
 void ModelRepository::Unload(const std::string& name, Done done) {

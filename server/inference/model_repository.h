@@ -45,9 +45,9 @@ class ModelRepository {
   // What lies in the repository, and what was loaded from it.
   void List(std::function<void(absl::StatusOr<std::vector<RepositoryEntry>>)> done);
 
-  // Load, or load anew what has changed, the overrides of the configuration included; let go.
+  // Load, or load anew what has changed, the overrides included; let go.
   // Errors: MODEL_NOT_FOUND; MODEL_NOT_READY, with the reason.
-  void Load(const std::string& name, const std::string& overrides, Done done);
+  void Load(const std::string& name, const ModelOverrides& overrides, Done done);
   void Unload(const std::string& name, Done done);
 
   // Look at the files now, as is done every poll_interval.
@@ -63,6 +63,7 @@ class ModelRepository {
   };
 
   void Live();
+  absl::Status LoadNow(const std::string& name, const ModelOverrides& overrides);
   absl::StatusOr<std::map<std::string, ModelSource>> Sources();
   void Post(std::function<void()> work);
   void Retire(ServedModel* model);

@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/few.h"
+#include "inference/model_config.h"
 #include "inference/model_info.h"
 #include "inference/model_version.h"
 #include "inference/result.h"
@@ -53,10 +54,9 @@ class Pipeline {
   // Whether callers may load and unload.
   virtual bool callers_control() const = 0;
 
-  // Load a model, or load anew what has changed. `overrides`: what replaces fields of its configuration, JSON; empty:
-  // nothing.
+  // Load a model, or load anew what has changed.
   // Errors: MODEL_NOT_FOUND; MODEL_NOT_READY, with the reason.
-  virtual void LoadModel(const std::string& name, const std::string& overrides,
+  virtual void LoadModel(const std::string& name, const ModelOverrides& overrides,
                          std::function<void(const absl::Status&)> done) = 0;
 
   // Let a model go; `done` when no new request finds it.

@@ -211,7 +211,7 @@ void ServedModel::Serve(Executor& executor, Lock& lock) {
     if (const Batch batch = queue_.Take(now); !batch.empty()) {
       Execute(executor, batch, lock);
     } else if (const auto ready_at = queue_.ready_at()) {
-      AwaitMore(*ready_at, lock);
+      AwaitMore(std::min(*ready_at, queue_.next_late_at().value_or(*ready_at)), lock);
     }
   }
   idle_.push_back(&executor);

@@ -68,7 +68,7 @@ class TorchPipeline final : public Pipeline {
 
   bool callers_control() const override { return callers_control_; }
 
-  void LoadModel(const std::string& name, const std::string& overrides,
+  void LoadModel(const std::string& name, const ModelOverrides& overrides,
                  std::function<void(const absl::Status&)> done) override {
     repository_.Load(name, overrides, std::move(done));
   }

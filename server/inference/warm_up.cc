@@ -59,6 +59,7 @@ absl::StatusOr<at::Tensor> MakeTensor(const WarmUpSample& sample, const std::str
   at::Tensor tensor = at::zeros(shape, ToTorch(*input.dtype));
   if (input.content == WarmUpInput::Content::kRandom) FillRandom(tensor);
   if (input.content != WarmUpInput::Content::kFile) return tensor;
+  if (folder.empty()) return CannotWarmUp(sample.name, name, "a model that is one file has no folder for a file");
   TENSORFERRY_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::Open(folder / input.file, root));
   TENSORFERRY_ASSIGN_OR_RETURN(const std::string elements, file.Read(kMaxSampleBytes));
   if (elements.size() != *nbytes) {

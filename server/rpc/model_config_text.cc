@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <utility>
@@ -242,19 +243,25 @@ bool ParseText(std::string_view text, Complaints& complaints, ::inference::Model
   return parser.ParseFromString(std::string(text), &proto);
 }
 
-// Fields that stand in the JSON replace those of `proto`; of those that make up one choice, all of them.
+absl::Status NoOverride(std::string_view why) {
+  return MakeError(Reason::kModelNotReady,
+                   fmt::format("the override of the configuration is no JSON of a ModelConfig: {}", why));
+}
+
+// Fields that stand in the JSON replace those of `proto`, whatever they are set to.
 absl::Status Override(std::string_view json, ::inference::ModelConfig& proto) {
   ::inference::ModelConfig overrides;
   const auto parsed = google::protobuf::util::JsonStringToMessage(std::string(json), &overrides);
-  if (!parsed.ok()) {
-    return MakeError(Reason::kModelNotReady,
-                     fmt::format("the override of the configuration is no JSON of a ModelConfig: {}",
-                                 std::string(parsed.message().data(), parsed.message().size())));
+  if (!parsed.ok()) return NoOverride({parsed.message().data(), parsed.message().size()});
+  const auto object = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
+  if (!object.is_object()) return NoOverride("it is no object");
+  const google::protobuf::Descriptor& fields = *proto.GetDescriptor();
+  for (int i = 0; i < fields.field_count(); ++i) {
+    const google::protobuf::FieldDescriptor* const field = fields.field(i);
+    if (object.contains(field->name()) || object.contains(field->json_name())) {
+      proto.GetReflection()->ClearField(&proto, field);
+    }
   }
-  const google::protobuf::Reflection& reflection = *proto.GetReflection();
-  std::vector<const google::protobuf::FieldDescriptor*> fields;
-  reflection.ListFields(overrides, &fields);
-  for (const auto* const field : fields) reflection.ClearField(&proto, field);
   proto.MergeFrom(overrides);
   return absl::OkStatus();
 }

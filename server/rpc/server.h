@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "base/buffer_pool.h"
 #include "inference/pipeline.h"
+#include "rpc/allowed_overrides.h"
 
 namespace tensorferry::rpc {
 
@@ -16,10 +17,10 @@ struct ServerOptions {
   std::vector<std::string> listen;  // host:port (port 0: any) or unix:PATH.
   std::uint64_t max_message_bytes = 64 << 20;
   std::uint64_t max_tensor_bytes = std::uint64_t{8} << 30;
-  int threads = 1;               // Serve the completion queues, two threads each.
-  bool compression = false;      // Take compressed requests.
-  bool shared_memory = false;    // Take arrays from POSIX shared memory.
-  bool model_overrides = false;  // Let callers load models with configurations of their own.
+  int threads = 1;             // Serve the completion queues, two threads each.
+  bool compression = false;    // Take compressed requests.
+  bool shared_memory = false;  // Take arrays from POSIX shared memory.
+  AllowedOverrides model_overrides = AllowedOverrides::kNone;
   bool reflection = true;
 };
 

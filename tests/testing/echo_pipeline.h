@@ -46,7 +46,8 @@ class EchoPipeline final : public inference::Pipeline {
     done(std::vector<inference::RepositoryEntry>());
   }
   bool callers_control() const override { return false; }
-  void LoadModel(const std::string&, const std::string&, std::function<void(const absl::Status&)> done) override {
+  void LoadModel(const std::string&, const inference::ModelOverrides&,
+                 std::function<void(const absl::Status&)> done) override {
     done(MakeError(Reason::kModelNotFound, "there is no such model"));
   }
   void UnloadModel(const std::string&, std::function<void(const absl::Status&)> done) override {

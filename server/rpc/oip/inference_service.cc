@@ -276,29 +276,38 @@ Detached InferenceService::ServeIndex(grpc::ServerCompletionQueue* queue, CallSl
 
 namespace {
 
-// The configuration that a load brings along; empty: none.
-absl::StatusOr<std::string> OverridesOf(const ::inference::RepositoryModelLoadRequest& request, bool allowed) {
-  std::string overrides;
+absl::Status CheckAllowed(const std::string& parameter, AllowedOverrides least, AllowedOverrides allowed) {
+  if (allowed >= least) return absl::OkStatus();
+  return MakeError(Reason::kPermissionDenied,
+                   fmt::format("parameter {} is refused: the server was not started with --model-overrides {}",
+                               Quote(parameter), least == AllowedOverrides::kFiles ? "files" : "config"),
+                   {.field = "parameters"});
+}
+
+absl::Status BadLoad(const std::string& why) {
+  return MakeError(Reason::kInputMismatch, "failed to load: " + why,
+                   {.field = "parameters", .expected = "config (string_param), file:VERSION/FILE (bytes_param)"});
+}
+
+// What a load brings along.
+absl::StatusOr<inference::ModelOverrides> OverridesOf(const ::inference::RepositoryModelLoadRequest& request,
+                                                      AllowedOverrides allowed) {
+  constexpr std::string_view kFile = "file:";
+  inference::ModelOverrides overrides;
   for (const auto& [name, value] : request.parameters()) {
-    const bool is_config = name == "config" && value.has_string_param();
-    if (is_config && allowed) {
-      overrides = value.string_param();
-      if (!overrides.empty()) continue;
-      return MakeError(Reason::kInputMismatch, "failed to load: parameter 'config' is empty, expected JSON",
-                       {.field = "parameters", .expected = "JSON of a ModelConfig"});
+    if (name == "config" && value.has_string_param()) {
+      TENSORFERRY_RETURN_IF_ERROR(CheckAllowed(name, AllowedOverrides::kConfig, allowed));
+      if (value.string_param().empty()) return BadLoad("parameter 'config' is empty, expected JSON");
+      overrides.config = value.string_param();
+    } else if (name.starts_with(kFile) && value.has_bytes_param()) {
+      TENSORFERRY_RETURN_IF_ERROR(CheckAllowed(name, AllowedOverrides::kFiles, allowed));
+      overrides.files[name.substr(kFile.size())] = value.bytes_param();
+    } else {
+      return BadLoad(fmt::format("parameter {} is not known, or of another type", Quote(name)));
     }
-    if (is_config) {
-      return MakeError(Reason::kPermissionDenied,
-                       "parameter 'config' is refused: the server was not started with --model-overrides on",
-                       {.field = "parameters"});
-    }
-    if (name.starts_with("file:")) {
-      return MakeError(Reason::kPermissionDenied,
-                       fmt::format("parameter {} is refused: this server runs no files that callers send", Quote(name)),
-                       {.field = "parameters"});
-    }
-    return MakeError(Reason::kInputMismatch, fmt::format("parameter {} of a load is not known", Quote(name)),
-                     {.field = "parameters", .expected = "config (string_param)", .actual = Quote(name)});
+  }
+  if (!overrides.files.empty() && overrides.config.empty()) {
+    return BadLoad("files need a configuration with them: parameter 'config'");
   }
   return overrides;
 }

@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "inference/grpc_service.grpc.pb.h"
+#include "rpc/allowed_overrides.h"
 #include "rpc/call_slots.h"
 #include "rpc/convert_call.h"
 #include "rpc/oip/infer_form.h"
@@ -19,9 +20,9 @@ namespace tensorferry::rpc {
 // code.
 class InferenceService {
  public:
-  // `copiers`: where the copies of large inputs go on. `model_overrides`: callers may load models with configurations
-  // of their own.
-  InferenceService(const CallEnvironment& environment, bool model_overrides, WorkerPool& copiers, LiveCoroutines& live)
+  // `copiers`: where the copies of large inputs go on.
+  InferenceService(const CallEnvironment& environment, AllowedOverrides model_overrides, WorkerPool& copiers,
+                   LiveCoroutines& live)
       : calls_(environment), model_overrides_(model_overrides), copiers_(copiers), slots_(live) {}
 
   grpc::Service& service() { return service_; }
@@ -73,7 +74,7 @@ class InferenceService {
   Detached ServeUnload(grpc::ServerCompletionQueue* queue, CallSlots& slots);
 
   const CallEnvironment& calls_;
-  const bool model_overrides_;
+  const AllowedOverrides model_overrides_;
   WorkerPool& copiers_;
   Tracer tracer_;
   const InferEnvironment environment_{calls_, tracer_};

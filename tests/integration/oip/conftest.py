@@ -51,7 +51,7 @@ def restricted_target(our_folder: Path, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="module")
 def override_target(our_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A server whose callers may replace models."""
-    with Server("--model-dir", str(our_folder / "repository"), *SERVER_FLAGS, "--model-overrides") as running:
+    with Server("--model-dir", str(our_folder / "repository"), *SERVER_FLAGS, "--model-overrides", "files") as running:
         yield describe_target(our_folder, "tensorferry", running.address, tmp_path_factory.mktemp("override"))
         assert running.stop() == 0
 

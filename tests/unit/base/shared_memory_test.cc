@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
+#include <cstdlib>
 #include <limits>
 #include <memory>
 #include <ostream>
@@ -334,19 +335,31 @@ TEST_F(SharedMemoryTest, SurvivesOwnersThatCutOffWhileManyRead) {
   EXPECT_GT(zeros, 0);
 }
 
-// Nothing else is hidden from whoever debugs it.
+// Reads behind the end of an object that is no region, mapped at `place`; null: anywhere.
+char ReadBehindTheEnd(void* place) {
+  SharedObject object("x");
+  const int file = shm_open(object.key().c_str(), O_RDWR, 0);
+  const int fixed = place == nullptr ? 0 : MAP_FIXED_NOREPLACE;
+  void* const pages = mmap(place, 2 * PageBytes(), PROT_READ, MAP_SHARED | fixed, file, 0);
+  shm_unlink(object.key().c_str());  // Nobody is left to do so afterwards.
+  if (pages == MAP_FAILED) std::abort();
+  return static_cast<volatile char*>(pages)[PageBytes()];
+}
+
+// Nothing else is hidden from whoever debugs it: not where nothing of ours is, and not where something was.
 TEST(SharedMemoryDeathTest, LeavesOtherBusErrorsAlone) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
-  const SharedRegions regions(/*enabled=*/true);
-  const std::size_t page = PageBytes();
-  const auto touch = [&] {
-    SharedObject object("x");
-    const int file = shm_open(object.key().c_str(), O_RDWR, 0);
-    auto* const bytes = static_cast<volatile char*>(mmap(nullptr, 2 * page, PROT_READ, MAP_SHARED, file, 0));
-    shm_unlink(object.key().c_str());  // Nobody is left to do so.
-    return bytes[page];
+  SharedRegions regions(/*enabled=*/true);
+  EXPECT_EXIT(ReadBehindTheEnd(nullptr), testing::KilledBySignal(SIGBUS), "");
+  const auto after_a_region = [&] {
+    const SharedObject object(std::string(2 * PageBytes(), 'x'));
+    if (!regions.Register("r", object.key(), 0, 2 * PageBytes()).ok()) std::abort();
+    void* const place = regions.Find("r", 0, 1).value().bytes().data();
+    regions.Unregister("r");
+    shm_unlink(object.key().c_str());
+    return ReadBehindTheEnd(place);
   };
-  EXPECT_EXIT(touch(), testing::KilledBySignal(SIGBUS), "");
+  EXPECT_EXIT(after_a_region(), testing::KilledBySignal(SIGBUS), "");
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ class ModelRepositoryTest : public testing::Test {
   }
 
   absl::Status Load(const std::string& name, const std::string& overrides = "") {
-    return Await([&](ModelRepository::Done done) { repository_->Load(name, overrides, std::move(done)); });
+    return Await([&](ModelRepository::Done done) { repository_->Load(name, {.config = overrides, .files = {}}, std::move(done)); });
   }
 
   absl::Status Unload(const std::string& name) {
@@ -69,7 +69,7 @@ class ModelRepositoryTest : public testing::Test {
   // Until all that was let go of is gone.
   void Settle() {
     for (;;) {
-      Await([&](ModelRepository::Done done) { repository_->Load("nothing", "", std::move(done)); }).IgnoreError();
+      Await([&](ModelRepository::Done done) { repository_->Load("nothing", {}, std::move(done)); }).IgnoreError();
       const auto models = registry_.List();
       const auto unloading = [](const ModelInfo& model) { return model.state == ModelState::kUnloading; };
       if (std::ranges::none_of(models, unloading)) return;

@@ -115,7 +115,9 @@ TEST_F(TracerTest, CountsAModelsOwnLinesByThemselves) {
   EXPECT_EQ(Traced("m", 5).size(), 1u);
   EXPECT_EQ(tracer_.Get("").at("trace_count"), Texts{"3"});
   EXPECT_EQ(Traced("n", 2).size(), 2u);
-  EXPECT_EQ(Traced("o", 5).size(), 1u) << "what is left to all";
+  Set("o", {{"trace_rate", {"1"}}});
+  EXPECT_EQ(Traced("o", 5).size(), 1u) << "what is left to all, also where other settings are its own";
+  EXPECT_EQ(tracer_.Get("").at("trace_count"), Texts{"0"});
 }
 
 TEST_F(TracerTest, HasSettingsOfOneModelAndClearsThem) {

@@ -75,14 +75,42 @@ def test_files_need_a_configuration(client: Client) -> None:
         client.load_model("scratch", files={"file:1/model.pt": b"any"})
 
 
-PATHS = ["1/model.pt", "7/model.pt", "1/../../plus/1/model.pt", "/tmp/model.pt", "", "1/a\0b", "1/" + "a" * 300]
+@pytest.mark.usefixtures("ours")  # Triton's twins are of another kind.
+@pytest.mark.parametrize("version", ["1", "7"])
+def test_files(version: str, client: Client, plus_three: bytes) -> None:
+    config = json.dumps(client.get_model_config("scratch", as_json=True)["config"])
+    client.load_model("scratch", config=config, files={f"file:{version}/model.pt": plus_three})
+    answer = client.infer("scratch", inputs_of(TEN))
+    assert answer.as_numpy("OUTPUT0").tolist() == [13]
+    assert answer.get_response().model_version == version
+    assert client.infer("plus", inputs_of(TEN), "1").as_numpy("OUTPUT0").tolist() == [11]
+
+
+PATHS = [
+    "model.pt",
+    "x/model.pt",
+    "1/../../plus/1/model.pt",
+    "/tmp/model.pt",
+    "",
+    "1/a\0b",
+    "1/" + "a" * 300,
+    "1/b/c.pt",
+]
 
 
 @pytest.mark.usefixtures("ours")  # Triton writes them down and runs them; the longest name makes it abort.
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: repr(path)[:20])
-def test_files_are_refused_all_the_same(path: str, client: Client, plus_three: bytes) -> None:
-    """They would be programs of whoever may call."""
+def test_files_that_lead_elsewhere(path: str, client: Client, plus_three: bytes) -> None:
     config = json.dumps(client.get_model_config("scratch", as_json=True)["config"])
-    with refused(REFUSED, "file:"):
+    with refused(REFUSED):
         client.load_model("scratch", config=config, files={f"file:{path}": plus_three})
+    assert client.infer("scratch", inputs_of(TEN)).as_numpy("OUTPUT0").tolist() == [10]
     assert client.infer("plus", inputs_of(TEN), "1").as_numpy("OUTPUT0").tolist() == [11]
+
+
+@pytest.mark.usefixtures("ours")
+def test_a_file_that_is_no_model(client: Client) -> None:
+    config = json.dumps(client.get_model_config("scratch", as_json=True)["config"])
+    with refused(CANNOT_LOAD, "scratch"):
+        client.load_model("scratch", config=config, files={"file:1/model.pt": b"no model"})
+    assert client.infer("scratch", inputs_of(TEN)).as_numpy("OUTPUT0").tolist() == [10]
