@@ -111,5 +111,18 @@ TEST_F(LateRequestsTest, LeaveTheModelAsItIs) {
   model_.reset();  // Who watches for late ones goes with it.
 }
 
+// Would not come to an end in time if only a full batch, or its delay, ended the wait.
+TEST_F(LateRequestsTest, AreToldWhileABatchIsAwaited) {
+  const auto engine = std::make_shared<FakeModel>();
+  ModelInfo info = engine->info();
+  info.max_batch_size = 8;
+  const DynamicBatching batching{.max_queue_delay = std::chrono::hours(1),
+                                 .default_policy = {.default_timeout = milliseconds(20)}};
+  const ServedModel::Options options{.runner = {.batches = true, .max_tensor_bytes = 1 << 20},
+                                     .config = {.batching = batching}};
+  model_ = std::make_unique<ServedModel>(info, std::vector<std::shared_ptr<Model>>{engine}, options, memory_.pool);
+  EXPECT_THAT(Submit({}).Wait(), Fails(Reason::kDeadline));
+}
+
 }  // namespace
 }  // namespace tensorferry::inference

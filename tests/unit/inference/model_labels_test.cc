@@ -74,5 +74,12 @@ TEST_F(ModelLabelsTest, AreNotBehindLinksOutOfTheRepository) {
   EXPECT_THAT(Load("in.txt"), IsOk()) << "within it links are followed";
 }
 
+TEST_F(ModelLabelsTest, NeedAFolder) {
+  const ModelConfig config{.outputs = {{.name = "y", .dims = {3}, .label_filename = "CMakeLists.txt"}}};
+  EXPECT_THAT(LoadVersion({.name = "m", .file = files_.root / "m/1/model.pt"}, config, {.max_tensor_bytes = 1 << 20},
+                          memory_.pool),
+              Fails(Reason::kModelNotReady, HasSubstr("no folder")));
+}
+
 }  // namespace
 }  // namespace tensorferry::inference

@@ -38,7 +38,9 @@ class ModelRepositoryTest : public testing::Test {
   }
 
   absl::Status Load(const std::string& name, const std::string& overrides = "") {
-    return Await([&](ModelRepository::Done done) { repository_->Load(name, {.config = overrides, .files = {}}, std::move(done)); });
+    return Await([&](ModelRepository::Done done) {
+      repository_->Load(name, {.config = overrides, .files = {}}, std::move(done));
+    });
   }
 
   absl::Status Unload(const std::string& name) {

@@ -195,5 +195,52 @@ TEST_F(StringsModelTest, RefuseConfigurationsThatDoNotFit) {
               Fails(Reason::kModelNotReady, HasSubstr("'x' is of strings, but the model's 'x' is a tensor")));
 }
 
+struct NoStringsCase {
+  std::string name, forward;
+  friend void PrintTo(const NoStringsCase& c, std::ostream* out) { *out << c.name; }
+};
+class ModelWithoutStrings : public StringsModelTest, public testing::WithParamInterface<NoStringsCase> {};
+
+TEST_P(ModelWithoutStrings, RefusesThem) {
+  const auto model = Load(GetParam().forward);
+  ASSERT_THAT(model, IsOk());
+  EXPECT_THAT(Run(**model, Strings("x", {"a", "b"})), Fails(Reason::kInputMismatch, HasSubstr("a tensor")));
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, ModelWithoutStrings,
+                         testing::ValuesIn(std::vector<NoStringsCase>{
+                             {"Tensor", "def forward(self, x):\n  return x\n"},
+                             {"Dictionary",
+                              "def forward(self, x: Dict[str, Tensor]) -> Dict[str, Tensor]:\n  return x\n"},
+                         }),
+                         [](const auto& test) { return test.param.name; });
+
+struct BadConfigCase {
+  std::string name;
+  ModelConfig config;
+  friend void PrintTo(const BadConfigCase& c, std::ostream* out) { *out << c.name; }
+};
+class ConfigOfStrings : public StringsModelTest, public testing::WithParamInterface<BadConfigCase> {};
+
+TEST_P(ConfigOfStrings, HasOneDimensionAndNoBatch) {
+  EXPECT_THAT(Load(kUpper, GetParam().config), Fails(Reason::kModelNotReady, HasSubstr("one dimension")));
+}
+
+INSTANTIATE_TEST_SUITE_P(Configs, ConfigOfStrings,
+                         testing::ValuesIn(std::vector<BadConfigCase>{
+                             {"TwoDimensions", {.inputs = {{.name = "x", .dims = {-1, 2}}}}},
+                             {"TwoDimensionsOut", {.outputs = {{.name = "y", .dims = {-1, 2}}}}},
+                             {"Batch", {.max_batch_size = 8, .inputs = {{.name = "x", .dims = {1}}}}},
+                             {"BatchAlone", {.max_batch_size = 8}},
+                         }),
+                         [](const auto& test) { return test.param.name; });
+
+TEST_F(StringsModelTest, AreWhatTheConfigurationNeedNotSay) {
+  const auto model = Load(kUpper, {.inputs = {{.name = "x", .dims = {-1}}}, .outputs = {{.name = "y", .dims = {-1}}}});
+  ASSERT_THAT(model, IsOk());
+  EXPECT_EQ((*model)->info().inputs[0].dtype, kStrings);
+  EXPECT_EQ((*model)->info().outputs[0].dtype, kStrings);
+}
+
 }  // namespace
 }  // namespace tensorferry::inference

@@ -210,5 +210,19 @@ TEST(ModelConfigToProto, CanBeReadAgain) {
   EXPECT_EQ(Difference(ToProto(model, {}), ToProto(model, *config)), "");
 }
 
+// They are not on the wire, but the caller wrote them.
+TEST(ModelConfigOverrides, SetDefaultsToo) {
+  const auto config = ReadModelConfig(
+      kBase, R"({"maxBatchSize": 0, "dynamic_batching": {}, "platform": "", "input": [], "parameters": {}})");
+  ASSERT_THAT(config, IsOk());
+  ::inference::ModelConfig expected = Parsed(kBase);
+  expected.clear_max_batch_size();
+  expected.mutable_dynamic_batching()->Clear();
+  expected.clear_platform();
+  expected.clear_input();
+  expected.clear_parameters();
+  EXPECT_EQ(Difference(expected, Parsed(config->text)), "");
+}
+
 }  // namespace
 }  // namespace tensorferry::rpc
