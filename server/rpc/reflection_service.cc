@@ -18,7 +18,7 @@ using grpc::reflection::v1alpha::ServerReflectionRequest;
 using grpc::reflection::v1alpha::ServerReflectionResponse;
 
 constexpr const char* kServices[] = {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection",
-                                     "tensorferry.v1.TensorService"};
+                                     "inference.GRPCInferenceService", "tensorferry.v1.TensorService"};
 
 void SetError(ServerReflectionResponse& response, grpc::StatusCode code, const std::string& message) {
   response.mutable_error_response()->set_error_code(code);

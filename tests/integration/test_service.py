@@ -127,6 +127,15 @@ def test_reflection_tells_the_services_and_their_file(channel: grpc.Channel) -> 
     assert served == published
 
 
+@pytest.mark.parametrize("symbol", ["inference.GRPCInferenceService", "inference.ModelInferRequest"])
+def test_reflection_tells_of_the_open_inference_protocol(symbol: str, channel: grpc.Channel) -> None:
+    listed = {service.name for service in reflect(channel, list_services="*").list_services_response.service}
+    assert "inference.GRPCInferenceService" in listed
+    files = reflect(channel, file_containing_symbol=symbol).file_descriptor_response.file_descriptor_proto
+    names = [descriptor_pb2.FileDescriptorProto.FromString(file).name for file in files]
+    assert set(names) == {"inference/model_config.proto", "inference/grpc_service.proto"}
+
+
 def test_reflection_can_be_switched_off() -> None:
     with Server("--reflection", "off") as server, connect(server.address) as channel:
         with pytest.raises(grpc.RpcError) as raised:
