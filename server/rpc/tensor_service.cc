@@ -36,6 +36,7 @@ class ConvertForm {
     return EncodeResponse(answer, environment_.max_message_bytes, writer);
   }
 
+  void LetGo() {}  // Of nothing.
   static grpc::Status EndOf(const absl::Status& status) { return rpc::EndOf("Convert", status); }
 
  private:

@@ -58,6 +58,7 @@ Detached ServeRequest(ServingQueue& queue, WorkerPool& copiers, CallSlots& slots
       return form.Encode(*answer, writer);
     });
     run.reset();
+    form.LetGo();
     const grpc::Status end = Form::EndOf(reply.status());
     const grpc::ByteBuffer nothing;
     co_await call.Finish(end, reply.ok() ? *reply : nothing);

@@ -33,6 +33,12 @@ class InferTask {
   // Errors: those of ApplyPlans.
   absl::Status Finish(Answer& answer, const InferEnvironment& environment);
 
+  // The request has failed, or is answered: nothing of it is kept, its model above all.
+  void LetGo() {
+    model_.reset();
+    plans_.clear();
+  }
+
   // Of the last request that decoded.
   const std::string& id() const { return id_; }
 
@@ -51,6 +57,7 @@ class InferForm {
 
   absl::StatusOr<ConvertCall> Start(Message& message) { return task_.Start(message, environment_); }
   absl::StatusOr<grpc::ByteBuffer> Encode(Answer& answer, WireWriter& writer);
+  void LetGo() { task_.LetGo(); }
   static grpc::Status EndOf(const absl::Status& status) { return InferEndOf("ModelInfer", status); }
 
  private:
