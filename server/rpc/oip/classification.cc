@@ -23,7 +23,7 @@ template <typename Element>
 void AppendLargest(std::span<const std::byte> row, std::size_t classes, std::span<const std::string> labels,
                    std::string& raw) {
   std::vector<Element> values(row.size() / sizeof(Element));
-  std::memcpy(values.data(), row.data(), row.size());
+  if (!row.empty()) std::memcpy(values.data(), row.data(), row.size());
   std::vector<std::size_t> order(values.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   const auto before = [&](std::size_t a, std::size_t b) {
