@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import tensorferry
-from harness import MIB, Server, becomes_true, connect_stub
+from harness import MIB, TIMEOUT_S, Server, becomes_true, connect_stub
 from served_models import Echo, Gate, Gated, Plus, check_outputs, infer, listed, masked_package, put, put_file, script
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
@@ -97,24 +97,28 @@ def relink(file: Path, content: bytes) -> None:
     link.replace(file)
 
 
-def call_until(address: str, convert: Transport, ended: threading.Event) -> list[int]:
-    """The versions that answered one caller, who calls 250 times, and on until `ended`."""
+def call_until(address: str, convert: Transport, begun: threading.Barrier, ended: threading.Event) -> list[int]:
+    """The versions that answered one caller, who calls 250 times, on until `ended`, and once more."""
     versions: list[int] = []
     with connect_stub(address) as stub:
-        while len(versions) < 250 or not ended.is_set():
+        last = False
+        while not last:
+            last = len(versions) >= 250 and ended.is_set()
             outcome = convert(stub, MESSAGE)
             versions.append(number_of(outcome))
             assert outcome.response.model_version == str(versions[-1])
+            if len(versions) == 1:
+                begun.wait(TIMEOUT_S)
     return versions
 
 
 def test_callers_see_new_versions_and_nothing_else(root: Path, server: Server, stub: TensorServiceStub) -> None:
-    ended = threading.Event()
-    with ThreadPoolExecutor() as pool:
-        callers = [
-            pool.submit(call_until, server.address, convert, ended) for convert in [convert_unary, convert_stream] * 2
-        ]
+    forms = [convert_unary, convert_stream] * 2
+    begun, ended = threading.Barrier(len(forms) + 1), threading.Event()
+    with ThreadPoolExecutor(len(forms)) as pool:
+        callers = [pool.submit(call_until, server.address, convert, begun, ended) for convert in forms]
         try:
+            begun.wait(TIMEOUT_S)
             for version in range(2, 12):
                 put(root / "model", Plus(version), version=version)
                 assert becomes_true(lambda version=version: adds(stub, version))
