@@ -22,7 +22,8 @@ from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceServicer, add_Te
 
 def load(file: Path) -> Callable[[torch.Tensor], torch.Tensor]:
     if file.suffix == ".pt2":
-        return torch._inductor.aoti_load_package(str(file))
+        package = torch._inductor.aoti_load_package(str(file))
+        return lambda x: package(x=x)
     return torch.jit.load(str(file)).eval()
 
 
