@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 #include "base/status.h"
@@ -47,6 +48,14 @@ std::optional<std::chrono::microseconds> TimeoutOf(const QueuePolicy& policy, st
   return timeout;
 }
 
+bool HasTimeouts(const DynamicBatching& batching) {
+  const auto has_timeout = [](const QueuePolicy& policy) {
+    return policy.default_timeout.count() > 0 || policy.allow_timeout_override;
+  };
+  return has_timeout(batching.default_policy) ||
+         std::ranges::any_of(batching.policies | std::views::values, has_timeout);
+}
+
 }  // namespace
 
 std::int64_t RowsOf(const ModelRun& run, bool batches) {
@@ -62,6 +71,7 @@ std::uint64_t BytesOf(const ModelRun& run) {
 RunQueue::RunQueue(const std::optional<DynamicBatching>& batching, std::int64_t max_batch_size)
     : batching_(batching),
       together_(batching && max_batch_size > 1),
+      may_be_late_(batching && HasTimeouts(*batching)),
       max_rows_(together_ ? max_batch_size : 1),
       levels_(std::max<std::size_t>(batching ? batching->priority_levels : 0, 1) + 1) {}
 
@@ -126,6 +136,7 @@ Few<ModelRun*> RunQueue::RemoveEnded(Clock::time_point now) {
 
 std::optional<Clock::time_point> RunQueue::next_late_at() const {
   std::optional<Clock::time_point> next;
+  if (!may_be_late_) return next;
   for (const Level& level : levels_) {
     for (const Waiting& waiting : level) {
       if (waiting.late_at && (!next || *waiting.late_at < *next)) next = waiting.late_at;

@@ -63,7 +63,8 @@ class RunQueue {
   void ForEachWaiting(Visit&& visit);
 
   const std::optional<DynamicBatching> batching_;
-  const bool together_;  // Requests may be rows of one batch.
+  const bool together_;     // Requests may be rows of one batch.
+  const bool may_be_late_;  // Some of the policies have timeouts.
   const std::int64_t max_rows_;
   std::vector<Level> levels_;  // By priority, the highest first; the last one holds those that were delayed.
   std::size_t size_ = 0;

@@ -4,9 +4,7 @@
 #include <ATen/ops/from_blob.h>
 #include <fmt/format.h>
 
-#include <functional>
 #include <memory>
-#include <numeric>
 #include <utility>
 
 #include "base/status.h"
@@ -72,7 +70,7 @@ absl::StatusOr<TensorMetadata> Describe(const NamedTensor& named) {
     metadata.dtype = kStrings;
     metadata.shape = *strings;
     metadata.strides = ContiguousStrides(*strings, /*fortran_order=*/false);
-    metadata.numel = std::accumulate(strings->begin(), strings->end(), std::int64_t{1}, std::multiplies<>());
+    metadata.numel = static_cast<std::int64_t>(CountOf(*strings));
     metadata.itemsize = 0;
     return metadata;
   }

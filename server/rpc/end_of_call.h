@@ -9,10 +9,6 @@
 
 namespace tensorferry::rpc {
 
-// Bytes of a message from which on its copy goes to a worker: some hundred microseconds, many times what waking one
-// costs.
-inline constexpr std::size_t kLongCopy = 4 << 20;
-
 // What a call ends with; errors are logged.
 inline grpc::Status EndOf(std::string_view method, const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;

@@ -21,6 +21,10 @@ namespace {
 
 using inference::ConfiguredTensor;
 
+// Triton's names of platforms.
+constexpr std::string_view kTorchScript = "pytorch_libtorch";
+constexpr std::string_view kAotInductor = "torch_aoti";
+
 absl::Status Refuse(const std::string& why) { return MakeError(Reason::kModelNotReady, "config.pbtxt: " + why); }
 
 // What protobuf's parser has to say: the first error, and the fields that it does not know.
@@ -187,7 +191,7 @@ absl::StatusOr<inference::WarmUpSample> ReadWarmUp(const ::inference::ModelConfi
 
 // What a model cannot do without, and this server does not do.
 absl::Status CheckServed(const ::inference::ModelConfig& proto) {
-  constexpr std::array<std::string_view, 3> kPlatforms{"", "pytorch_libtorch", "torch_aoti"};
+  constexpr std::array<std::string_view, 3> kPlatforms{"", kTorchScript, kAotInductor};
   if (std::ranges::find(kPlatforms, proto.platform()) == kPlatforms.end()) {
     return Refuse(
         fmt::format("platform {} is not served, but pytorch_libtorch and torch_aoti", Quote(proto.platform())));
@@ -302,13 +306,18 @@ absl::StatusOr<inference::ModelConfig> ReadModelConfig(std::string_view text, st
   return config;
 }
 
+std::string_view TritonPlatformOf(const inference::ModelInfo& model) {
+  if (model.platform == "torchscript") return kTorchScript;
+  if (model.platform == "aotinductor") return kAotInductor;
+  return model.platform;
+}
+
 ::inference::ModelConfig ToProto(const inference::ModelInfo& model, const inference::ModelConfig& config) {
   ::inference::ModelConfig proto;
   Complaints complaints;
   ParseText(config.text, complaints, proto);  // It was printed from a message.
   proto.set_name(model.name);
-  if (model.platform == "torchscript") proto.set_platform("pytorch_libtorch");
-  if (model.platform == "aotinductor") proto.set_platform("torch_aoti");
+  if (model.platform != inference::kBuiltIn) proto.set_platform(std::string(TritonPlatformOf(model)));
   if (proto.backend().empty() && !proto.platform().empty()) proto.set_backend("pytorch");
   if (!proto.has_version_policy()) proto.mutable_version_policy()->mutable_latest()->set_num_versions(1);
   proto.set_max_batch_size(static_cast<std::int32_t>(model.max_batch_size));

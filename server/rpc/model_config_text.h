@@ -16,6 +16,9 @@ namespace tensorferry::rpc {
 // cannot be served at all: ensembles, sequences, decoupled models, other backends.
 absl::StatusOr<inference::ModelConfig> ReadModelConfig(std::string_view text, std::string_view overrides = "");
 
+// The platform in Triton's words.
+std::string_view TritonPlatformOf(const inference::ModelInfo& model);
+
 // The configuration as it applies to a loaded model: completed with what the model says of itself.
 ::inference::ModelConfig ToProto(const inference::ModelInfo& model, const inference::ModelConfig& config);
 

@@ -2,11 +2,16 @@
 
 #include <condition_variable>
 #include <coroutine>
+#include <cstddef>
 #include <mutex>
 #include <thread>
 #include <vector>
 
 namespace tensorferry::rpc {
+
+// Bytes of a message from which on its copy goes to a worker: some hundred microseconds, many times what waking one
+// costs.
+inline constexpr std::size_t kLongCopy = 4 << 20;
 
 // Threads for what takes long: coroutines move to them, so that the small calls behind do not wait.
 class WorkerPool {

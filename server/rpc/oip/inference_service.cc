@@ -33,6 +33,18 @@ namespace {
         });                                                                       \
   })
 
+// The same of a method that calls `done` with its status.
+#define TENSORFERRY_SERVE_LATER(name, ...)                                                                        \
+  slots_.Serve([this, queue](CallSlots& slots) {                                                                  \
+    ServeUnaryLater<::inference::name##Request, ::inference::name##Response>(                                     \
+        slots,                                                                                                    \
+        [this, queue](auto* context, auto* request, auto* responder, Tag* tag) {                                  \
+          service_.Request##name(context, request, responder, queue, queue, tag);                                 \
+        },                                                                                                        \
+        [this](const ::inference::name##Request& request, [[maybe_unused]] ::inference::name##Response& response, \
+               const auto& done) -> void __VA_ARGS__);                                                            \
+  })
+
 std::vector<std::string> ReadyVersionsOf(const inference::Pipeline& pipeline, const std::string& name) {
   std::vector<std::string> versions;
   for (const inference::ModelInfo& model : pipeline.Models()) {
@@ -74,21 +86,6 @@ const std::string& ModelNameOf(const Request& request) {
   return request.model_name().empty() ? request.repository_name() : request.model_name();
 }
 
-// Waits for what a repository has been asked for. The result is there once the operation is complete.
-template <typename Result>
-struct Awaited {
-  Operation done;
-  Result result;
-
-  auto Callback() {
-    Tag* const tag = done.Start();
-    return [this, tag](Result its) {
-      result = std::move(its);
-      tag->Complete(true);
-    };
-  }
-};
-
 // With the codes and words that foreign programs look for. No details: they would say otherwise.
 grpc::Status LoadEndOf(const std::string& name, const absl::Status& status) {
   const grpc::Status end = InferEndOf("RepositoryModelLoad", status);
@@ -101,10 +98,50 @@ grpc::Status LoadEndOf(const std::string& name, const absl::Status& status) {
           fmt::format("load failed for model {}: failed to load: {}", Quote(name), end.error_message())};
 }
 
-absl::Status NotControlled() {
+// Of a request to load or unload. In KServe's form the name that there is is the model's.
+template <typename Request>
+absl::Status CheckControl(const Request& request, const inference::Pipeline& pipeline) {
+  if (!request.model_name().empty()) TENSORFERRY_RETURN_IF_ERROR(CheckRepositoryName(request.repository_name()));
+  if (pipeline.callers_control()) return absl::OkStatus();
   return MakeError(
       Reason::kModelNotReady,
       "explicit model load / unload is not allowed: the server was not started with --model-control explicit");
+}
+
+absl::Status CheckAllowed(const std::string& parameter, AllowedOverrides least, AllowedOverrides allowed) {
+  if (allowed >= least) return absl::OkStatus();
+  return MakeError(Reason::kPermissionDenied,
+                   fmt::format("parameter {} is refused: the server was not started with --model-overrides {}",
+                               Quote(parameter), least == AllowedOverrides::kFiles ? "files" : "config"),
+                   {.field = "parameters"});
+}
+
+absl::Status BadLoad(const std::string& why) {
+  return MakeError(Reason::kInputMismatch, "failed to load: " + why,
+                   {.field = "parameters", .expected = "config (string_param), file:VERSION/FILE (bytes_param)"});
+}
+
+// What a load brings along.
+absl::StatusOr<inference::ModelOverrides> OverridesOf(const ::inference::RepositoryModelLoadRequest& request,
+                                                      AllowedOverrides allowed) {
+  constexpr std::string_view kFile = "file:";
+  inference::ModelOverrides overrides;
+  for (const auto& [name, value] : request.parameters()) {
+    if (name == "config" && value.has_string_param()) {
+      TENSORFERRY_RETURN_IF_ERROR(CheckAllowed(name, AllowedOverrides::kConfig, allowed));
+      if (value.string_param().empty()) return BadLoad("parameter 'config' is empty, expected JSON");
+      overrides.config = value.string_param();
+    } else if (name.starts_with(kFile) && value.has_bytes_param()) {
+      TENSORFERRY_RETURN_IF_ERROR(CheckAllowed(name, AllowedOverrides::kFiles, allowed));
+      overrides.files[name.substr(kFile.size())] = value.bytes_param();
+    } else {
+      return BadLoad(fmt::format("parameter {} is not known, or of another type", Quote(name)));
+    }
+  }
+  if (!overrides.files.empty() && overrides.config.empty()) {
+    return BadLoad("files need a configuration with them: parameter 'config'");
+  }
+  return overrides;
 }
 
 absl::Status NoCuda() {
@@ -194,9 +231,29 @@ void InferenceService::ServeModels(grpc::ServerCompletionQueue* queue) {
 }
 
 void InferenceService::ServeRepository(grpc::ServerCompletionQueue* queue) {
-  slots_.Serve([this, queue](CallSlots& slots) { ServeIndex(queue, slots); });
-  slots_.Serve([this, queue](CallSlots& slots) { ServeLoad(queue, slots); });
-  slots_.Serve([this, queue](CallSlots& slots) { ServeUnload(queue, slots); });
+  TENSORFERRY_SERVE_LATER(RepositoryIndex, {
+    if (const absl::Status status = CheckRepositoryName(request.repository_name()); !status.ok()) {
+      return done(InferEndOf("RepositoryIndex", status));
+    }
+    calls_.pipeline.ListRepository([&request, &response, done](const auto& entries) {
+      if (entries.ok()) response = IndexOf(*entries, request.ready());
+      done(InferEndOf("RepositoryIndex", entries.status()));
+    });
+  });
+  TENSORFERRY_SERVE_LATER(RepositoryModelLoad, {
+    auto overrides = OverridesOf(request, model_overrides_);
+    absl::Status status = CheckControl(request, calls_.pipeline);
+    if (status.ok()) status = overrides.status();
+    if (!status.ok()) return done(InferEndOf("RepositoryModelLoad", status));
+    const std::string name = ModelNameOf(request);
+    calls_.pipeline.LoadModel(name, *overrides,
+                              [name, done](const absl::Status& loaded) { done(LoadEndOf(name, loaded)); });
+  });
+  TENSORFERRY_SERVE_LATER(RepositoryModelUnload, {
+    const auto end = [done](const absl::Status& status) { done(InferEndOf("RepositoryModelUnload", status)); };
+    if (const absl::Status status = CheckControl(request, calls_.pipeline); !status.ok()) return end(status);
+    calls_.pipeline.UnloadModel(ModelNameOf(request), end);
+  });
 }
 
 void InferenceService::ServeSystemMemory(grpc::ServerCompletionQueue* queue) {
@@ -246,125 +303,6 @@ void InferenceService::ServeCudaMemory(grpc::ServerCompletionQueue* queue) {
   });
   TENSORFERRY_SERVE(CudaSharedMemoryRegister, { return NoCuda(); });
   TENSORFERRY_SERVE(CudaSharedMemoryUnregister, { return absl::OkStatus(); });
-}
-
-Detached InferenceService::ServeIndex(grpc::ServerCompletionQueue* queue, CallSlots& slots) {
-  using Request = ::inference::RepositoryIndexRequest;
-  using Response = ::inference::RepositoryIndexResponse;
-  CallSlots::Slot slot(slots);
-  AsyncUnaryCall<Request, Response> call;
-  const auto expect = [&](auto* context, auto* request, auto* responder, Tag* tag) {
-    service_.RequestRepositoryIndex(context, request, responder, queue, queue, tag);
-  };
-  do {
-    if (!co_await call.Next(expect)) co_return;
-    slot.Arrived();
-    Awaited<absl::StatusOr<std::vector<inference::RepositoryEntry>>> listed;
-    if (absl::Status status = CheckRepositoryName(call.request.repository_name()); status.ok()) {
-      calls_.pipeline.ListRepository(listed.Callback());
-      co_await listed.done;
-    } else {
-      listed.result = std::move(status);
-    }
-    Response response;
-    if (listed.result.ok()) response = IndexOf(*listed.result, call.request.ready());
-    const grpc::Status end = InferEndOf("RepositoryIndex", listed.result.status());
-    co_await call.Finish(end, response);
-    co_await call.done;
-  } while (slot.WaitAgain());
-}
-
-namespace {
-
-absl::Status CheckAllowed(const std::string& parameter, AllowedOverrides least, AllowedOverrides allowed) {
-  if (allowed >= least) return absl::OkStatus();
-  return MakeError(Reason::kPermissionDenied,
-                   fmt::format("parameter {} is refused: the server was not started with --model-overrides {}",
-                               Quote(parameter), least == AllowedOverrides::kFiles ? "files" : "config"),
-                   {.field = "parameters"});
-}
-
-absl::Status BadLoad(const std::string& why) {
-  return MakeError(Reason::kInputMismatch, "failed to load: " + why,
-                   {.field = "parameters", .expected = "config (string_param), file:VERSION/FILE (bytes_param)"});
-}
-
-// What a load brings along.
-absl::StatusOr<inference::ModelOverrides> OverridesOf(const ::inference::RepositoryModelLoadRequest& request,
-                                                      AllowedOverrides allowed) {
-  constexpr std::string_view kFile = "file:";
-  inference::ModelOverrides overrides;
-  for (const auto& [name, value] : request.parameters()) {
-    if (name == "config" && value.has_string_param()) {
-      TENSORFERRY_RETURN_IF_ERROR(CheckAllowed(name, AllowedOverrides::kConfig, allowed));
-      if (value.string_param().empty()) return BadLoad("parameter 'config' is empty, expected JSON");
-      overrides.config = value.string_param();
-    } else if (name.starts_with(kFile) && value.has_bytes_param()) {
-      TENSORFERRY_RETURN_IF_ERROR(CheckAllowed(name, AllowedOverrides::kFiles, allowed));
-      overrides.files[name.substr(kFile.size())] = value.bytes_param();
-    } else {
-      return BadLoad(fmt::format("parameter {} is not known, or of another type", Quote(name)));
-    }
-  }
-  if (!overrides.files.empty() && overrides.config.empty()) {
-    return BadLoad("files need a configuration with them: parameter 'config'");
-  }
-  return overrides;
-}
-
-}  // namespace
-
-Detached InferenceService::ServeLoad(grpc::ServerCompletionQueue* queue, CallSlots& slots) {
-  CallSlots::Slot slot(slots);
-  AsyncUnaryCall<::inference::RepositoryModelLoadRequest, ::inference::RepositoryModelLoadResponse> call;
-  const auto expect = [&](auto* context, auto* request, auto* responder, Tag* tag) {
-    service_.RequestRepositoryModelLoad(context, request, responder, queue, queue, tag);
-  };
-  do {
-    if (!co_await call.Next(expect)) co_return;
-    slot.Arrived();
-    const std::string name = ModelNameOf(call.request);
-    absl::Status status =
-        call.request.model_name().empty() ? absl::OkStatus() : CheckRepositoryName(call.request.repository_name());
-    if (status.ok() && !calls_.pipeline.callers_control()) status = NotControlled();
-    const auto overrides = OverridesOf(call.request, model_overrides_);
-    if (status.ok()) status = overrides.status();
-    grpc::Status end = InferEndOf("RepositoryModelLoad", status);
-    if (status.ok()) {
-      Awaited<absl::Status> loaded;
-      calls_.pipeline.LoadModel(name, *overrides, loaded.Callback());
-      co_await loaded.done;
-      end = LoadEndOf(name, loaded.result);
-    }
-    const ::inference::RepositoryModelLoadResponse response;
-    co_await call.Finish(end, response);
-    co_await call.done;
-  } while (slot.WaitAgain());
-}
-
-Detached InferenceService::ServeUnload(grpc::ServerCompletionQueue* queue, CallSlots& slots) {
-  CallSlots::Slot slot(slots);
-  AsyncUnaryCall<::inference::RepositoryModelUnloadRequest, ::inference::RepositoryModelUnloadResponse> call;
-  const auto expect = [&](auto* context, auto* request, auto* responder, Tag* tag) {
-    service_.RequestRepositoryModelUnload(context, request, responder, queue, queue, tag);
-  };
-  do {
-    if (!co_await call.Next(expect)) co_return;
-    slot.Arrived();
-    absl::Status status =
-        call.request.model_name().empty() ? absl::OkStatus() : CheckRepositoryName(call.request.repository_name());
-    if (status.ok() && !calls_.pipeline.callers_control()) status = NotControlled();
-    if (status.ok()) {
-      Awaited<absl::Status> unloaded;
-      calls_.pipeline.UnloadModel(ModelNameOf(call.request), unloaded.Callback());
-      co_await unloaded.done;
-      status = unloaded.result;
-    }
-    const grpc::Status end = InferEndOf("RepositoryModelUnload", status);
-    const ::inference::RepositoryModelUnloadResponse response;
-    co_await call.Finish(end, response);
-    co_await call.done;
-  } while (slot.WaitAgain());
 }
 
 }  // namespace tensorferry::rpc

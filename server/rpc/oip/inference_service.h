@@ -69,10 +69,6 @@ class InferenceService {
   void ServeSystemMemory(grpc::ServerCompletionQueue* queue);
   void ServeCudaMemory(grpc::ServerCompletionQueue* queue);
 
-  Detached ServeIndex(grpc::ServerCompletionQueue* queue, CallSlots& slots);
-  Detached ServeLoad(grpc::ServerCompletionQueue* queue, CallSlots& slots);
-  Detached ServeUnload(grpc::ServerCompletionQueue* queue, CallSlots& slots);
-
   const CallEnvironment& calls_;
   const AllowedOverrides model_overrides_;
   WorkerPool& copiers_;

@@ -4,16 +4,11 @@
 #include <string>
 #include <string_view>
 
+#include "rpc/model_config_text.h"
 #include "rpc/oip/datatype.h"
 
 namespace tensorferry::rpc {
 namespace {
-
-std::string_view PlatformOf(const inference::ModelInfo& model) {
-  if (model.platform == "torchscript") return "pytorch_libtorch";
-  if (model.platform == "aotinductor") return "torch_aoti";
-  return model.platform;
-}
 
 void Fill(const std::vector<inference::TensorSpec>& specs,
           google::protobuf::RepeatedPtrField<::inference::ModelMetadataResponse::TensorMetadata>& tensors) {
@@ -47,7 +42,7 @@ std::string_view NameOf(inference::ModelState state) {
   ::inference::ModelMetadataResponse response;
   response.set_name(model.name);
   response.mutable_versions()->Add(versions.begin(), versions.end());
-  response.set_platform(std::string(PlatformOf(model)));
+  response.set_platform(std::string(TritonPlatformOf(model)));
   Fill(model.inputs, *response.mutable_inputs());
   Fill(model.outputs, *response.mutable_outputs());
   return response;

@@ -3,7 +3,6 @@
 
 #include <deque>
 #include <memory>
-#include <thread>
 #include <vector>
 
 #include "base/status.h"
@@ -23,23 +22,27 @@ using testing::HasSubstr;
 class LateRequestsTest : public testing::Test {
  protected:
   // Runs one request, which ends when the test says.
-  void Occupy(const QueuePolicy& policy) {
+  // `second`: of requests of priority 2.
+  void Occupy(const QueuePolicy& policy, const QueuePolicy& second = {}) {
     const auto engine = std::make_shared<FakeModel>([this](FakeModel::Inputs inputs) {
       gate_.Pass();
       return inputs;
     });
-    const ServedModel::Options options{.runner = {.max_tensor_bytes = 1 << 20},
-                                       .config = {.batching = DynamicBatching{.default_policy = policy}}};
+    const ServedModel::Options options{
+        .runner = {.max_tensor_bytes = 1 << 20},
+        .config = {
+            .batching = DynamicBatching{
+                .priority_levels = 2, .default_priority = 1, .default_policy = policy, .policies = {{2, second}}}}};
     model_ = std::make_unique<ServedModel>(engine->info(), std::vector<std::shared_ptr<Model>>{engine}, options,
                                            memory_.pool);
     running_ = &Submit({});
     gate_.AwaitArrivals(1);
   }
 
-  TestRun& Submit(std::chrono::microseconds timeout) {
+  TestRun& Submit(std::chrono::microseconds timeout, std::uint64_t priority = 1) {
     Few<NamedArray> arrays;
     arrays.push_back(GoodArray("x", "<f4", {1}, memory_.pool));
-    TestRun& run = runs_.emplace_back(std::move(arrays), RunOptions{.timeout = timeout});
+    TestRun& run = runs_.emplace_back(std::move(arrays), RunOptions{.priority = priority, .timeout = timeout});
     EXPECT_EQ(model_->Submit(run), ModelVersion::Submitted::kTaken);
     return run;
   }
@@ -84,9 +87,9 @@ TEST_F(LateRequestsTest, AreToldEachAtItsTime) {
 }
 
 TEST_F(LateRequestsTest, RunAfterAllOthersWhereThatIsThePolicy) {
-  Occupy({.delays_late = true, .allow_timeout_override = true});
+  Occupy({.delays_late = true, .allow_timeout_override = true}, {.allow_timeout_override = true});
   TestRun& late = Submit(milliseconds(10));
-  std::this_thread::sleep_for(milliseconds(40));
+  EXPECT_THAT(Submit(milliseconds(20), /*priority=*/2).Wait(), Fails(Reason::kDeadline)) << "so the other is late, too";
   EXPECT_FALSE(late.IsComplete());
   TestRun& fresh = Submit({});
   bool fresh_was_first = false;
