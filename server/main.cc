@@ -23,8 +23,8 @@
 #include "config/exit_code.h"
 #include "config/logging.h"
 #include "config/resolve.h"
-#include "inference/scratch_folder.h"
-#include "inference/torch_pipeline.h"
+#include "inference/repository/scratch_folder.h"
+#include "inference/repository/torch_pipeline.h"
 #include "rpc/model_config_text.h"
 #include "rpc/server.h"
 

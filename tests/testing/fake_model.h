@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "inference/model.h"
+#include "inference/tensor/model.h"
 
 namespace tensorferry {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "inference/torch_pipeline.h"
+#include "inference/repository/torch_pipeline.h"
 #include "rpc/convert_call.h"
 #include "rpc/reply.h"
 #include "rpc/request_decoder.h"

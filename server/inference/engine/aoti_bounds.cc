@@ -1,0 +1,124 @@
+#include "inference/engine/aoti_bounds.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <map>
+#include <regex>
+
+#include "base/status.h"
+#include "payload/shape.h"
+
+namespace tensorferry::inference {
+namespace {
+
+using Match = std::match_results<std::string_view::const_iterator>;
+
+std::int64_t Number(const Match& match, std::size_t group) { return std::stoll(match[group].str()); }
+
+// Call `visit` with each match.
+template <typename Visit>
+void ForEachMatch(std::string_view text, const std::regex& pattern, Visit&& visit) {
+  const std::regex_iterator<std::string_view::const_iterator> end;
+  for (std::regex_iterator<std::string_view::const_iterator> match(text.begin(), text.end(), pattern); match != end;
+       ++match) {
+    visit(*match);
+  }
+}
+
+// `body`: of the function that checks one input.
+std::optional<InputBounds> ReadCheck(std::string_view body) {
+  static const std::regex dtype(R"(_expected_dtype = aoti_torch_dtype_(\w+)\(\))");
+  static const std::regex exactly(R"(if \((\d+) != \w+_size\[(\d+)\]\))");
+  static const std::regex at_least(R"(if \(\w+_size\[(\d+)\] < (\d+)\))");
+  static const std::regex at_most(R"(if \(\w+_size\[(\d+)\] > (\d+)\))");
+  static const std::regex stride(R"(\w+_stride\[(\d+)\])");
+
+  InputBounds bounds;
+  ForEachMatch(body, dtype, [&](const Match& match) { bounds.dtype = DTypeByName(match[1].str()); });
+  if (!bounds.dtype) return std::nullopt;
+  std::map<std::int64_t, InputBounds::Dim> dims;
+  ForEachMatch(body, stride, [&](const Match& match) { dims.try_emplace(Number(match, 1)); });
+  ForEachMatch(body, exactly, [&](const Match& match) {
+    dims[Number(match, 2)] = {.min = Number(match, 1), .max = Number(match, 1)};
+  });
+  ForEachMatch(body, at_least, [&](const Match& match) { dims[Number(match, 1)].min = Number(match, 2); });
+  ForEachMatch(body, at_most, [&](const Match& match) { dims[Number(match, 1)].max = Number(match, 2); });
+  for (const auto& [index, dim] : dims) {
+    if (index != static_cast<std::int64_t>(bounds.dims.size())) return std::nullopt;  // One is not mentioned.
+    bounds.dims.push_back(dim);
+  }
+  return bounds;
+}
+
+// The symbols of each input's dimensions, which stand in the checks of strides. `argument`: what the source calls an
+// input.
+void ReadSymbols(std::string_view source, std::vector<InputBounds>& all) {
+  static const std::regex argument(R"(auto (\w+) = std::move\(inputs\[(\d+)\]\);)");
+  static const std::regex strides(R"(assert_size_stride\((\w+), \{([^}]*)\})");
+  static const std::regex size(R"(\s*([^,]*[^,\s]))");
+  std::map<std::string, std::size_t> inputs;
+  ForEachMatch(source, argument, [&](const Match& match) {
+    const auto index = static_cast<std::size_t>(Number(match, 2));
+    if (index < all.size()) inputs[match[1].str()] = index;
+  });
+  ForEachMatch(source, strides, [&](const Match& match) {
+    const auto input = inputs.find(match[1].str());
+    if (input == inputs.end()) return;
+    const std::string sizes = match[2].str();
+    std::size_t index = 0;
+    ForEachMatch(sizes, size, [&](const Match& one) {
+      std::vector<InputBounds::Dim>& dims = all[input->second].dims;
+      if (index < dims.size() && dims[index].min != dims[index].max) dims[index].symbol = one[1].str();
+      ++index;
+    });
+  });
+}
+
+std::string TextOf(const InputBounds::Dim& dim) {
+  if (dim.min == dim.max) return fmt::to_string(dim.min);
+  if (dim.max != std::numeric_limits<std::int64_t>::max()) return fmt::format("{} to {}", dim.min, dim.max);
+  return dim.min == 0 ? "any" : fmt::format("at least {}", dim.min);
+}
+
+std::string TextOf(const InputBounds& bounds) {
+  std::vector<std::string> dims;
+  for (const InputBounds::Dim& dim : bounds.dims) dims.push_back(TextOf(dim));
+  return fmt::format("[{}]", fmt::join(dims, ", "));
+}
+
+bool IsWithin(const InputBounds& bounds, std::span<const std::int64_t> shape, std::size_t first_dim) {
+  if (shape.size() != bounds.dims.size()) return false;
+  for (std::size_t i = first_dim; i < shape.size(); ++i) {
+    if (shape[i] < bounds.dims[i].min || shape[i] > bounds.dims[i].max) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::optional<std::vector<InputBounds>> ReadInputBounds(std::string_view source, std::size_t inputs) {
+  std::vector<InputBounds> all;
+  for (std::size_t i = 0; i < inputs; ++i) {
+    const std::size_t begin = source.find(fmt::format("static void check_input_{}(", i));
+    if (begin == std::string_view::npos) return std::nullopt;
+    const std::size_t end = source.find("\n}", begin);
+    const auto bounds = ReadCheck(source.substr(begin, end == std::string_view::npos ? end : end - begin));
+    if (!bounds) return std::nullopt;
+    all.push_back(*bounds);
+  }
+  ReadSymbols(source, all);
+  return all;
+}
+
+absl::Status CheckBounds(std::string_view name, const InputBounds& bounds, std::span<const std::int64_t> shape,
+                         std::size_t first_dim) {
+  if (IsWithin(bounds, shape, first_dim)) return absl::OkStatus();
+  const std::string expected = TextOf(bounds);
+  const std::string actual = ToText(shape);
+  return MakeError(Reason::kInputMismatch,
+                   fmt::format("array {} has shape {}, the package was compiled for {}", Quote(name), actual, expected),
+                   {.field = "arrays", .expected = expected, .actual = actual});
+}
+
+}  // namespace tensorferry::inference

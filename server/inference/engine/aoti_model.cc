@@ -1,0 +1,332 @@
+#include "inference/engine/aoti_model.h"
+
+#include <ATen/ops/cat.h>
+#include <ATen/ops/zeros.h>
+#include <c10/util/strides.h>
+#include <caffe2/serialize/inline_container.h>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <torch/csrc/inductor/aoti_package/model_package_loader.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <map>
+#include <utility>
+
+#include "base/status.h"
+#include "inference/engine/aoti_bounds.h"
+#include "inference/engine/aoti_package.h"
+#include "inference/engine/call_spec.h"
+#include "inference/engine/model_parameters.h"
+#include "inference/engine/tensor_names.h"
+#include "inference/tensor/catch_torch.h"
+#include "payload/shape.h"
+
+namespace tensorferry::inference {
+namespace {
+
+using torch::inductor::AOTIModelPackageLoader;
+
+constexpr char kModelInPackage[] = "model";
+constexpr char kCheckVariable[] = "AOTI_RUNTIME_CHECK_INPUTS";
+
+// How callers' inputs are the package's.
+struct AotiInputs {
+  struct Place {
+    std::size_t input;
+    std::size_t dim;
+  };
+  std::vector<std::size_t> places;                // Of the model's inputs, among the package's.
+  std::vector<InputBounds> bounds;                // Of the package's.
+  std::vector<std::pair<Place, Place>> of_equal;  // Dimensions of the package's inputs that must have the same size.
+  std::int64_t least_rows = 1;                    // Of a batch.
+};
+
+std::vector<std::pair<AotiInputs::Place, AotiInputs::Place>> EqualDims(const std::vector<InputBounds>& bounds) {
+  std::vector<std::pair<AotiInputs::Place, AotiInputs::Place>> equal;
+  std::map<std::string, AotiInputs::Place> first;
+  for (std::size_t input = 0; input < bounds.size(); ++input) {
+    for (std::size_t dim = 0; dim < bounds[input].dims.size(); ++dim) {
+      const std::string& symbol = bounds[input].dims[dim].symbol;
+      if (symbol.empty()) continue;
+      const auto [other, is_first] = first.try_emplace(symbol, AotiInputs::Place{input, dim});
+      if (!is_first) equal.push_back({other->second, {input, dim}});
+    }
+  }
+  return equal;
+}
+
+// The tensor with the strides that a package was compiled for, also along dimensions of one element, where torch lets
+// them be anything.
+at::Tensor Contiguous(const at::Tensor& tensor) {
+  const at::Tensor contiguous = tensor.contiguous();
+  const c10::DimVector strides = c10::contiguous_strides(contiguous.sizes());
+  return contiguous.strides().equals(strides) ? contiguous : contiguous.as_strided(contiguous.sizes(), strides);
+}
+
+class AotiModel final : public Model {
+ public:
+  AotiModel(ModelInfo info, std::unique_ptr<AOTIModelPackageLoader> loader, AotiInputs inputs,
+            std::vector<std::size_t> output_places, at::Device device)
+      : info_(std::move(info)),
+        loader_(std::move(loader)),
+        inputs_(std::move(inputs)),
+        output_places_(std::move(output_places)),
+        device_(device) {}
+
+  const ModelInfo& info() const override { return info_; }
+  at::Device device() const override { return device_; }
+
+  absl::StatusOr<std::vector<NamedTensor>> Run(std::vector<NamedTensor> inputs) override {
+    TENSORFERRY_ASSIGN_OR_RETURN(std::vector<at::Tensor> arguments, Arguments(std::move(inputs)));
+    TENSORFERRY_ASSIGN_OR_RETURN(std::vector<at::Tensor> outputs,
+                                 CatchTorch(Reason::kModelFailed, [&] { return RunPadded(std::move(arguments)); }));
+    return Named(std::move(outputs));
+  }
+
+ private:
+  bool batched() const { return info_.max_batch_size > 0; }
+
+  absl::StatusOr<std::vector<at::Tensor>> Arguments(std::vector<NamedTensor> inputs) const {
+    std::vector<at::Tensor> arguments(info_.inputs.size());
+    for (std::size_t i = 0; i < info_.inputs.size(); ++i) {
+      const std::string& name = info_.inputs[i].name;
+      const auto input = std::ranges::find(inputs, name, &NamedTensor::name);
+      if (input == inputs.end()) {
+        return MakeError(Reason::kInputMismatch, fmt::format("the model's input {} is missing", Quote(name)),
+                         {.field = "arrays", .expected = name});
+      }
+      TENSORFERRY_RETURN_IF_ERROR(CheckBounds(name, inputs_.bounds[inputs_.places[i]], input->tensor.sizes(),
+                                              /*first_dim=*/batched() ? 1 : 0));
+      arguments[inputs_.places[i]] = Contiguous(input->tensor);
+    }
+    TENSORFERRY_RETURN_IF_ERROR(CheckEqualDims(arguments));
+    return arguments;
+  }
+
+  absl::Status CheckEqualDims(const std::vector<at::Tensor>& arguments) const {
+    for (const auto& [one, other] : inputs_.of_equal) {
+      const std::int64_t wanted = arguments[one.input].sizes()[one.dim];
+      const std::int64_t size = arguments[other.input].sizes()[other.dim];
+      if (size == wanted) continue;
+      return MakeError(
+          Reason::kInputMismatch,
+          fmt::format("array {} has {} in dimension {}, array {} has {} in dimension {}; the package was "
+                      "compiled for as many in both",
+                      Quote(NameOf(other.input)), size, other.dim, Quote(NameOf(one.input)), wanted, one.dim),
+          {.field = "arrays",
+           .expected = fmt::format("{}, as many as array {} has", wanted, Quote(NameOf(one.input))),
+           .actual = fmt::to_string(size)});
+    }
+    return absl::OkStatus();
+  }
+
+  const std::string& NameOf(std::size_t place) const {
+    return info_.inputs[static_cast<std::size_t>(std::ranges::find(inputs_.places, place) - inputs_.places.begin())]
+        .name;
+  }
+
+  // Packages are compiled for two rows or more, unless their author took care: fewer are filled up.
+  std::vector<at::Tensor> RunPadded(std::vector<at::Tensor> arguments) {
+    const std::int64_t rows = batched() ? arguments.front().size(0) : inputs_.least_rows;
+    const std::int64_t missing = inputs_.least_rows - rows;
+    if (missing <= 0) return loader_->boxed_run(std::move(arguments));
+    for (at::Tensor& argument : arguments) {
+      std::vector<std::int64_t> shape = argument.sizes().vec();
+      shape.front() = missing;
+      argument = at::cat({argument, at::zeros(shape, argument.options())});
+    }
+    std::vector<at::Tensor> outputs = loader_->boxed_run(std::move(arguments));
+    for (at::Tensor& output : outputs) {
+      if (output.dim() > 0 && output.size(0) == inputs_.least_rows) output = output.narrow(0, 0, rows);
+    }
+    return outputs;
+  }
+
+  absl::StatusOr<std::vector<NamedTensor>> Named(std::vector<at::Tensor> outputs) const {
+    std::vector<NamedTensor> named;
+    for (std::size_t i = 0; i < info_.outputs.size(); ++i) {
+      if (output_places_[i] >= outputs.size()) {
+        return MakeError(Reason::kModelFailed,
+                         fmt::format("the package gave {} outputs, expected {}", outputs.size(), info_.outputs.size()));
+      }
+      named.push_back({info_.outputs[i].name, outputs[output_places_[i]]});
+    }
+    return named;
+  }
+
+  const ModelInfo info_;
+  const std::unique_ptr<AOTIModelPackageLoader> loader_;
+  const AotiInputs inputs_;
+  const std::vector<std::size_t> output_places_;  // Of info_.outputs, among the package's.
+  const at::Device device_;
+};
+
+std::map<std::string, std::string> Sorted(const std::unordered_map<std::string, std::string>& metadata) {
+  return {metadata.begin(), metadata.end()};
+}
+
+// One side of the call, as callers see it.
+struct Side {
+  std::vector<TensorSpec> specs;
+  std::vector<std::size_t> places;
+};
+
+bool NamesLeaf(const ConfiguredTensor& tensor) {
+  return std::ranges::any_of(std::array{"ARGS[", "KWARGS[", "RESULT"},
+                             [&](std::string_view prefix) { return tensor.name.starts_with(prefix); });
+}
+
+absl::StatusOr<Side> MakeSide(std::string_view what, const std::vector<ConfiguredTensor>& configured, bool batched,
+                              const std::vector<TensorSpec>& exported, const std::vector<std::string>& leaves) {
+  if (!exported.empty() && exported.size() != leaves.size()) {
+    return MakeError(Reason::kModelNotReady, fmt::format("the package's metadata name {} {}, its call spec {}",
+                                                         exported.size(), what, leaves.size()));
+  }
+  Side side;
+  if (configured.empty()) {
+    for (std::size_t i = 0; i < leaves.size(); ++i) {
+      side.specs.push_back(exported.empty() ? TensorSpec{.name = leaves[i]} : exported[i]);
+      side.places.push_back(i);
+    }
+    return side;
+  }
+  std::vector<std::string> own = leaves;
+  if (!exported.empty() && std::ranges::none_of(configured, NamesLeaf)) {
+    own.clear();
+    for (const TensorSpec& spec : exported) own.push_back(spec.name);
+  }
+  auto places = PlacesOf(configured, own);
+  if (!places || (what == "inputs" && places->size() != leaves.size())) {
+    return MakeError(
+        Reason::kModelNotReady,
+        fmt::format("config.pbtxt has {} {}, but the package {}; their names must be the package's, or end "
+                    "in __ and the place, or stand in the package's order",
+                    configured.size(), what, leaves.size()));
+  }
+  for (const ConfiguredTensor& tensor : configured) side.specs.push_back(SpecOf(tensor, batched));
+  side.places = *std::move(places);
+  return side;
+}
+
+// The generated source; empty: the package was made without.
+std::string SourceOf(const ModelFile& file) {
+  const auto source = CatchTorch(Reason::kModelNotReady, [&] {
+    caffe2::serialize::PyTorchStreamReader archive(file.path());
+    for (const std::string& name : archive.getAllRecords()) {
+      if (!name.starts_with("data/aotinductor/model/") || !name.ends_with(".wrapper.cpp")) continue;
+      const auto [data, size] = archive.getRecord(name);
+      return std::string(static_cast<const char*>(data.get()), size);
+    }
+    return std::string();
+  });
+  return source.value_or("");
+}
+
+// What the package was compiled for, as its source says, else as its metadata or configuration do.
+absl::StatusOr<AotiInputs> MakeInputs(const ModelFile& file, const Side& side, bool batched) {
+  AotiInputs inputs{.places = side.places, .bounds = std::vector<InputBounds>(side.specs.size())};
+  const auto read = ReadInputBounds(SourceOf(file), side.specs.size());
+  for (std::size_t i = 0; i < side.specs.size(); ++i) {
+    const TensorSpec& spec = side.specs[i];
+    InputBounds& bounds = inputs.bounds[side.places[i]];
+    if (read) bounds = (*read)[side.places[i]];
+    if (!read && spec.dtype.empty()) {
+      return MakeError(Reason::kModelNotReady,
+                       fmt::format("neither the package nor a config.pbtxt says which dtype and dims input {} has",
+                                   Quote(spec.name)));
+    }
+    if (!read) {
+      for (const std::int64_t dim : spec.shape) {
+        bounds.dims.push_back(dim == -1 ? InputBounds::Dim{} : InputBounds::Dim{.min = dim, .max = dim});
+      }
+    }
+    if (batched && !bounds.dims.empty()) inputs.least_rows = std::max(inputs.least_rows, bounds.dims.front().min);
+  }
+  inputs.of_equal = EqualDims(inputs.bounds);
+  return inputs;
+}
+
+absl::Status ApplyBoundsTo(TensorSpec& spec, const InputBounds& bounds, bool batched) {
+  const std::string dtype(Info(*bounds.dtype).name);
+  std::vector<std::int64_t> shape;
+  for (const InputBounds::Dim& dim : bounds.dims) shape.push_back(dim.min == dim.max ? dim.min : -1);
+  if (batched && !shape.empty()) shape.front() = -1;
+  if (spec.dtype.empty()) {
+    spec.dtype = dtype;
+    spec.shape = std::move(shape);
+    return absl::OkStatus();
+  }
+  const bool fits = std::ranges::equal(spec.shape, shape, [](std::int64_t said, std::int64_t compiled) {
+    return said == compiled || said == -1 || compiled == -1;
+  });
+  if (spec.dtype == dtype && fits) return absl::OkStatus();
+  return MakeError(
+      Reason::kModelNotReady,
+      fmt::format("config.pbtxt says that input {} is {} with shape {}, the package was compiled for {} with shape {}",
+                  Quote(spec.name), spec.dtype, ToText(spec.shape), dtype, ToText(shape)));
+}
+
+// A package's own bounds are what callers see where nobody else says more; and what a configuration says must fit them.
+absl::Status ApplyBounds(const AotiInputs& inputs, bool batched, std::int64_t max_batch_size, Side& side) {
+  for (std::size_t i = 0; i < side.specs.size(); ++i) {
+    const InputBounds& bounds = inputs.bounds[side.places[i]];
+    if (bounds.dtype) TENSORFERRY_RETURN_IF_ERROR(ApplyBoundsTo(side.specs[i], bounds, batched));
+    if (batched && !bounds.dims.empty() && bounds.dims.front().max < max_batch_size) {
+      return MakeError(Reason::kModelNotReady,
+                       fmt::format("config.pbtxt has max_batch_size {}, the package was compiled for {} rows at most",
+                                   max_batch_size, bounds.dims.front().max));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void CheckPackageInputs() { setenv(kCheckVariable, "1", /*overwrite=*/0); }
+
+absl::StatusOr<std::shared_ptr<Model>> LoadAotiPackage(const ModelFile& file, const ModelConfig& config,
+                                                       const EngineOptions& options) {
+  for (const std::string& parameter : ParametersOfTorchScript(config)) {
+    spdlog::warn("model {}: config.pbtxt: parameter {} means nothing to a compiled package", options.name, parameter);
+  }
+  TENSORFERRY_ASSIGN_OR_RETURN(std::string sha256, file.Sha256());
+  TENSORFERRY_ASSIGN_OR_RETURN(
+      const auto metadata, CatchTorch(Reason::kModelNotReady, [&] {
+        return Sorted(AOTIModelPackageLoader::load_metadata_from_package(file.path(), kModelInPackage));
+      }));
+  TENSORFERRY_RETURN_IF_ERROR(CheckTarget(metadata, options.device.is_cuda()));
+  const auto text = metadata.find(kPackageKey);
+  TENSORFERRY_ASSIGN_OR_RETURN(const PackageSignature exported,
+                               ReadPackageSignature(text == metadata.end() ? "" : text->second));
+  TENSORFERRY_RETURN_IF_ERROR(CheckProcessor(exported.processor));
+  TENSORFERRY_ASSIGN_OR_RETURN(auto loader, CatchTorch(Reason::kModelNotReady, [&] {
+                                 return std::make_unique<AOTIModelPackageLoader>(
+                                     file.path(), kModelInPackage, /*run_single_threaded=*/false,
+                                     static_cast<std::size_t>(options.runs_at_once), options.device.index());
+                               }));
+  TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<std::string> spec,
+                               CatchTorch(Reason::kModelNotReady, [&] { return loader->get_call_spec(); }));
+  if (spec.size() != 2) return MakeError(Reason::kModelNotReady, "the package has no call spec");
+  TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<std::string> input_leaves, InputLeaves(spec[0]));
+  TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<std::string> output_leaves, OutputLeaves(spec[1]));
+  const bool batched = config.max_batch_size > 0;
+  TENSORFERRY_ASSIGN_OR_RETURN(Side inputs, MakeSide("inputs", config.inputs, batched, exported.inputs, input_leaves));
+  TENSORFERRY_ASSIGN_OR_RETURN(AotiInputs aoti_inputs, MakeInputs(file, inputs, batched));
+  TENSORFERRY_RETURN_IF_ERROR(ApplyBounds(aoti_inputs, batched, config.max_batch_size, inputs));
+  TENSORFERRY_ASSIGN_OR_RETURN(Side outputs,
+                               MakeSide("outputs", config.outputs, batched, exported.outputs, output_leaves));
+  ModelInfo info{.name = options.name,
+                 .version = options.version,
+                 .state = ModelState::kReady,
+                 .platform = "aotinductor",
+                 .inputs = std::move(inputs.specs),
+                 .outputs = std::move(outputs.specs),
+                 .sha256 = std::move(sha256),
+                 .max_batch_size = config.max_batch_size};
+  return std::make_shared<AotiModel>(std::move(info), std::move(loader), std::move(aoti_inputs),
+                                     std::move(outputs.places), options.device);
+}
+
+}  // namespace tensorferry::inference

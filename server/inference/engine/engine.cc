@@ -1,0 +1,58 @@
+#include "inference/engine/engine.h"
+
+#include <caffe2/serialize/inline_container.h>
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "inference/engine/aoti_model.h"
+#include "inference/engine/archive_check.h"
+#include "inference/engine/torchscript_model.h"
+#include "inference/tensor/catch_torch.h"
+
+namespace tensorferry::inference {
+namespace {
+
+enum class Format { kTorchScript, kAotiPackage, kExportedProgram, kUnknown };
+
+// By the names of what is in the archive, each without the archive's own folder.
+Format FormatOf(const std::vector<std::string>& records) {
+  const auto has = [&](std::string_view prefix) {
+    return std::ranges::any_of(records, [&](const std::string& name) { return name.starts_with(prefix); });
+  };
+  if (has("data/aotinductor/")) return Format::kAotiPackage;
+  if (has("models/")) return Format::kExportedProgram;
+  if (has("code/") || has("constants.pkl")) return Format::kTorchScript;
+  return Format::kUnknown;
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<Model>> LoadEngine(const ModelFile& file, const ModelConfig& config,
+                                                  const EngineOptions& options) {
+  TENSORFERRY_RETURN_IF_ERROR(CheckArchive(file));
+  const auto records = CatchTorch(Reason::kModelNotReady,
+                                  [&] { return caffe2::serialize::PyTorchStreamReader(file.path()).getAllRecords(); });
+  if (!records.ok()) {
+    return MakeError(Reason::kModelNotReady,
+                     "the file is damaged, or no model file at all: it is not a whole zip archive",
+                     {.log_text = DescribeError(records.status()).log_text});
+  }
+  switch (FormatOf(*records)) {
+    case Format::kTorchScript: return LoadTorchScript(file, config, options);
+    case Format::kAotiPackage: return LoadAotiPackage(file, config, options);
+    case Format::kExportedProgram:
+      return MakeError(Reason::kModelNotReady,
+                       "the file holds a program that was exported and not compiled: compile it with "
+                       "torch._inductor.aoti_compile_and_package, or write it with tensorferry.export");
+    case Format::kUnknown: break;
+  }
+  return MakeError(
+      Reason::kModelNotReady,
+      "the file is neither TorchScript (torch.jit.save) nor a package of AOTInductor's; files of torch.save "
+      "hold code of Python's, which this server does not run");
+}
+
+}  // namespace tensorferry::inference

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <memory>
+
+#include "inference/model_config.h"
+#include "inference/tensor/model.h"
+
+namespace tensorferry::inference {
+
+// The configuration with the shapes that the model itself takes and gives.
+ModelConfig AsTheModelSeesIt(ModelConfig config);
+
+// A model whose configuration shows callers other shapes than it takes and gives itself (`reshape`). Without any, the
+// model as it is.
+std::shared_ptr<Model> WithReshapes(std::shared_ptr<Model> model, const ModelConfig& config);
+
+}  // namespace tensorferry::inference

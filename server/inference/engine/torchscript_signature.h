@@ -1,0 +1,57 @@
+#pragma once
+
+#include <ATen/core/function_schema.h>
+#include <ATen/core/ivalue.h>
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "inference/model_config.h"
+#include "inference/tensor/model.h"
+
+namespace tensorferry::inference {
+
+// How named tensors become the arguments of a TorchScript `forward`, and its value becomes named tensors.
+//
+// Inputs:  without a configuration the tensors among forward's arguments, by their names. A configuration names them as
+//          forward does, or NAME__0, NAME__1, … by their places, or else lists them in their order. Where forward takes
+//          one dictionary of tensors, the names are its keys.
+// Strings: arguments and values of type List[str].
+// Outputs: dictionary keys, NamedTuple fields, else OUTPUT__0, OUTPUT__1, …. A configuration lists them in their order,
+//          by those names or others; of a dictionary, by its keys.
+class TorchScriptSignature {
+ public:
+  // `forward`: the schema of the method, `self` first.
+  // Errors: MODEL_NOT_READY for an argument that no array can fill, a value that is not made of tensors, and a
+  // configuration that does not fit.
+  static absl::StatusOr<TorchScriptSignature> Make(const c10::FunctionSchema& forward, const ModelConfig& config);
+
+  const std::vector<TensorSpec>& inputs() const { return inputs_; }
+  const std::vector<TensorSpec>& outputs() const { return outputs_; }  // Empty: known only from the value.
+
+  // Errors: INPUT_MISMATCH for a name that is missing.
+  absl::StatusOr<std::vector<c10::IValue>> Arguments(std::vector<NamedTensor> inputs) const;
+
+  // Errors: MODEL_FAILED if the value is not made of tensors, or not of as many as it should.
+  absl::StatusOr<std::vector<NamedTensor>> Outputs(const c10::IValue& value) const;
+
+ private:
+  absl::Status ReadArguments(const c10::FunctionSchema& forward);
+  absl::Status ReadReturns(const c10::FunctionSchema& forward);
+  absl::Status ApplyConfig(const ModelConfig& config);
+  absl::Status ApplyInputs(const ModelConfig& config);
+  absl::Status ApplyOutputs(const ModelConfig& config);
+  absl::StatusOr<std::vector<NamedTensor>> NamedByKey(const c10::IValue& dictionary) const;
+  absl::StatusOr<std::vector<NamedTensor>> NamedByPlace(std::span<const c10::IValue> own) const;
+
+  std::vector<c10::Argument> arguments_;  // Without `self`.
+  std::vector<std::string> names_;        // Of the arguments, as inputs; empty: no array fills it.
+  bool takes_dictionary_ = false;         // All inputs are one argument.
+  std::vector<TensorSpec> inputs_;
+  std::vector<TensorSpec> outputs_;
+  std::vector<std::size_t> output_places_;  // Of the configured outputs among the value's own; empty: as they come.
+};
+
+}  // namespace tensorferry::inference

@@ -1,0 +1,142 @@
+#include "inference/repository/model_loader.h"
+
+#include <ATen/Context.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <sstream>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+#include "inference/engine/engine.h"
+#include "inference/engine/model_file.h"
+#include "inference/engine/model_parameters.h"
+#include "inference/engine/reshaped_model.h"
+#include "inference/repository/model_source.h"
+#include "inference/repository/warm_up.h"
+#include "inference/tensor/catch_torch.h"
+
+namespace tensorferry::inference {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kMaxExecutors = 1024;
+
+absl::StatusOr<at::Device> DeviceOf(const std::string& device) {
+  return CatchTorch(Reason::kModelNotReady, [&]() -> absl::StatusOr<at::Device> {
+    at::Device parsed(device);
+    if (parsed.is_cuda() && !parsed.has_index()) parsed.set_index(0);
+    if (parsed.is_cpu()) return parsed;
+    if (!at::hasCUDA()) {
+      return MakeError(Reason::kModelNotReady,
+                       fmt::format("device {}: this libtorch has no CUDA, or no GPU is here", device));
+    }
+    const auto count = at::detail::getCUDAHooks().deviceCount();
+    if (parsed.index() >= count) {
+      return MakeError(Reason::kModelNotReady,
+                       fmt::format("device {}: there are {} GPUs", device, static_cast<int>(count)));
+    }
+    return parsed;
+  });
+}
+
+// Where a model runs, and how many times at once there.
+struct Placement {
+  std::string device;
+  int executors;
+};
+
+std::vector<Placement> PlacementsOf(const ModelConfig& config, const LoaderOptions& options) {
+  std::vector<Placement> placements;
+  const auto add = [&](const std::string& device, int count) {
+    const int by_default = device == "cpu" ? options.model_threads : 1;
+    placements.push_back({device, std::clamp(count > 0 ? count : by_default, 1, kMaxExecutors)});
+  };
+  for (const InstanceGroup& group : config.instances) {
+    switch (group.kind) {
+      case InstanceGroup::Kind::kCpu: add("cpu", group.count); break;
+      case InstanceGroup::Kind::kAuto:
+      case InstanceGroup::Kind::kModel: add(options.device, group.count); break;
+      case InstanceGroup::Kind::kGpu:
+        for (const int gpu : group.gpus) add(fmt::format("cuda:{}", gpu), group.count);
+        if (group.gpus.empty()) add(options.device == "cpu" ? "cuda" : options.device, group.count);
+        break;
+    }
+  }
+  if (placements.empty()) add(options.device, 0);
+  return placements;
+}
+
+absl::StatusOr<std::vector<std::shared_ptr<Model>>> LoadEngines(const VersionToLoad& source, const ModelConfig& config,
+                                                                const LoaderOptions& options) {
+  TENSORFERRY_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::Open(source.file, source.root));
+  const ModelConfig inner = AsTheModelSeesIt(config);
+  std::vector<std::shared_ptr<Model>> engines;
+  for (const Placement& placement : PlacementsOf(config, options)) {
+    TENSORFERRY_ASSIGN_OR_RETURN(const at::Device device, DeviceOf(placement.device));
+    TENSORFERRY_ASSIGN_OR_RETURN(std::shared_ptr<Model> engine, LoadEngine(file, inner,
+                                                                           {.name = source.name,
+                                                                            .version = fmt::to_string(source.version),
+                                                                            .device = device,
+                                                                            .runs_at_once = placement.executors}));
+    engine = WithReshapes(std::move(engine), config);
+    engines.insert(engines.end(), static_cast<std::size_t>(placement.executors), engine);
+  }
+  return engines;
+}
+
+constexpr std::size_t kMaxLabelsBytes = 16 << 20;
+
+// One label a line.
+absl::StatusOr<std::vector<std::string>> ReadLabels(const VersionToLoad& source, const std::string& name) {
+  const auto fail = [&](const Failure& failure) {
+    return MakeError(Reason::kModelNotReady,
+                     fmt::format("config.pbtxt: label_filename {}: {}", Quote(name), failure.message),
+                     {.log_text = failure.log_text});
+  };
+  if (source.folder.empty()) return fail({.message = "a model that is one file has no folder for it"});
+  if (!IsModelName(name)) return fail({.message = "it is no name of a file in the model's folder"});
+  const auto file = ModelFile::Open(source.folder / name, source.root);
+  const auto text = file.ok() ? file->Read(kMaxLabelsBytes) : file.status();
+  if (!text.ok()) return fail(DescribeError(text.status()));
+  std::vector<std::string> labels;
+  std::istringstream lines(*text);
+  for (std::string line; std::getline(lines, line);) labels.push_back(std::move(line));
+  return labels;
+}
+
+absl::Status AddLabels(const VersionToLoad& source, const ModelConfig& config, ModelInfo& info) {
+  for (const ConfiguredTensor& output : config.outputs) {
+    const auto spec = std::ranges::find(info.outputs, output.name, &TensorSpec::name);
+    if (output.label_filename.empty() || spec == info.outputs.end()) continue;
+    TENSORFERRY_ASSIGN_OR_RETURN(spec->labels, ReadLabels(source, output.label_filename));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status CheckDevice(const std::string& device) { return DeviceOf(device).status(); }
+
+absl::StatusOr<std::unique_ptr<ServedModel>> LoadVersion(const VersionToLoad& source, const ModelConfig& config,
+                                                         const LoaderOptions& options, BufferPool& pool) {
+  TENSORFERRY_ASSIGN_OR_RETURN(const ModelParameters parameters, ReadParameters(config));
+  TENSORFERRY_ASSIGN_OR_RETURN(std::vector<std::shared_ptr<Model>> engines, LoadEngines(source, config, options));
+  const bool batched = config.max_batch_size > 0;
+  ModelInfo info = engines.front()->info();
+  TENSORFERRY_RETURN_IF_ERROR(AddLabels(source, config, info));
+  ServedModel::Options served{
+      .runner = {.batches = batched,
+                 .max_tensor_bytes = options.max_tensor_bytes,
+                 .intra_op_threads =
+                     parameters.intra_op_threads > 0 ? parameters.intra_op_threads : options.intra_op_threads},
+      .config = config};
+  auto model = std::make_unique<ServedModel>(std::move(info), std::move(engines), served, pool);
+  TENSORFERRY_RETURN_IF_ERROR(
+      WarmUp(*model, config, source.folder.empty() ? fs::path() : source.folder / "warmup", source.root));
+  return model;
+}
+
+}  // namespace tensorferry::inference

@@ -1,0 +1,165 @@
+#include "inference/repository/model_registry.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <ranges>
+#include <utility>
+
+#include "base/status.h"
+
+namespace tensorferry::inference {
+namespace {
+
+std::int64_t NumberOf(std::string_view version) {
+  std::int64_t number = 0;
+  std::from_chars(version.data(), version.data() + version.size(), number);
+  return number;
+}
+
+absl::Status NoModel(std::string_view name) {
+  return MakeError(Reason::kModelNotFound, fmt::format("there is no model {}", Quote(name)),
+                   {.field = "model_name", .actual = Quote(name)});
+}
+
+absl::Status NotReady(const ModelInfo& info) {
+  const std::string why = info.state == ModelState::kLoading     ? "it is being loaded"
+                          : info.state == ModelState::kUnloading ? "it is being unloaded"
+                                                                 : info.reason;
+  const auto retry_after = std::chrono::milliseconds(info.state == ModelState::kLoading ? 1000 : 0);
+  return MakeError(Reason::kModelNotReady, fmt::format("model {} is not ready: {}", Quote(info.name), why),
+                   {.field = "model_name", .actual = Quote(info.name), .retry_after = retry_after});
+}
+
+}  // namespace
+
+// Under the lock. Null: there are none.
+const ModelRegistry::Versions* ModelRegistry::VersionsOf(std::string_view name) const {
+  if (const auto found = models_.find(name); found != models_.end()) return &found->second;
+  const auto built_in = built_in_.find(name);
+  return built_in == built_in_.end() ? nullptr : &built_in->second;
+}
+
+bool ModelRegistry::IsReady(const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  const Versions* const versions = VersionsOf(name);
+  return versions != nullptr &&
+         std::ranges::any_of(*versions | std::views::values, [](const Entry& entry) { return entry.model != nullptr; });
+}
+
+void ModelRegistry::Observe(Observer observer) {
+  const std::lock_guard observing(observer_mutex_);
+  observer_ = std::move(observer);
+  if (!observer_) return;
+  std::vector<std::string> names;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, versions] : models_) names.push_back(name);
+    for (const auto& [name, versions] : built_in_) {
+      if (!models_.contains(name)) names.push_back(name);
+    }
+  }
+  for (const std::string& name : names) observer_(name, IsReady(name));
+}
+
+void ModelRegistry::Change(const std::string& name,
+                           const std::function<std::shared_ptr<ServedModel>(Versions&)>& change) {
+  std::shared_ptr<ServedModel> let_go;
+  {
+    const std::lock_guard lock(mutex_);
+    Versions& versions = models_[name];
+    let_go = change(versions);
+    if (versions.empty()) models_.erase(name);
+  }
+  const std::lock_guard observing(observer_mutex_);
+  if (observer_) observer_(name, IsReady(name));
+}
+
+void ModelRegistry::AddBuiltIn(std::shared_ptr<ServedModel> model) {
+  const std::lock_guard lock(mutex_);
+  const ModelInfo info = model->info();
+  built_in_[info.name][NumberOf(info.version)] = {info, std::move(model)};
+}
+
+void ModelRegistry::Set(const ModelInfo& info) {
+  Change(info.name, [&](Versions& versions) -> std::shared_ptr<ServedModel> {
+    Entry& entry = versions[NumberOf(info.version)];
+    if (entry.model != nullptr && info.state != ModelState::kUnavailable) return nullptr;
+    entry.info = info;
+    return std::exchange(entry.model, nullptr);
+  });
+}
+
+void ModelRegistry::Publish(std::int64_t version, std::shared_ptr<ServedModel> model) {
+  Change(model->info().name, [&](Versions& versions) {
+    Entry& entry = versions[version];
+    entry.info = model->info();
+    return std::exchange(entry.model, model);
+  });
+}
+
+void ModelRegistry::Withdraw(const std::string& name, std::int64_t version) {
+  Change(name, [&](Versions& versions) {
+    Entry& entry = versions[version];
+    entry.info.state = ModelState::kUnloading;
+    return std::exchange(entry.model, nullptr);
+  });
+}
+
+void ModelRegistry::Forget(const std::string& name, std::int64_t version) {
+  Change(name, [&](Versions& versions) -> std::shared_ptr<ServedModel> {
+    const auto entry = versions.find(version);
+    if (entry == versions.end()) return nullptr;
+    std::shared_ptr<ServedModel> model = std::move(entry->second.model);
+    versions.erase(entry);
+    return model;
+  });
+}
+
+absl::StatusOr<std::shared_ptr<ServedModel>> ModelRegistry::Find(std::string_view name,
+                                                                 std::string_view version) const {
+  const std::lock_guard lock(mutex_);
+  const Versions* const found = VersionsOf(name);
+  if (found == nullptr) return NoModel(name);
+  const Versions& versions = *found;
+  if (version.empty()) {
+    for (const auto& [number, entry] : std::views::reverse(versions)) {
+      if (entry.model != nullptr) return entry.model;
+    }
+    return NotReady(versions.rbegin()->second.info);
+  }
+  const auto entry =
+      std::ranges::find_if(versions, [&](const auto& each) { return each.second.info.version == version; });
+  if (entry == versions.end()) {
+    const std::string known = fmt::format("{}", fmt::join(versions | std::views::keys, ", "));
+    return MakeError(Reason::kModelNotFound,
+                     fmt::format("model {} has version {}, not {}", Quote(name), known, Quote(version)),
+                     {.field = "model_version", .expected = known, .actual = Quote(version)});
+  }
+  if (entry->second.model == nullptr) return NotReady(entry->second.info);
+  return entry->second.model;
+}
+
+std::vector<ModelInfo> ModelRegistry::ListLoaded() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<ModelInfo> models;
+  for (const auto& [name, versions] : models_) {
+    for (const auto& [number, entry] : versions) models.push_back(entry.info);
+  }
+  return models;
+}
+
+std::vector<ModelInfo> ModelRegistry::List() const {
+  std::vector<ModelInfo> models = ListLoaded();
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, versions] : built_in_) {
+    if (models_.contains(name)) continue;
+    for (const auto& [number, entry] : versions) models.push_back(entry.info);
+  }
+  std::ranges::stable_sort(models, {}, &ModelInfo::name);
+  return models;
+}
+
+}  // namespace tensorferry::inference

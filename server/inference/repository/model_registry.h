@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "inference/model_config.h"
+#include "inference/model_info.h"
+#include "inference/serving/served_model.h"
+
+namespace tensorferry::inference {
+
+// The model versions by name and number, each with its state. One that could not be loaded is kept with its reason, so
+// that callers learn of it.
+// Threads: any.
+class ModelRegistry {
+ public:
+  // `ready`: whether a version of the model serves. Called by who changed something, one call after the other.
+  using Observer = std::function<void(const std::string& name, bool ready)>;
+
+  // Told of every model that there is, too. Null: nobody is told any more, once this returns.
+  void Observe(Observer observer);
+
+  // The model; `version` empty: the newest that is ready.
+  // Errors: MODEL_NOT_FOUND; MODEL_NOT_READY, with the reason.
+  absl::StatusOr<std::shared_ptr<ServedModel>> Find(std::string_view name, std::string_view version) const;
+
+  // Every version, by name and number.
+  std::vector<ModelInfo> List() const;
+
+  // The same without those that are built in.
+  std::vector<ModelInfo> ListLoaded() const;
+
+  // Found wherever nothing else has its name. Before the others.
+  void AddBuiltIn(std::shared_ptr<ServedModel> model);
+
+  // What only who loads models calls. The version that `info` names gets its state and reason; what served under it
+  // serves on, but while it is unavailable.
+  void Set(const ModelInfo& info);
+
+  // `model` serves from now on, in the place of what served before.
+  void Publish(std::int64_t version, std::shared_ptr<ServedModel> model);
+
+  // No new request finds the version; it is UNLOADING.
+  void Withdraw(const std::string& name, std::int64_t version);
+
+  void Forget(const std::string& name, std::int64_t version);
+
+ private:
+  struct Entry {
+    ModelInfo info;
+    std::shared_ptr<ServedModel> model;  // Null: it does not serve.
+  };
+  using Versions = std::map<std::int64_t, Entry>;
+
+  // `change` returns what it takes out of the versions, which may be the last of its kind: it is let go without a lock.
+  void Change(const std::string& name, const std::function<std::shared_ptr<ServedModel>(Versions&)>& change);
+  bool IsReady(const std::string& name) const;
+  const Versions* VersionsOf(std::string_view name) const;
+
+  mutable std::mutex mutex_;  // Guards the models.
+  std::map<std::string, Versions, std::less<>> models_;
+  std::map<std::string, Versions, std::less<>> built_in_;
+  std::mutex observer_mutex_;  // Guards the observer, while it is called, too.
+  Observer observer_;
+};
+
+}  // namespace tensorferry::inference

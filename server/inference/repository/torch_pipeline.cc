@@ -1,0 +1,119 @@
+#include "inference/repository/torch_pipeline.h"
+
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
+#include <c10/util/Exception.h>
+#include <spdlog/spdlog.h>
+#include <torch/version.h>
+
+#include <utility>
+
+#include "base/status.h"
+#include "inference/engine/aoti_model.h"
+#include "inference/engine/identity_model.h"
+#include "inference/repository/model_loader.h"
+#include "inference/repository/model_registry.h"
+#include "inference/repository/model_repository.h"
+#include "inference/tensor/catch_torch.h"
+#include "inference/tensor/conversion.h"
+#include "inference/tensor/tensor.h"
+
+namespace tensorferry::inference {
+namespace {
+
+// Runs at once: any number of threads may call it.
+std::shared_ptr<ServedModel> MakeIdentity(const LoaderOptions& options, BufferPool& pool) {
+  const auto engine = std::make_shared<IdentityModel>();
+  const ServedModel::Options served{
+      .runner = {.max_tensor_bytes = options.max_tensor_bytes, .intra_op_threads = options.intra_op_threads}};
+  const std::vector<std::shared_ptr<Model>> engines(static_cast<std::size_t>(options.model_threads), engine);
+  return std::make_shared<ServedModel>(engine->info(), engines, served, pool);
+}
+
+// What torch warns of, in our log and our format.
+class WarningsToLog final : public c10::WarningHandler {
+ public:
+  void process(const c10::Warning& warning) override { spdlog::debug("torch: {}", warning.msg()); }
+};
+
+class TorchPipeline final : public Pipeline {
+ public:
+  TorchPipeline(const RepositoryOptions& options, BufferPool& pool)
+      : max_tensor_bytes_(options.loader.max_tensor_bytes),
+        callers_control_(options.control == ModelControl::kExplicit),
+        repository_(options, registry_, pool) {
+    registry_.AddBuiltIn(MakeIdentity(options.loader, pool));
+  }
+
+  absl::StatusOr<PipelineResponse> Convert(Few<NamedArray> arrays, bool return_data) override {
+    return CatchTorch(Reason::kInternal, [&] { return ConvertArrays(std::move(arrays), return_data); });
+  }
+
+  void LoadModels(std::function<void(const absl::Status&)> done) override { repository_.LoadAtStart(std::move(done)); }
+
+  void ObserveModels(std::function<void(const std::string& name, bool ready)> observer) override {
+    registry_.Observe(std::move(observer));
+  }
+
+  absl::StatusOr<std::shared_ptr<ModelVersion>> FindModel(std::string_view name,
+                                                          std::string_view version) const override {
+    return registry_.Find(name, version);
+  }
+
+  std::vector<ModelInfo> Models() const override { return registry_.List(); }
+
+  void ListRepository(std::function<void(absl::StatusOr<std::vector<RepositoryEntry>>)> done) override {
+    repository_.List(std::move(done));
+  }
+
+  bool callers_control() const override { return callers_control_; }
+
+  void LoadModel(const std::string& name, const ModelOverrides& overrides,
+                 std::function<void(const absl::Status&)> done) override {
+    repository_.Load(name, overrides, std::move(done));
+  }
+
+  void UnloadModel(const std::string& name, std::function<void(const absl::Status&)> done) override {
+    repository_.Unload(name, std::move(done));
+  }
+
+  std::string TorchVersion() const override { return TORCH_VERSION; }
+
+ private:
+  absl::StatusOr<PipelineResponse> ConvertArrays(Few<NamedArray> arrays, bool return_data) const {
+    const c10::InferenceMode guard;
+    const Clock::time_point start = Clock::now();
+    PipelineResponse response;
+    for (NamedArray& array : arrays) {
+      Receipt receipt = MakeReceipt(array.payload.header, array.payload.copied);
+      const NamedTensor named{std::move(array.name), MakeTensor(std::move(array.payload))};
+      TENSORFERRY_ASSIGN_OR_RETURN(TensorResult result,
+                                   ResultWithReceipt(named, std::move(receipt), return_data, max_tensor_bytes_));
+      response.tensors.push_back(std::move(result));
+    }
+    response.convert_time = Clock::now() - start;
+    return response;
+  }
+
+  const std::uint64_t max_tensor_bytes_;
+  const bool callers_control_;
+  ModelRegistry registry_;
+  ModelRepository repository_;  // Last: its thread uses the registry.
+};
+
+}  // namespace
+
+void PrepareProcess() {
+  static WarningsToLog warnings;
+  c10::WarningUtils::set_warning_handler(&warnings);
+  CheckPackageInputs();
+}
+
+absl::StatusOr<std::unique_ptr<Pipeline>> MakeTorchPipeline(const RepositoryOptions& options, BufferPool& pool) {
+  static const bool once = (at::set_num_interop_threads(1), true);  // Torch takes it once in a process.
+  static_cast<void>(once);
+  TENSORFERRY_RETURN_IF_ERROR(CheckDevice(options.loader.device));
+  return std::make_unique<TorchPipeline>(options, pool);
+}
+
+}  // namespace tensorferry::inference

@@ -1,0 +1,63 @@
+#include "inference/repository/uploaded_files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "base/status.h"
+
+namespace tensorferry::inference {
+namespace {
+
+namespace fs = std::filesystem;
+
+// "VERSION/FILE", of names that lead nowhere else.
+bool IsPath(std::string_view path) {
+  const std::size_t slash = path.find('/');
+  if (slash == std::string_view::npos) return false;
+  const std::string_view version = path.substr(0, slash);
+  const bool is_number = std::ranges::all_of(version, [](char c) { return c >= '0' && c <= '9'; });
+  return is_number && !version.empty() && version.size() < 19 && IsModelName(path.substr(slash + 1));
+}
+
+absl::Status CannotWrite(const std::string& why) {
+  return MakeError(Reason::kModelNotReady, "the files of the load cannot be written", {.log_text = why});
+}
+
+}  // namespace
+
+UploadedFiles::~UploadedFiles() {
+  std::error_code ignored;
+  if (!folder_.empty()) fs::remove_all(folder_, ignored);
+}
+
+absl::StatusOr<UploadedFiles> UploadedFiles::Write(const std::string& model,
+                                                   const std::map<std::string, std::string>& files) {
+  for (const auto& [path, content] : files) {
+    if (IsModelName(model) && IsPath(path)) continue;
+    return MakeError(Reason::kModelNotReady,
+                     fmt::format("file {}: expected VERSION/FILE, such as '1/model.pt'", Quote(path)));
+  }
+  std::error_code error;
+  std::string folder = fs::temp_directory_path(error) / "upload-XXXXXX";
+  if (error || mkdtemp(folder.data()) == nullptr) return CannotWrite("no folder below TMPDIR");
+  UploadedFiles uploaded{fs::path(folder)};
+  for (const auto& [path, content] : files) {
+    const fs::path file = uploaded.folder_ / model / path;
+    fs::create_directories(file.parent_path(), error);
+    std::ofstream stream(file, std::ios::binary);
+    stream.write(content.data(), static_cast<std::streamsize>(content.size()));
+    stream.close();
+    if (!stream) return CannotWrite(file.string());
+  }
+  TENSORFERRY_ASSIGN_OR_RETURN(RepositoryContent written, ScanRepository(fs::canonical(uploaded.folder_)));
+  uploaded.source_ = std::move(written.models.at(model));
+  return uploaded;
+}
+
+}  // namespace tensorferry::inference

@@ -1,0 +1,133 @@
+#include "inference/repository/warm_up.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+#include <c10/core/InferenceMode.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <random>
+#include <utility>
+
+#include "base/status.h"
+#include "inference/engine/model_file.h"
+#include "inference/tensor/catch_torch.h"
+#include "inference/tensor/torch_dtype.h"
+
+namespace tensorferry::inference {
+namespace {
+
+namespace fs = std::filesystem;
+
+using Sample = std::vector<NamedTensor>;
+
+constexpr std::size_t kMaxSampleBytes = std::size_t{1} << 30;
+
+// TorchScript looks at the first run, makes code for the second, and runs that from then on.
+constexpr int kRuns = 3;
+
+absl::Status CannotWarmUp(std::string_view sample, std::string_view input, std::string_view why) {
+  return MakeError(Reason::kModelNotReady,
+                   fmt::format("config.pbtxt: model_warmup {}, input {}: {}", Quote(sample), Quote(input), why));
+}
+
+// Random bits are no numbers, but of bools and integers: small ones, which are indices at least of large tables.
+void FillRandom(at::Tensor& tensor) {
+  std::mt19937_64 random(1);
+  if (at::isFloatingType(tensor.scalar_type()) && tensor.element_size() > 1) {
+    std::uniform_real_distribution<double> uniform;
+    for (std::int64_t i = 0; i < tensor.numel(); ++i) tensor.view(-1)[i].fill_(uniform(random));
+    return;
+  }
+  auto* const bytes = static_cast<std::byte*>(tensor.mutable_data_ptr());
+  const auto itemsize = static_cast<std::size_t>(tensor.element_size());
+  for (std::size_t i = 0; i < tensor.nbytes(); i += itemsize) bytes[i] = static_cast<std::byte>(random() & 1);
+}
+
+absl::StatusOr<at::Tensor> MakeTensor(const WarmUpSample& sample, const std::string& name, const WarmUpInput& input,
+                                      bool batched, const fs::path& folder, const fs::path& root) {
+  if (!input.dtype) return CannotWarmUp(sample.name, name, "it has no data_type");
+  std::vector<std::int64_t> shape = input.dims;
+  if (batched) shape.insert(shape.begin(), std::max<std::int64_t>(sample.batch_size, 1));
+  if (std::ranges::any_of(shape, [](std::int64_t dim) { return dim < 0; })) {
+    return CannotWarmUp(sample.name, name, "its dims must be numbers of elements");
+  }
+  const Shape checked(shape.begin(), shape.end());
+  const auto nbytes = ByteSize(checked, Info(*input.dtype).itemsize);
+  if (!nbytes.ok() || *nbytes > kMaxSampleBytes) return CannotWarmUp(sample.name, name, "it is too large");
+  at::Tensor tensor = at::zeros(shape, ToTorch(*input.dtype));
+  if (input.content == WarmUpInput::Content::kRandom) FillRandom(tensor);
+  if (input.content != WarmUpInput::Content::kFile) return tensor;
+  if (folder.empty()) return CannotWarmUp(sample.name, name, "a model that is one file has no folder for a file");
+  TENSORFERRY_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::Open(folder / input.file, root));
+  TENSORFERRY_ASSIGN_OR_RETURN(const std::string elements, file.Read(kMaxSampleBytes));
+  if (elements.size() != *nbytes) {
+    return CannotWarmUp(sample.name, name, fmt::format("its file has {} bytes, expected {}", elements.size(), *nbytes));
+  }
+  std::memcpy(tensor.mutable_data_ptr(), elements.data(), elements.size());
+  return tensor;
+}
+
+absl::StatusOr<std::vector<Sample>> MakeSamples(const ModelConfig& config, const fs::path& folder,
+                                                const fs::path& root) {
+  std::vector<Sample> samples;
+  for (const WarmUpSample& described : config.warm_up) {
+    Sample sample;
+    for (const auto& [name, input] : described.inputs) {
+      TENSORFERRY_ASSIGN_OR_RETURN(at::Tensor tensor,
+                                   MakeTensor(described, name, input, config.max_batch_size > 0, folder, root));
+      sample.push_back({name, std::move(tensor)});
+    }
+    samples.insert(samples.end(), static_cast<std::size_t>(std::clamp(described.count, 1, 1000)), sample);
+  }
+  return samples;
+}
+
+// Zeros for every input; nothing where the model does not say how many.
+std::optional<Sample> Zeros(const ModelInfo& model) {
+  Sample sample;
+  for (const TensorSpec& spec : model.inputs) {
+    std::vector<std::int64_t> shape = spec.shape;
+    if (model.max_batch_size > 0 && !shape.empty()) shape.front() = 1;
+    const auto dtype = DTypeByName(spec.dtype);
+    if (!dtype || std::ranges::any_of(shape, [](std::int64_t dim) { return dim < 1; })) return std::nullopt;
+    sample.push_back({spec.name, at::zeros(shape, ToTorch(*dtype))});
+  }
+  return model.inputs.empty() ? std::nullopt : std::optional(std::move(sample));
+}
+
+absl::Status RunSample(Model& model, const Sample& sample) {
+  const c10::InferenceMode guard;
+  Sample inputs = sample;
+  for (NamedTensor& input : inputs)
+    input.tensor = input.tensor.to(model.device(), /*non_blocking=*/false, /*copy=*/true);
+  return model.Run(std::move(inputs)).status();
+}
+
+}  // namespace
+
+absl::Status WarmUp(ServedModel& model, const ModelConfig& config, const fs::path& folder, const fs::path& root) {
+  auto samples = CatchTorch(Reason::kModelNotReady, [&] { return MakeSamples(config, folder, root); });
+  if (!samples.ok()) return samples.status();
+  const bool asked_for = !samples->empty();
+  if (!asked_for) {
+    const auto zeros = CatchTorch(Reason::kModelNotReady, [&] { return Zeros(model.info()); });
+    if (!zeros.ok() || !*zeros) return absl::OkStatus();
+    samples->push_back(**zeros);
+  }
+  const absl::Status status = model.OnEachExecutor([&](Model& engine) {
+    for (int i = 0; i < kRuns; ++i) {
+      for (const Sample& sample : *samples) {
+        TENSORFERRY_RETURN_IF_ERROR(CatchTorch(Reason::kModelFailed, [&] { return RunSample(engine, sample); }));
+      }
+    }
+    return absl::OkStatus();
+  });
+  if (status.ok() || !asked_for) return absl::OkStatus();
+  const Failure failure = DescribeError(status);
+  return MakeError(Reason::kModelNotReady, fmt::format("it fails on a sample of model_warmup: {}", failure.message),
+                   {.log_text = failure.log_text});
+}
+
+}  // namespace tensorferry::inference

@@ -1,0 +1,189 @@
+#include "inference/serving/batch_runner.h"
+
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/status.h"
+#include "inference/serving/gather.h"
+#include "inference/serving/run_queue.h"
+#include "inference/tensor/catch_torch.h"
+#include "inference/tensor/conversion.h"
+
+namespace tensorferry::inference {
+namespace {
+
+at::Tensor ToDevice(const at::Tensor& tensor, at::Device device) {
+  return device.is_cpu() ? tensor : tensor.pin_memory().to(device, /*non_blocking=*/true);
+}
+
+// What the model works on. Where elements are to go back, it gets a copy, in case that it works in place.
+std::vector<NamedTensor> ForTheModel(std::vector<NamedTensor> inputs, const Few<ModelRun*>& runs, at::Device device) {
+  const bool go_back = std::ranges::any_of(runs, [](const ModelRun* run) { return run->options.return_data; });
+  for (NamedTensor& input : inputs) {
+    if (go_back) input.tensor = input.tensor.clone();
+    input.tensor = ToDevice(input.tensor, device);
+  }
+  return inputs;
+}
+
+// The tensors of one request with their receipts, which are all of `gathered` where it is the only one.
+absl::StatusOr<PipelineResponse> DescribeInputs(const ModelRun& run, const GatheredInputs& gathered, std::size_t index,
+                                                std::uint64_t max_tensor_bytes) {
+  PipelineResponse response;
+  for (std::size_t i = 0; i < run.inputs.size(); ++i) {
+    const NamedTensor named{run.inputs[i].name, gathered.RowsOf(index, run.inputs[i].name)};
+    TENSORFERRY_ASSIGN_OR_RETURN(TensorResult result, ResultWithReceipt(named, gathered.receipts[index][i],
+                                                                        run.options.return_data, max_tensor_bytes));
+    response.tensors.push_back(std::move(result));
+  }
+  return response;
+}
+
+absl::Status UnknownOutput(const std::vector<NamedTensor>& outputs, std::string_view name) {
+  std::vector<std::string> names;
+  for (const NamedTensor& output : outputs) names.push_back(Quote(output.name));
+  return MakeError(
+      Reason::kUnknownOutput, fmt::format("there is no output {}, but {}", Quote(name), fmt::join(names, ", ")),
+      {.field = "requested_outputs", .expected = fmt::format("[{}]", fmt::join(names, ", ")), .actual = Quote(name)});
+}
+
+// The outputs in the order in which they were asked for; all of them where nothing was.
+absl::StatusOr<Few<const NamedTensor*>> Select(const std::vector<NamedTensor>& outputs,
+                                               const std::vector<std::string>& requested) {
+  Few<const NamedTensor*> selected;
+  if (requested.empty()) {
+    for (const NamedTensor& output : outputs) selected.push_back(&output);
+  }
+  for (const std::string& name : requested) {
+    const auto output = std::ranges::find(outputs, name, &NamedTensor::name);
+    if (output == outputs.end()) return UnknownOutput(outputs, name);
+    selected.push_back(&*output);
+  }
+  return selected;
+}
+
+absl::Status CheckRows(const std::vector<NamedTensor>& outputs, std::int64_t rows) {
+  for (const auto& [name, tensor, strings] : outputs) {
+    if (strings || !tensor.defined() || (tensor.dim() > 0 && tensor.size(0) == rows)) continue;
+    return MakeError(Reason::kModelFailed, fmt::format("output {} has shape {}, but the batch has {} rows", Quote(name),
+                                                       ToText({tensor.sizes().data(), tensor.sizes().size()}), rows));
+  }
+  return absl::OkStatus();
+}
+
+// Callers were told what comes.
+absl::Status CheckOutput(const std::vector<TensorSpec>& specs, const TensorMetadata& output) {
+  const auto spec = std::ranges::find(specs, output.name, &TensorSpec::name);
+  if (spec == specs.end() || spec->dtype.empty()) return absl::OkStatus();
+  const bool fits = std::ranges::equal(spec->shape, output.shape,
+                                       [](std::int64_t said, std::int64_t dim) { return said == -1 || said == dim; });
+  if (spec->dtype == output.dtype && fits) return absl::OkStatus();
+  const std::string expected = fmt::format("{} {}", spec->dtype, ToText(spec->shape));
+  const std::string actual = fmt::format("{} {}", output.dtype, ToText(output.shape));
+  return MakeError(Reason::kModelFailed,
+                   fmt::format("output {} is {}, where {} was promised", Quote(output.name), actual, expected),
+                   {.expected = expected, .actual = actual});
+}
+
+absl::Status AddOutputs(const ModelInfo& model, const std::vector<NamedTensor>& outputs, std::int64_t first_row,
+                        std::int64_t rows, std::uint64_t max_tensor_bytes, ModelRun& run) {
+  TENSORFERRY_ASSIGN_OR_RETURN(const Few<const NamedTensor*> wanted, Select(outputs, run.options.requested_outputs));
+  for (const NamedTensor* const output : wanted) {
+    const auto& [name, tensor, strings] = *output;
+    const bool all = rows == 0 || strings || (tensor.dim() > 0 && tensor.size(0) == rows);
+    TENSORFERRY_ASSIGN_OR_RETURN(TensorResult result,
+                                 ResultOf({name, all ? tensor : tensor.narrow(0, first_row, rows), strings},
+                                          /*with_elements=*/true, max_tensor_bytes));
+    TENSORFERRY_RETURN_IF_ERROR(CheckOutput(model.outputs, result.metadata));
+    run.result->outputs.push_back(std::move(result));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Few<Execution> BatchRunner::Run(Model& model, Few<ModelRun*> runs) const {
+  const c10::InferenceMode guard;
+  LimitThreads();
+  Few<Execution> executions;
+  executions.push_back({.runs = std::move(runs)});
+  Execution& together = executions.front();
+  const absl::Status status = CatchTorch(Reason::kInternal, [&] { return RunOnce(model, together); });
+  if (status.ok()) return executions;
+  if (together.runs.size() > 1) {
+    const Few<ModelRun*> each = std::move(together.runs);
+    executions.clear();
+    RunEach(model, each, executions);
+  } else {
+    together.runs.front()->result = status;
+  }
+  return executions;
+}
+
+void BatchRunner::RunEach(Model& model, const Few<ModelRun*>& runs, Few<Execution>& executions) const {
+  for (ModelRun* const run : runs) {
+    Execution alone{.runs = {run}};
+    absl::Status status = run->CheckCaller();
+    if (status.ok()) status = CatchTorch(Reason::kInternal, [&] { return RunOnce(model, alone); });
+    if (!status.ok()) run->result = std::move(status);
+    executions.push_back(std::move(alone));
+  }
+}
+
+absl::Status BatchRunner::RunOnce(Model& model, Execution& execution) const {
+  const Clock::time_point start = Clock::now();
+  TENSORFERRY_ASSIGN_OR_RETURN(GatheredInputs gathered, GatherInputs(execution.runs, options_.batches, pool_));
+  execution.rows = gathered.rows();
+  for (std::size_t i = 0; i < execution.runs.size(); ++i) {
+    execution.nbytes += BytesOf(*execution.runs[i]);
+    execution.runs[i]->result = DescribeInputs(*execution.runs[i], gathered, i, options_.max_tensor_bytes);
+    TENSORFERRY_RETURN_IF_ERROR(execution.runs[i]->result.status());
+  }
+  if (execution.runs.size() == 1) execution.runs.front()->InputsTaken();  // Several may yet have to be run again.
+  const Clock::time_point gathered_at = Clock::now();
+  execution.compute_input = gathered_at - start;
+  auto outputs = model.Run(ForTheModel(std::move(gathered.tensors), execution.runs, model.device()));
+  const Clock::time_point ran_at = Clock::now();
+  execution.compute_infer = ran_at - gathered_at;
+  if (!outputs.ok()) return InModel(model.info().name, outputs.status());
+  TENSORFERRY_RETURN_IF_ERROR(GiveOutputs(model, *outputs, execution));
+  execution.compute_output = Clock::now() - ran_at;
+  return absl::OkStatus();
+}
+
+absl::Status BatchRunner::GiveOutputs(const Model& model, const std::vector<NamedTensor>& outputs,
+                                      Execution& execution) const {
+  if (options_.batches) {
+    TENSORFERRY_RETURN_IF_ERROR(InModel(model.info().name, CheckRows(outputs, execution.rows)));
+  }
+  std::int64_t first_row = 0;
+  for (ModelRun* const run : execution.runs) {
+    const std::int64_t rows = options_.batches ? RowsOf(*run, options_.batches) : 0;
+    const absl::Status status = AddOutputs(model.info(), outputs, first_row, rows, options_.max_tensor_bytes, *run);
+    first_row += rows;
+    if (!status.ok()) {
+      run->result = InModel(model.info().name, status);
+      continue;
+    }
+    run->result->model_name = model.info().name;
+    run->result->model_version = model.info().version;
+    run->result->convert_time = execution.compute_input;
+    run->result->compute_time = execution.compute_infer;
+  }
+  return absl::OkStatus();
+}
+
+// OpenMP keeps the number of threads per calling thread.
+void BatchRunner::LimitThreads() const {
+  thread_local int threads_of_this_thread = 0;
+  if (std::exchange(threads_of_this_thread, options_.intra_op_threads) != options_.intra_op_threads) {
+    at::set_num_threads(options_.intra_op_threads);
+  }
+}
+
+}  // namespace tensorferry::inference

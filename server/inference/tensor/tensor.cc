@@ -1,0 +1,90 @@
+#include "inference/tensor/tensor.h"
+
+#include <ATen/ops/empty_strided.h>
+#include <ATen/ops/from_blob.h>
+#include <fmt/format.h>
+
+#include <memory>
+#include <utility>
+
+#include "base/status.h"
+#include "inference/tensor/torch_dtype.h"
+
+namespace tensorferry::inference {
+
+namespace {
+
+// `owner`: what `let_go` gives back with the last tensor that shares the memory.
+at::Tensor MakeTensor(std::byte* data, void* owner, void (*let_go)(void*), DType dtype, const Shape& shape,
+                      bool fortran_order) {
+  const ElementStrides strides = ContiguousStrides(shape, fortran_order);
+  const at::IntArrayRef sizes(shape.data(), shape.size());
+  const at::IntArrayRef element_strides(strides.data(), strides.size());
+  const auto options = at::TensorOptions().dtype(ToTorch(dtype)).device(at::kCPU);
+  if (data == nullptr) return at::empty_strided(sizes, element_strides, options);  // A blob may not be null.
+  return at::for_blob(data, sizes).strides(element_strides).context(owner, let_go).options(options).make_tensor();
+}
+
+at::Tensor MakeTensor(AlignedBuffer elements, DType dtype, const Shape& shape, bool fortran_order) {
+  std::byte* const data = elements.data();
+  return MakeTensor(data, std::move(elements).Release(), AlignedBuffer::GiveBack, dtype, shape, fortran_order);
+}
+
+}  // namespace
+
+at::Tensor MakeTensor(ArrayPayload payload) {
+  const ArrayHeader& header = payload.header;
+  if (payload.shared != nullptr) {
+    std::byte* const data = payload.shared.get();
+    auto* const owner = new std::shared_ptr<std::byte>(std::move(payload.shared));
+    const auto let_go = [](void* held) { delete static_cast<std::shared_ptr<std::byte>*>(held); };
+    return MakeTensor(data, owner, let_go, header.dtype(), header.shape(), header.fortran_order());
+  }
+  return MakeTensor(std::move(payload.elements), header.dtype(), header.shape(), header.fortran_order());
+}
+
+at::Tensor TensorOver(AlignedBuffer elements, DType dtype, const Shape& shape) {
+  return MakeTensor(std::move(elements), dtype, shape, /*fortran_order=*/false);
+}
+
+absl::StatusOr<TensorMetadata> Describe(const NamedTensor& named) {
+  const auto& [name, tensor, strings] = named;
+  if (!tensor.defined()) {
+    return MakeError(Reason::kModelFailed, fmt::format("output {} is not set", Quote(name)));
+  }
+  const auto dtype = FromTorch(tensor.scalar_type());
+  if (!dtype || tensor.layout() != at::kStrided) {
+    return MakeError(Reason::kModelFailed, fmt::format("tensor {} is {}, {}, which no NumPy array can hold",
+                                                       Quote(name), c10::toString(tensor.scalar_type()),
+                                                       tensor.layout() == at::kStrided ? "dense" : "not dense"));
+  }
+  TensorMetadata metadata{
+      .name = name,
+      .dtype = std::string(Info(*dtype).name),
+      .numel = tensor.numel(),
+      .itemsize = tensor.element_size(),
+      .nbytes = tensor.numel() * tensor.element_size(),
+      .device = tensor.device().str(),
+  };
+  if (strings) {
+    metadata.dtype = kStrings;
+    metadata.shape = *strings;
+    metadata.strides = ContiguousStrides(*strings, /*fortran_order=*/false);
+    metadata.numel = static_cast<std::int64_t>(CountOf(*strings));
+    metadata.itemsize = 0;
+    return metadata;
+  }
+  metadata.shape.assign(tensor.sizes().begin(), tensor.sizes().end());
+  metadata.strides.assign(tensor.strides().begin(), tensor.strides().end());
+  return metadata;
+}
+
+TensorElements ElementsOf(const at::Tensor& tensor) {
+  const bool is_dense = tensor.is_cpu() && tensor.is_contiguous() && !tensor.is_conj() && !tensor.is_neg();
+  auto dense = std::make_shared<const at::Tensor>(
+      is_dense ? tensor : tensor.to(at::kCPU).resolve_conj().resolve_neg().contiguous());
+  const auto* data = static_cast<const std::byte*>(dense->const_data_ptr());
+  return {.bytes = {data, dense->nbytes()}, .owner = std::move(dense)};
+}
+
+}  // namespace tensorferry::inference

@@ -1,0 +1,160 @@
+// What is read off a package of AOTInductor's before it runs: call spec, bounds, target, names.
+#include <gmock/gmock.h>
+
+#include "inference/engine/aoti_bounds.h"
+#include "inference/engine/aoti_package.h"
+#include "inference/engine/call_spec.h"
+#include "testing/status_matchers.h"
+
+namespace tensorferry::inference {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// {"x": tensor, "pair": (tensor, tensor)} beside one argument, as torch 2.13 writes it.
+constexpr char kInputs[] = R"([1, {"type": "builtins.tuple", "context": "null", "children_spec": [
+  {"type": "builtins.tuple", "context": "null", "children_spec": [{"type": null, "context": null, "children_spec": []}]},
+  {"type": "builtins.dict", "context": "[\"x\", \"pair\"]", "children_spec": [
+    {"type": null, "context": null, "children_spec": []},
+    {"type": "builtins.tuple", "context": "null", "children_spec": [
+      {"type": null, "context": null, "children_spec": []}, {"type": null, "context": null, "children_spec": []}]}]}]}])";
+
+TEST(CallSpec, NamesLeavesByTheirPlaces) {
+  const auto inputs = InputLeaves(kInputs);
+  ASSERT_THAT(inputs, IsOk());
+  EXPECT_THAT(*inputs, ElementsAre("ARGS[0]", "KWARGS[x]", "KWARGS[pair][0]", "KWARGS[pair][1]"));
+  const auto one = OutputLeaves(R"([1, {"type": null, "context": null, "children_spec": []}])");
+  ASSERT_THAT(one, IsOk());
+  EXPECT_THAT(*one, ElementsAre("RESULT"));
+}
+
+TEST(CallSpec, OfAnotherFormIsRefused) {
+  for (const std::string& spec : {std::string(), std::string("{"), std::string("[1, 2]"), std::string("[1, {}]"),
+                                  std::string(R"([1, {"type": "t", "children_spec": 3}])"),
+                                  std::string(R"([1, {"type": 3, "children_spec": [1, 2]}])")}) {
+    EXPECT_THAT(InputLeaves(spec), Fails(Reason::kModelNotReady)) << spec;
+    EXPECT_THAT(OutputLeaves(spec), Fails(Reason::kModelNotReady)) << spec;
+  }
+  std::string deep = R"({"type": null, "context": null, "children_spec": []})";
+  for (int i = 0; i < 1000; ++i)
+    deep = R"({"type": "builtins.tuple", "context": "null", "children_spec": [)" + deep + "]}";
+  EXPECT_THAT(OutputLeaves("[1, " + deep + "]"), Fails(Reason::kModelNotReady)) << "no recursion without end";
+}
+
+// Of two inputs: [2..64, 16] of float32, and [any, 3..] of int64.
+constexpr char kSource[] = R"(
+AOTI_NOINLINE static void check_input_0(
+    AtenTensorHandle* input_handles
+) {
+    int32_t arg4_1_expected_dtype = aoti_torch_dtype_float32();
+    if (arg4_1_size[0] < 2) {
+    }
+    if (arg4_1_size[0] > 64) {
+    }
+    if (16 != arg4_1_size[1]) {
+    }
+    if (16 != arg4_1_stride[0]) {
+    }
+    if (1 != arg4_1_stride[1]) {
+    }
+}
+
+AOTI_NOINLINE static void check_input_1(
+    AtenTensorHandle* input_handles
+) {
+    int32_t arg5_1_expected_dtype = aoti_torch_dtype_int64();
+    auto arg5_1_stride = arg5_1.strides();
+    if (arg5_1_size[1] < 3) {
+    }
+    if (1 != arg5_1_stride[1]) { << arg5_1_stride[0]
+    }
+}
+)";
+
+absl::Status Check(const InputBounds& bounds, const std::vector<std::int64_t>& shape, std::size_t first_dim = 0) {
+  return CheckBounds("x", bounds, shape, first_dim);
+}
+
+TEST(InputBounds, AreReadOffTheGeneratedChecks) {
+  const auto bounds = ReadInputBounds(kSource, 2);
+  ASSERT_TRUE(bounds);
+  const InputBounds& first = bounds->at(0);
+  EXPECT_EQ(first.dtype, DType::kFloat32);
+  EXPECT_THAT(Check(first, {2, 16}), IsOk());
+  EXPECT_THAT(Check(first, {64, 16}), IsOk());
+  EXPECT_THAT(Check(first, {1, 16}),
+              Fails(Reason::kInputMismatch,
+                    HasSubstr("array 'x' has shape [1, 16], the package was compiled for [2 to 64, 16]")));
+  EXPECT_THAT(Check(first, {1, 16}, 1), IsOk()) << "the batch is somebody else's to look at";
+  EXPECT_THAT(Check(first, {2, 17}), Fails(Reason::kInputMismatch));
+  EXPECT_THAT(Check(first, {2}), Fails(Reason::kInputMismatch));
+  EXPECT_THAT(Check(first, {2, 16, 1}), Fails(Reason::kInputMismatch));
+  const InputBounds& second = bounds->at(1);
+  EXPECT_EQ(second.dtype, DType::kInt64);
+  EXPECT_THAT(Check(second, {0, 3}), IsOk());
+  EXPECT_THAT(Check(second, {0, 2}), Fails(Reason::kInputMismatch, HasSubstr("compiled for [any, at least 3]")));
+}
+
+TEST(InputBounds, KnowWhichDimensionsAreEqual) {
+  const auto bounds = ReadInputBounds(std::string(kSource) + R"(
+    auto arg4_1 = std::move(inputs[0]);
+    auto arg5_1 = std::move(inputs[1]);
+    assert_size_stride(arg4_1, {s77, 16L}, {16L, 1L}, "input");
+    assert_size_stride(arg5_1, {s77, 1L + s12, }, {s12, 1L}, "input");
+    assert_size_stride(buf0, {s5, 3L}, {3L, 1L}, "torch.ops.aten.mm");
+)",
+                                      2);
+  ASSERT_TRUE(bounds);
+  EXPECT_EQ(bounds->at(0).dims[0].symbol, "s77");
+  EXPECT_EQ(bounds->at(0).dims[1].symbol, "") << "a number is no symbol";
+  EXPECT_EQ(bounds->at(1).dims[0].symbol, "s77");
+  EXPECT_EQ(bounds->at(1).dims[1].symbol, "1L + s12");
+}
+
+TEST(InputBounds, AreNotGuessed) {
+  EXPECT_FALSE(ReadInputBounds("", 1));
+  EXPECT_FALSE(ReadInputBounds(kSource, 3)) << "there is no check of a third";
+  std::string unknown = kSource;
+  unknown.replace(unknown.find("float32"), 7, "quint8x");
+  EXPECT_FALSE(ReadInputBounds(unknown, 1));
+  std::string gap = kSource;
+  for (std::size_t at = 0; (at = gap.find("_size[0]", at)) != std::string::npos;) gap.replace(at, 8, "_size[2]");
+  for (std::size_t at = 0; (at = gap.find("_stride[0]", at)) != std::string::npos;) gap.replace(at, 10, "_stride[2]");
+  EXPECT_FALSE(ReadInputBounds(gap, 1)) << "dimension 0 is not mentioned";
+}
+
+TEST(Target, MustBeThisMachine) {
+  EXPECT_THAT(CheckTarget({}, false), IsOk());
+  EXPECT_THAT(CheckTarget({{"AOTI_DEVICE_KEY", "cpu"}, {"AOTI_CPU_ISA", "INVALID_VEC_ISA"}}, false), IsOk());
+  EXPECT_THAT(CheckTarget({{"AOTI_CPU_ISA", "SOMETHING_NEW"}}, false),
+              Fails(Reason::kModelNotReady, HasSubstr("SOMETHING_NEW")))
+      << "what is not known may be what this processor lacks";
+  EXPECT_THAT(CheckTarget({{"AOTI_DEVICE_KEY", "cuda"}}, false),
+              Fails(Reason::kModelNotReady, HasSubstr("compiled for cuda, and is to run on cpu")));
+  EXPECT_THAT(CheckTarget({{"AOTI_MACHINE", "s390x"}}, false),
+              Fails(Reason::kModelNotReady, HasSubstr("compiled for s390x")));
+}
+
+TEST(Target, MustHaveWhatTheProcessorHadThatCompiledIt) {
+  EXPECT_THAT(CheckProcessor({}), IsOk());
+  EXPECT_THAT(CheckProcessor({"sse2"}), IsOk());
+  EXPECT_THAT(CheckProcessor({"sse2", "quantum"}), Fails(Reason::kModelNotReady, HasSubstr("quantum")));
+}
+
+TEST(PackageSignature, IsWhatExportWrote) {
+  const auto read =
+      ReadPackageSignature(R"({"inputs": [{"name": "x", "dtype": "bfloat16", "shape": [-1, 3]}], "outputs": []})");
+  ASSERT_THAT(read, IsOk());
+  EXPECT_EQ(read->inputs[0].dtype, "bfloat16");
+  EXPECT_THAT(read->inputs[0].shape, ElementsAre(-1, 3));
+  EXPECT_THAT(ReadPackageSignature(""), IsOk()) << "another made the package";
+  for (const char* const text : {"{", "[]", R"({"inputs": []})", R"({"inputs": [{"name": "x"}], "outputs": []})",
+                                 R"({"inputs": [{"name": "x", "dtype": "real", "shape": []}], "outputs": []})",
+                                 R"({"inputs": [{"name": "x", "dtype": "int8", "shape": ["a"]}], "outputs": []})"}) {
+    EXPECT_THAT(ReadPackageSignature(text), Fails(Reason::kModelNotReady)) << text;
+  }
+}
+
+}  // namespace
+}  // namespace tensorferry::inference

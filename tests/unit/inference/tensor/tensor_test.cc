@@ -1,0 +1,83 @@
+#include "inference/tensor/tensor.h"
+
+#include <ATen/ops/empty.h>
+#include <gmock/gmock.h>
+
+#include "inference/tensor/torch_dtype.h"
+#include "testing/payloads.h"
+#include "testing/status_matchers.h"
+#include "testing/test_memory.h"
+
+namespace tensorferry::inference {
+namespace {
+
+using testing::ElementsAre;
+
+std::string_view Bytes(const TensorElements& elements) { return AsText(elements.bytes); }
+
+TEST(MakeTensor, GivesEveryDTypeTheTorchDTypeOfItsName) {
+  TestMemory memory(1 << 20);
+  for (const DTypeInfo& row : kDTypes) {
+    const at::Tensor tensor = MakeTensor(GoodArray("x", row.name, {2, 3}, memory.pool).payload);
+    EXPECT_EQ(FromTorch(tensor.scalar_type()), row.dtype);
+    const auto metadata = Describe({"x", tensor});
+    ASSERT_THAT(metadata, IsOk()) << row.name;
+    EXPECT_EQ(metadata->dtype, row.name);
+    EXPECT_EQ(metadata->itemsize, static_cast<std::int64_t>(row.itemsize));
+    EXPECT_EQ(metadata->nbytes, static_cast<std::int64_t>(6 * row.itemsize));
+    EXPECT_EQ(metadata->device, "cpu");
+  }
+}
+
+TEST(MakeTensor, OwnsThePayloadsMemoryAndItsBudget) {
+  TestMemory memory(1 << 20);
+  ArrayPayload payload = GoodArray("x", "<f4", {8}, memory.pool).payload;
+  const std::byte* const data = payload.elements.data();
+  at::Tensor tensor = MakeTensor(std::move(payload));
+  EXPECT_EQ(tensor.const_data_ptr(), data) << "no copy";
+  const at::Tensor view = tensor.slice(0, 2, 4);
+  tensor.reset();
+  EXPECT_EQ(memory.budget.used(), 32u) << "a view keeps the memory";
+  const_cast<at::Tensor&>(view).reset();
+  EXPECT_EQ(memory.budget.used(), 0u);
+}
+
+TEST(MakeTensor, KeepsLayouts) {
+  TestMemory memory(1 << 20);
+  const auto strides = [&](const std::vector<std::int64_t>& shape, bool fortran_order) {
+    const at::Tensor tensor = MakeTensor(GoodArray("x", "<f8", shape, memory.pool, fortran_order).payload);
+    EXPECT_EQ(tensor.sizes().vec(), shape);
+    return tensor.strides().vec();
+  };
+  EXPECT_THAT(strides({}, false), ElementsAre());
+  EXPECT_THAT(strides({2, 3}, false), ElementsAre(3, 1));
+  EXPECT_THAT(strides({2, 3}, true), ElementsAre(1, 2));
+  EXPECT_THAT(strides({0, 2}, false), ElementsAre(2, 1));
+  EXPECT_THAT(strides({2, 0}, true), ElementsAre(1, 2));
+  EXPECT_THAT(strides({0, std::int64_t{1} << 62}, false), ElementsAre(std::int64_t{1} << 62, 1));
+  EXPECT_EQ(strides(std::vector<std::int64_t>(64, 1), false).size(), 64u);
+}
+
+TEST(ElementsOf, GivesCOrderAndSharesMemoryWhereItIsThatAlready) {
+  TestMemory memory(1 << 20);
+  const at::Tensor rows = MakeTensor(GoodArray("x", "<i4", {2, 3}, memory.pool).payload);
+  EXPECT_EQ(ElementsOf(rows).bytes.data(), rows.const_data_ptr());
+  const at::Tensor columns = rows.t().contiguous().t();
+  EXPECT_EQ(columns.strides().vec(), (std::vector<std::int64_t>{1, 2}));
+  EXPECT_EQ(Bytes(ElementsOf(columns)), Bytes(ElementsOf(rows)));
+}
+
+TEST(ElementsOf, ResolvesConjugateViews) {
+  TestMemory memory(1 << 20);
+  const at::Tensor tensor = MakeTensor(GoodArray("x", "<c8", {4}, memory.pool).payload);
+  const TensorElements elements = ElementsOf(tensor.conj());
+  EXPECT_EQ(Bytes(elements), Bytes(ElementsOf(tensor.conj_physical())));
+}
+
+TEST(Describe, RefusesWhatNoArrayCanHold) {
+  EXPECT_THAT(Describe({"y", at::Tensor()}), Fails(Reason::kModelFailed, testing::HasSubstr("'y'")));
+  EXPECT_THAT(Describe({"y", at::empty({2, 2}).to_sparse()}), Fails(Reason::kModelFailed));
+}
+
+}  // namespace
+}  // namespace tensorferry::inference
