@@ -25,8 +25,8 @@
 #include "config/resolve.h"
 #include "inference/repository/scratch_folder.h"
 #include "inference/repository/torch_pipeline.h"
-#include "rpc/model_config_text.h"
 #include "rpc/server.h"
+#include "rpc/triton_config/model_config_text.h"
 
 namespace tensorferry {
 namespace {

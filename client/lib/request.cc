@@ -4,7 +4,7 @@
 
 #include "base/status.h"
 #include "elements.h"
-#include "rpc/wire_writer.h"
+#include "rpc/wire/wire_writer.h"
 
 namespace tensorferry::client {
 namespace {

@@ -3,9 +3,9 @@
 #include <optional>
 #include <utility>
 
-#include "rpc/async_call.h"
-#include "rpc/unary_handler.h"
-#include "rpc/waker.h"
+#include "rpc/serve/async_call.h"
+#include "rpc/serve/unary_handler.h"
+#include "rpc/serve/waker.h"
 
 namespace tensorferry::rpc {
 namespace {

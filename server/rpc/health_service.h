@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "grpc/health/v1/health.grpc.pb.h"
-#include "rpc/call_slots.h"
-#include "rpc/serving_queue.h"
-#include "rpc/waker.h"
+#include "rpc/serve/call_slots.h"
+#include "rpc/serve/serving_queue.h"
+#include "rpc/serve/waker.h"
 
 namespace tensorferry::rpc {
 

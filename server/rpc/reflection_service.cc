@@ -6,7 +6,7 @@
 #include <set>
 #include <string>
 
-#include "rpc/async_call.h"
+#include "rpc/serve/async_call.h"
 #include "tensorferry/v1/tensor_service.grpc.pb.h"
 
 namespace tensorferry::rpc {

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "grpc/reflection/v1alpha/reflection.grpc.pb.h"
-#include "rpc/call_slots.h"
-#include "rpc/serving_queue.h"
+#include "rpc/serve/call_slots.h"
+#include "rpc/serve/serving_queue.h"
 
 namespace tensorferry::rpc {
 

@@ -16,14 +16,14 @@
 
 #include "absl/synchronization/mutex.h"
 #include "base/status.h"
-#include "rpc/call_gate.h"
-#include "rpc/guarded.h"
 #include "rpc/health_service.h"
+#include "rpc/native/tensor_service.h"
+#include "rpc/native/warm_up.h"
 #include "rpc/oip/inference_service.h"
 #include "rpc/reflection_service.h"
-#include "rpc/stall_watch.h"
-#include "rpc/tensor_service.h"
-#include "rpc/warm_up.h"
+#include "rpc/serve/call_gate.h"
+#include "rpc/serve/guarded.h"
+#include "rpc/serve/stall_watch.h"
 
 namespace tensorferry::rpc {
 namespace {

@@ -9,7 +9,7 @@
 #include "absl/status/statusor.h"
 #include "base/buffer_pool.h"
 #include "inference/pipeline.h"
-#include "rpc/allowed_overrides.h"
+#include "rpc/oip/allowed_overrides.h"
 
 namespace tensorferry::rpc {
 

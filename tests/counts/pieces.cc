@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "payload/array_payload.h"
-#include "rpc/reply.h"
-#include "rpc/request_decoder.h"
+#include "rpc/native/reply.h"
+#include "rpc/native/request_decoder.h"
 #include "tensorferry/v1/tensor_service.pb.h"
 #include "testing/arrays.h"
 #include "testing/byte_buffers.h"

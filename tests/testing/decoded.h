@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "rpc/request_decoder.h"
+#include "rpc/native/request_decoder.h"
 #include "tensorferry/v1/tensor_service.pb.h"
 
 namespace tensorferry {

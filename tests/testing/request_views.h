@@ -9,10 +9,10 @@
 #include <string_view>
 #include <vector>
 
-#include "rpc/from_proto.h"
-#include "rpc/message_guard.h"
-#include "rpc/request_decoder.h"
-#include "rpc/request_view.h"
+#include "rpc/call/request_view.h"
+#include "rpc/native/from_proto.h"
+#include "rpc/native/request_decoder.h"
+#include "rpc/wire/message_guard.h"
 #include "tensorferry/v1/tensor_service.pb.h"
 
 namespace tensorferry {

@@ -8,9 +8,9 @@
 
 #include "base/status.h"
 #include "inference/grpc_service.pb.h"
-#include "rpc/message_guard.h"
 #include "rpc/oip/infer_reader.h"
-#include "rpc/piece_stream.h"
+#include "rpc/wire/message_guard.h"
+#include "rpc/wire/piece_stream.h"
 
 namespace tensorferry::rpc {
 namespace {

@@ -6,8 +6,8 @@
 
 #include "absl/status/status.h"
 #include "rpc/oip/infer_view.h"
-#include "rpc/parsed_message.h"
-#include "rpc/wire_cursor.h"
+#include "rpc/wire/parsed_message.h"
+#include "rpc/wire/wire_cursor.h"
 
 namespace inference {
 class ModelInferRequest;

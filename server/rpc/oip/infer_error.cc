@@ -3,8 +3,8 @@
 #include <string>
 
 #include "base/status.h"
-#include "rpc/end_of_call.h"
 #include "rpc/oip/datatype.h"
+#include "rpc/serve/end_of_call.h"
 
 namespace tensorferry::rpc {
 namespace {

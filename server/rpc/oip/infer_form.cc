@@ -3,9 +3,9 @@
 #include <utility>
 
 #include "base/status.h"
-#include "rpc/guarded.h"
+#include "rpc/call/unary_serving.h"
 #include "rpc/oip/infer_reply.h"
-#include "rpc/unary_serving.h"
+#include "rpc/serve/guarded.h"
 
 namespace tensorferry::rpc {
 namespace {

@@ -7,13 +7,13 @@
 #include <string_view>
 #include <vector>
 
-#include "rpc/convert_call.h"
-#include "rpc/incoming_message.h"
+#include "rpc/call/convert_call.h"
+#include "rpc/call/incoming_message.h"
+#include "rpc/call/stream_run.h"
 #include "rpc/oip/infer_decoder.h"
 #include "rpc/oip/infer_error.h"
 #include "rpc/oip/infer_request.h"
 #include "rpc/oip/tracer.h"
-#include "rpc/stream_run.h"
 
 namespace tensorferry::rpc {
 

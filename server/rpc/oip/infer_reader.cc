@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "rpc/request_view.h"
+#include "rpc/call/request_view.h"
 
 namespace tensorferry::rpc {
 namespace {

@@ -3,7 +3,7 @@
 #include <span>
 
 #include "rpc/oip/infer_view.h"
-#include "rpc/wire_cursor.h"
+#include "rpc/wire/wire_cursor.h"
 
 namespace tensorferry::rpc {
 

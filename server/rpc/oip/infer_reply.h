@@ -10,9 +10,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "inference/model_info.h"
-#include "rpc/convert_call.h"
+#include "rpc/call/convert_call.h"
 #include "rpc/oip/infer_request.h"
-#include "rpc/wire_writer.h"
+#include "rpc/wire/wire_writer.h"
 
 namespace tensorferry::rpc {
 

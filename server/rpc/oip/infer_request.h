@@ -8,9 +8,9 @@
 
 #include "absl/status/status.h"
 #include "base/shared_memory.h"
+#include "rpc/call/request_view.h"
 #include "rpc/oip/infer_view.h"
-#include "rpc/parsed_message.h"
-#include "rpc/request_view.h"
+#include "rpc/wire/parsed_message.h"
 
 namespace tensorferry::rpc {
 

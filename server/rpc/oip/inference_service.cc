@@ -7,14 +7,14 @@
 #include <vector>
 
 #include "base/status.h"
-#include "rpc/model_config_text.h"
+#include "rpc/call/request_check.h"
+#include "rpc/call/stream_serving.h"
+#include "rpc/call/unary_serving.h"
 #include "rpc/oip/infer_error.h"
 #include "rpc/oip/log_settings.h"
 #include "rpc/oip/model_replies.h"
-#include "rpc/request_check.h"
-#include "rpc/stream_serving.h"
-#include "rpc/unary_handler.h"
-#include "rpc/unary_serving.h"
+#include "rpc/serve/unary_handler.h"
+#include "rpc/triton_config/model_config_text.h"
 
 namespace tensorferry::rpc {
 namespace {

@@ -3,13 +3,13 @@
 #include <atomic>
 
 #include "inference/grpc_service.grpc.pb.h"
-#include "rpc/allowed_overrides.h"
-#include "rpc/call_slots.h"
-#include "rpc/convert_call.h"
+#include "rpc/call/convert_call.h"
+#include "rpc/oip/allowed_overrides.h"
 #include "rpc/oip/infer_form.h"
 #include "rpc/oip/tracer.h"
-#include "rpc/serving_queue.h"
-#include "rpc/worker_pool.h"
+#include "rpc/serve/call_slots.h"
+#include "rpc/serve/serving_queue.h"
+#include "rpc/serve/worker_pool.h"
 
 namespace tensorferry::rpc {
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
-#include "rpc/model_config_text.h"
 #include "rpc/oip/datatype.h"
+#include "rpc/triton_config/model_config_text.h"
 
 namespace tensorferry::rpc {
 namespace {

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "rpc/incoming_message.h"
-#include "rpc/reply.h"
-#include "rpc/request_decoder.h"
+#include "rpc/call/incoming_message.h"
+#include "rpc/native/reply.h"
+#include "rpc/native/request_decoder.h"
 #include "tensorferry/v1/tensor_service.pb.h"
 
 namespace tensorferry::rpc {

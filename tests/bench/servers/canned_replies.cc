@@ -7,7 +7,7 @@
 #include <cstdlib>
 
 #include "payload/dtype_text.h"
-#include "rpc/reply.h"
+#include "rpc/native/reply.h"
 #include "tensorferry/v1/tensor_service.pb.h"
 
 namespace tensorferry::bench {

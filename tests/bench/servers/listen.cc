@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "base/memory_upkeep.h"
-#include "rpc/reply.h"
+#include "rpc/native/reply.h"
 
 namespace tensorferry::bench {
 namespace {

@@ -1,0 +1,178 @@
+#include "rpc/call/convert_call.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/status.h"
+#include "payload/strings.h"
+#include "rpc/call/request_check.h"
+
+namespace tensorferry::rpc {
+namespace {
+
+// Whether a tensor may lie in the memory of a caller: as it is there.
+bool CanStay(const ArrayHeader& header, const std::byte* elements) {
+  const DTypeInfo& dtype = Info(header.dtype());
+  return header.nbytes() > 0 && dtype.dtype != DType::kBool && !header.byte_swapped() &&
+         reinterpret_cast<std::uintptr_t>(elements) % dtype.itemsize == 0;
+}
+
+}  // namespace
+
+std::size_t ConvertCall::Incoming::missing() const {
+  const auto* const assembler = std::get_if<ArrayAssembler>(&array);
+  return assembler == nullptr ? 0 : assembler->missing();
+}
+
+ArrayPayload ConvertCall::Incoming::TakePayload() && {
+  if (auto* const payload = std::get_if<ArrayPayload>(&array)) return std::move(*payload);
+  return std::get<ArrayAssembler>(std::move(array)).Finish();
+}
+
+std::variant<ArrayPayload, inference::WaitingElements> ConvertCall::Incoming::TakeForModel() && {
+  if (auto* const waiting = std::get_if<inference::WaitingElements>(&array)) return std::move(*waiting);
+  return std::move(*this).TakePayload();
+}
+
+absl::StatusOr<ConvertCall> ConvertCall::Start(const RequestView& request, Chunks chunks,
+                                               const CallEnvironment& environment) {
+  TENSORFERRY_ASSIGN_OR_RETURN(CallGate::Pass pass, environment.gate.Enter());
+  TENSORFERRY_RETURN_IF_ERROR(CheckRequest(request));
+  ConvertCall call(request, std::move(pass), environment.pipeline);
+  if (!request.model_name.empty()) {
+    TENSORFERRY_ASSIGN_OR_RETURN(call.model_,
+                                 environment.pipeline.FindModel(request.model_name, request.model_version));
+  }
+
+  // Every header is checked before memory is taken for the first array.
+  const Fidelity fidelity = FidelityOf(request);
+  Few<CheckedArray> checked;
+  for (const ArrayView& array : request.arrays) {
+    auto result = CheckArray(array, fidelity, chunks == Chunks::kAllowed, environment.limits, environment.regions);
+    if (!result.ok()) return InArray(array.name, result.status());
+    checked.push_back(*std::move(result));
+  }
+  if (call.model_ != nullptr) TENSORFERRY_RETURN_IF_ERROR(call.CheckModel(checked, request));
+
+  TENSORFERRY_RETURN_IF_ERROR(call.TakeIn(std::move(checked), request, environment.pool));
+  call.CountCopy(call.start_);
+  return call;
+}
+
+absl::Status ConvertCall::CheckModel(const Few<CheckedArray>& checked, const RequestView& request) const {
+  Few<inference::InputDeclaration> inputs;
+  for (std::size_t i = 0; i < checked.size(); ++i) inputs.push_back(checked[i].DeclaredAs(request.arrays[i].name));
+  return model_->Check(inputs, requested_outputs_);
+}
+
+absl::Status ConvertCall::TakeIn(Few<CheckedArray> checked, const RequestView& request, BufferPool& pool) {
+  const CopyOptions options{.fidelity = FidelityOf(request), .digest = request.digest};
+  const bool may_wait = model_ != nullptr && model_->batches();
+  for (std::size_t i = 0; i < checked.size(); ++i) {
+    auto& [header, elements, chunked, strings, shared] = checked[i];
+    const std::string_view name = request.arrays[i].name;
+    if (shared) {
+      TENSORFERRY_RETURN_IF_ERROR(InArray(name, TakeShared(name, std::move(checked[i]), options, pool)));
+      continue;
+    }
+    if (may_wait && !chunked && !header.fortran_order()) {
+      auto reservation = pool.Reserve(header.nbytes());
+      if (!reservation.ok()) return InArray(name, reservation.status());
+      arrays_.push_back({std::string(name),
+                         inference::WaitingElements{std::move(header), options, elements, *std::move(reservation)},
+                         std::move(strings)});
+      continue;
+    }
+    auto assembler = ArrayAssembler::Start(std::move(header), options, pool);
+    if (!assembler.ok()) return InArray(name, assembler.status());
+    arrays_.push_back({std::string(name), *std::move(assembler), std::move(strings)});
+    if (!chunked) TENSORFERRY_RETURN_IF_ERROR(Copy(arrays_.back(), elements));
+  }
+  return absl::OkStatus();
+}
+
+// Nothing is copied where nothing computes on it. A model gets a copy: what an operator has counted or checked must not
+// change under it.
+absl::Status ConvertCall::TakeShared(std::string_view name, CheckedArray&& checked, const CopyOptions& options,
+                                     BufferPool& pool) {
+  const SharedRange& range = *checked.shared;
+  TENSORFERRY_RETURN_IF_ERROR(range.region->CheckWhole());
+  const bool computed_on = model_ != nullptr && !model_->passes_on();
+  if (!computed_on && !checked.strings && CanStay(checked.header, range.bytes().data())) {
+    CopiedElements found;
+    if (options.digest) found.digest = DigestInCOrder(checked.header, range.bytes().data());
+    regions_.push_back(range.region);
+    std::shared_ptr<std::byte> elements(range.region, range.bytes().data());
+    arrays_.push_back({std::string(name), ArrayPayload{std::move(checked.header), {}, found, std::move(elements)}, {}});
+    return absl::OkStatus();
+  }
+  TENSORFERRY_ASSIGN_OR_RETURN(ArrayAssembler assembler,
+                               ArrayAssembler::Start(std::move(checked.header), options, pool));
+  TENSORFERRY_RETURN_IF_ERROR(assembler.Append(range.bytes()));
+  TENSORFERRY_RETURN_IF_ERROR(range.region->CheckWhole());
+  ArrayPayload payload = std::move(assembler).Finish();
+  if (checked.strings) {
+    const Bytes copy{payload.data(), payload.header.nbytes()};
+    TENSORFERRY_RETURN_IF_ERROR(CheckStrings(ScatteredBytes(&copy, 0, copy.size()), CountOf(*checked.strings)));
+  }
+  arrays_.push_back({std::string(name), std::move(payload), std::move(checked.strings)});
+  return absl::OkStatus();
+}
+
+absl::Status ConvertCall::CheckRegions() const {
+  for (const auto& region : regions_) TENSORFERRY_RETURN_IF_ERROR(region->CheckWhole());
+  return absl::OkStatus();
+}
+
+std::optional<std::string_view> ConvertCall::awaited_array() const {
+  return awaited_ < arrays_.size() ? std::optional<std::string_view>(arrays_[awaited_].name) : std::nullopt;
+}
+
+std::size_t ConvertCall::missing() const { return awaited_ < arrays_.size() ? arrays_[awaited_].missing() : 0; }
+
+std::uint64_t ConvertCall::missing_in_all() const {
+  std::uint64_t nbytes = 0;
+  for (const Incoming& array : arrays_) nbytes += array.missing();
+  return nbytes;
+}
+
+absl::Status ConvertCall::Append(const ScatteredBytes& chunk) {
+  const Clock::time_point start = Clock::now();
+  TENSORFERRY_RETURN_IF_ERROR(Copy(arrays_[awaited_], chunk));
+  CountCopy(start);
+  return absl::OkStatus();
+}
+
+absl::Status ConvertCall::Copy(Incoming& array, const ScatteredBytes& bytes) {
+  auto& assembler = std::get<ArrayAssembler>(array.array);
+  return InArray(array.name, bytes.ForEachRun([&](Bytes run) { return assembler.Append(run); }));
+}
+
+void ConvertCall::CountCopy(Clock::time_point start) {
+  received_ = Clock::now();
+  copy_time_ += received_ - start;
+  while (awaited_ < arrays_.size() && arrays_[awaited_].missing() == 0) ++awaited_;
+}
+
+bool ConvertCall::needs_message() const {
+  return std::ranges::any_of(
+      arrays_, [](const Incoming& array) { return std::holds_alternative<inference::WaitingElements>(array.array); });
+}
+
+absl::StatusOr<Answer> ConvertCall::Finish() && {
+  Few<inference::NamedArray> arrays;
+  for (Incoming& array : arrays_) {
+    arrays.push_back({std::move(array.name), std::move(array).TakePayload()});
+  }
+  TENSORFERRY_ASSIGN_OR_RETURN(inference::PipelineResponse response,
+                               pipeline_->Convert(std::move(arrays), return_data_));
+  TENSORFERRY_RETURN_IF_ERROR(CheckRegions());
+  return AnswerOf(std::move(response));
+}
+
+Answer ConvertCall::AnswerOf(inference::PipelineResponse&& response) {
+  response.convert_time += copy_time_;
+  return {request_id_, std::move(response), received_ - start_, std::move(pass_)};
+}
+
+}  // namespace tensorferry::rpc

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "inference/model_run.h"
+#include "rpc/call/convert_call.h"
+#include "rpc/call/incoming_message.h"
+#include "rpc/serve/async_call.h"
+#include "rpc/serve/serving_queue.h"
+
+namespace tensorferry::rpc {
+
+// A request that a model runs, from its arrays to its answer.
+//
+//   model_call.Submit(queue);
+//   co_await model_call.finished;
+//   … model_call.TakeAnswer() …
+//
+// Lifetime: borrows `caller`, the call that it came in.
+class ModelCall : public inference::ModelRun {
+ public:
+  // `call`: complete, and runs a model. `message`: what its elements are still in, if it needs that.
+  ModelCall(ConvertCall call, HeldMessage message, const AsyncCall& caller);
+  ModelCall(const ModelCall&) = delete;
+  ModelCall& operator=(const ModelCall&) = delete;
+
+  // Called once. The model may run at once, on this thread; else `queue` is where what is short runs.
+  void Submit(ServingQueue& queue);
+
+  Operation finished;
+
+  const std::string& request_id() const { return call_.request_id_; }
+
+  // Once finished.
+  // Errors: those of ModelVersion::Submit; DEADLINE, CANCELLED.
+  absl::StatusOr<Answer> TakeAnswer();
+
+  absl::Status CheckCaller() const override { return caller_.CheckCaller(); }
+  void InputsTaken() override { message_ = {}; }
+  void Complete() override { finished.Complete(true); }
+
+ private:
+  ConvertCall call_;
+  HeldMessage message_;
+  const AsyncCall& caller_;
+};
+
+}  // namespace tensorferry::rpc

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "rpc/call/model_call.h"
+#include "rpc/call/stream_reply.h"
+#include "rpc/wire/wire_writer.h"
+
+namespace tensorferry::rpc {
+
+// A request on a stream that a model runs.
+class StreamRun : public ModelCall {
+ public:
+  using ModelCall::ModelCall;
+
+  // What it is answered with, once it is finished.
+  virtual StreamReply TakeReply(WireWriter& writer) = 0;
+};
+
+}  // namespace tensorferry::rpc

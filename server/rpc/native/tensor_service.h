@@ -1,0 +1,40 @@
+#pragma once
+
+#include "rpc/call/convert_call.h"
+#include "rpc/serve/call_slots.h"
+#include "rpc/serve/serving_queue.h"
+#include "rpc/serve/worker_pool.h"
+#include "tensorferry/v1/tensor_service.grpc.pb.h"
+
+namespace tensorferry::rpc {
+
+// tensorferry.v1.TensorService: transport above, meaning below. A call is served by a coroutine on the thread of its
+// queue; what takes long moves to a worker, or to a model's own threads.
+//
+// Convert and ConvertStream take the bytes of their messages as they came: elements are copied once, from there into
+// the tensor. The others are parsed by generated code.
+class TensorService {
+ public:
+  // `copiers`: where the copies of large arrays go on.
+  TensorService(const CallEnvironment& environment, WorkerPool& copiers, LiveCoroutines& live)
+      : environment_(environment), copiers_(copiers), slots_(live) {}
+
+  grpc::Service& service() { return service_; }
+
+  // Serve calls on `queue`, after the server was started.
+  void Serve(ServingQueue& queue);
+
+ private:
+  using Service = v1::TensorService::WithRawMethod_Convert<
+      v1::TensorService::WithRawMethod_ConvertStream<v1::TensorService::WithAsyncMethod_GetServerInfo<
+          v1::TensorService::WithAsyncMethod_ListModels<v1::TensorService::Service>>>>;
+
+  void FillServerInfo(v1::GetServerInfoResponse& response) const;
+
+  const CallEnvironment environment_;
+  WorkerPool& copiers_;
+  Service service_;
+  ServiceSlots slots_;
+};
+
+}  // namespace tensorferry::rpc

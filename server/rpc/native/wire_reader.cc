@@ -1,0 +1,102 @@
+#include "rpc/native/wire_reader.h"
+
+#include <cstdint>
+
+namespace tensorferry::rpc {
+namespace {
+
+// Field numbers are those of proto/tensorferry/v1/tensor_service.proto.
+
+bool ReadArray(Cursor& cursor, ArrayView& array) {
+  std::size_t length = 0;
+  if (!cursor.ReadLength(length)) return false;
+  const std::size_t end = cursor.position() + length;
+  FieldOrder order(kNoneRepeated);
+  const auto read_payload = [&](PayloadKind kind) {
+    if (array.payload != PayloadKind::kNone) return false;
+    array.payload = kind;
+    return kind == PayloadKind::kChunked ? cursor.ReadVarint(array.chunked_nbytes) : cursor.ReadBytes(array.bytes);
+  };
+  const auto read_field = [&](std::uint8_t tag) {
+    switch (tag) {
+      case WireTag(1, kLengthDelimited): return cursor.ReadText(array.name);
+      case WireTag(2, kLengthDelimited): return cursor.ReadText(array.dtype);
+      case WireTag(3, kLengthDelimited): return ReadShape(cursor, array.shape);
+      case WireTag(4, kVarint): return cursor.ReadBool(array.fortran_order);
+      case WireTag(5, kLengthDelimited): return read_payload(PayloadKind::kData);
+      case WireTag(6, kLengthDelimited): return read_payload(PayloadKind::kNpy);
+      case WireTag(7, kVarint): return read_payload(PayloadKind::kChunked);
+      default: return false;
+    }
+  };
+  while (cursor.position() < end) {
+    std::uint8_t tag = 0;
+    if (!cursor.ReadByte(tag) || !order.Accept(tag) || !read_field(tag)) return false;
+  }
+  return cursor.position() == end;
+}
+
+bool ReadRequest(Cursor& cursor, std::size_t end, RequestView& view) {
+  view.requested_outputs.clear();
+  view.arrays.clear();
+  view.request_id = view.model_name = view.model_version = {};
+  std::uint8_t fidelity = 0;
+  std::uint8_t digest = 0;
+  view.return_data = false;
+  const auto read_output = [&] {
+    if (view.requested_outputs.size() == kMaxArrays) return false;
+    return cursor.ReadText(view.requested_outputs.emplace_back());
+  };
+  const auto read_array = [&] {
+    return view.arrays.size() < kMaxArrays && ReadArray(cursor, view.arrays.emplace_back());
+  };
+  const auto read_field = [&](std::uint8_t tag) {
+    switch (tag) {
+      case WireTag(1, kLengthDelimited): return cursor.ReadText(view.request_id);
+      case WireTag(2, kLengthDelimited): return cursor.ReadText(view.model_name);
+      case WireTag(3, kLengthDelimited): return cursor.ReadText(view.model_version);
+      case WireTag(4, kVarint): return cursor.ReadSmall(fidelity);
+      case WireTag(5, kVarint): return cursor.ReadSmall(digest);
+      case WireTag(6, kVarint): return cursor.ReadBool(view.return_data);
+      case WireTag(7, kLengthDelimited): return read_output();
+      case WireTag(8, kLengthDelimited): return read_array();
+      default: return false;
+    }
+  };
+  FieldOrder order(/*first_repeated=*/7);
+  while (cursor.position() < end) {
+    std::uint8_t tag = 0;
+    if (!cursor.ReadByte(tag) || !order.Accept(tag) || !read_field(tag)) return false;
+  }
+  view.strict = fidelity == 2;
+  view.digest = digest == 1;
+  return cursor.position() == end;
+}
+
+}  // namespace
+
+bool ReadConvertRequest(std::span<const Bytes> message, WireScratch& scratch, RequestView& view) {
+  Cursor cursor(message, scratch);
+  return ReadRequest(cursor, cursor.size(), view);
+}
+
+bool ReadStreamRequest(std::span<const Bytes> message, WireScratch& scratch, StreamPart& part, RequestView& view,
+                       ScatteredBytes& chunk) {
+  Cursor cursor(message, scratch);
+  std::uint8_t tag = 0;
+  if (!cursor.ReadByte(tag)) return false;
+  switch (tag) {
+    case WireTag(1, kLengthDelimited): {
+      std::size_t length = 0;
+      part = StreamPart::kRequest;
+      return cursor.ReadLength(length) && cursor.position() + length == cursor.size() &&
+             ReadRequest(cursor, cursor.size(), view);
+    }
+    case WireTag(2, kLengthDelimited):
+      part = StreamPart::kChunk;
+      return cursor.ReadBytes(chunk) && cursor.position() == cursor.size();
+    default: return false;
+  }
+}
+
+}  // namespace tensorferry::rpc

@@ -1,0 +1,99 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "rpc/serve/operation.h"
+
+namespace tensorferry::rpc {
+
+// The coroutines of a server, so that it can wait for the last of them.
+class LiveCoroutines {
+ public:
+  void Add() { ++count_; }
+  void Remove() {
+    // Under the lock, so that who waits does not go, and take this with it, before the end.
+    const std::lock_guard lock(mutex_);
+    if (--count_ == 0) none_.notify_all();
+  }
+  void WaitForNone() {
+    std::unique_lock lock(mutex_);
+    none_.wait(lock, [this] { return count_ == 0; });
+  }
+
+ private:
+  std::atomic<int> count_{0};
+  std::mutex mutex_;
+  std::condition_variable none_;
+};
+
+// The coroutines that serve one method, each one call at a time. A call that finds none waiting would wait for another
+// to end: so there are always some.
+class CallSlots {
+ public:
+  // `serve` starts one more coroutine, which makes a Slot of these first of all.
+  CallSlots(LiveCoroutines& live, std::function<void(CallSlots&)> serve) : live_(live), serve_(std::move(serve)) {}
+
+  void Start() {
+    for (int i = 0; i < kWaitingAtStart; ++i) serve_(*this);
+  }
+
+  // One coroutine's place.
+  class Slot {
+   public:
+    explicit Slot(CallSlots& slots) : slots_(slots) {
+      slots_.live_.Add();
+      ++slots_.waiting_;
+    }
+    Slot(const Slot&) = delete;
+    Slot& operator=(const Slot&) = delete;
+    ~Slot() { slots_.live_.Remove(); }
+
+    // A call came.
+    void Arrived() {
+      if (--slots_.waiting_ < kFewest) slots_.serve_(slots_);
+    }
+
+    // The call has ended. False: enough others wait; the coroutine ends.
+    bool WaitAgain() {
+      if (++slots_.waiting_ <= kMost) return true;
+      --slots_.waiting_;
+      return false;
+    }
+
+   private:
+    CallSlots& slots_;
+  };
+
+ private:
+  static constexpr int kWaitingAtStart = 32;
+  static constexpr int kFewest = 8;
+  static constexpr int kMost = 64;
+
+  LiveCoroutines& live_;
+  const std::function<void(CallSlots&)> serve_;
+  std::atomic<int> waiting_{0};
+};
+
+// The coroutines of one service.
+class ServiceSlots {
+ public:
+  explicit ServiceSlots(LiveCoroutines& live) : live_(live) {}
+
+  // Serve one more method; see CallSlots.
+  void Serve(std::function<void(CallSlots&)> one_more) {
+    slots_.push_back(std::make_unique<CallSlots>(live_, std::move(one_more)));
+    slots_.back()->Start();
+  }
+
+ private:
+  LiveCoroutines& live_;
+  std::vector<std::unique_ptr<CallSlots>> slots_;
+};
+
+}  // namespace tensorferry::rpc

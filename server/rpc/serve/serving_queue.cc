@@ -1,0 +1,160 @@
+#include "rpc/serve/serving_queue.h"
+
+#include <algorithm>
+#include <chrono>
+#include <iterator>
+#include <system_error>
+#include <utility>
+
+namespace tensorferry::rpc {
+namespace {
+
+// A queue that always has something to do counts as idle after so many events: nobody waits longer for idleness.
+constexpr int kPatience = 64;
+
+constexpr std::chrono::milliseconds kStandInPatience{50};
+constexpr std::size_t kMaxStandIns = 16;
+
+}  // namespace
+
+thread_local const ServingQueue* ServingQueue::current_ = nullptr;
+
+void ServingQueue::Start(int threads) {
+  for (int i = 0; i < threads; ++i) {
+    Worker& worker = workers_.emplace_back();
+    worker.thread = std::thread([this, &worker] { Serve(worker); });
+  }
+}
+
+void ServingQueue::Stop() {
+  queue_->Shutdown();
+  if (workers_.empty()) Serve(workers_.emplace_back());  // The queue must be drained.
+  for (std::list<Worker>* const workers : {&workers_, &stand_ins_}) {
+    for (Worker& worker : *workers) {
+      if (worker.thread.joinable()) worker.thread.join();
+    }
+    workers->clear();
+  }
+}
+
+void ServingQueue::Serve(Worker& worker) {
+  for (int events = 0; ServeOne(worker, gpr_inf_future(GPR_CLOCK_REALTIME), events);) continue;
+}
+
+void ServingQueue::StandIn(Worker& worker) {
+  int events = 0;
+  while (stalled_ && ServeOne(worker, std::chrono::system_clock::now() + kStandInPatience, events)) continue;
+  worker.ended = true;
+}
+
+// The next event, or idleness at `idle_at`, or at once if somebody waits for that. False: the queue was shut down.
+template <typename Time>
+bool ServingQueue::ServeOne(Worker& worker, const Time& idle_at, int& events) {
+  using Status = grpc::CompletionQueue::NextStatus;
+  current_ = this;
+  void* tag = nullptr;
+  bool ok = false;
+  const Status status = WaitsForIdle() ? queue_->AsyncNext(&tag, &ok, gpr_inf_past(GPR_CLOCK_REALTIME))
+                                       : queue_->AsyncNext(&tag, &ok, idle_at);
+  if (status == Status::SHUTDOWN) {
+    WorkWhileIdle();
+    return false;
+  }
+  worker.Step();
+  if (status == Status::GOT_EVENT) {
+    static_cast<Tag*>(tag)->GetBack();
+    static_cast<Tag*>(tag)->Complete(ok);
+    ++events;
+  }
+  if (status == Status::TIMEOUT || events >= kPatience) {
+    events = 0;
+    TellIdle();
+  }
+  worker.Step();
+  return true;
+}
+
+// Its thread alone writes.
+void ServingQueue::Worker::Step() { step.store(step.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
+
+bool ServingQueue::Worker::IsStuck() {
+  const std::uint64_t last = std::exchange(seen, step.load(std::memory_order_relaxed));
+  return seen == last && seen % 2 == 1;
+}
+
+void ServingQueue::RelieveIfStalled() {
+  std::erase_if(stand_ins_, [](Worker& worker) {
+    if (worker.ended) worker.thread.join();
+    return worker.ended.load();
+  });
+  const auto all_stuck = [](std::list<Worker>& workers) {
+    return std::ranges::count_if(workers, &Worker::IsStuck) == std::ssize(workers);
+  };
+  stalled_ = all_stuck(workers_);
+  if (!stalled_ || !all_stuck(stand_ins_) || stand_ins_.size() >= kMaxStandIns) return;
+  Worker& worker = stand_ins_.emplace_back();
+  try {
+    worker.thread = std::thread([this, &worker] { StandIn(worker); });
+  } catch (const std::system_error&) {  // The system has no thread: the stall lasts.
+    stand_ins_.pop_back();
+  }
+}
+
+bool ServingQueue::WaitsForIdle() {
+  const std::lock_guard lock(mutex_);
+  return !waiting_.empty() || !idle_work_.empty();
+}
+
+void ServingQueue::WhenIdle(std::function<bool()> work) {
+  if (current_ == this) {
+    const std::lock_guard lock(mutex_);
+    idle_work_.push_back(std::move(work));
+    return;
+  }
+  while (work()) continue;
+}
+
+void ServingQueue::WorkWhileIdle() {
+  std::vector<std::function<bool()>> works;
+  {
+    const std::lock_guard lock(mutex_);
+    works.swap(idle_work_);
+  }
+  for (std::function<bool()>& work : works) {
+    if (work()) WhenIdle(std::move(work));
+  }
+}
+
+void ServingQueue::TellIdle() {
+  WorkWhileIdle();
+  std::vector<std::coroutine_handle<>> idle;
+  {
+    // Under the lock, so that none of them goes on, and away, while it is looked at.
+    const std::lock_guard lock(mutex_);
+    for (CompletionOrIdle* const waiting : waiting_) {
+      waiting->waiting_ = false;
+      if (waiting->operation_.Abandon(waiting->coroutine_)) idle.push_back(waiting->coroutine_);
+    }
+    waiting_.clear();
+  }
+  for (const std::coroutine_handle<> coroutine : idle) coroutine.resume();
+}
+
+bool ServingQueue::CompletionOrIdle::await_suspend(std::coroutine_handle<> coroutine) {
+  const std::lock_guard lock(queue_.mutex_);
+  coroutine_ = coroutine;
+  if (!operation_.Await(coroutine)) return false;
+  waiting_ = true;
+  queue_.waiting_.push_back(this);
+  return true;
+}
+
+bool ServingQueue::CompletionOrIdle::await_resume() {
+  if (coroutine_) {
+    const std::lock_guard lock(queue_.mutex_);
+    if (std::exchange(waiting_, false)) std::erase(queue_.waiting_, this);
+  }
+  return operation_.complete();
+}
+
+}  // namespace tensorferry::rpc

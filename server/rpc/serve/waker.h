@@ -1,0 +1,42 @@
+#pragma once
+
+#include <mutex>
+#include <utility>
+
+#include "rpc/serve/operation.h"
+
+namespace tensorferry::rpc {
+
+// Lets one coroutine sleep until something has changed.
+//
+//   while (!condition) co_await waker.Sleep();
+//
+// Threads: Wake may be called on any thread; the coroutine goes on there.
+class Waker {
+ public:
+  // To be awaited: complete once Wake is called, or was called since the last time.
+  Operation::Wait Sleep() {
+    const std::lock_guard lock(mutex_);
+    Tag* const tag = woken_.Start();
+    sleeping_ = !std::exchange(missed_, false);
+    if (!sleeping_) tag->Complete(true);
+    return Operation::Wait(woken_);
+  }
+
+  void Wake() {
+    {
+      const std::lock_guard lock(mutex_);
+      missed_ = !sleeping_;
+      if (!std::exchange(sleeping_, false)) return;
+    }
+    woken_.Complete(true);
+  }
+
+ private:
+  std::mutex mutex_;
+  Operation woken_;
+  bool sleeping_ = false;
+  bool missed_ = false;
+};
+
+}  // namespace tensorferry::rpc

@@ -1,0 +1,180 @@
+#include "rpc/native/convert_stream.h"
+
+#include <gmock/gmock.h>
+
+#include <string>
+#include <vector>
+
+#include "testing/byte_buffers.h"
+#include "testing/decoded.h"
+#include "testing/echo_pipeline.h"
+#include "testing/requests.h"
+#include "testing/status_matchers.h"
+#include "testing/test_memory.h"
+
+namespace tensorferry::rpc {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+class ConvertStreamTest : public testing::Test {
+ protected:
+  absl::Status Send(const v1::ConvertRequest& request) {
+    v1::ConvertStreamRequest message;
+    *message.mutable_request() = request;
+    return Hand(message);
+  }
+  absl::Status SendChunk(const std::string& bytes) {
+    v1::ConvertStreamRequest message;
+    message.set_chunk(bytes);
+    return Hand(message);
+  }
+  absl::Status Hand(const v1::ConvertStreamRequest& message) {
+    TENSORFERRY_RETURN_IF_ERROR(session_.OnMessage(Decoded(message).message()));
+    if (!session_.owes_answer()) return absl::OkStatus();
+    StreamReply reply = session_.TakeReply();
+    while (const auto bytes = reply.Next()) answers_.push_back(Parse<v1::ConvertStreamResponse>(*bytes));
+    return absl::OkStatus();
+  }
+  const v1::ConvertResponse& Last() const { return answers_.back().response(); }
+
+  static v1::ConvertRequest Request(const std::string& id) {
+    v1::ConvertRequest request;
+    request.set_request_id(id);
+    request.set_return_data(true);
+    return request;
+  }
+
+  EchoPipeline pipeline_;
+  TestMemory memory_;
+  CallGate gate_;
+  SharedRegions regions_{/*enabled=*/false};
+  CallEnvironment environment_{pipeline_, memory_.pool, gate_, regions_, {.max_tensor_bytes = 1 << 23}, 1 << 22};
+  std::vector<v1::ConvertStreamResponse> answers_;
+  ConvertStreamSession session_{environment_};
+};
+
+TEST_F(ConvertStreamTest, AnswersEachRequestInTurn) {
+  for (const char* id : {"1", "2", "3"}) {
+    v1::ConvertRequest request = Request(id);
+    AddData(request, "x", id);
+    ASSERT_THAT(Send(request), IsOk());
+    EXPECT_EQ(Last().request_id(), id);
+    EXPECT_EQ(Last().tensors(0).data(), id);
+  }
+  EXPECT_THAT(session_.OnEnd(), IsOk());
+  EXPECT_THAT(answers_, SizeIs(3));
+}
+
+TEST_F(ConvertStreamTest, GathersChunksOfSeveralArrays) {
+  v1::ConvertRequest request = Request("1");
+  AddChunked(request, "a", 5);
+  AddData(request, "b", "inline");
+  AddChunked(request, "c", 0);
+  AddChunked(request, "d", 3);
+  ASSERT_THAT(Send(request), IsOk());
+  for (const char* chunk : {"ab", "", "cde", "xy"}) {
+    ASSERT_THAT(SendChunk(chunk), IsOk());
+    EXPECT_THAT(answers_, IsEmpty());
+  }
+  ASSERT_THAT(SendChunk("z"), IsOk());
+  ASSERT_THAT(answers_, SizeIs(1));
+  EXPECT_EQ(Last().tensors(0).data(), "abcde");
+  EXPECT_EQ(Last().tensors(1).data(), "inline");
+  EXPECT_EQ(Last().tensors(2).data(), "");
+  EXPECT_EQ(Last().tensors(3).data(), "xyz");
+}
+
+TEST_F(ConvertStreamTest, RefusesInPlaceAndDropsTheChunksThatStillCome) {
+  v1::ConvertRequest bad = Request("bad");
+  AddChunked(bad, "x", 6).set_dtype("<M8[ns]");
+  ASSERT_THAT(Send(bad), IsOk());
+  ASSERT_THAT(answers_, SizeIs(1)) << "refused before any chunk is awaited";
+  EXPECT_EQ(Last().request_id(), "bad");
+  EXPECT_EQ(Last().error().reason(), "UNSUPPORTED_DTYPE");
+  EXPECT_EQ(Last().error().code(), 3);
+  EXPECT_EQ(Last().error().metadata().at("array"), "x");
+  EXPECT_THAT(SendChunk("abcd"), IsOk());
+
+  v1::ConvertRequest good = Request("good");  // The caller has stopped sending the refused array: that is fine.
+  AddChunked(good, "x", 2);
+  ASSERT_THAT(Send(good), IsOk());
+  ASSERT_THAT(SendChunk("ok"), IsOk());
+  EXPECT_EQ(Last().tensors(0).data(), "ok");
+  EXPECT_EQ(memory_.budget.used(), 0u);
+}
+
+TEST_F(ConvertStreamTest, DropsNoMoreThanWasDeclared) {
+  v1::ConvertRequest bad = Request("bad");
+  AddChunked(bad, "x", 6).set_dtype("long");
+  ASSERT_THAT(Send(bad), IsOk());
+  ASSERT_THAT(SendChunk("abcdef"), IsOk());
+  EXPECT_THAT(SendChunk("g"), Fails(Reason::kBadChunk, HasSubstr("no array awaits")));
+}
+
+TEST_F(ConvertStreamTest, RefusesBadElementsInTheMiddle) {
+  v1::ConvertRequest request = Request("1");
+  request.set_fidelity(v1::FIDELITY_STRICT);
+  AddChunked(request, "mask", 4).set_dtype("|b1");
+  ASSERT_THAT(Send(request), IsOk());
+  ASSERT_THAT(SendChunk(std::string("\1\2", 2)), IsOk());
+  EXPECT_EQ(Last().error().reason(), "BOOL_RANGE");
+  EXPECT_THAT(SendChunk("\1\1"), IsOk()) << "the rest is dropped";
+  EXPECT_THAT(SendChunk("\1"), Fails(Reason::kBadChunk));
+}
+
+TEST_F(ConvertStreamTest, EndsWhenItsFramingIsLost) {
+  v1::ConvertRequest request = Request("1");
+  AddChunked(request, "x", 4);
+  EXPECT_THAT(SendChunk("a"), Fails(Reason::kBadChunk)) << "nobody expects it";
+  EXPECT_THAT(Hand({}), Fails(Reason::kBadChunk)) << "neither request nor chunk";
+  ASSERT_THAT(Send(request), IsOk());
+  EXPECT_THAT(SendChunk("abcde"), Fails(Reason::kBadChunk, HasSubstr("needs 4 more")));
+  EXPECT_THAT(Send(request), Fails(Reason::kBadChunk, HasSubstr("still needs 4 bytes")));
+  EXPECT_THAT(session_.OnEnd(), Fails(Reason::kBadChunk, HasSubstr("'x' still needs 4 bytes")));
+}
+
+TEST_F(ConvertStreamTest, TakesSixteenEmptyChunksForARequest) {
+  v1::ConvertRequest request = Request("1");
+  AddChunked(request, "x", 4);
+  ASSERT_THAT(Send(request), IsOk());
+  for (int i = 0; i < 16; ++i) ASSERT_THAT(SendChunk(""), IsOk());
+  EXPECT_THAT(SendChunk(""), Fails(Reason::kBadChunk, HasSubstr("empty chunks")));
+}
+
+TEST_F(ConvertStreamTest, FramesWhatDoesNotFitAMessage) {
+  v1::ConvertRequest request = Request("1");
+  const std::string data = std::string(3 << 20, 'x') + "end";
+  AddChunked(request, "a", data.size());
+  AddData(request, "empty", "");
+  AddChunked(request, "b", data.size());
+  ASSERT_THAT(Send(request), IsOk());
+  ASSERT_THAT(SendChunk(data), IsOk());
+  ASSERT_THAT(SendChunk(data), IsOk());
+
+  // 6 MiB do not fit the 4 MiB of a message.
+  const v1::ConvertResponse& response = answers_.front().response();
+  EXPECT_EQ(response.tensors(0).chunked_nbytes(), data.size());
+  EXPECT_EQ(response.tensors(1).payload_case(), v1::Tensor::kChunkedNbytes);
+  EXPECT_EQ(response.tensors(2).chunked_nbytes(), data.size());
+  std::string chunks;
+  for (std::size_t i = 1; i < answers_.size(); ++i) {
+    ASSERT_EQ(answers_[i].part_case(), v1::ConvertStreamResponse::kChunk);
+    chunks += answers_[i].chunk();
+  }
+  EXPECT_EQ(chunks, data + data);
+}
+
+TEST_F(ConvertStreamTest, RefusesWhileDraining) {
+  gate_.Close();
+  v1::ConvertRequest request = Request("1");
+  AddChunked(request, "x", 3);
+  ASSERT_THAT(Send(request), IsOk());
+  EXPECT_EQ(Last().error().reason(), "DRAINING");
+  EXPECT_GT(Last().error().retry_after_ms(), 0);
+}
+
+}  // namespace
+}  // namespace tensorferry::rpc

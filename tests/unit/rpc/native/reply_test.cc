@@ -1,0 +1,193 @@
+#include "rpc/native/reply.h"
+
+#include <gmock/gmock.h>
+#include <google/protobuf/util/message_differencer.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+
+#include "tensorferry/v1/tensor_service.pb.h"
+#include "testing/byte_buffers.h"
+#include "testing/status_matchers.h"
+
+namespace tensorferry::rpc {
+namespace {
+
+using google::protobuf::util::MessageDifferencer;
+
+// An answer with one tensor of these elements. Borrows them.
+Answer AnswerWith(const std::string& elements) {
+  Answer answer{.request_id = "1"};
+  answer.response.tensors.push_back(
+      {.metadata = {.name = "x", .dtype = "uint8", .nbytes = static_cast<std::int64_t>(elements.size())},
+       .elements = inference::TensorElements{.bytes = std::as_bytes(std::span(elements))}});
+  return answer;
+}
+
+absl::StatusOr<v1::ConvertResponse> Encode(const Answer& answer, std::uint64_t max_message_bytes) {
+  WireWriter writer;
+  TENSORFERRY_ASSIGN_OR_RETURN(const grpc::ByteBuffer bytes, EncodeResponse(answer, max_message_bytes, writer));
+  EXPECT_LE(bytes.Length(), max_message_bytes);
+  return Parse<v1::ConvertResponse>(bytes);
+}
+
+// Every field of the answer, as generated code writes and reads it.
+TEST(EncodeResponse, IsReadByGeneratedCode) {
+  const std::string large(5000, 'L');
+  inference::TensorResult tensor{.metadata = {.name = "δ",
+                                              .dtype = "float32",
+                                              .shape = {2, 3, 1 << 20},
+                                              .strides = {300, 1, -1},
+                                              .numel = 6,
+                                              .itemsize = 4,
+                                              .nbytes = 24,
+                                              .device = "cpu"},
+                                 .receipt = inference::Receipt{.source_dtype = ">f4",
+                                                               .numpy_dtype = "float32",
+                                                               .dtype_equal = true,
+                                                               .byte_order_swapped = true,
+                                                               .bools_normalized = true,
+                                                               .digest = Digest{std::byte{1}, std::byte{0xFF}}}};
+  inference::TensorResult output{.metadata = {.name = "y", .dtype = "bool"},
+                                 .elements = inference::TensorElements{.bytes = std::as_bytes(std::span(large))}};
+  inference::TensorResult nothing{.metadata = {}, .elements = inference::TensorElements{}};
+  Answer answer{.request_id = "id", .receive_time = std::chrono::nanoseconds(1)};
+  answer.response = {.model_name = "m",
+                     .model_version = "1",
+                     .tensors = {tensor, nothing},
+                     .outputs = {output, output},
+                     .convert_time = std::chrono::nanoseconds(200),
+                     .queue_time = std::chrono::nanoseconds(30'000),
+                     .compute_time = std::chrono::nanoseconds(4'000'000'000)};
+
+  v1::ConvertResponse expected;
+  expected.set_request_id("id");
+  expected.set_model_name("m");
+  expected.set_model_version("1");
+  v1::TensorMetadata& metadata = *expected.add_tensors()->mutable_metadata();
+  metadata.set_name("δ");
+  metadata.set_dtype("float32");
+  for (const std::int64_t dim : {2, 3, 1 << 20}) metadata.add_shape(dim);
+  for (const std::int64_t stride : {300, 1, -1}) metadata.add_strides(stride);
+  metadata.set_numel(6);
+  metadata.set_itemsize(4);
+  metadata.set_nbytes(24);
+  metadata.set_device("cpu");
+  v1::Receipt& receipt = *metadata.mutable_receipt();
+  receipt.set_source_dtype(">f4");
+  receipt.set_numpy_dtype("float32");
+  receipt.set_dtype_equal(true);
+  receipt.add_adjustments(v1::ADJUSTMENT_BYTE_ORDER_SWAPPED);
+  receipt.add_adjustments(v1::ADJUSTMENT_BOOL_NORMALIZED);
+  receipt.set_digest(std::string("\x01\xFF", 2) + std::string(14, '\0'));
+  v1::Tensor& empty = *expected.add_tensors();
+  empty.mutable_metadata();
+  empty.set_data("");
+  for (int i = 0; i < 2; ++i) {
+    v1::Tensor& large_output = *expected.add_outputs();
+    large_output.mutable_metadata()->set_name("y");
+    large_output.mutable_metadata()->set_dtype("bool");
+    large_output.set_data(large);
+  }
+  expected.mutable_timing()->set_receive_ns(1);
+  expected.mutable_timing()->set_convert_ns(200);
+  expected.mutable_timing()->set_queue_ns(30'000);
+  expected.mutable_timing()->set_compute_ns(4'000'000'000);
+
+  const auto message = Encode(answer, 1 << 20);
+  ASSERT_THAT(message, IsOk());
+  std::string difference;
+  MessageDifferencer differencer;
+  differencer.ReportDifferencesToString(&difference);
+  EXPECT_TRUE(differencer.Compare(expected, *message)) << difference;
+  EXPECT_EQ(expected.ByteSizeLong(), message->ByteSizeLong());
+}
+
+TEST(EncodeResponse, FitsTheLimitOrIsRefused) {
+  for (const std::size_t nbytes : {0u, 1u, 900u, 1000u, 1024u, 5000u}) {
+    const std::string elements(nbytes, 'x');
+    const auto message = Encode(AnswerWith(elements), 1024);
+    if (message.ok()) {
+      EXPECT_EQ(message->tensors(0).data(), elements);
+    } else {
+      EXPECT_GT(nbytes, 900u);
+      EXPECT_THAT(message, Fails(Reason::kTensorTooLarge, testing::HasSubstr("ConvertStream")));
+    }
+  }
+}
+
+TEST(EncodeResponse, SendsElementsFromWhereTheyAreAndKeepsThemSoLong) {
+  auto elements = std::make_shared<const std::string>(100'000, 'x');
+  Answer answer = AnswerWith(*elements);
+  answer.response.tensors[0].elements->owner = elements;
+  WireWriter writer;
+  auto bytes = std::make_unique<grpc::ByteBuffer>(EncodeResponse(answer, 1 << 20, writer).value());
+  std::vector<grpc::Slice> slices;
+  ASSERT_TRUE(bytes->Dump(&slices).ok());
+  EXPECT_TRUE(std::ranges::any_of(slices, [&](const grpc::Slice& slice) {
+    return static_cast<const void*>(slice.begin()) == elements->data() && slice.size() == elements->size();
+  }));
+  answer = {};
+  writer.Clear();
+  const std::weak_ptr<const std::string> watch = std::exchange(elements, nullptr);
+  EXPECT_FALSE(watch.expired()) << "gRPC still has to send it";
+  slices.clear();
+  bytes.reset();
+  EXPECT_TRUE(watch.expired());
+}
+
+TEST(EncodeResponse, WritesOneAnswerAfterAnother) {
+  WireWriter writer;
+  const std::string large(5000, 'x');
+  for (const std::string& elements : {large, std::string("small"), large}) {
+    const auto bytes = EncodeResponse(AnswerWith(elements), 1 << 20, writer);
+    ASSERT_THAT(bytes, IsOk());
+    EXPECT_EQ(Parse<v1::ConvertResponse>(*bytes).tensors(0).data(), elements);
+  }
+}
+
+class StreamReplyTest : public testing::Test {
+ protected:
+  // All messages of the reply.
+  std::vector<v1::ConvertStreamResponse> Messages(StreamReply reply) {
+    std::vector<v1::ConvertStreamResponse> messages;
+    while (const auto bytes = reply.Next()) messages.push_back(Parse<v1::ConvertStreamResponse>(*bytes));
+    return messages;
+  }
+  WireWriter writer_;
+};
+
+TEST_F(StreamReplyTest, KeepsEveryMessageWithinTheLimit) {
+  const std::string elements(3 * kChunkBytes + 1, 'x');
+  for (const std::size_t limit : {2 * kChunkBytes, kChunkBytes, std::size_t{100'000}}) {
+    auto reply = StreamReplyOf(AnswerWith(elements), limit, writer_);
+    ASSERT_THAT(reply, IsOk());
+    const auto messages = Messages(*std::move(reply));
+    EXPECT_EQ(messages[0].response().tensors(0).chunked_nbytes(), elements.size());
+    std::string received;
+    for (const auto& message : messages) {
+      EXPECT_LE(message.ByteSizeLong(), limit);
+      received += message.chunk();
+    }
+    EXPECT_EQ(received, elements);
+  }
+}
+
+TEST_F(StreamReplyTest, IsOneMessageIfThatFits) {
+  auto reply = StreamReplyOf(AnswerWith("abc"), 1024, writer_);
+  ASSERT_THAT(reply, IsOk());
+  const auto messages = Messages(*std::move(reply));
+  ASSERT_EQ(messages.size(), 1u);
+  EXPECT_EQ(messages[0].response().tensors(0).data(), "abc");
+}
+
+TEST_F(StreamReplyTest, RefusesMetadataThatFitsNoMessage) {
+  Answer answer;
+  answer.response.tensors.resize(1000, {.metadata = {.name = std::string(200, 'x'), .dtype = "uint8"}});
+  EXPECT_THAT(StreamReplyOf(std::move(answer), 64 * 1024, writer_),
+              Fails(Reason::kTensorTooLarge, testing::HasSubstr("fewer arrays")));
+}
+
+}  // namespace
+}  // namespace tensorferry::rpc

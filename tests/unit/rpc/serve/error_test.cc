@@ -1,0 +1,71 @@
+#include "rpc/serve/error.h"
+
+#include <gmock/gmock.h>
+
+#include "base/status.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+
+namespace tensorferry::rpc {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+google::rpc::Status DetailsOf(const grpc::Status& status) {
+  google::rpc::Status details;
+  EXPECT_TRUE(details.ParseFromString(status.error_details()));
+  return details;
+}
+
+TEST(ToGrpcStatus, CarriesErrorInfo) {
+  const grpc::Status status = ToGrpcStatus(
+      InArray("x", MakeError(Reason::kSizeMismatch, "needs 24 bytes, got 23", {.expected = "24", .actual = "23"})));
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(status.error_message(), "array 'x': needs 24 bytes, got 23");
+  const google::rpc::Status details = DetailsOf(status);
+  EXPECT_EQ(details.code(), 3);
+  ASSERT_EQ(details.details_size(), 1);
+  google::rpc::ErrorInfo info;
+  ASSERT_TRUE(details.details(0).UnpackTo(&info));
+  EXPECT_EQ(info.reason(), "SIZE_MISMATCH");
+  EXPECT_EQ(info.domain(), "tensorferry");
+  EXPECT_EQ(info.metadata().at("array"), "x");
+  EXPECT_EQ(info.metadata().at("expected"), "24");
+  EXPECT_EQ(info.metadata().at("actual"), "23");
+}
+
+TEST(ToGrpcStatus, CarriesRetryInfoWhereARetryHelps) {
+  const auto status =
+      ToGrpcStatus(MakeError(Reason::kMemoryBudget, "full", {.retry_after = std::chrono::milliseconds(1500)}));
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  google::rpc::RetryInfo retry;
+  ASSERT_TRUE(DetailsOf(status).details(1).UnpackTo(&retry));
+  EXPECT_EQ(retry.retry_delay().seconds(), 1);
+  EXPECT_EQ(retry.retry_delay().nanos(), 500'000'000);
+}
+
+TEST(ToGrpcStatus, HasACodeForEveryReason) {
+  for (const ReasonInfo& row : kReasons) {
+    EXPECT_EQ(static_cast<int>(ToGrpcStatus(MakeError(row.reason, "x")).error_code()), static_cast<int>(row.code));
+    EXPECT_EQ(ToProtoError(MakeError(row.reason, "x")).reason(), row.name);
+  }
+}
+
+TEST(ToGrpcStatus, FitsTheTrailersWhateverItHolds) {
+  const std::string huge(100'000, '\n');
+  const auto status = ToGrpcStatus(InArray(
+      std::string(256, 'n'),
+      MakeError(Reason::kInputMismatch, huge, {.field = huge, .expected = huge, .actual = huge, .limit = huge})));
+  EXPECT_LT(status.error_message().size() + status.error_details().size(), 6 * 1024u);
+  EXPECT_THAT(status.error_message(), Not(HasSubstr("\n")));
+}
+
+TEST(ToGrpcStatus, KeepsALibrarysWordsToTheLog) {
+  const absl::Status error = MakeError(Reason::kModelFailed, "the model failed", {.log_text = "/srv/secret"});
+  EXPECT_THAT(ToGrpcStatus(error).error_details(), Not(HasSubstr("/srv")));
+  EXPECT_THAT(ToProtoError(error).DebugString(), Not(HasSubstr("/srv")));
+}
+
+}  // namespace
+}  // namespace tensorferry::rpc

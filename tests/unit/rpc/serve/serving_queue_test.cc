@@ -1,0 +1,115 @@
+#include "rpc/serve/serving_queue.h"
+
+#include <gmock/gmock.h>
+#include <grpcpp/alarm.h>
+#include <grpcpp/server.h>
+
+#include <atomic>
+#include <future>
+#include <memory>
+
+namespace tensorferry::rpc {
+namespace {
+
+// A queue of a server without services; its events come from alarms.
+class ServingQueueTest : public testing::Test {
+ protected:
+  ServingQueueTest() : queue_(builder_), server_(builder_.BuildAndStart()) { queue_.Start(1); }
+  ~ServingQueueTest() override {
+    server_->Shutdown();
+    queue_.Stop();
+  }
+
+  // Completes at once, on the queue's thread.
+  void Ring(grpc::Alarm& alarm, Operation& operation) {
+    alarm.Set(queue_.get(), gpr_inf_past(GPR_CLOCK_REALTIME), operation.Start());
+  }
+
+  // On the queue's thread: awaits an operation that `complete` completes, or nobody does. The result of CompleteOrIdle.
+  Detached AwaitOnQueue(bool complete, std::promise<bool>& result) {
+    Operation here;
+    grpc::Alarm to_queue;
+    Ring(to_queue, here);
+    co_await here;
+    Operation awaited;
+    grpc::Alarm alarm;
+    if (complete) {
+      Ring(alarm, awaited);
+    } else {
+      awaited.Start();
+    }
+    const bool completed = co_await queue_.CompleteOrIdle(awaited);
+    result.set_value(completed);
+  }
+
+  // Gives the queue something to do for as long as `busy` says.
+  Detached KeepBusy(const std::atomic<bool>& busy, std::promise<void>& ended) {
+    while (busy) {
+      Operation rung;
+      grpc::Alarm alarm;
+      Ring(alarm, rung);
+      co_await rung;
+    }
+    ended.set_value();
+  }
+
+  grpc::ServerBuilder builder_;
+  ServingQueue queue_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+TEST_F(ServingQueueTest, TellsCompletion) {
+  std::promise<bool> completed;
+  AwaitOnQueue(/*complete=*/true, completed);
+  EXPECT_TRUE(completed.get_future().get());
+}
+
+TEST_F(ServingQueueTest, TellsIdlenessInsteadOfWaitingForEver) {
+  std::promise<bool> completed;
+  AwaitOnQueue(/*complete=*/false, completed);
+  EXPECT_FALSE(completed.get_future().get());
+}
+
+TEST_F(ServingQueueTest, LetsNobodyWaitForIdlenessThatNeverComes) {
+  std::atomic<bool> busy = true;
+  std::promise<void> ended;
+  KeepBusy(busy, ended);
+  std::promise<bool> completed;
+  AwaitOnQueue(/*complete=*/false, completed);
+  EXPECT_FALSE(completed.get_future().get());
+  busy = false;
+  ended.get_future().wait();
+}
+
+// Keeps the queue's thread until it may go on.
+class Hold final : public Tag {
+ public:
+  void Complete(bool /*ok*/) override {
+    held.set_value();
+    go_on.get_future().wait();
+    ended.set_value();
+  }
+  std::promise<void> held, go_on, ended;
+};
+
+class Served final : public Tag {
+ public:
+  void Complete(bool /*ok*/) override { done.set_value(); }
+  std::promise<void> done;
+};
+
+TEST_F(ServingQueueTest, IsServedWhileItsOnlyThreadIsHeldUp) {
+  Hold hold;
+  Served served;
+  grpc::Alarm first, second;
+  first.Set(queue_.get(), gpr_inf_past(GPR_CLOCK_REALTIME), &hold);
+  hold.held.get_future().wait();
+  second.Set(queue_.get(), gpr_inf_past(GPR_CLOCK_REALTIME), &served);
+  auto done = served.done.get_future();
+  while (done.wait_for(std::chrono::seconds(0)) != std::future_status::ready) queue_.RelieveIfStalled();
+  hold.go_on.set_value();
+  hold.ended.get_future().wait();
+}
+
+}  // namespace
+}  // namespace tensorferry::rpc
