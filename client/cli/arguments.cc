@@ -1,4 +1,4 @@
-#include "arguments.h"
+#include "cli/arguments.h"
 
 #include <fmt/format.h>
 
@@ -11,8 +11,8 @@
 
 #include "base/nearest.h"
 #include "base/status.h"
-#include "bench_arguments.h"
-#include "duration.h"
+#include "cli/bench_arguments.h"
+#include "cli/duration.h"
 
 namespace tensorferry::cli {
 namespace {

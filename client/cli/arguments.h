@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "bench_options.h"
+#include "bench/options.h"
 
 namespace tensorferry::cli {
 

@@ -9,14 +9,14 @@
 #include <vector>
 
 #include "base/status.h"
-#include "bench_array.h"
-#include "bench_report.h"
-#include "bench_request.h"
-#include "bench_run.h"
-#include "commands.h"
-#include "outcome.h"
+#include "bench/array.h"
+#include "bench/request.h"
+#include "bench/run.h"
+#include "cli/bench_report.h"
+#include "cli/commands.h"
+#include "cli/outcome.h"
+#include "cli/terminal.h"
 #include "tensorferry/client/client.h"
-#include "terminal.h"
 
 namespace tensorferry::cli {
 namespace {

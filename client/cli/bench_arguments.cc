@@ -1,4 +1,4 @@
-#include "bench_arguments.h"
+#include "cli/bench_arguments.h"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "base/status.h"
-#include "duration.h"
+#include "cli/duration.h"
 
 namespace tensorferry::cli {
 namespace {

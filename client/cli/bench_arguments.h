@@ -4,7 +4,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "bench_options.h"
+#include "bench/options.h"
 
 namespace CLI {
 class App;

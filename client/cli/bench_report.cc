@@ -1,12 +1,12 @@
-#include "bench_report.h"
+#include "cli/bench_report.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 
-#include "json_text.h"
-#include "terminal.h"
+#include "cli/json_text.h"
+#include "cli/terminal.h"
 
 namespace tensorferry::cli {
 namespace {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "arguments.h"
-#include "bench_result.h"
+#include "bench/result.h"
+#include "cli/arguments.h"
 
 namespace tensorferry::cli {
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "arguments.h"
-#include "exit_code.h"
+#include "cli/arguments.h"
+#include "cli/exit_code.h"
 
 namespace tensorferry::cli {
 

@@ -5,12 +5,12 @@
 #include <utility>
 #include <vector>
 
-#include "commands.h"
-#include "input.h"
-#include "outcome.h"
-#include "output.h"
+#include "cli/commands.h"
+#include "cli/input.h"
+#include "cli/outcome.h"
+#include "cli/output.h"
+#include "cli/terminal.h"
 #include "tensorferry/client/client.h"
-#include "terminal.h"
 
 namespace tensorferry::cli {
 namespace {

@@ -1,4 +1,4 @@
-#include "input.h"
+#include "cli/input.h"
 
 #include <fmt/format.h>
 
@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include "base/status.h"
+#include "cli/terminal.h"
 #include "payload/npy.h"
-#include "terminal.h"
 
 namespace tensorferry::cli {
 namespace {

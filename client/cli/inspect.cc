@@ -3,13 +3,13 @@
 #include <cstdio>
 
 #include "base/status.h"
-#include "commands.h"
-#include "input.h"
-#include "json_text.h"
-#include "outcome.h"
+#include "cli/commands.h"
+#include "cli/input.h"
+#include "cli/json_text.h"
+#include "cli/outcome.h"
+#include "cli/terminal.h"
 #include "payload/npy.h"
 #include "tensorferry/client/verify.h"
-#include "terminal.h"
 
 namespace tensorferry::cli {
 namespace {

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "arguments.h"
-#include "commands.h"
-#include "terminal.h"
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/terminal.h"
 
 namespace tensorferry::cli {
 namespace {

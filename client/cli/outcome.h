@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "exit_code.h"
+#include "cli/exit_code.h"
 #include "tensorferry/client/response.h"
 #include "tensorferry/client/verify.h"
 

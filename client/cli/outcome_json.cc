@@ -1,5 +1,5 @@
-#include "json_text.h"
-#include "outcome.h"
+#include "cli/json_text.h"
+#include "cli/outcome.h"
 #include "tensorferry/client/error.h"
 
 namespace tensorferry::cli {

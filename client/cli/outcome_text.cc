@@ -3,9 +3,9 @@
 
 #include <utility>
 
-#include "outcome.h"
+#include "cli/outcome.h"
+#include "cli/terminal.h"
 #include "tensorferry/client/error.h"
-#include "terminal.h"
 
 namespace tensorferry::cli {
 namespace {

@@ -1,4 +1,4 @@
-#include "output.h"
+#include "cli/output.h"
 
 #include <fmt/format.h>
 
@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "base/status.h"
+#include "cli/terminal.h"
 #include "tensorferry/client/array_writer.h"
-#include "terminal.h"
 
 namespace tensorferry::cli {
 

@@ -2,9 +2,9 @@
 
 #include <cstdio>
 
-#include "commands.h"
-#include "json_text.h"
-#include "query.h"
+#include "cli/commands.h"
+#include "cli/json_text.h"
+#include "cli/query.h"
 
 namespace tensorferry::cli {
 namespace {

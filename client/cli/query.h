@@ -5,11 +5,11 @@
 #include <chrono>
 #include <string>
 
-#include "arguments.h"
-#include "exit_code.h"
-#include "outcome.h"
+#include "cli/arguments.h"
+#include "cli/exit_code.h"
+#include "cli/outcome.h"
+#include "cli/terminal.h"
 #include "tensorferry/client/client.h"
-#include "terminal.h"
 
 namespace tensorferry::cli {
 

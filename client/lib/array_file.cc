@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "base/status.h"
-#include "file_bytes.h"
-#include "npz_reader.h"
+#include "lib/file_bytes.h"
+#include "lib/npz_reader.h"
 
 namespace tensorferry::client {
 namespace {

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/status.h"
-#include "npy_header.h"
+#include "lib/npy_header.h"
 
 namespace tensorferry::client {
 namespace {

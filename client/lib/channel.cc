@@ -1,4 +1,4 @@
-#include "channel.h"
+#include "lib/channel.h"
 
 namespace tensorferry::client {
 

@@ -5,12 +5,12 @@
 #include <utility>
 
 #include "base/status.h"
-#include "connection.h"
-#include "request.h"
-#include "response_assembler.h"
-#include "server_error.h"
-#include "server_info_proto.h"
-#include "stream_impl.h"
+#include "lib/connection.h"
+#include "lib/request.h"
+#include "lib/response_assembler.h"
+#include "lib/server_error.h"
+#include "lib/server_info_proto.h"
+#include "lib/stream_impl.h"
 
 namespace tensorferry::client {
 namespace {

@@ -1,4 +1,4 @@
-#include "connection.h"
+#include "lib/connection.h"
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/impl/client_unary_call.h>
@@ -8,8 +8,8 @@
 #include <charconv>
 #include <cstdint>
 
-#include "channel.h"
-#include "server_error.h"
+#include "lib/channel.h"
+#include "lib/server_error.h"
 
 namespace tensorferry::client {
 namespace {

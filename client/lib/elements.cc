@@ -1,4 +1,4 @@
-#include "elements.h"
+#include "lib/elements.h"
 
 #include <string_view>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "file_bytes.h"
+#include "lib/file_bytes.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-#include "npy_header.h"
+#include "lib/npy_header.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -1,4 +1,4 @@
-#include "npz_reader.h"
+#include "lib/npz_reader.h"
 
 #include <fmt/format.h>
 #include <zip.h>

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "file_bytes.h"
+#include "lib/file_bytes.h"
 
 namespace tensorferry::client {
 

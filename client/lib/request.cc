@@ -1,9 +1,9 @@
-#include "request.h"
+#include "lib/request.h"
 
 #include <ranges>
 
 #include "base/status.h"
-#include "elements.h"
+#include "lib/elements.h"
 #include "rpc/wire/wire_writer.h"
 
 namespace tensorferry::client {

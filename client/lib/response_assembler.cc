@@ -1,4 +1,4 @@
-#include "response_assembler.h"
+#include "lib/response_assembler.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/status.h"
-#include "server_error.h"
+#include "lib/server_error.h"
 
 namespace tensorferry::client {
 namespace {

@@ -1,4 +1,4 @@
-#include "server_error.h"
+#include "lib/server_error.h"
 
 #include <fmt/format.h>
 

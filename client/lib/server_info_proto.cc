@@ -1,4 +1,4 @@
-#include "server_info_proto.h"
+#include "lib/server_info_proto.h"
 
 namespace tensorferry::client {
 namespace {

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/status.h"
-#include "stream_impl.h"
+#include "lib/stream_impl.h"
 
 namespace tensorferry::client {
 namespace {

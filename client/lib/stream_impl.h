@@ -9,8 +9,8 @@
 #include <mutex>
 #include <thread>
 
-#include "connection.h"
-#include "request.h"
+#include "lib/connection.h"
+#include "lib/request.h"
 #include "tensorferry/client/stream.h"
 
 namespace tensorferry::client {

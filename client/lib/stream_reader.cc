@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "base/status.h"
-#include "response_assembler.h"
-#include "server_error.h"
-#include "stream_impl.h"
+#include "lib/response_assembler.h"
+#include "lib/server_error.h"
+#include "lib/stream_impl.h"
 
 namespace tensorferry::client {
 

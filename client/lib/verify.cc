@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/status.h"
-#include "elements.h"
+#include "lib/elements.h"
 #include "payload/c_order.h"
 #include "payload/element_copy.h"
 

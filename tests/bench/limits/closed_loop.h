@@ -8,8 +8,8 @@
 #include <cstdio>
 #include <string>
 
-#include "arguments.h"
-#include "bench_report.h"
+#include "cli/arguments.h"
+#include "cli/bench_report.h"
 
 namespace tensorferry::bench {
 

@@ -17,7 +17,7 @@
 #include <sstream>
 #include <string>
 
-#include "channel.h"
+#include "lib/channel.h"
 #include "limits/closed_loop.h"
 
 namespace tensorferry::bench {

@@ -1,0 +1,102 @@
+#include "bench/array.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <optional>
+#include <random>
+#include <span>
+
+#include "cli/terminal.h"
+#include "payload/dtype_text.h"
+
+namespace tensorferry::cli {
+namespace {
+
+// Bytes per element; of a dtype that is for the server to refuse, 1.
+std::uint64_t ItemsizeOf(const std::string& dtype) {
+  const auto source = ParseDType(dtype, Fidelity::kConvert);
+  return source.ok() ? Info(source->dtype).itemsize : 1;
+}
+
+// What is done to eight random bytes, so that they are elements with which a model computes at its usual speed: no
+// subnormal number, no infinity, no NaN; and no bool that would have to be normalised.
+struct Pattern {
+  std::uint64_t keep = ~std::uint64_t{0};
+  std::uint64_t set = 0;
+};
+
+// Floating point: a sign and a significand, with the exponent of numbers from 0.5 to 1.
+Pattern PatternOf(const std::string& dtype) {
+  const auto source = ParseDType(dtype, Fidelity::kConvert);
+  if (!source.ok()) return {};
+  switch (source->dtype) {
+    case DType::kBool: return {.keep = 0x0101010101010101};
+    case DType::kFloat16:
+    case DType::kComplex32: return {.keep = 0x83FF83FF83FF83FF, .set = 0x3800380038003800};
+    case DType::kBFloat16: return {.keep = 0x807F807F807F807F, .set = 0x3F003F003F003F00};
+    case DType::kFloat32:
+    case DType::kComplex64: return {.keep = 0x807FFFFF807FFFFF, .set = 0x3F0000003F000000};
+    case DType::kFloat64:
+    case DType::kComplex128: return {.keep = 0x800FFFFFFFFFFFFF, .set = 0x3FE0000000000000};
+    default: return {};
+  }
+}
+
+void FillRandom(std::span<std::byte> bytes, const Pattern& pattern) {
+  std::mt19937_64 random(1);
+  while (!bytes.empty()) {
+    const std::uint64_t word = (random() & pattern.keep) | pattern.set;
+    const std::size_t count = std::min(bytes.size(), sizeof(word));
+    std::memcpy(bytes.data(), &word, count);
+    bytes = bytes.subspan(count);
+  }
+}
+
+// `shape` with `numel` elements: its first open dimension takes what the others leave, each other is 1.
+std::optional<std::vector<std::int64_t>> Fit(std::vector<std::int64_t> shape, std::int64_t numel) {
+  const auto open = std::ranges::find(shape, -1);
+  if (open == shape.end()) return std::nullopt;
+  std::ranges::replace(shape, -1, 1);
+  std::int64_t others = 1;
+  for (const std::int64_t dim : shape) {
+    if (__builtin_mul_overflow(others, dim, &others)) return std::nullopt;
+  }
+  if (others <= 0 || numel % others != 0) return std::nullopt;
+  *open = numel / others;
+  return shape;
+}
+
+}  // namespace
+
+absl::Status BenchArrays::Fill(const std::vector<std::uint64_t>& sizes) {
+  const std::uint64_t itemsize = ItemsizeOf(dtype_);
+  for (const std::uint64_t size : sizes) {
+    if (size % itemsize == 0) continue;
+    return absl::InvalidArgumentError(
+        fmt::format("--size {}: elements of {} have {} bytes each", BytesText(size), dtype_, itemsize));
+  }
+  const std::uint64_t largest = std::ranges::max(sizes);
+  std::vector<std::byte> elements;
+  try {
+    elements.resize(largest);
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError(fmt::format("no memory here for {} of elements", BytesText(largest)));
+  }
+  FillRandom(elements, PatternOf(dtype_));
+  elements_ = std::make_shared<const std::vector<std::byte>>(std::move(elements));
+  return absl::OkStatus();
+}
+
+client::Array BenchArrays::Of(std::uint64_t nbytes) const {
+  const auto numel = static_cast<std::int64_t>(nbytes / ItemsizeOf(dtype_));
+  return {.name = input_.name.empty() ? "x" : input_.name,  // A model takes no array without a name.
+          .dtype = dtype_,
+          .shape = Fit(input_.shape, numel).value_or(std::vector{numel}),
+          .bytes = std::span(*elements_).first(nbytes),
+          .owner = elements_};
+}
+
+}  // namespace tensorferry::cli

@@ -1,0 +1,94 @@
+#include "cli/arguments.h"
+
+#include <gmock/gmock.h>
+
+#include <ostream>
+
+#include "cli/duration.h"
+#include "testing/status_matchers.h"
+
+namespace tensorferry::cli {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+absl::StatusOr<Arguments> Parse(const std::vector<std::string>& words) { return ParseArguments(words); }
+
+TEST(Arguments, AreReadInAnyOrder) {
+  const auto arguments = Parse({"convert", "--strict", "x.npy", "--timeout", "2m", "-", "--server", "unix:/s", "-o",
+                                "out.npz", "--model=m", "--json", "--dtype", "bfloat16"});
+  ASSERT_THAT(arguments, IsOk());
+  EXPECT_EQ(arguments->command, Command::kConvert);
+  EXPECT_THAT(arguments->files, ElementsAre("x.npy", "-"));
+  EXPECT_EQ(arguments->timeout, std::chrono::minutes(2));
+  EXPECT_EQ(arguments->server, "unix:/s");
+  EXPECT_EQ(arguments->output, "out.npz");
+  EXPECT_EQ(arguments->model, "m");
+  EXPECT_EQ(arguments->dtype, "bfloat16");
+  EXPECT_TRUE(arguments->json);
+  EXPECT_TRUE(arguments->strict);
+}
+
+TEST(Arguments, TakeTheServerFromTheEnvironmentUnlessGiven) {
+  ASSERT_EQ(setenv("TENSORFERRY_SERVER", "there:1", 1), 0);
+  EXPECT_EQ(Parse({"ping"})->server, "there:1");
+  EXPECT_EQ(Parse({"ping", "--server", "here:2"})->server, "here:2");
+  ASSERT_EQ(unsetenv("TENSORFERRY_SERVER"), 0);
+  EXPECT_EQ(Parse({"ping"})->server, "127.0.0.1:8001");
+}
+
+TEST(Arguments, AskedForHelpBeginWithExamples) {
+  const auto arguments = Parse({"--help"});
+  ASSERT_THAT(arguments, IsOk());
+  EXPECT_EQ(arguments->command, Command::kHelp);
+  EXPECT_THAT(arguments->help, testing::StartsWith("Examples:"));
+  EXPECT_THAT(Parse({"convert", "--help"})->help, HasSubstr("tensorferry convert [OPTIONS] FILE"));
+}
+
+TEST(Arguments, KnowTheVersionBothWays) {
+  EXPECT_EQ(Parse({"version"})->command, Command::kVersion);
+  EXPECT_EQ(Parse({"--version"})->command, Command::kVersion);
+}
+
+struct UsageCase {
+  std::string name;
+  std::vector<std::string> words;
+  std::string message;
+  friend void PrintTo(const UsageCase& c, std::ostream* out) { *out << c.name; }
+};
+class ArgumentsRefused : public testing::TestWithParam<UsageCase> {};
+
+TEST_P(ArgumentsRefused, SayingWhy) {
+  const auto arguments = Parse(GetParam().words);
+  EXPECT_EQ(arguments.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(arguments.status().message()), HasSubstr(GetParam().message));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Usage, ArgumentsRefused,
+    testing::ValuesIn(std::vector<UsageCase>{
+        {"Nothing", {}, "a command is missing"},
+        {"UnknownCommand", {"convret", "x.npy"}, "unknown command 'convret'; did you mean convert?"},
+        {"FarCommand", {"xyz"}, "unknown command 'xyz'; see --help"},
+        {"UnknownOption", {"convert", "x.npy", "--modle=m"}, "unknown option '--modle'; did you mean --model?"},
+        {"NoFile", {"convert"}, "FILE is required"},
+        {"ExtraWord", {"ping", "x"}, "unexpected argument 'x'"},
+        {"NoValue", {"convert", "x.npy", "--model"}, "--model"},
+        {"BadTimeout", {"convert", "x.npy", "--timeout", "3"}, "--timeout '3' is not a duration"},
+        {"NpyOutput", {"convert", "x.npy", "-o", "y.npy"}, "-o takes OUT.npz or a directory"},
+        {"StdinTwice", {"convert", "-", "-"}, "only once"},
+    }),
+    [](const auto& test) { return test.param.name; });
+
+TEST(Duration, NeedsANumberAndAUnit) {
+  EXPECT_EQ(ParseDuration("500ms"), std::chrono::milliseconds(500));
+  EXPECT_EQ(ParseDuration("30s"), std::chrono::seconds(30));
+  EXPECT_EQ(ParseDuration("1h"), std::chrono::hours(1));
+  for (const char* text : {"", "s", "30", "0s", "-1s", "1.5s", "30 s", "30sec", "99999999999s", "1000h"}) {
+    EXPECT_EQ(ParseDuration(text), std::nullopt) << text;
+  }
+}
+
+}  // namespace
+}  // namespace tensorferry::cli

@@ -1,0 +1,106 @@
+#include "tensorferry/client/array_file.h"
+
+#include <gmock/gmock.h>
+
+#include <ostream>
+
+#include "files.h"
+#include "lib/npz_reader.h"
+#include "payload/npy.h"
+#include "testing/status_matchers.h"
+
+namespace tensorferry::client {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::UnorderedElementsAre;
+
+std::vector<std::string> NamesOf(const ArrayFile& file) {
+  std::vector<std::string> names;
+  for (const Array& array : file.arrays()) names.push_back(array.name);
+  return names;
+}
+
+TEST(ArrayFile, NamesAnNpyAfterItsFile) {
+  const auto path = kFiles / "plain" / "int16-3.npy";
+  const auto file = ArrayFile::Open(path);
+  ASSERT_THAT(file, IsOk());
+  EXPECT_THAT(NamesOf(*file), ElementsAre("int16-3"));
+  EXPECT_EQ(file->arrays()[0].bytes.size(), std::filesystem::file_size(path));
+}
+
+class ArchiveRead : public testing::TestWithParam<std::string> {};
+
+TEST_P(ArchiveRead, ToTheElementsThatNumPySaved) {
+  const auto file = ArrayFile::Open(kFiles / "archives" / (GetParam() + ".npz"));
+  ASSERT_THAT(file, IsOk());
+  ASSERT_FALSE(file->arrays().empty());
+  for (const Array& array : file->arrays()) {
+    const std::string_view npy(reinterpret_cast<const char*>(array.bytes.data()), array.bytes.size());
+    const auto header = ParseNpyHeader(npy);
+    ASSERT_THAT(header, IsOk());
+    EXPECT_EQ(header->descr, ">f4");
+    EXPECT_EQ(npy.substr(header->data_offset + 4 * 999), std::string_view("\x44\x79\xC0\x00", 4));  // 999.0
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Written, ArchiveRead, testing::Values("stored", "deflated", "piped", "extra"),
+                         [](const auto& test) { return test.param; });
+
+TEST(ArrayFile, NamesMembersAsNumPyDoes) {
+  EXPECT_THAT(NamesOf(*ArrayFile::Open(kFiles / "archives" / "stored.npz")), UnorderedElementsAre("x", "arr_0"));
+}
+
+TEST(ArrayFile, ListsMembersThatAreNotArrays) {
+  EXPECT_THAT(ArrayFile::Open(kFiles / "archives" / "extra.npz")->skipped_members(), ElementsAre("readme.txt"));
+}
+
+TEST(ArrayFile, TakesAnArchiveWithoutMembers) {
+  const auto file = ArrayFile::Open(kFiles / "archives" / "empty.npz");
+  ASSERT_THAT(file, IsOk());
+  EXPECT_TRUE(file->arrays().empty());
+}
+
+TEST(ArrayFile, SaysThatAFileIsNotThere) {
+  EXPECT_EQ(ArrayFile::Open(kFiles / "none.npy").status().code(), absl::StatusCode::kNotFound);
+}
+
+struct DamagedCase {
+  std::string name, reason;
+  friend void PrintTo(const DamagedCase& c, std::ostream* out) { *out << c.name; }
+};
+class ArchiveRefused : public testing::TestWithParam<DamagedCase> {};
+
+TEST_P(ArchiveRefused, SayingWhy) {
+  const auto file = ArrayFile::Open(kFiles / "archives" / (GetParam().name + ".npz"));
+  EXPECT_EQ(file.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(file.status().message()), HasSubstr(GetParam().reason));
+}
+
+INSTANTIATE_TEST_SUITE_P(Damaged, ArchiveRefused,
+                         testing::ValuesIn(std::vector<DamagedCase>{
+                             {"checksum", "CRC error"},
+                             {"truncated", "Not a zip archive"},
+                             {"size", "inconsistent"},
+                             {"encrypted", "is encrypted"},
+                             {"bzip2", "packed by method 12"},
+                             {"lzma", "packed by method 14"},
+                             {"nothing", "neither a .npy nor a .npz file"},
+                             {"text", "neither a .npy nor a .npz file"},
+                             {"zip_magic", "Not a zip archive"},
+                         }),
+                         [](const auto& test) { return test.param.name; });
+
+TEST(ReadNpz, StopsAtItsLimitsBeforeUnpacking) {
+  const std::string bomb = ReadFile(kFiles / "archives" / "bomb.npz");
+  const std::string stored = ReadFile(kFiles / "archives" / "stored.npz");
+  EXPECT_EQ(ReadNpz(std::as_bytes(std::span(bomb)), {.max_bytes = (1 << 20) - 1}).status().code(),
+            absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(ReadNpz(std::as_bytes(std::span(stored)), {.max_members = 1}).status().code(),
+            absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(ReadNpz(std::as_bytes(std::span(bomb)), {.max_bytes = 1 << 20}), IsOk());
+}
+
+}  // namespace
+}  // namespace tensorferry::client
