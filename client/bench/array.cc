@@ -9,7 +9,7 @@
 #include <random>
 #include <span>
 
-#include "cli/terminal.h"
+#include "base/text.h"
 #include "payload/dtype_text.h"
 
 namespace tensorferry::cli {
@@ -76,14 +76,14 @@ absl::Status BenchArrays::Fill(const std::vector<std::uint64_t>& sizes) {
   for (const std::uint64_t size : sizes) {
     if (size % itemsize == 0) continue;
     return absl::InvalidArgumentError(
-        fmt::format("--size {}: elements of {} have {} bytes each", BytesText(size), dtype_, itemsize));
+        fmt::format("--size {}: elements of {} have {} bytes each", SizeText(size), dtype_, itemsize));
   }
   const std::uint64_t largest = std::ranges::max(sizes);
   std::vector<std::byte> elements;
   try {
     elements.resize(largest);
   } catch (const std::bad_alloc&) {
-    return absl::ResourceExhaustedError(fmt::format("no memory here for {} of elements", BytesText(largest)));
+    return absl::ResourceExhaustedError(fmt::format("no memory here for {} of elements", SizeText(largest)));
   }
   FillRandom(elements, PatternOf(dtype_));
   elements_ = std::make_shared<const std::vector<std::byte>>(std::move(elements));

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/text.h"
 #include "cli/json_text.h"
 #include "cli/terminal.h"
 
@@ -91,7 +92,7 @@ std::string BenchHead(const Arguments& arguments) {
 
 std::string BenchLine(const Arguments& arguments, const BenchRow& row) {
   const BenchResult& result = row.result;
-  std::vector<std::string> cells{BytesText(row.size), fmt::to_string(result.ok + result.failed()),
+  std::vector<std::string> cells{SizeText(row.size), fmt::to_string(result.ok + result.failed()),
                                  fmt::to_string(result.failed()), NumberText(result.PerSecond()),
                                  NumberText(result.PerSecond() * static_cast<double>(row.size) / 1e6)};
   const bool any = result.ok > 0;

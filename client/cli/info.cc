@@ -3,6 +3,7 @@
 
 #include <cstdio>
 
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/json_text.h"
 #include "cli/query.h"
@@ -18,9 +19,9 @@ void PrintInfo(const ServerInfo& info) {
   const std::vector<std::vector<std::string>> rows{
       {"version", info.version},
       {"torch", info.torch_version},
-      {"largest message", BytesText(info.max_message_bytes)},
-      {"largest tensor", BytesText(info.max_tensor_bytes)},
-      {"chunk", BytesText(info.recommended_chunk_bytes)},
+      {"largest message", SizeText(info.max_message_bytes)},
+      {"largest tensor", SizeText(info.max_tensor_bytes)},
+      {"chunk", SizeText(info.recommended_chunk_bytes)},
       {"dimensions", fmt::format("up to {}", info.max_ndim)},
       {"features", fmt::format("{}", fmt::join(info.features, ", "))},
       {"dtypes", fmt::format("{}", fmt::join(dtypes, ", "))},

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "base/status.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/input.h"
 #include "cli/json_text.h"
@@ -45,7 +46,7 @@ std::string_view ReasonOf(const Inspection& inspection) {
 std::vector<std::string> Row(const Inspection& inspection) {
   std::vector<std::string> row{
       OneLine(inspection.name), OneLine(fmt::format("{} {}", inspection.header.descr, ShapeText(ShapeOf(inspection)))),
-      inspection.header.fortran_order ? "Fortran order" : "C order", BytesText(inspection.nbytes)};
+      inspection.header.fortran_order ? "Fortran order" : "C order", SizeText(inspection.nbytes)};
   if (inspection.digest.ok()) {
     row.push_back("-> torch." + inspection.dtype);
     row.push_back("digest " + HexText(*inspection.digest));

@@ -8,6 +8,9 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/text.h"
+
+
 namespace tensorferry::cli {
 namespace {
 
@@ -54,15 +57,6 @@ std::string Align(const std::vector<std::vector<std::string>>& rows) {
   return text;
 }
 
-std::string BytesText(std::uint64_t nbytes) {
-  constexpr std::array kUnits{"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-  if (nbytes < 1024) return fmt::format("{} B", nbytes);
-  double value = static_cast<double>(nbytes) / 1024;
-  std::size_t unit = 0;
-  for (; value >= 1024 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
-  return fmt::format("{:.1f} {}", value, kUnits[unit]);
-}
-
 std::string Colored(Color color, std::string_view text) {
   if (!UsesColor()) return std::string(text);
   return fmt::format("\x1b[{}m{}\x1b[0m", color == Color::kRed ? 31 : 32, text);
@@ -82,7 +76,7 @@ void ProgressBar::Update(std::uint64_t sent, std::uint64_t total) {
   if (percent == percent_) return;
   percent_ = percent;
   const std::string done(kBar * percent / 100, '#');
-  fmt::print(stderr, "\r[{:<{}}] {:>3}%  {} of {}\x1b[K", done, kBar, percent, BytesText(sent), BytesText(total));
+  fmt::print(stderr, "\r[{:<{}}] {:>3}%  {} of {}\x1b[K", done, kBar, percent, SizeText(sent), SizeText(total));
 }
 
 }  // namespace tensorferry::cli

@@ -16,9 +16,6 @@ void PrintError(std::string_view message);
 // Rows of cells as lines, the cells of a column below each other. No blanks at the end of a line.
 std::string Align(const std::vector<std::vector<std::string>>& rows);
 
-// "3.0 GiB"
-std::string BytesText(std::uint64_t nbytes);
-
 // `text` in red or green if standard output is a terminal and NO_COLOR is not set.
 enum class Color : std::uint8_t { kRed, kGreen };
 std::string Colored(Color color, std::string_view text);

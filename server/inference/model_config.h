@@ -1,4 +1,4 @@
-// What a model's configuration asks for. Free of torch and protobuf: rpc/model_config_text.h reads config.pbtxt.
+// What a model's configuration asks for. Free of torch and protobuf: rpc/triton_config/model_config_text.h reads config.pbtxt.
 #pragma once
 
 #include <chrono>

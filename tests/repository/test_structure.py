@@ -1,65 +1,61 @@
-"""The architecture, read off the includes: main → rpc → inference → payload → base, and who may include what."""
+"""The architecture, read off the includes of every file: the walls between the rooms of rooms.py."""
 
 import re
 
 import pytest
 
-from repository import ROOT
+from repository import ROOT, text
+from rooms import LIBRARIES, ROOMS, included_room, room_of, sources, uses, wrong_includes
 
-FOLDERS = ["base", "payload", "inference", "rpc"]  # Each may include those before it.
-LIBRARIES = {
-    "gRPC and protobuf": (re.compile(r"^(grpc|google/protobuf|google/rpc|.*\.pb\.h$)"), {"rpc"}),
-    "torch": (re.compile(r"^(torch|ATen|c10)/"), {"inference"}),
+A_HEADER_OF = {
+    "native-proto": "tensorferry/v1/tensor_service.pb.h",
+    "oip-proto": "inference/grpc_service.pb.h",
+    "grpc": "grpcpp/server.h",
+    "protobuf": "google/protobuf/message.h",
+    "torch": "caffe2/serialize/inline_container.h",
 }
 
 
-def includes(folder: str) -> list[tuple[str, str]]:
-    found = [
-        (str(path.relative_to(ROOT)), include)
-        for path in sorted((ROOT / "server" / folder).glob("*.*"))
-        if path.suffix in {".h", ".cc"}
-        for include in re.findall(r'^#include [<"]([^>"]+)[>"]', path.read_text(), re.MULTILINE)
-    ]
-    assert found, f"server/{folder} has no includes at all"
-    return found
-
-
-@pytest.mark.parametrize("folder", [*FOLDERS, "config"])
-def test_includes_go_one_way(folder: str) -> None:
-    allowed = {"config", "base"} if folder == "config" else set(FOLDERS[: FOLDERS.index(folder) + 1])
-    others = {*FOLDERS, "config"} - allowed
-    wrong = [(file, include) for file, include in includes(folder) if include.split("/")[0] in others]
+def test_every_file_includes_only_what_its_room_may() -> None:
+    assert len(sources()) > 250
+    wrong = {}
+    for path in sources():
+        file = str(path.relative_to(ROOT))
+        if found := wrong_includes(file, path.read_text()):
+            wrong[file] = found
     assert not wrong
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
-@pytest.mark.parametrize("folder", [*FOLDERS, "config"])
-def test_only_one_folder_knows_the_library(folder: str, library: str) -> None:
-    pattern, owners = LIBRARIES[library]
-    uses = [(file, include) for file, include in includes(folder) if pattern.match(include)]
-    assert bool(uses) == (folder in owners)
+@pytest.mark.parametrize("name", ROOMS)
+def test_a_room_names_only_what_it_uses(name: str) -> None:
+    assert uses(name) == (ROOMS[name].includes, ROOMS[name].libraries)
 
 
-def headers_behind(*names: str) -> set[str]:
-    """The headers of server/ that these include, directly or not, and they themselves."""
-    behind: set[str] = set()
-    left = set(names)
-    while left:
-        name = left.pop()
-        behind.add(name)
-        found = re.findall(r'^#include "([^"]+)"', (ROOT / "server" / name).read_text(), re.MULTILINE)
-        left |= {include for include in found if (ROOT / "server" / include).exists()} - behind
-    return behind
+def test_no_room_includes_one_below_it_in_the_table() -> None:
+    above: set[str] = set()
+    for name, room in ROOMS.items():
+        assert room.includes <= above, name
+        above.add(name)
 
 
-def test_what_rpc_and_main_see_of_inference_is_free_of_torch() -> None:
-    main = re.findall(r'^#include "(inference/[^"]+)"', (ROOT / "server/main.cc").read_text(), re.MULTILINE)
-    seen = {include for _, include in includes("rpc") if include.startswith("inference/")} | set(main)
-    seen = headers_behind(*(name for name in seen if not name.endswith(".pb.h")))
-    assert "inference/pipeline.h" in seen
-    for name in seen:
-        for include in re.findall(r'^#include [<"]([^>"]+)[>"]', (ROOT / "server" / name).read_text(), re.MULTILINE):
-            assert not LIBRARIES["torch"][0].match(include), name
+def a_header_in(name: str) -> str | None:
+    """A header of a room as others include it, if it has any."""
+    headers = [str(path.relative_to(ROOT)) for path in sources() if path.suffix == ".h"]
+    found = next((header for header in headers if room_of(header) == name), None)
+    return found and re.sub("^(server/|client/include/|client/)", "", found)
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_a_wrong_include_is_seen_in_each_room(name: str) -> None:
+    file = next(str(path.relative_to(ROOT)) for path in sources() if room_of(str(path.relative_to(ROOT))) == name)
+    source = (ROOT / file).read_text()
+    for library in set(LIBRARIES) - ROOMS[name].libraries:
+        header = A_HEADER_OF[library]
+        assert wrong_includes(file, f"{source}\n#include <{header}>\n") == [header]
+    for other in set(ROOMS) - ROOMS[name].includes - {name}:
+        if header := a_header_in(other):
+            assert included_room(header) == other
+            assert wrong_includes(file, f'{source}\n#include "{header}"\n') == [header]
 
 
 def test_files_are_short() -> None:
@@ -67,3 +63,19 @@ def test_files_are_short() -> None:
         for path in (ROOT / folder).rglob("*"):
             if path.suffix in {".h", ".cc", ".py"} and "v1" not in path.parts:
                 assert len(path.read_text().splitlines()) <= 400, path
+
+
+def test_architecture_page_has_the_rooms() -> None:
+    row = re.compile(
+        r"^\| `(?P<folder>[^`]+)` \| `(?P<target>[^`]+)` \| [^|]+ \| (?P<includes>[^|]*) \| (?P<libraries>[^|]*) \|$"
+    )
+    rows = [match for line in text("docs/architecture.md").splitlines() if (match := row.match(line))]
+    page = {
+        match["folder"]: (
+            match["target"],
+            set(re.findall("`([^`]+)`", match["includes"])),
+            set(re.findall(r"[\w-]+", match["libraries"])),
+        )
+        for match in rows
+    }
+    assert page == {name: (room.target, room.includes, room.libraries) for name, room in ROOMS.items()}
