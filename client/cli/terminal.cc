@@ -10,7 +10,6 @@
 
 #include "base/text.h"
 
-
 namespace tensorferry::cli {
 namespace {
 

@@ -10,7 +10,7 @@
 namespace tensorferry::fuzz {
 namespace {
 
-using Request = ::inference::ModelInferRequest;
+using Request = triton::ModelInferRequest;
 
 // The lengths around the mutated fields are always right: mutations get past them.
 std::string Wrapped(unsigned wrapping, std::string_view bytes) {

@@ -11,9 +11,9 @@
 #include <type_traits>
 #include <vector>
 
-#include "inference/grpc_service.pb.h"
 #include "rpc/oip/infer_decoder.h"
 #include "rpc/oip/infer_reader.h"
+#include "rpc/triton_config/triton_proto.h"
 
 namespace tensorferry {
 
@@ -24,12 +24,12 @@ struct ProtobufInferReading {
     parses = request.ParseFromString(message);
   }
 
-  ::inference::ModelInferRequest request;
+  triton::ModelInferRequest request;
   bool parses = false;
 };
 
-inline bool Equal(const rpc::ParameterView& view, const ::inference::InferParameter& expected) {
-  using Choice = ::inference::InferParameter::ParameterChoiceCase;
+inline bool Equal(const rpc::ParameterView& view, const triton::InferParameter& expected) {
+  using Choice = triton::InferParameter::ParameterChoiceCase;
   const Choice choice = expected.parameter_choice_case();
   const auto compare = [&](const auto& value) {
     using Value = std::remove_cvref_t<decltype(value)>;
@@ -65,15 +65,15 @@ bool Equal(const std::vector<rpc::ParameterView>& views, const Map& expected) {
   return true;
 }
 
-inline bool Equal(const ::inference::InferTensorContents* contents,
-                  const ::inference::ModelInferRequest::InferInputTensor& expected) {
+inline bool Equal(const triton::InferTensorContents* contents,
+                  const triton::ModelInferRequest::InferInputTensor& expected) {
   if ((contents != nullptr) != expected.has_contents()) return false;
   return contents == nullptr || contents->SerializeAsString() == expected.contents().SerializeAsString();
 }
 
 // The first field of an input in which it is not what protobuf's parser reads; "": none.
 inline std::string_view Difference(const rpc::InferInputView& view,
-                                   const ::inference::ModelInferRequest::InferInputTensor& expected) {
+                                   const triton::ModelInferRequest::InferInputTensor& expected) {
   if (view.name != expected.name()) return "name of an input";
   if (view.datatype != expected.datatype()) return "datatype";
   if (view.shape != Shape(expected.shape().begin(), expected.shape().end())) return "shape";
@@ -81,7 +81,7 @@ inline std::string_view Difference(const rpc::InferInputView& view,
   return Equal(view.contents, expected) ? "" : "contents";
 }
 
-inline std::string_view Difference(const rpc::InferRequestView& view, const ::inference::ModelInferRequest& expected) {
+inline std::string_view Difference(const rpc::InferRequestView& view, const triton::ModelInferRequest& expected) {
   if (view.model_name != expected.model_name()) return "model_name";
   if (view.model_version != expected.model_version()) return "model_version";
   if (view.id != expected.id()) return "id";

@@ -1,15 +1,15 @@
 #pragma once
 
-#include "rpc/call/model_call.h"
+#include "rpc/call/model_request.h"
 #include "rpc/call/stream_reply.h"
 #include "rpc/wire/wire_writer.h"
 
 namespace tensorferry::rpc {
 
 // A request on a stream that a model runs.
-class StreamRun : public ModelCall {
+class StreamRun : public ModelRequest {
  public:
-  using ModelCall::ModelCall;
+  using ModelRequest::ModelRequest;
 
   // What it is answered with, once it is finished.
   virtual StreamReply TakeReply(WireWriter& writer) = 0;

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/status.h"
-#include "rpc/call/model_call.h"
+#include "rpc/call/model_request.h"
 #include "rpc/serve/async_call.h"
 #include "rpc/serve/call_slots.h"
 #include "rpc/serve/end_of_call.h"
@@ -18,7 +18,7 @@ namespace tensorferry::rpc {
 
 // The memory of a message that a call goes on to need; the rest is given back.
 template <typename Message>
-HeldMessage HoldFor(const ConvertCall& call, Message& message) {
+HeldMessage HoldFor(const Intake& call, Message& message) {
   if (call.needs_message()) return message.Hold();
   message.Clear();
   return {};
@@ -33,12 +33,12 @@ Detached ServeRequest(ServingQueue& queue, WorkerPool& copiers, CallSlots& slots
   AsyncUnaryCall<typename Form::Message, grpc::ByteBuffer> call;
   Form form(environment);
   WireWriter writer;
-  std::optional<ModelCall> run;
+  std::optional<ModelRequest> run;
   do {
     if (!co_await call.Next(expect)) co_return;
     slot.Arrived();
     if (call.request.bytes.Length() >= kLongCopy) co_await copiers.Enter();
-    absl::StatusOr<ConvertCall> started = Guarded([&] { return form.Start(call.request); });
+    absl::StatusOr<Intake> started = Guarded([&] { return form.Start(call.request); });
     if (started.ok() && started->runs_model()) {
       HeldMessage held = HoldFor(*started, call.request);
       run.emplace(*std::move(started), std::move(held), call);

@@ -52,7 +52,7 @@ absl::Status ConvertStreamSession::OnRequest(const RequestView& request) {
   request_id_ = request.request_id;
   empty_chunks_ = 0;
   droppable_ = 0;
-  auto call = Guarded([&] { return ConvertCall::Start(request, ConvertCall::Chunks::kAllowed, environment_); });
+  auto call = Guarded([&] { return Intake::Start(request, Intake::Chunks::kAllowed, environment_); });
   if (call.ok()) {
     call_.emplace(*std::move(call));
   } else {

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "rpc/call/convert_call.h"
+#include "rpc/call/intake.h"
 #include "rpc/native/reply.h"
 #include "rpc/native/request_decoder.h"
 
@@ -36,7 +36,7 @@ class ConvertStreamSession {
   StreamReply TakeReply();
 
   // The request that was completed; its elements may still be in the last message.
-  ConvertCall TakeCall() { return *std::exchange(call_, std::nullopt); }
+  Intake TakeCall() { return *std::exchange(call_, std::nullopt); }
 
   // The caller has sent its last message.
   // Errors: BAD_CHUNK if chunks were still awaited.
@@ -51,10 +51,10 @@ class ConvertStreamSession {
   const CallEnvironment& environment_;
   WireWriter writer_;
   std::string request_id_;
-  std::optional<ConvertCall> call_;  // The request that is not answered yet.
-  absl::Status refusal_;             // Of the request that is not answered yet.
-  std::uint64_t droppable_ = 0;      // Bytes of a refused request's chunks that may still come.
-  int empty_chunks_ = 0;             // Of this request.
+  std::optional<Intake> call_;   // The request that is not answered yet.
+  absl::Status refusal_;         // Of the request that is not answered yet.
+  std::uint64_t droppable_ = 0;  // Bytes of a refused request's chunks that may still come.
+  int empty_chunks_ = 0;         // Of this request.
 };
 
 }  // namespace tensorferry::rpc

@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "rpc/call/convert_call.h"
+#include "rpc/call/intake.h"
 #include "rpc/call/stream_reply.h"
 #include "rpc/wire/wire_writer.h"
 

@@ -27,9 +27,9 @@ class ConvertForm {
 
   explicit ConvertForm(const CallEnvironment& environment) : environment_(environment) {}
 
-  absl::StatusOr<ConvertCall> Start(Message& message) {
+  absl::StatusOr<Intake> Start(Message& message) {
     TENSORFERRY_RETURN_IF_ERROR(message.Decode(MessageKind::kConvertRequest));
-    return ConvertCall::Start(message.decoded().request(), ConvertCall::Chunks::kRefused, environment_);
+    return Intake::Start(message.decoded().request(), Intake::Chunks::kRefused, environment_);
   }
 
   absl::StatusOr<grpc::ByteBuffer> Encode(const Answer& answer, WireWriter& writer) const {
@@ -45,7 +45,7 @@ class ConvertForm {
 
 class ConvertRun final : public StreamRun {
  public:
-  ConvertRun(ConvertCall call, HeldMessage message, const AsyncCall& caller, const CallEnvironment& environment)
+  ConvertRun(Intake call, HeldMessage message, const AsyncCall& caller, const CallEnvironment& environment)
       : StreamRun(std::move(call), std::move(message), caller), environment_(environment) {}
 
   StreamReply TakeReply(WireWriter& writer) override {
@@ -78,7 +78,7 @@ class ConvertStreamForm : public ConvertStreamSession {
   }
 
   std::unique_ptr<StreamRun> TakeRun(Message& message) {
-    ConvertCall call = TakeCall();
+    Intake call = TakeCall();
     HeldMessage held = HoldFor(call, message);
     return std::make_unique<ConvertRun>(std::move(call), std::move(held), caller_, environment_);
   }

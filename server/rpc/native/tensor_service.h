@@ -1,6 +1,6 @@
 #pragma once
 
-#include "rpc/call/convert_call.h"
+#include "rpc/call/intake.h"
 #include "rpc/serve/call_slots.h"
 #include "rpc/serve/serving_queue.h"
 #include "rpc/serve/worker_pool.h"

@@ -23,8 +23,7 @@ absl::Status WarmUp(const CallEnvironment& environment) {
   RequestDecoder decoder;
   WireWriter writer;
   TENSORFERRY_RETURN_IF_ERROR(decoder.Decode({&piece, 1}, MessageKind::kConvertRequest));
-  TENSORFERRY_ASSIGN_OR_RETURN(ConvertCall call,
-                               ConvertCall::Start(decoder.request(), ConvertCall::Chunks::kRefused, environment));
+  TENSORFERRY_ASSIGN_OR_RETURN(Intake call, Intake::Start(decoder.request(), Intake::Chunks::kRefused, environment));
   TENSORFERRY_ASSIGN_OR_RETURN(const Answer answer, std::move(call).Finish());
   return EncodeResponse(answer, environment.max_message_bytes, writer).status();
 }

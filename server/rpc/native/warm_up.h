@@ -1,7 +1,7 @@
 #pragma once
 
 #include "absl/status/status.h"
-#include "rpc/call/convert_call.h"
+#include "rpc/call/intake.h"
 
 namespace tensorferry::rpc {
 

@@ -7,24 +7,24 @@
 #include <utility>
 
 #include "base/status.h"
-#include "inference/grpc_service.pb.h"
 #include "rpc/oip/infer_reader.h"
+#include "rpc/triton_config/triton_proto.h"
 #include "rpc/wire/message_guard.h"
 #include "rpc/wire/piece_stream.h"
 
 namespace tensorferry::rpc {
 namespace {
 
-using Parameters = google::protobuf::Map<std::string, ::inference::InferParameter>;
+using Parameters = google::protobuf::Map<std::string, triton::InferParameter>;
 
-ParameterView FromProto(const std::string& name, const ::inference::InferParameter& value) {
+ParameterView FromProto(const std::string& name, const triton::InferParameter& value) {
   switch (value.parameter_choice_case()) {
-    case ::inference::InferParameter::kBoolParam: return {name, value.bool_param()};
-    case ::inference::InferParameter::kInt64Param: return {name, std::int64_t{value.int64_param()}};
-    case ::inference::InferParameter::kStringParam: return {name, std::string_view(value.string_param())};
-    case ::inference::InferParameter::kDoubleParam: return {name, value.double_param()};
-    case ::inference::InferParameter::kUint64Param: return {name, std::uint64_t{value.uint64_param()}};
-    case ::inference::InferParameter::PARAMETER_CHOICE_NOT_SET: return {name, std::monostate()};
+    case triton::InferParameter::kBoolParam: return {name, value.bool_param()};
+    case triton::InferParameter::kInt64Param: return {name, std::int64_t{value.int64_param()}};
+    case triton::InferParameter::kStringParam: return {name, std::string_view(value.string_param())};
+    case triton::InferParameter::kDoubleParam: return {name, value.double_param()};
+    case triton::InferParameter::kUint64Param: return {name, std::uint64_t{value.uint64_param()}};
+    case triton::InferParameter::PARAMETER_CHOICE_NOT_SET: return {name, std::monostate()};
   }
   __builtin_unreachable();
 }
@@ -37,7 +37,7 @@ std::vector<ParameterView> FromProto(const Parameters& parameters) {
 
 }  // namespace
 
-void FromProto(const ::inference::ModelInferRequest& request, std::vector<Bytes>& pieces, InferRequestView& view) {
+void FromProto(const triton::ModelInferRequest& request, std::vector<Bytes>& pieces, InferRequestView& view) {
   view.model_name = request.model_name();
   view.model_version = request.model_version();
   view.id = request.id();
@@ -65,7 +65,7 @@ absl::Status InferDecoder::Decode(std::span<const Bytes> message) {
 }
 
 absl::Status InferDecoder::Parse(std::span<const Bytes> message) {
-  auto request = std::make_unique<::inference::ModelInferRequest>();
+  auto request = std::make_unique<triton::ModelInferRequest>();
   PieceStream stream(message);
   if (!request->ParseFromZeroCopyStream(&stream)) {
     return MakeError(Reason::kBadChunk, "the message does not parse as inference.ModelInferRequest",

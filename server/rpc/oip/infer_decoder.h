@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "rpc/oip/infer_view.h"
+#include "rpc/triton_config/triton_namespace.h"
 #include "rpc/wire/parsed_message.h"
 #include "rpc/wire/wire_cursor.h"
 
@@ -45,6 +46,6 @@ class InferDecoder {
 };
 
 // The same as the view of a message that protobuf parsed. `pieces`: where the view's elements are listed.
-void FromProto(const ::inference::ModelInferRequest& request, std::vector<Bytes>& pieces, InferRequestView& view);
+void FromProto(const triton::ModelInferRequest& request, std::vector<Bytes>& pieces, InferRequestView& view);
 
 }  // namespace tensorferry::rpc

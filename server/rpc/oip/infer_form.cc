@@ -25,7 +25,7 @@ StreamReply Refuse(const std::string& id, const absl::Status& error, bool ends_w
 
 class InferRun final : public StreamRun {
  public:
-  InferRun(ConvertCall call, HeldMessage message, const AsyncCall& caller, InferTask task,
+  InferRun(Intake call, HeldMessage message, const AsyncCall& caller, InferTask task,
            const InferEnvironment& environment, bool ends_with_error)
       : StreamRun(std::move(call), std::move(message), caller),
         task_(std::move(task)),
@@ -53,7 +53,7 @@ class InferRun final : public StreamRun {
 
 }  // namespace
 
-absl::StatusOr<ConvertCall> InferTask::Start(InferMessage& message, const InferEnvironment& environment) {
+absl::StatusOr<Intake> InferTask::Start(InferMessage& message, const InferEnvironment& environment) {
   id_.clear();
   TENSORFERRY_RETURN_IF_ERROR(message.Decode());
   const InferRequestView& view = message.decoded().request();
@@ -62,7 +62,7 @@ absl::StatusOr<ConvertCall> InferTask::Start(InferMessage& message, const InferE
     return MakeError(Reason::kModelNotFound, "'' is not found", {.field = "model_name", .expected = "a model's name"});
   }
   TENSORFERRY_RETURN_IF_ERROR(Translate(view, environment.calls.regions, message.decoder().parsed(), request_, plans_));
-  auto call = ConvertCall::Start(request_, ConvertCall::Chunks::kRefused, environment.calls);
+  auto call = Intake::Start(request_, Intake::Chunks::kRefused, environment.calls);
   if (call.ok() && !plans_.empty()) model_ = call->model();
   return call;
 }
@@ -98,7 +98,7 @@ absl::Status InferStreamForm::Take(Message& message) {
 
 std::unique_ptr<StreamRun> InferStreamForm::TakeRun(Message& message) {
   HeldMessage held = HoldFor(*call_, message);
-  ConvertCall call = *std::exchange(call_, std::nullopt);
+  Intake call = *std::exchange(call_, std::nullopt);
   return std::make_unique<InferRun>(std::move(call), std::move(held), caller_, *std::exchange(task_, std::nullopt),
                                     environment_, ends_with_error_);
 }

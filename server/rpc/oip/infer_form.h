@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "rpc/call/convert_call.h"
 #include "rpc/call/incoming_message.h"
+#include "rpc/call/intake.h"
 #include "rpc/call/stream_run.h"
 #include "rpc/oip/infer_decoder.h"
 #include "rpc/oip/infer_error.h"
@@ -27,8 +27,8 @@ using InferMessage = IncomingMessage<InferDecoder>;
 // A request, taken in, and what is to be done with what it is answered with.
 class InferTask {
  public:
-  // Errors: those of InferDecoder::Decode, Translate and ConvertCall::Start; MODEL_NOT_FOUND if no model is named.
-  absl::StatusOr<ConvertCall> Start(InferMessage& message, const InferEnvironment& environment);
+  // Errors: those of InferDecoder::Decode, Translate and Intake::Start; MODEL_NOT_FOUND if no model is named.
+  absl::StatusOr<Intake> Start(InferMessage& message, const InferEnvironment& environment);
 
   // Errors: those of ApplyPlans.
   absl::Status Finish(Answer& answer, const InferEnvironment& environment);
@@ -55,7 +55,7 @@ class InferForm {
 
   explicit InferForm(const InferEnvironment& environment) : environment_(environment) {}
 
-  absl::StatusOr<ConvertCall> Start(Message& message) { return task_.Start(message, environment_); }
+  absl::StatusOr<Intake> Start(Message& message) { return task_.Start(message, environment_); }
   absl::StatusOr<grpc::ByteBuffer> Encode(Answer& answer, WireWriter& writer);
   void LetGo() { task_.LetGo(); }
   static grpc::Status EndOf(const absl::Status& status) { return InferEndOf("ModelInfer", status); }
@@ -84,7 +84,7 @@ class InferStreamForm {
   const AsyncCall& caller_;
   const bool ends_with_error_;  // Whether the first error ends the stream.
   std::optional<InferTask> task_;
-  std::optional<ConvertCall> call_;
+  std::optional<Intake> call_;
   absl::Status refusal_;
 };
 

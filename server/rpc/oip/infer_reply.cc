@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "base/status.h"
-#include "inference/grpc_service.pb.h"
 #include "rpc/oip/classification.h"
 #include "rpc/oip/datatype.h"
+#include "rpc/triton_config/triton_proto.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -115,7 +115,7 @@ absl::StatusOr<grpc::ByteBuffer> EncodeStreamInferResponse(const Answer& answer,
 }
 
 grpc::ByteBuffer EncodeStreamInferError(const std::string& id, const std::string& message) {
-  ::inference::ModelStreamInferResponse response;
+  triton::ModelStreamInferResponse response;
   response.set_error_message(message);
   response.mutable_infer_response()->set_id(id);
   const grpc::Slice slice(response.SerializeAsString());

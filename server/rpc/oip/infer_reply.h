@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "inference/model_info.h"
-#include "rpc/call/convert_call.h"
+#include "rpc/call/intake.h"
 #include "rpc/oip/infer_request.h"
 #include "rpc/wire/wire_writer.h"
 

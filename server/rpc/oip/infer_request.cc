@@ -8,10 +8,10 @@
 #include <string_view>
 
 #include "base/status.h"
-#include "inference/grpc_service.pb.h"
 #include "payload/dtype.h"
 #include "rpc/oip/datatype.h"
 #include "rpc/oip/typed_contents.h"
+#include "rpc/triton_config/triton_proto.h"
 
 namespace tensorferry::rpc {
 namespace {

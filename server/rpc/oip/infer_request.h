@@ -1,4 +1,4 @@
-// What a ModelInferRequest means: a request as ConvertCall takes it, and where its outputs go.
+// What a ModelInferRequest means: a request as Intake takes it, and where its outputs go.
 #pragma once
 
 #include <cstdint>

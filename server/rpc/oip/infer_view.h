@@ -8,6 +8,7 @@
 
 #include "payload/scattered_bytes.h"
 #include "payload/shape.h"
+#include "rpc/triton_config/triton_namespace.h"
 
 namespace inference {
 class InferTensorContents;
@@ -26,7 +27,7 @@ struct InferInputView {
   std::string_view datatype;
   Shape shape;
   std::vector<ParameterView> parameters;  // Distinct names, in any order; here and below.
-  const ::inference::InferTensorContents* contents = nullptr;
+  const triton::InferTensorContents* contents = nullptr;
 };
 
 struct InferOutputView {

@@ -22,27 +22,27 @@ namespace {
 // Serves one ordinary method: NAME takes a NAMERequest, and `handle` makes of it what a NAMEResponse says, or an error.
 #define TENSORFERRY_SERVE(name, ...)                                              \
   slots_.Serve([this, queue](CallSlots& slots) {                                  \
-    ServeUnary<::inference::name##Request, ::inference::name##Response>(          \
+    ServeUnary<triton::name##Request, triton::name##Response>(                    \
         slots,                                                                    \
         [this, queue](auto* context, auto* request, auto* responder, Tag* tag) {  \
           service_.Request##name(context, request, responder, queue, queue, tag); \
         },                                                                        \
-        [this]([[maybe_unused]] const ::inference::name##Request& request,        \
-               [[maybe_unused]] ::inference::name##Response& response) {          \
+        [this]([[maybe_unused]] const triton::name##Request& request,             \
+               [[maybe_unused]] triton::name##Response& response) {               \
           return InferEndOf(#name, Guarded([&]() -> absl::Status __VA_ARGS__));   \
         });                                                                       \
   })
 
 // The same of a method that calls `done` with its status.
-#define TENSORFERRY_SERVE_LATER(name, ...)                                                                        \
-  slots_.Serve([this, queue](CallSlots& slots) {                                                                  \
-    ServeUnaryLater<::inference::name##Request, ::inference::name##Response>(                                     \
-        slots,                                                                                                    \
-        [this, queue](auto* context, auto* request, auto* responder, Tag* tag) {                                  \
-          service_.Request##name(context, request, responder, queue, queue, tag);                                 \
-        },                                                                                                        \
-        [this](const ::inference::name##Request& request, [[maybe_unused]] ::inference::name##Response& response, \
-               const auto& done) -> void __VA_ARGS__);                                                            \
+#define TENSORFERRY_SERVE_LATER(name, ...)                                                              \
+  slots_.Serve([this, queue](CallSlots& slots) {                                                        \
+    ServeUnaryLater<triton::name##Request, triton::name##Response>(                                     \
+        slots,                                                                                          \
+        [this, queue](auto* context, auto* request, auto* responder, Tag* tag) {                        \
+          service_.Request##name(context, request, responder, queue, queue, tag);                       \
+        },                                                                                              \
+        [this](const triton::name##Request& request, [[maybe_unused]] triton::name##Response& response, \
+               const auto& done) -> void __VA_ARGS__);                                                  \
   })
 
 std::vector<std::string> ReadyVersionsOf(const inference::Pipeline& pipeline, const std::string& name) {
@@ -54,8 +54,8 @@ std::vector<std::string> ReadyVersionsOf(const inference::Pipeline& pipeline, co
 }
 
 // One model's, or those of all that are ready.
-absl::Status AddStatistics(const inference::Pipeline& pipeline, const ::inference::ModelStatisticsRequest& request,
-                           ::inference::ModelStatisticsResponse& response) {
+absl::Status AddStatistics(const inference::Pipeline& pipeline, const triton::ModelStatisticsRequest& request,
+                           triton::ModelStatisticsResponse& response) {
   const auto add = [&](const inference::ModelVersion& version) {
     *response.add_model_stats() = StatisticsOf(version.info(), version.statistics());
   };
@@ -122,7 +122,7 @@ absl::Status BadLoad(const std::string& why) {
 }
 
 // What a load brings along.
-absl::StatusOr<inference::ModelOverrides> OverridesOf(const ::inference::RepositoryModelLoadRequest& request,
+absl::StatusOr<inference::ModelOverrides> OverridesOf(const triton::RepositoryModelLoadRequest& request,
                                                       AllowedOverrides allowed) {
   constexpr std::string_view kFile = "file:";
   inference::ModelOverrides overrides;
@@ -272,7 +272,7 @@ void InferenceService::ServeSystemMemory(grpc::ServerCompletionQueue* queue) {
                      {.field = "name", .actual = Quote(request.name())});
   });
   slots_.Serve([this, queue](CallSlots& slots) {
-    ServeUnary<::inference::SystemSharedMemoryRegisterRequest, ::inference::SystemSharedMemoryRegisterResponse>(
+    ServeUnary<triton::SystemSharedMemoryRegisterRequest, triton::SystemSharedMemoryRegisterResponse>(
         slots,
         [this, queue](auto* context, auto* request, auto* responder, Tag* tag) {
           service_.RequestSystemSharedMemoryRegister(context, request, responder, queue, queue, tag);

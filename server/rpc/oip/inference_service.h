@@ -3,13 +3,14 @@
 #include <atomic>
 
 #include "inference/grpc_service.grpc.pb.h"
-#include "rpc/call/convert_call.h"
+#include "rpc/call/intake.h"
 #include "rpc/oip/allowed_overrides.h"
 #include "rpc/oip/infer_form.h"
 #include "rpc/oip/tracer.h"
 #include "rpc/serve/call_slots.h"
 #include "rpc/serve/serving_queue.h"
 #include "rpc/serve/worker_pool.h"
+#include "rpc/triton_config/triton_namespace.h"
 
 namespace tensorferry::rpc {
 
@@ -35,32 +36,31 @@ class InferenceService {
 
  private:
   template <typename Base>
-  using ServerRpcs = ::inference::GRPCInferenceService::WithAsyncMethod_ServerLive<
-      ::inference::GRPCInferenceService::WithAsyncMethod_ServerReady<
-          ::inference::GRPCInferenceService::WithAsyncMethod_ServerMetadata<
-              ::inference::GRPCInferenceService::WithAsyncMethod_TraceSetting<
-                  ::inference::GRPCInferenceService::WithAsyncMethod_LogSettings<Base>>>>>;
+  using ServerRpcs = triton::GRPCInferenceService::WithAsyncMethod_ServerLive<
+      triton::GRPCInferenceService::WithAsyncMethod_ServerReady<
+          triton::GRPCInferenceService::WithAsyncMethod_ServerMetadata<
+              triton::GRPCInferenceService::WithAsyncMethod_TraceSetting<
+                  triton::GRPCInferenceService::WithAsyncMethod_LogSettings<Base>>>>>;
   template <typename Base>
-  using ModelRpcs = ::inference::GRPCInferenceService::WithAsyncMethod_ModelReady<
-      ::inference::GRPCInferenceService::WithAsyncMethod_ModelMetadata<
-          ::inference::GRPCInferenceService::WithAsyncMethod_ModelConfig<
-              ::inference::GRPCInferenceService::WithAsyncMethod_ModelStatistics<Base>>>>;
+  using ModelRpcs = triton::GRPCInferenceService::WithAsyncMethod_ModelReady<
+      triton::GRPCInferenceService::WithAsyncMethod_ModelMetadata<
+          triton::GRPCInferenceService::WithAsyncMethod_ModelConfig<
+              triton::GRPCInferenceService::WithAsyncMethod_ModelStatistics<Base>>>>;
   template <typename Base>
-  using RepositoryRpcs = ::inference::GRPCInferenceService::WithAsyncMethod_RepositoryIndex<
-      ::inference::GRPCInferenceService::WithAsyncMethod_RepositoryModelLoad<
-          ::inference::GRPCInferenceService::WithAsyncMethod_RepositoryModelUnload<Base>>>;
+  using RepositoryRpcs = triton::GRPCInferenceService::WithAsyncMethod_RepositoryIndex<
+      triton::GRPCInferenceService::WithAsyncMethod_RepositoryModelLoad<
+          triton::GRPCInferenceService::WithAsyncMethod_RepositoryModelUnload<Base>>>;
   template <typename Base>
-  using SystemMemoryRpcs = ::inference::GRPCInferenceService::WithAsyncMethod_SystemSharedMemoryStatus<
-      ::inference::GRPCInferenceService::WithAsyncMethod_SystemSharedMemoryRegister<
-          ::inference::GRPCInferenceService::WithAsyncMethod_SystemSharedMemoryUnregister<Base>>>;
+  using SystemMemoryRpcs = triton::GRPCInferenceService::WithAsyncMethod_SystemSharedMemoryStatus<
+      triton::GRPCInferenceService::WithAsyncMethod_SystemSharedMemoryRegister<
+          triton::GRPCInferenceService::WithAsyncMethod_SystemSharedMemoryUnregister<Base>>>;
   template <typename Base>
-  using CudaMemoryRpcs = ::inference::GRPCInferenceService::WithAsyncMethod_CudaSharedMemoryStatus<
-      ::inference::GRPCInferenceService::WithAsyncMethod_CudaSharedMemoryRegister<
-          ::inference::GRPCInferenceService::WithAsyncMethod_CudaSharedMemoryUnregister<Base>>>;
-  using Service = ServerRpcs<ModelRpcs<
-      RepositoryRpcs<SystemMemoryRpcs<CudaMemoryRpcs<::inference::GRPCInferenceService::WithRawMethod_ModelInfer<
-          ::inference::GRPCInferenceService::WithRawMethod_ModelStreamInfer<
-              ::inference::GRPCInferenceService::Service>>>>>>>;
+  using CudaMemoryRpcs = triton::GRPCInferenceService::WithAsyncMethod_CudaSharedMemoryStatus<
+      triton::GRPCInferenceService::WithAsyncMethod_CudaSharedMemoryRegister<
+          triton::GRPCInferenceService::WithAsyncMethod_CudaSharedMemoryUnregister<Base>>>;
+  using Service = ServerRpcs<
+      ModelRpcs<RepositoryRpcs<SystemMemoryRpcs<CudaMemoryRpcs<triton::GRPCInferenceService::WithRawMethod_ModelInfer<
+          triton::GRPCInferenceService::WithRawMethod_ModelStreamInfer<triton::GRPCInferenceService::Service>>>>>>>;
 
   void ServeInference(ServingQueue& queue);
   void ServeServer(grpc::ServerCompletionQueue* queue);

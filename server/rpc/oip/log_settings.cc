@@ -7,12 +7,12 @@
 #include <string>
 
 #include "base/status.h"
-#include "inference/grpc_service.pb.h"
+#include "rpc/triton_config/triton_proto.h"
 
 namespace tensorferry::rpc {
 namespace {
 
-using Value = ::inference::LogSettingsRequest::SettingValue;
+using Value = triton::LogSettingsRequest::SettingValue;
 
 // What spdlog::level::level_enum says in one number.
 struct Levels {
@@ -79,8 +79,7 @@ absl::Status CheckThreshold(const Levels& levels) {
 
 }  // namespace
 
-absl::Status ChangeLogSettings(const ::inference::LogSettingsRequest& request,
-                               ::inference::LogSettingsResponse& response) {
+absl::Status ChangeLogSettings(const triton::LogSettingsRequest& request, triton::LogSettingsResponse& response) {
   Levels levels = Levels::Current();
   for (const auto& [name, value] : request.settings()) TENSORFERRY_RETURN_IF_ERROR(Read(name, value, levels));
   TENSORFERRY_RETURN_IF_ERROR(CheckThreshold(levels));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "absl/status/status.h"
+#include "rpc/triton_config/triton_namespace.h"
 
 namespace inference {
 class LogSettingsRequest;
@@ -13,7 +14,6 @@ namespace tensorferry::rpc {
 // warnings, too.
 // Errors: INPUT_MISMATCH for settings and values that there are not, and nothing is changed then; OPERATOR_UNSUPPORTED
 //         for log_file.
-absl::Status ChangeLogSettings(const ::inference::LogSettingsRequest& request,
-                               ::inference::LogSettingsResponse& response);
+absl::Status ChangeLogSettings(const triton::LogSettingsRequest& request, triton::LogSettingsResponse& response);
 
 }  // namespace tensorferry::rpc

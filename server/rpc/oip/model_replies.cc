@@ -11,7 +11,7 @@ namespace tensorferry::rpc {
 namespace {
 
 void Fill(const std::vector<inference::TensorSpec>& specs,
-          google::protobuf::RepeatedPtrField<::inference::ModelMetadataResponse::TensorMetadata>& tensors) {
+          google::protobuf::RepeatedPtrField<triton::ModelMetadataResponse::TensorMetadata>& tensors) {
   for (const inference::TensorSpec& spec : specs) {
     auto& tensor = *tensors.Add();
     tensor.set_name(spec.name);
@@ -20,7 +20,7 @@ void Fill(const std::vector<inference::TensorSpec>& specs,
   }
 }
 
-void Fill(const inference::CountAndTime& done, ::inference::StatisticDuration& duration) {
+void Fill(const inference::CountAndTime& done, triton::StatisticDuration& duration) {
   duration.set_count(done.count);
   duration.set_ns(static_cast<std::uint64_t>(done.time.count()));
 }
@@ -37,9 +37,8 @@ std::string_view NameOf(inference::ModelState state) {
 
 }  // namespace
 
-::inference::ModelMetadataResponse MetadataOf(const inference::ModelInfo& model,
-                                              const std::vector<std::string>& versions) {
-  ::inference::ModelMetadataResponse response;
+triton::ModelMetadataResponse MetadataOf(const inference::ModelInfo& model, const std::vector<std::string>& versions) {
+  triton::ModelMetadataResponse response;
   response.set_name(model.name);
   response.mutable_versions()->Add(versions.begin(), versions.end());
   response.set_platform(std::string(TritonPlatformOf(model)));
@@ -48,16 +47,16 @@ std::string_view NameOf(inference::ModelState state) {
   return response;
 }
 
-::inference::ModelStatistics StatisticsOf(const inference::ModelInfo& model, const inference::ModelStatistics& done) {
+triton::ModelStatistics StatisticsOf(const inference::ModelInfo& model, const inference::ModelStatistics& done) {
   using std::chrono::milliseconds;
-  ::inference::ModelStatistics statistics;
+  triton::ModelStatistics statistics;
   statistics.set_name(model.name);
   statistics.set_version(model.version);
   const auto last = std::chrono::floor<milliseconds>(done.last_inference.time_since_epoch());
   statistics.set_last_inference(static_cast<std::uint64_t>(last.count()));
   statistics.set_inference_count(done.inference_count);
   statistics.set_execution_count(done.execution_count);
-  ::inference::InferStatistics& requests = *statistics.mutable_inference_stats();
+  triton::InferStatistics& requests = *statistics.mutable_inference_stats();
   Fill(done.success, *requests.mutable_success());
   Fill(done.fail, *requests.mutable_fail());
   Fill(done.queue, *requests.mutable_queue());
@@ -67,7 +66,7 @@ std::string_view NameOf(inference::ModelState state) {
   requests.mutable_cache_hit();
   requests.mutable_cache_miss();
   for (const auto& [rows, batch] : done.batches) {
-    ::inference::InferBatchStatistics& runs = *statistics.add_batch_stats();
+    triton::InferBatchStatistics& runs = *statistics.add_batch_stats();
     runs.set_batch_size(static_cast<std::uint64_t>(rows));
     Fill(batch.compute_input, *runs.mutable_compute_input());
     Fill(batch.compute_infer, *runs.mutable_compute_infer());
@@ -76,8 +75,8 @@ std::string_view NameOf(inference::ModelState state) {
   return statistics;
 }
 
-::inference::RepositoryIndexResponse IndexOf(const std::vector<inference::RepositoryEntry>& entries, bool ready_only) {
-  ::inference::RepositoryIndexResponse response;
+triton::RepositoryIndexResponse IndexOf(const std::vector<inference::RepositoryEntry>& entries, bool ready_only) {
+  triton::RepositoryIndexResponse response;
   for (const inference::RepositoryEntry& entry : entries) {
     if (ready_only && entry.state != inference::ModelState::kReady) continue;
     auto& model = *response.add_models();

@@ -3,18 +3,17 @@
 
 #include <vector>
 
-#include "inference/grpc_service.pb.h"
 #include "inference/model_info.h"
 #include "inference/model_statistics.h"
+#include "rpc/triton_config/triton_proto.h"
 
 namespace tensorferry::rpc {
 
 // `versions`: those of the model that are ready.
-::inference::ModelMetadataResponse MetadataOf(const inference::ModelInfo& model,
-                                              const std::vector<std::string>& versions);
+triton::ModelMetadataResponse MetadataOf(const inference::ModelInfo& model, const std::vector<std::string>& versions);
 
-::inference::ModelStatistics StatisticsOf(const inference::ModelInfo& model, const inference::ModelStatistics& done);
+triton::ModelStatistics StatisticsOf(const inference::ModelInfo& model, const inference::ModelStatistics& done);
 
-::inference::RepositoryIndexResponse IndexOf(const std::vector<inference::RepositoryEntry>& entries, bool ready_only);
+triton::RepositoryIndexResponse IndexOf(const std::vector<inference::RepositoryEntry>& entries, bool ready_only);
 
 }  // namespace tensorferry::rpc

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "rpc/call/convert_call.h"
+#include "rpc/call/intake.h"
 
 namespace tensorferry::rpc {
 

@@ -10,13 +10,13 @@
 #include <vector>
 
 #include "base/status.h"
-#include "inference/grpc_service.pb.h"
 #include "payload/strings.h"
+#include "rpc/triton_config/triton_proto.h"
 
 namespace tensorferry::rpc {
 namespace {
 
-using Contents = ::inference::InferTensorContents;
+using Contents = triton::InferTensorContents;
 
 absl::Status Mismatch(const std::string& why, const std::string& expected, const std::string& actual) {
   return MakeError(Reason::kInputMismatch, why, {.field = "contents", .expected = expected, .actual = actual});

@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "payload/dtype.h"
+#include "rpc/triton_config/triton_namespace.h"
 
 namespace inference {
 class InferTensorContents;
@@ -15,7 +16,7 @@ namespace tensorferry::rpc {
 // Typed elements in their raw form.
 // Errors: INPUT_MISMATCH for a datatype that has no typed form, a field that is not the datatype's, a number that the
 // datatype cannot hold.
-absl::Status RawOfTyped(const ::inference::InferTensorContents& contents, const DTypeInfo& dtype, std::string& raw);
-absl::Status RawOfTypedStrings(const ::inference::InferTensorContents& contents, std::string& raw);
+absl::Status RawOfTyped(const triton::InferTensorContents& contents, const DTypeInfo& dtype, std::string& raw);
+absl::Status RawOfTypedStrings(const triton::InferTensorContents& contents, std::string& raw);
 
 }  // namespace tensorferry::rpc

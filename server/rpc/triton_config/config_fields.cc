@@ -75,7 +75,7 @@ void AddIgnored(const Message& message, const std::string& prefix, std::set<std:
 
 }  // namespace
 
-std::vector<std::string> IgnoredFields(const ::inference::ModelConfig& config) {
+std::vector<std::string> IgnoredFields(const triton::ModelConfig& config) {
   std::set<std::string> ignored;
   AddIgnored(config, "", ignored);
   return {ignored.begin(), ignored.end()};

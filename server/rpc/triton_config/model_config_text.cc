@@ -40,8 +40,8 @@ class Complaints final : public google::protobuf::io::ErrorCollector {
   std::vector<std::string> unknown;
 };
 
-absl::StatusOr<std::optional<DType>> ReadDType(const ::inference::ModelConfig& proto, const std::string& name,
-                                               ::inference::DataType type) {
+absl::StatusOr<std::optional<DType>> ReadDType(const triton::ModelConfig& proto, const std::string& name,
+                                               triton::DataType type) {
   const auto parameter = proto.parameters().find(std::string(inference::kDTypeParameter) + name);
   if (parameter != proto.parameters().end()) {
     const auto dtype = DTypeByName(parameter->second.string_value());
@@ -52,31 +52,31 @@ absl::StatusOr<std::optional<DType>> ReadDType(const ::inference::ModelConfig& p
     return dtype;
   }
   switch (type) {
-    case ::inference::TYPE_INVALID: return std::nullopt;
-    case ::inference::TYPE_BOOL: return DType::kBool;
-    case ::inference::TYPE_UINT8: return DType::kUInt8;
-    case ::inference::TYPE_UINT16: return DType::kUInt16;
-    case ::inference::TYPE_UINT32: return DType::kUInt32;
-    case ::inference::TYPE_UINT64: return DType::kUInt64;
-    case ::inference::TYPE_INT8: return DType::kInt8;
-    case ::inference::TYPE_INT16: return DType::kInt16;
-    case ::inference::TYPE_INT32: return DType::kInt32;
-    case ::inference::TYPE_INT64: return DType::kInt64;
-    case ::inference::TYPE_FP16: return DType::kFloat16;
-    case ::inference::TYPE_FP32: return DType::kFloat32;
-    case ::inference::TYPE_FP64: return DType::kFloat64;
-    case ::inference::TYPE_BF16: return DType::kBFloat16;
+    case triton::TYPE_INVALID: return std::nullopt;
+    case triton::TYPE_BOOL: return DType::kBool;
+    case triton::TYPE_UINT8: return DType::kUInt8;
+    case triton::TYPE_UINT16: return DType::kUInt16;
+    case triton::TYPE_UINT32: return DType::kUInt32;
+    case triton::TYPE_UINT64: return DType::kUInt64;
+    case triton::TYPE_INT8: return DType::kInt8;
+    case triton::TYPE_INT16: return DType::kInt16;
+    case triton::TYPE_INT32: return DType::kInt32;
+    case triton::TYPE_INT64: return DType::kInt64;
+    case triton::TYPE_FP16: return DType::kFloat16;
+    case triton::TYPE_FP32: return DType::kFloat32;
+    case triton::TYPE_FP64: return DType::kFloat64;
+    case triton::TYPE_BF16: return DType::kBFloat16;
     default: break;
   }
-  return Refuse(fmt::format("{}: data_type {} is not served", Quote(name), ::inference::DataType_Name(type)));
+  return Refuse(fmt::format("{}: data_type {} is not served", Quote(name), triton::DataType_Name(type)));
 }
 
 // `Proto`: ModelInput or ModelOutput.
 template <typename Proto>
-absl::StatusOr<ConfiguredTensor> ReadTensor(const ::inference::ModelConfig& config, const Proto& proto) {
+absl::StatusOr<ConfiguredTensor> ReadTensor(const triton::ModelConfig& config, const Proto& proto) {
   ConfiguredTensor tensor{.name = proto.name(), .dims = {proto.dims().begin(), proto.dims().end()}};
   if (tensor.name.empty()) return Refuse("an input or output has no name");
-  tensor.strings = proto.data_type() == ::inference::TYPE_STRING;
+  tensor.strings = proto.data_type() == triton::TYPE_STRING;
   if (!tensor.strings) {
     TENSORFERRY_ASSIGN_OR_RETURN(tensor.dtype, ReadDType(config, proto.name(), proto.data_type()));
   }
@@ -88,7 +88,7 @@ absl::StatusOr<ConfiguredTensor> ReadTensor(const ::inference::ModelConfig& conf
   return tensor;
 }
 
-absl::Status ReadTensors(const ::inference::ModelConfig& proto, inference::ModelConfig& config) {
+absl::Status ReadTensors(const triton::ModelConfig& proto, inference::ModelConfig& config) {
   for (const auto& input : proto.input()) {
     TENSORFERRY_ASSIGN_OR_RETURN(ConfiguredTensor tensor, ReadTensor(proto, input));
     tensor.optional = input.optional();
@@ -108,27 +108,27 @@ absl::Status ReadTensors(const ::inference::ModelConfig& proto, inference::Model
   return absl::OkStatus();
 }
 
-void ReadVersions(const ::inference::ModelVersionPolicy& proto, inference::VersionPolicy& policy) {
+void ReadVersions(const triton::ModelVersionPolicy& proto, inference::VersionPolicy& policy) {
   using Kind = inference::VersionPolicy::Kind;
   switch (proto.policy_choice_case()) {
-    case ::inference::ModelVersionPolicy::kLatest: policy.latest = std::max(proto.latest().num_versions(), 1U); break;
-    case ::inference::ModelVersionPolicy::kAll: policy.kind = Kind::kAll; break;
-    case ::inference::ModelVersionPolicy::kSpecific:
+    case triton::ModelVersionPolicy::kLatest: policy.latest = std::max(proto.latest().num_versions(), 1U); break;
+    case triton::ModelVersionPolicy::kAll: policy.kind = Kind::kAll; break;
+    case triton::ModelVersionPolicy::kSpecific:
       policy.kind = Kind::kSpecific;
       policy.specific.assign(proto.specific().versions().begin(), proto.specific().versions().end());
       break;
-    case ::inference::ModelVersionPolicy::POLICY_CHOICE_NOT_SET: break;
+    case triton::ModelVersionPolicy::POLICY_CHOICE_NOT_SET: break;
   }
 }
 
-inference::QueuePolicy ReadQueuePolicy(const ::inference::ModelQueuePolicy& proto) {
-  return {.delays_late = proto.timeout_action() == ::inference::ModelQueuePolicy::DELAY,
+inference::QueuePolicy ReadQueuePolicy(const triton::ModelQueuePolicy& proto) {
+  return {.delays_late = proto.timeout_action() == triton::ModelQueuePolicy::DELAY,
           .default_timeout = std::chrono::microseconds(proto.default_timeout_microseconds()),
           .allow_timeout_override = proto.allow_timeout_override(),
           .max_queue_size = proto.max_queue_size()};
 }
 
-absl::StatusOr<inference::DynamicBatching> ReadBatching(const ::inference::ModelDynamicBatching& proto,
+absl::StatusOr<inference::DynamicBatching> ReadBatching(const triton::ModelDynamicBatching& proto,
                                                         std::int64_t max_batch_size) {
   constexpr std::uint64_t kMaxLevels = 1024;
   inference::DynamicBatching batching{
@@ -158,20 +158,20 @@ absl::StatusOr<inference::DynamicBatching> ReadBatching(const ::inference::Model
   return batching;
 }
 
-inference::InstanceGroup ReadInstances(const ::inference::ModelInstanceGroup& proto) {
+inference::InstanceGroup ReadInstances(const triton::ModelInstanceGroup& proto) {
   using Kind = inference::InstanceGroup::Kind;
   inference::InstanceGroup group{.count = proto.count(), .gpus = {proto.gpus().begin(), proto.gpus().end()}};
   switch (proto.kind()) {
-    case ::inference::ModelInstanceGroup::KIND_CPU: group.kind = Kind::kCpu; break;
-    case ::inference::ModelInstanceGroup::KIND_GPU: group.kind = Kind::kGpu; break;
-    case ::inference::ModelInstanceGroup::KIND_MODEL: group.kind = Kind::kModel; break;
+    case triton::ModelInstanceGroup::KIND_CPU: group.kind = Kind::kCpu; break;
+    case triton::ModelInstanceGroup::KIND_GPU: group.kind = Kind::kGpu; break;
+    case triton::ModelInstanceGroup::KIND_MODEL: group.kind = Kind::kModel; break;
     default: break;
   }
   return group;
 }
 
-absl::StatusOr<inference::WarmUpSample> ReadWarmUp(const ::inference::ModelConfig& config,
-                                                   const ::inference::ModelWarmup& proto) {
+absl::StatusOr<inference::WarmUpSample> ReadWarmUp(const triton::ModelConfig& config,
+                                                   const triton::ModelWarmup& proto) {
   using Content = inference::WarmUpInput::Content;
   inference::WarmUpSample sample{.name = proto.name(),
                                  .batch_size = proto.batch_size(),
@@ -180,7 +180,7 @@ absl::StatusOr<inference::WarmUpSample> ReadWarmUp(const ::inference::ModelConfi
     inference::WarmUpInput read{.dims = {input.dims().begin(), input.dims().end()}};
     TENSORFERRY_ASSIGN_OR_RETURN(read.dtype, ReadDType(config, name, input.data_type()));
     if (input.random_data()) read.content = Content::kRandom;
-    if (input.input_data_type_case() == ::inference::ModelWarmup::Input::kInputDataFile) {
+    if (input.input_data_type_case() == triton::ModelWarmup::Input::kInputDataFile) {
       read.content = Content::kFile;
       read.file = input.input_data_file();
     }
@@ -190,7 +190,7 @@ absl::StatusOr<inference::WarmUpSample> ReadWarmUp(const ::inference::ModelConfi
 }
 
 // What a model cannot do without, and this server does not do.
-absl::Status CheckServed(const ::inference::ModelConfig& proto) {
+absl::Status CheckServed(const triton::ModelConfig& proto) {
   constexpr std::array<std::string_view, 3> kPlatforms{"", kTorchScript, kAotInductor};
   if (std::ranges::find(kPlatforms, proto.platform()) == kPlatforms.end()) {
     return Refuse(
@@ -206,7 +206,7 @@ absl::Status CheckServed(const ::inference::ModelConfig& proto) {
   return absl::OkStatus();
 }
 
-absl::Status ReadParameters(const ::inference::ModelConfig& proto, inference::ModelConfig& config) {
+absl::Status ReadParameters(const triton::ModelConfig& proto, inference::ModelConfig& config) {
   for (const auto& [name, value] : proto.parameters()) {
     config.parameters[name] = value.string_value();
     if (!name.starts_with(inference::kDTypeParameter)) continue;
@@ -219,7 +219,7 @@ absl::Status ReadParameters(const ::inference::ModelConfig& proto, inference::Mo
   return absl::OkStatus();
 }
 
-absl::StatusOr<inference::ModelConfig> FromProto(const ::inference::ModelConfig& proto) {
+absl::StatusOr<inference::ModelConfig> FromProto(const triton::ModelConfig& proto) {
   TENSORFERRY_RETURN_IF_ERROR(CheckServed(proto));
   inference::ModelConfig config{.name = proto.name(),
                                 .max_batch_size = proto.max_batch_size(),
@@ -239,7 +239,7 @@ absl::StatusOr<inference::ModelConfig> FromProto(const ::inference::ModelConfig&
   return config;
 }
 
-bool ParseText(std::string_view text, Complaints& complaints, ::inference::ModelConfig& proto) {
+bool ParseText(std::string_view text, Complaints& complaints, triton::ModelConfig& proto) {
   google::protobuf::TextFormat::Parser parser;
   parser.RecordErrorsTo(&complaints);
   parser.AllowUnknownField(true);  // Of newer versions of the format.
@@ -253,8 +253,8 @@ absl::Status NoOverride(std::string_view why) {
 }
 
 // Fields that stand in the JSON replace those of `proto`, whatever they are set to.
-absl::Status Override(std::string_view json, ::inference::ModelConfig& proto) {
-  ::inference::ModelConfig overrides;
+absl::Status Override(std::string_view json, triton::ModelConfig& proto) {
+  triton::ModelConfig overrides;
   const auto parsed = google::protobuf::util::JsonStringToMessage(std::string(json), &overrides);
   if (!parsed.ok()) return NoOverride({parsed.message().data(), parsed.message().size()});
   const auto object = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
@@ -270,22 +270,22 @@ absl::Status Override(std::string_view json, ::inference::ModelConfig& proto) {
   return absl::OkStatus();
 }
 
-::inference::DataType DataTypeOf(std::string_view dtype) {
-  if (dtype == inference::kStrings) return ::inference::TYPE_STRING;
+triton::DataType DataTypeOf(std::string_view dtype) {
+  if (dtype == inference::kStrings) return triton::TYPE_STRING;
   const auto known = DTypeByName(dtype);
-  ::inference::DataType type = ::inference::TYPE_INVALID;
-  if (known) ::inference::DataType_Parse(fmt::format("TYPE_{}", Info(*known).oip), &type);
+  triton::DataType type = triton::TYPE_INVALID;
+  if (known) triton::DataType_Parse(fmt::format("TYPE_{}", Info(*known).oip), &type);
   return type;
 }
 
 // As the model has them. `tensors`: ModelInput or ModelOutput.
 template <typename Tensors>
-void AddTensors(const std::vector<inference::TensorSpec>& specs, ::inference::ModelConfig& proto, Tensors& tensors) {
+void AddTensors(const std::vector<inference::TensorSpec>& specs, triton::ModelConfig& proto, Tensors& tensors) {
   for (const inference::TensorSpec& spec : specs) {
     auto& tensor = *tensors.Add();
     tensor.set_name(spec.name);
     tensor.set_data_type(DataTypeOf(spec.dtype));
-    if (tensor.data_type() == ::inference::TYPE_INVALID && !spec.dtype.empty()) {
+    if (tensor.data_type() == triton::TYPE_INVALID && !spec.dtype.empty()) {
       (*proto.mutable_parameters())[std::string(inference::kDTypeParameter) + spec.name].set_string_value(spec.dtype);
     }
     const auto batch = proto.max_batch_size() > 0 && !spec.shape.empty() ? 1 : 0;
@@ -297,7 +297,7 @@ void AddTensors(const std::vector<inference::TensorSpec>& specs, ::inference::Mo
 
 absl::StatusOr<inference::ModelConfig> ReadModelConfig(std::string_view text, std::string_view overrides) {
   Complaints complaints;
-  ::inference::ModelConfig proto;
+  triton::ModelConfig proto;
   if (!ParseText(text, complaints, proto)) return Refuse(complaints.error);
   if (!overrides.empty()) TENSORFERRY_RETURN_IF_ERROR(Override(overrides, proto));
   TENSORFERRY_ASSIGN_OR_RETURN(inference::ModelConfig config, FromProto(proto));
@@ -312,8 +312,8 @@ std::string_view TritonPlatformOf(const inference::ModelInfo& model) {
   return model.platform;
 }
 
-::inference::ModelConfig ToProto(const inference::ModelInfo& model, const inference::ModelConfig& config) {
-  ::inference::ModelConfig proto;
+triton::ModelConfig ToProto(const inference::ModelInfo& model, const inference::ModelConfig& config) {
+  triton::ModelConfig proto;
   Complaints complaints;
   ParseText(config.text, complaints, proto);  // It was printed from a message.
   proto.set_name(model.name);

@@ -4,8 +4,8 @@
 
 #include "absl/status/statusor.h"
 #include "inference/model_config.h"
-#include "inference/model_config.pb.h"
 #include "inference/model_info.h"
+#include "rpc/triton_config/triton_proto.h"
 
 namespace tensorferry::rpc {
 
@@ -20,6 +20,6 @@ absl::StatusOr<inference::ModelConfig> ReadModelConfig(std::string_view text, st
 std::string_view TritonPlatformOf(const inference::ModelInfo& model);
 
 // The configuration as it applies to a loaded model: completed with what the model says of itself.
-::inference::ModelConfig ToProto(const inference::ModelInfo& model, const inference::ModelConfig& config);
+triton::ModelConfig ToProto(const inference::ModelInfo& model, const inference::ModelConfig& config);
 
 }  // namespace tensorferry::rpc

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "inference/repository/torch_pipeline.h"
-#include "rpc/call/convert_call.h"
+#include "rpc/call/intake.h"
 #include "rpc/native/reply.h"
 #include "rpc/native/request_decoder.h"
 #include "tensorferry/v1/tensor_service.pb.h"
@@ -62,7 +62,7 @@ class WarmConvert : public testing::TestWithParam<WarmRequest> {
   // One request on its way through the server, as the handler of Convert takes it.
   void ConvertOnce(std::span<const Bytes> message) {
     ASSERT_TRUE(decoder_.Decode(message, MessageKind::kConvertRequest).ok());
-    auto call = ConvertCall::Start(decoder_.request(), ConvertCall::Chunks::kRefused, environment_);
+    auto call = Intake::Start(decoder_.request(), Intake::Chunks::kRefused, environment_);
     ASSERT_TRUE(call.ok());
     const auto answer = (*std::move(call)).Finish();
     ASSERT_TRUE(answer.ok());

@@ -17,14 +17,14 @@
 namespace tensorferry::rpc {
 namespace {
 
-using Request = ::inference::ModelInferRequest;
+using Request = triton::ModelInferRequest;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
 // Means nothing, and makes protobuf's parser read the message.
 const std::string kUnknownField = VarintField(100, 1);
 
-void Fill(::inference::InferParameter& parameter, Random& random) {
+void Fill(triton::InferParameter& parameter, Random& random) {
   switch (random.Below(6)) {
     case 0: parameter.set_bool_param(random.OneIn(2)); break;
     case 1: parameter.set_int64_param(random.Int64()); break;
@@ -42,7 +42,7 @@ void FillMap(Map& parameters, Random& random) {
   for (std::size_t i = random.Below(4); i > 0; --i) Fill(parameters[random.Ascii(6)], random);
 }
 
-void Fill(::inference::InferTensorContents& contents, Random& random) {
+void Fill(triton::InferTensorContents& contents, Random& random) {
   for (std::size_t i = random.Below(4); i > 0; --i) {
     contents.add_int_contents(static_cast<std::int32_t>(random.Int64()));
     contents.add_fp32_contents(static_cast<float>(random.Int64()));

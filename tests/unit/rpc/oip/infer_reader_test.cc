@@ -17,7 +17,7 @@
 namespace tensorferry::rpc {
 namespace {
 
-using Request = ::inference::ModelInferRequest;
+using Request = triton::ModelInferRequest;
 
 constexpr std::uint64_t kMax = ~std::uint64_t{0};
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "inference/grpc_service.pb.h"
+#include "rpc/triton_config/triton_proto.h"
 #include "testing/byte_buffers.h"
 #include "testing/shared_object.h"
 #include "testing/status_matchers.h"
@@ -16,10 +16,10 @@ namespace tensorferry::rpc {
 namespace {
 
 using google::protobuf::util::MessageDifferencer;
-using ::inference::ModelInferResponse;
-using ::inference::ModelStreamInferResponse;
 using inference::TensorResult;
 using testing::HasSubstr;
+using triton::ModelInferResponse;
+using triton::ModelStreamInferResponse;
 
 constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 31;
 

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "inference/grpc_service.pb.h"
 #include "rpc/oip/infer_decoder.h"
+#include "rpc/triton_config/triton_proto.h"
 #include "testing/cut_message.h"
 #include "testing/shared_object.h"
 #include "testing/status_matchers.h"
@@ -18,7 +18,7 @@
 namespace tensorferry::rpc {
 namespace {
 
-using Message = ::inference::ModelInferRequest;
+using Message = triton::ModelInferRequest;
 using std::chrono::microseconds;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -259,7 +259,7 @@ TEST_F(TranslateTest, PlansWhatBecomesOfOutputs) {
 
 // --- Parameters that are refused, wherever they stand.
 
-using Parameter = ::inference::InferParameter;
+using Parameter = triton::InferParameter;
 struct ParameterCase {
   std::string name;
   std::string parameter;

@@ -7,17 +7,17 @@
 #include <string>
 #include <vector>
 
-#include "inference/grpc_service.pb.h"
+#include "rpc/triton_config/triton_proto.h"
 #include "testing/captured_log.h"
 #include "testing/status_matchers.h"
 
 namespace tensorferry::rpc {
 namespace {
 
-using ::inference::LogSettingsRequest;
-using ::inference::LogSettingsResponse;
 using spdlog::level::level_enum;
 using testing::HasSubstr;
+using triton::LogSettingsRequest;
+using triton::LogSettingsResponse;
 
 using Value = LogSettingsRequest::SettingValue;
 

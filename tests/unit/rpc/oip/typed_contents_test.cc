@@ -13,15 +13,15 @@
 #include <utility>
 #include <vector>
 
-#include "inference/grpc_service.pb.h"
 #include "inference/model_info.h"
 #include "rpc/oip/datatype.h"
+#include "rpc/triton_config/triton_proto.h"
 #include "testing/status_matchers.h"
 
 namespace tensorferry::rpc {
 namespace {
 
-using Contents = ::inference::InferTensorContents;
+using Contents = triton::InferTensorContents;
 using testing::HasSubstr;
 
 absl::StatusOr<std::string> RawOf(const Contents& contents, std::string_view datatype) {

@@ -16,13 +16,13 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-::inference::ModelConfig Parsed(const std::string& text) {
-  ::inference::ModelConfig proto;
+triton::ModelConfig Parsed(const std::string& text) {
+  triton::ModelConfig proto;
   EXPECT_TRUE(TextFormat::ParseFromString(text, &proto)) << text;
   return proto;
 }
 
-std::string Difference(const ::inference::ModelConfig& expected, const ::inference::ModelConfig& actual) {
+std::string Difference(const triton::ModelConfig& expected, const triton::ModelConfig& actual) {
   std::string difference;
   google::protobuf::util::MessageDifferencer differencer;
   differencer.ReportDifferencesToString(&difference);
@@ -42,8 +42,8 @@ constexpr char kBase[] = R"(
 )";
 
 // `base` as protobuf parses it, but for a field that is as `text` says.
-::inference::ModelConfig BaseBut(const std::string& field, const std::string& text) {
-  ::inference::ModelConfig proto = Parsed(kBase);
+triton::ModelConfig BaseBut(const std::string& field, const std::string& text) {
+  triton::ModelConfig proto = Parsed(kBase);
   proto.GetReflection()->ClearField(&proto, proto.GetDescriptor()->FindFieldByName(field));
   proto.MergeFrom(Parsed(text));
   return proto;
@@ -180,7 +180,7 @@ TEST(ModelConfigToProto, KeepsWhatWasConfigured) {
   ASSERT_THAT(config, IsOk());
   inference::ModelInfo model = Loaded();
   model.max_batch_size = 4;
-  ::inference::ModelConfig expected = BaseBut("max_batch_size", "max_batch_size: 4");
+  triton::ModelConfig expected = BaseBut("max_batch_size", "max_batch_size: 4");
   expected.set_backend("pytorch");
   EXPECT_EQ(Difference(expected, ToProto(model, *config)), "");
 }
@@ -215,7 +215,7 @@ TEST(ModelConfigOverrides, SetDefaultsToo) {
   const auto config = ReadModelConfig(
       kBase, R"({"maxBatchSize": 0, "dynamic_batching": {}, "platform": "", "input": [], "parameters": {}})");
   ASSERT_THAT(config, IsOk());
-  ::inference::ModelConfig expected = Parsed(kBase);
+  triton::ModelConfig expected = Parsed(kBase);
   expected.clear_max_batch_size();
   expected.mutable_dynamic_batching()->Clear();
   expected.clear_platform();

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "inference/grpc_service.pb.h"
+#include "rpc/triton_config/triton_proto.h"
 #include "testing/requests.h"
 #include "testing/status_matchers.h"
 #include "testing/wire_bytes.h"
@@ -62,7 +62,7 @@ TEST(CheckMetadataSize, SurvivesWhatDoesNotParse) {
 
 // --- ModelInferRequest.
 
-using ::inference::ModelInferRequest;
+using triton::ModelInferRequest;
 
 absl::Status Check(const ModelInferRequest& request) {
   return Check(request.SerializeAsString(), MessageKind::kModelInferRequest);
@@ -112,7 +112,7 @@ TEST(CheckMetadataSize, BoundsIntegersOfContents) {
       (request.add_inputs()->mutable_contents()->*field)()->Resize(static_cast<int>(count), 1);
     return request;
   };
-  using Contents = ::inference::InferTensorContents;
+  using Contents = triton::InferTensorContents;
   const auto check = [&](auto field) {
     ModelInferRequest request = with_ints(field);
     EXPECT_THAT(Check(request), IsOk());
@@ -129,7 +129,7 @@ TEST(CheckMetadataSize, BoundsIntegersOfContents) {
 TEST(CheckMetadataSize, CountsNumbersThatAreNotPacked) {
   std::string contents;
   for (int i = 0; i < (1 << 20); ++i)
-    contents += VarintField(::inference::InferTensorContents::kInt64ContentsFieldNumber, 1);
+    contents += VarintField(triton::InferTensorContents::kInt64ContentsFieldNumber, 1);
   const std::string message = BytesField(5, BytesField(5, contents));
   ASSERT_TRUE(ModelInferRequest().ParseFromString(message));
   EXPECT_THAT(Check(message, MessageKind::kModelInferRequest), Fails(Reason::kTensorTooLarge));

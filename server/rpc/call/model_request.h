@@ -4,8 +4,8 @@
 
 #include "absl/status/statusor.h"
 #include "inference/model_run.h"
-#include "rpc/call/convert_call.h"
 #include "rpc/call/incoming_message.h"
+#include "rpc/call/intake.h"
 #include "rpc/serve/async_call.h"
 #include "rpc/serve/serving_queue.h"
 
@@ -13,17 +13,17 @@ namespace tensorferry::rpc {
 
 // A request that a model runs, from its arrays to its answer.
 //
-//   model_call.Submit(queue);
-//   co_await model_call.finished;
-//   … model_call.TakeAnswer() …
+//   model_request.Submit(queue);
+//   co_await model_request.finished;
+//   … model_request.TakeAnswer() …
 //
 // Lifetime: borrows `caller`, the call that it came in.
-class ModelCall : public inference::ModelRun {
+class ModelRequest : public inference::ModelRun {
  public:
   // `call`: complete, and runs a model. `message`: what its elements are still in, if it needs that.
-  ModelCall(ConvertCall call, HeldMessage message, const AsyncCall& caller);
-  ModelCall(const ModelCall&) = delete;
-  ModelCall& operator=(const ModelCall&) = delete;
+  ModelRequest(Intake call, HeldMessage message, const AsyncCall& caller);
+  ModelRequest(const ModelRequest&) = delete;
+  ModelRequest& operator=(const ModelRequest&) = delete;
 
   // Called once. The model may run at once, on this thread; else `queue` is where what is short runs.
   void Submit(ServingQueue& queue);
@@ -41,7 +41,7 @@ class ModelCall : public inference::ModelRun {
   void Complete() override { finished.Complete(true); }
 
  private:
-  ConvertCall call_;
+  Intake call_;
   HeldMessage message_;
   const AsyncCall& caller_;
 };

@@ -1,4 +1,4 @@
-#include "rpc/call/model_call.h"
+#include "rpc/call/model_request.h"
 
 #include <chrono>
 #include <exception>
@@ -16,9 +16,9 @@ inference::Clock::time_point SteadyDeadline(const grpc::ServerContext& context) 
 
 }  // namespace
 
-ModelCall::ModelCall(ConvertCall call, HeldMessage message, const AsyncCall& caller)
+ModelRequest::ModelRequest(Intake call, HeldMessage message, const AsyncCall& caller)
     : call_(std::move(call)), message_(std::move(message)), caller_(caller) {
-  for (ConvertCall::Incoming& array : call_.arrays_) {
+  for (Intake::Incoming& array : call_.arrays_) {
     inputs.push_back({std::move(array.name), std::move(array).TakeForModel(), std::move(array.strings)});
   }
   options = {.requested_outputs = std::move(call_.requested_outputs_),
@@ -29,7 +29,7 @@ ModelCall::ModelCall(ConvertCall call, HeldMessage message, const AsyncCall& cal
   finished.Start();
 }
 
-void ModelCall::Submit(ServingQueue& queue) {
+void ModelRequest::Submit(ServingQueue& queue) {
   using Submitted = inference::ModelVersion::Submitted;
   const std::shared_ptr<inference::ModelVersion> model = call_.model_;  // Completed, this may be gone.
   if (model->Submit(*this) == Submitted::kRunAtLeisure) {
@@ -37,7 +37,7 @@ void ModelCall::Submit(ServingQueue& queue) {
   }
 }
 
-absl::StatusOr<Answer> ModelCall::TakeAnswer() {
+absl::StatusOr<Answer> ModelRequest::TakeAnswer() {
   call_.model_.reset();
   TENSORFERRY_RETURN_IF_ERROR(result.status());
   TENSORFERRY_RETURN_IF_ERROR(caller_.CheckCaller());

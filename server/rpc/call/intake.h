@@ -41,7 +41,7 @@ struct Answer {
 };
 
 // One request on its way through the server: header, bytes, answer. The same for the unary call and the stream.
-class ConvertCall {
+class Intake {
  public:
   // Whether the elements of an array may follow the request.
   enum class Chunks : bool { kRefused, kAllowed };
@@ -50,8 +50,7 @@ class ConvertCall {
   // but those that a model may want in a batch stay in the message, and only their memory is admitted. `request` itself
   // is not needed afterwards.
   // Errors: DRAINING, and all of docs/errors.md that concern arrays and models; nothing is held then.
-  static absl::StatusOr<ConvertCall> Start(const RequestView& request, Chunks chunks,
-                                           const CallEnvironment& environment);
+  static absl::StatusOr<Intake> Start(const RequestView& request, Chunks chunks, const CallEnvironment& environment);
 
   // The name of the array whose chunks are awaited; nothing: the request is complete.
   std::optional<std::string_view> awaited_array() const;
@@ -64,7 +63,7 @@ class ConvertCall {
   // Errors: BOOL_RANGE; the call is then of no further use.
   absl::Status Append(const ScatteredBytes& chunk);
 
-  // Whether a model is to run: then ModelCall goes on, else Finish.
+  // Whether a model is to run: then ModelRequest goes on, else Finish.
   bool runs_model() const { return model_ != nullptr; }
 
   // Null: none.
@@ -78,7 +77,7 @@ class ConvertCall {
   absl::StatusOr<Answer> Finish() &&;
 
  private:
-  friend class ModelCall;
+  friend class ModelRequest;
   using Clock = inference::Clock;
 
   struct Incoming {
@@ -91,7 +90,7 @@ class ConvertCall {
     std::variant<ArrayPayload, inference::WaitingElements> TakeForModel() &&;
   };
 
-  ConvertCall(const RequestView& request, CallGate::Pass pass, inference::Pipeline& pipeline)
+  Intake(const RequestView& request, CallGate::Pass pass, inference::Pipeline& pipeline)
       : request_id_(request.request_id),
         return_data_(request.return_data),
         requested_outputs_(request.requested_outputs.begin(), request.requested_outputs.end()),

@@ -1,4 +1,4 @@
-#include "rpc/call/convert_call.h"
+#include "rpc/call/intake.h"
 
 #include <algorithm>
 #include <utility>
@@ -19,26 +19,25 @@ bool CanStay(const ArrayHeader& header, const std::byte* elements) {
 
 }  // namespace
 
-std::size_t ConvertCall::Incoming::missing() const {
+std::size_t Intake::Incoming::missing() const {
   const auto* const assembler = std::get_if<ArrayAssembler>(&array);
   return assembler == nullptr ? 0 : assembler->missing();
 }
 
-ArrayPayload ConvertCall::Incoming::TakePayload() && {
+ArrayPayload Intake::Incoming::TakePayload() && {
   if (auto* const payload = std::get_if<ArrayPayload>(&array)) return std::move(*payload);
   return std::get<ArrayAssembler>(std::move(array)).Finish();
 }
 
-std::variant<ArrayPayload, inference::WaitingElements> ConvertCall::Incoming::TakeForModel() && {
+std::variant<ArrayPayload, inference::WaitingElements> Intake::Incoming::TakeForModel() && {
   if (auto* const waiting = std::get_if<inference::WaitingElements>(&array)) return std::move(*waiting);
   return std::move(*this).TakePayload();
 }
 
-absl::StatusOr<ConvertCall> ConvertCall::Start(const RequestView& request, Chunks chunks,
-                                               const CallEnvironment& environment) {
+absl::StatusOr<Intake> Intake::Start(const RequestView& request, Chunks chunks, const CallEnvironment& environment) {
   TENSORFERRY_ASSIGN_OR_RETURN(CallGate::Pass pass, environment.gate.Enter());
   TENSORFERRY_RETURN_IF_ERROR(CheckRequest(request));
-  ConvertCall call(request, std::move(pass), environment.pipeline);
+  Intake call(request, std::move(pass), environment.pipeline);
   if (!request.model_name.empty()) {
     TENSORFERRY_ASSIGN_OR_RETURN(call.model_,
                                  environment.pipeline.FindModel(request.model_name, request.model_version));
@@ -59,13 +58,13 @@ absl::StatusOr<ConvertCall> ConvertCall::Start(const RequestView& request, Chunk
   return call;
 }
 
-absl::Status ConvertCall::CheckModel(const Few<CheckedArray>& checked, const RequestView& request) const {
+absl::Status Intake::CheckModel(const Few<CheckedArray>& checked, const RequestView& request) const {
   Few<inference::InputDeclaration> inputs;
   for (std::size_t i = 0; i < checked.size(); ++i) inputs.push_back(checked[i].DeclaredAs(request.arrays[i].name));
   return model_->Check(inputs, requested_outputs_);
 }
 
-absl::Status ConvertCall::TakeIn(Few<CheckedArray> checked, const RequestView& request, BufferPool& pool) {
+absl::Status Intake::TakeIn(Few<CheckedArray> checked, const RequestView& request, BufferPool& pool) {
   const CopyOptions options{.fidelity = FidelityOf(request), .digest = request.digest};
   const bool may_wait = model_ != nullptr && model_->batches();
   for (std::size_t i = 0; i < checked.size(); ++i) {
@@ -93,8 +92,8 @@ absl::Status ConvertCall::TakeIn(Few<CheckedArray> checked, const RequestView& r
 
 // Nothing is copied where nothing computes on it. A model gets a copy: what an operator has counted or checked must not
 // change under it.
-absl::Status ConvertCall::TakeShared(std::string_view name, CheckedArray&& checked, const CopyOptions& options,
-                                     BufferPool& pool) {
+absl::Status Intake::TakeShared(std::string_view name, CheckedArray&& checked, const CopyOptions& options,
+                                BufferPool& pool) {
   const SharedRange& range = *checked.shared;
   TENSORFERRY_RETURN_IF_ERROR(range.region->CheckWhole());
   const bool computed_on = model_ != nullptr && !model_->passes_on();
@@ -119,47 +118,47 @@ absl::Status ConvertCall::TakeShared(std::string_view name, CheckedArray&& check
   return absl::OkStatus();
 }
 
-absl::Status ConvertCall::CheckRegions() const {
+absl::Status Intake::CheckRegions() const {
   for (const auto& region : regions_) TENSORFERRY_RETURN_IF_ERROR(region->CheckWhole());
   return absl::OkStatus();
 }
 
-std::optional<std::string_view> ConvertCall::awaited_array() const {
+std::optional<std::string_view> Intake::awaited_array() const {
   return awaited_ < arrays_.size() ? std::optional<std::string_view>(arrays_[awaited_].name) : std::nullopt;
 }
 
-std::size_t ConvertCall::missing() const { return awaited_ < arrays_.size() ? arrays_[awaited_].missing() : 0; }
+std::size_t Intake::missing() const { return awaited_ < arrays_.size() ? arrays_[awaited_].missing() : 0; }
 
-std::uint64_t ConvertCall::missing_in_all() const {
+std::uint64_t Intake::missing_in_all() const {
   std::uint64_t nbytes = 0;
   for (const Incoming& array : arrays_) nbytes += array.missing();
   return nbytes;
 }
 
-absl::Status ConvertCall::Append(const ScatteredBytes& chunk) {
+absl::Status Intake::Append(const ScatteredBytes& chunk) {
   const Clock::time_point start = Clock::now();
   TENSORFERRY_RETURN_IF_ERROR(Copy(arrays_[awaited_], chunk));
   CountCopy(start);
   return absl::OkStatus();
 }
 
-absl::Status ConvertCall::Copy(Incoming& array, const ScatteredBytes& bytes) {
+absl::Status Intake::Copy(Incoming& array, const ScatteredBytes& bytes) {
   auto& assembler = std::get<ArrayAssembler>(array.array);
   return InArray(array.name, bytes.ForEachRun([&](Bytes run) { return assembler.Append(run); }));
 }
 
-void ConvertCall::CountCopy(Clock::time_point start) {
+void Intake::CountCopy(Clock::time_point start) {
   received_ = Clock::now();
   copy_time_ += received_ - start;
   while (awaited_ < arrays_.size() && arrays_[awaited_].missing() == 0) ++awaited_;
 }
 
-bool ConvertCall::needs_message() const {
+bool Intake::needs_message() const {
   return std::ranges::any_of(
       arrays_, [](const Incoming& array) { return std::holds_alternative<inference::WaitingElements>(array.array); });
 }
 
-absl::StatusOr<Answer> ConvertCall::Finish() && {
+absl::StatusOr<Answer> Intake::Finish() && {
   Few<inference::NamedArray> arrays;
   for (Incoming& array : arrays_) {
     arrays.push_back({std::move(array.name), std::move(array).TakePayload()});
@@ -170,7 +169,7 @@ absl::StatusOr<Answer> ConvertCall::Finish() && {
   return AnswerOf(std::move(response));
 }
 
-Answer ConvertCall::AnswerOf(inference::PipelineResponse&& response) {
+Answer Intake::AnswerOf(inference::PipelineResponse&& response) {
   response.convert_time += copy_time_;
   return {request_id_, std::move(response), received_ - start_, std::move(pass_)};
 }
