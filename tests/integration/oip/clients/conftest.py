@@ -25,9 +25,9 @@ def target(request: pytest.FixtureRequest) -> Target:
 
 @pytest.fixture
 def ours(target: Target) -> None:
-    """For what a real Triton does not have."""
+    """For tests that only this server runs, not a real Triton."""
     if target.is_triton:
-        pytest.skip("an extension of this server")
+        pytest.skip("only for this server")
 
 
 def _check_service(address: str) -> None:

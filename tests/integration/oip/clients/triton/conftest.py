@@ -41,10 +41,3 @@ def stub(channel: grpc.Channel) -> Stub:
 @pytest.fixture
 def gate(target: Target) -> Gate:
     return Gate(target.folder / "gates")
-
-
-@pytest.fixture
-def ends_streams(target: Target) -> None:
-    """For `triton_grpc_error`: a real Triton 2.51 does as these tests say, but once in a while it crashes of it."""
-    if target.is_triton:
-        pytest.skip("may crash a Triton that is older than triton-inference-server/server#8708")

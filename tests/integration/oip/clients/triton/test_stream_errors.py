@@ -85,10 +85,10 @@ def status_after(stub: Stub, bad: pb.ModelInferRequest, value: str) -> tuple[lis
 ENDS = {"failing": (FAILING, StatusCode.INTERNAL), "unknown": (UNKNOWN, StatusCode.NOT_FOUND)}
 
 
-@pytest.mark.usefixtures("ends_streams")
+@pytest.mark.usefixtures("ours")
 @pytest.mark.parametrize("case", ENDS)
 def test_errors_end_the_stream_where_that_is_asked_for(case: str, stub: Stub) -> None:
-    request, code = ENDS[case]  # Triton ends it for errors of models only.
+    request, code = ENDS[case]
     ids, error = status_after(stub, request, "true")
     assert ids == ["first"]
     check_refusal(error, code, SAID[case])
@@ -100,7 +100,7 @@ def test_errors_do_not_end_it_otherwise(value: str, stub: Stub) -> None:
     assert (ids, error) == (["first", "unknown"], None)
 
 
-@pytest.mark.usefixtures("ends_streams")
+@pytest.mark.usefixtures("ours")
 def test_tritonclient_reports_the_end(client: Client) -> None:
     with streaming(client, headers={"triton_grpc_error": "true"}) as stream:
         stream.send("failing", np.float32([1]))
