@@ -73,6 +73,10 @@ test-image: ## Build the container image, start it, and convert an array through
 	@scripts/setup.sh build
 	@scripts/test-image.sh
 
+.PHONY: findings
+findings: ## Run what was found out about other libraries, each in packages of its own (findings/README.md)
+	@scripts/findings.sh
+
 .PHONY: stubs
 stubs: setup ## Regenerate what is generated and checked in: Python stubs, descriptor snapshot
 	@scripts/stubs.sh
