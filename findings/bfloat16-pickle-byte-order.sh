@@ -19,11 +19,11 @@ import sys
 import ml_dtypes
 import numpy as np
 
-print(f"numpy {np.__version__}, ml_dtypes {ml_dtypes.__version__}, Python {sys.version.split()[0]}, {sys.byteorder}-endian")
+print(f"numpy {np.__version__}, ml_dtypes {ml_dtypes.__version__}, Python {sys.version.split()[0]}, {sys.byteorder}")
 
 
 def before_and_after(scalar: type) -> tuple[list[float], list[float], bool]:
-    """An array of 1 and 2 before and after another one, big-endian, is pickled and unpickled; is the dtype native still?"""
+    """An array of 1 and 2 before and after another, big-endian one is pickled and unpickled; is the dtype native?"""
     array = np.array([1, 2], dtype=scalar)
     before = array.astype(np.float64).tolist()
     big_endian = array.astype(np.dtype(scalar).newbyteorder(">"))

@@ -19,7 +19,7 @@ import sys
 import ml_dtypes
 import numpy as np
 
-print(f"numpy {np.__version__}, ml_dtypes {ml_dtypes.__version__}, Python {sys.version.split()[0]}, {sys.byteorder}-endian")
+print(f"numpy {np.__version__}, ml_dtypes {ml_dtypes.__version__}, Python {sys.version.split()[0]}, {sys.byteorder}")
 
 
 def seen_of(scalar: type, part: type) -> tuple[str, str, complex]:
