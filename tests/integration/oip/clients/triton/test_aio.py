@@ -118,7 +118,7 @@ def test_errors_in_a_stream(run: Callable) -> None:
     run(test)
 
 
-@pytest.mark.usefixtures("ends_streams")
+@pytest.mark.usefixtures("ours")
 def test_an_error_that_ends_a_stream(run: Callable) -> None:
     async def failing() -> AsyncIterator[dict[str, object]]:
         yield {"model_name": "failing", "inputs": inputs_of(np.float32([1]))}
