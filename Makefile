@@ -83,9 +83,15 @@ stubs: setup ## Regenerate what is generated and checked in: Python stubs, descr
 	@scripts/build.sh release $(JOBS) proto_test
 	@TENSORFERRY_UPDATE_SNAPSHOT=1 build/release/bin/proto_test --gtest_brief=1
 
+.PHONY: lint
+lint: ## Check format, names, size of functions, locks and types, as `make test` does
+	@scripts/setup.sh lint
+	@scripts/build.sh release $(JOBS) tensorferry_proto
+	@scripts/lint.sh $(JOBS)
+
 .PHONY: format
 format: ## Format C++ and Python
-	@git ls-files '*.cc' '*.h' | xargs clang-format -i
+	@git ls-files '*.cc' '*.h' '*.c' | xargs clang-format-14 -i
 	@.venv/bin/ruff format -q client tests scripts
 
 .PHONY: clean

@@ -92,6 +92,8 @@ install_bench_packages() {
     say "Arrow Flight: pip could not install pyarrow; going on without it"
 }
 
+lint_packages=(clang-format-14 clang-tidy-14)
+
 case "${1:-build}" in
 build)
   install_debian_packages
@@ -102,10 +104,15 @@ system)
   ;;
 test)
   # A Node.js that did not come from Debian serves as well.
-  if command -v npm >/dev/null; then install_debian_packages valgrind; else install_debian_packages valgrind nodejs npm; fi
+  if command -v npm >/dev/null; then node=(); else node=(nodejs npm); fi
+  install_debian_packages valgrind "${lint_packages[@]}" "${node[@]}"
   install_python_packages
   install_node_packages
   tests/integration/oip/environments.sh clients
+  ;;
+lint)
+  install_debian_packages "${lint_packages[@]}"
+  install_python_packages
   ;;
 bench)
   install_debian_packages libbenchmark-dev
@@ -116,5 +123,5 @@ fuzz)
   install_debian_packages clang-14 libclang-rt-14-dev
   install_python_packages
   ;;
-*) fail "usage: $0 [build|system|test|bench|fuzz]" ;;
+*) fail "usage: $0 [build|system|test|lint|bench|fuzz]" ;;
 esac

@@ -31,10 +31,9 @@ scripts/build.sh asan "$jobs" unit_tests
 # Tests ask for more memory than there is: the answer is the allocator's refusal, not the sanitizer's end of the process.
 ASAN_OPTIONS=allocator_may_return_null=1 run_programs asan
 
-say "Python client: types, style, tests"
-(cd client/python && ../../.venv/bin/mypy)
-.venv/bin/ruff check client tests scripts
-.venv/bin/ruff format --check client tests scripts
+scripts/lint.sh "$jobs"
+
+say "Python client"
 $python -m pytest -q client/python/tests
 
 say "Documents and architecture"

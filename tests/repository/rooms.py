@@ -1,7 +1,7 @@
 """The rooms of the house: which folder may include which, and which libraries it may see.
 
-A room is a folder; a file belongs to the room with the longest path that holds it. Rooms stand lowest first, and each may
-include its own headers and those of the rooms that it names, which all stand above it in this table.
+A room is a folder; a file belongs to the room with the longest path that holds it. Rooms stand lowest first, and each
+may include its own headers and those of the rooms that it names, which all stand above it in this table.
 """
 
 import re

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# lint.sh JOBS: what machines can say of the style of C++ and Python. Needs the release build's compile commands.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+jobs=$1
+
+say() { printf '\n==> %s\n' "$*"; }
+
+say "C++: format, names, size of functions, locks, likely mistakes"
+git ls-files '*.cc' '*.h' '*.c' | xargs clang-format-14 --dry-run -Werror
+python3 scripts/tidy.py "$jobs"
+
+say "Python: types and style"
+(cd client/python && ../../.venv/bin/mypy)
+.venv/bin/ruff check client tests scripts
+.venv/bin/ruff format --check client tests scripts

@@ -1,0 +1,60 @@
+"""tidy.py JOBS: runs clang-tidy over server/ and client/, with the flags that the release build uses.
+
+The files of a room go through it together, as one unit that includes them all: most of the time goes into the headers
+of others, which are then read once for each room. So names in the anonymous namespaces of a room must differ.
+"""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "build/release"
+UNITS = ROOT / "build/lint"
+
+
+def flags_of(command: str) -> list[str]:
+    """What clang needs of a command of g++'s: all before `-c`, but for the output and what it does not know."""
+    words = shlex.split(command)
+    words = words[1 : words.index("-c")]
+    unknown = {"-o", "-Wno-restrict"}
+    return [word for word in words if word not in unknown and not word.endswith((".o", "ccache", "/c++", "/g++"))]
+
+
+def rooms() -> dict[str, list[dict[str, str]]]:
+    found: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for entry in json.loads((BUILD / "compile_commands.json").read_text()):
+        folder = os.path.relpath(Path(entry["file"]).parent, ROOT)
+        if folder.startswith(("server", "client")):
+            found[folder].append(entry)
+    return found
+
+
+def tidy(room: str, entries: list[dict[str, str]]) -> tuple[str, bool, str]:
+    unit = UNITS / (room.replace("/", "_") + ".cc")
+    unit.write_text("".join(f'#include "{entry["file"]}"\n' for entry in entries))
+    command = ["clang-tidy-14", "--quiet", f"--config-file={ROOT / '.clang-tidy'}", str(unit), "--"]
+    flags = [*flags_of(entries[0]["command"]), "-Wthread-safety"]
+    run = subprocess.run([*command, *flags], cwd=BUILD, capture_output=True, text=True, check=False)
+    return room, run.returncode == 0, run.stdout
+
+
+def main() -> int:
+    UNITS.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(int(sys.argv[1])) as pool:
+        results = list(pool.map(lambda item: tidy(*item), sorted(rooms().items())))
+    for room, clean, words in results:
+        if not clean:
+            print(f"clang-tidy: {room}\n{words}")
+    failed = [room for room, clean, _ in results if not clean]
+    print(f"clang-tidy: {len(results)} rooms, {len(failed)} with findings")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
