@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <cstring>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/cord.h"
 
@@ -14,22 +17,74 @@ namespace {
 constexpr std::string_view kReasonKey = "tensorferry/reason";
 constexpr std::string_view kRetryKey = "tensorferry/retry_after_ms";
 constexpr std::string_view kLogKey = "tensorferry/log_text";
+constexpr std::string_view kTermsKey = "tensorferry/terms";
 constexpr std::string_view kMetadataPrefix = "tensorferry/metadata/";
+
+// Stands on both sides of a term while a message is composed. Quote() lets none through.
+constexpr char kMark = '\x1f';
+
+// Where a term stands in a message, in bytes.
+struct TermPlace {
+  std::size_t offset = 0;
+  std::size_t size = 0;
+};
 
 absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
 
-void SetMetadata(absl::Status& status, std::string_view key, const std::string& value) {
+// Takes the marks out of `message`, and returns the places between them.
+std::vector<TermPlace> TakeMarks(std::string& message) {
+  std::vector<TermPlace> places;
+  std::size_t end = 0;
+  for (std::size_t begin; (begin = message.find(kMark, end)) != std::string::npos;) {
+    message.erase(begin, 1);
+    end = std::min(message.find(kMark, begin), message.size());
+    message.erase(end, 1);
+    places.push_back({begin, end - begin});
+  }
+  return places;
+}
+
+std::vector<TermPlace> PlacesIn(const absl::Status& error) {
+  std::vector<TermPlace> places;
+  if (const auto terms = error.GetPayload(View(kTermsKey))) {
+    const std::string bytes(*terms);
+    places.resize(bytes.size() / sizeof(TermPlace));
+    std::memcpy(places.data(), bytes.data(), bytes.size());
+  }
+  return places;
+}
+
+void SetPlaces(absl::Status& status, const std::vector<TermPlace>& places) {
+  if (places.empty()) return;
+  std::string bytes(places.size() * sizeof(TermPlace), '\0');
+  std::memcpy(bytes.data(), places.data(), bytes.size());
+  status.SetPayload(View(kTermsKey), absl::Cord(bytes));
+}
+
+void SetMetadata(absl::Status& status, std::string_view key, std::string value) {
+  TakeMarks(value);
   if (!value.empty()) status.SetPayload(View(fmt::format("{}{}", kMetadataPrefix, key)), absl::Cord(value));
 }
 
+// `what`: a term, or a word that all protocols share.
 absl::Status WithPrefix(std::string_view what, std::string_view name, const absl::Status& error) {
-  return WithMessage(fmt::format("{} {}: {}", what, Quote(name), std::string(error.message())), error);
+  std::string prefix = fmt::format("{} {}: ", what, Quote(name));
+  std::vector<TermPlace> places = TakeMarks(prefix);
+  for (const TermPlace& place : PlacesIn(error)) places.push_back({prefix.size() + place.offset, place.size});
+  absl::Status named = WithMessage(prefix + std::string(error.message()), error);
+  SetPlaces(named, places);
+  return named;
 }
 
 }  // namespace
 
+std::string Term(std::string_view word) { return fmt::format("{}{}{}", kMark, word, kMark); }
+
 absl::Status MakeError(Reason reason, std::string_view message, const ErrorDetails& details) {
-  absl::Status status(Info(reason).code, View(message));
+  std::string text(message);
+  const std::vector<TermPlace> places = TakeMarks(text);
+  absl::Status status(Info(reason).code, text);
+  SetPlaces(status, places);
   status.SetPayload(View(kReasonKey), absl::Cord(View(Info(reason).name)));
   SetMetadata(status, "field", details.field);
   SetMetadata(status, "expected", details.expected);
@@ -44,7 +99,7 @@ absl::Status MakeError(Reason reason, std::string_view message, const ErrorDetai
 
 absl::Status InArray(std::string_view array_name, const absl::Status& error) {
   if (error.ok()) return error;
-  absl::Status named = WithPrefix("array", array_name, error);
+  absl::Status named = WithPrefix(Term("array"), array_name, error);
   SetMetadata(named, "array", std::string(array_name));
   return named;
 }
@@ -62,8 +117,22 @@ absl::Status InModel(std::string_view model_name, const absl::Status& error) {
 
 absl::Status WithMessage(std::string_view message, const absl::Status& error) {
   absl::Status worded(error.code(), View(message));
-  error.ForEachPayload([&](absl::string_view key, const absl::Cord& value) { worded.SetPayload(key, value); });
+  error.ForEachPayload([&](absl::string_view key, const absl::Cord& value) {
+    if (key != View(kTermsKey)) worded.SetPayload(key, value);
+  });
   return worded;
+}
+
+std::string Reworded(const absl::Status& error, const std::function<std::string(std::string_view)>& word_for) {
+  const std::string message(error.message());
+  std::string worded;
+  std::size_t copied = 0;
+  for (const TermPlace& place : PlacesIn(error)) {
+    worded += message.substr(copied, place.offset - copied);
+    worded += word_for(std::string_view(message).substr(place.offset, place.size));
+    copied = place.offset + place.size;
+  }
+  return worded + message.substr(copied);
 }
 
 Failure DescribeError(const absl::Status& error) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -22,8 +23,13 @@ struct ErrorDetails {
   std::string log_text;  // For our log only, never for the caller: a library's own words, which may hold paths.
 };
 
+// Marks `word` in a message as one for which a protocol may have a word of its own: the name of a dtype, "array".
+// MakeError and InArray remember where it stands, and Reworded() exchanges it; in details it is a word as any other.
+std::string Term(std::string_view word);
+
 // An error with the code that belongs to `reason`. `message` is one line for people: it says what was expected and what
-// came, and holds no path, address or element bytes. Text from the wire goes through Quote() first.
+// came, and holds no path, address or element bytes. Text from the wire goes through Quote() first, dtypes through
+// Term().
 absl::Status MakeError(Reason reason, std::string_view message, const ErrorDetails& details = {});
 
 // The same error, said of one array: its message begins with "array 'x': " and its metadata names the array.
@@ -35,8 +41,11 @@ absl::Status InOutput(std::string_view output_name, const absl::Status& error);
 // The same error, said of one model: its message begins with "model 'm': ".
 absl::Status InModel(std::string_view model_name, const absl::Status& error);
 
-// The same error in other words.
+// `error` with another message; what is remembered of its terms is dropped.
 absl::Status WithMessage(std::string_view message, const absl::Status& error);
+
+// The message of `error`, in which `word_for` says what stands in the place of each term.
+std::string Reworded(const absl::Status& error, const std::function<std::string(std::string_view)>& word_for);
 
 // What MakeError and InArray put into a status.
 struct Failure {

@@ -14,7 +14,7 @@ absl::StatusOr<ArrayHeader> ArrayHeader::Make(const ArrayDeclaration& declaratio
   if (header.nbytes_ > limits.max_tensor_bytes) {
     return MakeError(
         Reason::kTensorTooLarge,
-        fmt::format("{} with shape {} needs {} bytes, the server takes at most {}", Info(header.dtype()).name,
+        fmt::format("{} with shape {} needs {} bytes, the server takes at most {}", Term(Info(header.dtype()).name),
                     ToText(declaration.shape), header.nbytes_, limits.max_tensor_bytes),
         {.field = "shape", .actual = fmt::to_string(header.nbytes_), .limit = fmt::to_string(limits.max_tensor_bytes)});
   }
@@ -28,7 +28,7 @@ absl::Status ArrayHeader::CheckNbytes(std::uint64_t actual) const {
   if (actual == nbytes_) return absl::OkStatus();
   return MakeError(
       Reason::kSizeMismatch,
-      fmt::format("{} with shape {} needs {} bytes, got {}", Info(dtype()).name, ToText(shape_), nbytes_, actual),
+      fmt::format("{} with shape {} needs {} bytes, got {}", Term(Info(dtype()).name), ToText(shape_), nbytes_, actual),
       {.field = "data", .expected = fmt::to_string(nbytes_), .actual = fmt::to_string(actual)});
 }
 

@@ -116,9 +116,10 @@ absl::Status CheckBounds(std::string_view name, const InputBounds& bounds, std::
   if (IsWithin(bounds, shape, first_dim)) return absl::OkStatus();
   const std::string expected = TextOf(bounds);
   const std::string actual = ToText(shape);
-  return MakeError(Reason::kInputMismatch,
-                   fmt::format("array {} has shape {}, the package was compiled for {}", Quote(name), actual, expected),
-                   {.field = "arrays", .expected = expected, .actual = actual});
+  return MakeError(
+      Reason::kInputMismatch,
+      fmt::format("{} {} has shape {}, the package was compiled for {}", Term("array"), Quote(name), actual, expected),
+      {.field = "arrays", .expected = expected, .actual = actual});
 }
 
 }  // namespace tensorferry::inference

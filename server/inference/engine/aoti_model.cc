@@ -110,14 +110,14 @@ class AotiModel final : public Model {
       const std::int64_t wanted = arguments[one.input].sizes()[one.dim];
       const std::int64_t size = arguments[other.input].sizes()[other.dim];
       if (size == wanted) continue;
-      return MakeError(
-          Reason::kInputMismatch,
-          fmt::format("array {} has {} in dimension {}, array {} has {} in dimension {}; the package was "
-                      "compiled for as many in both",
-                      Quote(NameOf(other.input)), size, other.dim, Quote(NameOf(one.input)), wanted, one.dim),
-          {.field = "arrays",
-           .expected = fmt::format("{}, as many as array {} has", wanted, Quote(NameOf(one.input))),
-           .actual = fmt::to_string(size)});
+      return MakeError(Reason::kInputMismatch,
+                       fmt::format("{} {} has {} in dimension {}, {} {} has {} in dimension {}; the package was "
+                                   "compiled for as many in both",
+                                   Term("array"), Quote(NameOf(other.input)), size, other.dim, Term("array"),
+                                   Quote(NameOf(one.input)), wanted, one.dim),
+                       {.field = "arrays",
+                        .expected = fmt::format("{}, as many as array {} has", wanted, Quote(NameOf(one.input))),
+                        .actual = fmt::to_string(size)});
     }
     return absl::OkStatus();
   }

@@ -21,9 +21,10 @@ std::string NamesOf(const std::vector<TensorSpec>& specs) {
 
 absl::Status Mismatch(const ModelInfo& model, std::string_view name, const std::string& why,
                       const std::string& expected, const std::string& actual) {
-  return MakeError(Reason::kInputMismatch,
-                   fmt::format("array {} {}; model {} takes {}", Quote(name), why, Quote(model.name), expected),
-                   {.field = "arrays", .expected = expected, .actual = actual});
+  return MakeError(
+      Reason::kInputMismatch,
+      fmt::format("{} {} {}; model {} takes {}", Term("array"), Quote(name), why, Quote(model.name), expected),
+      {.field = "arrays", .expected = expected, .actual = actual});
 }
 
 absl::Status CheckNames(const ModelInfo& model, std::span<const InputDeclaration> inputs) {
@@ -56,7 +57,7 @@ bool Fits(const std::vector<std::int64_t>& spec, const Shape& shape) {
 absl::Status CheckSpec(const ModelInfo& model, const TensorSpec& spec, const InputDeclaration& input) {
   if (spec.dtype.empty()) return absl::OkStatus();
   if (spec.dtype != input.dtype) {
-    return Mismatch(model, spec.name, fmt::format("is {}", input.dtype), spec.dtype, std::string(input.dtype));
+    return Mismatch(model, spec.name, fmt::format("is {}", Term(input.dtype)), Term(spec.dtype), Term(input.dtype));
   }
   if (!Fits(spec.shape, input.shape)) {
     return Mismatch(model, spec.name, fmt::format("has shape {}", ToText(input.shape)), ToText(spec.shape),
@@ -72,7 +73,7 @@ absl::Status CheckStrings(const ModelInfo& model, std::span<const InputDeclarati
     if (input.dtype != kStrings) continue;
     const auto spec = std::ranges::find(model.inputs, input.name, &TensorSpec::name);
     if (spec != model.inputs.end() && spec->dtype == kStrings) continue;
-    return Mismatch(model, input.name, fmt::format("is {}", kStrings), "a tensor", std::string(kStrings));
+    return Mismatch(model, input.name, fmt::format("is {}", Term(kStrings)), "a tensor", Term(kStrings));
   }
   return absl::OkStatus();
 }
@@ -87,9 +88,10 @@ absl::Status CheckRows(const ModelInfo& model, std::span<const InputDeclaration>
     }
     const Shape& first = inputs.front().shape;
     if (shape[0] != first[0]) {
-      return Mismatch(model, input.name,
-                      fmt::format("has {} rows, array {} has {}", shape[0], Quote(inputs.front().name), first[0]),
-                      "inputs of one batch, of as many rows each", fmt::to_string(shape[0]));
+      return Mismatch(
+          model, input.name,
+          fmt::format("has {} rows, {} {} has {}", shape[0], Term("array"), Quote(inputs.front().name), first[0]),
+          "inputs of one batch, of as many rows each", fmt::to_string(shape[0]));
     }
   }
   return absl::OkStatus();

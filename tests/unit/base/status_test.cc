@@ -1,5 +1,6 @@
 #include "base/status.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "testing/status_matchers.h"
@@ -33,6 +34,17 @@ TEST(Error, OfAnArrayNamesItInMessageAndMetadata) {
   const Failure failure = DescribeError(InArray("x\n", MakeError(Reason::kBadShape, "no", {.field = "shape"})));
   EXPECT_EQ(failure.message, R"(array 'x\x0a': no)");
   EXPECT_THAT(failure.metadata, ElementsAre(Pair("array", "x\n"), Pair("field", "shape")));
+}
+
+TEST(Error, IsRewordedWhereItsTermsStand) {
+  const absl::Status error =
+      InArray("int8", MakeError(Reason::kInputMismatch, "is " + Term("int8") + ", not " + Term("uint8") + " or int8",
+                                {.expected = Term("uint8")}));
+  const auto upper_case = [](std::string_view word) { return fmt::format("<{}>", word); };
+  EXPECT_EQ(error.message(), "array 'int8': is int8, not uint8 or int8");
+  EXPECT_EQ(Reworded(error, upper_case), "<array> 'int8': is <int8>, not <uint8> or int8");
+  EXPECT_THAT(DescribeError(error).metadata, testing::Contains(Pair("expected", "uint8")));
+  EXPECT_EQ(Reworded(WithMessage("int8", error), upper_case), "int8");
 }
 
 TEST(Error, OfNobodysMakingIsInternalAndKeepsItsWordsFromTheCaller) {

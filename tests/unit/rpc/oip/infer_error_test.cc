@@ -2,8 +2,11 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
+
 #include "base/status.h"
 #include "google/rpc/status.pb.h"
+#include "payload/array_header.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -21,9 +24,17 @@ std::string WordsOf(const absl::Status& error) {
 }
 
 TEST(InferError, SaysInputAndDatatypesAsTheProtocolDoes) {
-  const absl::Status error = MakeError(Reason::kInputMismatch, "is float32; model 'float32' takes int8, not complex64");
-  EXPECT_EQ(WordsOf(InArray("uint8", error)), "input 'uint8': is FP32; model 'float32' takes INT8, not COMPLEX64");
-  EXPECT_EQ(WordsOf(MakeError(Reason::kInputMismatch, "is string")), "is BYTES");
+  constexpr std::array<std::int64_t, 2> kShape{2, 3};
+  const auto header = ArrayHeader::Make({.dtype = "float32", .shape = kShape}, Fidelity::kConvert, {});
+  const absl::Status error = InArray("float32", header->CheckNbytes(23));
+  EXPECT_EQ(error.message(), "array 'float32': float32 with shape [2, 3] needs 24 bytes, got 23");
+  EXPECT_EQ(WordsOf(error), "input 'float32': FP32 with shape [2, 3] needs 24 bytes, got 23");
+  EXPECT_EQ(WordsOf(MakeError(Reason::kInputMismatch, "is " + Term("string"))), "is BYTES");
+}
+
+TEST(InferError, LeavesWordsAloneThatAreNoDtypes) {
+  const std::string message = "parameter 'sequence_start' must be a bool (bool_param)";
+  EXPECT_EQ(WordsOf(MakeError(Reason::kInputMismatch, message)), message);
 }
 
 TEST(InferError, SaysUnknownModelAsForeignProgramsWantIt) {
