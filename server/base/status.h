@@ -13,7 +13,7 @@
 
 namespace tensorferry {
 
-// The machine-readable part of an error, each where it applies.
+// The machine-readable part of an error. A field that does not apply stays empty.
 struct ErrorDetails {
   std::string field;                         // The request's field at fault: "shape".
   std::string expected;                      // What would have been right, in the field's own unit: "24".
@@ -32,13 +32,13 @@ std::string Term(std::string_view word);
 // Term().
 absl::Status MakeError(Reason reason, std::string_view message, const ErrorDetails& details = {});
 
-// The same error, said of one array: its message begins with "array 'x': " and its metadata names the array.
+// Says `error` of one array: the message begins with "array 'x': ", and the metadata names the array.
 absl::Status InArray(std::string_view array_name, const absl::Status& error);
 
-// The same of one output.
+// Says `error` of one output: the message begins with "output 'y': ", and the metadata names it as the array.
 absl::Status InOutput(std::string_view output_name, const absl::Status& error);
 
-// The same error, said of one model: its message begins with "model 'm': ".
+// Says `error` of one model: the message begins with "model 'm': ".
 absl::Status InModel(std::string_view model_name, const absl::Status& error);
 
 // `error` with another message; what is remembered of its terms is dropped.
@@ -47,7 +47,7 @@ absl::Status WithMessage(std::string_view message, const absl::Status& error);
 // The message of `error`, in which `word_for` says what stands in the place of each term.
 std::string Reworded(const absl::Status& error, const std::function<std::string(std::string_view)>& word_for);
 
-// What MakeError and InArray put into a status.
+// Failure is what MakeError and InArray put into a status, read back.
 struct Failure {
   Reason reason = Reason::kInternal;
   std::string message;

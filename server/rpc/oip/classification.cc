@@ -18,7 +18,7 @@
 namespace tensorferry::rpc {
 namespace {
 
-// Appends the raw strings of one row.
+// Appends the raw strings of one row's largest elements to `raw`.
 template <typename Element>
 void AppendLargest(std::span<const std::byte> row, std::size_t classes, std::span<const std::string> labels,
                    std::string& raw) {
@@ -27,7 +27,7 @@ void AppendLargest(std::span<const std::byte> row, std::size_t classes, std::spa
   std::vector<std::size_t> order(values.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   const auto before = [&](std::size_t a, std::size_t b) {
-    if constexpr (std::is_floating_point_v<Element>) {  // What is no number comes last.
+    if constexpr (std::is_floating_point_v<Element>) {  // NaN comes last.
       if (values[a] != values[a] || values[b] != values[b]) return values[a] == values[a] && values[b] != values[b];
     }
     return values[a] != values[b] ? values[a] > values[b] : a < b;
@@ -47,7 +47,7 @@ void AppendLargest(std::span<const std::byte> row, std::size_t classes, std::spa
 
 using AppendRow = void (*)(std::span<const std::byte>, std::size_t, std::span<const std::string>, std::string&);
 
-// Null: such elements are not classified.
+// Returns null for elements that are not classified.
 AppendRow AppendOf(DType dtype) {
   switch (dtype) {
     case DType::kUInt8: return &AppendLargest<std::uint8_t>;
@@ -73,7 +73,7 @@ absl::StatusOr<inference::TensorResult> Classify(const inference::TensorResult& 
   if (append == nullptr) {
     return MakeError(
         Reason::kInputMismatch,
-        fmt::format("classification is of integers, FP32 and FP64, not of {}", OipNameOf(output.metadata.dtype)),
+        fmt::format("classification takes integers, FP32 and FP64, not {}", OipNameOf(output.metadata.dtype)),
         {.field = "outputs.parameters", .actual = std::string(OipNameOf(output.metadata.dtype))});
   }
   const Shape& shape = output.metadata.shape;

@@ -9,8 +9,8 @@
 
 namespace tensorferry::rpc {
 
-// The `classes` largest elements of an output, or of each row of a batch where it has one, the largest first: strings
-// "VALUE:INDEX", or "VALUE:INDEX:LABEL" where there is a label of that index.
+// Returns the `classes` largest elements of an output, or of each of its rows if it is a batch, the largest first, as
+// strings: "VALUE:INDEX", or "VALUE:INDEX:LABEL" where `labels` has one of that index.
 // Errors: INPUT_MISMATCH if the elements cannot be ordered, or not written so: only integers, float32 and float64 are.
 absl::StatusOr<inference::TensorResult> Classify(const inference::TensorResult& output, std::uint64_t classes,
                                                  bool batched, std::span<const std::string> labels);

@@ -23,7 +23,7 @@ std::string_view OipNameOf(std::string_view dtype) {
 absl::Status UnknownDatatype(std::string_view name) {
   std::string known(kBytes);
   for (const DTypeInfo& dtype : kDTypes) known += fmt::format(", {}", dtype.oip);
-  return MakeError(Reason::kBadDtype, fmt::format("there is no datatype {}, but {}", Quote(name), known),
+  return MakeError(Reason::kBadDtype, fmt::format("there is no datatype {}; there are {}", Quote(name), known),
                    {.field = "datatype", .expected = known, .actual = Quote(name)});
 }
 

@@ -1,4 +1,4 @@
-// The protocol's names of datatypes.
+// Names of datatypes in the Open Inference Protocol.
 #pragma once
 
 #include <string>
@@ -9,16 +9,16 @@
 
 namespace tensorferry::rpc {
 
-// Strings.
+// kBytes is the datatype of strings.
 inline constexpr std::string_view kBytes = "BYTES";
 
-// Null: there is none of this name that torch has.
+// Returns null if torch has no dtype of this name.
 const DTypeInfo* DTypeByOip(std::string_view name);
 
-// Of a dtype by torch's name, or inference::kStrings; empty stays empty.
+// Returns the protocol's name of a dtype, given torch's name or inference::kStrings; empty for others.
 std::string_view OipNameOf(std::string_view dtype);
 
-// The error for a name that is none, with those that are.
+// Returns the error for a name that is no datatype; it lists those that are.
 absl::Status UnknownDatatype(std::string_view name);
 
 }  // namespace tensorferry::rpc

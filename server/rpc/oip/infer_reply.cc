@@ -64,7 +64,7 @@ void WriteFinalResponse(WireWriter& writer) {
   writer.Nested(4, end);
 }
 
-// A ModelInferResponse.
+// Writes a ModelInferResponse into `writer`.
 void WriteResponse(WireWriter& writer, const Answer& answer, bool streamed) {
   writer.Clear();
   const Few<TensorResult>& outputs = answer.response.outputs;

@@ -1,4 +1,4 @@
-// Answers as ModelInferResponse, encoded in place.
+// Encodes answers as ModelInferResponse; the elements stay where they are.
 #pragma once
 
 #include <grpcpp/support/byte_buffer.h>
@@ -16,22 +16,22 @@
 
 namespace tensorferry::rpc {
 
-// Do with the outputs what was asked for: the largest elements only, or into shared memory, when nothing stays to be
-// sent. `model`: the one that ran.
+// Does with the outputs what `plans` asks for: keeps the largest elements only, or writes them into shared memory, and
+// then nothing of them is sent. `model` is the one that ran.
 // Errors: those of Classify; BAD_SHARED_MEMORY, naming the output, if a region has no room for it.
 absl::Status ApplyPlans(const std::vector<OutputPlan>& plans, const inference::ModelInfo& model,
                         inference::PipelineResponse& response);
 
-// The answer as a message.
+// Encodes `answer` as a ModelInferResponse.
 // Errors: TENSOR_TOO_LARGE if it would not fit `max_message_bytes`.
 absl::StatusOr<grpc::ByteBuffer> EncodeInferResponse(const Answer& answer, std::uint64_t max_message_bytes,
                                                      WireWriter& writer);
 
-// The same as a ModelStreamInferResponse.
+// Encodes `answer` as a ModelStreamInferResponse. Errors: as EncodeInferResponse.
 absl::StatusOr<grpc::ByteBuffer> EncodeStreamInferResponse(const Answer& answer, std::uint64_t max_message_bytes,
                                                            WireWriter& writer);
 
-// Answers a request on a stream with an error.
+// Encodes the answer to a request on a stream that failed.
 grpc::ByteBuffer EncodeStreamInferError(const std::string& id, const std::string& message);
 
 }  // namespace tensorferry::rpc

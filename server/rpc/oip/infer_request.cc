@@ -26,7 +26,7 @@ absl::Status BadParameter(std::string_view name, const std::string& expected) {
                    {.field = "parameters", .expected = expected});
 }
 
-// A number that is no less than `least`.
+// Returns the parameter's number; an error if it is less than `least`.
 absl::StatusOr<std::uint64_t> ReadNumber(const ParameterView& parameter, std::int64_t least) {
   if (const auto* const value = std::get_if<std::uint64_t>(&parameter.value)) return *value;
   const auto* const value = std::get_if<std::int64_t>(&parameter.value);
@@ -34,14 +34,14 @@ absl::StatusOr<std::uint64_t> ReadNumber(const ParameterView& parameter, std::in
   return BadParameter(parameter.name, fmt::format("an integer (int64_param) of {} or more", least));
 }
 
-// Where a tensor lies, as the caller says.
+// SharedPlace is where a tensor lies in shared memory, as the caller says.
 struct SharedPlace {
   std::string_view region;
   std::uint64_t offset = 0;
   std::uint64_t nbytes = 0;
 };
 
-// The place, if the parameter is part of it. False: it is no such parameter.
+// Fills `place` from a parameter that is part of it. Returns false for other parameters.
 absl::StatusOr<bool> ReadPlace(const ParameterView& parameter, SharedPlace& place) {
   if (parameter.name == kRegion) {
     const auto* const region = std::get_if<std::string_view>(&parameter.value);
@@ -87,7 +87,7 @@ absl::Status ReadRequestParameter(const ParameterView& parameter, RequestView& r
   return absl::OkStatus();
 }
 
-// Hands out the raw contents, one for each input that needs some.
+// RawContents hands out the request's raw_input_contents, one to each input that needs them.
 class RawContents {
  public:
   explicit RawContents(const InferRequestView& view) : view_(view) {}
@@ -125,7 +125,7 @@ absl::Status TakeTyped(const InferInputView& input, const DTypeInfo* dtype, Pars
     TENSORFERRY_RETURN_IF_ERROR(RawOfTypedStrings(*input.contents, raw));
   } else {
     TENSORFERRY_RETURN_IF_ERROR(RawOfTyped(*input.contents, *dtype, raw));
-    // Counted in elements, as the caller does.
+    // The caller counts elements, not bytes, and so does the error.
     const auto count = raw.size() / dtype->itemsize;
     if (const auto nbytes = ByteSize(input.shape, dtype->itemsize); nbytes.ok() && *nbytes != raw.size()) {
       return MakeError(Reason::kSizeMismatch,
@@ -170,7 +170,7 @@ absl::Status TakeInput(const InferRequestView& view, const InferInputView& input
   return absl::OkStatus();
 }
 
-// Nothing: it comes as it is.
+// Returns nothing for an output that is sent as it is.
 absl::StatusOr<std::optional<OutputPlan>> PlanOf(const InferOutputView& output, const SharedRegions& regions) {
   if (output.parameters.empty()) return std::nullopt;
   OutputPlan plan{.name = std::string(output.name)};
@@ -218,7 +218,7 @@ absl::Status Translate(const InferRequestView& view, const SharedRegions& region
     TENSORFERRY_RETURN_IF_ERROR(ReadRequestParameter(parameter, request));
   }
   RawContents raw(view);
-  if (!raw.any()) {  // Views of them stay where they are.
+  if (!raw.any()) {  // TakeTyped takes views into these two, so they must not move when they grow.
     parsed.contents.reserve(view.inputs.size());
     parsed.pieces.reserve(view.inputs.size());
   }

@@ -1,4 +1,4 @@
-// What a ModelInferRequest means: a request as Intake takes it, and where its outputs go.
+// Translates a ModelInferRequest into a request as Intake takes it, and plans where its outputs go.
 #pragma once
 
 #include <cstdint>
@@ -14,15 +14,15 @@
 
 namespace tensorferry::rpc {
 
-// An output that does not come as it is.
+// OutputPlan is one output that is not sent as the model gave it.
 struct OutputPlan {
   std::string name;
-  std::uint64_t classes = 0;            // Only so many of the largest elements; 0: all.
-  std::optional<SharedRange> shared{};  // Goes there instead of into the response.
+  std::uint64_t classes = 0;            // Only this many of its largest elements are sent; 0: all.
+  std::optional<SharedRange> shared{};  // It is written there, and not sent.
 };
 
-// `request` borrows `view`, and what is written into `parsed.contents`. `plans`: empty where all outputs come as they
-// are.
+// Fills `request`, which borrows `view` and what is written into `parsed.contents`: both must live as long as it.
+// `plans` gets an entry for each output that is not sent as it is.
 // Errors: INPUT_MISMATCH for inputs and parameters that are not as the protocol has them; BAD_DTYPE for a datatype;
 //         those of RawOfTyped and SharedRegions::Find. They name the input or output.
 absl::Status Translate(const InferRequestView& view, const SharedRegions& regions, ParsedMessage& parsed,

@@ -14,7 +14,7 @@ namespace {
 
 using Value = triton::LogSettingsRequest::SettingValue;
 
-// What spdlog::level::level_enum says in one number.
+// Levels says with four switches what spdlog says with one level.
 struct Levels {
   bool info, warning, error;
   std::uint32_t verbose;

@@ -10,10 +10,9 @@ class LogSettingsResponse;
 
 namespace tensorferry::rpc {
 
-// Change which lines are logged, and say which are. The settings are a threshold: who leaves out errors leaves out
-// warnings, too.
-// Errors: INPUT_MISMATCH for settings and values that there are not, and nothing is changed then; OPERATOR_UNSUPPORTED
-//         for log_file.
+// Changes which lines are logged, and tells in `response` which are. The log has one threshold: without errors there
+// are no warnings either.
+// Errors: INPUT_MISMATCH for unknown settings and values; OPERATOR_UNSUPPORTED for log_file. Nothing is changed then.
 absl::Status ChangeLogSettings(const triton::LogSettingsRequest& request, triton::LogSettingsResponse& response);
 
 }  // namespace tensorferry::rpc

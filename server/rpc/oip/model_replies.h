@@ -1,4 +1,4 @@
-// What is said of models, as messages of the Open Inference Protocol.
+// Describes models in messages of the Open Inference Protocol.
 #pragma once
 
 #include <vector>
@@ -9,7 +9,7 @@
 
 namespace tensorferry::rpc {
 
-// `versions`: those of the model that are ready.
+// `versions` are those of the model that are ready.
 triton::ModelMetadataResponse MetadataOf(const inference::ModelInfo& model, const std::vector<std::string>& versions);
 
 triton::ModelStatistics StatisticsOf(const inference::ModelInfo& model, const inference::ModelStatistics& done);

@@ -13,21 +13,23 @@
 
 namespace tensorferry::rpc {
 
-// Writes lines about some of the requests into the log, as the trace settings say: of all models, or of one.
+// Tracer writes lines about some of the requests into the log, as the trace settings say. A model without settings of
+// its own has those for all models.
 // Threads: any.
 class Tracer {
  public:
-  // By their names in the protocol: trace_level, trace_rate, trace_count, log_frequency, trace_file.
+  // Values by the settings' names in the protocol: trace_level, trace_rate, trace_count, log_frequency, trace_file.
   using Values = std::map<std::string, std::vector<std::string>>;
 
-  // `model` empty: of all models that have none of their own. No values for a name: as those, or the default.
-  // Errors: INPUT_MISMATCH for names and values that there are not; OPERATOR_UNSUPPORTED for trace_file.
+  // Changes settings of `model`, or of all models if it is empty. A name with no values falls back: a model's setting
+  // to that for all models, and that to its default.
+  // Errors: INPUT_MISMATCH for unknown names and values; OPERATOR_UNSUPPORTED for trace_file.
   absl::Status Set(const std::string& model, const Values& values);
 
-  // As they apply.
+  // Returns the settings that apply to `model`.
   Values Get(const std::string& model) const;
 
-  // A request was answered.
+  // Called for each request that was answered.
   void Record(const Answer& answer) {
     if (active_.load(std::memory_order_relaxed)) RecordIfSampled(answer);
   }
@@ -40,8 +42,8 @@ class Tracer {
   struct Effective {
     bool timestamps = false;
     bool tensors = false;
-    std::int64_t rate = 1000;  // One request of so many.
-    std::int64_t count = -1;   // So many lines yet; -1: no end.
+    std::int64_t rate = 1000;  // One request of this many is traced.
+    std::int64_t count = -1;   // This many lines are still to come; -1: without end.
   };
 
   static absl::Status Apply(const std::string& name, const std::vector<std::string>& values, Settings& settings);

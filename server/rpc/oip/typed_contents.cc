@@ -22,7 +22,7 @@ absl::Status Mismatch(const std::string& why, const std::string& expected, const
   return MakeError(Reason::kInputMismatch, why, {.field = "contents", .expected = expected, .actual = actual});
 }
 
-// No other field than that of the datatype.
+// Checks that no other field is set than the one for the datatype.
 absl::Status CheckField(const Contents& contents, std::string_view datatype, int field) {
   std::vector<const google::protobuf::FieldDescriptor*> set;
   contents.GetReflection()->ListFields(contents, &set);
@@ -35,7 +35,7 @@ absl::Status CheckField(const Contents& contents, std::string_view datatype, int
   return absl::OkStatus();
 }
 
-// `Sent`: the type of the field's elements, which `Element` need not hold all of.
+// `Sent` is the type of the field's elements; not every value of it fits an `Element`.
 template <typename Element, typename Sent>
 absl::Status Append(const google::protobuf::RepeatedField<Sent>& values, std::string_view datatype, std::string& raw) {
   raw.resize(static_cast<std::size_t>(values.size()) * sizeof(Element));
@@ -45,7 +45,7 @@ absl::Status Append(const google::protobuf::RepeatedField<Sent>& values, std::st
       if (value < std::numeric_limits<Element>::min() || value > std::numeric_limits<Element>::max()) {
         const std::string range =
             fmt::format("{} to {}", std::numeric_limits<Element>::min(), std::numeric_limits<Element>::max());
-        return Mismatch(fmt::format("{} is no {}, which goes from {}", value, datatype, range), range,
+        return Mismatch(fmt::format("{} does not fit {}, which goes from {}", value, datatype, range), range,
                         fmt::to_string(value));
       }
     }

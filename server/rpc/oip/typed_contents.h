@@ -13,7 +13,7 @@ class InferTensorContents;
 
 namespace tensorferry::rpc {
 
-// Typed elements in their raw form.
+// Writes elements that came typed (int_contents and the like) into `raw`, as raw_input_contents would have them.
 // Errors: INPUT_MISMATCH for a datatype that has no typed form, a field that is not the datatype's, a number that the
 // datatype cannot hold.
 absl::Status RawOfTyped(const triton::InferTensorContents& contents, const DTypeInfo& dtype, std::string& raw);

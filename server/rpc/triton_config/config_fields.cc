@@ -14,7 +14,8 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-// What something here looks at. Of a message that is listed by itself all is honoured, what stands in it too.
+// kHonoured lists the fields that have an effect. A message that is listed by itself is honoured with all of its
+// fields.
 constexpr auto kHonoured = std::to_array<std::string_view>({
     "name",
     "platform",
@@ -48,7 +49,7 @@ constexpr auto kHonoured = std::to_array<std::string_view>({
 
 bool IsHonoured(std::string_view path) { return std::ranges::find(kHonoured, path) != kHonoured.end(); }
 
-// Whether something that stands in it is.
+// Returns whether a field within the message at `path` is honoured.
 bool LeadsToHonoured(std::string_view path) {
   return std::ranges::any_of(kHonoured, [&](std::string_view honoured) {
     return honoured.size() > path.size() && honoured.starts_with(path) && honoured[path.size()] == '.';

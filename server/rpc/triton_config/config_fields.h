@@ -7,7 +7,7 @@
 
 namespace tensorferry::rpc {
 
-// The fields of a model's configuration that are set and that we do not honour, by their paths, each once:
+// Returns the fields of a model's configuration that are set and have no effect here, each once, by its path:
 // "optimization.graph.level".
 std::vector<std::string> IgnoredFields(const triton::ModelConfig& config);
 

@@ -27,7 +27,7 @@ constexpr std::string_view kAotInductor = "torch_aoti";
 
 absl::Status Refuse(const std::string& why) { return MakeError(Reason::kModelNotReady, "config.pbtxt: " + why); }
 
-// What protobuf's parser has to say: the first error, and the fields that it does not know.
+// Complaints keeps what protobuf's parser reports: the first error, and the fields that it does not know.
 class Complaints final : public google::protobuf::io::ErrorCollector {
  public:
   void AddError(int line, int column, const std::string& message) override {
@@ -71,7 +71,7 @@ absl::StatusOr<std::optional<DType>> ReadDType(const triton::ModelConfig& proto,
   return Refuse(fmt::format("{}: data_type {} is not served", Quote(name), triton::DataType_Name(type)));
 }
 
-// `Proto`: ModelInput or ModelOutput.
+// `Proto` is ModelInput or ModelOutput.
 template <typename Proto>
 absl::StatusOr<ConfiguredTensor> ReadTensor(const triton::ModelConfig& config, const Proto& proto) {
   ConfiguredTensor tensor{.name = proto.name(), .dims = {proto.dims().begin(), proto.dims().end()}};
@@ -189,15 +189,15 @@ absl::StatusOr<inference::WarmUpSample> ReadWarmUp(const triton::ModelConfig& co
   return sample;
 }
 
-// What a model cannot do without, and this server does not do.
+// Refuses configurations that need something that this server does not do.
 absl::Status CheckServed(const triton::ModelConfig& proto) {
   constexpr std::array<std::string_view, 3> kPlatforms{"", kTorchScript, kAotInductor};
   if (std::ranges::find(kPlatforms, proto.platform()) == kPlatforms.end()) {
     return Refuse(
-        fmt::format("platform {} is not served, but pytorch_libtorch and torch_aoti", Quote(proto.platform())));
+        fmt::format("platform {} is not served; only pytorch_libtorch and torch_aoti are", Quote(proto.platform())));
   }
   if (!proto.backend().empty() && proto.backend() != "pytorch") {
-    return Refuse(fmt::format("backend {} is not served, but pytorch", Quote(proto.backend())));
+    return Refuse(fmt::format("backend {} is not served; only pytorch is", Quote(proto.backend())));
   }
   if (proto.has_sequence_batching()) return Refuse("sequence_batching is not served");
   if (proto.has_ensemble_scheduling()) return Refuse("ensemble_scheduling is not served");
@@ -242,23 +242,23 @@ absl::StatusOr<inference::ModelConfig> FromProto(const triton::ModelConfig& prot
 bool ParseText(std::string_view text, Complaints& complaints, triton::ModelConfig& proto) {
   google::protobuf::TextFormat::Parser parser;
   parser.RecordErrorsTo(&complaints);
-  parser.AllowUnknownField(true);  // Of newer versions of the format.
+  parser.AllowUnknownField(true);  // Newer versions of the format have more.
   parser.SetRecursionLimit(32);
   return parser.ParseFromString(std::string(text), &proto);
 }
 
 absl::Status NoOverride(std::string_view why) {
   return MakeError(Reason::kModelNotReady,
-                   fmt::format("the override of the configuration is no JSON of a ModelConfig: {}", why));
+                   fmt::format("the override of the configuration is not a ModelConfig in JSON: {}", why));
 }
 
-// Fields that stand in the JSON replace those of `proto`, whatever they are set to.
+// Replaces the fields of `proto` that the JSON has, also where the JSON sets them to their defaults.
 absl::Status Override(std::string_view json, triton::ModelConfig& proto) {
   triton::ModelConfig overrides;
   const auto parsed = google::protobuf::util::JsonStringToMessage(std::string(json), &overrides);
   if (!parsed.ok()) return NoOverride({parsed.message().data(), parsed.message().size()});
   const auto object = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
-  if (!object.is_object()) return NoOverride("it is no object");
+  if (!object.is_object()) return NoOverride("it is not an object");
   const google::protobuf::Descriptor& fields = *proto.GetDescriptor();
   for (int i = 0; i < fields.field_count(); ++i) {
     const google::protobuf::FieldDescriptor* const field = fields.field(i);
@@ -278,7 +278,7 @@ triton::DataType DataTypeOf(std::string_view dtype) {
   return type;
 }
 
-// As the model has them. `tensors`: ModelInput or ModelOutput.
+// Adds the model's own inputs or outputs. `tensors` is a repeated ModelInput or ModelOutput.
 template <typename Tensors>
 void AddTensors(const std::vector<inference::TensorSpec>& specs, triton::ModelConfig& proto, Tensors& tensors) {
   for (const inference::TensorSpec& spec : specs) {

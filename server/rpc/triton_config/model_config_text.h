@@ -9,17 +9,17 @@
 
 namespace tensorferry::rpc {
 
-// Read a config.pbtxt: the text form of inference.ModelConfig (proto/inference/model_config.proto). Fields that are set
-// and that nothing here honours are listed in `ignored`; unknown ones, too. `overrides`: the JSON form; its fields
-// replace those of the text; empty: there are none.
-// Errors: MODEL_NOT_READY, with line and column for what is no such text; for what contradicts itself; and for what
-// cannot be served at all: ensembles, sequences, decoupled models, other backends.
+// Reads a config.pbtxt: the text form of inference.ModelConfig (proto/inference/model_config.proto). The result's
+// `ignored` lists fields that are set and have no effect here, and unknown ones. `overrides` is a configuration in
+// JSON, or empty; its fields replace those of the text.
+// Errors: MODEL_NOT_READY for text that does not parse, with line and column; for contradictions; for what is not
+//         served at all: ensembles, sequences, decoupled models, other backends.
 absl::StatusOr<inference::ModelConfig> ReadModelConfig(std::string_view text, std::string_view overrides = "");
 
-// The platform in Triton's words.
+// Returns Triton's name of the model's platform.
 std::string_view TritonPlatformOf(const inference::ModelInfo& model);
 
-// The configuration as it applies to a loaded model: completed with what the model says of itself.
+// Returns the configuration of a loaded model, completed with what the model says of itself.
 triton::ModelConfig ToProto(const inference::ModelInfo& model, const inference::ModelConfig& config);
 
 }  // namespace tensorferry::rpc

@@ -138,11 +138,11 @@ TEST(RawOfTyped, RefusesNumbersThatTheDatatypeDoesNotHold) {
     contents.add_int_contents(value);
     EXPECT_THAT(RawOf(contents, datatype), Fails(Reason::kInputMismatch, why)) << value;
   };
-  refuse_int(300, "INT8", "300 is no INT8, which goes from -128 to 127");
-  refuse_int(128, "INT8", "128 is no INT8, which goes from -128 to 127");
-  refuse_int(-129, "INT8", "-129 is no INT8, which goes from -128 to 127");
-  refuse_int(32768, "INT16", "32768 is no INT16, which goes from -32768 to 32767");
-  refuse_int(-32769, "INT16", "-32769 is no INT16, which goes from -32768 to 32767");
+  refuse_int(300, "INT8", "300 does not fit INT8, which goes from -128 to 127");
+  refuse_int(128, "INT8", "128 does not fit INT8, which goes from -128 to 127");
+  refuse_int(-129, "INT8", "-129 does not fit INT8, which goes from -128 to 127");
+  refuse_int(32768, "INT16", "32768 does not fit INT16, which goes from -32768 to 32767");
+  refuse_int(-32769, "INT16", "-32769 does not fit INT16, which goes from -32768 to 32767");
   for (const auto& [value, datatype, why] :
        {std::tuple(256U, "UINT8", "256 is no UINT8, which goes from 0 to 255"),
         std::tuple(65536U, "UINT16", "65536 is no UINT16, which goes from 0 to 65535")}) {
@@ -186,7 +186,7 @@ TEST(Datatype, IsNothingElse) {
   }
   EXPECT_EQ(OipNameOf(""), "");
   EXPECT_EQ(OipNameOf("FP32"), "");
-  EXPECT_THAT(UnknownDatatype("FLOAT32"), Fails(Reason::kBadDtype, HasSubstr("there is no datatype 'FLOAT32', but ")));
+  EXPECT_THAT(UnknownDatatype("FLOAT32"), Fails(Reason::kBadDtype, HasSubstr("there is no datatype 'FLOAT32'; there are ")));
   for (const std::string name : {"BYTES", "BF16", "FP32"}) {
     EXPECT_THAT(UnknownDatatype(""), Fails(Reason::kBadDtype, HasSubstr(name)));
   }

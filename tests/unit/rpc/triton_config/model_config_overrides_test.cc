@@ -120,7 +120,7 @@ TEST_P(ModelConfigOverrideRefused, SayingWhy) {
   EXPECT_THAT(ReadModelConfig(kBase, GetParam().json), Fails(Reason::kModelNotReady, HasSubstr(GetParam().why)));
 }
 
-constexpr char kNoJson[] = "the override of the configuration is no JSON of a ModelConfig: ";
+constexpr char kNoJson[] = "the override of the configuration is not a ModelConfig in JSON: ";
 
 INSTANTIATE_TEST_SUITE_P(Jsons, ModelConfigOverrideRefused,
                          testing::ValuesIn(std::vector<RefusedCase>{
