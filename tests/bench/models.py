@@ -67,7 +67,9 @@ def make(folder: Path) -> None:
 
 
 def main() -> None:
-    made_by = "".join(Path(file).read_text() for file in (__file__, _export.__file__))
+    client = Path(_export.__file__)
+    exporting = sorted(client.parent.glob("_exporting/*.py"))
+    made_by = "".join(file.read_text() for file in (Path(__file__), client, *exporting))
     key = hashlib.sha256((torch.__version__ + made_by).encode()).hexdigest()
     stamp = FOLDER / ".made"
     if stamp.exists() and stamp.read_text() == key:

@@ -181,7 +181,8 @@ ENGINES = {
 
 def cached_export(key: str, build: Callable[[Path], object]) -> Path:
     """The folder that `build` fills. Compiling takes long: it is kept until something that went into it changes."""
-    sources = [Path(__file__), Path(models.__file__), Path(tensorferry.__file__).with_name("_export.py")]
+    client = Path(tensorferry.__file__).parent
+    sources = [Path(__file__), Path(models.__file__), client / "_export.py", *sorted(client.glob("_exporting/*.py"))]
     ingredients = [torch.__version__, str(torch.cpu.get_capabilities()), key, *(file.read_text() for file in sources)]
     folder = REPO_ROOT / "build/test-models" / hashlib.sha256("\0".join(ingredients).encode()).hexdigest()[:24]
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,1 @@
+"""How `tensorferry.export` does its work. The only part of the package that imports torch."""
