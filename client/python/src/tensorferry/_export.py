@@ -22,6 +22,8 @@ def export(
     dynamic_batch: bool = False,
     max_batch_size: int = _BATCH,
     portable: bool = False,
+    rtol: float | None = None,
+    atol: float | None = None,
 ) -> Path:
     """Writes a module into a model repository, as its next version, ready to be served.
 
@@ -41,6 +43,10 @@ def export(
             rows. The server then runs requests together that wait for the model at the same time.
         max_batch_size: Most rows of a batch.
         portable: Compile for any x86-64 processor with AVX2, rather than for this one.
+        rtol: Relative and
+        atol: absolute tolerance when the exported model's outputs are compared with the module's, both or
+            neither. By default those of `torch.testing.assert_close`, which depend on an output's dtype
+            (float32: 1.3e-6 and 1e-5; integers: 0). NaN and infinities must be where the module has them.
 
     Returns:
         The model file.
@@ -54,7 +60,8 @@ def export(
         import torch  # noqa: F401  The next import fails without, in words that do not help.
     except ImportError as error:
         raise ImportError("tensorferry.export needs torch: pip install torch") from error
+    from tensorferry._exporting.comparison import Tolerances
     from tensorferry._exporting.exporter import Options, write_version
 
-    options = Options(format, dynamic_batch, max_batch_size, portable)
+    options = Options(format, dynamic_batch, max_batch_size, portable, Tolerances(rtol, atol))
     return write_version(module, example_inputs, Path(path), options)

@@ -1,14 +1,36 @@
-"""Whether an exported model computes what its module does."""
+"""Whether two results are one: the module's and the exported model's, or two of the module's."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import torch
 
 
-def compare(actual: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> None:
-    """Kernels may differ in the last bits; names, dtypes and shapes may not."""
+class Tolerances(NamedTuple):
+    """As torch.testing.assert_close has them: None stands for torch's own, by the outputs' dtype."""
+
+    rtol: float | None = None
+    atol: float | None = None
+
+
+def check_tolerances(tolerances: Tolerances) -> None:
+    for name, value in tolerances._asdict().items():
+        if value is not None and not (math.isfinite(value) and value >= 0):
+            raise ValueError(f"{name} {value!r}: expected a number of at least 0")
+    if (tolerances.rtol is None) != (tolerances.atol is None):
+        raise ValueError(f"rtol {tolerances.rtol} and atol {tolerances.atol}: expected both or neither")
+
+
+def compare(
+    actual: Mapping[str, torch.Tensor],
+    expected: Mapping[str, torch.Tensor],
+    tolerances: Tolerances,
+    example: str,
+) -> None:
+    """Kernels may differ in the last bits; names, dtypes and shapes may not. `example`: what both got."""
     if list(actual) != list(expected):
         raise RuntimeError(f"the exported model's outputs are {list(actual)}, the module's {list(expected)}")
     for name, output in expected.items():
@@ -16,10 +38,42 @@ def compare(actual: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Ten
         if compared.dtype != output.dtype or compared.shape != output.shape:
             raise RuntimeError(
                 f"output {name!r} of the exported model is {compared.dtype} with shape "
-                f"{tuple(compared.shape)}, the module's is {output.dtype} with shape {tuple(output.shape)}"
+                f"{tuple(compared.shape)}, the module's is {output.dtype} with shape {tuple(output.shape)}, "
+                f"for {example}"
             )
-        wide = torch.complex128 if output.is_complex() else torch.float64
-        difference = (compared.to(wide) - output.to(wide)).abs()
-        largest = output.to(wide).abs().nan_to_num(0).max().item() if output.numel() else 0.0
-        if difference.numel() and difference.nan_to_num(0).max().item() > 0.01 * max(largest, 1.0):
-            raise RuntimeError(f"output {name!r} of the exported model is not the module's")
+        if found := difference(compared, output, tolerances):
+            raise RuntimeError(
+                f"output {name!r} of the exported model is not the module's, for {example}: {found}. "
+                "If that is close enough, allow it with rtol= and atol="
+            )
+
+
+def difference(actual: torch.Tensor, expected: torch.Tensor, tolerances: Tolerances) -> str:
+    """How two tensors of one dtype and shape differ beyond the tolerances; empty: they do not."""
+    for one, other in _parts(actual, expected, tolerances):
+        try:
+            torch.testing.assert_close(
+                one, other, **tolerances._asdict(), equal_nan=True, check_device=False, check_stride=False
+            )
+        except AssertionError as error:
+            return ", ".join(line.rstrip(".").lower() for line in str(error).splitlines()[2:] if line)
+    return ""
+
+
+def _parts(
+    actual: torch.Tensor, expected: torch.Tensor, tolerances: Tolerances
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """What torch.testing.assert_close is to compare.
+
+    It takes two complex numbers for equal where anything of both is NaN, and for different where anything is
+    infinite and the rest differs in its last bit. It has no tolerances for float8, and takes none.
+    """
+    if expected.is_complex():
+        actual, expected = actual.resolve_conj(), expected.resolve_conj()
+        finite = expected.isfinite()
+        yield actual[finite], expected[finite]
+        yield torch.view_as_real(actual)[~finite], torch.view_as_real(expected)[~finite]
+    elif expected.is_floating_point() and expected.element_size() == 1 and tolerances.rtol is not None:
+        yield actual.float(), expected.float()
+    else:
+        yield actual, expected

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 
 from tensorferry._exporting.arguments import check_batch, named_examples
-from tensorferry._exporting.comparison import compare
+from tensorferry._exporting.comparison import Tolerances, check_tolerances, compare
 from tensorferry._exporting.config import config
 from tensorferry._exporting.evaluation import evaluated
 from tensorferry._exporting.package import write_package
@@ -25,6 +25,7 @@ class Options(NamedTuple):
     dynamic_batch: bool
     max_batch_size: int
     portable: bool
+    tolerances: Tolerances
 
 
 def write_version(
@@ -38,6 +39,7 @@ def write_version(
         raise ValueError(f"format {options.format!r}: expected 'aotinductor' or 'torchscript'")
     if options.max_batch_size < 1:
         raise ValueError(f"max_batch_size {options.max_batch_size}: expected at least 1")
+    check_tolerances(options.tolerances)
     dynamic_batch = options.dynamic_batch
     examples = named_examples(module, example_inputs)
     if dynamic_batch:
@@ -57,7 +59,12 @@ def write_version(
                 file = new / "model.pt2"
                 signature = Signature(inputs, outputs, rows)
                 exported = write_package(module, examples, file, signature, options.portable)
-            compare(named_outputs(exported(**examples)), expected)
+            compare(named_outputs(exported(**examples)), expected, options.tolerances, "the example")
             if dynamic_batch:
-                compare(named_outputs(exported(**samples)), named_outputs(module(**samples)))
+                compare(
+                    named_outputs(exported(**samples)),
+                    named_outputs(module(**samples)),
+                    options.tolerances,
+                    "its first row",
+                )
     return folder / str(version) / file.name
