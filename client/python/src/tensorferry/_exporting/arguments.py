@@ -36,7 +36,12 @@ def named_examples(
             )
     if not bound.arguments:
         raise ValueError("example_inputs: expected one tensor for each argument of forward, got none")
-    return dict(bound.arguments)
+    return {name: _plain(tensor) for name, tensor in bound.arguments.items()}
+
+
+def _plain(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor of its own, laid out as the server lays out what it gives to a model."""
+    return tensor.detach().resolve_conj().resolve_neg().clone(memory_format=torch.contiguous_format)
 
 
 def check_batch(examples: Mapping[str, torch.Tensor], max_batch_size: int) -> None:

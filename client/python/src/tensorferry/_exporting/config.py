@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
-from tensorferry._exporting.signature import Spec
+from tensorferry._exporting.signature import Signature, Spec
 
 # What config.pbtxt calls a dtype; those that are missing go into parameters of their own.
 _CONFIG_TYPES = {
@@ -16,7 +15,8 @@ _CONFIG_TYPES = {
 }  # fmt: skip
 
 
-def config(format: str, inputs: Sequence[Spec], outputs: Sequence[Spec], max_batch_size: int) -> str:
+def config(format: str, signature: Signature) -> str:
+    inputs, outputs, max_batch_size = signature
     batched = max_batch_size > 0
     lines = [f'platform: "{"torch_aoti" if format == "aotinductor" else "pytorch_libtorch"}"']
     if batched:

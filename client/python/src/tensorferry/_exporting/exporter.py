@@ -9,9 +9,10 @@ from typing import NamedTuple
 import torch
 
 from tensorferry._exporting.arguments import check_batch, named_examples
+from tensorferry._exporting.cases import Case, cases_of_rows, cases_of_values
 from tensorferry._exporting.comparison import Tolerances, check_tolerances, compare
 from tensorferry._exporting.config import config
-from tensorferry._exporting.evaluation import evaluated
+from tensorferry._exporting.evaluation import Evaluation, copied, evaluated
 from tensorferry._exporting.package import write_package
 from tensorferry._exporting.repository import new_version
 from tensorferry._exporting.signature import Signature, named_outputs, spec
@@ -40,31 +41,35 @@ def write_version(
     if options.max_batch_size < 1:
         raise ValueError(f"max_batch_size {options.max_batch_size}: expected at least 1")
     check_tolerances(options.tolerances)
-    dynamic_batch = options.dynamic_batch
-    examples = named_examples(module, example_inputs)
-    if dynamic_batch:
-        check_batch(examples, options.max_batch_size)
-    rows = options.max_batch_size if dynamic_batch else 0
-    with evaluated(module), torch.no_grad():
-        expected = named_outputs(module(**examples))
-        inputs = [spec(name, tensor, dynamic_batch) for name, tensor in examples.items()]
-        outputs = [spec(name, tensor, dynamic_batch) for name, tensor in expected.items()]
-        text = config(options.format, inputs, outputs, rows)
-        samples = {name: tensor[:1] if dynamic_batch else tensor for name, tensor in examples.items()}
-        with new_version(folder, text, samples) as (version, new):
-            if options.format == "torchscript":
-                file = new / "model.pt"
-                exported = write_torchscript(module, examples, file)
-            else:
-                file = new / "model.pt2"
-                signature = Signature(inputs, outputs, rows)
-                exported = write_package(module, examples, file, signature, options.portable)
-            compare(named_outputs(exported(**examples)), expected, options.tolerances, "the example")
-            if dynamic_batch:
-                compare(
-                    named_outputs(exported(**samples)),
-                    named_outputs(module(**samples)),
-                    options.tolerances,
-                    "its first row",
-                )
+    example = named_examples(module, example_inputs)
+    if options.dynamic_batch:
+        check_batch(example, options.max_batch_size)
+    with evaluated(module) as own, torch.no_grad(), torch.random.fork_rng(devices=[]):
+        evaluation = Evaluation(own, options.tolerances)
+        if options.dynamic_batch:
+            cases = cases_of_rows(evaluation, example, options.max_batch_size)
+        else:
+            cases = cases_of_values(evaluation, example)
+        return _write(own, cases, folder, options)
+
+
+def _write(module: torch.nn.Module, cases: Sequence[Case], folder: Path, options: Options) -> Path:
+    example = cases[0]
+    batched = options.dynamic_batch
+    inputs = [spec(name, tensor, batched) for name, tensor in example.inputs.items()]
+    outputs = [spec(name, tensor, batched) for name, tensor in example.expected.items()]
+    signature = Signature(inputs, outputs, options.max_batch_size if batched else 0)
+    samples = {name: tensor[:1] if batched else tensor for name, tensor in example.inputs.items()}
+    # Rows that differ from each other, where there are any.
+    traced = max(cases, key=lambda case: batched and len(next(iter(case.inputs.values()))) in (2, 3)).inputs
+    with new_version(folder, config(options.format, signature), samples) as (version, new):
+        if options.format == "torchscript":
+            file = new / "model.pt"
+            exported = write_torchscript(module, traced, file)
+        else:
+            file = new / "model.pt2"
+            exported = write_package(module, traced, file, signature, options.portable)
+        for case in cases:
+            outputs_of = named_outputs(exported(**copied(case.inputs)))
+            compare(outputs_of, case.expected, options.tolerances, case.what)
     return folder / str(version) / file.name

@@ -31,8 +31,6 @@ def dtype_name(tensor: torch.Tensor) -> str:
 def spec(name: str, tensor: torch.Tensor, dynamic_batch: bool) -> Spec:
     shape = tuple(tensor.shape)
     if dynamic_batch:
-        if not shape:
-            raise ValueError(f"dynamic_batch: output {name!r} has no dimension for the batch")
         shape = (-1, *shape[1:])
     return Spec(name, dtype_name(tensor), shape)
 
