@@ -24,6 +24,7 @@ def export(
     portable: bool = False,
     rtol: float | None = None,
     atol: float | None = None,
+    allow_tracer_warnings: bool = False,
 ) -> Path:
     """Writes a module into a model repository, as its next version, ready to be served.
 
@@ -47,6 +48,8 @@ def export(
         atol: absolute tolerance when the exported model's outputs are compared with the module's, both or
             neither. By default those of `torch.testing.assert_close`, which depend on an output's dtype
             (float32: 1.3e-6 and 1e-5; integers: 0). NaN and infinities must be where the module has them.
+        allow_tracer_warnings: Export a module that has to be traced although its Python code looks at the
+            example, and pass torch's warnings on. By default it is refused, with these lines of its code.
 
     Returns:
         The model file.
@@ -63,5 +66,6 @@ def export(
     from tensorferry._exporting.comparison import Tolerances
     from tensorferry._exporting.exporter import Options, write_version
 
-    options = Options(format, dynamic_batch, max_batch_size, portable, Tolerances(rtol, atol))
+    tolerances = Tolerances(rtol, atol)
+    options = Options(format, dynamic_batch, max_batch_size, portable, tolerances, allow_tracer_warnings)
     return write_version(module, example_inputs, Path(path), options)

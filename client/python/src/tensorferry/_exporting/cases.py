@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ from tensorferry._exporting import examples
 from tensorferry._exporting.comparison import difference
 from tensorferry._exporting.evaluation import Evaluation, ModuleError
 from tensorferry._exporting.examples import Tensors
+from tensorferry._exporting.notices import warn
 
 _EXAMPLE = "the example"
 
@@ -90,10 +90,9 @@ def _rows_alone(evaluation: Evaluation, example: Tensors, expected: Tensors) -> 
                 f"dynamic_batch: {error}. The model must take a batch of one row: leave dynamic_batch out"
             ) from error
     if any(all(examples.have_same_bits(t[0], t[i]) for t in rows.values()) for i in (1, 2)):
-        warnings.warn(
+        warn(
             "dynamic_batch: the rows of the example are equal, so that it cannot be seen whether a row's "
-            "outputs depend on its neighbours; give an example of different rows",
-            stacklevel=2,
+            "outputs depend on its neighbours; give an example of different rows"
         )
     return rows, alone
 

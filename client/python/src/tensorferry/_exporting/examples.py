@@ -15,14 +15,16 @@ Tensors = Mapping[str, torch.Tensor]
 _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 # Rows that differ from each other even where the example has one row, or equal ones.
-_ROW_FACTORS = (1.0, -3.0, 0.5)
+_ROW_FACTORS = (1.0, -3.0, 10.0)
 
 
 def other_values(examples: Tensors) -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
     """What they are, and inputs of the example's shapes with other values."""
     changes: list[tuple[str, Callable[[torch.Tensor], torch.Tensor]]] = [
         ("the example times -3", lambda tensor: _multiplied(tensor, -3.0)),
+        ("the example times 10", lambda tensor: _multiplied(tensor, 10.0)),
         ("the example times 0.01", lambda tensor: _multiplied(tensor, 0.01)),
+        ("zeros", lambda tensor: _multiplied(tensor, 0.0)),
         ("the example in reverse order", lambda tensor: _reversed(tensor, range(tensor.dim()))),
         ("the example with half its whole numbers", _halved),
     ]
@@ -72,9 +74,13 @@ def _multiplied(tensor: torch.Tensor, factor: float) -> torch.Tensor:
 
 
 def _halved(tensor: torch.Tensor) -> torch.Tensor:
-    if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype is torch.bool:
+    """Of whole numbers; 0 and 1 alone are left, as they may be a mask, and all masked is no example."""
+    if tensor.is_floating_point() or tensor.is_complex():
         return tensor
-    return torch.div(tensor.to(torch.int64), 2, rounding_mode="trunc").to(tensor.dtype)
+    wide = tensor.to(torch.int64)
+    if not bool(((wide != 0) & (wide != 1)).any()):
+        return tensor
+    return torch.div(wide, 2, rounding_mode="trunc").to(tensor.dtype)
 
 
 def _reversed(tensor: torch.Tensor, dims: Sequence[int]) -> torch.Tensor:

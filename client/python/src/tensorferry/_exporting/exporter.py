@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -13,6 +13,7 @@ from tensorferry._exporting.cases import Case, cases_of_rows, cases_of_values
 from tensorferry._exporting.comparison import Tolerances, check_tolerances, compare
 from tensorferry._exporting.config import config
 from tensorferry._exporting.evaluation import Evaluation, copied, evaluated
+from tensorferry._exporting.notices import last_line
 from tensorferry._exporting.package import write_package
 from tensorferry._exporting.repository import new_version
 from tensorferry._exporting.signature import Signature, named_outputs, spec
@@ -27,6 +28,7 @@ class Options(NamedTuple):
     max_batch_size: int
     portable: bool
     tolerances: Tolerances
+    allow_tracer_warnings: bool
 
 
 def write_version(
@@ -65,11 +67,19 @@ def _write(module: torch.nn.Module, cases: Sequence[Case], folder: Path, options
     with new_version(folder, config(options.format, signature), samples) as (version, new):
         if options.format == "torchscript":
             file = new / "model.pt"
-            exported = write_torchscript(module, traced, file)
+            exported = write_torchscript(module, traced, file, options.allow_tracer_warnings)
         else:
             file = new / "model.pt2"
             exported = write_package(module, traced, file, signature, options.portable)
         for case in cases:
-            outputs_of = named_outputs(exported(**copied(case.inputs)))
-            compare(outputs_of, case.expected, options.tolerances, case.what)
+            compare(_run(exported, case), case.expected, options.tolerances, case.what)
     return folder / str(version) / file.name
+
+
+def _run(exported: Callable[..., Any], case: Case) -> Mapping[str, torch.Tensor]:
+    try:
+        return named_outputs(exported(**copied(case.inputs)))
+    except RuntimeError as error:
+        raise RuntimeError(
+            f"the exported model fails for {case.what}, where the module does not: {last_line(error)}"
+        ) from error

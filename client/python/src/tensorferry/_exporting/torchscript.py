@@ -2,23 +2,88 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.jit import TracerWarning  # type: ignore[attr-defined]
+
+from tensorferry._exporting.evaluation import copied
+from tensorferry._exporting.notices import first_line, pass_on, recorded, warn
+
+# torch itself ignores what its own modules look at, which are shapes as a rule; but torch._tensor looks at
+# what the user's code asks for.
+_IGNORED_MODULES = r"torch\.(?!_tensor$)"
 
 
 def write_torchscript(
-    module: torch.nn.Module, examples: Mapping[str, torch.Tensor], file: Path
+    module: torch.nn.Module, examples: Mapping[str, torch.Tensor], file: Path, allow_tracer_warnings: bool
 ) -> Callable[..., Any]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch.jit is frozen; the server runs what it writes.
+    """Scripts the module, or where that fails traces it: extra/tensorferry.json in the file says which."""
+    method = "scripted"
+    with recorded() as seen:
         try:
-            torch.jit.script(module).save(str(file))  # type: ignore[no-untyped-call]
-        except Exception:  # Whatever torch's compiler of Python throws at what it does not know.
-            traced = torch.jit.trace(module, example_kwarg_inputs=dict(examples), strict=False)  # type: ignore[no-untyped-call]
-            traced.save(str(file))
-        exported: Callable[..., Any] = torch.jit.load(str(file))  # type: ignore[no-untyped-call]
-        return exported
+            exported = torch.jit.script(module)
+        except Exception as error:  # Whatever torch's compiler of Python throws at what it does not know.
+            seen.clear()
+            method = "traced"
+            exported = _traced(module, examples, error, allow_tracer_warnings)
+            _warn_of_trace(error)
+        made_by = json.dumps({"method": method, "torch": torch.__version__})
+        torch.jit.save(exported, str(file), _extra_files={"tensorferry.json": made_by})
+        loaded: Callable[..., Any] = torch.jit.load(str(file))  # type: ignore[no-untyped-call]
+    pass_on(seen)
+    return loaded
+
+
+def _warn_of_trace(error: Exception) -> None:
+    warn(
+        "the module cannot be scripted, so it was traced: the file holds the operators that ran for the "
+        "example, and nothing of what Python code decides for other inputs. Why it cannot be scripted: "
+        f"{first_line(error)}"
+    )
+
+
+def _traced(
+    module: torch.nn.Module,
+    examples: Mapping[str, torch.Tensor],
+    not_scripted: Exception,
+    allow_tracer_warnings: bool,
+) -> Any:
+    with recorded() as seen:
+        warnings.filterwarnings("ignore", category=TracerWarning, module=_IGNORED_MODULES)
+        try:
+            traced = torch.jit.trace(  # type: ignore[no-untyped-call]
+                module, example_kwarg_inputs=copied(examples), strict=False, check_trace=False
+            )
+        except Exception as error:
+            raise RuntimeError(
+                f"the module can be neither scripted ({first_line(not_scripted)}) nor traced "
+                f"({first_line(error)}); format='aotinductor' may take it"
+            ) from error
+    frozen = [each for each in seen if issubclass(each.category, TracerWarning)]
+    if frozen and not allow_tracer_warnings:
+        raise RuntimeError(_frozen(frozen, not_scripted))
+    pass_on(seen)
+    return traced
+
+
+def _frozen(seen: list[warnings.WarningMessage], not_scripted: Exception) -> str:
+    places = {f"{each.filename}:{each.lineno}: {_what(str(each.message))}" for each in seen}
+    return "\n".join(
+        [
+            "the module's Python code looks at values, and tracing keeps for all inputs what it decided for "
+            "the example:",
+            *(f"  {place}" for place in sorted(places)),
+            f"It was traced because it cannot be scripted: {first_line(not_scripted)}",
+            "Use torch.where in its place, or make the module one that torch.jit.script takes. If it looks "
+            "at nothing but shapes that are always the same, allow_tracer_warnings=True exports it.",
+        ]
+    )
+
+
+def _what(text: str) -> str:
+    return text.split(" might cause the trace")[0].split(". ")[0]

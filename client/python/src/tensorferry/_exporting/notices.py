@@ -1,0 +1,44 @@
+"""What export has to say while it works: its own warnings, and torch's."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def warn(text: str) -> None:
+    """A warning that names the line which called export."""
+    level = 1
+    frame = sys._getframe(0)
+    while frame.f_back and str(frame.f_globals.get("__name__")).startswith("tensorferry."):
+        level += 1
+        frame = frame.f_back
+    warnings.warn(text, stacklevel=level)
+
+
+@contextmanager
+def recorded() -> Iterator[list[warnings.WarningMessage]]:
+    """All warnings, whatever the filters say, into a list."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        yield seen
+
+
+def pass_on(seen: list[warnings.WarningMessage]) -> None:
+    """To the user, as if they came now; that torch.jit is deprecated the user of its format knows."""
+    for one in {(each.category, str(each.message), each.lineno): each for each in seen}.values():
+        if not issubclass(one.category, (DeprecationWarning, FutureWarning)):
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says first, which is often all that helps."""
+    lines = (line.strip().rstrip(".:") for line in str(error).splitlines())
+    return next((line for line in lines if line), type(error).__name__)
+
+
+def last_line(error: BaseException) -> str:
+    """What an error says behind the traces of a TorchScript file."""
+    return str(error).strip().rpartition("\n")[2].strip() or type(error).__name__
