@@ -8,7 +8,11 @@ import subprocess
 import sys
 import warnings
 import zipfile
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytest
@@ -42,6 +46,30 @@ class Halves(NamedTuple):
 class Split(nn.Module):
     def forward(self, x: Tensor, times: Tensor | None = None) -> Halves:
         return Halves(x[:, :2], x[:, 2:])
+
+
+class Named(NamedTuple):
+    zeta: Tensor
+    alpha: Tensor
+
+
+@dataclass
+class Fields:
+    zeta: Tensor
+    alpha: Tensor
+
+
+class Formed(nn.Module):
+    """Returns two tensors in some form."""
+
+    def __init__(self, form: Callable[[Tensor, Tensor], Any]) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 2)
+        self.form = form
+
+    def forward(self, x: Tensor) -> Any:
+        y = self.layer(x)
+        return self.form(y, 2 * y)
 
 
 class AnyNumber(nn.Module):
@@ -198,6 +226,37 @@ def test_what_cannot_be_scripted_is_traced(tmp_path: Path) -> None:
     assert torch.equal(load(file)(-ROWS), -4 * ROWS)
 
 
+# What a module may return of two tensors, and what the outputs are then called.
+NAMED = ["zeta", "alpha"]
+FORMS: dict[str, tuple[Callable[[Tensor, Tensor], Any], list[str]]] = {
+    "tensor": (lambda zeta, alpha: zeta, ["OUTPUT__0"]),
+    "tuple": (lambda zeta, alpha: (zeta, alpha), ["OUTPUT__0", "OUTPUT__1"]),
+    "list": (lambda zeta, alpha: [zeta, alpha], ["OUTPUT__0", "OUTPUT__1"]),
+    "dictionary": (lambda zeta, alpha: {"zeta": zeta, "alpha": alpha}, NAMED),
+    "ordered dictionary": (lambda zeta, alpha: OrderedDict(zeta=zeta, alpha=alpha), NAMED),
+    "other mapping": (lambda zeta, alpha: MappingProxyType({"zeta": zeta, "alpha": alpha}), NAMED),
+    "NamedTuple": (Named, NAMED),
+    "dataclass": (Fields, NAMED),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("dynamic_batch", [False, True])
+@pytest.mark.parametrize("name", FORMS)
+def test_outputs_have_their_names_in_every_form(name: str, dynamic_batch: bool, tmp_path: Path) -> None:
+    """Traced, as these are, the file would forget the fields' names."""
+    form, names = FORMS[name]
+    module = Formed(form).eval()
+    file = script(module, [ROWS], tmp_path / "model", dynamic_batch=dynamic_batch)
+    config = (tmp_path / "model/config.pbtxt").read_text()
+    assert re.findall(r'output {\n  name: "(\w+)"', config) == names
+    outputs = load(file)(ROWS)
+    if names == NAMED:
+        assert list(outputs) == names
+    first = outputs["zeta"] if names == NAMED else outputs if name == "tensor" else outputs[0]
+    assert torch.equal(first, module.layer(ROWS))
+
+
 def test_versions_are_numbered_on(tmp_path: Path) -> None:
     for name in ("7", "latest", "09x"):
         (tmp_path / "model" / name).mkdir(parents=True)
@@ -287,7 +346,12 @@ def test_a_package_takes_as_many_rows_as_its_configuration_says(package: tuple[n
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="portable is of x86-64")
 def test_a_portable_package_runs_where_there_is_avx2(tmp_path: Path) -> None:
-    file = tensorferry.export(Affine(), [ROWS], tmp_path / "model", portable=True)
+    """It returns a dataclass, which torch.export does not know."""
+    module = Formed(Fields).eval()
+    file = tensorferry.export(module, [ROWS], tmp_path / "model", portable=True)
+    outputs = torch._inductor.aoti_load_package(str(file))(x=ROWS)
+    assert list(outputs) == ["zeta", "alpha"]
+    torch.testing.assert_close(outputs["zeta"], module(ROWS).zeta)
     metadata = torch._inductor.aoti_load_package(str(file)).loader.get_metadata()
     assert metadata["AOTI_CPU_ISA"] == "AVX2"
     assert set(json.loads(metadata["tensorferry"])["processor"]) <= {

@@ -64,7 +64,8 @@ def export(
     except ImportError as error:
         raise ImportError("tensorferry.export needs torch: pip install torch") from error
     from tensorferry._exporting.comparison import Tolerances
-    from tensorferry._exporting.exporter import Options, write_version
+    from tensorferry._exporting.exporter import write_version
+    from tensorferry._exporting.job import Options
 
     tolerances = Tolerances(rtol, atol)
     options = Options(format, dynamic_batch, max_batch_size, portable, tolerances, allow_tracer_warnings)

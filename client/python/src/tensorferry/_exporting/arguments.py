@@ -7,6 +7,17 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
+from tensorferry._exporting.comparison import check_tolerances
+from tensorferry._exporting.job import Options
+
+
+def check_options(options: Options) -> None:
+    if options.format not in ("aotinductor", "torchscript"):
+        raise ValueError(f"format {options.format!r}: expected 'aotinductor' or 'torchscript'")
+    if options.max_batch_size < 1:
+        raise ValueError(f"max_batch_size {options.max_batch_size}: expected at least 1")
+    check_tolerances(options.tolerances)
+
 
 def named_examples(
     module: torch.nn.Module, example_inputs: Sequence[torch.Tensor] | Mapping[str, torch.Tensor]

@@ -22,6 +22,10 @@ class Case(NamedTuple):
     inputs: Tensors
     expected: Tensors
 
+    def rows(self) -> int:
+        """Of its inputs, which have at least one dimension."""
+        return len(next(iter(self.inputs.values())))
+
 
 def cases_of_values(evaluation: Evaluation, example: Tensors) -> list[Case]:
     """The example, and others of the same shapes as far as the module takes them."""

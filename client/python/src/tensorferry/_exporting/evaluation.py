@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -28,14 +29,15 @@ class Evaluation:
     def __init__(self, module: torch.nn.Module, tolerances: Tolerances) -> None:
         self.module = module
         self.tolerances = tolerances
+        self.result: Any = None  # Of the latest run, as the module returned it.
 
     def run(self, inputs: Mapping[str, torch.Tensor], example: str) -> dict[str, torch.Tensor]:
         """The outputs, which later runs do not change. `example`: what the inputs are, for error texts."""
         try:
-            result = self.module(**copied(inputs))
+            self.result = self.module(**copied(inputs))
         except Exception as error:  # Whatever the module's author throws.
             raise ModuleError(f"the module fails on {example}: {error or type(error).__name__}") from error
-        return copied(named_outputs(result))
+        return copied(named_outputs(self.result))
 
     def run_twice(self, inputs: Mapping[str, torch.Tensor], example: str) -> dict[str, torch.Tensor]:
         before = state_of(self.module)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sys
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+import torch
 
 
 def warn(text: str) -> None:
@@ -42,3 +46,11 @@ def first_line(error: BaseException) -> str:
 def last_line(error: BaseException) -> str:
     """What an error says behind the traces of a TorchScript file."""
     return str(error).strip().rpartition("\n")[2].strip() or type(error).__name__
+
+
+def users_line(error: BaseException) -> str:
+    """Where in the user's own code an error arose, to stand behind a word; empty: nowhere."""
+    ours = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]), "<")
+    frames = traceback.extract_tb(error.__traceback__)
+    users = [frame for frame in frames if not frame.filename.startswith(ours)]
+    return f" at {users[-1].filename}:{users[-1].lineno}" if users else ""

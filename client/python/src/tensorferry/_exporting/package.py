@@ -4,54 +4,140 @@ from __future__ import annotations
 
 import json
 import re
-import warnings
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+import torch._inductor.config as inductor
+import torch.fx.experimental._config as symbols
 
-from tensorferry._exporting.signature import Signature
+from tensorferry._exporting.job import Job
+from tensorferry._exporting.notices import pass_on, recorded, users_line
+from tensorferry._exporting.signature import Signature, named_outputs
 
 # What `portable` may use, as torch calls it: x86-64-v3.
 _PORTABLE = {"avx2", "bmi", "bmi2", "f16c", "fma3", "lzcnt", "movbe"}
 
 
-def write_package(
-    module: torch.nn.Module,
-    examples: Mapping[str, torch.Tensor],
-    file: Path,
-    signature: Signature,
-    portable: bool,
-) -> Callable[..., Any]:
-    import torch._inductor.config as inductor
-    import torch.fx.experimental._config as symbols
+class _Way(NamedTuple):
+    """A way to leave the number of rows open. `is_oblivious`: torch assumes nothing of it."""
 
+    least_rows: int
+    is_oblivious: bool
+
+
+# In the order in which they are tried. torch's own recurrent and attention layers ask whether there is one
+# row, which the first way forbids. Without it torch assumes two rows or more, and as a rule is right for one,
+# too: the comparison with the module tells. In the last resort the package takes no single row, and the
+# server fills it up.
+_WAYS = (_Way(1, True), _Way(1, False), _Way(2, False))
+
+
+def write_package(job: Job, file: Path) -> None:
+    ways = _WAYS if job.signature.rows > 1 else _WAYS[:1]
+    alone = [case for case in job.cases if len(ways) > 1 and case.rows() == 1]
+    others = [case for case in job.cases if len(ways) == 1 or case.rows() > 1]
+    with recorded() as seen:
+        for way in ways:
+            is_last = way is ways[-1]
+            try:
+                program = _program(job, way)
+            except Exception as error:  # Whatever torch.export throws.
+                if not is_last:
+                    continue
+                raise RuntimeError(_why_no_program(error)) from error
+            _compile(program, job, way, file)
+            run = _load(file, way)
+            job.check(run, others)
+            try:
+                job.check(run, alone)
+            except RuntimeError:
+                if is_last:
+                    raise
+            else:
+                break
+    pass_on(seen)
+
+
+def _program(job: Job, way: _Way) -> torch.export.ExportedProgram:
+    examples = dict(job.traced())
     dynamic_shapes = None
-    if signature.rows > 1:
-        batch = torch.export.Dim("batch", min=1, max=signature.rows)
+    if job.signature.rows > 1:
+        batch = torch.export.Dim("batch", min=way.least_rows, max=job.signature.rows)
         dynamic_shapes = {name: {0: batch} for name in examples}
-        # torch takes a dimension of 1 for one that never changes.
-        examples = {name: torch.cat([tensor, tensor[:1]])[:2] for name, tensor in examples.items()}
-    options: dict[str, Any] = {"aot_inductor.metadata": {"tensorferry": _metadata(signature, portable)}}
-    if portable:
-        options |= {"cpp.simdlen": 256, "cpp.march": "x86-64-v3"}
-    # A batch of one row is no other program, and compiled code that checks its inputs does not refuse it.
-    options["aot_inductor.check_lowerbound"] = False
+    with _compiling(way), job.with_plain_results() as module:
+        return torch.export.export(module, (), examples, dynamic_shapes=dynamic_shapes)
+
+
+@contextmanager
+def _compiling(way: _Way) -> Iterator[None]:
     # NNPACK takes batches of some sizes only, and what is compiled while it is about takes no others.
     with (
-        symbols.patch(backed_size_oblivious=True),  # type: ignore[attr-defined]
-        inductor.patch(options),
+        symbols.patch(backed_size_oblivious=way.is_oblivious),  # type: ignore[attr-defined]
         torch.backends.nnpack.flags(enabled=False),
-        warnings.catch_warnings(),
     ):
-        warnings.simplefilter("ignore")
-        program = torch.export.export(module, (), dict(examples), dynamic_shapes=dynamic_shapes)
-        torch._inductor.aoti_compile_and_package(program, package_path=str(file))
-    _check_rows(file, signature.rows)
-    exported: Callable[..., Any] = torch._inductor.aoti_load_package(str(file))
-    return exported
+        yield
+
+
+def _compile(program: torch.export.ExportedProgram, job: Job, way: _Way, file: Path) -> None:
+    portable = job.options.portable
+    options: dict[str, Any] = {
+        "emulate_precision_casts": True,  # Halves are rounded after each operator, as in Python.
+        "aot_inductor.metadata": {"tensorferry": _metadata(job.signature, portable)},
+        # Code that takes one row must not refuse it where torch assumed two. Where it takes none, its check
+        # is what tells the server to fill it up.
+        "aot_inductor.check_lowerbound": way.least_rows > 1,
+    }
+    if portable:
+        options |= {"cpp.simdlen": 256, "cpp.march": "x86-64-v3"}
+    with _compiling(way), inductor.patch(options):
+        try:
+            torch._inductor.aoti_compile_and_package(program, package_path=str(file))
+        except Exception as error:  # Whatever torch's compiler throws.
+            raise RuntimeError(
+                "AOTInductor cannot compile the module. It needs a C++ compiler, g++ or what CXX names; "
+                f"format='torchscript' needs none. torch says: {error}"
+            ) from error
+    _check_sources(file, job.signature.rows)
+
+
+def _load(file: Path, way: _Way) -> Callable[..., dict[str, torch.Tensor]]:
+    """Runs the package as the server does."""
+    package = torch._inductor.aoti_load_package(str(file))
+
+    def run(**inputs: torch.Tensor) -> dict[str, torch.Tensor]:
+        if way.least_rows == 1:
+            return named_outputs(package(**inputs))
+        rows = len(next(iter(inputs.values())))
+        missing = max(way.least_rows - rows, 0)
+        filled = {
+            name: torch.cat([tensor, tensor.new_zeros(missing, *tensor.shape[1:])])
+            for name, tensor in inputs.items()
+        }
+        return {name: output[:rows] for name, output in named_outputs(package(**filled)).items()}
+
+    return run
+
+
+def _why_no_program(error: Exception) -> str:
+    text = str(error)
+    if "data-dependent" in text or "DataDependent" in type(error).__name__:
+        why = (
+            f"the module's Python code decides by values{users_line(error)}, which a compiled package "
+            "cannot. Use torch.where or torch.cond in its place, or format='torchscript', if "
+            "torch.jit.script takes the module"
+        )
+    elif "Constraints violated" in text:
+        why = (
+            "the module's code does not leave the number of rows open. Leave dynamic_batch out, or use "
+            "format='torchscript'"
+        )
+    else:
+        why = "torch.export does not take the module; format='torchscript' may"
+    return f"{why}. torch says: {text or type(error).__name__}"
 
 
 def _metadata(signature: Signature, portable: bool) -> str:
@@ -62,16 +148,16 @@ def _metadata(signature: Signature, portable: bool) -> str:
             "inputs": [spec._asdict() for spec in signature.inputs],
             "outputs": [spec._asdict() for spec in signature.outputs],
             "processor": [name for name in processor if name in _PORTABLE] if portable else processor,
+            "torch": torch.__version__,
         }
     )
 
 
-def _check_rows(file: Path, rows: int) -> None:
-    """Torch compiles for fewer where a module's computation depends on their number."""
+def _check_sources(file: Path, rows: int) -> None:
+    """Looks at what torch compiled, the text of which lies in the package."""
     with zipfile.ZipFile(file) as package:
-        sources = [
-            package.read(name).decode() for name in package.namelist() if name.endswith(".wrapper.cpp")
-        ]
+        sources = [package.read(name).decode() for name in package.namelist() if name.endswith(".cpp")]
+    # Fewer rows than wanted, where a module's computation depends on their number.
     most = [int(found) for source in sources for found in re.findall(r"if \(\w+_size\[0\] > (\d+)\)", source)]
     if rows > 1 and most and min(most) < rows:
         raise RuntimeError(

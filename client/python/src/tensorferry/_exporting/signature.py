@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -44,6 +45,8 @@ def named_outputs(result: Any) -> dict[str, torch.Tensor]:
         named = dict(zip(result._fields, result))
     elif isinstance(result, (tuple, list)):
         named = {f"OUTPUT__{i}": output for i, output in enumerate(result)}
+    elif dataclasses.is_dataclass(result) and not isinstance(result, type):
+        named = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
     else:
         raise ValueError(f"the module returns {type(result).__name__}, expected tensors")
     for name, output in named.items():

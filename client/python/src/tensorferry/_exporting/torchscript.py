@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.jit import TracerWarning  # type: ignore[attr-defined]
 
-from tensorferry._exporting.evaluation import copied
+from tensorferry._exporting.job import Job
 from tensorferry._exporting.notices import first_line, pass_on, recorded, warn
 
 # torch itself ignores what its own modules look at, which are shapes as a rule; but torch._tensor looks at
@@ -19,24 +18,28 @@ from tensorferry._exporting.notices import first_line, pass_on, recorded, warn
 _IGNORED_MODULES = r"torch\.(?!_tensor$)"
 
 
-def write_torchscript(
-    module: torch.nn.Module, examples: Mapping[str, torch.Tensor], file: Path, allow_tracer_warnings: bool
-) -> Callable[..., Any]:
+def write_torchscript(job: Job, file: Path) -> None:
     """Scripts the module, or where that fails traces it: extra/tensorferry.json in the file says which."""
     method = "scripted"
     with recorded() as seen:
         try:
-            exported = torch.jit.script(module)
+            exported = _scripted(job)
         except Exception as error:  # Whatever torch's compiler of Python throws at what it does not know.
             seen.clear()
             method = "traced"
-            exported = _traced(module, examples, error, allow_tracer_warnings)
+            exported = _traced(job, error)
             _warn_of_trace(error)
         made_by = json.dumps({"method": method, "torch": torch.__version__})
         torch.jit.save(exported, str(file), _extra_files={"tensorferry.json": made_by})
-        loaded: Callable[..., Any] = torch.jit.load(str(file))  # type: ignore[no-untyped-call]
+        loaded = torch.jit.load(str(file))  # type: ignore[no-untyped-call]
     pass_on(seen)
-    return loaded
+    job.check(loaded, job.cases)
+
+
+def _scripted(job: Job) -> Any:
+    if not isinstance(job.result, (torch.Tensor, dict, list, tuple)):
+        raise TypeError(f"it returns {type(job.result).__name__}, which TorchScript has not")
+    return torch.jit.script(job.module)
 
 
 def _warn_of_trace(error: Exception) -> None:
@@ -47,17 +50,12 @@ def _warn_of_trace(error: Exception) -> None:
     )
 
 
-def _traced(
-    module: torch.nn.Module,
-    examples: Mapping[str, torch.Tensor],
-    not_scripted: Exception,
-    allow_tracer_warnings: bool,
-) -> Any:
-    with recorded() as seen:
+def _traced(job: Job, not_scripted: Exception) -> Any:
+    with recorded() as seen, job.with_plain_results() as module:
         warnings.filterwarnings("ignore", category=TracerWarning, module=_IGNORED_MODULES)
         try:
             traced = torch.jit.trace(  # type: ignore[no-untyped-call]
-                module, example_kwarg_inputs=copied(examples), strict=False, check_trace=False
+                module, example_kwarg_inputs=job.traced(), strict=False, check_trace=False
             )
         except Exception as error:
             raise RuntimeError(
@@ -65,7 +63,7 @@ def _traced(
                 f"({first_line(error)}); format='aotinductor' may take it"
             ) from error
     frozen = [each for each in seen if issubclass(each.category, TracerWarning)]
-    if frozen and not allow_tracer_warnings:
+    if frozen and not job.options.allow_tracer_warnings:
         raise RuntimeError(_frozen(frozen, not_scripted))
     pass_on(seen)
     return traced
