@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,3 +85,13 @@ def test_fields_are_the_outputs_names(layers: tuple[nn.Module, Path]) -> None:
 def test_torchs_version_is_told(layers: tuple[nn.Module, Path]) -> None:
     metadata = torch._inductor.aoti_load_package(str(layers[1])).loader.get_metadata()
     assert json.loads(metadata["tensorferry"])["torch"] == torch.__version__
+
+
+def test_no_threads_are_compiled_in(layers: tuple[nn.Module, Path]) -> None:
+    """By the text: where a check of a caller's index fails in a parallel region, the process ends."""
+    with zipfile.ZipFile(layers[1]) as package:
+        sources = [package.read(name).decode() for name in package.namelist() if name.endswith(".cpp")]
+    text = "\n".join(sources)
+    assert "index out of bounds" in text
+    assert "Vectorized" in text
+    assert not re.search(r"omp\s+parallel|num_threads|omp_get|\btid\b", text)

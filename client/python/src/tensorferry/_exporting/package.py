@@ -21,6 +21,10 @@ from tensorferry._exporting.signature import Signature, named_outputs
 # What `portable` may use, as torch calls it: x86-64-v3.
 _PORTABLE = {"avx2", "bmi", "bmi2", "f16c", "fma3", "lzcnt", "movbe"}
 
+# Each kernel on one thread. An exception that leaves a parallel region ends the process, and what checks a
+# caller's indices throws one. Besides, the number of threads would be that of the compiling process.
+_SERIAL = {"cpp.threads": 1, "cpp.dynamic_threads": False}
+
 
 class _Way(NamedTuple):
     """A way to leave the number of rows open. `is_oblivious`: torch assumes nothing of it."""
@@ -85,6 +89,7 @@ def _compiling(way: _Way) -> Iterator[None]:
 def _compile(program: torch.export.ExportedProgram, job: Job, way: _Way, file: Path) -> None:
     portable = job.options.portable
     options: dict[str, Any] = {
+        **_SERIAL,
         "emulate_precision_casts": True,  # Halves are rounded after each operator, as in Python.
         "aot_inductor.metadata": {"tensorferry": _metadata(job.signature, portable)},
         # Code that takes one row must not refuse it where torch assumed two. Where it takes none, its check
@@ -157,6 +162,8 @@ def _check_sources(file: Path, rows: int) -> None:
     """Looks at what torch compiled, the text of which lies in the package."""
     with zipfile.ZipFile(file) as package:
         sources = [package.read(name).decode() for name in package.namelist() if name.endswith(".cpp")]
+    if any(re.search(r"#\s*pragma\s+omp\s+parallel", source) for source in sources):
+        raise RuntimeError("torch compiled parallel regions into the package, although cpp.threads is 1")
     # Fewer rows than wanted, where a module's computation depends on their number.
     most = [int(found) for source in sources for found in re.findall(r"if \(\w+_size\[0\] > (\d+)\)", source)]
     if rows > 1 and most and min(most) < rows:
