@@ -117,10 +117,11 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
+QUANTISED = torch.quantize_per_tensor(ROWS, 0.1, 0, torch.quint8)
 BATCH = {"dynamic_batch": True}
 
 # Module, example inputs and options; what is said of them.
-REFUSED: dict[str, tuple[nn.Module, Any, dict[str, Any], str]] = {
+REFUSED: dict[str, tuple[Any, Any, dict[str, Any], str]] = {
     "format": (
         Affine(),
         [ROWS],
@@ -134,9 +135,26 @@ REFUSED: dict[str, tuple[nn.Module, Any, dict[str, Any], str]] = {
     "any number": (AnyNumber(), [ROWS], {}, "takes tensors without a name"),
     "none of any number": (AnyNumber(), [], {}, "expected one tensor for each argument of forward, got none"),
     "no tensor": (Affine(), [3], {}, "example input 'x' is int, expected a tensor"),
+    "an array": (Affine(), [ROWS.numpy()], {}, "example input 'x' is ndarray, expected a tensor"),
+    "a dictionary": (Affine(), [{"a": ROWS}], {}, "example input 'x' is dict, expected a tensor"),
+    "bare tensor": (Affine(), ROWS, {}, "example_inputs is Tensor, expected a list or dictionary of tensors"),
+    "bare number": (Affine(), 3, {}, "example_inputs do not fit forward"),
+    "number as a name": (Affine(), {1: ROWS}, {}, "example_inputs do not fit forward"),
+    "sparse": (Affine(), [ROWS.to_sparse()], {}, "example input 'x' has the layout sparse_coo"),
+    "sparse output": (Returns(ROWS.to_sparse()), [ROWS], {}, "output 'OUTPUT__0' has the layout sparse_coo"),
+    "other dtype": (Returns(QUANTISED), [ROWS], {}, "output 'OUTPUT__0' is quint8, which the server has not"),
+    "rows of a float": (
+        Affine(),
+        [ROWS],
+        {"max_batch_size": 2.0},
+        "max_batch_size 2.0: expected a whole number",
+    ),
+    "too many rows": (Affine(), [ROWS], {"max_batch_size": 1 << 31}, "expected at most 2147483647"),
+    "function": (lambda x: x, [ROWS], {}, "module is function, expected a torch.nn.Module"),
+    "class": (Affine, [ROWS], {}, "module is the class Affine, expected an object of it"),
+    "output of no name": (Returns({1: ROWS}), [ROWS], {}, "output 1 is Tensor, expected a name of type str"),
     "number": (Returns(3), [ROWS], {}, "the module returns int, expected tensors"),
     "nested": (Returns((ROWS, [ROWS])), [ROWS], {}, "output 'OUTPUT__1' is list, expected a tensor"),
-    "no name": (Returns({1: ROWS}), [ROWS], {}, "output 1 is Tensor"),
     "unequal": (Difference(), [ROWS, ROWS[:1]], BATCH, "first dimension, got {'left': 4, 'right': 1}"),
     "scalar": (Affine(), [torch.tensor(1.0)], BATCH, "the same first dimension, got {'x': None}"),
     "many rows": (Affine(), [ROWS], {**BATCH, "max_batch_size": 3}, "expected 1 to max_batch_size, 3"),
@@ -151,7 +169,7 @@ def test_arguments_that_do_not_fit_are_refused(case: str, tmp_path: Path) -> Non
         tensorferry.export(module, inputs, tmp_path / "model", **{"format": "torchscript", **options})
     assert said in str(raised.value)
     assert not (tmp_path / "model").exists()
-    assert module.training
+    assert getattr(module, "training", True)
 
 
 CONFIG = """\

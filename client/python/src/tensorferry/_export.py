@@ -69,4 +69,4 @@ def export(
 
     tolerances = Tolerances(rtol, atol)
     options = Options(format, dynamic_batch, max_batch_size, portable, tolerances, allow_tracer_warnings)
-    return write_version(module, example_inputs, Path(path), options)
+    return write_version(module, example_inputs, path, options)

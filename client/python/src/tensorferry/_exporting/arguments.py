@@ -9,20 +9,40 @@ import torch
 
 from tensorferry._exporting.comparison import check_tolerances
 from tensorferry._exporting.job import Options
+from tensorferry._exporting.signature import check_tensor
+
+_MOST_ROWS = 2**31 - 1  # What config.pbtxt can hold.
 
 
 def check_options(options: Options) -> None:
     if options.format not in ("aotinductor", "torchscript"):
         raise ValueError(f"format {options.format!r}: expected 'aotinductor' or 'torchscript'")
-    if options.max_batch_size < 1:
-        raise ValueError(f"max_batch_size {options.max_batch_size}: expected at least 1")
+    most = options.max_batch_size
+    if not isinstance(most, int) or isinstance(most, bool):
+        raise ValueError(f"max_batch_size {most!r}: expected a whole number")
+    if most < 1:
+        raise ValueError(f"max_batch_size {most}: expected at least 1")
+    if most > _MOST_ROWS:
+        raise ValueError(f"max_batch_size {most}: expected at most {_MOST_ROWS}")
     check_tolerances(options.tolerances)
+
+
+def check_module(module: object) -> None:
+    if isinstance(module, type):
+        raise ValueError(f"module is the class {module.__name__}, expected an object of it")
+    if not isinstance(module, torch.nn.Module):
+        raise ValueError(
+            f"module is {type(module).__name__}, expected a torch.nn.Module; a function can be one's forward"
+        )
 
 
 def named_examples(
     module: torch.nn.Module, example_inputs: Sequence[torch.Tensor] | Mapping[str, torch.Tensor]
 ) -> dict[str, torch.Tensor]:
     """The examples by the names of forward's arguments, in their order."""
+    if isinstance(example_inputs, (torch.Tensor, str, bytes)):
+        kind = type(example_inputs).__name__
+        raise ValueError(f"example_inputs is {kind}, expected a list or dictionary of tensors")
     signature = inspect.signature(module.forward)
     try:
         if isinstance(example_inputs, Mapping):
@@ -41,10 +61,7 @@ def named_examples(
             raise ValueError(
                 f"forward{signature} takes {name} without a name; give each input an argument of its own"
             )
-        if not isinstance(bound.arguments[name], torch.Tensor):
-            raise ValueError(
-                f"example input {name!r} is {type(bound.arguments[name]).__name__}, expected a tensor"
-            )
+        check_tensor(f"example input {name!r}", bound.arguments[name])
     if not bound.arguments:
         raise ValueError("example_inputs: expected one tensor for each argument of forward, got none")
     return {name: _plain(tensor) for name, tensor in bound.arguments.items()}

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 
-from tensorferry._exporting.arguments import check_batch, check_options, named_examples
+from tensorferry._exporting.arguments import check_batch, check_module, check_options, named_examples
 from tensorferry._exporting.cases import cases_of_rows, cases_of_values
 from tensorferry._exporting.config import config
 from tensorferry._exporting.evaluation import Evaluation, evaluated
 from tensorferry._exporting.job import Job, Options
-from tensorferry._exporting.repository import new_version
+from tensorferry._exporting.repository import checked_folder, new_version
 from tensorferry._exporting.signature import Signature, spec
 from tensorferry._exporting.torchscript import write_torchscript
 
@@ -20,11 +21,13 @@ from tensorferry._exporting.torchscript import write_torchscript
 def write_version(
     module: torch.nn.Module,
     example_inputs: Sequence[torch.Tensor] | Mapping[str, torch.Tensor],
-    folder: Path,
+    path: str | os.PathLike[str],
     options: Options,
 ) -> Path:
     """Returns the model file."""
     check_options(options)
+    check_module(module)
+    folder = checked_folder(path)
     example = named_examples(module, example_inputs)
     if options.dynamic_batch:
         check_batch(example, options.max_batch_size)

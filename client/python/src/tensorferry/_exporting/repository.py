@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -10,6 +12,44 @@ from pathlib import Path
 
 import torch
 
+_MODEL_FILES = ("model.pt", "model.pt2")
+_LARGEST_VERSION = 2**63 - 1
+
+
+def checked_folder(path: str | os.PathLike[str]) -> Path:
+    """A model's folder; refuses one that a server would leave out, or take for something else."""
+    folder = Path(path)
+    if folder.name in ("", ".."):  # It is somewhere, and has a name there.
+        folder = Path(os.path.abspath(folder))
+    name = folder.name
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}", name):
+        raise ValueError(
+            f"{name!r} is no model's name: it may have letters of ASCII, digits, '.', '_' and '-', at most "
+            "128, and must not begin with '.'"
+        )
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise ValueError(f"{folder} is no folder, and a model is one")
+    for suffix in (".pt", ".pt2"):
+        if folder.with_name(name + suffix).is_file():
+            raise ValueError(f"{name}{suffix} lies beside {folder}: two models of one name")
+    for file in _MODEL_FILES:
+        if (folder / file).exists():
+            raise ValueError(f"{folder} holds a {file} of no version: move it into {folder / '1'}")
+    if (folder.parent / "config.pbtxt").exists():
+        raise ValueError(f"{folder} lies in the folder of another model, {folder.parent}")
+    if folder.is_symlink() and folder.parent.resolve() not in folder.resolve().parents:
+        raise ValueError(f"{folder} is a link that leads out of the repository, where no server follows it")
+    _next_version(folder)
+    return folder
+
+
+def _next_version(folder: Path) -> int:
+    numbers = [int(entry.name) for entry in folder.glob("*") if re.fullmatch("[0-9]+", entry.name)]
+    version = max((number for number in numbers if number <= _LARGEST_VERSION), default=0) + 1
+    if version > _LARGEST_VERSION:
+        raise ValueError(f"{folder} has the version {version - 1}, and there is no higher one")
+    return version
+
 
 @contextmanager
 def new_version(folder: Path, config: str, samples: Mapping[str, torch.Tensor]) -> Iterator[tuple[int, Path]]:
@@ -17,8 +57,7 @@ def new_version(folder: Path, config: str, samples: Mapping[str, torch.Tensor]) 
     model appears together with all the rest."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     is_new = not folder.exists()
-    taken = [int(entry.name) for entry in folder.glob("*") if entry.name.isdecimal()]
-    version = max(taken, default=0) + 1
+    version = _next_version(folder)
     temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent if is_new else folder))
     try:
         temporary.chmod(0o755)

@@ -25,6 +25,25 @@ class Signature(NamedTuple):
     rows: int
 
 
+# What the server has.
+_DTYPES = {
+    *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    *("float16", "bfloat16", "float32", "float64", "complex32", "complex64", "complex128"),
+    *("float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu"),
+}
+
+
+def check_tensor(what: str, tensor: object) -> None:
+    """Refuses what is no tensor, or none that the server has. `what`: what it is called in the error."""
+    if not isinstance(tensor, torch.Tensor):
+        raise ValueError(f"{what} is {type(tensor).__name__}, expected a tensor")
+    if tensor.layout is not torch.strided or tensor.is_nested:
+        layout = "nested" if tensor.is_nested else str(tensor.layout).removeprefix("torch.")
+        raise ValueError(f"{what} has the layout {layout}, expected a dense tensor: use to_dense()")
+    if dtype_name(tensor) not in _DTYPES:
+        raise ValueError(f"{what} is {dtype_name(tensor)}, which the server has not: use to()")
+
+
 def dtype_name(tensor: torch.Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
 
@@ -50,6 +69,7 @@ def named_outputs(result: Any) -> dict[str, torch.Tensor]:
     else:
         raise ValueError(f"the module returns {type(result).__name__}, expected tensors")
     for name, output in named.items():
-        if not isinstance(name, str) or not isinstance(output, torch.Tensor):
-            raise ValueError(f"output {name!r} is {type(output).__name__}, expected a tensor")
+        if not isinstance(name, str):
+            raise ValueError(f"output {name!r} is {type(output).__name__}, expected a name of type str")
+        check_tensor(f"output {name!r}", output)
     return named
