@@ -32,16 +32,22 @@ def export(
     with the names, dtypes and shapes of inputs and outputs, and the example as a sample for the server's
     warm-up. A server that polls the repository takes the version over without dropping a request.
 
+    Before the version appears, the file is compared with the module: on the example, on other values made
+    from it, and with `dynamic_batch` on rows alone and together. The module must answer the same question in
+    the same way and not change itself; what is run is a copy of it that shares the parameters.
+
     Args:
         module: In evaluation mode; its inputs and outputs are tensors.
         example_inputs: One tensor for each argument of `forward`, in order or by name. Their names become the
             inputs'. Outputs are called as the module calls them (keys of a dictionary, fields of a
-            NamedTuple), else OUTPUT__0, OUTPUT__1, ….
-        path: The model's folder: "models/NAME".
+            NamedTuple or dataclass), else OUTPUT__0, OUTPUT__1, ….
+        path: The model's folder: "models/NAME". A name has letters of ASCII, digits, '.', '_' and '-', at
+            most 128, and does not begin with '.'.
         format: "aotinductor" compiles the module for this machine's processor (needs a C++ compiler);
-            "torchscript" scripts it, or where that fails traces it with the example.
+            "torchscript" scripts it, or where that fails traces it with the example, with a warning.
         dynamic_batch: The first dimension of every input and output is the batch, of 1 to `max_batch_size`
-            rows. The server then runs requests together that wait for the model at the same time.
+            rows that have nothing to do with each other. The server then runs requests together that wait for
+            the model at the same time.
         max_batch_size: Most rows of a batch.
         portable: Compile for any x86-64 processor with AVX2, rather than for this one.
         rtol: Relative and
@@ -55,8 +61,10 @@ def export(
         The model file.
 
     Raises:
-        ValueError: The arguments contradict each other or the module.
-        RuntimeError: The exported model does not compute what the module does, or only for fewer rows.
+        ValueError: The arguments contradict each other, the module, or what a server takes: rows depend on
+            each other, outputs have another form for other values, the name is none.
+        RuntimeError: The module fails, answers by chance or changes itself; torch does not take it; or the
+            exported model does not compute what the module does. Nothing is written then.
         ImportError: There is no torch.
     """
     try:
