@@ -1,13 +1,9 @@
 from __future__ import annotations
 
-import json
-import os
-import platform
 import re
 import subprocess
 import sys
 import warnings
-import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -313,81 +309,6 @@ def test_what_was_being_trained_still_is(training: bool, fails: bool, tmp_path: 
     else:
         script(module, [ROWS], tmp_path / "model")
     assert modes(module) == before
-
-
-MOST_ROWS = 20
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> tuple[nn.Module, Path]:
-    """A module for which torch has several kernels, by the rows of a batch, and what was compiled from it."""
-    torch.manual_seed(0)
-    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3), nn.Flatten()).eval()
-    folder = tmp_path_factory.mktemp("repository") / "model"
-    example = torch.rand(2, 3, 8, 8)
-    return module, tensorferry.export(module, [example], folder, dynamic_batch=True, max_batch_size=MOST_ROWS)
-
-
-def test_a_package_names_its_inputs_and_outputs(package: tuple[nn.Module, Path]) -> None:
-    _, file = package
-    assert file.name == "model.pt2"
-    metadata = torch._inductor.aoti_load_package(str(file)).loader.get_metadata()
-    said = json.loads(metadata["tensorferry"])
-    assert said["inputs"] == [{"name": "input", "dtype": "float32", "shape": [-1, 3, 8, 8]}]
-    assert said["outputs"] == [{"name": "OUTPUT__0", "dtype": "float32", "shape": [-1, 32]}]
-    assert set(said["processor"]) == {
-        name for name, has in torch.cpu.get_capabilities().items() if has is True
-    }
-    config = (file.parents[1] / "config.pbtxt").read_text()
-    assert config.startswith(f'platform: "torch_aoti"\nmax_batch_size: {MOST_ROWS}\ndynamic_batching {{}}\n')
-
-
-CHECKED = """
-import sys, torch
-model = torch._inductor.aoti_load_package(sys.argv[1])
-for rows in map(int, sys.argv[2:]):
-    assert model(input=torch.rand(rows, 3, 8, 8)).shape == (rows, 32)
-"""
-
-
-def test_a_package_takes_as_many_rows_as_its_configuration_says(package: tuple[nn.Module, Path]) -> None:
-    module, file = package
-    image = torch.rand(MOST_ROWS, 3, 8, 8)
-    with torch.no_grad():
-        actual = torch._inductor.aoti_load_package(str(file))(input=image)
-        torch.testing.assert_close(actual, module(image))
-    environment = {**os.environ, "AOTI_RUNTIME_CHECK_INPUTS": "1"}  # As the server has it.
-    command = [sys.executable, "-c", CHECKED, str(file), "1", "2", "3", "15", "16", str(MOST_ROWS)]
-    checked = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert checked.returncode == 0, checked.stderr
-
-
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="portable is of x86-64")
-def test_a_portable_package_runs_where_there_is_avx2(tmp_path: Path) -> None:
-    """It returns a dataclass, which torch.export does not know."""
-    module = Formed(Fields).eval()
-    file = tensorferry.export(module, [ROWS], tmp_path / "model", portable=True)
-    outputs = torch._inductor.aoti_load_package(str(file))(x=ROWS)
-    assert list(outputs) == ["zeta", "alpha"]
-    torch.testing.assert_close(outputs["zeta"], module(ROWS).zeta)
-    metadata = torch._inductor.aoti_load_package(str(file)).loader.get_metadata()
-    assert metadata["AOTI_CPU_ISA"] == "AVX2"
-    assert set(json.loads(metadata["tensorferry"])["processor"]) <= {
-        "avx2",
-        "bmi",
-        "bmi2",
-        "f16c",
-        "fma3",
-        "lzcnt",
-        "movbe",
-    }
-    with zipfile.ZipFile(file) as package:
-        (library,) = (name for name in package.namelist() if name.endswith(".so"))
-        code = subprocess.run(
-            ["objdump", "-d", package.extract(library, tmp_path)], capture_output=True, text=True, check=True
-        )
-    assert "%ymm" in code.stdout
-    assert "%zmm" not in code.stdout
 
 
 def test_without_torch_there_is_the_client_but_no_export() -> None:

@@ -116,7 +116,15 @@ class Indices(nn.Module):
         return self.table(x)
 
 
+def deep() -> nn.Module:
+    """Values that grow from layer to layer, so that another order of adding gives other last bits."""
+    torch.manual_seed(0)
+    layers: list[nn.Module] = [nn.Linear(1024, 1024) for _ in range(3)]
+    return nn.Sequential(nn.Linear(64, 1024), *(part for layer in layers for part in (nn.ReLU(), layer)))
+
+
 GOOD = {
+    "deep": (deep(), torch.randn(2, 64, generator=torch.Generator().manual_seed(0)) * 100),
     "positive": (PositiveOnly(), torch.rand(2, 3)),
     "indices": (Indices(), torch.tensor([[7, 0, 3], [1, 1, 1]])),
     "one index": (Indices(), torch.tensor([7])),

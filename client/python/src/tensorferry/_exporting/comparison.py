@@ -24,13 +24,17 @@ def check_tolerances(tolerances: Tolerances) -> None:
         raise ValueError(f"rtol {tolerances.rtol} and atol {tolerances.atol}: expected both or neither")
 
 
-def compare(
-    actual: Mapping[str, torch.Tensor],
-    expected: Mapping[str, torch.Tensor],
-    tolerances: Tolerances,
-    example: str,
-) -> None:
-    """Kernels may differ in the last bits; names, dtypes and shapes may not. `example`: what both got."""
+class Expected(NamedTuple):
+    """What the module gives. `example`: for what, in words. `usual`: what it gives for the user's example."""
+
+    outputs: Mapping[str, torch.Tensor]
+    example: str
+    usual: Mapping[str, torch.Tensor]
+
+
+def compare(actual: Mapping[str, torch.Tensor], wanted: Expected, tolerances: Tolerances) -> None:
+    """Kernels may differ in the last bits; names, dtypes and shapes may not."""
+    expected, example, usual = wanted
     if list(actual) != list(expected):
         raise RuntimeError(f"the exported model's outputs are {list(actual)}, the module's {list(expected)}")
     for name, output in expected.items():
@@ -41,15 +45,35 @@ def compare(
                 f"{tuple(compared.shape)}, the module's is {output.dtype} with shape {tuple(output.shape)}, "
                 f"for {example}"
             )
-        if found := difference(compared, output, tolerances):
+        unit = growth(output, usual[name])
+        if found := difference(compared, output, tolerances, unit):
             raise RuntimeError(
                 f"output {name!r} of the exported model is not the module's, for {example}: {found}. "
                 "If that is close enough, allow it with rtol= and atol="
             )
 
 
-def difference(actual: torch.Tensor, expected: torch.Tensor, tolerances: Tolerances) -> str:
-    """How two tensors of one dtype and shape differ beyond the tolerances; empty: they do not."""
+def growth(output: torch.Tensor, usual: torch.Tensor | None = None) -> float:
+    """How many times larger an output is than for the user's example, or than 1: a power of two.
+
+    Errors of rounding grow with the values that were added up, and an absolute tolerance with them.
+    """
+    ratio = _largest(output) / max(1.0 if usual is None else _largest(usual), 1.0)
+    return 2.0 ** math.floor(math.log2(ratio)) if ratio > 1 else 1.0
+
+
+def _largest(tensor: torch.Tensor) -> float:
+    sizes = tensor.to(torch.complex128 if tensor.is_complex() else torch.float64).abs()
+    finite = sizes[sizes.isfinite()]
+    return float(finite.max()) if finite.numel() else 0.0
+
+
+def difference(
+    actual: torch.Tensor, expected: torch.Tensor, tolerances: Tolerances, unit: float = 1.0
+) -> str:
+    """How two tensors of one dtype and shape differ beyond the tolerances, in units; empty: they do not."""
+    if unit != 1 and (expected.is_floating_point() or expected.is_complex()) and expected.element_size() > 1:
+        actual, expected = actual / unit, expected / unit
     for one, other in _parts(actual, expected, tolerances):
         try:
             torch.testing.assert_close(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from tensorferry._exporting.cases import Case
-from tensorferry._exporting.comparison import Tolerances, compare
+from tensorferry._exporting.comparison import Expected, Tolerances, compare
 from tensorferry._exporting.evaluation import copied
 from tensorferry._exporting.examples import Tensors
 from tensorferry._exporting.notices import last_line
@@ -62,4 +62,5 @@ class Job(NamedTuple):
                 raise RuntimeError(
                     f"the exported model fails for {case.what}, where the module does not: {last_line(error)}"
                 ) from error
-            compare(outputs, case.expected, self.options.tolerances, case.what)
+            expected = Expected(case.expected, case.what, self.cases[0].expected)
+            compare(outputs, expected, self.options.tolerances)

@@ -48,12 +48,11 @@ def write_package(job: Job, file: Path) -> None:
         for way in ways:
             is_last = way is ways[-1]
             try:
-                program = _program(job, way)
-            except Exception as error:  # Whatever torch.export throws.
-                if not is_last:
-                    continue
-                raise RuntimeError(_why_no_program(error)) from error
-            _compile(program, job, way, file)
+                _compile(_program(job, way), job, way, file)
+            except RuntimeError:
+                if is_last:
+                    raise
+                continue
             run = _load(file, way)
             job.check(run, others)
             try:
@@ -73,7 +72,10 @@ def _program(job: Job, way: _Way) -> torch.export.ExportedProgram:
         batch = torch.export.Dim("batch", min=way.least_rows, max=job.signature.rows)
         dynamic_shapes = {name: {0: batch} for name in examples}
     with _compiling(way), job.with_plain_results() as module:
-        return torch.export.export(module, (), examples, dynamic_shapes=dynamic_shapes)
+        try:
+            return torch.export.export(module, (), examples, dynamic_shapes=dynamic_shapes)
+        except Exception as error:  # Whatever torch's recorder of Python throws.
+            raise RuntimeError(_why_no_program(error)) from error
 
 
 @contextmanager
