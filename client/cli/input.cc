@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <string_view>
 
 #include "base/status.h"
@@ -16,10 +14,7 @@ namespace {
 bool IsAmbiguous(const client::Array& array) {
   const std::string_view file(reinterpret_cast<const char*>(array.bytes.data()), array.bytes.size());
   const absl::StatusOr<NpyHeader> header = ParseNpyHeader(file);
-  if (!header.ok()) return false;
-  return std::ranges::any_of(std::array{1, 2, 4}, [&](int itemsize) {
-    return IsAmbiguousVoid(header->descr, static_cast<std::size_t>(itemsize));
-  });
+  return header.ok() && IsAmbiguousVoid(header->descr);
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ absl::StatusOr<Inspection> Inspect(const client::Array& array) {
   TENSORFERRY_ASSIGN_OR_RETURN(NpyHeader header, ParseNpyHeader(file));
   Inspection inspection{array.name, std::move(header), file.size(), "", client::LocalDigest(array)};
   if (!inspection.digest.ok()) return inspection;
-  const auto source = ParseDType(array.dtype.empty() ? inspection.header.descr : array.dtype, Fidelity::kConvert);
+  const auto source = ParseDescr(inspection.header.descr, array.dtype, Fidelity::kConvert);
   inspection.dtype = Info(source->dtype).name;
   return inspection;
 }

@@ -1,9 +1,11 @@
 #include "lib/request.h"
 
 #include <ranges>
+#include <utility>
 
 #include "base/status.h"
 #include "lib/elements.h"
+#include "payload/element_copy.h"
 #include "rpc/wire/wire_writer.h"
 
 namespace tensorferry::client {
@@ -14,17 +16,25 @@ namespace {
 constexpr int kStreamRequest = 1, kStreamChunk = 2;
 constexpr int kStrict = 2, kXxh3 = 1;
 
-// The array as it is declared where its elements follow in chunks: a .npy file's header becomes fields.
-absl::StatusOr<Array> Declared(const Array& array, Fidelity fidelity) {
-  if (array.form == Array::Form::kElements) return array;
+struct DeclaredArray {
+  Array array;
+  std::size_t swap_width = 1;  // As in ChunkedElements.
+};
+
+// The array as it is declared where its elements follow in chunks: a .npy file's header becomes fields. A dtype that
+// has a name only cannot be declared big-endian: its elements are swapped before they are sent.
+absl::StatusOr<DeclaredArray> Declared(const Array& array, Fidelity fidelity) {
+  if (array.form == Array::Form::kElements) return DeclaredArray{array};
   TENSORFERRY_ASSIGN_OR_RETURN(const Elements elements, CheckElements(array, fidelity));
-  const Shape& shape = elements.header.shape();
-  return Array{.name = array.name,
-               .dtype = elements.header.source_dtype(),
-               .shape = {shape.begin(), shape.end()},
-               .fortran_order = elements.header.fortran_order(),
-               .bytes = elements.bytes,
-               .owner = array.owner};
+  const ArrayHeader& header = elements.header;
+  const bool named = DTypeByName(header.source_dtype()).has_value();
+  return DeclaredArray{.array = {.name = array.name,
+                                 .dtype = header.source_dtype(),
+                                 .shape = {header.shape().begin(), header.shape().end()},
+                                 .fortran_order = header.fortran_order(),
+                                 .bytes = elements.bytes,
+                                 .owner = array.owner},
+                       .swap_width = named && header.byte_swapped() ? Info(header.dtype()).swap_width : 1};
 }
 
 void WriteArray(rpc::WireWriter& writer, const Array& array, Placement placement) {
@@ -78,18 +88,28 @@ absl::StatusOr<PreparedRequest> PrepareRequest(std::span<const Array> arrays, co
     return PreparedRequest{.message = Encode(arrays, options, framing, placement), .chunked = {}};
   }
   std::vector<Array> declared;
-  std::vector<ChunkedElements> chunked;
+  PreparedRequest request;
   for (const Array& array : arrays) {
-    TENSORFERRY_ASSIGN_OR_RETURN(Array plain, Declared(array, options.fidelity));
-    if (!plain.bytes.empty()) chunked.push_back({plain.bytes, plain.owner});
-    declared.push_back(std::move(plain));
+    TENSORFERRY_ASSIGN_OR_RETURN(DeclaredArray plain, Declared(array, options.fidelity));
+    if (plain.swap_width > 1) request.swapped.push_back(declared.size());
+    if (!plain.array.bytes.empty()) {
+      request.chunked.push_back({plain.array.bytes, plain.array.owner, plain.swap_width});
+    }
+    declared.push_back(std::move(plain.array));
   }
-  return PreparedRequest{.message = Encode(declared, options, framing, placement), .chunked = std::move(chunked)};
+  request.message = Encode(declared, options, framing, placement);
+  return request;
 }
 
 grpc::ByteBuffer ChunkMessage(const ChunkedElements& chunk) {
   rpc::WireWriter writer;
-  writer.OneofBytes(kStreamChunk, chunk.bytes, chunk.owner);
+  if (chunk.swap_width > 1) {
+    const auto swapped = std::make_shared<std::vector<std::byte>>(chunk.bytes.begin(), chunk.bytes.end());
+    SwapBytes(*swapped, chunk.swap_width);
+    writer.OneofBytes(kStreamChunk, *swapped, swapped);
+  } else {
+    writer.OneofBytes(kStreamChunk, chunk.bytes, chunk.owner);
+  }
   return writer.Finish();
 }
 

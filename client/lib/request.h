@@ -29,12 +29,15 @@ enum class Placement : std::uint8_t { kInside, kInChunks };
 struct ChunkedElements {
   std::span<const std::byte> bytes;
   std::shared_ptr<const void> owner;
+  std::size_t swap_width = 1;  // Above 1: words of as many bytes, which are reversed on the way.
 };
 
 // A request as it goes over the wire. Elements with an owner are sent from where they are, others are copied.
 struct PreparedRequest {
   grpc::ByteBuffer message;
   std::vector<ChunkedElements> chunked;  // One array after the other.
+  // Indices of the arrays whose byte order is changed here: big-endian ones of a dtype that has a name only.
+  std::vector<std::size_t> swapped = {};
 };
 
 // kInside with at most kMaxInlineBytes of arrays.
@@ -49,13 +52,14 @@ absl::StatusOr<PreparedRequest> PrepareRequest(std::span<const Array> arrays, co
 // The message that carries these bytes of an array.
 grpc::ByteBuffer ChunkMessage(const ChunkedElements& chunk);
 
-// Call `visit` with pieces of at most `chunk_bytes`, in order, until it returns false.
+// Call `visit` with pieces of at most `chunk_bytes`, which is at least 8, in order, until it returns false.
 template <typename Visit>
 void ForEachChunk(std::span<const ChunkedElements> chunked, std::size_t chunk_bytes, Visit&& visit) {
   for (const ChunkedElements& elements : chunked) {
+    const std::size_t whole_words = chunk_bytes - chunk_bytes % elements.swap_width;
     for (std::span<const std::byte> rest = elements.bytes; !rest.empty();) {
-      const auto chunk = rest.first(std::min(rest.size(), chunk_bytes));
-      if (!visit(ChunkedElements{chunk, elements.owner})) return;
+      const auto chunk = rest.first(std::min(rest.size(), whole_words));
+      if (!visit(ChunkedElements{chunk, elements.owner, elements.swap_width})) return;
       rest = rest.subspan(chunk.size());
     }
   }

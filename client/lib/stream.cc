@@ -40,21 +40,21 @@ Stream::Answer Stream::Impl::Send(std::span<const Array> arrays, const ConvertOp
     if (!recommended.ok()) return Failed(recommended.status());
     chunk_bytes = *recommended;
   }
-  Promise promise;
-  Answer answer = promise.get_future();
-  const absl::StatusOr<std::uint64_t> ordinal = Enqueue(std::move(promise));
+  Unanswered unanswered{.promise = {}, .swapped = request->swapped};
+  Answer answer = unanswered.promise.get_future();
+  const absl::StatusOr<std::uint64_t> ordinal = Enqueue(std::move(unanswered));
   if (!ordinal.ok()) return Failed(ordinal.status());
   Write(*std::move(request), options, *ordinal, chunk_bytes);
   return answer;
 }
 
 // Waits for a free place and takes it. The promise is there before the answer can be.
-absl::StatusOr<std::uint64_t> Stream::Impl::Enqueue(Promise promise) {
+absl::StatusOr<std::uint64_t> Stream::Impl::Enqueue(Unanswered request) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return ended_ || unanswered_.size() < options_.max_outstanding; });
   if (ended_ && !end_.ok()) return end_;
   if (ended_) return absl::UnavailableError("the server has ended the stream");
-  unanswered_.push_back(std::move(promise));
+  unanswered_.push_back(std::move(request));
   return sent_++;
 }
 

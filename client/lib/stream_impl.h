@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "lib/connection.h"
 #include "lib/request.h"
@@ -25,10 +26,13 @@ class Stream::Impl {
   absl::Status Finish();
 
  private:
-  using Promise = std::promise<absl::StatusOr<Response>>;
+  struct Unanswered {
+    std::promise<absl::StatusOr<Response>> promise;
+    std::vector<std::size_t> swapped;  // As in PreparedRequest.
+  };
 
   // The writing side.
-  absl::StatusOr<std::uint64_t> Enqueue(Promise promise);
+  absl::StatusOr<std::uint64_t> Enqueue(Unanswered request);
   bool IsAnswered(std::uint64_t ordinal);
   void Write(PreparedRequest request, const ConvertOptions& options, std::uint64_t ordinal, std::size_t chunk_bytes);
 
@@ -45,7 +49,7 @@ class Stream::Impl {
 
   std::mutex mutex_;  // Guards what follows.
   std::condition_variable changed_;
-  std::deque<Promise> unanswered_;
+  std::deque<Unanswered> unanswered_;
   std::uint64_t sent_ = 0;  // Requests.
   bool ended_ = false;
   absl::Status end_;

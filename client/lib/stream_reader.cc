@@ -9,6 +9,18 @@
 #include "lib/stream_impl.h"
 
 namespace tensorferry::client {
+namespace {
+
+// The server has not seen that the elements of these tensors were sent in another order than they were given.
+void AddSwaps(const std::vector<std::size_t>& swapped, Response& response) {
+  for (const std::size_t i : swapped) {
+    if (i >= response.tensors.size() || !response.tensors[i].receipt) continue;
+    std::vector<Adjustment>& adjustments = response.tensors[i].receipt->adjustments;
+    adjustments.insert(adjustments.begin(), Adjustment::kByteOrderSwapped);
+  }
+}
+
+}  // namespace
 
 void Stream::Impl::ReadToEnd() {
   absl::Status broken;
@@ -48,16 +60,17 @@ absl::Status Stream::Impl::ReadAnswers() {
 absl::Status Stream::Impl::Resolve(absl::StatusOr<Response> answer) {
   std::unique_lock lock(mutex_);
   if (unanswered_.empty()) return absl::InternalError("the server answered a request that was not sent");
-  Promise promise = std::move(unanswered_.front());
+  Unanswered request = std::move(unanswered_.front());
   unanswered_.pop_front();
   lock.unlock();
   changed_.notify_all();
-  promise.set_value(std::move(answer));
+  if (answer.ok()) AddSwaps(request.swapped, *answer);
+  request.promise.set_value(std::move(answer));
   return absl::OkStatus();
 }
 
 void Stream::Impl::Close(absl::Status end) {
-  std::deque<Promise> unanswered;
+  std::deque<Unanswered> unanswered;
   {
     const std::scoped_lock lock(mutex_);
     ended_ = true;
@@ -66,7 +79,7 @@ void Stream::Impl::Close(absl::Status end) {
   }
   changed_.notify_all();
   if (end.ok()) end = absl::InternalError("the server ended the stream without an answer");
-  for (Promise& promise : unanswered) promise.set_value(end);
+  for (Unanswered& request : unanswered) request.promise.set_value(end);
 }
 
 }  // namespace tensorferry::client

@@ -39,7 +39,8 @@ class ElementDigest {
   // Copy into scratch through the server's own copier, as an array of its own.
   void Normalize(std::span<const std::byte> piece) {
     const auto count = static_cast<std::int64_t>(piece.size() / Info(header_.dtype()).itemsize);
-    const auto header = ArrayHeader::Make({header_.source_dtype(), {&count, 1}}, Fidelity::kConvert, {kScratch});
+    const SourceDType source{header_.dtype(), header_.byte_swapped()};
+    const auto header = ArrayHeader::Make({header_.source_dtype(), {&count, 1}}, source, {kScratch});
     ElementCopier copier(*header, Fidelity::kConvert, scratch_.get(), nullptr);
     copier.Append(piece).IgnoreError();  // Nothing is refused with kConvert.
   }

@@ -8,8 +8,14 @@ namespace tensorferry {
 
 absl::StatusOr<ArrayHeader> ArrayHeader::Make(const ArrayDeclaration& declaration, Fidelity fidelity,
                                               const PayloadLimits& limits) {
+  TENSORFERRY_ASSIGN_OR_RETURN(const SourceDType source, ParseDType(declaration.dtype, fidelity));
+  return Make(declaration, source, limits);
+}
+
+absl::StatusOr<ArrayHeader> ArrayHeader::Make(const ArrayDeclaration& declaration, SourceDType source,
+                                              const PayloadLimits& limits) {
   ArrayHeader header;
-  TENSORFERRY_ASSIGN_OR_RETURN(header.source_, ParseDType(declaration.dtype, fidelity));
+  header.source_ = source;
   TENSORFERRY_ASSIGN_OR_RETURN(header.nbytes_, ByteSize(declaration.shape, Info(header.source_.dtype).itemsize));
   if (header.nbytes_ > limits.max_tensor_bytes) {
     return MakeError(

@@ -32,6 +32,11 @@ class ArrayHeader {
   static absl::StatusOr<ArrayHeader> Make(const ArrayDeclaration& declaration, Fidelity fidelity,
                                           const PayloadLimits& limits);
 
+  // Make, where the dtype has been read already: a name in `declaration.dtype` cannot say the byte order.
+  // Errors: those of ByteSize; TENSOR_TOO_LARGE.
+  static absl::StatusOr<ArrayHeader> Make(const ArrayDeclaration& declaration, SourceDType source,
+                                          const PayloadLimits& limits);
+
   const std::string& source_dtype() const { return source_dtype_; }  // As sent: ">f4".
   DType dtype() const { return source_.dtype; }
   bool byte_swapped() const { return source_.byte_swapped; }  // Sent big-endian.

@@ -112,6 +112,17 @@ absl::Status RefuseOutsideFromNumpy(std::string_view text) {
   return Refuse(Reason::kUnsupportedDtype, text, "is not one of the 14 that torch.from_numpy takes");
 }
 
+absl::Status RefuseByteOrder(std::string_view text) {
+  return MakeError(Reason::kByteOrder,
+                   fmt::format("dtype {} is big-endian; torch.from_numpy takes native order only", Quote(text)),
+                   {.field = "dtype", .expected = "little-endian", .actual = Quote(text)});
+}
+
+bool IsAmbiguous(const TypeString& type) {
+  return (type.kind == 'V' && (type.size == 1 || type.size == 2 || type.size == 4)) ||
+         (type.kind == 'W' && type.size == 4);
+}
+
 absl::StatusOr<SourceDType> ParseTypeString(const TypeString& type, std::string_view text, Fidelity fidelity) {
   const bool big_endian = type.order == '>' && OrderMatters(type);
   if (type.kind == 'O') {
@@ -119,15 +130,13 @@ absl::StatusOr<SourceDType> ParseTypeString(const TypeString& type, std::string_
   }
   const std::optional<DType> dtype = FindByKind(type);
   if (fidelity == Fidelity::kStrict && big_endian && (dtype || KnownWithoutTensor(type))) {
-    return MakeError(Reason::kByteOrder,
-                     fmt::format("dtype {} is big-endian; torch.from_numpy takes native order only", Quote(text)),
-                     {.field = "dtype", .expected = "little-endian", .actual = Quote(text)});
+    return RefuseByteOrder(text);
   }
   if (dtype) {
     if (fidelity == Fidelity::kStrict && !Info(*dtype).in_from_numpy) return RefuseOutsideFromNumpy(text);
     return SourceDType{*dtype, big_endian};
   }
-  if (IsAmbiguousVoid(text, type.size)) {
+  if (IsAmbiguous(type)) {
     return Refuse(Reason::kAmbiguousDtype, text,
                   "is how NumPy saves several types: name the one meant, such as bfloat16 or float8_e4m3fn");
   }
@@ -135,13 +144,29 @@ absl::StatusOr<SourceDType> ParseTypeString(const TypeString& type, std::string_
   return Refuse(Reason::kBadDtype, text, "is not a NumPy type string: no such kind and size");
 }
 
+absl::Status RefuseName(std::string_view name, std::string_view descr) {
+  return MakeError(
+      Reason::kConflictingFields,
+      fmt::format("dtype {} conflicts with the .npy descr {}: it may only repeat what the descr means, or name the "
+                  "ml_dtypes type of a void descr of the same item size",
+                  Quote(name), Quote(descr)),
+      {.field = "dtype", .expected = "unset", .actual = Quote(name)});
+}
+
+// A void descr, of which `named` says what it holds.
+absl::StatusOr<SourceDType> ParseVoid(const TypeString& type, std::string_view descr, const DTypeInfo& named,
+                                      Fidelity fidelity) {
+  if (named.in_from_numpy || named.itemsize != type.size) return RefuseName(named.name, descr);
+  const bool big_endian = type.order == '>' && named.swap_width > 1;
+  if (fidelity == Fidelity::kStrict) return big_endian ? RefuseByteOrder(descr) : RefuseOutsideFromNumpy(named.name);
+  return SourceDType{named.dtype, big_endian};
+}
+
 }  // namespace
 
-bool IsAmbiguousVoid(std::string_view text, std::size_t itemsize) {
+bool IsAmbiguousVoid(std::string_view text) {
   const std::optional<TypeString> type = ReadTypeString(text);
-  if (!type || type->size != itemsize) return false;
-  return (type->kind == 'V' && (itemsize == 1 || itemsize == 2 || itemsize == 4)) ||
-         (type->kind == 'W' && itemsize == 4);
+  return type && IsAmbiguous(*type);
 }
 
 absl::StatusOr<SourceDType> ParseDType(std::string_view text, Fidelity fidelity) {
@@ -157,6 +182,18 @@ absl::StatusOr<SourceDType> ParseDType(std::string_view text, Fidelity fidelity)
   if (with_unit || std::ranges::count(kNamesWithoutTensor, text) > 0 || IsCompound(text))
     return RefuseUnsupported(text);
   return Refuse(Reason::kBadDtype, text, "is neither a NumPy type string such as '<f4' nor a name such as 'float32'");
+}
+
+absl::StatusOr<SourceDType> ParseDescr(std::string_view descr, std::string_view name, Fidelity fidelity) {
+  if (name.empty()) return ParseDType(descr, fidelity);
+  const std::optional<DType> named = DTypeByName(name);
+  if (!named) return RefuseName(name, descr);
+  if (const auto type = ReadTypeString(descr); type && IsAmbiguous(*type)) {
+    return ParseVoid(*type, descr, Info(*named), fidelity);
+  }
+  const absl::StatusOr<SourceDType> meant = ParseDType(descr, Fidelity::kConvert);
+  if (!meant.ok() || meant->dtype != *named) return RefuseName(name, descr);
+  return ParseDType(descr, fidelity);
 }
 
 }  // namespace tensorferry

@@ -31,7 +31,14 @@ struct SourceDType {
 // Native:  `=`, `|` and no order character mean little-endian.
 absl::StatusOr<SourceDType> ParseDType(std::string_view text, Fidelity fidelity);
 
-// Whether `text` is one of the void strings that ParseDType calls ambiguous, for elements of `itemsize` bytes.
-bool IsAmbiguousVoid(std::string_view text, std::size_t itemsize);
+// Whether `text` is one of the void strings that ParseDType calls ambiguous.
+bool IsAmbiguousVoid(std::string_view text);
+
+// Read the `descr` of a .npy file beside the `name` that a caller gives it.
+//
+// Name:    empty, or the canonical name of what the descr means, which changes nothing; beside an ambiguous void descr
+//          the ml_dtypes type of its item size. The byte order is the descr's: a name has none.
+// Errors:  CONFLICTING_FIELDS for any other name; those of ParseDType. With kStrict, BYTE_ORDER first.
+absl::StatusOr<SourceDType> ParseDescr(std::string_view descr, std::string_view name, Fidelity fidelity);
 
 }  // namespace tensorferry

@@ -29,15 +29,6 @@ void SwapWords(std::span<std::byte> bytes) {
   }
 }
 
-void SwapInPlace(std::span<std::byte> bytes, std::size_t width) {
-  switch (width) {
-    case 2: return SwapWords<std::uint16_t>(bytes);
-    case 4: return SwapWords<std::uint32_t>(bytes);
-    case 8: return SwapWords<std::uint64_t>(bytes);
-    default: assert(width == 1);
-  }
-}
-
 bool HasOtherThanBools(std::span<const std::byte> bytes) {
   std::byte bits{};
   for (const std::byte byte : bytes) bits |= byte;
@@ -45,6 +36,15 @@ bool HasOtherThanBools(std::span<const std::byte> bytes) {
 }
 
 }  // namespace
+
+void SwapBytes(std::span<std::byte> elements, std::size_t width) {
+  switch (width) {
+    case 2: return SwapWords<std::uint16_t>(elements);
+    case 4: return SwapWords<std::uint32_t>(elements);
+    case 8: return SwapWords<std::uint64_t>(elements);
+    default: assert(width == 1);
+  }
+}
 
 ElementCopier::ElementCopier(const ArrayHeader& header, Fidelity fidelity, std::byte* destination, DigestStream* digest)
     : destination_(destination),
@@ -68,7 +68,7 @@ absl::Status ElementCopier::Append(std::span<const std::byte> piece) {
 
 absl::Status ElementCopier::FinishElements(std::size_t end) {
   const std::span<std::byte> elements(destination_ + finished_, end - finished_);
-  SwapInPlace(elements, swap_width_);
+  SwapBytes(elements, swap_width_);
   if (is_bool_ && HasOtherThanBools(elements)) {
     if (fidelity_ == Fidelity::kStrict) {
       const auto bad = std::ranges::find_if(elements, [](std::byte byte) { return byte > std::byte{1}; });

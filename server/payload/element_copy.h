@@ -9,6 +9,9 @@
 
 namespace tensorferry {
 
+// Reverse each word of `width` bytes, of which `elements` holds whole ones: 1, 2, 4 or 8.
+void SwapBytes(std::span<std::byte> elements, std::size_t width);
+
 // Copies the elements of one array, as its bytes come in pieces of any size, into their final place. Bytes are swapped,
 // bools normalised and the digest fed in the same pass: each block is worked on while it is in the first-level cache.
 //

@@ -210,19 +210,6 @@ absl::Status ReadDictionary(const HeaderText& source, NpyHeader& header) {
   return absl::OkStatus();
 }
 
-// The dtype to read the elements with: the descr, or what the caller says an ambiguous descr holds.
-absl::StatusOr<std::string_view> ResolveDescr(const NpyHeader& npy, std::string_view named_dtype) {
-  if (named_dtype.empty()) return npy.descr;
-  const std::optional<DType> dtype = DTypeByName(named_dtype);
-  if (dtype && !Info(*dtype).in_from_numpy && IsAmbiguousVoid(npy.descr, Info(*dtype).itemsize)) return named_dtype;
-  return MakeError(
-      Reason::kConflictingFields,
-      fmt::format("dtype {} conflicts with the .npy descr {}: it may only name the ml_dtypes type of a void descr of "
-                  "the same item size",
-                  Quote(named_dtype), Quote(npy.descr)),
-      {.field = "dtype", .expected = "unset", .actual = Quote(named_dtype)});
-}
-
 }  // namespace
 
 absl::StatusOr<NpyHeader> ParseNpyHeader(std::string_view file) {
@@ -236,8 +223,9 @@ absl::StatusOr<NpyHeader> ParseNpyHeader(std::string_view file) {
 absl::StatusOr<ArrayHeader> CheckNpyHeader(const NpyHeader& npy, std::string_view named_dtype, std::size_t file_nbytes,
                                            Fidelity fidelity, const PayloadLimits& limits) {
   ArrayDeclaration declaration = npy.declaration();
-  TENSORFERRY_ASSIGN_OR_RETURN(declaration.dtype, ResolveDescr(npy, named_dtype));
-  TENSORFERRY_ASSIGN_OR_RETURN(ArrayHeader header, ArrayHeader::Make(declaration, fidelity, limits));
+  TENSORFERRY_ASSIGN_OR_RETURN(const SourceDType source, ParseDescr(npy.descr, named_dtype, fidelity));
+  if (!named_dtype.empty() && IsAmbiguousVoid(npy.descr)) declaration.dtype = named_dtype;
+  TENSORFERRY_ASSIGN_OR_RETURN(ArrayHeader header, ArrayHeader::Make(declaration, source, limits));
   const std::size_t data_nbytes = file_nbytes - npy.data_offset;
   if (data_nbytes > header.nbytes()) {
     return MakeError(

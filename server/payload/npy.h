@@ -41,9 +41,9 @@ absl::StatusOr<NpyHeader> ParseNpyHeader(std::string_view file);
 
 // Check the header of a .npy file of `file_nbytes` bytes in all.
 //
-// `named_dtype`: empty, or the ml_dtypes name of what an ambiguous void descr (`<V2`) holds.
-// Errors: CONFLICTING_FIELDS if `named_dtype` does not fit the descr; those of ArrayHeader::Make; SIZE_MISMATCH if data
-//         is missing, TRAILING_BYTES if bytes follow it.
+// `named_dtype`: empty, or a name for ParseDescr. The header's source_dtype is the name where the descr is ambiguous,
+//                else the descr.
+// Errors: those of ParseDescr and ArrayHeader::Make; SIZE_MISMATCH if data is missing, TRAILING_BYTES if bytes follow it.
 absl::StatusOr<ArrayHeader> CheckNpyHeader(const NpyHeader& npy, std::string_view named_dtype, std::size_t file_nbytes,
                                            Fidelity fidelity, const PayloadLimits& limits);
 

@@ -6,12 +6,20 @@ namespace {
 
 constexpr PayloadLimits kLimits{.max_tensor_bytes = std::uint64_t{1} << 40};
 
-// Of a header that was read: its array's elements end where the file does.
+// Whether the elements of an accepted file have the byte order of its descr, whatever named their dtype.
+bool HasOrderOfDescr(const NpyHeader& npy, const ArrayHeader& header) {
+  return header.byte_swapped() == (npy.descr.starts_with('>') && Info(header.dtype()).swap_width > 1);
+}
+
+// CheckMistake says what is wrong with how a header that was read is accepted: its array's elements must end where the
+// file does.
 std::string_view CheckMistake(const NpyHeader& npy, std::string_view named_dtype, std::size_t file_nbytes,
                               Fidelity fidelity) {
   const auto accepts = [&](std::size_t nbytes) {
     return CheckNpyHeader(npy, named_dtype, nbytes, fidelity, kLimits).ok();
   };
+  const auto accepted = CheckNpyHeader(npy, named_dtype, file_nbytes, fidelity, kLimits);
+  if (accepted.ok() && !HasOrderOfDescr(npy, *accepted)) return "the byte order is not the descr's";
   const std::string_view dtype = named_dtype.empty() ? std::string_view(npy.descr) : named_dtype;
   const auto header = ArrayHeader::Make({dtype, npy.shape, npy.fortran_order}, fidelity, kLimits);
   if (!header.ok()) return accepts(file_nbytes) ? "an array is accepted that is none" : "";

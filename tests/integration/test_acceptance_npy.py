@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import grpc
 import ml_dtypes
 import numpy as np
@@ -149,6 +151,65 @@ def test_30_an_ambiguous_descr_needs_the_name(name: str, convert: Transport, stu
     assert convert(stub, request(npy_array(npy, dtype=name), fidelity=STRICT)).reason == "UNSUPPORTED_DTYPE"
 
 
+# Every way in which a file says what its elements of a dtype outside torch.from_numpy are: (name, descr).
+SPELLINGS = [
+    (name, order + kind + str(oracle.numpy_dtype(name).itemsize))
+    for name in oracle.BY_NAME
+    for kind in {"complex32": "VWc", "float8_e5m2": "Vf"}.get(name, "V")
+    for order in ("<", ">", "=", "|", "")
+]
+
+
+def swapped_by_hand(name: str, data: bytes) -> bytes:
+    """Each element reversed; complex numbers half by half."""
+    width = {"bfloat16": 2, "complex32": 2}.get(name, 1)
+    return b"".join(data[i : i + width][::-1] for i in range(0, len(data), width))
+
+
+@each_transport
+@pytest.mark.parametrize(("name", "descr"), SPELLINGS)
+def test_30_a_name_leaves_the_byte_order_to_the_descr(
+    name: str, descr: str, convert: Transport, stub: TensorServiceStub
+) -> None:
+    data = oracle.random_bytes(name, 6)
+    header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': (2, 3)}}"
+    sent = npy_array(file_with_header(header, data), dtype=name)
+    is_swapped = descr[0] == ">" and swapped_by_hand(name, data) != data
+    expected = oracle.expect(name, (2, 3), swapped_by_hand(name, data) if is_swapped else data)
+    expected = replace(
+        expected,
+        source_dtype=name if "V" in descr or "W" in descr else descr,
+        adjustments=(pb.ADJUSTMENT_BYTE_ORDER_SWAPPED,) if is_swapped else (),
+    )
+    oracle.check_converted(convert(stub, request(sent)), expected)
+    strict = convert(stub, request(sent, fidelity=STRICT))
+    assert strict.reason == ("BYTE_ORDER" if is_swapped else "UNSUPPORTED_DTYPE")
+
+
+@each_transport
+def test_30_numpy_saves_the_byte_order_of_ml_dtypes(convert: Transport, stub: TensorServiceStub) -> None:
+    """bfloat16 as big-endian hosts save it: the values that were saved come back."""
+    values = np.array([1.0, -2.5, 3.0]).astype(ml_dtypes.bfloat16)
+    npy = saved(values.astype(values.dtype.newbyteorder(">")))
+    assert b"'>V2'" in npy and npy.endswith(bytes.fromhex("3f80c0204040"))
+    outcome = convert(stub, request(npy_array(npy, dtype="bfloat16")))
+    assert outcome.tensors[0].data == values.tobytes()
+
+
+@each_transport
+@pytest.mark.parametrize("name", oracle.ALL)
+def test_a_name_that_repeats_the_descr_is_no_conflict(name: str, convert: Transport, stub: TensorServiceStub) -> None:
+    data = oracle.random_bytes(name, 3)
+    descrs = [name] + [str(np.dtype(name).newbyteorder(order).str) for order in "<>" if name in oracle.FROM_NUMPY]
+    for descr in descrs:
+        sent = npy_array(file_with_header(f"{{'descr': '{descr}', 'fortran_order': False, 'shape': (3,)}}", data))
+        plain, named = convert(stub, request(sent)), pb.Array(dtype=name)
+        named.MergeFrom(sent)
+        outcome = convert(stub, request(named))
+        assert outcome.tensors == plain.tensors
+        oracle.check_converted(outcome, oracle.expect(descr, (3,), data))
+
+
 @each_transport
 def test_30_the_name_must_have_the_item_size(convert: Transport, stub: TensorServiceStub) -> None:
     npy = saved(np.arange(3).astype(ml_dtypes.bfloat16))
@@ -171,8 +232,15 @@ def test_121_a_descr_may_be_a_name(name: str, convert: Transport, stub: TensorSe
 @each_transport
 @pytest.mark.parametrize(
     "conflict",
-    [pb.Array(shape=[2, 3]), pb.Array(fortran_order=True), pb.Array(dtype="<f4"), pb.Array(dtype="bfloat16")],
-    ids=["shape", "fortran_order", "dtype", "other-dtype"],
+    [
+        pb.Array(shape=[2, 3]),
+        pb.Array(fortran_order=True),
+        pb.Array(dtype="<f4"),
+        pb.Array(dtype="bfloat16"),
+        pb.Array(dtype="int32"),
+        pb.Array(dtype="single"),
+    ],
+    ids=["shape", "fortran_order", "type-string", "other-dtype", "same-size", "no-name"],
 )
 def test_a_file_says_it_all(conflict: pb.Array, convert: Transport, stub: TensorServiceStub) -> None:
     sent = npy_array(saved(FLOATS))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xxhash
 
 import cli
 import models
@@ -17,7 +18,7 @@ import oracle
 from array_layouts import LAYOUTS, Array, random_array
 from cli import BAD_FILE, NOT_EQUAL, OK, REFUSED, Ran, check_message
 from harness import MIB, Server
-from npy_files import saved
+from npy_files import file_with_header, saved
 from proxy import Tamper, tampering, wrong_data, wrong_digest, wrong_dtype, wrong_shape
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
@@ -56,6 +57,33 @@ def test_every_dtype_in_every_layout(dtype: str, run: Run, server: Server, tmp_p
     assert len({outcome["request_id"] for outcome in outcomes}) == len(arrays)
     for (name, array), outcome in zip(arrays.items(), outcomes, strict=True):
         cli.check_converted(outcome, server.address, {name: array})
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("numel", [6, 3 * MIB], ids=["one-message", "chunks"])
+@pytest.mark.parametrize(("name", "descr"), [("bfloat16", ">V2"), ("complex32", ">W4"), ("complex32", ">V4")])
+def test_big_endian_elements_of_a_dtype_that_is_named(
+    name: str, descr: str, numel: int, order: str, run: Run, tmp_path: Path
+) -> None:
+    """The bytes are swapped by hand, pair by pair: complex32 has two halves of two bytes."""
+    itemsize = int(descr[2:])
+    right = np.frombuffer(oracle.random_bytes(name, numel), np.uint8).reshape(2, numel // 2, itemsize // 2, 2)
+    header = f"{{'descr': '{descr}', 'fortran_order': {order == 'F'}, 'shape': (2, {numel // 2})}}"
+    in_file = right if order == "C" else right.transpose(1, 0, 2, 3)
+    file = tmp_path / "x.npy"
+    file.write_bytes(file_with_header(header, np.ascontiguousarray(in_file[..., ::-1]).tobytes()))
+    ran = run("convert", file, "--dtype", name, "--json", "-o", tmp_path / "out")
+    assert (ran.code, ran.stderr) == (OK, "")
+    (tensor,) = ran.json()["tensors"]
+    assert (tensor["dtype"], tensor["source_dtype"]) == (name, name)
+    assert tensor["adjustments"] == ["BYTE_ORDER_SWAPPED"]
+    assert tensor["digest"] == xxhash.xxh3_128(right.tobytes()).hexdigest()
+    assert tensor["digest_equal"] and tensor["dtype_equal"]
+    assert (tmp_path / "out/x.npy").read_bytes().endswith(right.tobytes())
+    (inspected,) = run("inspect", file, "--dtype", name, "--json").json()
+    assert (inspected["dtype"], inspected["digest"]) == (name, tensor["digest"])
+    strict = run("convert", file, "--dtype", name, "--json", "--strict")
+    assert (strict.code, strict.json()["error"]["reason"]) == (REFUSED, "BYTE_ORDER")
 
 
 def test_bools_other_than_0_and_1(run: Run, server: Server, tmp_path: Path) -> None:

@@ -144,15 +144,66 @@ TEST(CheckNpyHeader, ComparesTheWholeLength) {
   EXPECT_THAT(Check(File(Header("(2,)", "[('a', '<f4')]"), 1, "12345678")), Fails(Reason::kUnsupportedDtype));
 }
 
-TEST(CheckNpyHeader, LetsTheCallerNameAnAmbiguousDescr) {
-  const std::string file = File(Header("(2,)", "'<V2'"), 1, "1234");
-  EXPECT_THAT(Check(file), Fails(Reason::kAmbiguousDtype));
-  const auto header = Check(file, "bfloat16");
-  ASSERT_THAT(header, IsOk());
-  EXPECT_EQ(header->dtype(), DType::kBFloat16);
-  EXPECT_THAT(Check(file, "float8_e5m2"), Fails(Reason::kConflictingFields)) << "another item size";
-  EXPECT_THAT(Check(file, "float16"), Fails(Reason::kConflictingFields)) << "NumPy saves float16 under its own name";
-  EXPECT_THAT(Check(File(Header("(2,)"), 1, "12345678"), "float32"), Fails(Reason::kConflictingFields));
+// What docs/dtypes.md says of a name beside a descr.
+enum class Named { kTaken, kTakenAsVoid, kConflicts };
+
+Named Expected(const DTypeInfo& name, const DTypeInfo* descr, std::size_t void_itemsize) {
+  if (descr != nullptr) return descr->dtype == name.dtype ? Named::kTaken : Named::kConflicts;
+  return !name.in_from_numpy && name.itemsize == void_itemsize ? Named::kTakenAsVoid : Named::kConflicts;
+}
+
+void ExpectNamed(const std::string& descr, const DTypeInfo& name, Named expected) {
+  const std::string file = File(Header("(0,)", "'" + descr + "'"));
+  const auto header = Check(file, name.name);
+  if (expected == Named::kConflicts) {
+    EXPECT_THAT(header, Fails(Reason::kConflictingFields)) << descr << " named " << name.name;
+    return;
+  }
+  ASSERT_THAT(header, IsOk()) << descr << " named " << name.name;
+  EXPECT_EQ(header->dtype(), name.dtype);
+  EXPECT_EQ(header->byte_swapped(), descr.front() == '>' && name.swap_width > 1) << descr;
+  EXPECT_EQ(header->source_dtype(), expected == Named::kTaken ? descr : std::string(name.name));
+}
+
+TEST(CheckNpyHeader, TakesANameThatRepeatsTheDescrOrSaysWhatAVoidHolds) {
+  for (const DTypeInfo& name : kDTypes) {
+    for (const DTypeInfo& row : kDTypes) {
+      ExpectNamed(std::string(row.name), name, Expected(name, &row, 0));
+      if (row.descr.empty()) continue;
+      for (const char order : {'<', '>', '=', '|'}) {
+        ExpectNamed(order + std::string(row.descr.substr(1)), name, Expected(name, &row, 0));
+      }
+    }
+    for (const std::string order : {"<", ">", "=", "|", ""}) {
+      for (const std::size_t itemsize : {1, 2, 4, 8}) {
+        ExpectNamed(order + "V" + std::to_string(itemsize), name, Expected(name, nullptr, itemsize));
+      }
+      ExpectNamed(order + "W4", name, Expected(name, nullptr, 4));
+    }
+  }
+}
+
+TEST(CheckNpyHeader, TakesNoOtherNames) {
+  const std::string floats = File(Header("(0,)"));
+  for (const std::string name : {"<f4", "f4", "single", "bfloat17", "|V4", "<V2"}) {
+    EXPECT_THAT(Check(floats, name), Fails(Reason::kConflictingFields)) << name;
+    EXPECT_THAT(Check(File(Header("(0,)", "'<V2'")), name), Fails(Reason::kConflictingFields)) << name;
+  }
+  EXPECT_THAT(Check(File(Header("(0,)", "'|O'")), "bfloat16"), Fails(Reason::kConflictingFields));
+  EXPECT_THAT(Check(File(Header("(0,)", "'<V2'"))), Fails(Reason::kAmbiguousDtype));
+}
+
+TEST(CheckNpyHeader, RefusesTheByteOrderBeforeTheDTypeWhenStrict) {
+  const auto strict = [](const std::string& descr, std::string_view name) {
+    const std::string file = File(Header("(0,)", "'" + descr + "'"));
+    return CheckNpyHeader(ParseNpyHeader(file).value(), name, file.size(), Fidelity::kStrict, kLimits);
+  };
+  EXPECT_THAT(strict(">V2", "bfloat16"), Fails(Reason::kByteOrder, HasSubstr("'>V2' is big-endian")));
+  EXPECT_THAT(strict(">W4", "complex32"), Fails(Reason::kByteOrder));
+  EXPECT_THAT(strict(">f4", "float32"), Fails(Reason::kByteOrder));
+  EXPECT_THAT(strict("<V2", "bfloat16"), Fails(Reason::kUnsupportedDtype, HasSubstr("'bfloat16'")));
+  EXPECT_THAT(strict(">V1", "float8_e5m2"), Fails(Reason::kUnsupportedDtype)) << "one byte has no order";
+  EXPECT_THAT(strict("<f4", "float32"), IsOk());
 }
 
 }  // namespace

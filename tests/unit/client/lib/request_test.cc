@@ -158,6 +158,27 @@ TEST(Request, CutsElementsIntoChunksInOrder) {
   EXPECT_EQ(bytes, std::string(AsText(a.bytes)) + std::string(AsText(b.bytes)));
 }
 
+TEST(Request, SwapsElementsInChunksWhoseDTypeHasANameOnly) {
+  std::string file("\x93NUMPY\x01\x00", 8);
+  const std::string text = "{'descr': '>V2', 'fortran_order': False, 'shape': (3,)}";
+  file += {static_cast<char>(text.size()), '\0'};
+  file += text + "aAbBcC";
+  const Array array = Array::Npy("x", std::as_bytes(std::span(file)), "bfloat16");
+  const auto prepared = PrepareRequest({&array, 1}, {}, Framing::kStream, Placement::kInChunks);
+  ASSERT_THAT(prepared, IsOk());
+  EXPECT_THAT(prepared->swapped, ElementsAre(0));
+  EXPECT_EQ(Parse<v1::ConvertStreamRequest>(prepared->message).request().arrays(0).dtype(), "bfloat16");
+  std::string sent;
+  ForEachChunk(prepared->chunked, 5, [&](const ChunkedElements& chunk) {
+    sent += Parse<v1::ConvertStreamRequest>(ChunkMessage(chunk)).chunk();
+    return true;
+  });
+  EXPECT_EQ(sent, "AaBbCc") << "a chunk of 5 bytes would end inside an element";
+
+  const ConvertOptions strict{.fidelity = Fidelity::kStrict};
+  EXPECT_THAT(PrepareRequest({&array, 1}, strict, Framing::kStream, Placement::kInChunks), Fails(Reason::kByteOrder));
+}
+
 TEST(ArrayOf, ValuesThatItTakesOverOwnsThem) {
   std::vector<float> values{1, 2, 3};
   const float* const where = values.data();
