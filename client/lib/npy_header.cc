@@ -22,7 +22,8 @@ absl::StatusOr<std::string> DescrOf(const Tensor& tensor) {
     return MakeError(Reason::kUnsupportedDtype, fmt::format("no .npy form of dtype {}", Quote(tensor.dtype)));
   }
   const DTypeInfo& info = Info(*dtype);
-  return info.descr.empty() ? fmt::format("<V{}", info.itemsize) : std::string(info.descr);
+  // numpy.load knows the descrs of these alone: `<f1` and `<c4`, which ml_dtypes writes, it refuses.
+  return info.in_from_numpy ? std::string(info.descr) : fmt::format("<V{}", info.itemsize);
 }
 
 // As Python writes a tuple.

@@ -8,9 +8,9 @@
 
 namespace tensorferry::client {
 
-// Write a tensor that came with its elements as NumPy would write it; dtypes that NumPy lacks, as NumPy writes arrays
-// of ml_dtypes (`<V2` for bfloat16). An existing file is replaced. Errors: FAILED_PRECONDITION without elements; those
-// of the system.
+// Write a tensor that came with its elements as NumPy would write it; a dtype that NumPy lacks, as a void of its size
+// (`<V2` for bfloat16): numpy.load reads that, and `.view` makes it the ml_dtypes type. An existing file is replaced.
+// Errors: FAILED_PRECONDITION without elements; those of the system.
 absl::Status WriteNpy(const std::string& path, const Tensor& tensor);
 
 // Write tensors as the members of a .npz file, uncompressed like numpy.savez, under their names, which must differ.

@@ -34,7 +34,7 @@ Tensor TensorOf(const std::filesystem::path& path) {
           .data = file.substr(header.data_offset)};
 }
 
-TEST_F(ArrayWriterTest, WritesByteForByteWhatNumPyWrites) {
+TEST_F(ArrayWriterTest, WritesByteForByteWhatNumPyWritesOrAVoidThatItReads) {
   const auto paths = FilesIn("plain", ".npy");
   ASSERT_GT(paths.size(), 100);
   for (const auto& path : paths) {

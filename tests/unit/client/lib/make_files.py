@@ -37,7 +37,10 @@ def save_plain(folder: Path) -> None:
     for name in DTYPES + ML_DTYPES:
         dtype = np.dtype(getattr(ml_dtypes, name, name))
         for i, shape in enumerate([(), (0,), (7,), (3, 4), (0, 2), (1234567, 1, 0), (1,) * 32]):
-            np.save(folder / f"{name}-{i}.npy", random_array(dtype, shape))
+            file = io.BytesIO()
+            np.save(file, random_array(dtype, shape))
+            # numpy.load refuses what np.save writes of float8_e5m2: the client writes a void there.
+            (folder / f"{name}-{i}.npy").write_bytes(file.getvalue().replace(b"'<f1'", b"'<V1'"))
 
 
 def save_with_digest(folder: Path) -> None:
