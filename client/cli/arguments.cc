@@ -12,7 +12,7 @@
 #include "base/nearest.h"
 #include "base/status.h"
 #include "cli/bench_arguments.h"
-#include "cli/duration.h"
+#include "cli/values.h"
 
 namespace tensorferry::cli {
 namespace {
@@ -92,10 +92,9 @@ std::vector<Subcommand> AddSubcommands(CLI::App& app, Arguments& arguments, Word
 absl::Status Usage(const std::string& message) { return absl::InvalidArgumentError(message); }
 
 absl::Status Unknown(std::string_view what, const std::string& word, const std::vector<std::string>& known) {
-  const std::string_view nearest = Nearest(word, {known.begin(), known.end()});
-  const bool near = EditDistance(word, nearest) * 3 <= std::max(word.size(), nearest.size());
-  return Usage(fmt::format("unknown {} {}{}", what, Quote(word),
-                           near ? fmt::format("; did you mean {}?", nearest) : "; see --help"));
+  const auto nearest = Nearest(word, {known.begin(), known.end()});
+  return Usage(fmt::format("unknown {} {}; {}", what, Quote(word),
+                           nearest ? fmt::format("did you mean {}?", *nearest) : "see --help"));
 }
 
 std::vector<std::string> OptionNames(const CLI::App& app) {
@@ -129,9 +128,7 @@ std::string DefaultServer() {
 absl::Status CheckValues(Arguments& arguments, const std::string& timeout) {
   if (arguments.server.empty()) arguments.server = DefaultServer();
   if (!timeout.empty()) {
-    const auto duration = ParseDuration(timeout);
-    if (!duration) return Usage(fmt::format("--timeout {} is not a duration such as 500ms, 30s or 2m", Quote(timeout)));
-    arguments.timeout = *duration;
+    TENSORFERRY_ASSIGN_OR_RETURN(arguments.timeout, ParseTimeOption("--timeout", timeout, kLeastTime));
   }
   if (arguments.output.ends_with(".npy")) return Usage("-o takes OUT.npz or a directory for the .npy files");
   if (std::ranges::count(arguments.files, "-") > 1) return Usage("standard input (-) can be read only once");

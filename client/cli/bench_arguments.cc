@@ -6,11 +6,10 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
-#include <charconv>
 #include <string_view>
 
 #include "base/status.h"
-#include "cli/duration.h"
+#include "cli/values.h"
 
 namespace tensorferry::cli {
 namespace {
@@ -24,30 +23,6 @@ constexpr int kMaxOutstanding = 10'000;
 constexpr int kMaxConnections = 1'000;
 constexpr double kMinRate = 0.01;
 constexpr double kMaxRate = 1e6;
-
-struct Unit {
-  std::string_view name;
-  std::uint64_t nbytes;
-};
-constexpr auto kUnits = std::to_array<Unit>({{"B", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}});
-
-absl::StatusOr<std::uint64_t> ParseSize(std::string_view text) {
-  std::uint64_t count = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  const auto unit = std::ranges::find(kUnits, text.substr(static_cast<std::size_t>(end - text.data())), &Unit::name);
-  if (error != std::errc() || unit == kUnits.end() || count == 0 || count > kMaxSize / unit->nbytes) {
-    return absl::InvalidArgumentError(
-        fmt::format("--size {} is not a list of sizes such as 64B,4KiB,1MiB, each of at most 64GiB", Quote(text)));
-  }
-  return count * unit->nbytes;
-}
-
-absl::StatusOr<std::chrono::milliseconds> ParseTime(const char* option, const std::string& text) {
-  const auto time = ParseDuration(text);
-  if (time) return *time;
-  return absl::InvalidArgumentError(
-      fmt::format("{} {} is not a duration such as 500ms, 30s or 2m", option, Quote(text)));
-}
 
 template <typename T>
 absl::Status CheckRange(const char* option, T value, T min, T max) {
@@ -93,14 +68,12 @@ absl::StatusOr<BenchOptions> ParseBenchOptions(const BenchWords& words) {
   TENSORFERRY_RETURN_IF_ERROR(CheckRange("--outstanding", words.outstanding, 1, kMaxOutstanding));
   TENSORFERRY_RETURN_IF_ERROR(CheckRange("--connections", words.connections, 1, kMaxConnections));
   if (words.rate) TENSORFERRY_RETURN_IF_ERROR(CheckRange("--rate", *words.rate, kMinRate, kMaxRate));
-  TENSORFERRY_ASSIGN_OR_RETURN(options.duration, ParseTime("--duration", words.duration));
-  options.warmup = std::chrono::milliseconds(0);
-  if (words.warmup != "0s") {
-    TENSORFERRY_ASSIGN_OR_RETURN(options.warmup, ParseTime("--warmup", words.warmup));
-  }
+  TENSORFERRY_ASSIGN_OR_RETURN(options.duration, ParseTimeOption("--duration", words.duration, kLeastTime));
+  TENSORFERRY_ASSIGN_OR_RETURN(options.warmup,
+                               ParseTimeOption("--warmup", words.warmup, std::chrono::milliseconds(0)));
   for (std::string_view rest = words.sizes.empty() ? mode->default_sizes : words.sizes;;) {
     const std::size_t comma = rest.find(',');
-    TENSORFERRY_ASSIGN_OR_RETURN(const std::uint64_t size, ParseSize(rest.substr(0, comma)));
+    TENSORFERRY_ASSIGN_OR_RETURN(const std::uint64_t size, ParseSizeOption("--size", rest.substr(0, comma), kMaxSize));
     options.sizes.push_back(size);
     if (comma == std::string_view::npos) return options;
     rest.remove_prefix(comma + 1);

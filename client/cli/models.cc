@@ -3,6 +3,7 @@
 
 #include <cstdio>
 
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/json_text.h"
 #include "cli/query.h"

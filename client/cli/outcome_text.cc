@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "base/text.h"
 #include "cli/outcome.h"
 #include "cli/terminal.h"
 #include "tensorferry/client/error.h"

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/status.h"
+#include "base/text.h"
 #include "cli/terminal.h"
 #include "tensorferry/client/array_writer.h"
 

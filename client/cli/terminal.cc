@@ -27,14 +27,6 @@ bool UsesColor() {
 
 }  // namespace
 
-std::string OneLine(std::string_view text) {
-  std::string line(text);
-  for (char& c : line) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
-  }
-  return line;
-}
-
 void PrintError(std::string_view message) { fmt::print(stderr, "tensorferry: {}\n", OneLine(message)); }
 
 std::string Align(const std::vector<std::vector<std::string>>& rows) {

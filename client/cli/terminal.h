@@ -7,9 +7,6 @@
 
 namespace tensorferry::cli {
 
-// `text` on one line, whatever it holds: control characters, which could steer a terminal, become `?`.
-std::string OneLine(std::string_view text);
-
 // One line on standard error: "tensorferry: x.npy: …".
 void PrintError(std::string_view message);
 

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <utility>
 
 #include "base/status.h"
+#include "base/text.h"
 #include "lib/connection.h"
 #include "lib/request.h"
 #include "lib/response_assembler.h"
@@ -36,8 +38,10 @@ absl::StatusOr<Response> ConvertUnary(Connection& connection, std::span<const Ar
 Client::Client(std::shared_ptr<Connection> connection) : connection_(std::move(connection)) {}
 
 absl::StatusOr<Client> Client::Connect(const std::string& address, const ConnectOptions& options) {
-  if (!IsAddress(address)) {
-    return absl::InvalidArgumentError(fmt::format("address {} is neither host:port nor unix:PATH", Quote(address)));
+  const std::optional<Address> parsed = ParseAddress(address);
+  if (!parsed || (!parsed->is_unix && parsed->port == 0)) {
+    return absl::InvalidArgumentError(
+        fmt::format("address {} is none of HOST:PORT, [IPV6]:PORT and unix:PATH", Quote(address)));
   }
   return Client(std::make_shared<Connection>(address, options));
 }

@@ -5,8 +5,6 @@
 #include <grpcpp/security/credentials.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cstdint>
 
 #include "lib/channel.h"
 #include "lib/server_error.h"
@@ -55,17 +53,6 @@ absl::StatusOr<std::size_t> Connection::ChunkBytes(std::chrono::milliseconds tim
   if (!status.ok()) return FromGrpc(status);
   chunk_bytes_ = std::clamp<std::size_t>(info.recommended_chunk_bytes(), kMinChunk, kMaxChunk);
   return *chunk_bytes_;
-}
-
-bool IsAddress(std::string_view address) {
-  constexpr std::string_view kUnix = "unix:";
-  if (address.starts_with(kUnix)) return address.size() > kUnix.size();
-  const std::size_t colon = address.rfind(':');
-  if (colon == std::string_view::npos || colon == 0) return false;
-  std::uint16_t port = 0;
-  const char* const end = address.data() + address.size();
-  const auto [stop, error] = std::from_chars(address.data() + colon + 1, end, port);
-  return error == std::errc() && stop == end && port != 0;
 }
 
 void SetTimeout(grpc::ClientContext& context, std::chrono::milliseconds timeout) {

@@ -11,7 +11,6 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "grpc/health/v1/health.grpc.pb.h"
@@ -46,9 +45,6 @@ class Connection {
   std::mutex mutex_;
   std::optional<std::size_t> chunk_bytes_;
 };
-
-// Whether `address` is `host:port` or `unix:PATH`.
-bool IsAddress(std::string_view address);
 
 // Ends the call after `timeout`; 0 = never.
 void SetTimeout(grpc::ClientContext& context, std::chrono::milliseconds timeout);

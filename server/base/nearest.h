@@ -1,16 +1,15 @@
 // For words that were mistyped.
 #pragma once
 
-#include <cstddef>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 namespace tensorferry {
 
-// Insertions, deletions and replacements of a character that make `b` from `a` (Levenshtein's distance).
-std::size_t EditDistance(std::string_view a, std::string_view b);
-
-// The one of `known`, which is not empty, that is the fewest edits away.
-std::string_view Nearest(std::string_view word, const std::vector<std::string_view>& known);
+// The one of `known` that is the fewest edits away from `word`: insertions, deletions and replacements of a character
+// (Levenshtein's distance). Nothing if that would change more than a third of the longer of the two: then it is another
+// word, and no help to whoever typed this one.
+std::optional<std::string_view> Nearest(std::string_view word, const std::vector<std::string_view>& known);
 
 }  // namespace tensorferry

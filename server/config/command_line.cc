@@ -36,8 +36,9 @@ absl::Status UnknownFlag(std::string_view flag) {
   for (const Setting& setting : Settings()) names.push_back(setting.flag.name);
   for (const Flag& other : kOtherFlags) names.push_back(other.name);
   const std::string_view name = flag.substr(std::min(flag.find_first_not_of('-'), flag.size()));
-  return absl::InvalidArgumentError(
-      fmt::format("unknown flag {}; the nearest is --{}", Quote(flag), Nearest(name, names)));
+  const auto nearest = Nearest(name, names);
+  return absl::InvalidArgumentError(fmt::format(
+      "unknown flag {}; {}", Quote(flag), nearest ? fmt::format("did you mean --{}?", *nearest) : "see --help"));
 }
 
 }  // namespace

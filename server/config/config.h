@@ -25,7 +25,7 @@ struct ModelFile {
   bool operator==(const ModelFile&) const = default;
 };
 
-// What the server runs with. The initialisers are the defaults; settings.cc says how each is named, read and limited.
+// What the server runs with. The initialisers are the defaults; setting.cc says how each is named, read and limited.
 struct Config {
   std::vector<std::string> listen = {"127.0.0.1:8001"};  // HOST:PORT or unix:PATH.
   std::string model_dir;                                 // Empty: none.

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "config/one_line.h"
+#include "base/text.h"
 #include "config/setting.h"
 
 namespace tensorferry::config {
@@ -58,9 +58,8 @@ std::string HelpText() {
   for (const Flag& flag : kOtherFlags) text += HelpLine(flag, "");
   text +=
       "\n"
-      "SIZE is in B, KiB, MiB or GiB (64MiB), TIME in ms, s or m (30s). A switch without on or off is on. Defaults "
-      "are\n"
-      "in brackets.\n"
+      "SIZE is in B, KiB, MiB or GiB (64MiB), TIME in ms, s, m or h (30s). A switch without on or off is on.\n"
+      "Defaults are in brackets.\n"
       "\n";
   text += fmt::format(
       "Every setting has an environment variable too ({}, repeated values separated by commas)\n"

@@ -65,15 +65,18 @@ EnvironmentValues ReadEnvironment(const Environment& environment) {
     }
   }
   std::vector<std::string_view> known_names;
-  for (const auto& [name, variable] : known) known_names.push_back(name);
+  for (const auto& [name, variable] : known) known_names.push_back(std::string_view(name).substr(kPrefix.size()));
 
   EnvironmentValues result;
   for (const auto& [name, text] : environment) {
     if (!name.starts_with(kPrefix) || IsForeign(name)) continue;
     const auto variable = known.find(name);
     if (variable == known.end()) {
-      result.warnings.push_back(fmt::format("environment variable {} is no setting; the nearest is {}", Quote(name),
-                                            Nearest(name, known_names)));
+      // Without the prefix, which all have: it would make any two names look alike.
+      const auto nearest = Nearest(std::string_view(name).substr(kPrefix.size()), known_names);
+      result.warnings.push_back(
+          fmt::format("environment variable {} is no setting{}", Quote(name),
+                      nearest ? fmt::format("; did you mean {}{}?", kPrefix, *nearest) : "; --help lists all"));
     } else if (!text.empty()) {
       result.values[std::string(variable->second.flag_name)] = {
           .texts = variable->second.repeatable ? SplitAtCommas(text) : std::vector{text},

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <utility>
 
-#include "config/one_line.h"
+#include "base/text.h"
 
 namespace tensorferry::config {
 namespace {

@@ -9,7 +9,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "base/status.h"
+#include "base/text.h"
 #include "config/value_kind.h"
 
 namespace tensorferry::config {
@@ -41,8 +41,9 @@ constexpr ChoiceKind<SharedMemory> kMemoryOfCallers{.names = {kSharedMemories}};
 constexpr ChoiceKind<LogLevel> kLevel{.names = {kLogLevels}};
 constexpr ChoiceKind<LogFormat> kFormat{.names = {kLogFormats}};
 
-absl::Status Unexpected(const std::string& expected, const std::string& actual) {
-  return absl::InvalidArgumentError(fmt::format("expected {}, got {}", expected, Quote(actual)));
+template <ValueKind Kind>
+absl::Status Refuse(const Kind& kind, const std::string& text) {
+  return absl::InvalidArgumentError(Unexpected(kind.Expected(), text, MeantBy(kind, text)));
 }
 
 // A setting with one value, in `field`.
@@ -55,7 +56,7 @@ Setting One(Flag flag, typename Kind::Value Config::*field, Kind kind, std::stri
       .is_switch = std::is_same_v<Kind, SwitchKind>,
       .set = [=](const std::vector<std::string>& texts, Config& config) -> absl::Status {
         const auto value = kind.Parse(texts.front());
-        if (!value) return Unexpected(kind.Expected(), texts.front());
+        if (!value) return Refuse(kind, texts.front());
         config.*field = *value;
         return absl::OkStatus();
       },
@@ -81,9 +82,9 @@ Setting Many(Flag flag, std::vector<typename Kind::Value> Config::*field, Kind k
         std::vector<typename Kind::Value> values;
         for (const std::string& text : texts) {
           const auto value = kind.Parse(text);
-          if (!value) return Unexpected(kind.Expected(), text);
+          if (!value) return Refuse(kind, text);
           if (std::ranges::any_of(values, [&](const auto& other) { return Clash(*value, other); })) {
-            return Unexpected("each only once", text);
+            return absl::InvalidArgumentError(Unexpected("each only once", text));
           }
           values.push_back(*value);
         }

@@ -55,10 +55,11 @@ std::optional<std::vector<std::string>> ToTexts(const toml::node& node, bool rep
   return all ? std::optional(texts) : std::nullopt;
 }
 
-std::string NearestKey(std::string_view name) {
+std::string Advice(std::string_view unknown_key) {
   std::vector<std::string_view> names;
   for (const Setting& setting : Settings()) names.push_back(setting.flag.name);
-  return std::string(Nearest(name, names));
+  const auto nearest = Nearest(unknown_key, names);
+  return nearest ? fmt::format("did you mean {}?", *nearest) : "--help lists all";
 }
 
 }  // namespace
@@ -82,7 +83,7 @@ absl::StatusOr<RawValues> ReadTomlFile(const std::string& path) {
     const Setting* setting = FindSetting(name);
     if (setting == nullptr) {
       return absl::InvalidArgumentError(
-          fmt::format("{}: unknown key {}; the nearest is {}", source, Quote(key.str()), NearestKey(name)));
+          fmt::format("{}: unknown key {}; {}", source, Quote(key.str()), Advice(name)));
     }
     const auto texts = ToTexts(node, setting->repeatable);
     if (!texts) {

@@ -21,21 +21,33 @@ concept ValueKind = requires(const Kind kind, std::string_view text, const typen
   { kind.Expected() } -> std::same_as<std::string>;
 };
 
-// Bytes: `64MiB`, units B, KiB, MiB and GiB; B if there is none.
+// What a text of the wrong form was meant to say, from base/text.h; kinds without Meant do not guess.
+template <ValueKind Kind>
+std::string MeantBy(const Kind& kind, std::string_view text) {
+  if constexpr (requires { kind.Meant(text); }) {
+    return kind.Meant(text);
+  } else {
+    return "";
+  }
+}
+
+// Bytes, as ParseSize reads them.
 struct SizeKind {
   using Value = std::uint64_t;
   Value min, max;
 
+  std::string Meant(std::string_view text) const;
   std::optional<Value> Parse(std::string_view text) const;
   std::string Format(const Value& value) const;
   std::string Expected() const;
 };
 
-// Time: `30s`, units ms, s and m.
+// A time, as ParseDuration reads it.
 struct DurationKind {
   using Value = std::chrono::milliseconds;
   Value min{0}, max;
 
+  std::string Meant(std::string_view text) const;
   std::optional<Value> Parse(std::string_view text) const;
   std::string Format(const Value& value) const;
   std::string Expected() const;
@@ -59,7 +71,7 @@ struct SwitchKind {
   std::string Expected() const;
 };
 
-// `host:port`, `[v6]:port` or `unix:PATH`.
+// An address, as ParseAddress reads it.
 struct AddressKind {
   using Value = std::string;
 
@@ -77,7 +89,7 @@ struct ModelKind {
   std::string Expected() const;
 };
 
-// Of a file or folder.
+// The path of a file or folder.
 struct PathKind {
   using Value = std::string;
 

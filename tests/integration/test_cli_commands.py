@@ -231,7 +231,7 @@ USAGE_ERRORS = {
     "no-file": (["convert"], "FILE"),
     "no-value": (["convert", "x.npy", "--model"], "--model"),
     "too-many-words": (["ping", "twice"], "twice"),
-    "timeout-without-a-unit": (["ping", "--timeout", "3"], "30s"),
+    "timeout-without-a-unit": (["ping", "--timeout", "3"], "write 3s"),
     "timeout-of-nothing": (["ping", "--timeout", "0s"], "--timeout"),
     "standard-input-twice": (["convert", "-", "-"], "standard input"),
     "output-of-one-array": (["convert", "x.npy", "-o", "y.npy"], "OUT.npz"),

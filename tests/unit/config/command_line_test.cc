@@ -43,10 +43,11 @@ TEST(CommandLine, RefusesWhatItDoesNotKnow) {
   const auto message = [](const std::vector<std::string>& args) {
     return std::string(ParseCommandLine(args).status().message());
   };
-  EXPECT_EQ(message({"--thread", "4"}), "unknown flag '--thread'; the nearest is --threads");
-  EXPECT_EQ(message({"--prnt-config"}), "unknown flag '--prnt-config'; the nearest is --print-config");
-  EXPECT_EQ(message({"-h"}), "unknown flag '-h'; the nearest is --help");
-  EXPECT_EQ(message({"-threads=4"}), "unknown flag '-threads'; the nearest is --threads");
+  EXPECT_EQ(message({"--thread", "4"}), "unknown flag '--thread'; did you mean --threads?");
+  EXPECT_EQ(message({"--prnt-config"}), "unknown flag '--prnt-config'; did you mean --print-config?");
+  EXPECT_EQ(message({"-threads=4"}), "unknown flag '-threads'; did you mean --threads?");
+  EXPECT_EQ(message({"-h"}), "unknown flag '-h'; see --help");
+  EXPECT_EQ(message({"--foo"}), "unknown flag '--foo'; see --help");
   EXPECT_EQ(message({"model.pt"}), "unexpected argument 'model.pt'");
   EXPECT_EQ(message({"--threads"}), "--threads needs a value");
   EXPECT_EQ(message({"--help=threads"}), "--help takes no value");

@@ -33,7 +33,12 @@ TEST(Environment, WarnsOfUnknownNamesWithTheNearest) {
   const auto [values, warnings] = ReadEnvironment({{"TENSORFERRY_TRHEADS", "4"}});
   EXPECT_THAT(values, IsEmpty());
   EXPECT_THAT(warnings, ElementsAre("environment variable 'TENSORFERRY_TRHEADS' is no setting; "
-                                    "the nearest is TENSORFERRY_THREADS"));
+                                    "did you mean TENSORFERRY_THREADS?"));
+}
+
+TEST(Environment, NamesNothingWhereOnlyThePrefixIsAlike) {
+  EXPECT_THAT(ReadEnvironment({{"TENSORFERRY_FOO", "4"}}).warnings,
+              ElementsAre("environment variable 'TENSORFERRY_FOO' is no setting; --help lists all"));
 }
 
 TEST(Environment, WhatFlagsAloneCanAskForIsUnknown) {

@@ -36,7 +36,7 @@ TEST(PrintConfig, SaysWhereEachValueIsFrom) {
   const std::string text = Printed({"--config", file, "--listen=a:1", "--listen=b:2"}, {{"TENSORFERRY_THREADS", "3"}});
   EXPECT_THAT(text, HasSubstr("listen = [\"a:1\", \"b:2\"]  # flag\n"));
   EXPECT_THAT(text, HasSubstr("\nthreads = 3  # environment TENSORFERRY_THREADS\n"));
-  EXPECT_THAT(text, HasSubstr("\ndrain-grace = \"60s\"  # file " + file + ":2\n"));
+  EXPECT_THAT(text, HasSubstr("\ndrain-grace = \"1m\"  # file " + file + ":2\n"));
   EXPECT_THAT(text, HasSubstr("\nmodel = []  # default\n"));
   EXPECT_THAT(text, HasSubstr("\nmax-message-bytes = \"64MiB\"  # default\n"));
 }

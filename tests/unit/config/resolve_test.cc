@@ -116,6 +116,8 @@ TEST(Resolve, ABadFlagIsAUsageError) {
   EXPECT_EQ(text,
             "tensorferry-server: max-message-bytes: expected a size from 64KiB to 2147483647B, in B, KiB, MiB or GiB, "
             "got '3KiB' (from flag)\n");
+  EXPECT_THAT(Exiting({"--memory-budget", "10GB"}).text, HasSubstr("got '10GB'; write 10GiB (from flag)\n"));
+  EXPECT_THAT(Exiting({"--drain-grace", "30"}).text, HasSubstr("got '30'; write 30s (from flag)\n"));
   EXPECT_EQ(Exiting({"--unknown"}).code, ExitCode::kUsage);
 }
 

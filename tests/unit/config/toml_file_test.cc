@@ -58,8 +58,8 @@ TEST_F(TomlFile, MayBeEmpty) {
 }
 
 TEST_F(TomlFile, RefusesWithTheLine) {
-  EXPECT_THAT(Error("\nthread = 4\n"), HasSubstr("server.toml:2: unknown key 'thread'; the nearest is threads"));
-  EXPECT_THAT(Error("[server]\nthreads = 4\n"), HasSubstr("server.toml:1: unknown key 'server'"));
+  EXPECT_THAT(Error("\nthread = 4\n"), HasSubstr("server.toml:2: unknown key 'thread'; did you mean threads?"));
+  EXPECT_THAT(Error("[server]\nthreads = 4\n"), HasSubstr("server.toml:1: unknown key 'server'; --help lists all"));
   EXPECT_THAT(Error("config = \"other.toml\"\n"), HasSubstr("unknown key 'config'"));
   EXPECT_THAT(Error("threads = 1.5\n"), HasSubstr("threads: expected a string, an integer or a boolean"));
   EXPECT_THAT(Error("threads = [4]\n"), HasSubstr("threads: expected a string, an integer or a boolean"));

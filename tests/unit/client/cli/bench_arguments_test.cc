@@ -35,7 +35,7 @@ TEST(BenchArguments, HaveDefaults) {
 
 TEST(BenchArguments, AreRead) {
   const auto arguments =
-      ParseBench({"--mode=stream", "--size",     "12B,3KiB,1GiB", "--dtype",    "int8",    "--digest", "--rate",
+      ParseBench({"--mode=stream", "--size",     "12,3KiB,1GiB", "--dtype",    "int8",    "--digest", "--rate",
                   "2.5",           "--arrivals", "poisson",       "--duration", "300ms",   "--warmup", "0s",
                   "--connections", "7",          "--timeout",     "2s",         "--model", "m",        "--json"});
   ASSERT_THAT(arguments, IsOk());
@@ -73,12 +73,12 @@ INSTANTIATE_TEST_SUITE_P(
     Usage, BenchArgumentsRefused,
     testing::ValuesIn(std::vector<BenchUsageCase>{
         {"Mode", {"--mode", "callback"}, "--mode 'callback' is not unary, stream or chunks"},
-        {"SizeWithoutUnit", {"--size", "64"}, "--size '64' is not a list of sizes"},
-        {"SizeOfAnotherUnit", {"--size", "1KB"}, "--size '1KB'"},
-        {"SizeOfNothing", {"--size", "0B"}, "--size '0B'"},
-        {"SizeMissing", {"--size", "64B,"}, "--size ''"},
-        {"SizeTooLarge", {"--size", "64B,65GiB"}, "--size '65GiB'"},
-        {"SizeBeyondNumbers", {"--size", "99999999999999999999B"}, "--size '99999999999999999999B'"},
+        {"SizeOfAnotherUnit", {"--size", "1KB"}, "--size: expected a size from 1B to 64GiB, in B, KiB, MiB or GiB, "
+                                                 "got '1KB'; write 1KiB"},
+        {"SizeOfNothing", {"--size", "0B"}, "got '0B'"},
+        {"SizeMissing", {"--size", "64B,"}, "got ''"},
+        {"SizeTooLarge", {"--size", "64B,65GiB"}, "got '65GiB'"},
+        {"SizeBeyondNumbers", {"--size", "99999999999999999999B"}, "got '99999999999999999999B'"},
         {"BothLoops", {"--rate", "5", "--outstanding", "5"}, "excludes"},
         {"ArrivalsOfAClosedLoop", {"--arrivals", "poisson"}, "requires --rate"},
         {"Arrivals", {"--rate", "5", "--arrivals", "normal"}, "--arrivals 'normal' is not constant or poisson"},
@@ -87,8 +87,8 @@ INSTANTIATE_TEST_SUITE_P(
         {"RateNan", {"--rate", "nan"}, "--rate nan is not a number from"},
         {"OutstandingNone", {"--outstanding", "0"}, "--outstanding 0 is not a number from 1"},
         {"ConnectionsNone", {"--connections", "0"}, "--connections 0 is not a number from 1"},
-        {"Duration", {"--duration", "0s"}, "--duration '0s' is not a duration"},
-        {"Warmup", {"--warmup", "1"}, "--warmup '1' is not a duration"},
+        {"Duration", {"--duration", "0s"}, "--duration: expected a time from 1ms to 576h, in ms, s, m or h, got '0s'"},
+        {"Warmup", {"--warmup", "1"}, "--warmup: expected a time from 0s to 576h, in ms, s, m or h, got '1'; write 1s"},
         {"File", {"x.npy"}, "unexpected argument 'x.npy'"},
     }),
     [](const auto& test) { return test.param.name; });

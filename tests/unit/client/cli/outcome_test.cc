@@ -57,7 +57,7 @@ TEST(Text, IsOneLinePerTensor) {
 TEST(Text, OfANameCannotSteerTheTerminal) {
   Outcome outcome = Converted();
   outcome.response->tensors[0].name = "\x1b[2J\n";
-  EXPECT_THAT(ToText(outcome), testing::StartsWith("?[2J?  "));
+  EXPECT_THAT(ToText(outcome), testing::StartsWith("\\x1b[2J\\n  "));
 }
 
 TEST(ExitCode, TellsWhoIsAtFault) {
