@@ -1,6 +1,7 @@
 #include "tensorferry/client/array_file.h"
 
 #include <filesystem>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -19,30 +20,60 @@ std::string NameOf(const std::string& path) {
   return path == "-" ? "stdin" : std::filesystem::path(path).stem().string();
 }
 
-Array Npy(std::string name, FileBytes file) {
-  Array array = Array::Npy(std::move(name), file.bytes);
-  array.owner = std::move(file.memory);
-  return array;
-}
-
 }  // namespace
 
-absl::StatusOr<ArrayFile> ArrayFile::Open(const std::string& path) {
+struct ArrayReader::Impl {
+  std::vector<std::string> npy_name;  // One, unless the file is a .npz.
+  FileBytes npy;
+  std::optional<NpzReader> npz;
+};
+
+ArrayReader::ArrayReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ArrayReader::ArrayReader(ArrayReader&&) noexcept = default;
+ArrayReader& ArrayReader::operator=(ArrayReader&&) noexcept = default;
+ArrayReader::~ArrayReader() = default;
+
+absl::StatusOr<ArrayReader> ArrayReader::Open(const std::string& path) {
   TENSORFERRY_ASSIGN_OR_RETURN(FileBytes content, LoadFile(path));
-  ArrayFile file;
+  auto impl = std::make_unique<Impl>();
   if (StartsWith(content.bytes, "\x93NUMPY")) {
-    file.arrays_.push_back(Npy(NameOf(path), std::move(content)));
-    return file;
+    impl->npy_name.push_back(NameOf(path));
+    impl->npy = std::move(content);
+    return ArrayReader(std::move(impl));
   }
   // A zip without members is its end record alone.
   if (!StartsWith(content.bytes, "PK\x03\x04") && !StartsWith(content.bytes, "PK\x05\x06")) {
     return absl::InvalidArgumentError("neither a .npy nor a .npz file");
   }
-  TENSORFERRY_ASSIGN_OR_RETURN(NpzContent npz, ReadNpz(content.bytes));
-  for (NpzMember& member : npz.arrays) {
-    file.arrays_.push_back(Npy(std::move(member.name), std::move(member.npy)));
+  TENSORFERRY_ASSIGN_OR_RETURN(impl->npz, NpzReader::Open(std::move(content)));
+  return ArrayReader(std::move(impl));
+}
+
+std::span<const std::string> ArrayReader::names() const { return impl_->npz ? impl_->npz->names() : impl_->npy_name; }
+
+std::span<const std::string> ArrayReader::skipped_members() const {
+  return impl_->npz ? std::span<const std::string>(impl_->npz->skipped()) : std::span<const std::string>();
+}
+
+absl::StatusOr<Array> ArrayReader::Read(std::size_t i) {
+  FileBytes file = impl_->npy;
+  if (impl_->npz) {
+    TENSORFERRY_ASSIGN_OR_RETURN(file, impl_->npz->Read(i));
   }
-  file.skipped_members_ = std::move(npz.skipped);
+  Array array = Array::Npy(names()[i], file.bytes);
+  array.owner = std::move(file.memory);
+  return array;
+}
+
+absl::StatusOr<ArrayFile> ArrayFile::Open(const std::string& path) {
+  TENSORFERRY_ASSIGN_OR_RETURN(ArrayReader reader, ArrayReader::Open(path));
+  ArrayFile file;
+  for (std::size_t i = 0; i < reader.names().size(); ++i) {
+    TENSORFERRY_ASSIGN_OR_RETURN(Array array, reader.Read(i));
+    file.arrays_.push_back(std::move(array));
+  }
+  const std::span<const std::string> skipped = reader.skipped_members();
+  file.skipped_members_.assign(skipped.begin(), skipped.end());
   return file;
 }
 

@@ -3,36 +3,42 @@
 #include <fmt/format.h>
 #include <zip.h>
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
 #include <exception>
-#include <memory>
+#include <span>
 #include <string_view>
 #include <utility>
 
 #include "base/status.h"
+#include "lib/zip_layout.h"
 
 namespace tensorferry::client {
 namespace {
 
 constexpr std::string_view kSuffix = ".npy";
+constexpr std::string_view kMagic = "\x93NUMPY";
 constexpr std::uint64_t kMaxDeflateRatio = 1032;  // A deflate stream cannot unpack to more per byte.
 
 struct Discard {
   void operator()(zip_t* archive) const { zip_discard(archive); }
   void operator()(zip_file_t* member) const { zip_fclose(member); }
 };
-using Archive = std::unique_ptr<zip_t, Discard>;
+using Zip = std::unique_ptr<zip_t, Discard>;
+using MemberStream = std::unique_ptr<zip_file_t, Discard>;
 
 absl::Status Damaged(std::string_view why) {
   return absl::InvalidArgumentError(fmt::format("not a readable .npz file: {}", why));
 }
 
-absl::StatusOr<Archive> OpenArchive(std::span<const std::byte> file) {
+absl::StatusOr<Zip> OpenZip(std::span<const std::byte> file) {
   zip_error_t error;
   zip_error_init(&error);
   const std::unique_ptr<zip_error_t, decltype(&zip_error_fini)> fini(&error, zip_error_fini);
   zip_source_t* source = zip_source_buffer_create(file.data(), file.size(), /*freep=*/0, &error);
   if (source == nullptr) return Damaged(zip_error_strerror(&error));
-  Archive archive(zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &error));
+  Zip archive(zip_open_from_source(source, ZIP_RDONLY, &error));
   if (archive == nullptr) {
     zip_source_free(source);
     return Damaged(zip_error_strerror(&error));
@@ -40,86 +46,142 @@ absl::StatusOr<Archive> OpenArchive(std::span<const std::byte> file) {
   return archive;
 }
 
-// Refuses what cannot or should not be unpacked, by what the central directory says of it.
-absl::StatusOr<zip_stat_t> CheckMember(zip_t* archive, zip_uint64_t index, std::string_view name) {
-  constexpr zip_uint64_t kNeeded =
-      ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
-  zip_stat_t stat;
-  zip_stat_init(&stat);
-  if (zip_stat_index(archive, index, 0, &stat) != 0 || (stat.valid & kNeeded) != kNeeded) {
-    return Damaged(fmt::format("no sizes for member {}", Quote(name)));
+// Whether libzip has found the same directory: two readers must not see two archives in one file.
+bool Agree(zip_t* zip, const std::vector<ZipMember>& members) {
+  if (static_cast<std::uint64_t>(zip_get_num_entries(zip, 0)) != members.size()) return false;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    zip_stat_t stat;
+    zip_stat_init(&stat);
+    const char* const name = zip_get_name(zip, i, ZIP_FL_ENC_RAW);
+    if (name == nullptr || zip_stat_index(zip, i, 0, &stat) != 0) return false;
+    if (members[i].name != name || stat.size != members[i].nbytes || stat.comp_size != members[i].packed.size()) {
+      if (members[i].status.ok()) return false;
+    }
   }
-  if (stat.encryption_method != ZIP_EM_NONE) return Damaged(fmt::format("member {} is encrypted", Quote(name)));
-  if (stat.comp_method != ZIP_CM_STORE && stat.comp_method != ZIP_CM_DEFLATE) {
-    return Damaged(fmt::format("member {} is packed by method {}; NumPy stores (0) or deflates (8)", Quote(name),
-                               stat.comp_method));
-  }
-  if (stat.size / kMaxDeflateRatio > stat.comp_size) {
-    return Damaged(fmt::format("member {} says that {} bytes unpack to {}", Quote(name), stat.comp_size, stat.size));
-  }
-  return stat;
+  return true;
 }
 
-absl::StatusOr<std::string> Unpack(zip_t* archive, zip_uint64_t index, std::string_view name, std::uint64_t nbytes) {
-  const std::unique_ptr<zip_file_t, Discard> member(zip_fopen_index(archive, index, 0));
-  if (member == nullptr) return Damaged(fmt::format("member {}: {}", Quote(name), zip_strerror(archive)));
-  std::string content;
-  try {
-    content.resize(nbytes);
-  } catch (const std::exception&) {  // bad_alloc, or length_error.
-    return absl::ResourceExhaustedError(fmt::format("no memory for member {} of {} bytes", Quote(name), nbytes));
+// Refuses what cannot or should not be unpacked, by what the directory says of it.
+absl::Status Check(const ZipMember& member) {
+  constexpr std::uint16_t kEncrypted = 1;
+  if (!member.status.ok()) return Damaged(std::string(member.status.message()));
+  if ((member.flags & kEncrypted) != 0) return Damaged(fmt::format("member {} is encrypted", Quote(member.name)));
+  if (member.method != ZIP_CM_STORE && member.method != ZIP_CM_DEFLATE) {
+    return Damaged(fmt::format("member {} is packed by method {}; NumPy stores (0) or deflates (8)", Quote(member.name),
+                               member.method));
   }
-  // One read more than the elements need: the checksum is compared at the end of the member.
-  char beyond = 0;
-  const zip_int64_t count = zip_fread(member.get(), content.data(), nbytes);
-  const zip_int64_t rest = count < 0 ? 0 : zip_fread(member.get(), &beyond, 1);
-  if (count < 0 || rest < 0) {
-    return Damaged(fmt::format("member {}: {}", Quote(name), zip_file_strerror(member.get())));
+  if (member.method == ZIP_CM_STORE ? member.nbytes != member.packed.size()
+                                    : member.nbytes / kMaxDeflateRatio > member.packed.size()) {
+    return Damaged(fmt::format("member {} says that {} bytes unpack to {}", Quote(member.name), member.packed.size(),
+                               member.nbytes));
   }
-  if (static_cast<std::uint64_t>(count) != nbytes || rest != 0) {
-    return Damaged(fmt::format("member {} does not unpack to {} bytes", Quote(name), nbytes));
-  }
-  return content;
+  return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<NpzContent> ReadNpz(std::span<const std::byte> file, const NpzLimits& limits) {
-  TENSORFERRY_ASSIGN_OR_RETURN(const Archive archive, OpenArchive(file));
-  const auto count = static_cast<std::uint64_t>(zip_get_num_entries(archive.get(), 0));
-  if (count > limits.max_members) {
-    return absl::ResourceExhaustedError(
-        fmt::format(".npz with {} members, at most {} are taken", count, limits.max_members));
+struct NpzReader::Archive {
+  FileBytes file;
+  Zip zip;
+  std::vector<ZipMember> members;
+  std::vector<std::size_t> arrays;  // Indices of members, one for each of names().
+
+  MemberStream Start(std::size_t index) { return MemberStream(zip_fopen_index(zip.get(), index, 0)); }
+
+  // False where that cannot be told: reading the member then says why.
+  bool IsNoArray(std::size_t index) {
+    const ZipMember& member = members[index];
+    if (!Check(member).ok()) return false;
+    std::array<char, kMagic.size()> begin{};
+    const MemberStream stream = Start(index);
+    const zip_int64_t count = stream == nullptr ? -1 : zip_fread(stream.get(), begin.data(), begin.size());
+    return count >= 0 && std::string_view(begin.data(), static_cast<std::size_t>(count)) != kMagic;
   }
 
-  struct Entry {
-    zip_uint64_t index;
-    std::string name;
-    std::uint64_t nbytes;
-  };
-  std::vector<Entry> entries;
-  NpzContent content;
+  absl::Status Failed(std::size_t index, std::string_view why) {
+    return Damaged(fmt::format("member {}: {}", Quote(members[index].name), why));
+  }
+
+  // Unpacks a member block by block; the checksum is compared at its end.
+  template <typename Take>
+  absl::Status ReadBlocks(std::size_t index, Take take) {
+    const MemberStream stream = Start(index);
+    if (stream == nullptr) return Failed(index, zip_strerror(zip.get()));
+    std::array<char, 64 * 1024> block;
+    while (true) {
+      const zip_int64_t count = zip_fread(stream.get(), block.data(), block.size());
+      if (count < 0) return Failed(index, zip_file_strerror(stream.get()));
+      if (count == 0) return absl::OkStatus();
+      take(std::string_view(block.data(), static_cast<std::size_t>(count)));
+    }
+  }
+};
+
+NpzReader::NpzReader(std::unique_ptr<Archive> archive) : archive_(std::move(archive)) {}
+NpzReader::NpzReader(NpzReader&&) noexcept = default;
+NpzReader& NpzReader::operator=(NpzReader&&) noexcept = default;
+NpzReader::~NpzReader() = default;
+
+absl::StatusOr<NpzReader> NpzReader::Open(FileBytes file, const NpzLimits& limits) {
+  auto members = ReadZipLayout(file.bytes);
+  if (!members.ok()) return Damaged(std::string(members.status().message()));
+  if (members->size() > limits.max_members) {
+    return absl::ResourceExhaustedError(
+        fmt::format(".npz with {} members, at most {} are taken", members->size(), limits.max_members));
+  }
+  TENSORFERRY_ASSIGN_OR_RETURN(Zip zip, OpenZip(file.bytes));
+  if (!Agree(zip.get(), *members)) return Damaged("it can be read as two archives");
+  NpzReader reader(std::make_unique<Archive>(
+      Archive{.file = std::move(file), .zip = std::move(zip), .members = *std::move(members), .arrays = {}}));
+  TENSORFERRY_RETURN_IF_ERROR(reader.Sort(limits));
+  return reader;
+}
+
+// Tells arrays from other members.
+absl::Status NpzReader::Sort(const NpzLimits& limits) {
   std::uint64_t left = limits.max_bytes;
-  for (zip_uint64_t i = 0; i < count; ++i) {
-    const char* const name = zip_get_name(archive.get(), i, 0);
-    if (name == nullptr) return Damaged(zip_strerror(archive.get()));
-    if (!std::string_view(name).ends_with(kSuffix)) {
-      content.skipped.emplace_back(name);
+  for (std::size_t i = 0; i < archive_->members.size(); ++i) {
+    std::string name = zip_get_name(archive_->zip.get(), i, 0);  // In UTF-8, whatever the archive has.
+    if (archive_->IsNoArray(i)) {
+      skipped_.push_back(std::move(name));
       continue;
     }
-    TENSORFERRY_ASSIGN_OR_RETURN(const zip_stat_t stat, CheckMember(archive.get(), i, name));
-    if (stat.size > left) {
+    const std::uint64_t nbytes = archive_->members[i].nbytes;
+    if (nbytes > left) {
       return absl::ResourceExhaustedError(fmt::format(".npz unpacks to more than {} bytes", limits.max_bytes));
     }
-    left -= stat.size;
-    entries.push_back({i, name, stat.size});
+    left -= nbytes;
+    if (name.ends_with(kSuffix)) name.resize(name.size() - kSuffix.size());
+    names_.push_back(std::move(name));
+    archive_->arrays.push_back(i);
   }
-  for (Entry& entry : entries) {
-    TENSORFERRY_ASSIGN_OR_RETURN(std::string npy, Unpack(archive.get(), entry.index, entry.name, entry.nbytes));
-    entry.name.resize(entry.name.size() - kSuffix.size());
-    content.arrays.push_back({std::move(entry.name), Own(std::move(npy))});
+  return absl::OkStatus();
+}
+
+absl::StatusOr<FileBytes> NpzReader::Read(std::size_t i) {
+  const std::size_t index = archive_->arrays[i];
+  const ZipMember& member = archive_->members[index];
+  TENSORFERRY_RETURN_IF_ERROR(Check(member));
+  if (member.method == ZIP_CM_STORE) {
+    TENSORFERRY_RETURN_IF_ERROR(archive_->ReadBlocks(index, [](std::string_view) {}));
+    return FileBytes{archive_->file.memory, member.packed};
   }
-  return content;
+  std::string content;
+  try {
+    content.reserve(member.nbytes);
+  } catch (const std::exception&) {  // bad_alloc, or length_error.
+    return absl::ResourceExhaustedError(
+        fmt::format("no memory for member {} of {} bytes", Quote(member.name), member.nbytes));
+  }
+  bool fits = true;
+  TENSORFERRY_RETURN_IF_ERROR(archive_->ReadBlocks(index, [&](std::string_view block) {
+    fits = fits && block.size() <= member.nbytes - content.size();
+    if (fits) content.append(block);
+  }));
+  if (!fits || content.size() != member.nbytes) {
+    return archive_->Failed(index, fmt::format("it does not unpack to {} bytes", member.nbytes));
+  }
+  return Own(std::move(content));
 }
 
 }  // namespace tensorferry::client

@@ -68,6 +68,8 @@ Digest DigestOf(const std::string& data) {
 
 }  // namespace
 
+absl::Status CheckArray(const Array& array, Fidelity fidelity) { return CheckElements(array, fidelity).status(); }
+
 absl::StatusOr<Digest> LocalDigest(const Array& array) {
   TENSORFERRY_ASSIGN_OR_RETURN(const Elements elements, CheckElements(array, Fidelity::kConvert));
   return DigestOf(elements);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -9,19 +11,47 @@
 
 namespace tensorferry::client {
 
-// The arrays of a .npy or .npz file, told apart by their first bytes.
+// Reads the arrays of a .npy or .npz file, told apart by their first bytes, one by one: what is wrong with one of them
+// costs the others nothing.
 //
-// A .npy file is mapped, not read; the members of a .npz file are unpacked into memory and their checksums verified.
-// What stands inside a .npy is left for the server to judge. Lifetime: its arrays own their memory.
-class ArrayFile {
+// A member of a .npz file is an array if its content begins as a .npy file does. What stands behind that is left for the
+// server to judge.
+// Memory:  a .npy file and stored members are mapped, not read; a deflated member takes its own size.
+// Threads: one at a time.
+class ArrayReader {
  public:
   // `path`: `-` is standard input.
-  // Errors: NOT_FOUND, PERMISSION_DENIED and the like; INVALID_ARGUMENT for a file that is neither, a damaged zip, a
-  // member
-  //         that is encrypted or packed by another method than deflate; RESOURCE_EXHAUSTED beyond the caps on members.
+  // Errors: NOT_FOUND, PERMISSION_DENIED and the like; INVALID_ARGUMENT for a file that is neither; RESOURCE_EXHAUSTED
+  //         beyond the caps on members.
+  static absl::StatusOr<ArrayReader> Open(const std::string& path);
+
+  ArrayReader(ArrayReader&&) noexcept;
+  ArrayReader& operator=(ArrayReader&&) noexcept;
+  ~ArrayReader();
+
+  // Names of the arrays: of a .npz, of its members without `.npy`; of a .npy, of the file (`stdin` for `-`).
+  std::span<const std::string> names() const;
+
+  // Members of a .npz that are not arrays.
+  std::span<const std::string> skipped_members() const;
+
+  // The array called names()[i]. Lifetime: it owns its memory.
+  // Errors: INVALID_ARGUMENT for a member that is damaged, encrypted or packed by another method than deflate;
+  //         RESOURCE_EXHAUSTED without memory for it.
+  absl::StatusOr<Array> Read(std::size_t i);
+
+ private:
+  struct Impl;
+  explicit ArrayReader(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// All arrays of a file at once.
+class ArrayFile {
+ public:
+  // Errors: those of ArrayReader::Open, and of its Read for any member.
   static absl::StatusOr<ArrayFile> Open(const std::string& path);
 
-  // Of a .npz, each named after its member without `.npy`; of a .npy, one named after the file (`stdin` for `-`).
   std::span<const Array> arrays() const { return arrays_; }
   std::span<Array> arrays() { return arrays_; }
 

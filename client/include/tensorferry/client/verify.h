@@ -1,11 +1,17 @@
 #pragma once
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "payload/digest.h"
+#include "payload/dtype_text.h"
 #include "tensorferry/client/array.h"
 #include "tensorferry/client/response.h"
 
 namespace tensorferry::client {
+
+// Whether dtype, shape and bytes of an array agree, as the server checks them, but for its own limits.
+// Errors: the server's, with its reasons and words; they name the array.
+absl::Status CheckArray(const Array& array, Fidelity fidelity);
 
 // The digest that the server must report for an array: over its elements in C order, little-endian, bools 0 or 1.
 //

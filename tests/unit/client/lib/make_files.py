@@ -1,7 +1,10 @@
 """Saves the files that the client's tests read: arrays as NumPy writes them, their digests, damaged and odd ones."""
 
 import io
+import itertools
+import struct
 import sys
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -99,24 +102,81 @@ def save_archives(folder: Path) -> None:
     def patched(data: bytes, offset: int, patch: bytes) -> bytes:
         return data[:offset] + patch + data[offset + len(patch) :]
 
+    def overlapping() -> bytes:
+        """The first member reaches into the second."""
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("x.npy", member.getvalue())
+            archive.writestr("y.npy", member.getvalue())
+        data, size = file.getvalue(), struct.pack("<I", len(member.getvalue()) + 10) * 2
+        return patched(patched(data, 18, size), data.index(b"PK\1\2") + 20, size)
+
     damaged = {
         "checksum": patched(stored, 300, bytes([stored[300] ^ 1])),
         "truncated": stored[:-10],
         "size": patched(deflated, deflated.index(b"PK\1\2") + 24, b"\4\0\0\0"),
         "encrypted": patched(patched(stored, entry + 8, b"\1"), 6, b"\1"),
+        "overlap": overlapping(),
         "nothing": b"",
         "text": b"hello",
         "zip_magic": b"PK\3\4",
     }
     for name, data in damaged.items():
         (folder / f"{name}.npz").write_bytes(data)
+    with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(folder / "twice.npz", "w") as archive:
+        archive.writestr("x.npy", member.getvalue())
+        archive.writestr("x.npy", member.getvalue())
     with zipfile.ZipFile(folder / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("x.npy", bytes(1 << 20))
+        archive.writestr("x.npy", b"\x93NUMPY" + bytes((1 << 20) - 6))
+
+
+def save_layouts(folder: Path) -> None:
+    """One archive for each way to fill the three fields of a local header that the directory has, too.
+
+    read-*.npz: zipfile reads them, and no field is wrong; without bit 3 a 0 is. refused-*.npz: the others.
+    """
+    member = io.BytesIO()
+    np.save(member, np.arange(1000, dtype=">f4"))
+    for is_piped in (False, True):
+        file = io.BytesIO()
+        with zipfile.ZipFile(Pipe(file) if is_piped else file, "w") as archive:
+            archive.writestr("x.npy", member.getvalue())
+        info = archive.getinfo("x.npy")
+        right = {"checksum": info.CRC, "packed": info.compress_size, "size": info.file_size}
+        for choice in itertools.product(("zero", "equal", "wrong"), repeat=3):
+            values = [
+                {"zero": 0, "equal": value, "wrong": value ^ 1}[said]
+                for said, value in zip(choice, right.values(), strict=True)
+            ]
+            data = bytearray(file.getvalue())
+            data[14:26] = struct.pack("<III", *values)
+            assert zipfile.ZipFile(io.BytesIO(data)).read("x.npy") == member.getvalue()
+            good = all(said == "equal" or (said == "zero" and is_piped) for said in choice)
+            name = f"{'read' if good else 'refused'}-{'piped' if is_piped else 'seeked'}-{'-'.join(choice)}.npz"
+            (folder / name).write_bytes(data)
+
+
+def save_named(folder: Path) -> None:
+    """NAME-N.npy: big-endian arrays whose descr is a void, and NAME-N.digest of their elements, swapped by hand."""
+    for name, descr in [("bfloat16", ">V2"), ("complex32", ">W4"), ("complex32", ">V4")]:
+        for count in (0, 1, 200_001):
+            pairs = np.frombuffer(np.random.default_rng(count).bytes(count * int(descr[2])), np.uint8).reshape(-1, 2)
+            text = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': ({count},), }}\n".encode()
+            head = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text
+            (folder / f"{name}-{descr[1]}{count}.npy").write_bytes(head + pairs[:, ::-1].tobytes())
+            (folder / f"{name}-{descr[1]}{count}.digest").write_text(xxhash.xxh3_128(pairs.tobytes()).hexdigest())
 
 
 def main() -> None:
     root = Path(sys.argv[1])
-    for name, save in [("plain", save_plain), ("digests", save_with_digest), ("archives", save_archives)]:
+    folders = {
+        "plain": save_plain,
+        "digests": save_with_digest,
+        "named": save_named,
+        "archives": save_archives,
+        "layouts": save_layouts,
+    }
+    for name, save in folders.items():
         (root / name).mkdir(parents=True, exist_ok=True)
         save(root / name)
     (root / "stamp").touch()

@@ -22,6 +22,21 @@ TEST(LocalDigest, IsThatOfPythonsXxhash) {
   }
 }
 
+TEST(LocalDigest, OfBigEndianElementsThatAreNamedIsOfTheSwappedOnes) {
+  const auto paths = FilesIn("named", ".npy");
+  ASSERT_EQ(paths.size(), 9);
+  for (const auto& path : paths) {
+    auto file = ArrayFile::Open(path);
+    ASSERT_THAT(file, IsOk());
+    Array array = file->arrays()[0];
+    array.dtype = array.name.substr(0, array.name.find('-'));
+    const auto digest = LocalDigest(array);
+    ASSERT_THAT(digest, IsOk()) << path;
+    EXPECT_EQ(cli::HexText(*digest), ReadFile(std::filesystem::path(path).replace_extension(".digest"))) << path;
+    EXPECT_THAT(CheckArray(array, Fidelity::kStrict), Fails(Reason::kByteOrder));
+  }
+}
+
 TEST(LocalDigest, RefusesWhatTheServerRefuses) {
   const std::string bytes(7, 'x');
   EXPECT_THAT(LocalDigest({.name = "x", .dtype = "<f4", .shape = {2}, .bytes = std::as_bytes(std::span(bytes))}),
