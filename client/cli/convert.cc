@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/status.h"
+#include "cli/array_requests.h"
 #include "cli/commands.h"
 #include "cli/input.h"
 #include "cli/outcome.h"
@@ -15,7 +17,39 @@
 namespace tensorferry::cli {
 namespace {
 
-// Requests of one run of the command; the first failure decides its exit code.
+void AddTimes(const client::Timing& more, client::Timing& sum) {
+  sum.receive += more.receive;
+  sum.convert += more.convert;
+  sum.queue += more.queue;
+  sum.compute += more.compute;
+}
+
+// All but the elements, which may be many.
+client::Tensor Metadata(const client::Tensor& tensor) {
+  return {.name = tensor.name,
+          .dtype = tensor.dtype,
+          .shape = tensor.shape,
+          .strides = tensor.strides,
+          .numel = tensor.numel,
+          .itemsize = tensor.itemsize,
+          .nbytes = tensor.nbytes,
+          .device = tensor.device,
+          .receipt = tensor.receipt,
+          .data = std::nullopt};
+}
+
+// An array that was accepted there and is refused here is not equal.
+client::Verdict VerdictOf(const client::Array& array, const client::Tensor& tensor) {
+  return client::Verify(array, tensor).value_or(client::Verdict{});
+}
+
+// What a model is run on.
+struct ModelInputs {
+  std::vector<client::Array> arrays;  // Of all files.
+  std::vector<std::string> paths;     // The file of each array.
+};
+
+// The outcomes of one run of the command.
 class Conversion {
  public:
   Conversion(const Arguments& arguments, client::Client client, Output output)
@@ -25,94 +59,179 @@ class Conversion {
   ExitCode AllFilesAsOneRequest();
 
  private:
-  void Convert(const std::string& label, std::span<const client::Array> arrays);
-  absl::StatusOr<client::Response> Call(std::span<const client::Array> arrays, const std::string& request_id);
-  void Check(std::span<const client::Array> arrays, Outcome& outcome);
+  absl::StatusOr<InputFile> Open(const std::string& path, Outcome& outcome) const;
+  void ConvertArrays(InputFile& file, Outcome& outcome);
+  bool Take(const InputFile& file, ArrayAnswer answer, Outcome& outcome);
+  void Fail(const std::string& path, const absl::Status& status, Outcome& outcome) const;
+  void AddInputs(const std::string& path, ModelInputs& inputs, Outcome& outcome) const;
+  void RunModel(const ModelInputs& inputs, Outcome& outcome);
+  void NameOffenders(const ModelInputs& inputs, Outcome& outcome) const;
+  void Accept(const client::Verdict& verdict, const client::Tensor& tensor, Outcome& outcome);
+  void Save(std::vector<client::Tensor> tensors);
+  client::ConvertOptions Options(const Outcome& outcome, ProgressBar& bar) const;
+  Fidelity fidelity() const { return arguments_.strict ? Fidelity::kStrict : Fidelity::kConvert; }
   void Print(const std::string& label, const Outcome& outcome);
   ExitCode Finish();
   Outcome NewOutcome();
-  absl::StatusOr<client::ArrayFile> Load(const std::string& path);
 
   const Arguments& arguments_;
   client::Client client_;
   Output output_;
   const unsigned run_;  // Makes request ids differ from those of other runs.
-  int requests_ = 0;
+  int outcomes_ = 0;
   ExitCode exit_code_ = ExitCode::kOk;
 };
 
 ExitCode Conversion::EachFile() {
   for (const std::string& path : arguments_.files) {
-    const absl::StatusOr<client::ArrayFile> file = Load(path);
-    if (file.ok()) Convert(path, file->arrays());
-    if (exit_code_ == ExitCode::kUnreachable) break;  // Nor will it be for the next file.
+    Outcome outcome = NewOutcome();
+    absl::StatusOr<InputFile> file = Open(path, outcome);
+    if (file.ok()) ConvertArrays(*file, outcome);
+    Print(path, outcome);
+    if (client::IsUnreachable(outcome.error)) break;  // Nor will the server be reached for the next file.
   }
   return Finish();
+}
+
+// Errors: the outcome's, too.
+absl::StatusOr<InputFile> Conversion::Open(const std::string& path, Outcome& outcome) const {
+  absl::StatusOr<InputFile> file =
+      InputFile::Open(path, {.name = arguments_.dtype, .only_file = arguments_.files.size() == 1});
+  absl::Status status = file.status();
+  if (file.ok()) {
+    outcome.skipped.insert(outcome.skipped.end(), file->skipped().begin(), file->skipped().end());
+    status = file->CheckHasArrays();
+  }
+  if (status.ok()) return file;
+  Fail(path, status, outcome);
+  return status;
+}
+
+void Conversion::ConvertArrays(InputFile& file, Outcome& outcome) {
+  ProgressBar bar;
+  bool any_read = false;
+  ConvertEach(client_, file, Options(outcome, bar), [&](ArrayAnswer answer) {
+    any_read = any_read || answer.array;
+    return Take(file, std::move(answer), outcome);
+  });
+  if (outcome.refused.empty() || !outcome.error.ok() || !outcome.response.tensors.empty()) return;
+  outcome.error = outcome.refused.front().error;
+  if (!any_read) outcome.exit_code = ExitCode::kBadInput;
+}
+
+// The file cannot be read.
+void Conversion::Fail(const std::string& path, const absl::Status& status, Outcome& outcome) const {
+  PrintError(fmt::format("{}: {}", path, ErrorText(status)));
+  outcome.error = status;
+  outcome.exit_code = Worse(outcome.exit_code, ExitCode::kBadInput);
+}
+
+// Adds what came of one array. False: the others need not be tried.
+bool Conversion::Take(const InputFile& file, ArrayAnswer answer, Outcome& outcome) {
+  client::Verdict verdict;
+  if (answer.response.ok()) verdict = VerdictOf(*answer.array, answer.response->tensors.front());
+  if (answer.response.ok()) {
+    AddTimes(answer.response->timing, outcome.response.timing);
+    Accept(verdict, answer.response->tensors.front(), outcome);
+    Save(std::move(answer.response->tensors));
+    return true;
+  }
+  const absl::Status& status = answer.response.status();
+  const ExitCode code = answer.array ? ExitCodeOf(status) : ExitCode::kRefused;
+  outcome.exit_code = Worse(outcome.exit_code, code);
+  PrintError(fmt::format("{}: {}", file.path(), ErrorText(status)));
+  if (code == ExitCode::kRefused) {
+    outcome.refused.push_back({file.path(), std::move(answer.name), status});
+  } else {
+    outcome.error = status;
+  }
+  return code == ExitCode::kRefused;
 }
 
 ExitCode Conversion::AllFilesAsOneRequest() {
-  std::vector<client::ArrayFile> files;
-  std::vector<client::Array> arrays;
-  for (const std::string& path : arguments_.files) {
-    absl::StatusOr<client::ArrayFile> file = Load(path);
-    if (!file.ok()) continue;
-    arrays.insert(arrays.end(), file->arrays().begin(), file->arrays().end());
-    files.push_back(*std::move(file));
-  }
-  if (exit_code_ == ExitCode::kOk) Convert(arguments_.model, arrays);
+  Outcome outcome = NewOutcome();
+  ModelInputs inputs;
+  for (const std::string& path : arguments_.files) AddInputs(path, inputs, outcome);
+  if (outcome.exit_code == ExitCode::kOk) RunModel(inputs, outcome);
+  if (outcome.exit_code == ExitCode::kRefused) NameOffenders(inputs, outcome);
+  Print(arguments_.model, outcome);
   return Finish();
 }
 
-absl::StatusOr<client::ArrayFile> Conversion::Load(const std::string& path) {
-  absl::StatusOr<client::ArrayFile> file = LoadArrays(path, arguments_.dtype);
-  if (!file.ok()) {
-    Outcome outcome = NewOutcome();
-    outcome.response = file.status();
-    outcome.exit_code = ExitCode::kBadInput;
-    Print(path, outcome);
+// Errors: the outcome's.
+void Conversion::AddInputs(const std::string& path, ModelInputs& inputs, Outcome& outcome) const {
+  absl::StatusOr<InputFile> file = Open(path, outcome);
+  if (!file.ok()) return;
+  for (std::size_t i = 0; i < file->names().size(); ++i) {
+    absl::StatusOr<client::Array> array = file->Read(i);
+    if (!array.ok()) {
+      Fail(path, array.status(), outcome);
+      continue;
+    }
+    inputs.arrays.push_back(*std::move(array));
+    inputs.paths.push_back(path);
   }
-  return file;
 }
 
-void Conversion::Convert(const std::string& label, std::span<const client::Array> arrays) {
-  Outcome outcome = NewOutcome();
-  outcome.response = Call(arrays, outcome.request_id);
-  if (outcome.response.ok()) Check(arrays, outcome);
-  if (!outcome.response.ok()) outcome.exit_code = ExitCodeOf(outcome.response.status());
-  Print(label, outcome);
-  if (!outcome.response.ok()) return;
-  const absl::Status saved =
-      output_.Add(std::move(arguments_.model.empty() ? outcome.response->tensors : outcome.response->outputs));
+// The server names one array that it refuses; these are all that it would.
+void Conversion::NameOffenders(const ModelInputs& inputs, Outcome& outcome) const {
+  const std::string named = client::ToError(outcome.error).metadata["array"];
+  for (std::size_t i = 0; i < inputs.arrays.size(); ++i) {
+    absl::Status status = client::CheckArray(inputs.arrays[i], fidelity());
+    if (status.ok()) continue;
+    if (inputs.arrays[i].name != named) {
+      PrintError(fmt::format("{}: {}", inputs.paths[i], ErrorText(status)));
+    }
+    outcome.refused.push_back({inputs.paths[i], inputs.arrays[i].name, std::move(status)});
+  }
+}
+
+void Conversion::RunModel(const ModelInputs& inputs, Outcome& outcome) {
+  ProgressBar bar;
+  absl::StatusOr<client::Response> response = client_.Convert(inputs.arrays, Options(outcome, bar));
+  std::vector<client::Verdict> verdicts;
+  for (std::size_t i = 0; response.ok() && i < inputs.arrays.size(); ++i) {
+    verdicts.push_back(VerdictOf(inputs.arrays[i], response->tensors[i]));
+  }
+  if (!response.ok()) {
+    outcome.error = response.status();
+    outcome.exit_code = ExitCodeOf(outcome.error);
+    PrintError(fmt::format("{}: {}", arguments_.model, ErrorText(outcome.error)));
+    return;
+  }
+  outcome.response.model_name = response->model_name;
+  outcome.response.model_version = response->model_version;
+  outcome.response.timing = response->timing;
+  for (std::size_t i = 0; i < verdicts.size(); ++i) Accept(verdicts[i], response->tensors[i], outcome);
+  for (const client::Tensor& output : response->outputs) outcome.response.outputs.push_back(Metadata(output));
+  Save(std::move(response->outputs));
+}
+
+void Conversion::Accept(const client::Verdict& verdict, const client::Tensor& tensor, Outcome& outcome) {
+  outcome.verdicts.push_back(verdict);
+  if (!verdict.equal()) outcome.exit_code = Worse(outcome.exit_code, ExitCode::kNotEqual);
+  outcome.response.tensors.push_back(Metadata(tensor));
+}
+
+void Conversion::Save(std::vector<client::Tensor> tensors) {
+  if (!output_.wanted()) return;
+  const absl::Status saved = output_.Add(std::move(tensors));
   if (saved.ok()) return;
   PrintError(saved.ToString());
   exit_code_ = ExitCode::kInternal;
 }
 
-absl::StatusOr<client::Response> Conversion::Call(std::span<const client::Array> arrays,
-                                                  const std::string& request_id) {
-  ProgressBar bar;
-  return client_.Convert(arrays,
-                         {.request_id = request_id,
-                          .model_name = arguments_.model,
-                          .fidelity = arguments_.strict ? Fidelity::kStrict : Fidelity::kConvert,
-                          .return_data = output_.wanted() && arguments_.model.empty(),
-                          .timeout = arguments_.timeout,
-                          .progress = [&](std::uint64_t sent, std::uint64_t total) { bar.Update(sent, total); }});
-}
-
-// Compares every tensor with its array.
-void Conversion::Check(std::span<const client::Array> arrays, Outcome& outcome) {
-  const std::vector<client::Tensor>& tensors = outcome.response->tensors;
-  for (std::size_t i = 0; i < arrays.size(); ++i) {
-    const absl::StatusOr<client::Verdict> verdict = client::Verify(arrays[i], tensors[i]);
-    outcome.verdicts.push_back(verdict.value_or(client::Verdict{}));  // Accepted there and refused here: not equal.
-    if (!outcome.verdicts.back().equal()) outcome.exit_code = ExitCode::kNotEqual;
-  }
+client::ConvertOptions Conversion::Options(const Outcome& outcome, ProgressBar& bar) const {
+  return {.request_id = outcome.request_id,
+          .model_name = arguments_.model,
+          .fidelity = fidelity(),
+          .return_data = output_.wanted() && arguments_.model.empty(),
+          .timeout = arguments_.timeout,
+          .progress = [&bar](std::uint64_t sent, std::uint64_t total) { bar.Update(sent, total); }};
 }
 
 void Conversion::Print(const std::string& label, const Outcome& outcome) {
-  if (exit_code_ == ExitCode::kOk) exit_code_ = outcome.exit_code;
-  if (!outcome.response.ok()) PrintError(fmt::format("{}: {}", label, ErrorText(outcome.response.status())));
+  exit_code_ = Worse(exit_code_, outcome.exit_code);
   if (outcome.exit_code == ExitCode::kNotEqual) PrintError(label + ": a tensor is not the array that was sent");
   if (arguments_.json) {
     fmt::print("{}\n", ToJson(outcome));
@@ -130,10 +249,11 @@ ExitCode Conversion::Finish() {
 }
 
 Outcome Conversion::NewOutcome() {
-  return {.server = arguments_.server,
-          .request_id = fmt::format("{:08x}-{}", run_, ++requests_),
-          .model = arguments_.model,
-          .response = client::Response{}};
+  Outcome outcome;
+  outcome.server = arguments_.server;
+  outcome.request_id = fmt::format("{:08x}-{}", run_, ++outcomes_);
+  outcome.model = arguments_.model;
+  return outcome;
 }
 
 }  // namespace

@@ -19,4 +19,8 @@ enum class ExitCode : int {
 // The code of a failed call.
 ExitCode ExitCodeOf(const absl::Status& failed_call);
 
+// What a run ends with that had both: kNotEqual goes before kRefused, and that before what was not answered at all; of
+// two that are alike the first.
+ExitCode Worse(ExitCode first, ExitCode second);
+
 }  // namespace tensorferry::cli

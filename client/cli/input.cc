@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <string_view>
+#include <utility>
 
 #include "base/status.h"
 #include "cli/terminal.h"
@@ -19,16 +20,27 @@ bool IsAmbiguous(const client::Array& array) {
 
 }  // namespace
 
-absl::StatusOr<client::ArrayFile> LoadArrays(const std::string& path, const std::string& dtype) {
-  TENSORFERRY_ASSIGN_OR_RETURN(client::ArrayFile file, client::ArrayFile::Open(path));
-  for (const std::string& member : file.skipped_members()) {
+InputFile::InputFile(std::string path, NamedDType dtype, client::ArrayReader reader)
+    : path_(std::move(path)), dtype_(std::move(dtype)), reader_(std::move(reader)) {}
+
+absl::StatusOr<InputFile> InputFile::Open(const std::string& path, NamedDType dtype) {
+  TENSORFERRY_ASSIGN_OR_RETURN(client::ArrayReader reader, client::ArrayReader::Open(path));
+  for (const std::string& member : reader.skipped_members()) {
     PrintError(fmt::format("{}: member {} is not a .npy file, skipped", path, Quote(member)));
   }
-  if (dtype.empty()) return file;
-  for (client::Array& array : file.arrays()) {
-    if (file.arrays().size() == 1 || IsAmbiguous(array)) array.dtype = dtype;
-  }
-  return file;
+  return InputFile(path, std::move(dtype), std::move(reader));
+}
+
+absl::Status InputFile::CheckHasArrays() const {
+  if (!names().empty() || skipped().empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format("none of its {} members is a .npy file", skipped().size()));
+}
+
+absl::StatusOr<client::Array> InputFile::Read(std::size_t i) {
+  TENSORFERRY_ASSIGN_OR_RETURN(client::Array array, reader_.Read(i));
+  const bool only_array = dtype_.only_file && names().size() == 1;
+  if (!dtype_.name.empty() && (only_array || IsAmbiguous(array))) array.dtype = dtype_.name;
+  return array;
 }
 
 }  // namespace tensorferry::cli

@@ -69,33 +69,53 @@ Json ToJson(const Inspection& inspection) {
   return json;
 }
 
+// The rows of all files, and what the command ends with.
+class Report {
+ public:
+  explicit Report(const Arguments& arguments) : arguments_(arguments) {}
+
+  void Add(const std::string& path) {
+    absl::StatusOr<InputFile> file =
+        InputFile::Open(path, {.name = arguments_.dtype, .only_file = arguments_.files.size() == 1});
+    if (!file.ok()) return Fail(path, file.status());
+    for (std::size_t i = 0; i < file->names().size(); ++i) AddArray(*file, file->Read(i));
+    for (const std::string& name : file->skipped()) json_.push_back({{"name", name}, {"skipped", true}});
+    if (const absl::Status status = file->CheckHasArrays(); !status.ok()) Fail(path, status);
+  }
+
+  ExitCode Print() const {
+    fmt::print("{}", arguments_.json ? JsonText(json_) + "\n" : Align(rows_));
+    return exit_code_;
+  }
+
+ private:
+  void AddArray(const InputFile& file, const absl::StatusOr<client::Array>& array) {
+    const std::string& path = file.path();
+    if (!array.ok()) return Fail(path, array.status());
+    const absl::StatusOr<Inspection> inspection = Inspect(*array);
+    if (!inspection.ok()) return Fail(path, inspection.status());
+    if (!inspection->digest.ok()) Fail(path, inspection->digest.status());
+    rows_.push_back(Row(*inspection));
+    json_.push_back(ToJson(*inspection));
+  }
+
+  void Fail(const std::string& path, const absl::Status& status) {
+    PrintError(fmt::format("{}: {}", path, ErrorText(status)));
+    exit_code_ = ExitCode::kBadInput;
+  }
+
+  const Arguments& arguments_;
+  std::vector<std::vector<std::string>> rows_;
+  Json json_ = Json::array();
+  ExitCode exit_code_ = ExitCode::kOk;
+};
+
 }  // namespace
 
 ExitCode RunInspect(const Arguments& arguments) {
-  ExitCode exit_code = ExitCode::kOk;
-  std::vector<std::vector<std::string>> rows;
-  Json json = Json::array();
-  for (const std::string& path : arguments.files) {
-    const absl::StatusOr<client::ArrayFile> file = LoadArrays(path, arguments.dtype);
-    if (!file.ok()) {
-      PrintError(fmt::format("{}: {}", path, ErrorText(file.status())));
-      exit_code = ExitCode::kBadInput;
-      continue;
-    }
-    for (const client::Array& array : file->arrays()) {
-      const absl::StatusOr<Inspection> inspection = Inspect(array);
-      const absl::Status status = inspection.ok() ? inspection->digest.status() : inspection.status();
-      if (!status.ok()) {
-        PrintError(fmt::format("{}: {}", path, ErrorText(status)));
-        exit_code = ExitCode::kBadInput;
-      }
-      if (!inspection.ok()) continue;
-      rows.push_back(Row(*inspection));
-      json.push_back(ToJson(*inspection));
-    }
-  }
-  fmt::print("{}", arguments.json ? JsonText(json) + "\n" : Align(rows));
-  return exit_code;
+  Report report(arguments);
+  for (const std::string& path : arguments.files) report.Add(path);
+  return report.Print();
 }
 
 }  // namespace tensorferry::cli

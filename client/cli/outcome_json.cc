@@ -7,7 +7,6 @@ namespace {
 
 using client::Adjustment;
 using client::Receipt;
-using client::Response;
 using client::Tensor;
 using client::Verdict;
 
@@ -45,32 +44,48 @@ Json ErrorJson(const absl::Status& status) {
           {"metadata", Json(error.metadata)}};
 }
 
-void AddResponse(const Response& response, const std::vector<Verdict>& verdicts, Json& json) {
-  json["tensors"] = Json::array();
-  for (std::size_t i = 0; i < response.tensors.size(); ++i) {
-    json["tensors"].push_back(ConvertedJson(response.tensors[i], verdicts[i]));
+Json TensorsJson(const Outcome& outcome) {
+  Json json = Json::array();
+  for (std::size_t i = 0; i < outcome.response.tensors.size(); ++i) {
+    json.push_back(ConvertedJson(outcome.response.tensors[i], outcome.verdicts[i]));
   }
-  json["outputs"] = Json::array();
-  for (const Tensor& output : response.outputs) json["outputs"].push_back(TensorJson(output));
-  json["timing"] = {{"receive_ns", response.timing.receive.count()},
-                    {"convert_ns", response.timing.convert.count()},
-                    {"queue_ns", response.timing.queue.count()},
-                    {"compute_ns", response.timing.compute.count()}};
+  return json;
+}
+
+Json OutputsJson(const Outcome& outcome) {
+  Json json = Json::array();
+  for (const Tensor& output : outcome.response.outputs) json.push_back(TensorJson(output));
+  return json;
+}
+
+Json RefusedJson(const Outcome& outcome) {
+  Json json = Json::array();
+  for (const auto& [file, name, error] : outcome.refused) {
+    json.push_back({{"file", file}, {"name", name}, {"error", ErrorJson(error)}});
+  }
+  return json;
+}
+
+Json TimingJson(const client::Timing& timing) {
+  return {{"receive_ns", timing.receive.count()},
+          {"convert_ns", timing.convert.count()},
+          {"queue_ns", timing.queue.count()},
+          {"compute_ns", timing.compute.count()}};
 }
 
 }  // namespace
 
 std::string ToJson(const Outcome& outcome) {
-  const bool ok = outcome.response.ok();
   Json json = {{"server", outcome.server},
                {"request_id", outcome.request_id},
                {"model", outcome.model},
-               {"model_version", ok ? outcome.response->model_version : ""}};
-  if (ok) {
-    AddResponse(*outcome.response, outcome.verdicts, json);
-  } else {
-    json["error"] = ErrorJson(outcome.response.status());
-  }
+               {"model_version", outcome.response.model_version},
+               {"tensors", TensorsJson(outcome)},
+               {"outputs", OutputsJson(outcome)},
+               {"refused", RefusedJson(outcome)},
+               {"skipped", outcome.skipped},
+               {"timing", TimingJson(outcome.response.timing)}};
+  if (!outcome.error.ok()) json["error"] = ErrorJson(outcome.error);
   return JsonText(json);
 }
 

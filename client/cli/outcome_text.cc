@@ -63,15 +63,14 @@ std::string ErrorText(const absl::Status& error) {
 }
 
 std::string ToText(const Outcome& outcome) {
-  if (!outcome.response.ok()) return "";
   std::vector<std::vector<std::string>> rows;
-  for (std::size_t i = 0; i < outcome.response->tensors.size(); ++i) {
-    rows.push_back(Row(outcome.response->tensors[i], outcome.verdicts[i]));
+  for (std::size_t i = 0; i < outcome.response.tensors.size(); ++i) {
+    rows.push_back(Row(outcome.response.tensors[i], outcome.verdicts[i]));
   }
   std::vector<std::vector<std::string>> outputs;
-  for (const Tensor& output : outcome.response->outputs) {
+  for (const Tensor& output : outcome.response.outputs) {
     outputs.push_back({OneLine(output.name), OneLine(fmt::format("torch.{}", output.dtype)), ShapeText(output.shape),
-                       OneLine(fmt::format("from {}", outcome.response->model_name))});
+                       OneLine(fmt::format("from {}", outcome.response.model_name))});
   }
   return Align(rows) + Align(outputs);
 }

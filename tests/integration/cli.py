@@ -121,8 +121,10 @@ def output_json(name: str, expected: oracle.Expected) -> dict[str, Any]:
     }
 
 
-def check_converted(outcome: dict[str, Any], server: str, arrays: dict[str, Array]) -> None:
-    """The object that `--json` prints of a request without a model, whole."""
+def check_converted(
+    outcome: dict[str, Any], server: str, arrays: dict[str, Array], *, skipped: tuple[str, ...] = ()
+) -> None:
+    """The object that `--json` prints of a file without a model, whole: all of its arrays were converted."""
     timing = outcome.pop("timing")
     assert timing.keys() == {"receive_ns", "convert_ns", "queue_ns", "compute_ns"}
     assert min(timing.values()) >= 0
@@ -133,4 +135,6 @@ def check_converted(outcome: dict[str, Any], server: str, arrays: dict[str, Arra
         "model_version": "",
         "tensors": [tensor_json(name, expect_file(array)) for name, array in arrays.items()],
         "outputs": [],
+        "refused": [],
+        "skipped": list(skipped),
     }

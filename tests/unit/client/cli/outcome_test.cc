@@ -24,30 +24,56 @@ Outcome Converted() {
                                    .dtype_equal = true,
                                    .adjustments = {client::Adjustment::kByteOrderSwapped},
                                    .digest = Digest{std::byte{0x3f}, std::byte{0x9a}}};
-  return {.server = "here:1",
-          .request_id = "r",
-          .response = client::Response{.tensors = {tensor}},
-          .verdicts = {{.dtype_equal = true, .shape_equal = true, .digest_equal = false}}};
+  Outcome outcome;
+  outcome.server = "here:1";
+  outcome.request_id = "r";
+  outcome.response = client::Response{.tensors = {tensor}};
+  outcome.verdicts = {{.dtype_equal = true, .shape_equal = true, .digest_equal = false}};
+  return outcome;
+}
+
+absl::Status TooShort() {
+  return InArray("y", MakeError(Reason::kSizeMismatch, "too short", {.expected = "8", .actual = "7"}));
+}
+
+constexpr const char* kTensors = R"([{
+    "name": "x", "dtype": "float32", "shape": [2], "strides": [1], "numel": 2, "nbytes": 8, "device": "cpu",
+    "source_dtype": ">f4", "numpy_dtype": "float32", "dtype_equal": true, "adjustments": ["BYTE_ORDER_SWAPPED"],
+    "digest": "3f9a0000000000000000000000000000", "digest_equal": false}])";
+constexpr const char* kError = R"({
+    "code": "INVALID_ARGUMENT", "reason": "SIZE_MISMATCH", "message": "array 'y': too short",
+    "metadata": {"array": "y", "expected": "8", "actual": "7"}})";
+
+nlohmann::json Documented(const char* tensors) {
+  auto json = nlohmann::json::parse(R"({
+    "server": "here:1", "request_id": "r", "model": "", "model_version": "", "outputs": [], "refused": [], "skipped": [],
+    "timing": {"receive_ns": 0, "convert_ns": 0, "queue_ns": 0, "compute_ns": 0}})");
+  json["tensors"] = nlohmann::json::parse(tensors);
+  return json;
 }
 
 TEST(Json, HasTheDocumentedKeys) {
-  const auto json = nlohmann::json::parse(ToJson(Converted()));
-  EXPECT_EQ(json, nlohmann::json::parse(R"({
-    "server": "here:1", "request_id": "r", "model": "", "model_version": "", "outputs": [],
-    "tensors": [{"name": "x", "dtype": "float32", "shape": [2], "strides": [1], "numel": 2, "nbytes": 8, "device": "cpu",
-                 "source_dtype": ">f4", "numpy_dtype": "float32", "dtype_equal": true,
-                 "adjustments": ["BYTE_ORDER_SWAPPED"], "digest": "3f9a0000000000000000000000000000",
-                 "digest_equal": false}],
-    "timing": {"receive_ns": 0, "convert_ns": 0, "queue_ns": 0, "compute_ns": 0}})"));
+  EXPECT_EQ(nlohmann::json::parse(ToJson(Converted())), Documented(kTensors));
 }
 
-TEST(Json, HasTheErrorInsteadOfTensors) {
+TEST(Json, HasWhatWasRefusedAndSkippedBesideTheTensors) {
   Outcome outcome = Converted();
-  outcome.response = InArray("x", MakeError(Reason::kSizeMismatch, "too short", {.expected = "8", .actual = "7"}));
-  EXPECT_EQ(nlohmann::json::parse(ToJson(outcome)), nlohmann::json::parse(R"({
-    "server": "here:1", "request_id": "r", "model": "", "model_version": "",
-    "error": {"code": "INVALID_ARGUMENT", "reason": "SIZE_MISMATCH", "message": "array 'x': too short",
-              "metadata": {"array": "x", "expected": "8", "actual": "7"}}})"));
+  outcome.refused = {{"f.npz", "y", TooShort()}};
+  outcome.skipped = {"readme.txt"};
+  nlohmann::json expected = Documented(kTensors);
+  expected["refused"] = {{{"file", "f.npz"}, {"name", "y"}, {"error", nlohmann::json::parse(kError)}}};
+  expected["skipped"] = {"readme.txt"};
+  EXPECT_EQ(nlohmann::json::parse(ToJson(outcome)), expected);
+}
+
+TEST(Json, HasTheErrorIfNothingWasConverted) {
+  Outcome outcome = Converted();
+  outcome.response.tensors.clear();
+  outcome.verdicts.clear();
+  outcome.error = TooShort();
+  nlohmann::json expected = Documented("[]");
+  expected["error"] = nlohmann::json::parse(kError);
+  EXPECT_EQ(nlohmann::json::parse(ToJson(outcome)), expected);
 }
 
 TEST(Text, IsOneLinePerTensor) {
@@ -56,7 +82,7 @@ TEST(Text, IsOneLinePerTensor) {
 
 TEST(Text, OfANameCannotSteerTheTerminal) {
   Outcome outcome = Converted();
-  outcome.response->tensors[0].name = "\x1b[2J\n";
+  outcome.response.tensors[0].name = "\x1b[2J\n";
   EXPECT_THAT(ToText(outcome), testing::StartsWith("\\x1b[2J\\n  "));
 }
 
@@ -67,6 +93,15 @@ TEST(ExitCode, TellsWhoIsAtFault) {
   EXPECT_EQ(ExitCodeOf(MakeError(Reason::kDeadline, "")), ExitCode::kDeadline);
   EXPECT_EQ(ExitCodeOf(absl::UnavailableError("no connection")), ExitCode::kUnreachable);
   EXPECT_EQ(ExitCodeOf(absl::InternalError("broken framing")), ExitCode::kInternal);
+}
+
+TEST(ExitCode, OfSeveralIsTheWorst) {
+  const std::vector order{ExitCode::kOk, ExitCode::kBadInput, ExitCode::kRefused, ExitCode::kNotEqual,
+                          ExitCode::kInternal};
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    for (std::size_t j = 0; j < order.size(); ++j) EXPECT_EQ(Worse(order[i], order[j]), order[std::max(i, j)]);
+  }
+  EXPECT_EQ(Worse(ExitCode::kDeadline, ExitCode::kUnreachable), ExitCode::kDeadline) << "the first of two that are alike";
 }
 
 }  // namespace

@@ -1,0 +1,98 @@
+#include "cli/array_requests.h"
+
+#include <cstdint>
+#include <deque>
+#include <utility>
+
+namespace tensorferry::cli {
+namespace {
+
+constexpr std::size_t kMaxPending = 16;
+constexpr std::uint64_t kMaxPendingBytes = 16 << 20;
+
+// An array that was sent and not yet answered, or could not be read.
+struct Pending {
+  std::string name;
+  absl::StatusOr<client::Array> array;
+  client::Stream::Answer answer;
+
+  std::uint64_t nbytes() const { return array.ok() ? array->bytes.size() : 0; }
+};
+
+ArrayAnswer Await(Pending pending) {
+  if (!pending.array.ok()) return {std::move(pending.name), std::nullopt, pending.array.status()};
+  absl::StatusOr<client::Response> response = pending.answer.get();
+  if (response.ok() && response->tensors.size() != 1) {
+    response = absl::InternalError("the server answered one array with another number of tensors");
+  }
+  return {std::move(pending.name), *std::move(pending.array), std::move(response)};
+}
+
+// Arrays on one stream, of which some are pending.
+class ArrayStream {
+ public:
+  ArrayStream(client::Client& client, const client::ConvertOptions& options,
+              const std::function<bool(ArrayAnswer)>& take)
+      : stream_(client.OpenStream({.max_outstanding = kMaxPending, .timeout = options.timeout})),
+        options_(options),
+        take_(take) {}
+
+  // False: `take` wants no more.
+  bool Send(const std::string& name, absl::StatusOr<client::Array> array) {
+    pending_.push_back({name, std::move(array), {}});
+    Pending& sent = pending_.back();
+    if (sent.array.ok()) sent.answer = stream_.Send({&*sent.array, 1}, options_);
+    nbytes_ += sent.nbytes();
+    while (pending_.size() >= kMaxPending || nbytes_ > kMaxPendingBytes) {
+      if (!TakeFirst()) return false;
+    }
+    return true;
+  }
+
+  void Finish() {
+    while (!pending_.empty() && TakeFirst()) {
+    }
+  }
+
+ private:
+  bool TakeFirst() {
+    Pending first = std::move(pending_.front());
+    pending_.pop_front();
+    nbytes_ -= first.nbytes();
+    return take_(Await(std::move(first)));
+  }
+
+  client::Stream stream_;
+  const client::ConvertOptions& options_;
+  const std::function<bool(ArrayAnswer)>& take_;
+  std::deque<Pending> pending_;
+  std::uint64_t nbytes_ = 0;  // Of those pending.
+};
+
+// A call of its own is cheaper than a stream, and simpler for what stands between command and server.
+void ConvertOne(client::Client& client, InputFile& file, const client::ConvertOptions& options,
+                const std::function<bool(ArrayAnswer)>& take) {
+  const std::string& name = file.names().front();
+  absl::StatusOr<client::Array> array = file.Read(0);
+  if (!array.ok()) {
+    take({name, std::nullopt, array.status()});
+    return;
+  }
+  absl::StatusOr<client::Response> response = client.Convert({&*array, 1}, options);
+  take({name, *std::move(array), std::move(response)});
+}
+
+}  // namespace
+
+void ConvertEach(client::Client& client, InputFile& file, const client::ConvertOptions& options,
+                 const std::function<bool(ArrayAnswer)>& take) {
+  if (file.names().empty()) return;
+  if (file.names().size() == 1) return ConvertOne(client, file, options, take);
+  ArrayStream stream(client, options, take);
+  for (std::size_t i = 0; i < file.names().size(); ++i) {
+    if (!stream.Send(file.names()[i], file.Read(i))) return;
+  }
+  stream.Finish();
+}
+
+}  // namespace tensorferry::cli
