@@ -45,6 +45,7 @@ client::Verdict VerdictOf(const client::Array& array, const client::Tensor& tens
 
 // What a model is run on.
 struct ModelInputs {
+  std::vector<InputFile> files;
   std::vector<client::Array> arrays;  // Of all files.
   std::vector<std::string> paths;     // The file of each array.
 };
@@ -62,6 +63,7 @@ class Conversion {
   absl::StatusOr<InputFile> Open(const std::string& path, Outcome& outcome) const;
   void ConvertArrays(InputFile& file, Outcome& outcome);
   bool Take(const InputFile& file, ArrayAnswer answer, Outcome& outcome);
+  bool CheckWhole(const InputFile& file, Outcome& outcome) const;
   void Fail(const std::string& path, const absl::Status& status, Outcome& outcome) const;
   void AddInputs(const std::string& path, ModelInputs& inputs, Outcome& outcome) const;
   void RunModel(const ModelInputs& inputs, Outcome& outcome);
@@ -119,6 +121,13 @@ void Conversion::ConvertArrays(InputFile& file, Outcome& outcome) {
   if (!any_read) outcome.exit_code = ExitCode::kBadInput;
 }
 
+// Whether the file is as it was when it was opened: if not, nothing is to be believed that came of its arrays.
+bool Conversion::CheckWhole(const InputFile& file, Outcome& outcome) const {
+  const absl::Status whole = file.CheckWhole();
+  if (!whole.ok()) Fail(file.path(), whole, outcome);
+  return whole.ok();
+}
+
 // The file cannot be read.
 void Conversion::Fail(const std::string& path, const absl::Status& status, Outcome& outcome) const {
   PrintError(fmt::format("{}: {}", path, ErrorText(status)));
@@ -130,6 +139,7 @@ void Conversion::Fail(const std::string& path, const absl::Status& status, Outco
 bool Conversion::Take(const InputFile& file, ArrayAnswer answer, Outcome& outcome) {
   client::Verdict verdict;
   if (answer.response.ok()) verdict = VerdictOf(*answer.array, answer.response->tensors.front());
+  if (!CheckWhole(file, outcome)) return false;
   if (answer.response.ok()) {
     AddTimes(answer.response->timing, outcome.response.timing);
     Accept(verdict, answer.response->tensors.front(), outcome);
@@ -171,6 +181,7 @@ void Conversion::AddInputs(const std::string& path, ModelInputs& inputs, Outcome
     inputs.arrays.push_back(*std::move(array));
     inputs.paths.push_back(path);
   }
+  inputs.files.push_back(*std::move(file));
 }
 
 // The server names one array that it refuses; these are all that it would.
@@ -192,6 +203,9 @@ void Conversion::RunModel(const ModelInputs& inputs, Outcome& outcome) {
   std::vector<client::Verdict> verdicts;
   for (std::size_t i = 0; response.ok() && i < inputs.arrays.size(); ++i) {
     verdicts.push_back(VerdictOf(inputs.arrays[i], response->tensors[i]));
+  }
+  for (const InputFile& file : inputs.files) {
+    if (!CheckWhole(file, outcome)) return;
   }
   if (!response.ok()) {
     outcome.error = response.status();

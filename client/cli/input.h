@@ -34,6 +34,9 @@ class InputFile {
   // Errors: those of client::ArrayReader::Read.
   absl::StatusOr<client::Array> Read(std::size_t i);
 
+  // Errors: DATA_LOSS if the file has become smaller, so that its arrays may have been read as zeros.
+  absl::Status CheckWhole() const { return reader_.CheckWhole(); }
+
  private:
   InputFile(std::string path, NamedDType dtype, client::ArrayReader reader);
 

@@ -93,6 +93,7 @@ class Report {
     const std::string& path = file.path();
     if (!array.ok()) return Fail(path, array.status());
     const absl::StatusOr<Inspection> inspection = Inspect(*array);
+    if (const absl::Status whole = file.CheckWhole(); !whole.ok()) return Fail(path, whole);
     if (!inspection.ok()) return Fail(path, inspection.status());
     if (!inspection->digest.ok()) Fail(path, inspection->digest.status());
     rows_.push_back(Row(*inspection));

@@ -45,9 +45,13 @@ absl::StatusOr<ArrayReader> ArrayReader::Open(const std::string& path) {
   if (!StartsWith(content.bytes, "PK\x03\x04") && !StartsWith(content.bytes, "PK\x05\x06")) {
     return absl::InvalidArgumentError("neither a .npy nor a .npz file");
   }
-  TENSORFERRY_ASSIGN_OR_RETURN(impl->npz, NpzReader::Open(std::move(content)));
+  absl::StatusOr<NpzReader> npz = NpzReader::Open(content);
+  TENSORFERRY_RETURN_IF_ERROR(content.CheckWhole());  // The truer reason, if both fail.
+  TENSORFERRY_ASSIGN_OR_RETURN(impl->npz, std::move(npz));
   return ArrayReader(std::move(impl));
 }
+
+absl::Status ArrayReader::CheckWhole() const { return impl_->npz ? impl_->npz->CheckWhole() : impl_->npy.CheckWhole(); }
 
 std::span<const std::string> ArrayReader::names() const { return impl_->npz ? impl_->npz->names() : impl_->npy_name; }
 
@@ -67,12 +71,12 @@ absl::StatusOr<Array> ArrayReader::Read(std::size_t i) {
 
 absl::StatusOr<ArrayFile> ArrayFile::Open(const std::string& path) {
   TENSORFERRY_ASSIGN_OR_RETURN(ArrayReader reader, ArrayReader::Open(path));
-  ArrayFile file;
-  for (std::size_t i = 0; i < reader.names().size(); ++i) {
-    TENSORFERRY_ASSIGN_OR_RETURN(Array array, reader.Read(i));
+  ArrayFile file(std::move(reader));
+  for (std::size_t i = 0; i < file.reader_.names().size(); ++i) {
+    TENSORFERRY_ASSIGN_OR_RETURN(Array array, file.reader_.Read(i));
     file.arrays_.push_back(std::move(array));
   }
-  const std::span<const std::string> skipped = reader.skipped_members();
+  const std::span<const std::string> skipped = file.reader_.skipped_members();
   file.skipped_members_.assign(skipped.begin(), skipped.end());
   return file;
 }

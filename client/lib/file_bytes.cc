@@ -9,10 +9,12 @@
 #include <array>
 #include <cerrno>
 #include <memory>
-#include <new>
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "base/bus_errors.h"
+#include "base/status.h"
 
 namespace tensorferry::client {
 namespace {
@@ -45,15 +47,49 @@ absl::StatusOr<FileBytes> ReadToEnd(int descriptor, const std::string& path) {
   }
 }
 
-absl::StatusOr<FileBytes> Map(int descriptor, std::size_t nbytes, const std::string& path) {
-  void* const address = mmap(nullptr, nbytes, PROT_READ, MAP_PRIVATE, descriptor, 0);
-  if (address == MAP_FAILED) return SystemError(path);
-  std::shared_ptr<const void> memory(address,
-                                     [nbytes](const void* mapped) { munmap(const_cast<void*>(mapped), nbytes); });
-  return FileBytes{std::move(memory), {static_cast<const std::byte*>(address), nbytes}};
-}
-
 }  // namespace
+
+class MappedFile {
+ public:
+  // Null: the process watches as many mappings as it can.
+  static absl::StatusOr<std::shared_ptr<const MappedFile>> Map(int descriptor, const struct stat& info,
+                                                               const std::string& path) {
+    static const BusErrorHandler handler;
+    const auto nbytes = static_cast<std::size_t>(info.st_size);
+    void* const address = mmap(nullptr, nbytes, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    if (address == MAP_FAILED) return SystemError(path);
+    std::shared_ptr<MappedFile> file(new MappedFile({static_cast<const std::byte*>(address), nbytes}, info, path));
+    if (!file->watched_) return nullptr;
+    return file;
+  }
+
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  ~MappedFile() {
+    watched_.reset();
+    munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+  }
+
+  std::span<const std::byte> bytes() const { return bytes_; }
+
+  absl::Status CheckWhole() const {
+    struct stat now {};
+    const bool is_there = stat(path_.c_str(), &now) == 0 && now.st_dev == info_.st_dev && now.st_ino == info_.st_ino;
+    const bool is_cut = watched_->truncated() || (is_there && now.st_size < info_.st_size);
+    return is_cut ? absl::DataLossError("the file became smaller while it was read") : absl::OkStatus();
+  }
+
+ private:
+  MappedFile(std::span<const std::byte> bytes, const struct stat& info, std::string path)
+      : bytes_(bytes), info_(info), path_(std::move(path)), watched_(WatchedMapping::Watch(bytes)) {}
+
+  const std::span<const std::byte> bytes_;
+  const struct stat info_;  // As it was mapped.
+  const std::string path_;
+  std::optional<WatchedMapping> watched_;
+};
+
+absl::Status FileBytes::CheckWhole() const { return mapped == nullptr ? absl::OkStatus() : mapped->CheckWhole(); }
 
 absl::StatusOr<FileBytes> LoadFile(const std::string& path) {
   if (path == "-") return ReadToEnd(STDIN_FILENO, "standard input");
@@ -62,7 +98,9 @@ absl::StatusOr<FileBytes> LoadFile(const std::string& path) {
   struct stat info {};
   if (fstat(file.get(), &info) != 0) return SystemError(path);
   if (!S_ISREG(info.st_mode) || info.st_size == 0) return ReadToEnd(file.get(), path);
-  return Map(file.get(), static_cast<std::size_t>(info.st_size), path);
+  TENSORFERRY_ASSIGN_OR_RETURN(const std::shared_ptr<const MappedFile> mapped, MappedFile::Map(file.get(), info, path));
+  if (mapped == nullptr) return ReadToEnd(file.get(), path);
+  return FileBytes{mapped, mapped->bytes(), mapped};
 }
 
 FileBytes Own(std::string content) {

@@ -158,6 +158,8 @@ absl::Status NpzReader::Sort(const NpzLimits& limits) {
   return absl::OkStatus();
 }
 
+absl::Status NpzReader::CheckWhole() const { return archive_->file.CheckWhole(); }
+
 absl::StatusOr<FileBytes> NpzReader::Read(std::size_t i) {
   const std::size_t index = archive_->arrays[i];
   const ZipMember& member = archive_->members[index];

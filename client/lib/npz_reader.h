@@ -37,6 +37,9 @@ class NpzReader {
   // Whole names of the members that are no arrays.
   const std::vector<std::string>& skipped() const { return skipped_; }
 
+  // As FileBytes has it, of the archive.
+  absl::Status CheckWhole() const;
+
   // The .npy file called names()[i], read to its end and its checksum verified.
   // Errors: INVALID_ARGUMENT for a member that is damaged, encrypted or packed by another method than deflate;
   //         RESOURCE_EXHAUSTED without memory for it.

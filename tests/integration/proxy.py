@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import grpc
 
@@ -65,13 +67,45 @@ class _Proxy(TensorServiceServicer):
         return self._stub.GetServerInfo(request, timeout=TIMEOUT_S)
 
 
+class _Cutter(_Proxy):
+    """Cuts a file off as soon as the first of its chunks has come."""
+
+    def __init__(self, stub: TensorServiceStub, file: Path) -> None:
+        super().__init__(stub, lambda tensor: None)
+        self._file = file
+
+    def _cut(self, parts: Iterator[pb.ConvertStreamRequest]) -> Iterator[pb.ConvertStreamRequest]:
+        for part in parts:
+            if part.HasField("chunk") and self._file.stat().st_size > 1000:
+                os.truncate(self._file, 1000)
+            yield part
+
+    def ConvertStream(  # noqa: N802
+        self, parts: Iterator[pb.ConvertStreamRequest], context: grpc.ServicerContext
+    ) -> Iterator[pb.ConvertStreamResponse]:
+        return super().ConvertStream(self._cut(parts), context)
+
+
 @contextmanager
 def tampering(address: str, tamper: Tamper) -> Iterator[str]:
     """Yields the address of a proxy for the server at `address` that runs `tamper` on every converted tensor."""
+    with connect_stub(address) as stub, _serving(_Proxy(stub, tamper)) as proxy:
+        yield proxy
+
+
+@contextmanager
+def cutting(address: str, file: Path) -> Iterator[str]:
+    """Yields the address of a proxy for the server at `address` that cuts `file` off while it is sent."""
+    with connect_stub(address) as stub, _serving(_Cutter(stub, file)) as proxy:
+        yield proxy
+
+
+@contextmanager
+def _serving(servicer: _Proxy) -> Iterator[str]:
     options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-    with connect_stub(address) as stub, ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(4) as pool:
         proxy = grpc.server(pool, options=options)
-        add_TensorServiceServicer_to_server(_Proxy(stub, tamper), proxy)
+        add_TensorServiceServicer_to_server(servicer, proxy)
         port = proxy.add_insecure_port("127.0.0.1:0")
         proxy.start()
         yield f"127.0.0.1:{port}"

@@ -19,7 +19,7 @@ from array_layouts import LAYOUTS, Array, random_array
 from cli import BAD_FILE, NOT_EQUAL, OK, REFUSED, Ran, check_message
 from harness import MIB, Server
 from npy_files import file_with_header, saved
-from proxy import Tamper, tampering, wrong_data, wrong_digest, wrong_dtype, wrong_shape
+from proxy import Tamper, cutting, tampering, wrong_data, wrong_digest, wrong_dtype, wrong_shape
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from wire import STRICT, convert_unary, npy_array, request
@@ -444,6 +444,23 @@ def test_a_name_may_repeat_what_the_file_says(dtype: str, run: Run, server: Serv
         ran = run(command, file, "--dtype", dtype, "--json")
         assert (ran.code, ran.stderr) == (OK, "")
     cli.check_converted(run("convert", file, "--dtype", dtype, "--json").json(), server.address, {"x": array})
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+@pytest.mark.parametrize("model", ["", "identity"])
+def test_a_file_that_shrinks_while_it_is_sent(model: str, suffix: str, server: Server, tmp_path: Path) -> None:
+    """The server cuts the file off when it has received the first chunk: the rest is not to be had."""
+    file = tmp_path / f"x.{suffix}"
+    array = np.arange(10 * MIB, dtype="<f4")
+    if suffix == "npy":
+        np.save(file, array)
+    else:
+        np.savez(file, x=array, y=array)
+    with cutting(server.address, file) as address:
+        ran = cli.run("convert", file, "--json", *(["--model", model] if model else []), server=address)
+    assert ran.code == BAD_FILE
+    check_message(ran, str(file), "became smaller")
+    assert "became smaller" in ran.json()["error"]["message"]
 
 
 def test_names_cannot_steer_the_terminal(run: Run, tmp_path: Path) -> None:

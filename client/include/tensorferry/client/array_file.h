@@ -4,8 +4,10 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "tensorferry/client/array.h"
 
@@ -40,6 +42,11 @@ class ArrayReader {
   //         RESOURCE_EXHAUSTED without memory for it.
   absl::StatusOr<Array> Read(std::size_t i);
 
+  // Whether what was read is what the file held: a mapped file that another process makes smaller reads as zeros behind
+  // its new end. Ask after the last use of its arrays, before what came of them is believed.
+  // Errors: DATA_LOSS if the file has become smaller.
+  absl::Status CheckWhole() const;
+
  private:
   struct Impl;
   explicit ArrayReader(std::unique_ptr<Impl> impl);
@@ -58,8 +65,12 @@ class ArrayFile {
   // Members of a .npz that are not arrays.
   const std::vector<std::string>& skipped_members() const { return skipped_members_; }
 
+  // As ArrayReader's.
+  absl::Status CheckWhole() const { return reader_.CheckWhole(); }
+
  private:
-  ArrayFile() = default;
+  explicit ArrayFile(ArrayReader reader) : reader_(std::move(reader)) {}
+  ArrayReader reader_;
   std::vector<Array> arrays_;
   std::vector<std::string> skipped_members_;
 };

@@ -7,6 +7,7 @@
 #include "files.h"
 #include "lib/npz_reader.h"
 #include "payload/npy.h"
+#include "tensorferry/client/verify.h"
 #include "testing/status_matchers.h"
 
 namespace tensorferry::client {
@@ -114,7 +115,28 @@ TEST(ArrayReader, ReadsTheOtherMembersOfAnArchiveWithADamagedOne) {
   ASSERT_EQ(reader->names().size(), 2);
   EXPECT_THAT(std::string(reader->Read(0).status().message()), HasSubstr("CRC error"));
   EXPECT_THAT(reader->Read(1), IsOk());
+  EXPECT_THAT(reader->CheckWhole(), IsOk());
 }
+
+class ShrinkingFile : public testing::TestWithParam<std::string> {};
+
+TEST_P(ShrinkingFile, IsToldApartFromAWholeOne) {
+  const std::filesystem::path path = testing::TempDir() + "/shrinking-" + GetParam();
+  std::filesystem::copy_file(kFiles / GetParam(), path, std::filesystem::copy_options::overwrite_existing);
+  auto reader = ArrayReader::Open(path);
+  ASSERT_THAT(reader, IsOk());
+  EXPECT_THAT(reader->CheckWhole(), IsOk());
+  std::filesystem::resize_file(path, 10);
+  const auto array = reader->Read(0);
+  if (array.ok()) LocalDigest(*array).IgnoreError();  // Touches every page that is gone.
+  EXPECT_EQ(reader->CheckWhole().code(), absl::StatusCode::kDataLoss);
+  std::filesystem::remove(path);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, ShrinkingFile,
+                         testing::Values("digests/float64-little-2-C.npy", "archives/stored.npz",
+                                         "archives/deflated.npz"),
+                         [](const auto& test) { return std::to_string(test.index); });
 
 absl::Status OpenNpz(const std::string& name, const NpzLimits& limits) {
   return NpzReader::Open(Own(ReadFile(kFiles / "archives" / name)), limits).status();
