@@ -8,7 +8,8 @@
 
 namespace tensorferry::cli {
 
-// When the requests of an open loop are to be sent, whatever became of those before. The same in every run.
+// ArrivalSchedule says when the requests of an open loop are to be sent, whatever became of those before. Every run has
+// the same times.
 class ArrivalSchedule {
  public:
   using Clock = std::chrono::steady_clock;

@@ -25,7 +25,7 @@ class BenchEvent {
 struct BenchAnswer {
   std::chrono::steady_clock::time_point intended;  // When it was to be sent.
   absl::Status status;
-  // Of OK answers:
+  // What follows is set in OK answers:
   BenchMessage summary;
   grpc::ByteBuffer* message = nullptr;
   Framing framing = Framing::kCall;
@@ -35,7 +35,7 @@ class BenchLane;
 
 class BenchObserver {
  public:
-  // `lane` is ready for the next request.
+  // Called when `lane` takes the next request.
   virtual void Answered(BenchLane& lane, const BenchAnswer& answer) = 0;
 
  protected:

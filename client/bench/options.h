@@ -42,7 +42,7 @@ struct BenchOptions {
   Arrivals arrivals = Arrivals::kConstant;
   int connections = 1;
   std::chrono::milliseconds duration{5000};
-  std::chrono::milliseconds warmup{1000};  // Of the same load, for each size, not counted.
+  std::chrono::milliseconds warmup{1000};  // The same load, for each size, which is not counted.
   // How long answers may be missing when the duration is over.
   std::chrono::milliseconds patience{10'000};
 };

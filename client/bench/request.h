@@ -16,7 +16,7 @@ struct BenchRequestOptions {
   BenchMode mode = BenchMode::kUnary;
   std::string model;  // Empty: conversion only.
   bool digest = false;
-  std::size_t chunk_bytes = 1024 * 1024;  // Of kChunks.
+  std::size_t chunk_bytes = 1024 * 1024;  // How long each chunk of kChunks is.
 };
 
 // The messages of one request, serialised once and sent any number of times: one, or with kChunks the request and its

@@ -17,7 +17,7 @@ using client::Framing;
 // What one message from the server says, as far as a load generator has to know.
 struct BenchMessage {
   bool is_chunk = false;
-  std::uint64_t chunk_bytes = 0;  // Of a chunk.
+  std::uint64_t chunk_bytes = 0;  // How long the chunk is, if it is one.
   bool has_error = false;
   client::Timing timing;
   std::uint64_t chunked_nbytes = 0;  // Bytes of elements that follow the response in chunks.

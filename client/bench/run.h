@@ -42,7 +42,7 @@ class BenchRun final : public BenchObserver {
     kSending,
     kWaiting,   // For the answers that are missing.
     kGivingUp,  // For the ends of cancelled requests, which count as failed.
-    kDropping,  // The same, but they do not count.
+    kDropping,  // For the ends of cancelled requests, which do not count.
   };
 
   void Send(BenchLane& lane, Clock::time_point intended);
@@ -63,7 +63,7 @@ class BenchRun final : public BenchObserver {
   std::vector<std::unique_ptr<BenchLane>> lanes_;
   bool checked_ = false;  // The first tensor is the array.
 
-  // Of the measurement:
+  // What follows belongs to the measurement:
   State state_ = State::kDropping;
   Clock::time_point end_;
   std::optional<ArrivalSchedule> schedule_;  // Open loop.

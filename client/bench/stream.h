@@ -51,12 +51,12 @@ class StreamLane final : public BenchLane {
   bool has_finished_ = false;  // The call, while a write of it may still be on the queue.
 
   std::deque<std::chrono::steady_clock::time_point> unanswered_;  // In the order sent.
-  std::size_t unwritten_ = 0;     // Of these, the last, of which messages are still to be written.
-  std::size_t next_message_ = 0;  // Of the first of the unwritten.
+  std::size_t unwritten_ = 0;     // How many of the last of them still have messages to be written.
+  std::size_t next_message_ = 0;  // The index of the next message of the first unwritten request.
   bool writing_ = false;
 
   grpc::ByteBuffer incoming_;
-  grpc::ByteBuffer response_;  // Of the first unanswered, while chunks of it are awaited.
+  grpc::ByteBuffer response_;  // The response to the first unanswered request, while its chunks are awaited.
   std::optional<BenchMessage> response_summary_;
 };
 

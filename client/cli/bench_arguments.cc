@@ -15,8 +15,9 @@ namespace tensorferry::cli {
 namespace {
 
 constexpr const char* kAbout =
-    R"(Load of one request at a time, or of --outstanding at any time (closed loop), or of --rate requests per second whatever
-the server does (open loop): latencies then count from when a request was due. Ctrl-C ends early with the results so far.)";
+    R"(Load of one request at a time, or of --outstanding at any time (closed loop), or of --rate requests per second
+whatever the server does (open loop): latencies then count from when a request was due. Ctrl-C ends early with the
+results so far.)";
 
 constexpr std::uint64_t kMaxSize = std::uint64_t{64} << 30;
 constexpr int kMaxOutstanding = 10'000;
@@ -69,8 +70,7 @@ absl::StatusOr<BenchOptions> ParseBenchOptions(const BenchWords& words) {
   TENSORFERRY_RETURN_IF_ERROR(CheckRange("--connections", words.connections, 1, kMaxConnections));
   if (words.rate) TENSORFERRY_RETURN_IF_ERROR(CheckRange("--rate", *words.rate, kMinRate, kMaxRate));
   TENSORFERRY_ASSIGN_OR_RETURN(options.duration, ParseTimeOption("--duration", words.duration, kLeastTime));
-  TENSORFERRY_ASSIGN_OR_RETURN(options.warmup,
-                               ParseTimeOption("--warmup", words.warmup, std::chrono::milliseconds(0)));
+  TENSORFERRY_ASSIGN_OR_RETURN(options.warmup, ParseTimeOption("--warmup", words.warmup, std::chrono::milliseconds(0)));
   for (std::string_view rest = words.sizes.empty() ? mode->default_sizes : words.sizes;;) {
     const std::size_t comma = rest.find(',');
     TENSORFERRY_ASSIGN_OR_RETURN(const std::uint64_t size, ParseSizeOption("--size", rest.substr(0, comma), kMaxSize));

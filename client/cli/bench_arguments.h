@@ -25,7 +25,7 @@ struct BenchWords {
   bool digest = false;
 };
 
-// All but those that other commands have too.
+// AddBenchOptions adds the options of `bench` but for those that other commands have too.
 void AddBenchOptions(CLI::App& app, BenchWords& words);
 
 // Errors: INVALID_ARGUMENT in one line.

@@ -24,7 +24,7 @@ void AddTimes(const client::Timing& more, client::Timing& sum) {
   sum.compute += more.compute;
 }
 
-// All but the elements, which may be many.
+// Metadata copies all but the elements, which may be many.
 client::Tensor Metadata(const client::Tensor& tensor) {
   return {.name = tensor.name,
           .dtype = tensor.dtype,

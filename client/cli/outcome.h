@@ -32,7 +32,7 @@ struct Outcome {
 
 std::string HexText(const Digest& digest);
 
-// As NumPy prints a shape: "(1000,)".
+// ShapeText writes a shape as NumPy prints it: "(1000,)".
 std::string ShapeText(const std::vector<std::int64_t>& shape);
 
 // For people: one aligned line per tensor and output.

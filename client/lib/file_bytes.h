@@ -10,8 +10,8 @@
 
 namespace tensorferry::client {
 
-// The pages of a file that is mapped, until this is destroyed. The file is not locked: whoever makes it smaller takes the
-// pages behind its new end away, which read as zeros from then on.
+// The pages of a file that is mapped, until this is destroyed. The file is not locked: whoever makes it smaller takes
+// the pages behind its new end away, which read as zeros from then on.
 class MappedFile;
 
 // The whole content of a file, and who keeps it in memory.
@@ -24,8 +24,8 @@ struct FileBytes {
   absl::Status CheckWhole() const;
 };
 
-// Maps a regular file; reads anything else (a pipe, and `-`, which is standard input) to its end. The first call handles
-// SIGBUS for the process, by a BusErrorHandler that stays.
+// Maps a regular file; reads anything else (a pipe, and `-`, which is standard input) to its end. The first call
+// handles SIGBUS for the process, by a BusErrorHandler that stays.
 // Errors: those of the system, by their absl code.
 absl::StatusOr<FileBytes> LoadFile(const std::string& path);
 

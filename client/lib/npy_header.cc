@@ -12,7 +12,7 @@
 namespace tensorferry::client {
 namespace {
 
-constexpr std::size_t kAlignment = 64;     // Of the first element, so that files can be mapped.
+constexpr std::size_t kAlignment = 64;     // The first element lies at a multiple, so that files can be mapped.
 constexpr std::size_t kGrowthDigits = 21;  // NumPy leaves room for the first dimension to grow.
 constexpr std::string_view kMagicAndVersion{"\x93NUMPY\x01\x00", 8};
 
@@ -26,7 +26,7 @@ absl::StatusOr<std::string> DescrOf(const Tensor& tensor) {
   return info.in_from_numpy ? std::string(info.descr) : fmt::format("<V{}", info.itemsize);
 }
 
-// As Python writes a tuple.
+// ShapeText writes a shape as Python writes a tuple.
 std::string ShapeText(const Tensor& tensor) {
   return fmt::format("({}{})", fmt::join(tensor.shape, ", "), tensor.shape.size() == 1 ? "," : "");
 }

@@ -141,7 +141,7 @@ absl::StatusOr<NpzReader> NpzReader::Open(FileBytes file, const NpzLimits& limit
 absl::Status NpzReader::Sort(const NpzLimits& limits) {
   std::uint64_t left = limits.max_bytes;
   for (std::size_t i = 0; i < archive_->members.size(); ++i) {
-    std::string name = zip_get_name(archive_->zip.get(), i, 0);  // In UTF-8, whatever the archive has.
+    std::string name = zip_get_name(archive_->zip.get(), i, 0);  // libzip gives UTF-8, whatever the archive has.
     if (archive_->IsNoArray(i)) {
       skipped_.push_back(std::move(name));
       continue;

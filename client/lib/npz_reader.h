@@ -24,7 +24,8 @@ struct NpzLimits {
 // Threads: one at a time.
 class NpzReader {
  public:
-  // Errors: INVALID_ARGUMENT for what is no zip file, RESOURCE_EXHAUSTED beyond the limits, before anything is unpacked.
+  // Errors: INVALID_ARGUMENT for what is no zip file; RESOURCE_EXHAUSTED beyond the limits, before anything is
+  //         unpacked.
   static absl::StatusOr<NpzReader> Open(FileBytes file, const NpzLimits& limits = {});
 
   NpzReader(NpzReader&&) noexcept;
@@ -37,7 +38,7 @@ class NpzReader {
   // Whole names of the members that are no arrays.
   const std::vector<std::string>& skipped() const { return skipped_; }
 
-  // As FileBytes has it, of the archive.
+  // CheckWhole is FileBytes::CheckWhole of the archive.
   absl::Status CheckWhole() const;
 
   // The .npy file called names()[i], read to its end and its checksum verified.

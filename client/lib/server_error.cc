@@ -22,7 +22,7 @@ std::string Find(const Metadata& metadata, const std::string& key) {
 // The status that the server had before it went over the wire.
 absl::Status Restore(const v1::Error& error) {
   const auto reason = ParseReason(error.reason());
-  if (!reason) {  // Of a newer server: readable, if not by programs.
+  if (!reason) {  // A newer server has sent it: people can read it, if not programs.
     const auto code = static_cast<absl::StatusCode>(error.code());
     return absl::Status(code == absl::StatusCode::kOk ? absl::StatusCode::kUnknown : code,
                         fmt::format("{}: {}", error.reason(), error.message()));

@@ -106,7 +106,7 @@ class Zip64Values {
 struct Entry {
   ZipMember member;
   std::uint64_t packed_nbytes, local_offset;
-  std::size_t nbytes;  // Of the entry itself.
+  std::size_t nbytes;  // The length of the entry itself.
 };
 
 absl::StatusOr<Entry> ReadEntry(std::string_view directory) {
@@ -197,7 +197,8 @@ void MarkRepeatedNames(std::vector<Entry>& entries) {
   for (Entry& entry : entries) {
     const auto [found, is_new] = first.try_emplace(entry.member.name, &entry);
     if (is_new) continue;
-    for (Entry* const each : {&entry, found->second}) each->member.status = Damaged(each->member.name, "it is there twice");
+    for (Entry* const each : {&entry, found->second})
+      each->member.status = Damaged(each->member.name, "it is there twice");
   }
 }
 

@@ -27,9 +27,10 @@ struct ZipMember {
 // The members of `file`, in the order of its central directory, where Python's zipfile finds them.
 //
 // Each local header is compared with its entry. Where either says that the sizes follow the member (bit 3 of the flags,
-// as programs set it that write to a pipe), checksum and sizes may each be 0: some writers leave all three at 0, some two.
-// Member errors: INVALID_ARGUMENT, which names the member and the field, if the two contradict each other, if the member
-//                overlaps another or lies outside the file, or if another has its name.
+// as programs set it that write to a pipe), checksum and sizes may each be 0: some writers leave all three at 0, some
+// two.
+// Member errors: INVALID_ARGUMENT, which names the member and the field, if the two contradict each other, if the
+//                member overlaps another or lies outside the file, or if another has its name.
 // Errors:        INVALID_ARGUMENT if there is no directory, or if it does not end where the archive says.
 absl::StatusOr<std::vector<ZipMember>> ReadZipLayout(std::span<const std::byte> file);
 

@@ -43,12 +43,12 @@ constexpr auto kMeantSizes = std::to_array<Unit>({{"b", 1},
                                                   {"tb", 1ULL << 40},
                                                   {"ti", 1ULL << 40},
                                                   {"tib", 1ULL << 40}});
-constexpr auto kMeantTimes =
-    std::to_array<Unit>({{"ms", 1},         {"msec", 1},       {"millis", 1},   {"milliseconds", 1}, {"", 1'000},
-                         {"s", 1'000},      {"sec", 1'000},    {"secs", 1'000}, {"second", 1'000},   {"seconds", 1'000},
-                         {"m", 60'000},     {"min", 60'000},   {"mins", 60'000}, {"minute", 60'000}, {"minutes", 60'000},
-                         {"h", 3'600'000},  {"hr", 3'600'000}, {"hrs", 3'600'000}, {"hour", 3'600'000},
-                         {"hours", 3'600'000}, {"d", 86'400'000}, {"day", 86'400'000}, {"days", 86'400'000}});
+constexpr auto kMeantTimes = std::to_array<Unit>(
+    {{"ms", 1},         {"msec", 1},         {"millis", 1},       {"milliseconds", 1}, {"", 1'000},
+     {"s", 1'000},      {"sec", 1'000},      {"secs", 1'000},     {"second", 1'000},   {"seconds", 1'000},
+     {"m", 60'000},     {"min", 60'000},     {"mins", 60'000},    {"minute", 60'000},  {"minutes", 60'000},
+     {"h", 3'600'000},  {"hr", 3'600'000},   {"hrs", 3'600'000},  {"hour", 3'600'000}, {"hours", 3'600'000},
+     {"d", 86'400'000}, {"day", 86'400'000}, {"days", 86'400'000}});
 
 // A number and one of `units`, multiplied; nothing if it does not fit.
 std::optional<std::uint64_t> ParseWithUnit(std::string_view text, std::span<const Unit> units) {
@@ -114,8 +114,8 @@ std::string FormatSize(std::uint64_t nbytes) {
 std::string FormatDuration(std::chrono::milliseconds duration) {
   const std::int64_t count = duration.count();
   if (count == 0) return "0s";
-  const auto unit = std::ranges::find_if(
-      kTimeUnits, [&](const Unit& u) { return count % static_cast<std::int64_t>(u.factor) == 0; });
+  const auto unit =
+      std::ranges::find_if(kTimeUnits, [&](const Unit& u) { return count % static_cast<std::int64_t>(u.factor) == 0; });
   return fmt::format("{}{}", count / static_cast<std::int64_t>(unit->factor), unit->suffix);
 }
 

@@ -37,8 +37,8 @@ absl::Status UnknownFlag(std::string_view flag) {
   for (const Flag& other : kOtherFlags) names.push_back(other.name);
   const std::string_view name = flag.substr(std::min(flag.find_first_not_of('-'), flag.size()));
   const auto nearest = Nearest(name, names);
-  return absl::InvalidArgumentError(fmt::format(
-      "unknown flag {}; {}", Quote(flag), nearest ? fmt::format("did you mean --{}?", *nearest) : "see --help"));
+  return absl::InvalidArgumentError(fmt::format("unknown flag {}; {}", Quote(flag),
+                                                nearest ? fmt::format("did you mean --{}?", *nearest) : "see --help"));
 }
 
 }  // namespace

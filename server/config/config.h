@@ -17,7 +17,7 @@ enum class SharedMemory : std::uint8_t { kOff, kSystem };
 
 enum class ModelControl : std::uint8_t { kNone, kExplicit, kPoll };
 
-// One model file, and the name under which callers know it.
+// ModelFile is one model file, and the name under which callers know it.
 struct ModelFile {
   std::string name;
   std::string file;
@@ -25,7 +25,8 @@ struct ModelFile {
   bool operator==(const ModelFile&) const = default;
 };
 
-// What the server runs with. The initialisers are the defaults; setting.cc says how each is named, read and limited.
+// Config is what the server runs with. The initialisers are the defaults; setting.cc says how each is named, read and
+// limited.
 struct Config {
   std::vector<std::string> listen = {"127.0.0.1:8001"};  // HOST:PORT or unix:PATH.
   std::string model_dir;                                 // Empty: none.

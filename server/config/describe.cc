@@ -23,7 +23,7 @@ std::string DefaultOf(const Setting& setting, const Config& defaults) {
   return joined.empty() ? "none" : joined;
 }
 
-// A number as it is, else a basic string.
+// TomlValue writes a number as it is, and other text as a basic string.
 std::string TomlValue(std::string_view text) {
   const bool is_number = !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
   if (is_number) return std::string(text);

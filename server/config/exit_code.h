@@ -2,7 +2,7 @@
 
 namespace tensorferry {
 
-// How the server's process ends. Part of its interface: scripts and unit files depend on the numbers.
+// ExitCode is how the server's process ends. It is part of its interface: scripts and unit files depend on the numbers.
 enum class ExitCode {
   kOk = 0,             // Clean stop, or a text that was asked for.
   kUsage = 2,          // A flag, or its value.

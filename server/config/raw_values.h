@@ -13,7 +13,7 @@ struct RawValue {
   std::string source;              // For people: `flag`, `environment TENSORFERRY_THREADS`, `file server.toml:3`.
 };
 
-// By the setting's name.
+// RawValues maps the name of a setting to what one source says of it.
 using RawValues = std::map<std::string, RawValue, std::less<>>;
 
 }  // namespace tensorferry::config

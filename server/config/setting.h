@@ -32,10 +32,10 @@ struct Setting {
   std::function<std::vector<std::string>(const Config& config)> get;
 };
 
-// In the order of --help.
+// Settings returns the table in the order of --help.
 const std::vector<Setting>& Settings();
 
-// Null if there is none of that name or alias.
+// FindSetting returns null if no setting has that name or alias.
 const Setting* FindSetting(std::string_view name);
 
 // Flags that say what to do instead of how. Only `config` has an environment variable too, and none is a key of the

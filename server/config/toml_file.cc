@@ -34,7 +34,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   return absl::InvalidArgumentError(fmt::format("cannot read file '{}': {}", path, std::strerror(errno)));
 }
 
-// The text that a flag would have for the same value.
+// ToText gives the text that a flag would have for the same value.
 std::optional<std::string> ToText(const toml::node& node) {
   if (const auto* text = node.as_string()) return text->get();
   if (const auto* number = node.as_integer()) return fmt::to_string(number->get());
@@ -42,7 +42,7 @@ std::optional<std::string> ToText(const toml::node& node) {
   return std::nullopt;
 }
 
-// All texts of `node`, an array of values or one value; nothing if it is neither.
+// ToTexts gives all texts of `node`, an array of values or one value; nothing if it is neither.
 std::optional<std::vector<std::string>> ToTexts(const toml::node& node, bool repeatable) {
   std::vector<std::string> texts;
   const auto add = [&texts](const toml::node& value) {
@@ -82,8 +82,7 @@ absl::StatusOr<RawValues> ReadTomlFile(const std::string& path) {
     std::ranges::replace(name, '_', '-');
     const Setting* setting = FindSetting(name);
     if (setting == nullptr) {
-      return absl::InvalidArgumentError(
-          fmt::format("{}: unknown key {}; {}", source, Quote(key.str()), Advice(name)));
+      return absl::InvalidArgumentError(fmt::format("{}: unknown key {}; {}", source, Quote(key.str()), Advice(name)));
     }
     const auto texts = ToTexts(node, setting->repeatable);
     if (!texts) {

@@ -21,7 +21,7 @@ concept ValueKind = requires(const Kind kind, std::string_view text, const typen
   { kind.Expected() } -> std::same_as<std::string>;
 };
 
-// What a text of the wrong form was meant to say, from base/text.h; kinds without Meant do not guess.
+// MeantBy says what a text of the wrong form was meant to be, as base/text.h has it; kinds without Meant do not guess.
 template <ValueKind Kind>
 std::string MeantBy(const Kind& kind, std::string_view text) {
   if constexpr (requires { kind.Meant(text); }) {
@@ -31,7 +31,7 @@ std::string MeantBy(const Kind& kind, std::string_view text) {
   }
 }
 
-// Bytes, as ParseSize reads them.
+// SizeKind is a number of bytes, as ParseSize reads it.
 struct SizeKind {
   using Value = std::uint64_t;
   Value min, max;
@@ -42,7 +42,7 @@ struct SizeKind {
   std::string Expected() const;
 };
 
-// A time, as ParseDuration reads it.
+// DurationKind is a time, as ParseDuration reads it.
 struct DurationKind {
   using Value = std::chrono::milliseconds;
   Value min{0}, max;
@@ -62,7 +62,7 @@ struct CountKind {
   std::string Expected() const;
 };
 
-// `on` or `off`.
+// SwitchKind is `on` or `off`.
 struct SwitchKind {
   using Value = bool;
 
@@ -71,7 +71,7 @@ struct SwitchKind {
   std::string Expected() const;
 };
 
-// An address, as ParseAddress reads it.
+// AddressKind is an address, as ParseAddress reads it.
 struct AddressKind {
   using Value = std::string;
 
@@ -80,7 +80,7 @@ struct AddressKind {
   std::string Expected() const;
 };
 
-// `NAME=FILE`.
+// ModelKind is `NAME=FILE`.
 struct ModelKind {
   using Value = ModelFile;
 
@@ -89,7 +89,7 @@ struct ModelKind {
   std::string Expected() const;
 };
 
-// The path of a file or folder.
+// PathKind is the path of a file or folder.
 struct PathKind {
   using Value = std::string;
 
@@ -98,7 +98,7 @@ struct PathKind {
   std::string Expected() const;
 };
 
-// A model's name, `*` or `none`.
+// LoadModelKind is a model's name, `*` or `none`.
 struct LoadModelKind {
   using Value = std::string;
 
@@ -107,7 +107,7 @@ struct LoadModelKind {
   std::string Expected() const;
 };
 
-// `cpu`, `cuda` or `cuda:N`.
+// DeviceKind is `cpu`, `cuda` or `cuda:N`.
 struct DeviceKind {
   using Value = std::string;
 
@@ -116,7 +116,7 @@ struct DeviceKind {
   std::string Expected() const;
 };
 
-// One of the names of an enumeration, which stand at their enumerator's index.
+// NamesKind is one of the names of an enumeration, each of which stands at its enumerator's index.
 struct NamesKind {
   std::span<const std::string_view> names;
 

@@ -23,7 +23,7 @@ struct CopyOptions {
 // What the copy of an array's elements found.
 struct CopiedElements {
   bool normalized_bools = false;  // Some were neither 0 nor 1.
-  std::optional<Digest> digest;   // Of the elements in C order, if it was asked for.
+  std::optional<Digest> digest;   // The digest of the elements in C order, if it was asked for.
 };
 
 // One array as it arrived: a checked header and its elements, aligned, little-endian, bools 0 or 1.
@@ -32,12 +32,12 @@ struct ArrayPayload {
   ArrayHeader header;
   AlignedBuffer elements;  // header.nbytes() bytes in the order sent: C, or Fortran as the header says.
   CopiedElements copied;
-  std::shared_ptr<std::byte> shared{};  // In the place of `elements`: memory of the caller's.
+  std::shared_ptr<std::byte> shared{};  // Not null: memory of the caller's takes the place of `elements`.
 
   const std::byte* data() const { return shared != nullptr ? shared.get() : elements.data(); }
 };
 
-// Of elements that lie in the order of the header.
+// DigestInCOrder takes the digest, in C order, of elements that lie in the header's order.
 Digest DigestInCOrder(const ArrayHeader& header, const std::byte* elements);
 
 // Takes the elements of one array, in pieces of any size, into memory of the caller's.
@@ -51,7 +51,7 @@ class ElementSink {
 
   std::size_t missing() const { return copier_.missing(); }  // Bytes.
 
-  // Once missing() is 0. `header`: the same as at the start.
+  // Finish is called once missing() is 0, with the header of the start.
   CopiedElements Finish(const ArrayHeader& header) const;
 
  private:
@@ -86,7 +86,7 @@ class ArrayAssembler {
   const ArrayHeader& header() const { return header_; }
   std::size_t missing() const { return sink_.missing(); }  // Bytes.
 
-  // The payload, once missing() is 0.
+  // Finish gives the payload, once missing() is 0.
   ArrayPayload Finish() &&;
 
  private:

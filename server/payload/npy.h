@@ -43,7 +43,7 @@ absl::StatusOr<NpyHeader> ParseNpyHeader(std::string_view file);
 //
 // `named_dtype`: empty, or a name for ParseDescr. The header's source_dtype is the name where the descr is ambiguous,
 //                else the descr.
-// Errors: those of ParseDescr and ArrayHeader::Make; SIZE_MISMATCH if data is missing, TRAILING_BYTES if bytes follow it.
+// Errors: those of ParseDescr and ArrayHeader::Make; SIZE_MISMATCH if data is missing, TRAILING_BYTES if bytes follow.
 absl::StatusOr<ArrayHeader> CheckNpyHeader(const NpyHeader& npy, std::string_view named_dtype, std::size_t file_nbytes,
                                            Fidelity fidelity, const PayloadLimits& limits);
 

@@ -37,7 +37,7 @@ class ScatteredBytes {
     return absl::OkStatus();
   }
 
-  // All but the first `count` bytes.
+  // Skip leaves out the first `count` bytes.
   ScatteredBytes Skip(std::size_t count) const {
     ScatteredBytes rest = *this;
     rest.nbytes_ -= count;
@@ -50,7 +50,7 @@ class ScatteredBytes {
     return rest;
   }
 
-  // A copy of the first `count` bytes, or of all if there are fewer.
+  // First copies the first `count` bytes, or all if there are fewer.
   std::string First(std::size_t count) const {
     std::string text;
     const ScatteredBytes head(piece_, offset_, std::min(count, nbytes_));

@@ -27,9 +27,9 @@ std::uint64_t CountOf(std::span<const std::int64_t> shape);
 
 // Bytes of an array without gaps.
 //
+// A 0 beside a huge dimension is legal: such an array has no elements.
 // Errors: TOO_MANY_DIMS; BAD_SHAPE for a negative dimension; SIZE_OVERFLOW if the bytes, or the strides, do not fit
-// int64.
-//         A 0 beside a huge dimension is legal: no elements.
+//         int64.
 absl::StatusOr<std::size_t> ByteSize(std::span<const std::int64_t> shape, std::size_t itemsize);
 
 // The strides of an array without gaps, as torch.from_numpy gives them for one that NumPy loaded from a buffer: each 0

@@ -113,8 +113,8 @@ TEST(ParseAddress, TakesHostsAndUnixSockets) {
   EXPECT_TRUE(ParseAddress("unix:" + longest));
   EXPECT_FALSE(ParseAddress("unix:" + longest + "p"));
   for (const char* const text :
-       {"", ":8001", "localhost", "localhost:", "localhost:65536", "localhost:-1", "localhost:http", "::1:8001", "[::1]",
-        "[::1]8001", "[]:8001", "[::1%]:1", "a b:1", "http://a:1", "unix:"}) {
+       {"", ":8001", "localhost", "localhost:", "localhost:65536", "localhost:-1", "localhost:http", "::1:8001",
+        "[::1]", "[::1]8001", "[]:8001", "[::1%]:1", "a b:1", "http://a:1", "unix:"}) {
     EXPECT_FALSE(ParseAddress(text)) << text;
   }
 }

@@ -71,7 +71,7 @@ struct Array {
             .bytes = std::as_bytes(values)};
   }
 
-  // The same, of values that it takes over: nothing is copied.
+  // Of makes an array of values that it takes over: nothing is copied.
   template <typename T>
   requires(!std::is_same_v<T, bool>)  // std::vector<bool> is packed.
       static Array Of(std::string name, std::vector<std::int64_t> shape, std::vector<T>&& values) {

@@ -16,8 +16,8 @@ namespace tensorferry::client {
 // Reads the arrays of a .npy or .npz file, told apart by their first bytes, one by one: what is wrong with one of them
 // costs the others nothing.
 //
-// A member of a .npz file is an array if its content begins as a .npy file does. What stands behind that is left for the
-// server to judge.
+// A member of a .npz file is an array if its content begins as a .npy file does. What stands behind that is left for
+// the server to judge.
 // Memory:  a .npy file and stored members are mapped, not read; a deflated member takes its own size.
 // Threads: one at a time.
 class ArrayReader {
@@ -53,7 +53,7 @@ class ArrayReader {
   std::unique_ptr<Impl> impl_;
 };
 
-// All arrays of a file at once.
+// ArrayFile holds all arrays of a file at once.
 class ArrayFile {
  public:
   // Errors: those of ArrayReader::Open, and of its Read for any member.
@@ -65,7 +65,7 @@ class ArrayFile {
   // Members of a .npz that are not arrays.
   const std::vector<std::string>& skipped_members() const { return skipped_members_; }
 
-  // As ArrayReader's.
+  // CheckWhole says what ArrayReader's says.
   absl::Status CheckWhole() const { return reader_.CheckWhole(); }
 
  private:

@@ -19,16 +19,18 @@ namespace tensorferry::client {
 class Connection;
 
 struct ConnectOptions {
-  std::chrono::milliseconds keepalive{60'000};  // Of silence, after which the connection is probed.
+  std::chrono::milliseconds keepalive{60'000};  // A connection that is silent for so long is probed.
 };
 
 // A tensorferry server.
 //
-// Errors:  what the server refuses carries its reason and metadata: ToError(status). No connection:
-// IsUnreachable(status). Threads: any; copies share one connection.
+// Errors:  what the server refuses carries its reason and metadata: ToError(status). IsUnreachable(status) is true
+//          where there is no connection.
+// Threads: any; copies share one connection.
 class Client {
  public:
-  // `address`: `host:port` or `unix:PATH`. Connects with the first call, and again whenever the connection broke.
+  // `address`: `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`. Connects with the first call, and again whenever the
+  // connection broke.
   // Errors: INVALID_ARGUMENT for an address of another form.
   static absl::StatusOr<Client> Connect(const std::string& address, const ConnectOptions& options = {});
 

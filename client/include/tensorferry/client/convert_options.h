@@ -19,14 +19,14 @@ struct ConvertOptions {
   bool digest = true;                          // Ask for the digest of each tensor.
   bool return_data = false;                    // Ask for the elements of the converted tensors.
   std::vector<std::string> requested_outputs;  // Empty: all.
-  std::chrono::milliseconds timeout{0};        // Of a call; 0 = none. On a Stream, StreamOptions::timeout holds.
+  std::chrono::milliseconds timeout{0};        // For a call; 0 = none. On a Stream, StreamOptions::timeout holds.
   // Called with the bytes sent so far, and in all, after each chunk of a large upload.
   std::function<void(std::uint64_t sent, std::uint64_t total)> progress;
 };
 
 struct StreamOptions {
   std::size_t max_outstanding = 16;      // Requests sent and not yet answered.
-  std::chrono::milliseconds timeout{0};  // Of the whole stream; 0 = none.
+  std::chrono::milliseconds timeout{0};  // For the whole stream; 0 = none.
 };
 
 }  // namespace tensorferry::client

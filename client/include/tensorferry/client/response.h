@@ -22,7 +22,7 @@ struct Receipt {
   std::string numpy_dtype;   // Canonical NumPy or ml_dtypes name: `float32`.
   bool dtype_equal = false;  // The tensor's own dtype is the one that `numpy_dtype` maps to.
   std::vector<Adjustment> adjustments;
-  std::optional<Digest> digest;  // Of the tensor's elements in C order, little-endian.
+  std::optional<Digest> digest;  // The digest of the tensor's elements in C order, little-endian.
 };
 
 // A torch tensor, as the server read it back.
@@ -35,7 +35,7 @@ struct Tensor {
   std::int32_t itemsize = 0;  // Bytes per element.
   std::int64_t nbytes = 0;
   std::string device;
-  std::optional<Receipt> receipt;   // Of converted arrays.
+  std::optional<Receipt> receipt;   // Set for converted arrays.
   std::optional<std::string> data;  // `nbytes` bytes, C order, little-endian; unset: not asked for.
 };
 

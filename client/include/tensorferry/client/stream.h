@@ -24,9 +24,8 @@ class Stream {
   // Writes one request, the chunks of its arrays included, and returns before it is answered. Waits first while
   // `StreamOptions::max_outstanding` requests are unanswered. The arrays are borrowed until it returns.
   //
-  // Answer: of this request alone. A refused request costs the others nothing; when the stream itself ends, all that
-  // are
-  //         unanswered fail with the reason.
+  // Answer: is that of this request alone. A refused request costs the others nothing; when the stream itself ends, all
+  //         that are unanswered fail with the reason.
   Answer Send(std::span<const Array> arrays, const ConvertOptions& options = {});
 
   // No more requests: waits until all are answered and says how the stream ended.

@@ -36,8 +36,8 @@ TEST(BenchArguments, HaveDefaults) {
 TEST(BenchArguments, AreRead) {
   const auto arguments =
       ParseBench({"--mode=stream", "--size",     "12,3KiB,1GiB", "--dtype",    "int8",    "--digest", "--rate",
-                  "2.5",           "--arrivals", "poisson",       "--duration", "300ms",   "--warmup", "0s",
-                  "--connections", "7",          "--timeout",     "2s",         "--model", "m",        "--json"});
+                  "2.5",           "--arrivals", "poisson",      "--duration", "300ms",   "--warmup", "0s",
+                  "--connections", "7",          "--timeout",    "2s",         "--model", "m",        "--json"});
   ASSERT_THAT(arguments, IsOk());
   const BenchOptions& options = arguments->bench;
   EXPECT_EQ(options.mode, BenchMode::kStream);
@@ -73,8 +73,10 @@ INSTANTIATE_TEST_SUITE_P(
     Usage, BenchArgumentsRefused,
     testing::ValuesIn(std::vector<BenchUsageCase>{
         {"Mode", {"--mode", "callback"}, "--mode 'callback' is not unary, stream or chunks"},
-        {"SizeOfAnotherUnit", {"--size", "1KB"}, "--size: expected a size from 1B to 64GiB, in B, KiB, MiB or GiB, "
-                                                 "got '1KB'; write 1KiB"},
+        {"SizeOfAnotherUnit",
+         {"--size", "1KB"},
+         "--size: expected a size from 1B to 64GiB, in B, KiB, MiB or GiB, "
+         "got '1KB'; write 1KiB"},
         {"SizeOfNothing", {"--size", "0B"}, "got '0B'"},
         {"SizeMissing", {"--size", "64B,"}, "got ''"},
         {"SizeTooLarge", {"--size", "64B,65GiB"}, "got '65GiB'"},

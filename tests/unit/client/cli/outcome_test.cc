@@ -46,15 +46,13 @@ constexpr const char* kError = R"({
 
 nlohmann::json Documented(const char* tensors) {
   auto json = nlohmann::json::parse(R"({
-    "server": "here:1", "request_id": "r", "model": "", "model_version": "", "outputs": [], "refused": [], "skipped": [],
-    "timing": {"receive_ns": 0, "convert_ns": 0, "queue_ns": 0, "compute_ns": 0}})");
+    "server": "here:1", "request_id": "r", "model": "", "model_version": "", "outputs": [], "refused": [],
+    "skipped": [], "timing": {"receive_ns": 0, "convert_ns": 0, "queue_ns": 0, "compute_ns": 0}})");
   json["tensors"] = nlohmann::json::parse(tensors);
   return json;
 }
 
-TEST(Json, HasTheDocumentedKeys) {
-  EXPECT_EQ(nlohmann::json::parse(ToJson(Converted())), Documented(kTensors));
-}
+TEST(Json, HasTheDocumentedKeys) { EXPECT_EQ(nlohmann::json::parse(ToJson(Converted())), Documented(kTensors)); }
 
 TEST(Json, HasWhatWasRefusedAndSkippedBesideTheTensors) {
   Outcome outcome = Converted();
@@ -101,7 +99,8 @@ TEST(ExitCode, OfSeveralIsTheWorst) {
   for (std::size_t i = 0; i < order.size(); ++i) {
     for (std::size_t j = 0; j < order.size(); ++j) EXPECT_EQ(Worse(order[i], order[j]), order[std::max(i, j)]);
   }
-  EXPECT_EQ(Worse(ExitCode::kDeadline, ExitCode::kUnreachable), ExitCode::kDeadline) << "the first of two that are alike";
+  EXPECT_EQ(Worse(ExitCode::kDeadline, ExitCode::kUnreachable), ExitCode::kDeadline)
+      << "the first of two that are alike";
 }
 
 }  // namespace
