@@ -105,7 +105,7 @@ absl::Status Refuse(Reason reason, std::string_view text, std::string_view why) 
 }
 
 absl::Status RefuseUnsupported(std::string_view text) {
-  return Refuse(Reason::kUnsupportedDtype, text, "is not supported: torch has no such dtype");
+  return Refuse(Reason::kUnsupportedDtype, text, "is not supported: torch cannot compute with it");
 }
 
 absl::Status RefuseOutsideFromNumpy(std::string_view text) {

@@ -103,7 +103,11 @@ absl::Status CheckRequest(const RequestView& request) {
   for (const std::string_view name : request.requested_outputs) {
     TENSORFERRY_RETURN_IF_ERROR(CheckName("requested_outputs", name));
   }
-  for (const ArrayView& array : request.arrays) TENSORFERRY_RETURN_IF_ERROR(CheckName("arrays.name", array.name));
+  for (std::size_t i = 0; i < request.arrays.size(); ++i) {
+    const std::string_view name = request.arrays[i].name;
+    // The index is put into words only where it is needed: this runs for every request.
+    if (!CheckName("arrays.name", name).ok()) return CheckName(fmt::format("arrays[{}].name", i), name);
+  }
   return absl::OkStatus();
 }
 
