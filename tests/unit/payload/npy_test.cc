@@ -175,7 +175,7 @@ TEST(CheckNpyHeader, TakesANameThatRepeatsTheDescrOrSaysWhatAVoidHolds) {
       }
     }
     for (const std::string order : {"<", ">", "=", "|", ""}) {
-      for (const std::size_t itemsize : {1, 2, 4, 8}) {
+      for (const std::size_t itemsize : {1U, 2U, 4U, 8U}) {
         ExpectNamed(order + "V" + std::to_string(itemsize), name, Expected(name, nullptr, itemsize));
       }
       ExpectNamed(order + "W4", name, Expected(name, nullptr, 4));
