@@ -22,30 +22,16 @@ void KeepMallocMemory() {
 }
 
 MemoryUpkeep::MemoryUpkeep(BufferPool& pool, Report report)
-    : pool_(pool), report_(std::move(report)), thread_([this] { Run(); }) {}
+    : pool_(pool), report_(std::move(report)), thread_(kInterval, [this] { GiveBack(); }) {}
 
-MemoryUpkeep::~MemoryUpkeep() {
-  {
-    const std::lock_guard lock(mutex_);
-    ending_ = true;
-  }
-  ended_.notify_all();
-  thread_.join();
-}
-
-void MemoryUpkeep::Run() {
-  BufferPool::Stats last;
-  bool trimmed = true;
-  std::unique_lock lock(mutex_);
-  while (!ended_.wait_for(lock, kInterval, [this] { return ending_; })) {
-    const std::uint64_t freed = pool_.Trim();
-    const BufferPool::Stats stats = pool_.stats();
-    const bool busy = stats.taken != last.taken;
-    if (!busy && !trimmed) malloc_trim(kKeptWhenIdle);
-    trimmed = !busy;
-    if (busy || freed > 0) report_(stats, freed);
-    last = stats;
-  }
+void MemoryUpkeep::GiveBack() {
+  const std::uint64_t freed = pool_.Trim();
+  const BufferPool::Stats stats = pool_.stats();
+  const bool busy = stats.taken != last_.taken;
+  if (!busy && !trimmed_) malloc_trim(kKeptWhenIdle);
+  trimmed_ = !busy;
+  if (busy || freed > 0) report_(stats, freed);
+  last_ = stats;
 }
 
 }  // namespace tensorferry

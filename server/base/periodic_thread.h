@@ -1,0 +1,49 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+namespace tensorferry {
+
+// Calls a function again and again, on a thread of its own: for the first time after one interval, then an interval
+// after the last call has returned.
+// Lifetime: the destructor waits for a call that is in progress, and for nothing else.
+class PeriodicThread {
+ public:
+  PeriodicThread(std::chrono::milliseconds interval, std::function<void()> work)
+      : interval_(interval), work_(std::move(work)), thread_([this] { Run(); }) {}
+  PeriodicThread(const PeriodicThread&) = delete;
+  PeriodicThread& operator=(const PeriodicThread&) = delete;
+
+  ~PeriodicThread() {
+    {
+      const std::lock_guard lock(mutex_);
+      ending_ = true;
+    }
+    ended_.notify_all();
+    thread_.join();
+  }
+
+ private:
+  void Run() {
+    std::unique_lock lock(mutex_);
+    while (!ended_.wait_for(lock, interval_, [this] { return ending_; })) {
+      lock.unlock();
+      work_();
+      lock.lock();
+    }
+  }
+
+  const std::chrono::milliseconds interval_;
+  const std::function<void()> work_;
+  std::mutex mutex_;  // Guards ending_.
+  std::condition_variable ended_;
+  bool ending_ = false;
+  std::thread thread_;  // Last: it uses the rest.
+};
+
+}  // namespace tensorferry
