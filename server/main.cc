@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/buffer_pool.h"
+#include "base/bus_errors.h"
 #include "base/memory_budget.h"
 #include "base/memory_upkeep.h"
 #include "base/status.h"
@@ -160,6 +161,7 @@ Loaded LoadModels(inference::Pipeline& pipeline, const StopSignals& signals) {
 
 ExitCode Serve(const config::Config& config) {
   const StopSignals signals;
+  const BusErrorHandler bus_errors;
   inference::PrepareProcess();
   inference::ScratchFolder scratch;
   MemoryBudget budget(config.memory_budget);

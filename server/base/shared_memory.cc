@@ -8,10 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <atomic>
 #include <chrono>
-#include <csignal>
 #include <cstring>
 
 #include "base/status.h"
@@ -19,95 +16,20 @@
 namespace tensorferry {
 namespace {
 
-// Regions at one time.
-constexpr std::size_t kMaxMappings = 4096;
-
 std::size_t PageBytes() {
   static const auto bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   return bytes;
-}
-
-// What is mapped, for the handler of SIGBUS: it may take no lock.
-struct Slot {
-  std::atomic<std::uintptr_t> begin = 0;
-  std::atomic<std::uintptr_t> end = 0;  // 0: nothing is mapped.
-  std::atomic<bool> truncated = false;
-};
-
-class MappingTable {
- public:
-  static MappingTable& Get() {
-    static MappingTable table;
-    return table;
-  }
-
-  // False: as many are there as there can be.
-  bool Add(const std::byte* begin, std::size_t nbytes, std::size_t& slot) {
-    const std::lock_guard lock(mutex_);
-    if (free_.empty()) return false;
-    slot = free_.back();
-    free_.pop_back();
-    slots_[slot].truncated = false;
-    slots_[slot].begin = reinterpret_cast<std::uintptr_t>(begin);
-    slots_[slot].end = reinterpret_cast<std::uintptr_t>(begin) + nbytes;
-    return true;
-  }
-
-  void Remove(std::size_t slot) {
-    const std::lock_guard lock(mutex_);
-    slots_[slot].end = 0;
-    free_.push_back(slot);
-  }
-
-  bool IsTruncated(std::size_t slot) const { return slots_[slot].truncated; }
-
-  // In a signal handler: the pages from the one at fault on become ours. False: it is none of the mappings.
-  bool Mend(std::uintptr_t address) {
-    for (Slot& slot : slots_) {
-      const std::uintptr_t end = slot.end;
-      if (address >= end || address < slot.begin) continue;
-      const std::uintptr_t page = address - address % page_bytes_;
-      slot.truncated = true;  // First: whoever reads zeros learns of it.
-      void* const mended = mmap(reinterpret_cast<void*>(page), end - page, PROT_READ | PROT_WRITE,
-                                MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-      return mended != MAP_FAILED;
-    }
-    return false;
-  }
-
- private:
-  MappingTable() {
-    for (std::size_t i = kMaxMappings; i-- > 0;) free_.push_back(i);
-  }
-
-  const std::size_t page_bytes_ = PageBytes();
-  std::array<Slot, kMaxMappings> slots_;
-  std::mutex mutex_;
-  std::vector<std::size_t> free_;
-};
-
-void OnBusError(int /*signal*/, siginfo_t* info, void* /*context*/) {
-  if (MappingTable::Get().Mend(reinterpret_cast<std::uintptr_t>(info->si_addr))) return;
-  std::signal(SIGBUS, SIG_DFL);  // Comes again, and ends the process.
-}
-
-void HandleBusErrors() {
-  MappingTable::Get();  // Not made in the handler.
-  struct sigaction action {};
-  action.sa_sigaction = OnBusError;
-  action.sa_flags = SA_SIGINFO | SA_NODEFER;
-  sigaction(SIGBUS, &action, nullptr);
 }
 
 absl::Status Bad(std::string_view name, const std::string& why, const ErrorDetails& details = {}) {
   return MakeError(Reason::kBadSharedMemory, fmt::format("shared memory region {} {}", Quote(name), why), details);
 }
 
-// Most of the files that the process may open are left for connections.
+// How many regions there may be at once. Most of the files that the process may open are left for connections.
 std::size_t MaxRegions() {
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);
-  return std::min<std::uint64_t>(kMaxMappings, files.rlim_cur / 4);
+  return std::min<std::uint64_t>(WatchedMapping::kMaxAtOnce, files.rlim_cur / 4);
 }
 
 bool IsKey(std::string_view key) {
@@ -134,29 +56,26 @@ absl::StatusOr<std::shared_ptr<const SharedRegion>> SharedRegion::Map(const std:
   const std::size_t pages_nbytes = before + nbytes;
   void* const pages =
       mmap(nullptr, pages_nbytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, static_cast<off_t>(offset - before));
-  const bool mapped = pages != MAP_FAILED;
-  auto* const first = static_cast<std::byte*>(pages);
-  if (!mapped || !MappingTable::Get().Add(first, pages_nbytes, region->slot_)) {
-    if (mapped) munmap(pages, pages_nbytes);
+  if (pages != MAP_FAILED) {
+    region->pages_ = {static_cast<std::byte*>(pages), pages_nbytes};
+    region->watch_ = WatchedMapping::Watch(region->pages_);
+  }
+  if (!region->watch_) {
     return MakeError(Reason::kMemoryBudget, "the system maps no more shared memory now",
                      {.retry_after = std::chrono::milliseconds(1000)});
   }
-  region->pages_ = first;
-  region->pages_nbytes_ = pages_nbytes;
-  region->data_ = first + before;
+  region->data_ = region->pages_.data() + before;
   return region;
 }
 
 SharedRegion::~SharedRegion() {
-  if (pages_ != nullptr) {
-    MappingTable::Get().Remove(slot_);
-    munmap(pages_, pages_nbytes_);
-  }
+  watch_.reset();
+  if (!pages_.empty()) munmap(pages_.data(), pages_.size());
   close(file_);
 }
 
 absl::Status SharedRegion::CheckWhole() const {
-  const bool whole = !MappingTable::Get().IsTruncated(slot_) && LiesIn(offset_, nbytes_, SizeOf(file_));
+  const bool whole = !watch_->truncated() && LiesIn(offset_, nbytes_, SizeOf(file_));
   return whole ? absl::OkStatus() : Bad(name_, "has become smaller than it was registered", {.field = "shared_memory"});
 }
 
@@ -166,14 +85,15 @@ absl::Status SharedRange::Write(std::span<const std::byte> content) const {
   return region->CheckWhole();
 }
 
-SharedRegions::SharedRegions(bool enabled) : enabled_(enabled), max_regions_(MaxRegions()) {
-  if (enabled) HandleBusErrors();
-}
+SharedRegions::SharedRegions(bool enabled, std::string_view why_disabled)
+    : enabled_(enabled), why_disabled_(why_disabled), max_regions_(MaxRegions()) {}
 
 absl::Status SharedRegions::CheckEnabled() const {
   if (enabled_) return absl::OkStatus();
-  return MakeError(Reason::kSharedMemoryDisabled,
-                   "this server takes nothing from shared memory: --shared-memory is off", {.field = "shared_memory"});
+  return MakeError(
+      Reason::kSharedMemoryDisabled,
+      fmt::format("this server takes nothing from shared memory{}{}", why_disabled_.empty() ? "" : ": ", why_disabled_),
+      {.field = "shared_memory"});
 }
 
 absl::StatusOr<bool> SharedRegions::Register(const std::string& name, const std::string& key, std::uint64_t offset,

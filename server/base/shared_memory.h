@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,13 +15,15 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/bus_errors.h"
 
 namespace tensorferry {
 
 // A registered region, mapped for as long as anybody holds it, also when it was unregistered meanwhile. Its owner may
 // write into it at any time, and cut it off: what is not there any more reads as zeros, and CheckWhole says so from then
 // on.
-// Threads: any.
+// Threads:  any.
+// Lifetime: its bytes are touched while the process has a BusErrorHandler.
 class SharedRegion {
  public:
   // `file`: of the object; taken over.
@@ -48,10 +51,9 @@ class SharedRegion {
   const std::string name_, key_;
   const std::uint64_t offset_, nbytes_;
   const int file_;
-  std::byte* pages_ = nullptr;  // Whole pages, around the bytes; null: nothing is mapped.
-  std::size_t pages_nbytes_ = 0;
+  std::span<std::byte> pages_;           // What is mapped: the bytes, from the beginning of their first page on.
+  std::optional<WatchedMapping> watch_;  // Of the pages. Nothing: they are not mapped.
   std::byte* data_ = nullptr;
-  std::size_t slot_ = 0;  // Of the table that the handler of SIGBUS looks at.
 };
 
 // Bytes of a region.
@@ -70,8 +72,9 @@ struct SharedRange {
 // Threads: any.
 class SharedRegions {
  public:
-  // Where it is not enabled every call is refused with SHARED_MEMORY_DISABLED, but those that give up or list regions.
-  explicit SharedRegions(bool enabled);
+  // Where they are not enabled every call is refused with SHARED_MEMORY_DISABLED, but those that give up or list
+  // regions; `why_disabled`, if there is any, ends the message.
+  explicit SharedRegions(bool enabled, std::string_view why_disabled = "");
 
   bool enabled() const { return enabled_; }
 
@@ -95,6 +98,7 @@ class SharedRegions {
 
  private:
   const bool enabled_;
+  const std::string why_disabled_;
   const std::size_t max_regions_;  // Each keeps a file open.
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<const SharedRegion>, std::less<>> regions_;

@@ -72,7 +72,7 @@ void SetTransportOptions(const ServerOptions& options, grpc::ServerBuilder& buil
 class GrpcServer final : public Server {
  public:
   GrpcServer(const ServerOptions& options, inference::Pipeline& pipeline, BufferPool& pool)
-      : regions_(options.shared_memory),
+      : regions_(options.shared_memory, "--shared-memory is off"),
         copiers_(options.threads),
         environment_{.pipeline = pipeline,
                      .pool = pool,
