@@ -64,37 +64,18 @@ class StopSignals {
   sigset_t set_;
 };
 
-inference::ModelControl ControlOf(config::ModelControl control) {
-  switch (control) {
-    case config::ModelControl::kNone: return inference::ModelControl::kNone;
-    case config::ModelControl::kExplicit: return inference::ModelControl::kExplicit;
-    case config::ModelControl::kPoll: return inference::ModelControl::kPoll;
-  }
-  __builtin_unreachable();
-}
-
-rpc::AllowedOverrides OverridesOf(config::ModelOverrides overrides) {
-  switch (overrides) {
-    case config::ModelOverrides::kOff: return rpc::AllowedOverrides::kNone;
-    case config::ModelOverrides::kConfig: return rpc::AllowedOverrides::kConfig;
-    case config::ModelOverrides::kFiles: return rpc::AllowedOverrides::kFiles;
-  }
-  __builtin_unreachable();
-}
-
 inference::RepositoryOptions RepositoryOptions(const config::Config& config) {
-  inference::RepositoryOptions options{.folder = config.model_dir,
-                                       .control = ControlOf(config.model_control),
-                                       .load = config.load_model,
-                                       .poll_interval = config.model_poll_interval,
-                                       .strict_start = config.strict_start,
-                                       .loader = {.device = config.device,
-                                                  .model_threads = config.model_threads,
-                                                  .intra_op_threads = config.intra_op_threads,
-                                                  .max_tensor_bytes = config.max_tensor_bytes},
-                                       .read_config = rpc::ReadModelConfig};
-  for (const config::ModelFile& model : config.models) options.files.push_back({model.name, model.file});
-  return options;
+  return {.folder = config.model_dir,
+          .files = config.models,
+          .control = config.model_control,
+          .load = config.load_model,
+          .poll_interval = config.model_poll_interval,
+          .strict_start = config.strict_start,
+          .loader = {.device = config.device,
+                     .model_threads = config.model_threads,
+                     .intra_op_threads = config.intra_op_threads,
+                     .max_tensor_bytes = config.max_tensor_bytes},
+          .read_config = rpc::ReadModelConfig};
 }
 
 rpc::ServerOptions ServerOptions(const config::Config& config) {
@@ -104,7 +85,7 @@ rpc::ServerOptions ServerOptions(const config::Config& config) {
           .threads = config.threads,
           .compression = config.compression,
           .shared_memory = config.shared_memory == config::SharedMemory::kSystem,
-          .model_overrides = OverridesOf(config.model_overrides),
+          .model_overrides = config.model_overrides,
           .reflection = config.reflection};
 }
 

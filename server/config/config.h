@@ -6,32 +6,22 @@
 #include <vector>
 
 #include "config/host.h"
+#include "inference/repository_settings.h"
 
 namespace tensorferry::config {
 
 enum class LogLevel : std::uint8_t { kTrace, kDebug, kInfo, kWarning, kError, kOff };
 enum class LogFormat : std::uint8_t { kText, kJson };
 
-enum class ModelOverrides : std::uint8_t { kOff, kConfig, kFiles };
 enum class SharedMemory : std::uint8_t { kOff, kSystem };
-
-enum class ModelControl : std::uint8_t { kNone, kExplicit, kPoll };
-
-// ModelFile is one model file, and the name under which callers know it.
-struct ModelFile {
-  std::string name;
-  std::string file;
-
-  bool operator==(const ModelFile&) const = default;
-};
 
 // Config is what the server runs with. The initialisers are the defaults; setting.cc says how each is named, read and
 // limited.
 struct Config {
   std::vector<std::string> listen = {"127.0.0.1:8001"};  // HOST:PORT or unix:PATH.
   std::string model_dir;                                 // Empty: none.
-  std::vector<ModelFile> models;
-  ModelControl model_control = ModelControl::kNone;
+  std::vector<inference::NamedFile> models;
+  inference::ModelControl model_control = inference::ModelControl::kNone;
   std::chrono::milliseconds model_poll_interval{5'000};
   std::vector<std::string> load_model = {"*"};  // Names, "*" or "none".
   bool strict_start = false;
@@ -53,7 +43,7 @@ struct Config {
   LogFormat log_format = LogFormat::kText;
 
   SharedMemory shared_memory = SharedMemory::kOff;
-  ModelOverrides model_overrides = ModelOverrides::kOff;
+  inference::OverridePolicy model_overrides = inference::OverridePolicy::kOff;
 
   bool compression = false;
   bool reflection = true;

@@ -21,9 +21,9 @@ constexpr std::uint64_t kPiB = 1ULL << 50;
 constexpr auto kLogLevels = std::to_array<std::string_view>({"trace", "debug", "info", "warning", "error", "off"});
 static_assert(kLogLevels.size() == static_cast<std::size_t>(LogLevel::kOff) + 1);
 constexpr auto kModelControls = std::to_array<std::string_view>({"none", "explicit", "poll"});
-static_assert(kModelControls.size() == static_cast<std::size_t>(ModelControl::kPoll) + 1);
+static_assert(kModelControls.size() == static_cast<std::size_t>(inference::ModelControl::kPoll) + 1);
 constexpr auto kModelOverrides = std::to_array<std::string_view>({"off", "config", "files"});
-static_assert(kModelOverrides.size() == static_cast<std::size_t>(ModelOverrides::kFiles) + 1);
+static_assert(kModelOverrides.size() == static_cast<std::size_t>(inference::OverridePolicy::kFiles) + 1);
 constexpr auto kSharedMemories = std::to_array<std::string_view>({"off", "system"});
 static_assert(kSharedMemories.size() == static_cast<std::size_t>(SharedMemory::kSystem) + 1);
 constexpr auto kLogFormats = std::to_array<std::string_view>({"text", "json"});
@@ -35,8 +35,8 @@ constexpr SizeKind kMessage{.min = 64 * kKiB, .max = std::numeric_limits<std::in
 constexpr CountKind kThreads{.min = 1, .max = 1024};
 constexpr DurationKind kDrain{.max = std::chrono::hours(24)};
 constexpr DurationKind kInterval{.min = std::chrono::milliseconds(10), .max = std::chrono::hours(24)};
-constexpr ChoiceKind<ModelControl> kControl{.names = {kModelControls}};
-constexpr ChoiceKind<ModelOverrides> kOverrides{.names = {kModelOverrides}};
+constexpr ChoiceKind<inference::ModelControl> kControl{.names = {kModelControls}};
+constexpr ChoiceKind<inference::OverridePolicy> kOverrides{.names = {kModelOverrides}};
 constexpr ChoiceKind<SharedMemory> kMemoryOfCallers{.names = {kSharedMemories}};
 constexpr ChoiceKind<LogLevel> kLevel{.names = {kLogLevels}};
 constexpr ChoiceKind<LogFormat> kFormat{.names = {kLogFormats}};
@@ -64,7 +64,7 @@ Setting One(Flag flag, typename Kind::Value Config::*field, Kind kind, std::stri
   };
 }
 
-bool Clash(const ModelFile& a, const ModelFile& b) { return a.name == b.name; }
+bool Clash(const inference::NamedFile& a, const inference::NamedFile& b) { return a.name == b.name; }
 bool Clash(const std::string& a, const std::string& b) { return a == b && !a.ends_with(":0"); }
 
 // A repeatable setting, with its values in `field`, at least `min_values` and no two that clash.

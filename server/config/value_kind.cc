@@ -65,14 +65,16 @@ std::string AddressKind::Expected() const {
   return fmt::format("HOST:PORT, [IPV6]:PORT or unix:PATH (at most {} bytes of path)", kMaxUnixPathBytes);
 }
 
-std::optional<ModelFile> ModelKind::Parse(std::string_view text) const {
+std::optional<inference::NamedFile> ModelKind::Parse(std::string_view text) const {
   const std::size_t equals = text.find('=');
   const std::string_view name = text.substr(0, equals);
   if (equals == std::string_view::npos || equals + 1 == text.size() || !IsPlainFileName(name)) return std::nullopt;
-  return ModelFile{.name = std::string(name), .file = std::string(text.substr(equals + 1))};
+  return inference::NamedFile{.name = std::string(name), .file = std::string(text.substr(equals + 1))};
 }
 
-std::string ModelKind::Format(const ModelFile& value) const { return value.name + "=" + value.file; }
+std::string ModelKind::Format(const inference::NamedFile& value) const {
+  return value.name + "=" + value.file.string();
+}
 
 std::string ModelKind::Expected() const {
   return fmt::format("NAME=FILE, with a NAME of 1 to {} letters, digits, dots, underscores and dashes",

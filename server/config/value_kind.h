@@ -82,7 +82,7 @@ struct AddressKind {
 
 // ModelKind is `NAME=FILE`.
 struct ModelKind {
-  using Value = ModelFile;
+  using Value = inference::NamedFile;
 
   std::optional<Value> Parse(std::string_view text) const;
   std::string Format(const Value& value) const;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "inference/model_config.h"
+#include "inference/repository_settings.h"
 
 namespace tensorferry::inference {
 
@@ -16,17 +17,6 @@ struct LoaderOptions {
   int model_threads = 1;       // Executors of a model whose configuration says nothing.
   int intra_op_threads = 1;    // Threads of torch inside one operator.
   std::uint64_t max_tensor_bytes = 0;
-};
-
-struct NamedFile {
-  std::string name;
-  std::filesystem::path file;
-};
-
-enum class ModelControl : std::uint8_t {
-  kNone,      // What is loaded at the start stays.
-  kExplicit,  // Callers load and unload.
-  kPoll,      // The repository is looked at again and again.
 };
 
 struct RepositoryOptions {

@@ -9,7 +9,7 @@
 #include "absl/status/statusor.h"
 #include "base/buffer_pool.h"
 #include "inference/pipeline.h"
-#include "rpc/oip/allowed_overrides.h"
+#include "inference/repository_settings.h"
 
 namespace tensorferry::rpc {
 
@@ -20,7 +20,7 @@ struct ServerOptions {
   int threads = 1;             // Serve the completion queues, two threads each.
   bool compression = false;    // Take compressed requests.
   bool shared_memory = false;  // Take arrays from POSIX shared memory.
-  AllowedOverrides model_overrides = AllowedOverrides::kNone;
+  inference::OverridePolicy model_overrides = inference::OverridePolicy::kOff;
   bool reflection = true;
 };
 

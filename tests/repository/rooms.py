@@ -35,8 +35,8 @@ LIBRARIES = {
 ROOMS = {
     "server/base": room("base"),
     "server/payload": room("payload", "server/base"),
-    "server/config": room("config", "server/base"),
     "server/inference": room("inference", "server/base server/payload"),
+    "server/config": room("config", "server/base server/inference"),
     "server/inference/tensor": room("inference_tensor", "server/base server/payload server/inference", "torch"),
     "server/inference/engine": room(
         "inference_engine", "server/base server/payload server/inference server/inference/tensor", "torch"

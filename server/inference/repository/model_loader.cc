@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/file_name.h"
 #include "base/status.h"
 #include "inference/engine/engine.h"
 #include "inference/engine/model_file.h"
@@ -97,7 +98,7 @@ absl::StatusOr<std::vector<std::string>> ReadLabels(const VersionToLoad& source,
                      {.log_text = failure.log_text});
   };
   if (source.folder.empty()) return fail({.message = "a model that is one file has no folder for it"});
-  if (!IsModelName(name)) return fail({.message = "it is no name of a file in the model's folder"});
+  if (!IsPlainFileName(name)) return fail({.message = "it is no name of a file in the model's folder"});
   const auto file = ModelFile::Open(source.folder / name, source.root);
   const auto text = file.ok() ? file->Read(kMaxLabelsBytes) : file.status();
   if (!text.ok()) return fail(DescribeError(text.status()));

@@ -10,6 +10,7 @@
 #include <system_error>
 #include <vector>
 
+#include "base/file_name.h"
 #include "base/status.h"
 
 namespace tensorferry::inference {
@@ -112,15 +113,6 @@ ModelSource SourceOfFile(const std::string& name, const fs::path& file) {
   return {.name = name, .versions = {{1, {file, stamp}}}, .stamp = stamp};
 }
 
-bool IsModelName(std::string_view name) {
-  constexpr std::string_view kOthers = "._-";
-  const bool good = std::ranges::all_of(name, [&](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           kOthers.find(c) != std::string_view::npos;
-  });
-  return good && !name.empty() && name.size() <= 128 && name.find_first_not_of('.') != std::string_view::npos;
-}
-
 absl::StatusOr<RepositoryContent> ScanRepository(const fs::path& root) {
   std::error_code error;
   const std::vector<fs::path> entries = SortedEntries(root, error);
@@ -136,7 +128,7 @@ absl::StatusOr<RepositoryContent> ScanRepository(const fs::path& root) {
       content.left_out.push_back(fmt::format("{} is no model", Quote(entry.filename().string())));
       continue;
     }
-    if (!IsModelName(source->name)) {
+    if (!IsPlainFileName(source->name)) {
       content.left_out.push_back(fmt::format(
           "{} is no model's name: it may have letters, digits, '.', '_' and '-', at most 128", Quote(source->name)));
       continue;
@@ -154,7 +146,7 @@ absl::StatusOr<RepositoryContent> ScanRepository(const fs::path& root) {
 absl::StatusOr<fs::path> FileOfVersion(const fs::path& version, const ModelConfig& config) {
   if (!IsFolder(version)) return version;
   if (!config.default_model_filename.empty()) {
-    if (!IsModelName(config.default_model_filename)) {
+    if (!IsPlainFileName(config.default_model_filename)) {
       return MakeError(Reason::kModelNotReady, fmt::format("config.pbtxt: default_model_filename {} is no file's name",
                                                            Quote(config.default_model_filename)));
     }

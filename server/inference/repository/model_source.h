@@ -33,9 +33,6 @@ struct ModelSource {
 // A model that is one file.
 ModelSource SourceOfFile(const std::string& name, const std::filesystem::path& file);
 
-// Whether `name` may be a model's: [A-Za-z0-9._-]{1,128}, and not only dots.
-bool IsModelName(std::string_view name);
-
 struct RepositoryContent {
   std::map<std::string, ModelSource> models;  // By name.
   std::vector<std::string> left_out;          // What is no model, one line each.

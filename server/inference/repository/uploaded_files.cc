@@ -9,6 +9,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/file_name.h"
 #include "base/status.h"
 
 namespace tensorferry::inference {
@@ -22,7 +23,7 @@ bool IsPath(std::string_view path) {
   if (slash == std::string_view::npos) return false;
   const std::string_view version = path.substr(0, slash);
   const bool is_number = std::ranges::all_of(version, [](char c) { return c >= '0' && c <= '9'; });
-  return is_number && !version.empty() && version.size() < 19 && IsModelName(path.substr(slash + 1));
+  return is_number && !version.empty() && version.size() < 19 && IsPlainFileName(path.substr(slash + 1));
 }
 
 absl::Status CannotWrite(const std::string& why) {
@@ -39,7 +40,7 @@ UploadedFiles::~UploadedFiles() {
 absl::StatusOr<UploadedFiles> UploadedFiles::Write(const std::string& model,
                                                    const std::map<std::string, std::string>& files) {
   for (const auto& [path, content] : files) {
-    if (IsModelName(model) && IsPath(path)) continue;
+    if (IsPlainFileName(model) && IsPath(path)) continue;
     return MakeError(Reason::kModelNotReady,
                      fmt::format("file {}: expected VERSION/FILE, such as '1/model.pt'", Quote(path)));
   }

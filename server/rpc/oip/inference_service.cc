@@ -108,11 +108,12 @@ absl::Status CheckControl(const Request& request, const inference::Pipeline& pip
       "explicit model load / unload is not allowed: the server was not started with --model-control explicit");
 }
 
-absl::Status CheckAllowed(const std::string& parameter, AllowedOverrides least, AllowedOverrides allowed) {
+absl::Status CheckAllowed(const std::string& parameter, inference::OverridePolicy least,
+                          inference::OverridePolicy allowed) {
   if (allowed >= least) return absl::OkStatus();
   return MakeError(Reason::kPermissionDenied,
                    fmt::format("parameter {} is refused: the server was not started with --model-overrides {}",
-                               Quote(parameter), least == AllowedOverrides::kFiles ? "files" : "config"),
+                               Quote(parameter), least == inference::OverridePolicy::kFiles ? "files" : "config"),
                    {.field = "parameters"});
 }
 
@@ -123,16 +124,16 @@ absl::Status BadLoad(const std::string& why) {
 
 // What a load brings along.
 absl::StatusOr<inference::ModelOverrides> OverridesOf(const triton::RepositoryModelLoadRequest& request,
-                                                      AllowedOverrides allowed) {
+                                                      inference::OverridePolicy allowed) {
   constexpr std::string_view kFile = "file:";
   inference::ModelOverrides overrides;
   for (const auto& [name, value] : request.parameters()) {
     if (name == "config" && value.has_string_param()) {
-      TENSORFERRY_RETURN_IF_ERROR(CheckAllowed(name, AllowedOverrides::kConfig, allowed));
+      TENSORFERRY_RETURN_IF_ERROR(CheckAllowed(name, inference::OverridePolicy::kConfig, allowed));
       if (value.string_param().empty()) return BadLoad("parameter 'config' is empty, expected JSON");
       overrides.config = value.string_param();
     } else if (name.starts_with(kFile) && value.has_bytes_param()) {
-      TENSORFERRY_RETURN_IF_ERROR(CheckAllowed(name, AllowedOverrides::kFiles, allowed));
+      TENSORFERRY_RETURN_IF_ERROR(CheckAllowed(name, inference::OverridePolicy::kFiles, allowed));
       overrides.files[name.substr(kFile.size())] = value.bytes_param();
     } else {
       return BadLoad(fmt::format("parameter {} is not known, or of another type", Quote(name)));

@@ -3,8 +3,8 @@
 #include <atomic>
 
 #include "inference/grpc_service.grpc.pb.h"
+#include "inference/repository_settings.h"
 #include "rpc/call/intake.h"
-#include "rpc/oip/allowed_overrides.h"
 #include "rpc/oip/infer_form.h"
 #include "rpc/oip/tracer.h"
 #include "rpc/serve/call_slots.h"
@@ -22,7 +22,7 @@ namespace tensorferry::rpc {
 class InferenceService {
  public:
   // `copiers`: where the copies of large inputs go on.
-  InferenceService(const CallEnvironment& environment, AllowedOverrides model_overrides, WorkerPool& copiers,
+  InferenceService(const CallEnvironment& environment, inference::OverridePolicy model_overrides, WorkerPool& copiers,
                    LiveCoroutines& live)
       : calls_(environment), model_overrides_(model_overrides), copiers_(copiers), slots_(live) {}
 
@@ -70,7 +70,7 @@ class InferenceService {
   void ServeCudaMemory(grpc::ServerCompletionQueue* queue);
 
   const CallEnvironment& calls_;
-  const AllowedOverrides model_overrides_;
+  const inference::OverridePolicy model_overrides_;
   WorkerPool& copiers_;
   Tracer tracer_;
   const InferEnvironment environment_{calls_, tracer_};

@@ -90,7 +90,7 @@ TEST(Resolve, ReachesEveryField) {
   const Config expected{.listen = {"[::]:0", "unix:/run/s"},
                         .model_dir = "/models",
                         .models = {{"a", "a.pt"}, {"b", "b.pt"}},
-                        .model_control = ModelControl::kPoll,
+                        .model_control = inference::ModelControl::kPoll,
                         .model_poll_interval = std::chrono::seconds(9),
                         .load_model = {"a", "c"},
                         .strict_start = true,

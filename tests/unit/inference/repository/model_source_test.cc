@@ -94,18 +94,6 @@ TEST_F(ModelSourceTest, SaysThatTheRepositoryCannotBeRead) {
               Fails(Reason::kModelNotReady, testing::AllOf(HasSubstr("cannot be read"), Not(HasSubstr("nowhere")))));
 }
 
-TEST(ModelName, HasNothingThatAPathIsMadeOf) {
-  for (const std::string& name :
-       {std::string("a"), std::string("A-b_c.9"), std::string("..a"), std::string(128, 'x')}) {
-    EXPECT_TRUE(IsModelName(name)) << name;
-  }
-  for (const std::string& name :
-       {std::string(), std::string("."), std::string(".."), std::string("a/b"), std::string("a b"),
-        std::string("a\0b", 3), std::string("é"), std::string(129, 'x')}) {
-    EXPECT_FALSE(IsModelName(name)) << name;
-  }
-}
-
 class ModelFileTest : public ModelSourceTest {};
 
 TEST_F(ModelFileTest, IsReadThroughWhatWasOpened) {
