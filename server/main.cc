@@ -86,7 +86,8 @@ rpc::ServerOptions ServerOptions(const config::Config& config) {
           .compression = config.compression,
           .shared_memory = config.shared_memory == config::SharedMemory::kSystem,
           .model_overrides = config.model_overrides,
-          .reflection = config.reflection};
+          .reflection = config.reflection,
+          .torch_version = inference::TorchVersion()};
 }
 
 void LogBuffers(const BufferPool::Stats& stats, std::uint64_t freed) {
@@ -130,9 +131,9 @@ void Drain(const config::Config& config, const StopSignals& signals, rpc::Server
 enum class Loaded { kYes, kNo, kStopped };
 
 // Models may take long to load: a signal ends that, too.
-Loaded LoadModels(inference::Pipeline& pipeline, const StopSignals& signals) {
+Loaded LoadModels(inference::RepositoryControl& repository, const StopSignals& signals) {
   const auto ok = std::make_shared<std::atomic<bool>>(false);  // Outlives a loading that was stopped.
-  pipeline.LoadModels([ok](const absl::Status& status) {
+  repository.LoadModels([ok](const absl::Status& status) {
     *ok = status.ok();
     StopSignals::Interrupt();
   });

@@ -74,14 +74,16 @@ class GrpcServer final : public Server {
   GrpcServer(const ServerOptions& options, inference::Pipeline& pipeline, BufferPool& pool)
       : regions_(options.shared_memory, "--shared-memory is off"),
         copiers_(options.threads),
-        environment_{.pipeline = pipeline,
+        environment_{.converter = pipeline,
+                     .models = pipeline,
                      .pool = pool,
                      .gate = gate_,
                      .regions = regions_,
                      .limits = {.max_tensor_bytes = options.max_tensor_bytes},
-                     .max_message_bytes = options.max_message_bytes},
+                     .max_message_bytes = options.max_message_bytes,
+                     .torch_version = options.torch_version},
         tensors_(environment_, copiers_, live_),
-        inference_(environment_, options.model_overrides, copiers_, live_),
+        inference_(environment_, {pipeline, options.model_overrides}, copiers_, live_),
         health_(live_),
         reflection_(live_) {
     health_.Set("", true);
@@ -90,7 +92,7 @@ class GrpcServer final : public Server {
   }
 
   ~GrpcServer() override {
-    environment_.pipeline.ObserveModels(nullptr);
+    environment_.models.ObserveModels(nullptr);
     if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now());
     live_.WaitForNone();
     stall_watch_.reset();

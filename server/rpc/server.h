@@ -22,6 +22,7 @@ struct ServerOptions {
   bool shared_memory = false;  // Take arrays from POSIX shared memory.
   inference::OverridePolicy model_overrides = inference::OverridePolicy::kOff;
   bool reflection = true;
+  std::string torch_version{};  // What GetServerInfo says.
 };
 
 // The gRPC side of the process: TensorService, GRPCInferenceService, health and reflection on every address.

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "inference/pipeline.h"
+#include "inference/converter.h"
 #include "payload/array_payload.h"
 #include "testing/arrays.h"
 

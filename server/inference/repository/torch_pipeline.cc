@@ -77,8 +77,6 @@ class TorchPipeline final : public Pipeline {
     repository_.Unload(name, std::move(done));
   }
 
-  std::string TorchVersion() const override { return TORCH_VERSION; }
-
  private:
   absl::StatusOr<PipelineResponse> ConvertArrays(Few<NamedArray> arrays, bool return_data) const {
     const c10::InferenceMode guard;
@@ -108,6 +106,8 @@ void PrepareProcess() {
   c10::WarningUtils::set_warning_handler(&warnings);
   CheckPackageInputs();
 }
+
+std::string TorchVersion() { return TORCH_VERSION; }
 
 absl::StatusOr<std::unique_ptr<Pipeline>> MakeTorchPipeline(const RepositoryOptions& options, BufferPool& pool) {
   static const bool once = (at::set_num_interop_threads(1), true);  // Torch takes it once in a process.

@@ -1,7 +1,6 @@
 // The pipeline that runs on libtorch. Free of torch's headers, so that main.cc can make one.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -14,6 +13,9 @@ namespace tensorferry::inference {
 
 // What is to be done once in a process, before the first thread is started.
 void PrepareProcess();
+
+// Such as "2.13.0".
+std::string TorchVersion();
 
 // A pipeline whose models are still to be loaded.
 // Lifetime: borrows `pool`.

@@ -37,10 +37,9 @@ std::variant<ArrayPayload, inference::WaitingElements> Intake::Incoming::TakeFor
 absl::StatusOr<Intake> Intake::Start(const RequestView& request, Chunks chunks, const CallEnvironment& environment) {
   TENSORFERRY_ASSIGN_OR_RETURN(CallGate::Pass pass, environment.gate.Enter());
   TENSORFERRY_RETURN_IF_ERROR(CheckRequest(request));
-  Intake call(request, std::move(pass), environment.pipeline);
+  Intake call(request, std::move(pass), environment.converter);
   if (!request.model_name.empty()) {
-    TENSORFERRY_ASSIGN_OR_RETURN(call.model_,
-                                 environment.pipeline.FindModel(request.model_name, request.model_version));
+    TENSORFERRY_ASSIGN_OR_RETURN(call.model_, environment.models.FindModel(request.model_name, request.model_version));
   }
 
   // Every header is checked before memory is taken for the first array.
@@ -164,7 +163,7 @@ absl::StatusOr<Answer> Intake::Finish() && {
     arrays.push_back({std::move(array.name), std::move(array).TakePayload()});
   }
   TENSORFERRY_ASSIGN_OR_RETURN(inference::PipelineResponse response,
-                               pipeline_->Convert(std::move(arrays), return_data_));
+                               converter_->Convert(std::move(arrays), return_data_));
   TENSORFERRY_RETURN_IF_ERROR(CheckRegions());
   return AnswerOf(std::move(response));
 }

@@ -14,7 +14,8 @@
 #include "base/buffer_pool.h"
 #include "base/few.h"
 #include "base/shared_memory.h"
-#include "inference/pipeline.h"
+#include "inference/converter.h"
+#include "inference/model_catalog.h"
 #include "payload/array_payload.h"
 #include "rpc/call/request_check.h"
 #include "rpc/call/request_view.h"
@@ -24,12 +25,14 @@ namespace tensorferry::rpc {
 
 // What every call needs. Borrows; outlives every call.
 struct CallEnvironment {
-  inference::Pipeline& pipeline;
+  inference::Converter& converter;
+  inference::ModelCatalog& models;
   BufferPool& pool;
   CallGate& gate;
   SharedRegions& regions;
   PayloadLimits limits;
   std::uint64_t max_message_bytes;
+  std::string torch_version{};
 };
 
 // What one request is answered with.
@@ -73,7 +76,7 @@ class Intake {
   bool needs_message() const;
 
   // Make tensors of the arrays, once nothing is awaited.
-  // Errors: those of Pipeline::Convert; BAD_SHARED_MEMORY for what became smaller meanwhile.
+  // Errors: those of Converter::Convert; BAD_SHARED_MEMORY for what became smaller meanwhile.
   absl::StatusOr<Answer> Finish() &&;
 
  private:
@@ -90,14 +93,14 @@ class Intake {
     std::variant<ArrayPayload, inference::WaitingElements> TakeForModel() &&;
   };
 
-  Intake(const RequestView& request, CallGate::Pass pass, inference::Pipeline& pipeline)
+  Intake(const RequestView& request, CallGate::Pass pass, inference::Converter& converter)
       : request_id_(request.request_id),
         return_data_(request.return_data),
         requested_outputs_(request.requested_outputs.begin(), request.requested_outputs.end()),
         priority_(request.priority),
         timeout_(request.timeout),
         pass_(std::move(pass)),
-        pipeline_(&pipeline) {}
+        converter_(&converter) {}
   absl::Status CheckModel(const Few<CheckedArray>& checked, const RequestView& request) const;
   absl::Status TakeIn(Few<CheckedArray> checked, const RequestView& request, BufferPool& pool);
   absl::Status TakeShared(std::string_view name, CheckedArray&& checked, const CopyOptions& options, BufferPool& pool);
@@ -112,7 +115,7 @@ class Intake {
   std::uint64_t priority_;
   std::chrono::microseconds timeout_;
   CallGate::Pass pass_;
-  inference::Pipeline* pipeline_;
+  inference::Converter* converter_;
   std::shared_ptr<inference::ModelVersion> model_;  // Null: conversion only.
   Few<Incoming> arrays_;
   std::vector<std::shared_ptr<const SharedRegion>> regions_;  // In which arrays stay.

@@ -122,7 +122,7 @@ void TensorService::Serve(ServingQueue& serving_queue) {
           service_.RequestListModels(context, request, responder, queue, queue, tag);
         },
         [this](const v1::ListModelsRequest&, v1::ListModelsResponse& response) {
-          for (const auto& model : environment_.pipeline.Models()) *response.add_models() = ToProto(model);
+          for (const auto& model : environment_.models.Models()) *response.add_models() = ToProto(model);
           return grpc::Status::OK;
         });
   });
@@ -130,7 +130,7 @@ void TensorService::Serve(ServingQueue& serving_queue) {
 
 void TensorService::FillServerInfo(v1::GetServerInfoResponse& response) const {
   response.set_version(TENSORFERRY_VERSION);
-  response.set_torch_version(environment_.pipeline.TorchVersion());
+  response.set_torch_version(environment_.torch_version);
   response.set_max_message_bytes(environment_.max_message_bytes);
   response.set_max_tensor_bytes(environment_.limits.max_tensor_bytes);
   response.set_recommended_chunk_bytes(kChunkBytes);

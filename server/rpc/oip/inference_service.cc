@@ -45,30 +45,30 @@ namespace {
                const auto& done) -> void __VA_ARGS__);                                                  \
   })
 
-std::vector<std::string> ReadyVersionsOf(const inference::Pipeline& pipeline, const std::string& name) {
+std::vector<std::string> ReadyVersionsOf(const inference::ModelCatalog& models, const std::string& name) {
   std::vector<std::string> versions;
-  for (const inference::ModelInfo& model : pipeline.Models()) {
+  for (const inference::ModelInfo& model : models.Models()) {
     if (model.name == name && model.state == inference::ModelState::kReady) versions.push_back(model.version);
   }
   return versions;
 }
 
 // One model's, or those of all that are ready.
-absl::Status AddStatistics(const inference::Pipeline& pipeline, const triton::ModelStatisticsRequest& request,
+absl::Status AddStatistics(const inference::ModelCatalog& models, const triton::ModelStatisticsRequest& request,
                            triton::ModelStatisticsResponse& response) {
   const auto add = [&](const inference::ModelVersion& version) {
     *response.add_model_stats() = StatisticsOf(version.info(), version.statistics());
   };
   if (!request.name().empty()) {
-    TENSORFERRY_ASSIGN_OR_RETURN(const auto version, pipeline.FindModel(request.name(), request.version()));
+    TENSORFERRY_ASSIGN_OR_RETURN(const auto version, models.FindModel(request.name(), request.version()));
     if (!request.version().empty()) {
       add(*version);
       return absl::OkStatus();
     }
   }
-  for (const inference::ModelInfo& model : pipeline.Models()) {
+  for (const inference::ModelInfo& model : models.Models()) {
     if (!request.name().empty() && model.name != request.name()) continue;
-    const auto version = pipeline.FindModel(model.name, model.version);
+    const auto version = models.FindModel(model.name, model.version);
     if (version.ok()) add(**version);
   }
   return absl::OkStatus();
@@ -100,9 +100,9 @@ grpc::Status LoadEndOf(const std::string& name, const absl::Status& status) {
 
 // Of a request to load or unload. In KServe's form the name that there is is the model's.
 template <typename Request>
-absl::Status CheckControl(const Request& request, const inference::Pipeline& pipeline) {
+absl::Status CheckControl(const Request& request, const inference::RepositoryControl& control) {
   if (!request.model_name().empty()) TENSORFERRY_RETURN_IF_ERROR(CheckRepositoryName(request.repository_name()));
-  if (pipeline.callers_control()) return absl::OkStatus();
+  if (control.callers_control()) return absl::OkStatus();
   return MakeError(
       Reason::kModelNotReady,
       "explicit model load / unload is not allowed: the server was not started with --model-control explicit");
@@ -200,7 +200,7 @@ void InferenceService::ServeServer(grpc::ServerCompletionQueue* queue) {
   });
   TENSORFERRY_SERVE(TraceSetting, {
     if (!request.model_name().empty()) {
-      TENSORFERRY_RETURN_IF_ERROR(calls_.pipeline.FindModel(request.model_name(), "").status());
+      TENSORFERRY_RETURN_IF_ERROR(calls_.models.FindModel(request.model_name(), "").status());
     }
     Tracer::Values values;
     for (const auto& [name, value] : request.settings()) values[name] = {value.value().begin(), value.value().end()};
@@ -215,20 +215,20 @@ void InferenceService::ServeServer(grpc::ServerCompletionQueue* queue) {
 
 void InferenceService::ServeModels(grpc::ServerCompletionQueue* queue) {
   TENSORFERRY_SERVE(ModelReady, {
-    response.set_ready(calls_.pipeline.FindModel(request.name(), request.version()).ok());
+    response.set_ready(calls_.models.FindModel(request.name(), request.version()).ok());
     return absl::OkStatus();
   });
   TENSORFERRY_SERVE(ModelMetadata, {
-    TENSORFERRY_ASSIGN_OR_RETURN(const auto model, calls_.pipeline.FindModel(request.name(), request.version()));
-    response = MetadataOf(model->info(), ReadyVersionsOf(calls_.pipeline, request.name()));
+    TENSORFERRY_ASSIGN_OR_RETURN(const auto model, calls_.models.FindModel(request.name(), request.version()));
+    response = MetadataOf(model->info(), ReadyVersionsOf(calls_.models, request.name()));
     return absl::OkStatus();
   });
   TENSORFERRY_SERVE(ModelConfig, {
-    TENSORFERRY_ASSIGN_OR_RETURN(const auto model, calls_.pipeline.FindModel(request.name(), request.version()));
+    TENSORFERRY_ASSIGN_OR_RETURN(const auto model, calls_.models.FindModel(request.name(), request.version()));
     *response.mutable_config() = ToProto(model->info(), model->config());
     return absl::OkStatus();
   });
-  TENSORFERRY_SERVE(ModelStatistics, { return AddStatistics(calls_.pipeline, request, response); });
+  TENSORFERRY_SERVE(ModelStatistics, { return AddStatistics(calls_.models, request, response); });
 }
 
 void InferenceService::ServeRepository(grpc::ServerCompletionQueue* queue) {
@@ -236,24 +236,24 @@ void InferenceService::ServeRepository(grpc::ServerCompletionQueue* queue) {
     if (const absl::Status status = CheckRepositoryName(request.repository_name()); !status.ok()) {
       return done(InferEndOf("RepositoryIndex", status));
     }
-    calls_.pipeline.ListRepository([&request, &response, done](const auto& entries) {
+    repository_.control.ListRepository([&request, &response, done](const auto& entries) {
       if (entries.ok()) response = IndexOf(*entries, request.ready());
       done(InferEndOf("RepositoryIndex", entries.status()));
     });
   });
   TENSORFERRY_SERVE_LATER(RepositoryModelLoad, {
-    auto overrides = OverridesOf(request, model_overrides_);
-    absl::Status status = CheckControl(request, calls_.pipeline);
+    auto overrides = OverridesOf(request, repository_.overrides);
+    absl::Status status = CheckControl(request, repository_.control);
     if (status.ok()) status = overrides.status();
     if (!status.ok()) return done(InferEndOf("RepositoryModelLoad", status));
     const std::string name = ModelNameOf(request);
-    calls_.pipeline.LoadModel(name, *overrides,
-                              [name, done](const absl::Status& loaded) { done(LoadEndOf(name, loaded)); });
+    repository_.control.LoadModel(name, *overrides,
+                                  [name, done](const absl::Status& loaded) { done(LoadEndOf(name, loaded)); });
   });
   TENSORFERRY_SERVE_LATER(RepositoryModelUnload, {
     const auto end = [done](const absl::Status& status) { done(InferEndOf("RepositoryModelUnload", status)); };
-    if (const absl::Status status = CheckControl(request, calls_.pipeline); !status.ok()) return end(status);
-    calls_.pipeline.UnloadModel(ModelNameOf(request), end);
+    if (const absl::Status status = CheckControl(request, repository_.control); !status.ok()) return end(status);
+    repository_.control.UnloadModel(ModelNameOf(request), end);
   });
 }
 

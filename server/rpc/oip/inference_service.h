@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "inference/grpc_service.grpc.pb.h"
+#include "inference/repository_control.h"
 #include "inference/repository_settings.h"
 #include "rpc/call/intake.h"
 #include "rpc/oip/infer_form.h"
@@ -14,6 +15,12 @@
 
 namespace tensorferry::rpc {
 
+// The model repository, and what callers may override there. Borrows.
+struct RepositoryAccess {
+  inference::RepositoryControl& control;
+  inference::OverridePolicy overrides;
+};
+
 // inference.GRPCInferenceService: the Open Inference Protocol, with Triton's extensions, over the same models and the
 // same way of tensors as TensorService. docs/compatibility.md lists where it behaves differently from Triton.
 //
@@ -22,9 +29,9 @@ namespace tensorferry::rpc {
 class InferenceService {
  public:
   // `copiers`: where the copies of large inputs go on.
-  InferenceService(const CallEnvironment& environment, inference::OverridePolicy model_overrides, WorkerPool& copiers,
+  InferenceService(const CallEnvironment& environment, const RepositoryAccess& repository, WorkerPool& copiers,
                    LiveCoroutines& live)
-      : calls_(environment), model_overrides_(model_overrides), copiers_(copiers), slots_(live) {}
+      : calls_(environment), repository_(repository), copiers_(copiers), slots_(live) {}
 
   grpc::Service& service() { return service_; }
 
@@ -70,7 +77,7 @@ class InferenceService {
   void ServeCudaMemory(grpc::ServerCompletionQueue* queue);
 
   const CallEnvironment& calls_;
-  const inference::OverridePolicy model_overrides_;
+  const RepositoryAccess repository_;
   WorkerPool& copiers_;
   Tracer tracer_;
   const InferEnvironment environment_{calls_, tracer_};

@@ -74,7 +74,8 @@ class WarmConvert : public testing::TestWithParam<WarmRequest> {
   std::unique_ptr<inference::Pipeline> pipeline_ =
       inference::MakeTorchPipeline({.loader = {.max_tensor_bytes = 1 << 24}}, memory_.pool).value();
   SharedRegions regions_{/*enabled=*/false};
-  CallEnvironment environment_{*pipeline_, memory_.pool, gate_, regions_, {.max_tensor_bytes = 1 << 24}, 1 << 24};
+  CallEnvironment environment_{*pipeline_, *pipeline_, memory_.pool, gate_, regions_, {.max_tensor_bytes = 1 << 24},
+                               1 << 24};
   RequestDecoder decoder_;
   WireWriter writer_;
 };

@@ -7,7 +7,8 @@
 
 #include "testing/byte_buffers.h"
 #include "testing/decoded.h"
-#include "testing/echo_pipeline.h"
+#include "testing/echo_converter.h"
+#include "testing/no_models.h"
 #include "testing/requests.h"
 #include "testing/status_matchers.h"
 #include "testing/test_memory.h"
@@ -47,11 +48,13 @@ class ConvertStreamTest : public testing::Test {
     return request;
   }
 
-  EchoPipeline pipeline_;
+  EchoConverter converter_;
+  NoModels models_;
   TestMemory memory_;
   CallGate gate_;
   SharedRegions regions_{/*enabled=*/false};
-  CallEnvironment environment_{pipeline_, memory_.pool, gate_, regions_, {.max_tensor_bytes = 1 << 23}, 1 << 22};
+  CallEnvironment environment_{converter_, models_, memory_.pool, gate_, regions_, {.max_tensor_bytes = 1 << 23},
+                               1 << 22};
   std::vector<v1::ConvertStreamResponse> answers_;
   ConvertStreamSession session_{environment_};
 };

@@ -3,7 +3,8 @@
 #include <gmock/gmock.h>
 
 #include "testing/byte_buffers.h"
-#include "testing/echo_pipeline.h"
+#include "testing/echo_converter.h"
+#include "testing/no_models.h"
 #include "testing/status_matchers.h"
 #include "testing/test_memory.h"
 
@@ -11,22 +12,24 @@ namespace tensorferry::rpc {
 namespace {
 
 TEST(WarmUp, RunsARequestThatLeavesNothingBehind) {
-  EchoPipeline pipeline;
+  EchoConverter converter;
+  NoModels models;
   TestMemory memory;
   CallGate gate;
   SharedRegions regions(/*enabled=*/false);
-  EXPECT_THAT(WarmUp({pipeline, memory.pool, gate, regions, {.max_tensor_bytes = 1 << 20}, 1 << 20}), IsOk());
+  EXPECT_THAT(WarmUp({converter, models, memory.pool, gate, regions, {.max_tensor_bytes = 1 << 20}, 1 << 20}), IsOk());
   EXPECT_EQ(memory.pool.stats().taken, 1u);
   EXPECT_EQ(memory.budget.used(), 0u);
   EXPECT_TRUE(gate.WaitUntilIdle(std::chrono::steady_clock::now()));
 }
 
 TEST(WarmUp, IsRefusedWhereEveryRequestIs) {
-  EchoPipeline pipeline;
+  EchoConverter converter;
+  NoModels models;
   TestMemory memory;
   CallGate gate;
   SharedRegions regions(/*enabled=*/false);
-  EXPECT_THAT(WarmUp({pipeline, memory.pool, gate, regions, {.max_tensor_bytes = 63}, 1 << 20}),
+  EXPECT_THAT(WarmUp({converter, models, memory.pool, gate, regions, {.max_tensor_bytes = 63}, 1 << 20}),
               Fails(Reason::kTensorTooLarge));
 }
 

@@ -3,15 +3,13 @@
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
-#include "base/status.h"
-#include "inference/pipeline.h"
+#include "inference/converter.h"
 
 namespace tensorferry {
 
-// A pipeline without torch and without models: describes arrays and gives their elements back.
-class EchoPipeline final : public inference::Pipeline {
+// A converter without torch: describes arrays and gives their elements back.
+class EchoConverter final : public inference::Converter {
  public:
   absl::StatusOr<inference::PipelineResponse> Convert(Few<inference::NamedArray> arrays, bool return_data) override {
     inference::PipelineResponse response;
@@ -34,26 +32,6 @@ class EchoPipeline final : public inference::Pipeline {
     }
     return response;
   }
-
-  void LoadModels(std::function<void(const absl::Status&)> done) override { done(absl::OkStatus()); }
-  void ObserveModels(std::function<void(const std::string&, bool)>) override {}
-  absl::StatusOr<std::shared_ptr<inference::ModelVersion>> FindModel(std::string_view,
-                                                                     std::string_view) const override {
-    return MakeError(Reason::kModelNotFound, "there is no such model");
-  }
-  std::vector<inference::ModelInfo> Models() const override { return {}; }
-  void ListRepository(std::function<void(absl::StatusOr<std::vector<inference::RepositoryEntry>>)> done) override {
-    done(std::vector<inference::RepositoryEntry>());
-  }
-  bool callers_control() const override { return false; }
-  void LoadModel(const std::string&, const inference::ModelOverrides&,
-                 std::function<void(const absl::Status&)> done) override {
-    done(MakeError(Reason::kModelNotFound, "there is no such model"));
-  }
-  void UnloadModel(const std::string&, std::function<void(const absl::Status&)> done) override {
-    done(MakeError(Reason::kModelNotFound, "there is no such model"));
-  }
-  std::string TorchVersion() const override { return "none"; }
 };
 
 }  // namespace tensorferry
