@@ -6,9 +6,8 @@
 
 #include <atomic>
 #include <chrono>
-#include <csignal>
 #include <cstdio>
-#include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <memory>
 #include <string>
@@ -17,78 +16,21 @@
 #include <vector>
 
 #include "base/buffer_pool.h"
-#include "base/bus_errors.h"
 #include "base/memory_budget.h"
 #include "base/memory_upkeep.h"
 #include "base/status.h"
-#include "config/exit_code.h"
 #include "config/logging.h"
 #include "config/resolve.h"
-#include "inference/repository/scratch_folder.h"
 #include "inference/repository/torch_pipeline.h"
+#include "options.h"
+#include "process.h"
 #include "rpc/server.h"
-#include "rpc/triton_config/model_config_text.h"
 
 namespace tensorferry {
 namespace {
 
-// Of the memory budget, buffers that nobody uses keep this fraction at most.
+// Buffers that nobody uses keep this fraction of the memory budget at most.
 constexpr std::uint64_t kIdleShare = 4;
-
-// SIGTERM and SIGINT, taken by the threads that wait for them and by no other.
-class StopSignals {
- public:
-  static constexpr int kInterrupted = 0;
-
-  // Before the first thread is started: threads inherit the mask.
-  StopSignals() {
-    std::signal(SIGPIPE, SIG_IGN);
-    sigemptyset(&set_);
-    sigaddset(&set_, SIGTERM);
-    sigaddset(&set_, SIGINT);
-    sigaddset(&set_, SIGRTMIN);
-    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
-  }
-
-  // The signal; kInterrupted after Interrupt.
-  int Wait() const {
-    int signal = 0;
-    sigwait(&set_, &signal);
-    return signal == SIGRTMIN ? kInterrupted : signal;
-  }
-
-  // Have a thread that waits go on. Any thread.
-  static void Interrupt() { kill(getpid(), SIGRTMIN); }
-
- private:
-  sigset_t set_;
-};
-
-inference::RepositoryOptions RepositoryOptions(const config::Config& config) {
-  return {.folder = config.model_dir,
-          .files = config.models,
-          .control = config.model_control,
-          .load = config.load_model,
-          .poll_interval = config.model_poll_interval,
-          .strict_start = config.strict_start,
-          .loader = {.device = config.device,
-                     .model_threads = config.model_threads,
-                     .intra_op_threads = config.intra_op_threads,
-                     .max_tensor_bytes = config.max_tensor_bytes},
-          .read_config = rpc::ReadModelConfig};
-}
-
-rpc::ServerOptions ServerOptions(const config::Config& config) {
-  return {.listen = config.listen,
-          .max_message_bytes = config.max_message_bytes,
-          .max_tensor_bytes = config.max_tensor_bytes,
-          .threads = config.threads,
-          .compression = config.compression,
-          .shared_memory = config.shared_memory == config::SharedMemory::kSystem,
-          .model_overrides = config.model_overrides,
-          .reflection = config.reflection,
-          .torch_version = inference::TorchVersion()};
-}
 
 void LogBuffers(const BufferPool::Stats& stats, std::uint64_t freed) {
   rusage usage{};
@@ -105,27 +47,14 @@ void PrintReadyLine(const std::vector<std::string>& addresses) {
 }
 
 // NOT_SERVING, then serve on for the drain delay, then let what is in progress finish. A second signal ends it at once.
-void Drain(const config::Config& config, const StopSignals& signals, rpc::Server& server,
-           inference::ScratchFolder& scratch) {
-  std::thread([signals, &scratch] {
-    const int signal = signals.Wait();
-    scratch.Remove();
-    std::_Exit(128 + signal);
-  }).detach();
+void Drain(const config::Config& config, Process& process, rpc::Server& server) {
+  process.EndAtNextSignal();
   server.AnnounceStop();
   std::this_thread::sleep_for(config.drain_delay);
   if (!server.Stop(std::chrono::steady_clock::now() + config.drain_grace)) {
     spdlog::warn("requests were still running after the drain grace of {} ms; they were cut off",
                  config.drain_grace.count());
   }
-}
-
-// Every call has ended and every log line is written. What is left is gRPC's own shutdown, which now and then waits ten
-// seconds for a poller of its own that sleeps that long, and only gives back what the system takes back anyway.
-[[noreturn]] void EndProcess(ExitCode code, inference::ScratchFolder& scratch) {
-  scratch.Remove();
-  spdlog::shutdown();
-  std::_Exit(static_cast<int>(code));
 }
 
 enum class Loaded { kYes, kNo, kStopped };
@@ -142,36 +71,33 @@ Loaded LoadModels(inference::RepositoryControl& repository, const StopSignals& s
 }
 
 ExitCode Serve(const config::Config& config) {
-  const StopSignals signals;
-  const BusErrorHandler bus_errors;
-  inference::PrepareProcess();
-  inference::ScratchFolder scratch;
+  Process process;
   MemoryBudget budget(config.memory_budget);
   BufferPool pool(budget, config.memory_budget / kIdleShare);
   const MemoryUpkeep upkeep(pool, LogBuffers);
-  const auto pipeline = inference::MakeTorchPipeline(RepositoryOptions(config), pool);
+  const auto pipeline = inference::MakeTorchPipeline(RepositoryOptionsOf(config), pool);
   if (!pipeline.ok()) {
     spdlog::error("{}", DescribeError(pipeline.status()).message);
     return ExitCode::kConfiguration;
   }
-  const auto server = rpc::Server::Start(ServerOptions(config), **pipeline, pool);
+  const auto server = rpc::Server::Start(ServerOptionsOf(config), **pipeline, pool);
   if (!server.ok()) {
     spdlog::error("{}", std::string(server.status().message()));
     return ExitCode::kCannotListen;
   }
-  switch (LoadModels(**pipeline, signals)) {
+  switch (LoadModels(**pipeline, process.signals())) {
     case Loaded::kYes: break;
-    case Loaded::kNo: EndProcess(ExitCode::kModelLoad, scratch);  // Logged with its reason where it was loaded.
-    case Loaded::kStopped: EndProcess(ExitCode::kOk, scratch);
+    case Loaded::kNo: process.End(ExitCode::kModelLoad);  // Logged with its reason where it was loaded.
+    case Loaded::kStopped: process.End(ExitCode::kOk);
   }
   (*server)->AnnounceReady();
   PrintReadyLine((*server)->addresses());
   spdlog::info("serving with a memory budget of {} MiB", budget.limit() >> 20);
 
-  spdlog::info("{}: stopping", strsignal(signals.Wait()));
-  Drain(config, signals, **server, scratch);
+  spdlog::info("{}: stopping", strsignal(process.signals().Wait()));
+  Drain(config, process, **server);
   spdlog::info("stopped");
-  EndProcess(ExitCode::kOk, scratch);
+  process.End(ExitCode::kOk);
 }
 
 ExitCode Main(const std::vector<std::string>& args, const config::Environment& environment) {
@@ -190,7 +116,6 @@ ExitCode Main(const std::vector<std::string>& args, const config::Environment& e
 }  // namespace tensorferry
 
 int main(int argc, char** argv) {
-  tensorferry::KeepMallocMemory();
   try {
     const auto environment = tensorferry::config::OwnEnvironment(environ);
     return static_cast<int>(tensorferry::Main({argv + 1, argv + argc}, environment));

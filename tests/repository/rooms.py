@@ -75,7 +75,7 @@ ROOMS = {
     ),
     "server": room(
         "tensorferry-server",
-        "server/base server/config server/inference/repository server/rpc/triton_config server/rpc",
+        "server/base server/inference server/config server/inference/repository server/rpc/triton_config server/rpc",
     ),
     "client/include": room("client", "server/payload"),
     "client/lib": room(

@@ -15,7 +15,7 @@ class ScratchFolder {
   ScratchFolder& operator=(const ScratchFolder&) = delete;
   ~ScratchFolder() { Remove(); }
 
-  // Whatever is in it. Also while code from it runs.
+  // Removes the folder, whatever is in it, also while code from it runs.
   void Remove();
 
  private:

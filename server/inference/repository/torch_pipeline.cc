@@ -101,17 +101,16 @@ class TorchPipeline final : public Pipeline {
 
 }  // namespace
 
-void PrepareProcess() {
+void PrepareTorch() {
   static WarningsToLog warnings;
   c10::WarningUtils::set_warning_handler(&warnings);
+  at::set_num_interop_threads(1);
   CheckPackageInputs();
 }
 
 std::string TorchVersion() { return TORCH_VERSION; }
 
 absl::StatusOr<std::unique_ptr<Pipeline>> MakeTorchPipeline(const RepositoryOptions& options, BufferPool& pool) {
-  static const bool once = (at::set_num_interop_threads(1), true);  // Torch takes it once in a process.
-  static_cast<void>(once);
   TENSORFERRY_RETURN_IF_ERROR(CheckDevice(options.loader.device));
   return std::make_unique<TorchPipeline>(options, pool);
 }

@@ -11,8 +11,8 @@
 
 namespace tensorferry::inference {
 
-// What is to be done once in a process, before the first thread is started.
-void PrepareProcess();
+// Torch's settings that a process makes once, before the first thread is started: some are in the environment.
+void PrepareTorch();
 
 // Such as "2.13.0".
 std::string TorchVersion();

@@ -1,0 +1,34 @@
+#include "options.h"
+
+#include "inference/repository/torch_pipeline.h"
+#include "rpc/triton_config/model_config_text.h"
+
+namespace tensorferry {
+
+inference::RepositoryOptions RepositoryOptionsOf(const config::Config& config) {
+  return {.folder = config.model_dir,
+          .files = config.models,
+          .control = config.model_control,
+          .load = config.load_model,
+          .poll_interval = config.model_poll_interval,
+          .strict_start = config.strict_start,
+          .loader = {.device = config.device,
+                     .model_threads = config.model_threads,
+                     .intra_op_threads = config.intra_op_threads,
+                     .max_tensor_bytes = config.max_tensor_bytes},
+          .read_config = rpc::ReadModelConfig};
+}
+
+rpc::ServerOptions ServerOptionsOf(const config::Config& config) {
+  return {.listen = config.listen,
+          .max_message_bytes = config.max_message_bytes,
+          .max_tensor_bytes = config.max_tensor_bytes,
+          .threads = config.threads,
+          .compression = config.compression,
+          .shared_memory = config.shared_memory == config::SharedMemory::kSystem,
+          .model_overrides = config.model_overrides,
+          .reflection = config.reflection,
+          .torch_version = inference::TorchVersion()};
+}
+
+}  // namespace tensorferry

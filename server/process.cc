@@ -1,0 +1,24 @@
+#include "process.h"
+
+#include <spdlog/spdlog.h>
+
+#include <cstdlib>
+#include <thread>
+
+namespace tensorferry {
+
+void Process::EndAtNextSignal() {
+  std::thread([this] {
+    const int signal = signals_.Wait();
+    scratch_.Remove();
+    std::_Exit(128 + signal);
+  }).detach();
+}
+
+void Process::End(ExitCode code) {
+  scratch_.Remove();
+  spdlog::shutdown();  // Writes what is still to be written.
+  std::_Exit(static_cast<int>(code));
+}
+
+}  // namespace tensorferry
