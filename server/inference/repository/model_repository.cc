@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <optional>
 #include <ranges>
 #include <system_error>
 
@@ -23,7 +22,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMaxConfigBytes = 1 << 20;
 constexpr char kUnloaded[] = "unloaded";
 
-// In the place of the names that are to be loaded.
+// kAll and kNone stand in the place of the names that are to be loaded.
 constexpr std::string_view kAll = "*";
 constexpr std::string_view kNone = "none";
 
@@ -82,12 +81,12 @@ ModelRepository::ModelRepository(RepositoryOptions options, ModelRegistry& regis
       root_(options_.folder.empty() ? fs::path() : Canonical(options_.folder)),
       registry_(registry),
       pool_(pool),
-      thread_([this] { Live(); }) {}
+      thread_([this] { RunWork(); }) {}
 
 ModelRepository::~ModelRepository() {
   Post([this] {
-    for (const auto& [name, applied] : applied_) {
-      for (const auto& [number, stamp] : applied.versions) registry_.Forget(name, number);
+    for (const auto& [name, record] : records_) {
+      for (const auto& [number, stamp] : record.serving) registry_.Forget(name, number);
     }
   });
   {
@@ -136,9 +135,10 @@ absl::Status ModelRepository::LoadNow(const std::string& name, const ModelOverri
 
 void ModelRepository::Unload(const std::string& name, Done done) {
   Post([this, name, done = std::move(done)] {
-    if (!applied_.contains(name)) return done(NotFound(name));
+    const auto record = records_.find(name);
+    if (record == records_.end() || !record->second.applied) return done(NotFound(name));
     WithdrawAllBut(name, {}, kUnloaded);
-    applied_.erase(name);
+    record->second.applied.reset();
     spdlog::info("model {} is unloaded", name);
     done(absl::OkStatus());
   });
@@ -165,7 +165,7 @@ absl::StatusOr<std::map<std::string, ModelSource>> ModelRepository::Sources() {
   return sources;
 }
 
-void ModelRepository::Live() {
+void ModelRepository::RunWork() {
   using SteadyClock = std::chrono::steady_clock;
   const bool polls = options_.control == ModelControl::kPoll;
   SteadyClock::time_point next_poll = SteadyClock::now() + options_.poll_interval;
@@ -177,10 +177,10 @@ void ModelRepository::Live() {
       posted_.wait(lock, called);
     }
     if (!retired_.empty()) {
-      ServedModel* const model = retired_.front();
+      std::unique_ptr<ServedModel> model = std::move(retired_.front());
       retired_.pop_front();
       lock.unlock();
-      Reap(model);
+      Destroy(std::move(model));
       lock.lock();
     } else if (!work_.empty()) {
       const std::function<void()> work = std::move(work_.front());
@@ -208,22 +208,21 @@ void ModelRepository::Post(std::function<void()> work) {
 }
 
 // The last handle is gone, on whatever thread.
-void ModelRepository::Retire(ServedModel* model) {
+void ModelRepository::Retire(std::unique_ptr<ServedModel> model) {
   {
     const std::lock_guard lock(mutex_);
-    retired_.push_back(model);
+    retired_.push_back(std::move(model));
   }
   posted_.notify_all();
 }
 
-void ModelRepository::Reap(ServedModel* model) {
+void ModelRepository::Destroy(std::unique_ptr<ServedModel> model) {
   const ModelInfo info = model->info();
-  delete model;
-  const auto withdrawn = withdrawing_.find({info.name, std::stoll(info.version)});
-  if (withdrawn == withdrawing_.end()) return;  // Another has taken its place.
-  const auto [version, reason] = *withdrawn;
-  withdrawing_.erase(withdrawn);
-  if (reason.empty()) return registry_.Forget(version.first, version.second);
+  model.reset();  // Waits for its executors.
+  auto withdrawn = records_[info.name].withdrawing.extract(std::stoll(info.version));
+  if (withdrawn.empty()) return;  // Another has taken its place.
+  const std::string& reason = withdrawn.mapped();
+  if (reason.empty()) return registry_.Forget(info.name, withdrawn.key());
   registry_.Set({.name = info.name,
                  .version = info.version,
                  .state = ModelState::kUnavailable,
@@ -245,9 +244,9 @@ absl::Status ModelRepository::ApplyAll(bool settled_only) {
   }
   absl::Status first;
   for (const auto& [name, source] : *sources) {
-    const auto applied = applied_.find(name);
-    const bool changed = applied == applied_.end() || applied->second.stamp != source.stamp;
-    const bool settled = std::exchange(seen_[name], source.stamp) == source.stamp;
+    Record& record = records_[name];
+    const bool changed = record.applied != source.stamp;
+    const bool settled = std::exchange(record.seen, source.stamp) == source.stamp;
     if (!IsWanted(name) || !changed || (settled_only && !settled)) continue;
     const absl::Status status = Apply(source);
     if (!settled_only && options_.strict_start && !status.ok()) return status;
@@ -258,21 +257,18 @@ absl::Status ModelRepository::ApplyAll(bool settled_only) {
     spdlog::error("model {} is to be loaded, but the repository has none of that name", name);
     if (options_.strict_start) return NotFound(name);
   }
-  std::vector<std::string> gone;
-  for (const auto& [name, applied] : applied_) {
-    if (!sources->contains(name)) gone.push_back(name);
-  }
-  for (const std::string& name : gone) {
+  for (auto& [name, record] : records_) {
+    if (!record.applied || sources->contains(name)) continue;
     spdlog::info("model {} is gone from the repository", name);
     WithdrawAllBut(name, {}, "");
-    applied_.erase(name);
+    record.applied.reset();
   }
   return options_.strict_start ? first : absl::OkStatus();
 }
 
 absl::Status ModelRepository::Apply(const ModelSource& source, const std::string& overrides) {
   const absl::Status status = LoadWanted(source, overrides);
-  applied_[source.name].stamp = source.stamp;
+  records_[source.name].applied = source.stamp;
   return status;
 }
 
@@ -290,12 +286,12 @@ absl::Status ModelRepository::LoadWanted(const ModelSource& source, const std::s
   if (!wanted.ok()) return fail(wanted.status());
   absl::Status first;
   for (const std::int64_t version : *wanted) {
-    const std::map<std::int64_t, std::string>& serving = applied_[source.name].versions;
+    std::map<std::int64_t, std::string>& serving = records_[source.name].serving;
     const auto loaded = serving.find(version);
     const std::string stamp = source.versions.at(version).stamp + overrides;
     if (loaded != serving.end() && loaded->second == stamp) continue;
     const absl::Status status = LoadOne(source, *config, version);
-    if (status.ok()) applied_[source.name].versions[version] = stamp;
+    if (status.ok()) serving[version] = stamp;
     first.Update(status);
   }
   if (first.ok()) WithdrawAllBut(source.name, *wanted, "");
@@ -330,14 +326,16 @@ absl::Status ModelRepository::LoadOne(const ModelSource& source, const ModelConf
     return model.status();
   }
   spdlog::info("model {} version {} is ready: {}", source.name, version, (*model)->info().platform);
-  withdrawing_.erase({source.name, version});
-  registry_.Publish(version, {model->release(), [this](ServedModel* last) { Retire(last); }});
+  records_[source.name].withdrawing.erase(version);
+  registry_.Publish(version, std::shared_ptr<ServedModel>(model->release(), [this](ServedModel* last) {
+                      Retire(std::unique_ptr<ServedModel>(last));
+                    }));
   return absl::OkStatus();
 }
 
 void ModelRepository::Fail(const ModelSource& source, std::int64_t version, const absl::Status& error) {
   const Failure failure = DescribeError(error);
-  const bool serves = applied_[source.name].versions.contains(version);
+  const bool serves = records_[source.name].serving.contains(version);
   spdlog::error("model {} version {} cannot be loaded{}: {} {}", source.name, version,
                 serves ? ", and goes on as it was" : "", failure.message, failure.log_text);
   if (serves) return;
@@ -350,12 +348,12 @@ void ModelRepository::Fail(const ModelSource& source, std::int64_t version, cons
 // `reason`: why they are unavailable then; empty: nothing of them stays.
 void ModelRepository::WithdrawAllBut(const std::string& name, const std::vector<std::int64_t>& wanted,
                                      const std::string& reason) {
-  std::map<std::int64_t, std::string>& serving = applied_[name].versions;
+  Record& record = records_[name];
   for (const ModelInfo& info : registry_.List()) {
     const std::int64_t version = std::stoll(info.version);
     if (info.name != name || std::ranges::find(wanted, version) != wanted.end()) continue;
-    if (serving.erase(version) > 0) {
-      withdrawing_[{name, version}] = reason;
+    if (record.serving.erase(version) > 0) {
+      record.withdrawing[version] = reason;
       registry_.Withdraw(name, version);
     } else if (info.state == ModelState::kUnavailable && reason.empty()) {
       registry_.Forget(name, version);

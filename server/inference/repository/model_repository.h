@@ -5,11 +5,12 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -34,7 +35,7 @@ class ModelRepository {
   ModelRepository& operator=(const ModelRepository&) = delete;
   ~ModelRepository();
 
-  // Called on the repository's thread.
+  // Called once, on the repository's thread.
   using Done = std::function<void(const absl::Status&)>;
 
   // Load what is to be loaded at the start.
@@ -45,7 +46,7 @@ class ModelRepository {
   // What lies in the repository, and what was loaded from it.
   void List(std::function<void(absl::StatusOr<std::vector<RepositoryEntry>>)> done);
 
-  // Load, or load anew what has changed, the overrides included; let go.
+  // Load a model, or load anew what has changed, the overrides included; let it go.
   // Errors: MODEL_NOT_FOUND; MODEL_NOT_READY, with the reason.
   void Load(const std::string& name, const ModelOverrides& overrides, Done done);
   void Unload(const std::string& name, Done done);
@@ -54,20 +55,20 @@ class ModelRepository {
   void Poll(Done done);
 
  private:
-  using Version = std::pair<std::string, std::int64_t>;  // Of the model of this name.
-
-  // What has been done about one model.
-  struct Applied {
-    std::string stamp;                             // Of the files, as they were.
-    std::map<std::int64_t, std::string> versions;  // Those that serve, with the stamps of what they were loaded from.
+  // What the repository has done about one model.
+  struct Record {
+    std::string seen;                                 // The stamp at the last look: what still changes is not loaded.
+    std::optional<std::string> applied;               // The stamp when the model was last loaded; nothing: it is not.
+    std::map<std::int64_t, std::string> serving;      // By version, the stamp of what was loaded.
+    std::map<std::int64_t, std::string> withdrawing;  // By version, the reason that stays; empty: nothing stays.
   };
 
-  void Live();
+  void RunWork();
   absl::Status LoadNow(const std::string& name, const ModelOverrides& overrides);
   absl::StatusOr<std::map<std::string, ModelSource>> Sources();
   void Post(std::function<void()> work);
-  void Retire(ServedModel* model);
-  void Reap(ServedModel* model);
+  void Retire(std::unique_ptr<ServedModel> model);
+  void Destroy(std::unique_ptr<ServedModel> model);
   absl::Status ApplyAll(bool settled_only);
   bool IsWanted(const std::string& name) const;
   absl::Status Apply(const ModelSource& source, const std::string& overrides = "");
@@ -82,16 +83,14 @@ class ModelRepository {
   ModelRegistry& registry_;
   BufferPool& pool_;
 
-  // Of the repository's thread alone.
-  std::map<std::string, Applied> applied_;
-  std::set<std::string> left_out_;              // Lines that were logged.
-  std::map<std::string, std::string> seen_;     // Stamps at the last look: what still changes is not loaded.
-  std::map<Version, std::string> withdrawing_;  // The reason that stays once they are gone; empty: nothing stays.
+  // Touched by the repository's thread alone.
+  std::map<std::string, Record> records_;  // By model.
+  std::set<std::string> left_out_;         // Lines that were logged.
 
   std::mutex mutex_;  // Guards what follows.
   std::condition_variable posted_;
   std::deque<std::function<void()>> work_;
-  std::deque<ServedModel*> retired_;  // Nobody uses them any more.
+  std::deque<std::unique_ptr<ServedModel>> retired_;  // Nobody uses them any more.
   bool ending_ = false;
   std::thread thread_;  // Last: it uses the rest.
 };
