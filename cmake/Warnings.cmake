@@ -3,6 +3,7 @@ add_library(tensorferry_warnings INTERFACE)
 add_library(tensorferry::warnings ALIAS tensorferry_warnings)
 target_compile_options(tensorferry_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Wswitch
+  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>  # base/thread_annotations.h.
   -Wno-missing-field-initializers  # Designated initialisers name what differs from the defaults.
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>  # GCC 12 sees overlaps in std::string's concatenation (GCC bug 105651).
   $<$<BOOL:${TENSORFERRY_WERROR}>:-Werror>)
