@@ -1,4 +1,4 @@
-// One request on its way through a model. Free of torch.
+// ModelRun is one request on its way through a model. Free of torch.
 #pragma once
 
 #include <chrono>
@@ -19,20 +19,21 @@ namespace tensorferry::inference {
 
 using Clock = std::chrono::steady_clock;
 
-// Elements that are still in the message that brought them: when it is known which requests run together, they are
+// WaitingElements are still in the message that brought them: when it is known which requests run together, they are
 // copied straight into the rows of one tensor.
 struct WaitingElements {
   ArrayHeader header;  // In C order.
   CopyOptions options;
-  ScatteredBytes bytes;                   // header.nbytes() of them.
-  MemoryBudget::Reservation reservation;  // For as many.
+  ScatteredBytes bytes;                   // There are header.nbytes() of them.
+  MemoryBudget::Reservation reservation;  // For header.nbytes() bytes, until a run takes it.
 };
 
 // An input of a model.
 struct ModelInput {
   std::string name;
   std::variant<ArrayPayload, WaitingElements> array;
-  std::optional<Shape> strings{};  // Of strings: their shape; the array is uint8, their raw form (payload/strings.h).
+  std::optional<Shape> strings{};  // Set if the input is strings: their shape. `array` holds their raw form as uint8
+                                   // (payload/strings.h).
 
   const Shape& shape() const { return strings ? *strings : header().shape(); }
   const ArrayHeader& header() const {
@@ -42,12 +43,12 @@ struct ModelInput {
 
 struct RunOptions {
   std::vector<std::string> requested_outputs;  // Empty: all.
-  bool return_data = false;                    // Give the converted tensors' elements back, too.
+  bool return_data = false;                    // The response has the converted tensors' elements, too.
   std::uint64_t priority = 0;                  // 1 is the highest; 0: the model's default.
   std::chrono::microseconds timeout{0};        // In the queue, where the model allows callers to set it; 0: none.
 };
 
-// A request that a model is to run. Who submits it keeps it until Complete is called.
+// A request that a model is to run. Whoever submits it keeps it until Complete is called.
 class ModelRun {
  public:
   virtual ~ModelRun() = default;
@@ -61,11 +62,24 @@ class ModelRun {
   // Errors: DEADLINE, CANCELLED.
   virtual absl::Status CheckCaller() const = 0;
 
-  // The bytes of WaitingElements are not needed any more.
+  // Says that the bytes of WaitingElements are not needed any more.
   virtual void InputsTaken() {}
 
-  // `result` is there. Called once, on any thread, also before Submit returns; the run may be gone when it returns.
+  // Says that `result` is set. Called once, on any thread, also before Submit returns. The run may be gone when Complete
+  // returns.
   virtual void Complete() = 0;
 };
+
+// The rows that a request adds to a batch, by the first dimension of its inputs; 1 if the model has no batches.
+inline std::int64_t RowsOf(const ModelRun& run, bool batches) {
+  return batches && !run.inputs.empty() ? run.inputs.front().shape().front() : 1;
+}
+
+// The bytes of all inputs of a request.
+inline std::uint64_t BytesOf(const ModelRun& run) {
+  std::uint64_t nbytes = 0;
+  for (const ModelInput& input : run.inputs) nbytes += input.header().nbytes();
+  return nbytes;
+}
 
 }  // namespace tensorferry::inference

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/status.h"
-#include "inference/serving/run_queue.h"
 #include "inference/tensor/conversion.h"
 #include "inference/tensor/tensor.h"
 #include "inference/tensor/torch_dtype.h"
@@ -18,7 +17,7 @@ ModelInput& Named(ModelRun& run, std::string_view name) {
   return *std::ranges::find(run.inputs, name, &ModelInput::name);
 }
 
-// Memory for the elements, counted already unless an earlier run of the same request has used that up.
+// Memory for the elements: that of their reservation, or, if an earlier run of the same request has used it up, new memory.
 absl::StatusOr<AlignedBuffer> MemoryOf(WaitingElements& waiting, BufferPool& pool) {
   if (waiting.reservation.nbytes() == waiting.header.nbytes()) return pool.Take(std::move(waiting.reservation));
   return pool.Take(waiting.header.nbytes());
@@ -26,7 +25,7 @@ absl::StatusOr<AlignedBuffer> MemoryOf(WaitingElements& waiting, BufferPool& poo
 
 absl::StatusOr<ArrayPayload> TakePayload(ModelInput& input, BufferPool& pool) {
   if (auto* const payload = std::get_if<ArrayPayload>(&input.array)) {
-    ArrayHeader header = payload->header;  // Stays, for whoever asks for its size.
+    ArrayHeader header = payload->header;  // A copy: the input's own header is asked for its size later.
     return ArrayPayload{std::move(header), std::move(payload->elements), payload->copied, std::move(payload->shared)};
   }
   auto& waiting = std::get<WaitingElements>(input.array);
@@ -48,7 +47,7 @@ absl::StatusOr<GatheredInputs> GatherOne(ModelRun& run, bool batches, BufferPool
   return gathered;
 }
 
-// The payload's elements where they are.
+// A tensor over the payload's elements, which borrows them.
 at::Tensor View(const ArrayPayload& payload) {
   const ArrayHeader& header = payload.header;
   const ElementStrides strides = ContiguousStrides(header.shape(), header.fortran_order());
@@ -56,7 +55,7 @@ at::Tensor View(const ArrayPayload& payload) {
                        {strides.data(), strides.size()}, at::TensorOptions().dtype(ToTorch(header.dtype())));
 }
 
-// Memory for one input of all requests.
+// Memory for one input, of all requests together.
 absl::StatusOr<AlignedBuffer> MemoryOfAll(std::span<ModelRun* const> runs, std::string_view name, BufferPool& pool) {
   MemoryBudget::Reservation all;
   for (ModelRun* const run : runs) {
@@ -72,7 +71,7 @@ absl::StatusOr<AlignedBuffer> MemoryOfAll(std::span<ModelRun* const> runs, std::
   return pool.Take(std::move(all));
 }
 
-// Copy one request's elements into its rows of `tensor`.
+// Copies one request's elements into its rows of `tensor`.
 absl::StatusOr<Receipt> CopyRows(const ModelInput& input, const at::Tensor& tensor, std::int64_t first_row,
                                  std::int64_t rows) {
   if (const auto* const payload = std::get_if<ArrayPayload>(&input.array)) {

@@ -12,22 +12,22 @@
 
 namespace tensorferry::inference {
 
-// The arrays of several requests as the inputs of one run: one tensor for each input, whose rows are the requests', one
-// after the other. Of a single request they are its own tensors.
+// GatheredInputs are the arrays of one or several requests as the inputs of one run: one tensor for each input. Its rows
+// are those of the first request, then those of the second, and so on.
 struct GatheredInputs {
   std::vector<NamedTensor> tensors;
-  Few<std::int64_t> first_rows;  // Of each request; and, last, the number of rows. Empty: no batches.
-  Few<Few<Receipt>> receipts;    // Of each request, of each of its arrays.
+  Few<std::int64_t> first_rows;  // The first row of each request, then the number of all rows. Empty: no batches.
+  Few<Few<Receipt>> receipts;    // One for each array of each request: receipts[request][array].
 
   std::int64_t rows() const { return first_rows.empty() ? 1 : first_rows.back(); }
 
-  // The part of an input that is one request's.
+  // The rows of an input that belong to one request.
   at::Tensor RowsOf(std::size_t request, std::string_view input) const;
 };
 
-// Make tensors of the requests' arrays, whose names, dtypes and shapes fit together. Elements that wait in their
-// messages are copied straight into their rows. A single request's payloads are taken over; of several they are only
-// read. `batches`: the first dimension is that of the batch.
+// Makes tensors of the requests' arrays, whose names, dtypes and shapes fit together. Elements that wait in their
+// messages are copied straight into their rows. The payloads of a single request are moved into its tensors; those of
+// several requests are copied and stay, for a second attempt. `batches`: the first dimension is that of the batch.
 // Errors: BOOL_RANGE, naming the array; MEMORY_BUDGET.
 absl::StatusOr<GatheredInputs> GatherInputs(std::span<ModelRun* const> runs, bool batches, BufferPool& pool);
 

@@ -11,18 +11,20 @@
 namespace tensorferry::inference {
 namespace {
 
-// Where the configuration sets no limit: beyond it waiting is longer than anybody waits, and memory is finite.
+// kMaxQueued limits a queue for which the configuration sets no limit: in a longer one requests would wait longer than
+// anybody waits for them, and memory is finite.
 constexpr std::size_t kMaxQueued = 1024;
 
-bool SameBut(const Shape& a, const Shape& b, std::size_t first) {
+// Whether the two shapes are equal from dimension `first` on.
+bool EqualFrom(const Shape& a, const Shape& b, std::size_t first) {
   return a.size() == b.size() && std::equal(a.begin() + static_cast<std::ptrdiff_t>(std::min(first, a.size())), a.end(),
                                             b.begin() + static_cast<std::ptrdiff_t>(std::min(first, b.size())));
 }
 
-// Whether two inputs may be parts of one. Strings have no tensor that could be put together.
+// Whether two inputs may be rows of one tensor. Strings may not: there is no tensor of strings.
 bool FitTogether(const ModelInput& a, const ModelInput& b) {
   return !a.strings && !b.strings && a.header().dtype() == b.header().dtype() &&
-         SameBut(a.header().shape(), b.header().shape(), 1);
+         EqualFrom(a.header().shape(), b.header().shape(), 1);
 }
 
 // Whether two requests may be rows of one batch.
@@ -34,13 +36,13 @@ bool RunTogether(const ModelRun& a, const ModelRun& b) {
          });
 }
 
-absl::Status Late(std::chrono::microseconds waited) {
+absl::Status WaitedForTooLong(std::chrono::microseconds waited) {
   return MakeError(Reason::kDeadline,
                    fmt::format("the request timeout expired: it waited for the model for {} us, longer than it may",
                                waited.count()));
 }
 
-// How long a request may wait; nothing: as long as its caller does.
+// How long a request may wait; nothing if it may wait for as long as its caller does.
 std::optional<std::chrono::microseconds> TimeoutOf(const QueuePolicy& policy, std::chrono::microseconds wanted) {
   std::optional<std::chrono::microseconds> timeout;
   if (policy.default_timeout.count() > 0) timeout = policy.default_timeout;
@@ -57,16 +59,6 @@ bool HasTimeouts(const DynamicBatching& batching) {
 }
 
 }  // namespace
-
-std::int64_t RowsOf(const ModelRun& run, bool batches) {
-  return batches && !run.inputs.empty() ? run.inputs.front().shape().front() : 1;
-}
-
-std::uint64_t BytesOf(const ModelRun& run) {
-  std::uint64_t nbytes = 0;
-  for (const ModelInput& input : run.inputs) nbytes += input.header().nbytes();
-  return nbytes;
-}
 
 RunQueue::RunQueue(const std::optional<DynamicBatching>& batching, std::int64_t max_batch_size)
     : batching_(batching),
@@ -120,7 +112,7 @@ Few<ModelRun*> RunQueue::RemoveEnded(Clock::time_point now) {
           delayed.back().late_at.reset();
           return true;
         }
-        status = Late(std::chrono::duration_cast<std::chrono::microseconds>(now - waiting.since));
+        status = WaitedForTooLong(std::chrono::duration_cast<std::chrono::microseconds>(now - waiting.since));
       }
       if (status.ok()) return false;
       waiting.run->result = std::move(status);
@@ -157,7 +149,8 @@ void RunQueue::ForEachWaiting(Visit&& visit) {
   }
 }
 
-// The largest preferred size that can be filled; where none can, all there is.
+// The rows of the next batch, if `available` rows fit together: the largest preferred size that can be filled, or all
+// there are if none can.
 std::int64_t RunQueue::BatchRows(std::int64_t available) const {
   const std::int64_t all = std::min(available, max_rows_);
   std::int64_t rows = 0;
