@@ -7,8 +7,8 @@
 namespace tensorferry::inference {
 namespace {
 
-// The line that says what went wrong. TorchScript puts two tracebacks, with the paths of the author's machine, before
-// it; otherwise it is the first, and advice follows.
+// The line that says what went wrong. TorchScript writes it behind two tracebacks, which have paths of the author's
+// machine. Other texts begin with it, and advice follows.
 std::string TellingLine(std::string_view text) {
   for (const std::string_view mark : {"RuntimeError: ", "torch.jit.Error: "}) {
     if (const auto found = text.rfind(mark); found != std::string_view::npos) text.remove_prefix(found + mark.size());

@@ -17,12 +17,12 @@ namespace tensorferry::inference {
 // MEMORY_BUDGET, with a retry delay.
 absl::Status NotEnoughMemory(std::string_view log_text);
 
-// What libtorch says when an operator fails, as an error of ours: OPERATOR_UNSUPPORTED, with operator and dtype, where
-// it has no kernel for the dtype; MEMORY_BUDGET where it had no memory; else `otherwise`, with the last line of the
-// text. The whole text goes to our log only.
+// Turns what libtorch says when an operator fails into an error of ours: OPERATOR_UNSUPPORTED, with operator and dtype,
+// if it has no kernel for the dtype; MEMORY_BUDGET if it had no memory; else `otherwise`, with the line of the text
+// that tells most. The whole text goes to the log alone.
 absl::Status TranslateTorchError(std::string_view text, Reason otherwise);
 
-// absl::StatusOr<T> of a T, and of an absl::StatusOr<T>; an absl::Status stays one.
+// StatusOrOf<T> is absl::StatusOr<T>; absl::StatusOr and absl::Status stay what they are.
 template <typename T>
 struct StatusOrOf {
   using Type = absl::StatusOr<T>;
@@ -36,7 +36,7 @@ struct StatusOrOf<absl::Status> {
   using Type = absl::Status;
 };
 
-// Run `call`, turning what libtorch throws into a status. The only place in inference/ that catches.
+// Calls `call` and turns what libtorch throws into a status. Whatever calls libtorch is called by CatchTorch.
 template <typename Call>
 auto CatchTorch(Reason otherwise, Call&& call) -> typename StatusOrOf<std::invoke_result_t<Call>>::Type {
   try {

@@ -1,7 +1,5 @@
 #include "inference/tensor/conversion.h"
 
-#include <fmt/format.h>
-
 #include <utility>
 
 #include "base/status.h"
@@ -18,13 +16,7 @@ Receipt MakeReceipt(const ArrayHeader& header, const CopiedElements& copied) {
 }
 
 absl::StatusOr<TensorResult> ResultOf(const NamedTensor& named, bool with_elements, std::uint64_t max_tensor_bytes) {
-  TENSORFERRY_ASSIGN_OR_RETURN(TensorMetadata metadata, Describe(named));
-  if (static_cast<std::uint64_t>(metadata.nbytes) > max_tensor_bytes) {
-    return MakeError(Reason::kTensorTooLarge,
-                     fmt::format("tensor {} has {} bytes, at most {} are sent", Quote(named.name), metadata.nbytes,
-                                 max_tensor_bytes),
-                     {.actual = fmt::to_string(metadata.nbytes), .limit = fmt::to_string(max_tensor_bytes)});
-  }
+  TENSORFERRY_ASSIGN_OR_RETURN(TensorMetadata metadata, Describe(named, max_tensor_bytes));
   TensorResult result{.metadata = std::move(metadata)};
   if (with_elements) result.elements = ElementsOf(named.tensor);
   return result;
@@ -32,7 +24,8 @@ absl::StatusOr<TensorResult> ResultOf(const NamedTensor& named, bool with_elemen
 
 absl::StatusOr<TensorResult> ResultWithReceipt(const NamedTensor& named, Receipt receipt, bool with_elements,
                                                std::uint64_t max_tensor_bytes) {
-  TENSORFERRY_ASSIGN_OR_RETURN(TensorResult result, ResultOf(named, with_elements, max_tensor_bytes));
+  TENSORFERRY_ASSIGN_OR_RETURN(TensorResult result,
+                               ResultOf(named, with_elements, max_tensor_bytes));
   receipt.dtype_equal = result.metadata.dtype == receipt.numpy_dtype;
   result.receipt = std::move(receipt);
   return result;

@@ -1,4 +1,4 @@
-// Payloads to tensors, and tensors to what is said of them.
+// The receipt of a converted array, and the result that a caller gets of a tensor.
 #pragma once
 
 #include <cstdint>
@@ -11,14 +11,14 @@
 
 namespace tensorferry::inference {
 
-// What was found when the array was converted; dtype_equal is set by WithReceipt.
+// States what was found when the array was converted; ResultWithReceipt sets dtype_equal.
 Receipt MakeReceipt(const ArrayHeader& header, const CopiedElements& copied);
 
-// What a tensor says of itself, and its elements if they are wanted.
-// Errors: those of Describe; TENSOR_TOO_LARGE beyond `max_tensor_bytes`.
+// Gives what a tensor says of itself, and its elements if they are wanted.
+// Errors: those of Describe.
 absl::StatusOr<TensorResult> ResultOf(const NamedTensor& named, bool with_elements, std::uint64_t max_tensor_bytes);
 
-// The same of a converted array: the receipt says whether its dtype is the tensor's own.
+// Does as ResultOf for a converted array, and adds its receipt, which says whether its dtype is the tensor's own.
 absl::StatusOr<TensorResult> ResultWithReceipt(const NamedTensor& named, Receipt receipt, bool with_elements,
                                                std::uint64_t max_tensor_bytes);
 

@@ -16,12 +16,12 @@ namespace tensorferry::inference {
 struct NamedTensor {
   std::string name;
   at::Tensor tensor;
-  std::optional<Shape>
-      strings{};  // Of strings, which torch has no tensor for: their shape; `tensor` is uint8, their raw
-                  // form (payload/strings.h).
+  // Set if these are strings, for which torch has no tensor: their shape. `tensor` then holds their raw form as uint8
+  // (payload/strings.h).
+  std::optional<Shape> strings{};
 };
 
-// Something that makes tensors of tensors: a loaded file.
+// A Model makes tensors of tensors: it is a loaded file, or built in.
 // Threads: Run may be called on any number of threads at once.
 class Model {
  public:
@@ -30,7 +30,7 @@ class Model {
   // Platform, inputs and outputs, as far as the file and its configuration tell.
   virtual const ModelInfo& info() const = 0;
 
-  // Where its inputs must be, and its outputs are.
+  // The device on which its inputs must be, and its outputs are.
   virtual at::Device device() const { return at::kCPU; }
 
   // Whether a run takes no time to speak of, whatever the inputs.

@@ -3,10 +3,14 @@
 #include <ATen/ops/empty_strided.h>
 #include <ATen/ops/from_blob.h>
 #include <fmt/format.h>
+#include <fmt/ostream.h>
 
+#include <algorithm>
+#include <limits>
 #include <memory>
 #include <utility>
 
+#include "absl/numeric/int128.h"
 #include "base/status.h"
 #include "inference/tensor/torch_dtype.h"
 
@@ -14,7 +18,7 @@ namespace tensorferry::inference {
 
 namespace {
 
-// `owner`: what `let_go` gives back with the last tensor that shares the memory.
+// `let_go` gets `owner` when the last tensor that shares the memory is gone.
 at::Tensor MakeTensor(std::byte* data, void* owner, void (*let_go)(void*), DType dtype, const Shape& shape,
                       bool fortran_order) {
   const ElementStrides strides = ContiguousStrides(shape, fortran_order);
@@ -30,6 +34,21 @@ at::Tensor MakeTensor(AlignedBuffer elements, DType dtype, const Shape& shape, b
   return MakeTensor(data, std::move(elements).Release(), AlignedBuffer::GiveBack, dtype, shape, fortran_order);
 }
 
+void LetGoOfShared(void* owner) { delete static_cast<std::shared_ptr<std::byte>*>(owner); }
+
+// Expanded tensors claim more elements than memory has: up to 2^63 - 1, of 16 bytes.
+absl::StatusOr<std::int64_t> SizeOf(const NamedTensor& named, std::uint64_t max_tensor_bytes) {
+  const absl::uint128 nbytes = absl::uint128(named.tensor.numel()) * named.tensor.element_size();
+  if (nbytes <= std::min<std::uint64_t>(max_tensor_bytes, std::numeric_limits<std::int64_t>::max())) {
+    return static_cast<std::int64_t>(nbytes);
+  }
+  const std::string actual = fmt::to_string(fmt::streamed(nbytes));
+  return MakeError(
+      Reason::kTensorTooLarge,
+      fmt::format("tensor {} has {} bytes, at most {} are sent", Quote(named.name), actual, max_tensor_bytes),
+      {.actual = actual, .limit = fmt::to_string(max_tensor_bytes)});
+}
+
 }  // namespace
 
 at::Tensor MakeTensor(ArrayPayload payload) {
@@ -37,8 +56,7 @@ at::Tensor MakeTensor(ArrayPayload payload) {
   if (payload.shared != nullptr) {
     std::byte* const data = payload.shared.get();
     auto* const owner = new std::shared_ptr<std::byte>(std::move(payload.shared));
-    const auto let_go = [](void* held) { delete static_cast<std::shared_ptr<std::byte>*>(held); };
-    return MakeTensor(data, owner, let_go, header.dtype(), header.shape(), header.fortran_order());
+    return MakeTensor(data, owner, LetGoOfShared, header.dtype(), header.shape(), header.fortran_order());
   }
   return MakeTensor(std::move(payload.elements), header.dtype(), header.shape(), header.fortran_order());
 }
@@ -47,7 +65,7 @@ at::Tensor TensorOver(AlignedBuffer elements, DType dtype, const Shape& shape) {
   return MakeTensor(std::move(elements), dtype, shape, /*fortran_order=*/false);
 }
 
-absl::StatusOr<TensorMetadata> Describe(const NamedTensor& named) {
+absl::StatusOr<TensorMetadata> Describe(const NamedTensor& named, std::uint64_t max_tensor_bytes) {
   const auto& [name, tensor, strings] = named;
   if (!tensor.defined()) {
     return MakeError(Reason::kModelFailed, fmt::format("output {} is not set", Quote(name)));
@@ -58,12 +76,13 @@ absl::StatusOr<TensorMetadata> Describe(const NamedTensor& named) {
                                                        Quote(name), c10::toString(tensor.scalar_type()),
                                                        tensor.layout() == at::kStrided ? "dense" : "not dense"));
   }
+  TENSORFERRY_ASSIGN_OR_RETURN(const std::int64_t nbytes, SizeOf(named, max_tensor_bytes));
   TensorMetadata metadata{
       .name = name,
       .dtype = std::string(Info(*dtype).name),
       .numel = tensor.numel(),
       .itemsize = tensor.element_size(),
-      .nbytes = tensor.numel() * tensor.element_size(),
+      .nbytes = nbytes,
       .device = tensor.device().str(),
   };
   if (strings) {

@@ -1,7 +1,9 @@
-// Payload to tensor, and tensor to what is said of it.
+// torch's side of one array: a tensor over its memory, what the tensor says of itself, and its elements.
 #pragma once
 
 #include <ATen/core/Tensor.h>
+
+#include <cstdint>
 
 #include "absl/status/statusor.h"
 #include "inference/result.h"
@@ -10,19 +12,20 @@
 
 namespace tensorferry::inference {
 
-// The tensor that torch.from_numpy would make of the same array: it takes over the payload's memory, which goes back
-// when the last tensor that shares it is gone. Zero-size arrays get the strides of their shape with each 0 counted
-// as 1.
+// Makes the tensor that torch.from_numpy would make of the same array. It takes over the payload's memory, which goes
+// back when the last tensor that shares it is gone. Arrays without elements get the strides of their shape with each 0
+// counted as 1.
 at::Tensor MakeTensor(ArrayPayload payload);
 
-// A tensor in C order over memory that holds its elements; takes the memory over.
+// Makes a tensor in C order over memory that holds its elements. It takes the memory over.
 at::Tensor TensorOver(AlignedBuffer elements, DType dtype, const Shape& shape);
 
-// What the tensor says of itself.
-// Errors: MODEL_FAILED if no array can hold it: not dense, or of a dtype without a NumPy form.
-absl::StatusOr<TensorMetadata> Describe(const NamedTensor& named);
+// Reads back what the tensor says of itself.
+// Errors: MODEL_FAILED if no array can hold it: not dense, or of a dtype without a NumPy form. TENSOR_TOO_LARGE if its
+// elements have more than `max_tensor_bytes` bytes.
+absl::StatusOr<TensorMetadata> Describe(const NamedTensor& named, std::uint64_t max_tensor_bytes);
 
-// The tensor's elements in C order, in the machine's memory. Shares the tensor's memory where it has that form already.
+// Gives the tensor's elements in C order, in the CPU's memory. Shares the tensor's memory if it has that form already.
 TensorElements ElementsOf(const at::Tensor& tensor);
 
 }  // namespace tensorferry::inference

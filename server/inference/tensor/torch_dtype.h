@@ -11,7 +11,7 @@ namespace tensorferry::inference {
 // The torch dtype of the same name.
 c10::ScalarType ToTorch(DType dtype);
 
-// The dtype that a tensor says it has; nothing for those that no NumPy array can hold (quantised and sub-byte types).
+// The dtype of the same name; nothing for quantised and sub-byte types, which no NumPy array can hold.
 std::optional<DType> FromTorch(c10::ScalarType type);
 
 }  // namespace tensorferry::inference

@@ -1,7 +1,10 @@
 #include "inference/tensor/tensor.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/ones.h>
 #include <gmock/gmock.h>
+
+#include <limits>
 
 #include "inference/tensor/torch_dtype.h"
 #include "testing/payloads.h"
@@ -13,6 +16,8 @@ namespace {
 
 using testing::ElementsAre;
 
+constexpr std::uint64_t kUnlimited = std::numeric_limits<std::uint64_t>::max();
+
 std::string_view Bytes(const TensorElements& elements) { return AsText(elements.bytes); }
 
 TEST(MakeTensor, GivesEveryDTypeTheTorchDTypeOfItsName) {
@@ -20,7 +25,7 @@ TEST(MakeTensor, GivesEveryDTypeTheTorchDTypeOfItsName) {
   for (const DTypeInfo& row : kDTypes) {
     const at::Tensor tensor = MakeTensor(GoodArray("x", row.name, {2, 3}, memory.pool).payload);
     EXPECT_EQ(FromTorch(tensor.scalar_type()), row.dtype);
-    const auto metadata = Describe({"x", tensor});
+    const auto metadata = Describe({"x", tensor}, kUnlimited);
     ASSERT_THAT(metadata, IsOk()) << row.name;
     EXPECT_EQ(metadata->dtype, row.name);
     EXPECT_EQ(metadata->itemsize, static_cast<std::int64_t>(row.itemsize));
@@ -75,8 +80,43 @@ TEST(ElementsOf, ResolvesConjugateViews) {
 }
 
 TEST(Describe, RefusesWhatNoArrayCanHold) {
-  EXPECT_THAT(Describe({"y", at::Tensor()}), Fails(Reason::kModelFailed, testing::HasSubstr("'y'")));
-  EXPECT_THAT(Describe({"y", at::empty({2, 2}).to_sparse()}), Fails(Reason::kModelFailed));
+  EXPECT_THAT(Describe({"y", at::Tensor()}, kUnlimited), Fails(Reason::kModelFailed, testing::HasSubstr("'y'")));
+  EXPECT_THAT(Describe({"y", at::empty({2, 2}).to_sparse()}, kUnlimited), Fails(Reason::kModelFailed));
+}
+
+// Expanded tensors of any size, which take no memory.
+struct Size {
+  c10::ScalarType dtype;
+  std::vector<std::int64_t> shape;
+  std::string nbytes;
+};
+
+constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+const std::vector<Size> kSizes = {
+    {at::kByte, {kMost}, "9223372036854775807"},
+    {at::kShort, {std::int64_t{1} << 62}, "9223372036854775808"},
+    {at::kFloat, {std::int64_t{1} << 31, std::int64_t{1} << 30}, "9223372036854775808"},
+    {at::kFloat, {std::int64_t{1} << 31, (std::int64_t{1} << 31)}, "18446744073709551616"},
+    {at::kFloat, {kMost}, "36893488147419103228"},
+    {at::kComplexDouble, {kMost}, "147573952589676412912"},
+    {at::kComplexDouble, {std::int64_t{1} << 59}, "9223372036854775808"},
+};
+
+TEST(Describe, TellsTooLargeTensorsByTheirTrueSize) {
+  for (const auto& [dtype, shape, nbytes] : kSizes) {
+    const NamedTensor named{"y", at::ones({1}, dtype).expand(shape)};
+    EXPECT_THAT(
+        Describe(named, 1 << 20),
+        Fails(Reason::kTensorTooLarge, testing::HasSubstr("has " + nbytes + " bytes, at most 1048576 are sent")));
+    const bool fits = named.tensor.numel() <= kMost / named.tensor.element_size();
+    EXPECT_EQ(Describe(named, kUnlimited).ok(), fits) << nbytes;
+  }
+}
+
+TEST(Describe, ComparesWithTheLimitExactly) {
+  const NamedTensor named{"y", at::ones({1}).expand({1 << 20})};
+  EXPECT_THAT(Describe(named, 1 << 22), IsOk());
+  EXPECT_THAT(Describe(named, (1 << 22) - 1), Fails(Reason::kTensorTooLarge));
 }
 
 }  // namespace
