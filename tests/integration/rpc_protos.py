@@ -44,6 +44,29 @@ message_type {
   name: "SystemSharedMemoryUnregisterRequest"
   field { name: "name" number: 1 type: TYPE_STRING }
 }
+message_type {
+  name: "InferTensor"
+  field { name: "name" number: 1 type: TYPE_STRING }
+  field { name: "datatype" number: 2 type: TYPE_STRING }
+  field { name: "shape" number: 3 type: TYPE_INT64 label: LABEL_REPEATED }
+}
+message_type {
+  name: "ModelInferRequest"
+  field { name: "model_name" number: 1 type: TYPE_STRING }
+  field { name: "inputs" number: 5 type: TYPE_MESSAGE type_name: "InferTensor" label: LABEL_REPEATED }
+  field { name: "raw_input_contents" number: 7 type: TYPE_BYTES label: LABEL_REPEATED }
+}
+message_type {
+  name: "ModelInferResponse"
+  field { name: "model_name" number: 1 type: TYPE_STRING }
+  field { name: "outputs" number: 5 type: TYPE_MESSAGE type_name: "InferTensor" label: LABEL_REPEATED }
+  field { name: "raw_output_contents" number: 6 type: TYPE_BYTES label: LABEL_REPEATED }
+}
+message_type {
+  name: "ModelStreamInferResponse"
+  field { name: "error_message" number: 1 type: TYPE_STRING }
+  field { name: "infer_response" number: 2 type: TYPE_MESSAGE type_name: "ModelInferResponse" }
+}
 """
 
 _pool = descriptor_pool.DescriptorPool()
@@ -61,5 +84,8 @@ ServerReflectionRequest = _message("grpc.reflection.v1alpha.ServerReflectionRequ
 ServerReflectionResponse = _message("grpc.reflection.v1alpha.ServerReflectionResponse")
 SystemSharedMemoryRegisterRequest = _message("inference.SystemSharedMemoryRegisterRequest")
 SystemSharedMemoryUnregisterRequest = _message("inference.SystemSharedMemoryUnregisterRequest")
+ModelInferRequest = _message("inference.ModelInferRequest")
+ModelInferResponse = _message("inference.ModelInferResponse")
+ModelStreamInferResponse = _message("inference.ModelStreamInferResponse")
 
 SERVING, NOT_SERVING, SERVICE_UNKNOWN = 1, 2, 3  # HealthCheckResponse.ServingStatus

@@ -10,9 +10,9 @@
 
 #include "base/status.h"
 #include "inference/serving/gather.h"
-#include "inference/serving/run_queue.h"
 #include "inference/tensor/catch_torch.h"
 #include "inference/tensor/conversion.h"
+#include "inference/tensor/retained_memory.h"
 
 namespace tensorferry::inference {
 namespace {
@@ -21,17 +21,19 @@ at::Tensor ToDevice(const at::Tensor& tensor, at::Device device) {
   return device.is_cpu() ? tensor : tensor.pin_memory().to(device, /*non_blocking=*/true);
 }
 
-// What the model works on. Where elements are to go back, it gets a copy, in case that it works in place.
-std::vector<NamedTensor> ForTheModel(std::vector<NamedTensor> inputs, const Few<ModelRun*>& runs, at::Device device) {
-  const bool go_back = std::ranges::any_of(runs, [](const ModelRun* run) { return run->options.return_data; });
+// The inputs as the model gets them. If responses have the converted tensors' elements, the model gets copies, as it
+// may write to its inputs.
+std::vector<NamedTensor> InputsForModel(std::vector<NamedTensor> inputs, const Few<ModelRun*>& runs,
+                                        at::Device device) {
+  const bool returns_data = std::ranges::any_of(runs, [](const ModelRun* run) { return run->options.return_data; });
   for (NamedTensor& input : inputs) {
-    if (go_back) input.tensor = input.tensor.clone();
+    if (returns_data) input.tensor = input.tensor.clone();
     input.tensor = ToDevice(input.tensor, device);
   }
   return inputs;
 }
 
-// The tensors of one request with their receipts, which are all of `gathered` where it is the only one.
+// The converted tensors of one request, the `index`th of those gathered, with their receipts.
 absl::StatusOr<PipelineResponse> DescribeInputs(const ModelRun& run, const GatheredInputs& gathered, std::size_t index,
                                                 std::uint64_t max_tensor_bytes) {
   PipelineResponse response;
@@ -52,7 +54,7 @@ absl::Status UnknownOutput(const std::vector<NamedTensor>& outputs, std::string_
       {.field = "requested_outputs", .expected = fmt::format("[{}]", fmt::join(names, ", ")), .actual = Quote(name)});
 }
 
-// The outputs in the order in which they were asked for; all of them where nothing was.
+// The outputs in the order in which they were requested; all of them if none was.
 absl::StatusOr<Few<const NamedTensor*>> Select(const std::vector<NamedTensor>& outputs,
                                                const std::vector<std::string>& requested) {
   Few<const NamedTensor*> selected;
@@ -76,7 +78,7 @@ absl::Status CheckRows(const std::vector<NamedTensor>& outputs, std::int64_t row
   return absl::OkStatus();
 }
 
-// Callers were told what comes.
+// Checks that the output is what ListModels and the model's metadata promise.
 absl::Status CheckOutput(const std::vector<TensorSpec>& specs, const TensorMetadata& output) {
   const auto spec = std::ranges::find(specs, output.name, &TensorSpec::name);
   if (spec == specs.end() || spec->dtype.empty()) return absl::OkStatus();
@@ -90,20 +92,44 @@ absl::Status CheckOutput(const std::vector<TensorSpec>& specs, const TensorMetad
                    {.expected = expected, .actual = actual});
 }
 
-absl::Status AddOutputs(const ModelInfo& model, const std::vector<NamedTensor>& outputs, std::int64_t first_row,
-                        std::int64_t rows, std::uint64_t max_tensor_bytes, ModelRun& run) {
-  TENSORFERRY_ASSIGN_OR_RETURN(const Few<const NamedTensor*> wanted, Select(outputs, run.options.requested_outputs));
-  for (const NamedTensor* const output : wanted) {
-    const auto& [name, tensor, strings] = *output;
-    const bool all = rows == 0 || strings || (tensor.dim() > 0 && tensor.size(0) == rows);
-    TENSORFERRY_ASSIGN_OR_RETURN(TensorResult result,
-                                 ResultOf({name, all ? tensor : tensor.narrow(0, first_row, rows), strings},
-                                          /*with_elements=*/true, max_tensor_bytes));
-    TENSORFERRY_RETURN_IF_ERROR(CheckOutput(model.outputs, result.metadata));
-    run.result->outputs.push_back(std::move(result));
-  }
-  return absl::OkStatus();
+// The rows of a batch that belong to one request.
+struct RowRange {
+  std::int64_t first = 0;
+  std::int64_t count = 0;  // 0: the model has no batches, and every output belongs to the request as it is.
+};
+
+NamedTensor SliceRows(const NamedTensor& output, const RowRange& rows) {
+  const auto& [name, tensor, strings] = output;
+  const bool is_all = rows.count == 0 || strings || (tensor.dim() > 0 && tensor.size(0) == rows.count);
+  return {name, is_all ? tensor : tensor.narrow(0, rows.first, rows.count), strings};
 }
+
+// Turns the outputs of a run into results.
+class OutputReader {
+ public:
+  // Constructed right after the run, as RetainedMemory must be. Borrows both.
+  OutputReader(const ModelInfo& model, const std::vector<NamedTensor>& outputs, std::uint64_t max_tensor_bytes)
+      : model_(model), outputs_(outputs), retained_(outputs), max_tensor_bytes_(max_tensor_bytes) {}
+
+  // Adds to the result of `run` its rows of those outputs that it requested.
+  absl::Status AddTo(ModelRun& run, const RowRange& rows) const {
+    TENSORFERRY_ASSIGN_OR_RETURN(const Few<const NamedTensor*> wanted, Select(outputs_, run.options.requested_outputs));
+    for (const NamedTensor* const output : wanted) {
+      const Elements elements = retained_.Holds(output->tensor) ? Elements::kCopied : Elements::kShared;
+      TENSORFERRY_ASSIGN_OR_RETURN(TensorResult result,
+                                   ResultOf(SliceRows(*output, rows), elements, max_tensor_bytes_));
+      TENSORFERRY_RETURN_IF_ERROR(CheckOutput(model_.outputs, result.metadata));
+      run.result->outputs.push_back(std::move(result));
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  const ModelInfo& model_;
+  const std::vector<NamedTensor>& outputs_;
+  const RetainedMemory retained_;
+  const std::uint64_t max_tensor_bytes_;
+};
 
 }  // namespace
 
@@ -136,7 +162,7 @@ void BatchRunner::RunEach(Model& model, const Few<ModelRun*>& runs, Few<Executio
 }
 
 absl::Status BatchRunner::RunOnce(Model& model, Execution& execution) const {
-  const Clock::time_point start = Clock::now();
+  const Clock::time_point start = options_.now();
   TENSORFERRY_ASSIGN_OR_RETURN(GatheredInputs gathered, GatherInputs(execution.runs, options_.batches, pool_));
   execution.rows = gathered.rows();
   for (std::size_t i = 0; i < execution.runs.size(); ++i) {
@@ -144,46 +170,42 @@ absl::Status BatchRunner::RunOnce(Model& model, Execution& execution) const {
     execution.runs[i]->result = DescribeInputs(*execution.runs[i], gathered, i, options_.max_tensor_bytes);
     TENSORFERRY_RETURN_IF_ERROR(execution.runs[i]->result.status());
   }
-  if (execution.runs.size() == 1) execution.runs.front()->InputsTaken();  // Several may yet have to be run again.
-  const Clock::time_point gathered_at = Clock::now();
+  if (execution.runs.size() == 1) execution.runs.front()->InputsTaken();  // Several may have to run again, each alone.
+  const Clock::time_point gathered_at = options_.now();
   execution.compute_input = gathered_at - start;
-  auto outputs = model.Run(ForTheModel(std::move(gathered.tensors), execution.runs, model.device()));
-  const Clock::time_point ran_at = Clock::now();
+  auto outputs = model.Run(InputsForModel(std::move(gathered.tensors), execution.runs, model.device()));
+  const Clock::time_point ran_at = options_.now();
   execution.compute_infer = ran_at - gathered_at;
   if (!outputs.ok()) return InModel(model.info().name, outputs.status());
-  TENSORFERRY_RETURN_IF_ERROR(GiveOutputs(model, *outputs, execution));
-  execution.compute_output = Clock::now() - ran_at;
+  TENSORFERRY_RETURN_IF_ERROR(AddOutputs(model.info(), *outputs, execution));
+  execution.compute_output = options_.now() - ran_at;
   return absl::OkStatus();
 }
 
-absl::Status BatchRunner::GiveOutputs(const Model& model, const std::vector<NamedTensor>& outputs,
-                                      Execution& execution) const {
-  if (options_.batches) {
-    TENSORFERRY_RETURN_IF_ERROR(InModel(model.info().name, CheckRows(outputs, execution.rows)));
-  }
-  std::int64_t first_row = 0;
+absl::Status BatchRunner::AddOutputs(const ModelInfo& model, const std::vector<NamedTensor>& outputs,
+                                     const Execution& execution) const {
+  const OutputReader reader(model, outputs, options_.max_tensor_bytes);
+  if (options_.batches) TENSORFERRY_RETURN_IF_ERROR(InModel(model.name, CheckRows(outputs, execution.rows)));
+  RowRange rows;
   for (ModelRun* const run : execution.runs) {
-    const std::int64_t rows = options_.batches ? RowsOf(*run, options_.batches) : 0;
-    const absl::Status status = AddOutputs(model.info(), outputs, first_row, rows, options_.max_tensor_bytes, *run);
-    first_row += rows;
+    rows.count = options_.batches ? RowsOf(*run, options_.batches) : 0;
+    const absl::Status status = reader.AddTo(*run, rows);
+    rows.first += rows.count;
     if (!status.ok()) {
-      run->result = InModel(model.info().name, status);
+      run->result = InModel(model.name, status);
       continue;
     }
-    run->result->model_name = model.info().name;
-    run->result->model_version = model.info().version;
+    run->result->model_name = model.name;
+    run->result->model_version = model.version;
     run->result->convert_time = execution.compute_input;
     run->result->compute_time = execution.compute_infer;
   }
   return absl::OkStatus();
 }
 
-// OpenMP keeps the number of threads per calling thread.
+// Torch and OpenMP keep the number of threads for each thread that calls operators.
 void BatchRunner::LimitThreads() const {
-  thread_local int threads_of_this_thread = 0;
-  if (std::exchange(threads_of_this_thread, options_.intra_op_threads) != options_.intra_op_threads) {
-    at::set_num_threads(options_.intra_op_threads);
-  }
+  if (at::get_num_threads() != options_.intra_op_threads) at::set_num_threads(options_.intra_op_threads);
 }
 
 }  // namespace tensorferry::inference

@@ -12,37 +12,42 @@
 
 namespace tensorferry::inference {
 
-// One run of a model, and whose requests it was.
+// An Execution is one run of a model, with the requests that it was for.
 struct Execution {
   Few<ModelRun*> runs;
-  std::int64_t rows = 1;                       // Of the batch; of a model without batches 1.
-  std::uint64_t nbytes = 0;                    // Of the inputs.
-  std::chrono::nanoseconds compute_input{0};   // Elements to tensors.
-  std::chrono::nanoseconds compute_infer{0};   // The model.
-  std::chrono::nanoseconds compute_output{0};  // Tensors to results.
+  std::int64_t rows = 1;                       // The rows of the batch; 1 if the model has no batches.
+  std::uint64_t nbytes = 0;                    // The bytes of the inputs.
+  std::chrono::nanoseconds compute_input{0};   // The time from elements to tensors.
+  std::chrono::nanoseconds compute_infer{0};   // The time of the model.
+  std::chrono::nanoseconds compute_output{0};  // The time from tensors to results.
 };
+
+using ReadClock = Clock::time_point (*)();
 
 struct RunnerOptions {
   bool batches = false;  // The first dimension of every input and output is that of the batch.
   std::uint64_t max_tensor_bytes = 0;
   int intra_op_threads = 1;
+  ReadClock now = [] { return Clock::now(); };  // Tells what runs take. A test's clock goes as the test says.
 };
 
-// Runs a model on requests: one, or several as the rows of one batch.
+// BatchRunner runs a model on requests: one, or several as the rows of one batch.
 // Threads: any.
 class BatchRunner {
  public:
   // Borrows `pool`.
   BatchRunner(const RunnerOptions& options, BufferPool& pool) : options_(options), pool_(pool) {}
 
-  // Run `model` on requests whose inputs fit together. Their results are set, whatever they are, but none is completed.
-  // Where several fail together each is run alone: what is the fault of one costs the others nothing.
+  // Runs `model` on requests whose inputs fit together, and sets their results, but completes none of them. A result
+  // holds the values at the end of its run: what the model does afterwards changes none of them. If several requests
+  // fail together, each is run alone, so that the fault of one costs the others nothing.
   Few<Execution> Run(Model& model, Few<ModelRun*> runs) const;
 
  private:
   absl::Status RunOnce(Model& model, Execution& execution) const;
   void RunEach(Model& model, const Few<ModelRun*>& runs, Few<Execution>& executions) const;
-  absl::Status GiveOutputs(const Model& model, const std::vector<NamedTensor>& outputs, Execution& execution) const;
+  absl::Status AddOutputs(const ModelInfo& model, const std::vector<NamedTensor>& outputs,
+                          const Execution& execution) const;
   void LimitThreads() const;
 
   const RunnerOptions options_;

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "base/status.h"
-#include "inference/tensor/tensor.h"
 
 namespace tensorferry::inference {
 
@@ -15,17 +14,17 @@ Receipt MakeReceipt(const ArrayHeader& header, const CopiedElements& copied) {
           .digest = copied.digest};
 }
 
-absl::StatusOr<TensorResult> ResultOf(const NamedTensor& named, bool with_elements, std::uint64_t max_tensor_bytes) {
+absl::StatusOr<TensorResult> ResultOf(const NamedTensor& named, Elements elements, std::uint64_t max_tensor_bytes) {
   TENSORFERRY_ASSIGN_OR_RETURN(TensorMetadata metadata, Describe(named, max_tensor_bytes));
   TensorResult result{.metadata = std::move(metadata)};
-  if (with_elements) result.elements = ElementsOf(named.tensor);
+  if (elements != Elements::kNone) result.elements = ElementsOf(named.tensor, elements);
   return result;
 }
 
 absl::StatusOr<TensorResult> ResultWithReceipt(const NamedTensor& named, Receipt receipt, bool with_elements,
                                                std::uint64_t max_tensor_bytes) {
   TENSORFERRY_ASSIGN_OR_RETURN(TensorResult result,
-                               ResultOf(named, with_elements, max_tensor_bytes));
+                               ResultOf(named, with_elements ? Elements::kShared : Elements::kNone, max_tensor_bytes));
   receipt.dtype_equal = result.metadata.dtype == receipt.numpy_dtype;
   result.receipt = std::move(receipt);
   return result;

@@ -7,6 +7,7 @@
 #include "base/few.h"
 #include "inference/result.h"
 #include "inference/tensor/model.h"
+#include "inference/tensor/tensor.h"
 #include "payload/array_payload.h"
 
 namespace tensorferry::inference {
@@ -14,9 +15,9 @@ namespace tensorferry::inference {
 // States what was found when the array was converted; ResultWithReceipt sets dtype_equal.
 Receipt MakeReceipt(const ArrayHeader& header, const CopiedElements& copied);
 
-// Gives what a tensor says of itself, and its elements if they are wanted.
+// Gives what a tensor says of itself, and its elements.
 // Errors: those of Describe.
-absl::StatusOr<TensorResult> ResultOf(const NamedTensor& named, bool with_elements, std::uint64_t max_tensor_bytes);
+absl::StatusOr<TensorResult> ResultOf(const NamedTensor& named, Elements elements, std::uint64_t max_tensor_bytes);
 
 // Does as ResultOf for a converted array, and adds its receipt, which says whether its dtype is the tensor's own.
 absl::StatusOr<TensorResult> ResultWithReceipt(const NamedTensor& named, Receipt receipt, bool with_elements,

@@ -2,6 +2,7 @@
 
 #include <ATen/ops/empty_strided.h>
 #include <ATen/ops/from_blob.h>
+#include <c10/core/CPUAllocator.h>
 #include <fmt/format.h>
 #include <fmt/ostream.h>
 
@@ -65,6 +66,12 @@ at::Tensor TensorOver(AlignedBuffer elements, DType dtype, const Shape& shape) {
   return MakeTensor(std::move(elements), dtype, shape, /*fortran_order=*/false);
 }
 
+bool IsTakenForOneTensor(const c10::Storage& storage) {
+  const c10::DeleterFnPtr deleter = storage.data_ptr().get_deleter();
+  return storage.nbytes() == 0 || deleter == c10::GetCPUAllocator()->raw_deleter() ||
+         deleter == AlignedBuffer::GiveBack || deleter == LetGoOfShared;
+}
+
 absl::StatusOr<TensorMetadata> Describe(const NamedTensor& named, std::uint64_t max_tensor_bytes) {
   const auto& [name, tensor, strings] = named;
   if (!tensor.defined()) {
@@ -98,12 +105,13 @@ absl::StatusOr<TensorMetadata> Describe(const NamedTensor& named, std::uint64_t 
   return metadata;
 }
 
-TensorElements ElementsOf(const at::Tensor& tensor) {
+TensorElements ElementsOf(const at::Tensor& tensor, Elements how) {
   const bool is_dense = tensor.is_cpu() && tensor.is_contiguous() && !tensor.is_conj() && !tensor.is_neg();
-  auto dense = std::make_shared<const at::Tensor>(
-      is_dense ? tensor : tensor.to(at::kCPU).resolve_conj().resolve_neg().contiguous());
-  const auto* data = static_cast<const std::byte*>(dense->const_data_ptr());
-  return {.bytes = {data, dense->nbytes()}, .owner = std::move(dense)};
+  at::Tensor dense = is_dense ? tensor : tensor.to(at::kCPU).resolve_conj().resolve_neg().contiguous();
+  if (is_dense && how == Elements::kCopied) dense = tensor.clone(at::MemoryFormat::Contiguous);
+  auto owner = std::make_shared<const at::Tensor>(std::move(dense));
+  const auto* data = static_cast<const std::byte*>(owner->const_data_ptr());
+  return {.bytes = {data, owner->nbytes()}, .owner = std::move(owner)};
 }
 
 }  // namespace tensorferry::inference

@@ -1,6 +1,7 @@
 #include "inference/tensor/tensor.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/imag.h>
 #include <ATen/ops/ones.h>
 #include <gmock/gmock.h>
 
@@ -66,17 +67,39 @@ TEST(MakeTensor, KeepsLayouts) {
 TEST(ElementsOf, GivesCOrderAndSharesMemoryWhereItIsThatAlready) {
   TestMemory memory(1 << 20);
   const at::Tensor rows = MakeTensor(GoodArray("x", "<i4", {2, 3}, memory.pool).payload);
-  EXPECT_EQ(ElementsOf(rows).bytes.data(), rows.const_data_ptr());
+  EXPECT_EQ(ElementsOf(rows, Elements::kShared).bytes.data(), rows.const_data_ptr());
   const at::Tensor columns = rows.t().contiguous().t();
   EXPECT_EQ(columns.strides().vec(), (std::vector<std::int64_t>{1, 2}));
-  EXPECT_EQ(Bytes(ElementsOf(columns)), Bytes(ElementsOf(rows)));
+  EXPECT_EQ(Bytes(ElementsOf(columns, Elements::kShared)), Bytes(ElementsOf(rows, Elements::kShared)));
 }
 
 TEST(ElementsOf, ResolvesConjugateViews) {
   TestMemory memory(1 << 20);
   const at::Tensor tensor = MakeTensor(GoodArray("x", "<c8", {4}, memory.pool).payload);
-  const TensorElements elements = ElementsOf(tensor.conj());
-  EXPECT_EQ(Bytes(elements), Bytes(ElementsOf(tensor.conj_physical())));
+  const TensorElements elements = ElementsOf(tensor.conj(), Elements::kShared);
+  EXPECT_EQ(Bytes(elements), Bytes(ElementsOf(tensor.conj_physical(), Elements::kShared)));
+}
+
+// Whatever the form in which the tensor shows it.
+TEST(ElementsOf, CopiesMemoryThatOthersWriteTo) {
+  at::Tensor kept = at::ones({3, 3}, at::kComplexFloat);
+  const std::vector<at::Tensor> shown{kept,
+                                      kept.t(),
+                                      kept.slice(0, 1, 2),
+                                      kept.select(1, 0),
+                                      kept.conj(),
+                                      at::imag(kept.conj()),
+                                      kept.slice(0, 0, 1).expand({3, 3}),
+                                      kept.as_strided({2, 2}, {1, 1})};
+  std::vector<TensorElements> elements;
+  std::vector<std::string> bytes;
+  for (const at::Tensor& tensor : shown) {
+    elements.push_back(ElementsOf(tensor, Elements::kCopied));
+    bytes.emplace_back(Bytes(elements.back()));
+    EXPECT_EQ(bytes.back().size(), tensor.nbytes());
+  }
+  kept.fill_(c10::complex<float>(7, 7));
+  for (std::size_t i = 0; i < shown.size(); ++i) EXPECT_EQ(Bytes(elements[i]), bytes[i]) << i;
 }
 
 TEST(Describe, RefusesWhatNoArrayCanHold) {
