@@ -34,9 +34,9 @@ Piece WireRead(std::size_t nbytes) {
   for (auto rest = std::as_bytes(std::span(*message)); !rest.empty(); rest = rest.subspan(pieces.back().size())) {
     pieces.push_back(rest.first(std::min<std::size_t>(rest.size(), 65'536)));
   }
-  const auto decoder = std::make_shared<rpc::RequestDecoder>();
+  const auto decoder = std::make_shared<rpc::ConvertDecoder>();
   return [message, pieces, decoder] {
-    if (!decoder->Decode(pieces, rpc::MessageKind::kConvertRequest).ok()) std::abort();
+    if (!decoder->Decode(pieces).ok()) std::abort();
   };
 }
 

@@ -12,18 +12,17 @@ namespace {
 
 struct Message {
   std::string bytes;
-  rpc::MessageKind kind;
+  MessageKind kind;
 };
 
 // The lengths around the mutated fields are always right: mutations get past them.
 Message Wrapped(unsigned wrapping, std::string_view bytes) {
   switch (wrapping % 4) {
-    case 0: return {std::string(bytes), rpc::MessageKind::kConvertRequest};
-    case 1: return {std::string(bytes), rpc::MessageKind::kConvertStreamRequest};
+    case 0: return {std::string(bytes), MessageKind::kConvertRequest};
+    case 1: return {std::string(bytes), MessageKind::kConvertStreamRequest};
     case 2:
-      return {BytesField(v1::ConvertStreamRequest::kRequestFieldNumber, bytes),
-              rpc::MessageKind::kConvertStreamRequest};
-    default: return {BytesField(v1::ConvertRequest::kArraysFieldNumber, bytes), rpc::MessageKind::kConvertRequest};
+      return {BytesField(v1::ConvertStreamRequest::kRequestFieldNumber, bytes), MessageKind::kConvertStreamRequest};
+    default: return {BytesField(v1::ConvertRequest::kArraysFieldNumber, bytes), MessageKind::kConvertRequest};
   }
 }
 

@@ -49,7 +49,7 @@ ROOMS = {
         "server/base server/inference server/inference/tensor server/inference/engine server/inference/serving",
         "torch",
     ),
-    "server/rpc/wire": room("rpc_wire", "server/base server/payload", "grpc protobuf native-proto oip-proto"),
+    "server/rpc/wire": room("rpc_wire", "server/base server/payload", "grpc protobuf"),
     "server/rpc/serve": room("rpc_serve", "server/base", "grpc protobuf native-proto"),
     "server/rpc/triton_config": room(
         "rpc_triton_config", "server/base server/payload server/inference", "protobuf oip-proto"

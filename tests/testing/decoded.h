@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdlib>
+#include <span>
 #include <string>
 
 #include "rpc/native/request_decoder.h"
@@ -7,28 +9,48 @@
 
 namespace tensorferry {
 
+// Which message the bytes are of.
+enum class MessageKind { kConvertRequest, kConvertStreamRequest };
+
+// Decoders of both messages, for tests that take the kind of a message from a table.
+class DecoderOfEither {
+ public:
+  absl::Status Decode(std::span<const Bytes> message, MessageKind kind) {
+    const bool unary = kind == MessageKind::kConvertRequest;
+    last_ = unary ? static_cast<const rpc::RequestDecoder*>(&unary_) : &stream_;
+    return unary ? unary_.Decode(message) : stream_.Decode(message);
+  }
+
+  // The decoder that was used last.
+  const rpc::RequestDecoder& last() const { return *last_; }
+
+ private:
+  rpc::ConvertDecoder unary_;
+  rpc::ConvertStreamDecoder stream_;
+  const rpc::RequestDecoder* last_ = nullptr;
+};
+
 // A message as a caller's generated code writes it, and as the server decodes it.
 class Decoded {
  public:
   explicit Decoded(const v1::ConvertRequest& request)
-      : Decoded(request.SerializeAsString(), rpc::MessageKind::kConvertRequest) {}
+      : Decoded(request.SerializeAsString(), MessageKind::kConvertRequest) {}
   explicit Decoded(const v1::ConvertStreamRequest& message)
-      : Decoded(message.SerializeAsString(), rpc::MessageKind::kConvertStreamRequest) {}
+      : Decoded(message.SerializeAsString(), MessageKind::kConvertStreamRequest) {}
   Decoded(const Decoded&) = delete;
   Decoded& operator=(const Decoded&) = delete;
 
-  const rpc::RequestDecoder& message() const { return decoder_; }
-  const rpc::RequestView& request() const { return decoder_.request(); }
+  const rpc::RequestDecoder& message() const { return decoder_.last(); }
+  const rpc::RequestView& request() const { return message().request(); }
 
  private:
-  Decoded(std::string bytes, rpc::MessageKind kind)
-      : bytes_(std::move(bytes)), piece_(std::as_bytes(std::span(bytes_))) {
+  Decoded(std::string bytes, MessageKind kind) : bytes_(std::move(bytes)), piece_(std::as_bytes(std::span(bytes_))) {
     if (!decoder_.Decode({&piece_, 1}, kind).ok()) std::abort();
   }
 
   const std::string bytes_;
   const Bytes piece_;  // What is decoded borrows it, too.
-  rpc::RequestDecoder decoder_;
+  DecoderOfEither decoder_;
 };
 
 }  // namespace tensorferry

@@ -20,20 +20,19 @@ struct HeldMessage {
 };
 
 // A message as gRPC hands it over, and what it says. Used for one message after another.
-// `Decoder`: RequestDecoder, or one like it.
+// `Decoder`: ConvertDecoder, ConvertStreamDecoder or InferDecoder.
 template <typename Decoder>
 class IncomingMessage {
  public:
   grpc::ByteBuffer bytes;  // For gRPC to fill.
 
   // Errors: those of the decoder.
-  template <typename... Kind>
-  absl::Status Decode(Kind... kind) {
+  absl::Status Decode() {
     bytes.Dump(&slices_).ok();  // Counts references. Nothing to dump: no slices.
     spdlog::trace("message of {} bytes in {} slices", bytes.Length(), slices_.size());
     pieces_.clear();
     for (const grpc::Slice& slice : slices_) pieces_.push_back(std::as_bytes(std::span(slice.begin(), slice.size())));
-    return decoder_.Decode(pieces_, kind...);
+    return decoder_.Decode(pieces_);
   }
 
   // What it says; borrows it.

@@ -1,4 +1,4 @@
-// Requests that protobuf's parser has read, in the form in which wire_reader.h reads them.
+// Turns what protobuf's parser has read into the views that wire_reader.h fills.
 #pragma once
 
 #include <vector>
@@ -8,7 +8,7 @@
 
 namespace tensorferry::rpc {
 
-// `view` borrows `request` and `pieces`, which is written: one piece for each array.
+// Makes `view` say what `request` says. `pieces` is filled with one piece for each array. `view` borrows both.
 void FromProto(const v1::ConvertRequest& request, std::vector<Bytes>& pieces, RequestView& view);
 
 }  // namespace tensorferry::rpc

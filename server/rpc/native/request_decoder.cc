@@ -3,43 +3,56 @@
 #include <fmt/format.h>
 
 #include <memory>
-#include <utility>
 
 #include "base/status.h"
 #include "rpc/native/from_proto.h"
+#include "rpc/native/message_layouts.h"
+#include "rpc/wire/message_guard.h"
 #include "rpc/wire/piece_stream.h"
 #include "tensorferry/v1/tensor_service.pb.h"
 
 namespace tensorferry::rpc {
+namespace {
 
-absl::Status RequestDecoder::Decode(std::span<const Bytes> message, MessageKind kind) {
-  TENSORFERRY_RETURN_IF_ERROR(CheckMetadataSize(message, kind));
-  return ReadInPlace(message, kind) ? absl::OkStatus() : Parse(message, kind);
+absl::Status ParseInto(google::protobuf::Message& target, std::span<const Bytes> message) {
+  PieceStream stream(message);
+  if (target.ParseFromZeroCopyStream(&stream)) return absl::OkStatus();
+  std::size_t size = 0;
+  for (const Bytes& piece : message) size += piece.size();
+  return MakeError(Reason::kBadChunk,
+                   fmt::format("the message does not parse as {}", target.GetDescriptor()->full_name()),
+                   {.field = "message", .actual = fmt::format("{} bytes", size)});
 }
 
-void RequestDecoder::Clear() { parsed_.message.reset(); }
+}  // namespace
 
-bool RequestDecoder::ReadInPlace(std::span<const Bytes> message, MessageKind kind) {
-  if (kind == MessageKind::kConvertStreamRequest) return ReadStreamRequest(message, scratch_, part_, request_, chunk_);
+absl::Status ConvertDecoder::Decode(std::span<const Bytes> message) {
+  TENSORFERRY_RETURN_IF_ERROR(CheckMetadataSize(message, kConvertRequestLayout));
   part_ = StreamPart::kRequest;
-  return ReadConvertRequest(message, scratch_, request_);
+  if (ReadConvertRequest(message, scratch_, request_)) return absl::OkStatus();
+  v1::ConvertStreamRequest& parsed = NewParsed();
+  TENSORFERRY_RETURN_IF_ERROR(ParseInto(*parsed.mutable_request(), message));
+  TakeOver(parsed);
+  return absl::OkStatus();
 }
 
-absl::Status RequestDecoder::Parse(std::span<const Bytes> message, MessageKind kind) {
+absl::Status ConvertStreamDecoder::Decode(std::span<const Bytes> message) {
+  TENSORFERRY_RETURN_IF_ERROR(CheckMetadataSize(message, kConvertStreamRequestLayout));
+  if (ReadStreamRequest(message, scratch_, part_, request_, chunk_)) return absl::OkStatus();
+  v1::ConvertStreamRequest& parsed = NewParsed();
+  TENSORFERRY_RETURN_IF_ERROR(ParseInto(parsed, message));
+  TakeOver(parsed);
+  return absl::OkStatus();
+}
+
+v1::ConvertStreamRequest& RequestDecoder::NewParsed() {
   auto owned = std::make_unique<v1::ConvertStreamRequest>();
   v1::ConvertStreamRequest& parsed = *owned;
   parsed_.message = std::move(owned);
-  google::protobuf::Message& target = kind == MessageKind::kConvertRequest
-                                          ? static_cast<google::protobuf::Message&>(*parsed.mutable_request())
-                                          : parsed;
-  PieceStream stream(message);
-  if (!target.ParseFromZeroCopyStream(&stream)) {
-    std::size_t size = 0;
-    for (const Bytes& piece : message) size += piece.size();
-    return MakeError(Reason::kBadChunk,
-                     fmt::format("the message does not parse as {}", target.GetDescriptor()->full_name()),
-                     {.field = "message", .actual = fmt::format("{} bytes", size)});
-  }
+  return parsed;
+}
+
+void RequestDecoder::TakeOver(const v1::ConvertStreamRequest& parsed) {
   switch (parsed.part_case()) {
     case v1::ConvertStreamRequest::kRequest:
       part_ = StreamPart::kRequest;
@@ -52,7 +65,6 @@ absl::Status RequestDecoder::Parse(std::span<const Bytes> message, MessageKind k
       break;
     case v1::ConvertStreamRequest::PART_NOT_SET: part_ = StreamPart::kNone;
   }
-  return absl::OkStatus();
 }
 
 }  // namespace tensorferry::rpc

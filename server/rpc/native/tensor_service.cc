@@ -23,12 +23,12 @@ namespace {
 // The form of Convert.
 class ConvertForm {
  public:
-  using Message = IncomingMessage<RequestDecoder>;
+  using Message = IncomingMessage<ConvertDecoder>;
 
   explicit ConvertForm(const CallEnvironment& environment) : environment_(environment) {}
 
   absl::StatusOr<Intake> Start(Message& message) {
-    TENSORFERRY_RETURN_IF_ERROR(message.Decode(MessageKind::kConvertRequest));
+    TENSORFERRY_RETURN_IF_ERROR(message.Decode());
     return Intake::Start(message.decoded().request(), Intake::Chunks::kRefused, environment_);
   }
 
@@ -63,7 +63,7 @@ class ConvertRun final : public StreamRun {
 // The form of ConvertStream.
 class ConvertStreamForm : public ConvertStreamSession {
  public:
-  using Message = IncomingMessage<RequestDecoder>;
+  using Message = IncomingMessage<ConvertStreamDecoder>;
   static grpc::Status EndOf(const absl::Status& status) { return rpc::EndOf("ConvertStream", status); }
 
   ConvertStreamForm(const CallEnvironment& environment, const AsyncCall& caller)
@@ -72,7 +72,7 @@ class ConvertStreamForm : public ConvertStreamSession {
   // What the message says, taken over. Its memory is needed afterwards only if a model runs.
   absl::Status Take(Message& message) {
     return Guarded([&]() -> absl::Status {
-      TENSORFERRY_RETURN_IF_ERROR(message.Decode(MessageKind::kConvertStreamRequest));
+      TENSORFERRY_RETURN_IF_ERROR(message.Decode());
       return OnMessage(message.decoded());
     });
   }

@@ -20,9 +20,9 @@ absl::Status WarmUp(const CallEnvironment& environment) {
   const std::string message = request.SerializeAsString();
 
   const Bytes piece = std::as_bytes(std::span(message));
-  RequestDecoder decoder;
+  ConvertDecoder decoder;
   WireWriter writer;
-  TENSORFERRY_RETURN_IF_ERROR(decoder.Decode({&piece, 1}, MessageKind::kConvertRequest));
+  TENSORFERRY_RETURN_IF_ERROR(decoder.Decode({&piece, 1}));
   TENSORFERRY_ASSIGN_OR_RETURN(Intake call, Intake::Start(decoder.request(), Intake::Chunks::kRefused, environment));
   TENSORFERRY_ASSIGN_OR_RETURN(const Answer answer, std::move(call).Finish());
   return EncodeResponse(answer, environment.max_message_bytes, writer).status();

@@ -2,10 +2,10 @@
 
 #include <cstdint>
 
+#include "tensorferry/v1/tensor_service.pb.h"
+
 namespace tensorferry::rpc {
 namespace {
-
-// Field numbers are those of proto/tensorferry/v1/tensor_service.proto.
 
 bool ReadArray(Cursor& cursor, ArrayView& array) {
   std::size_t length = 0;
@@ -19,13 +19,13 @@ bool ReadArray(Cursor& cursor, ArrayView& array) {
   };
   const auto read_field = [&](std::uint8_t tag) {
     switch (tag) {
-      case WireTag(1, kLengthDelimited): return cursor.ReadText(array.name);
-      case WireTag(2, kLengthDelimited): return cursor.ReadText(array.dtype);
-      case WireTag(3, kLengthDelimited): return ReadShape(cursor, array.shape);
-      case WireTag(4, kVarint): return cursor.ReadBool(array.fortran_order);
-      case WireTag(5, kLengthDelimited): return read_payload(PayloadKind::kData);
-      case WireTag(6, kLengthDelimited): return read_payload(PayloadKind::kNpy);
-      case WireTag(7, kVarint): return read_payload(PayloadKind::kChunked);
+      case SmallTag(v1::Array::kNameFieldNumber, kLengthDelimited): return cursor.ReadText(array.name);
+      case SmallTag(v1::Array::kDtypeFieldNumber, kLengthDelimited): return cursor.ReadText(array.dtype);
+      case SmallTag(v1::Array::kShapeFieldNumber, kLengthDelimited): return ReadShape(cursor, array.shape);
+      case SmallTag(v1::Array::kFortranOrderFieldNumber, kVarint): return cursor.ReadBool(array.fortran_order);
+      case SmallTag(v1::Array::kDataFieldNumber, kLengthDelimited): return read_payload(PayloadKind::kData);
+      case SmallTag(v1::Array::kNpyFieldNumber, kLengthDelimited): return read_payload(PayloadKind::kNpy);
+      case SmallTag(v1::Array::kChunkedNbytesFieldNumber, kVarint): return read_payload(PayloadKind::kChunked);
       default: return false;
     }
   };
@@ -37,6 +37,7 @@ bool ReadArray(Cursor& cursor, ArrayView& array) {
 }
 
 bool ReadRequest(Cursor& cursor, std::size_t end, RequestView& view) {
+  using Request = v1::ConvertRequest;
   view.requested_outputs.clear();
   view.arrays.clear();
   view.request_id = view.model_name = view.model_version = {};
@@ -52,24 +53,24 @@ bool ReadRequest(Cursor& cursor, std::size_t end, RequestView& view) {
   };
   const auto read_field = [&](std::uint8_t tag) {
     switch (tag) {
-      case WireTag(1, kLengthDelimited): return cursor.ReadText(view.request_id);
-      case WireTag(2, kLengthDelimited): return cursor.ReadText(view.model_name);
-      case WireTag(3, kLengthDelimited): return cursor.ReadText(view.model_version);
-      case WireTag(4, kVarint): return cursor.ReadSmall(fidelity);
-      case WireTag(5, kVarint): return cursor.ReadSmall(digest);
-      case WireTag(6, kVarint): return cursor.ReadBool(view.return_data);
-      case WireTag(7, kLengthDelimited): return read_output();
-      case WireTag(8, kLengthDelimited): return read_array();
+      case SmallTag(Request::kRequestIdFieldNumber, kLengthDelimited): return cursor.ReadText(view.request_id);
+      case SmallTag(Request::kModelNameFieldNumber, kLengthDelimited): return cursor.ReadText(view.model_name);
+      case SmallTag(Request::kModelVersionFieldNumber, kLengthDelimited): return cursor.ReadText(view.model_version);
+      case SmallTag(Request::kFidelityFieldNumber, kVarint): return cursor.ReadSmall(fidelity);
+      case SmallTag(Request::kDigestFieldNumber, kVarint): return cursor.ReadSmall(digest);
+      case SmallTag(Request::kReturnDataFieldNumber, kVarint): return cursor.ReadBool(view.return_data);
+      case SmallTag(Request::kRequestedOutputsFieldNumber, kLengthDelimited): return read_output();
+      case SmallTag(Request::kArraysFieldNumber, kLengthDelimited): return read_array();
       default: return false;
     }
   };
-  FieldOrder order(/*first_repeated=*/7);
+  FieldOrder order(/*first_repeated=*/Request::kRequestedOutputsFieldNumber);
   while (cursor.position() < end) {
     std::uint8_t tag = 0;
     if (!cursor.ReadByte(tag) || !order.Accept(tag) || !read_field(tag)) return false;
   }
-  view.strict = fidelity == 2;
-  view.digest = digest == 1;
+  view.strict = fidelity == v1::FIDELITY_STRICT;
+  view.digest = digest == v1::DIGEST_ALGORITHM_XXH3_128;
   return cursor.position() == end;
 }
 
@@ -86,13 +87,13 @@ bool ReadStreamRequest(std::span<const Bytes> message, WireScratch& scratch, Str
   std::uint8_t tag = 0;
   if (!cursor.ReadByte(tag)) return false;
   switch (tag) {
-    case WireTag(1, kLengthDelimited): {
+    case SmallTag(v1::ConvertStreamRequest::kRequestFieldNumber, kLengthDelimited): {
       std::size_t length = 0;
       part = StreamPart::kRequest;
       return cursor.ReadLength(length) && cursor.position() + length == cursor.size() &&
              ReadRequest(cursor, cursor.size(), view);
     }
-    case WireTag(2, kLengthDelimited):
+    case SmallTag(v1::ConvertStreamRequest::kChunkFieldNumber, kLengthDelimited):
       part = StreamPart::kChunk;
       return cursor.ReadBytes(chunk) && cursor.position() == cursor.size();
     default: return false;

@@ -1,9 +1,9 @@
 // Protobuf's wire format, read in place, for requests as clients write them.
 //
-// Everything that is unusual (unknown or repeated fields, fields out of order, two members of a oneof, unpacked shapes,
-// non-minimal varints, texts beyond ASCII, anything malformed) is not read here but left to protobuf's own parser:
-// these functions then return false, and what they have written means nothing. What they do read, protobuf's parser
-// reads the same: a differential test and a fuzz target hold that.
+// What is unusual (unknown or repeated fields, fields out of order, two members of a oneof, unpacked shapes,
+// non-minimal varints, texts beyond ASCII, anything malformed) is left to protobuf's own parser: these functions then
+// return false, and what they have written means nothing. What they do read, protobuf's parser reads the same: a
+// differential test and a fuzz target check that.
 #pragma once
 
 #include <span>
@@ -13,11 +13,11 @@
 
 namespace tensorferry::rpc {
 
-// A ConvertRequest. `view` borrows `message` and `scratch`. Takes no memory once `view` has held a request
-// as large, but for shapes of more dimensions than Shape holds inside.
+// Reads a ConvertRequest. `view` borrows `message` and `scratch`. Allocates only for more arrays than any earlier request
+// in `view` had, or for an array of more than 6 dimensions.
 bool ReadConvertRequest(std::span<const Bytes> message, WireScratch& scratch, RequestView& view);
 
-// A ConvertStreamRequest: sets `part`, and what belongs to it.
+// Reads a ConvertStreamRequest: sets `part`, and, as that says, `view` or `chunk`. Both borrow as above.
 bool ReadStreamRequest(std::span<const Bytes> message, WireScratch& scratch, StreamPart& part, RequestView& view,
                        ScatteredBytes& chunk);
 

@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "rpc/oip/infer_reader.h"
+#include "rpc/oip/message_layouts.h"
 #include "rpc/triton_config/triton_proto.h"
 #include "rpc/wire/message_guard.h"
 #include "rpc/wire/piece_stream.h"
@@ -60,7 +61,7 @@ void FromProto(const triton::ModelInferRequest& request, std::vector<Bytes>& pie
 
 absl::Status InferDecoder::Decode(std::span<const Bytes> message) {
   Clear();
-  TENSORFERRY_RETURN_IF_ERROR(CheckMetadataSize(message, MessageKind::kModelInferRequest));
+  TENSORFERRY_RETURN_IF_ERROR(CheckMetadataSize(message, kModelInferRequestLayout));
   return ReadInferRequest(message, scratch_, request_) ? absl::OkStatus() : Parse(message);
 }
 

@@ -24,14 +24,14 @@ class InferDecoder {
   InferDecoder(const InferDecoder&) = delete;  // Views may be of its own scratch memory.
   InferDecoder& operator=(const InferDecoder&) = delete;
 
-  // Decode a message. request() borrows it until the next call.
+  // Decodes a message. request() borrows it until the next call.
   // Errors: BAD_CHUNK if it does not parse; those of CheckMetadataSize.
   absl::Status Decode(std::span<const Bytes> message);
 
-  // Give back what a large message took.
+  // Gives back the memory that a large message took.
   void Clear() { parsed_ = {}; }
 
-  // What request() borrows, if protobuf's parser was needed. `contents` are the decoder's user's to fill.
+  // What request() borrows, if protobuf's parser was needed. ParsedMessage::contents is left to the caller to fill.
   ParsedMessage TakeParsed() { return std::exchange(parsed_, {}); }
   ParsedMessage& parsed() { return parsed_; }
 
@@ -45,7 +45,8 @@ class InferDecoder {
   ParsedMessage parsed_;
 };
 
-// The same as the view of a message that protobuf parsed. `pieces`: where the view's elements are listed.
+// Makes `view` say what `request` says, which protobuf's parser has read. `pieces` is filled with one piece for each
+// element of raw_input_contents. `view` borrows both.
 void FromProto(const triton::ModelInferRequest& request, std::vector<Bytes>& pieces, InferRequestView& view);
 
 }  // namespace tensorferry::rpc

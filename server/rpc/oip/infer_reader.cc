@@ -4,13 +4,17 @@
 #include <cstdint>
 
 #include "rpc/call/request_view.h"
+#include "rpc/triton_config/triton_proto.h"
 
 namespace tensorferry::rpc {
 namespace {
 
-// Field numbers are those of proto/inference/grpc_service.proto.
+using Request = triton::ModelInferRequest;
+using Input = Request::InferInputTensor;
+using Output = Request::InferRequestedOutputTensor;
+using Parameter = triton::InferParameter;
 
-// The fields of a nested message, each with `read_field(tag)`, in the order that `order` takes.
+// Reads fields up to `end`, each with `read_field(tag)`. False where they do not come as `order` accepts them.
 template <typename ReadField>
 bool ReadFields(Cursor& cursor, std::size_t end, FieldOrder order, ReadField&& read_field) {
   while (cursor.position() < end) {
@@ -26,32 +30,34 @@ bool ReadNested(Cursor& cursor, FieldOrder order, ReadField&& read_field) {
   return cursor.ReadLength(length) && ReadFields(cursor, cursor.position() + length, order, read_field);
 }
 
-// An InferParameter of one member.
+// Reads an InferParameter that has one member of the oneof.
 bool ReadValue(Cursor& cursor, ParameterView& parameter) {
   const auto read_field = [&](std::uint8_t tag) {
     if (!std::holds_alternative<std::monostate>(parameter.value)) return false;
     std::uint64_t number = 0;
     switch (tag) {
-      case WireTag(1, kVarint): return cursor.ReadBool(parameter.value.emplace<bool>());
-      case WireTag(2, kVarint):
+      case SmallTag(Parameter::kBoolParamFieldNumber, kVarint): return cursor.ReadBool(parameter.value.emplace<bool>());
+      case SmallTag(Parameter::kInt64ParamFieldNumber, kVarint):
         if (!cursor.ReadVarint(number)) return false;
         parameter.value = static_cast<std::int64_t>(number);
         return true;
-      case WireTag(3, kLengthDelimited): return cursor.ReadText(parameter.value.emplace<std::string_view>());
-      case WireTag(5, kVarint): return cursor.ReadVarint(parameter.value.emplace<std::uint64_t>());
+      case SmallTag(Parameter::kStringParamFieldNumber, kLengthDelimited):
+        return cursor.ReadText(parameter.value.emplace<std::string_view>());
+      case SmallTag(Parameter::kUint64ParamFieldNumber, kVarint):
+        return cursor.ReadVarint(parameter.value.emplace<std::uint64_t>());
       default: return false;
     }
   };
   return ReadNested(cursor, FieldOrder(kNoneRepeated), read_field);
 }
 
-// An entry of a map, whose name no entry had before.
+// Reads an entry of a map. False if an entry before has its name.
 bool ReadParameter(Cursor& cursor, std::vector<ParameterView>& parameters) {
   ParameterView parameter;
   const auto read_field = [&](std::uint8_t tag) {
     switch (tag) {
-      case WireTag(1, kLengthDelimited): return cursor.ReadText(parameter.name);
-      case WireTag(2, kLengthDelimited): return ReadValue(cursor, parameter);
+      case SmallTag(kEntryName, kLengthDelimited): return cursor.ReadText(parameter.name);
+      case SmallTag(kEntryValue, kLengthDelimited): return ReadValue(cursor, parameter);
       default: return false;
     }
   };
@@ -64,28 +70,28 @@ bool ReadParameter(Cursor& cursor, std::vector<ParameterView>& parameters) {
 bool ReadInput(Cursor& cursor, InferInputView& input) {
   const auto read_field = [&](std::uint8_t tag) {
     switch (tag) {
-      case WireTag(1, kLengthDelimited): return cursor.ReadText(input.name);
-      case WireTag(2, kLengthDelimited): return cursor.ReadText(input.datatype);
-      case WireTag(3, kLengthDelimited): return ReadShape(cursor, input.shape);
-      case WireTag(4, kLengthDelimited): return ReadParameter(cursor, input.parameters);
+      case SmallTag(Input::kNameFieldNumber, kLengthDelimited): return cursor.ReadText(input.name);
+      case SmallTag(Input::kDatatypeFieldNumber, kLengthDelimited): return cursor.ReadText(input.datatype);
+      case SmallTag(Input::kShapeFieldNumber, kLengthDelimited): return ReadShape(cursor, input.shape);
+      case SmallTag(Input::kParametersFieldNumber, kLengthDelimited): return ReadParameter(cursor, input.parameters);
       default: return false;
     }
   };
-  return ReadNested(cursor, FieldOrder(/*first_repeated=*/4), read_field);
+  return ReadNested(cursor, FieldOrder(/*first_repeated=*/Input::kParametersFieldNumber), read_field);
 }
 
 bool ReadOutput(Cursor& cursor, InferOutputView& output) {
   const auto read_field = [&](std::uint8_t tag) {
     switch (tag) {
-      case WireTag(1, kLengthDelimited): return cursor.ReadText(output.name);
-      case WireTag(2, kLengthDelimited): return ReadParameter(cursor, output.parameters);
+      case SmallTag(Output::kNameFieldNumber, kLengthDelimited): return cursor.ReadText(output.name);
+      case SmallTag(Output::kParametersFieldNumber, kLengthDelimited): return ReadParameter(cursor, output.parameters);
       default: return false;
     }
   };
-  return ReadNested(cursor, FieldOrder(/*first_repeated=*/2), read_field);
+  return ReadNested(cursor, FieldOrder(/*first_repeated=*/Output::kParametersFieldNumber), read_field);
 }
 
-// One more of `list`, if it may have one more.
+// Adds an element to `list`. Null if it has as many as a request may have.
 template <typename Element>
 Element* Add(std::vector<Element>& list) {
   return list.size() < kMaxArrays ? &list.emplace_back() : nullptr;
@@ -102,26 +108,26 @@ bool ReadInferRequest(std::span<const Bytes> message, WireScratch& scratch, Infe
   Cursor cursor(message, scratch);
   const auto read_field = [&](std::uint8_t tag) {
     switch (tag) {
-      case WireTag(1, kLengthDelimited): return cursor.ReadText(view.model_name);
-      case WireTag(2, kLengthDelimited): return cursor.ReadText(view.model_version);
-      case WireTag(3, kLengthDelimited): return cursor.ReadText(view.id);
-      case WireTag(4, kLengthDelimited): return ReadParameter(cursor, view.parameters);
-      case WireTag(5, kLengthDelimited): {
+      case SmallTag(Request::kModelNameFieldNumber, kLengthDelimited): return cursor.ReadText(view.model_name);
+      case SmallTag(Request::kModelVersionFieldNumber, kLengthDelimited): return cursor.ReadText(view.model_version);
+      case SmallTag(Request::kIdFieldNumber, kLengthDelimited): return cursor.ReadText(view.id);
+      case SmallTag(Request::kParametersFieldNumber, kLengthDelimited): return ReadParameter(cursor, view.parameters);
+      case SmallTag(Request::kInputsFieldNumber, kLengthDelimited): {
         InferInputView* const input = Add(view.inputs);
         return input != nullptr && ReadInput(cursor, *input);
       }
-      case WireTag(6, kLengthDelimited): {
+      case SmallTag(Request::kOutputsFieldNumber, kLengthDelimited): {
         InferOutputView* const output = Add(view.outputs);
         return output != nullptr && ReadOutput(cursor, *output);
       }
-      case WireTag(7, kLengthDelimited): {
+      case SmallTag(Request::kRawInputContentsFieldNumber, kLengthDelimited): {
         ScatteredBytes* const raw = Add(view.raw_input_contents);
         return raw != nullptr && cursor.ReadBytes(*raw);
       }
       default: return false;
     }
   };
-  return ReadFields(cursor, cursor.size(), FieldOrder(/*first_repeated=*/4), read_field);
+  return ReadFields(cursor, cursor.size(), FieldOrder(/*first_repeated=*/Request::kParametersFieldNumber), read_field);
 }
 
 }  // namespace tensorferry::rpc

@@ -7,8 +7,9 @@
 
 namespace tensorferry::rpc {
 
-// A ModelInferRequest, read in place as wire_reader.h reads requests. False where something is unusual, elements in
-// `contents` and numbers in parameters that are no integers included: then it is protobuf's parser's to read.
+// Reads a ModelInferRequest in place, as native/wire_reader.h reads a ConvertRequest. `view` borrows `message` and
+// `scratch`. False where something is unusual, elements in `contents` and parameters of type double included: then
+// protobuf's parser has to read the message.
 bool ReadInferRequest(std::span<const Bytes> message, WireScratch& scratch, InferRequestView& view);
 
 }  // namespace tensorferry::rpc

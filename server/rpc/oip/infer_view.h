@@ -1,4 +1,4 @@
-// What a ModelInferRequest says, decoded and unchecked. Views of the message: nothing is copied.
+// What a ModelInferRequest says, decoded and unchecked. The structs here are views of the message: nothing is copied.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ class InferTensorContents;
 
 namespace tensorferry::rpc {
 
-// A value that is given a name. std::monostate: none of the forms that the protocol knows.
+// A named value. std::monostate stands for a value in none of the forms that the protocol knows.
 struct ParameterView {
   std::string_view name;
   std::variant<std::monostate, bool, std::int64_t, std::string_view, double, std::uint64_t> value;
@@ -26,8 +26,8 @@ struct InferInputView {
   std::string_view name;
   std::string_view datatype;
   Shape shape;
-  std::vector<ParameterView> parameters;  // Distinct names, in any order; here and below.
-  const triton::InferTensorContents* contents = nullptr;
+  std::vector<ParameterView> parameters;  // Their names are distinct, their order is any; here and below.
+  const triton::InferTensorContents* contents = nullptr;  // Null: the message has none.
 };
 
 struct InferOutputView {

@@ -11,17 +11,33 @@ namespace tensorferry::rpc {
 // Bytes of one message that may be anything but elements: names, shapes, fields that we do not know.
 inline constexpr std::size_t kMaxMetadataBytes = 1 << 20;
 
-// Bytes of integers in the `contents` of a ModelInferRequest.
+// Bytes of one message that may be packed varints.
 inline constexpr std::size_t kMaxVarintBytes = 16 << 20;
 
-// Which message the bytes are of.
-enum class MessageKind { kConvertRequest, kConvertStreamRequest, kModelInferRequest };
+struct MessageLayout;
 
-// Refuse a message whose parsed form would take many times its size. An array without elements is a dozen bytes on the
+// A field that holds elements, or a message in which elements may be.
+struct FieldLayout {
+  enum class Holds {
+    kElements,  // Bytes, or packed numbers of a fixed size.
+    kVarints,   // Elements, too: packed numbers of one byte or more that take up to eight once they are parsed.
+    kMessage,
+  };
+  int number;
+  Holds holds;
+  const MessageLayout* message = nullptr;  // The layout of what a kMessage holds.
+};
+
+// Where the elements of a message are. A field that is not listed is metadata.
+struct MessageLayout {
+  std::span<const FieldLayout> fields;
+};
+
+// Refuses a message whose parsed form would take many times its size. An array without elements is a dozen bytes on the
 // wire and some kilobytes once it is a tensor: 64 MiB of them would take all memory. To be called before parsing.
 //
 // Cost:   nothing up to kMaxMetadataBytes; above, one step for each field.
 // Errors: TENSOR_TOO_LARGE.
-absl::Status CheckMetadataSize(std::span<const Bytes> message, MessageKind kind);
+absl::Status CheckMetadataSize(std::span<const Bytes> message, const MessageLayout& layout);
 
 }  // namespace tensorferry::rpc

@@ -10,11 +10,11 @@
 
 namespace tensorferry::rpc {
 
-// What protobuf's parser made of a message, if it was needed; elements that were decoded may be there.
+// What protobuf's parser made of a message, if it was needed, and what the views of it borrow.
 struct ParsedMessage {
   std::unique_ptr<google::protobuf::Message> message;
-  std::vector<Bytes> pieces;
-  std::vector<std::string> contents;  // Elements in a form that the message did not have.
+  std::vector<Bytes> pieces;          // Where the elements lie in `message`.
+  std::vector<std::string> contents;  // Elements that were converted from another form in `message`.
 };
 
 }  // namespace tensorferry::rpc

@@ -10,7 +10,7 @@
 
 namespace tensorferry::rpc {
 
-// A message in pieces, each smaller than 2 GiB, as protobuf's parser reads it.
+// Lets protobuf's parser read a message that lies in pieces, each smaller than 2 GiB.
 class PieceStream final : public google::protobuf::io::ZeroCopyInputStream {
  public:
   explicit PieceStream(std::span<const Bytes> pieces) : left_(pieces) {}
@@ -29,7 +29,7 @@ class PieceStream final : public google::protobuf::io::ZeroCopyInputStream {
     return true;
   }
 
-  void BackUp(int count) override {  // At most what Next gave last, so it lies in the same piece.
+  void BackUp(int count) override {  // `count` is at most what Next gave last, so it lies in the same piece.
     offset_ -= static_cast<std::size_t>(count);
     count_ -= count;
   }
@@ -50,7 +50,7 @@ class PieceStream final : public google::protobuf::io::ZeroCopyInputStream {
 
  private:
   std::span<const Bytes> left_;
-  std::size_t offset_ = 0;  // In the first of left_.
+  std::size_t offset_ = 0;  // Bytes of the first piece of left_ that were read.
   std::int64_t count_ = 0;
 };
 

@@ -1,4 +1,4 @@
-// A place in a message in protobuf's wire format, for readers that read in place what is written as usual.
+// What the readers of both protocols share: they read a message in place where it is written as usual.
 #pragma once
 
 #include <algorithm>
@@ -11,17 +11,15 @@
 
 #include "payload/scattered_bytes.h"
 #include "payload/shape.h"
+#include "rpc/wire/wire_format.h"
 
 namespace tensorferry::rpc {
 
-// Short texts that go on from one piece of the message to the next are put together here.
+// The memory in which Cursor puts together a text that goes on from one piece of the message to the next.
 using WireScratch = std::array<char, 1024>;
 
-// As one byte on the wire: of the fields 1 to 15.
-enum WireType : std::uint8_t { kVarint = 0, kLengthDelimited = 2 };
-constexpr std::uint8_t WireTag(int field, WireType type) { return static_cast<std::uint8_t>(field << 3 | type); }
-
-// Texts longer than any that is accepted, more arrays, more dimensions: protobuf's to read, and then ours to refuse.
+// The longest text, in bytes, that Cursor reads. No longer one is accepted: protobuf's parser reads it, and the checks
+// behind refuse it.
 inline constexpr std::size_t kMaxText = 512;
 
 // A place in a message that lies in pieces. Functions return false at the end of the message, or where the wire is
@@ -44,7 +42,7 @@ class Cursor {
     return true;
   }
 
-  // In the shortest form.
+  // Reads a varint that is written in the shortest form.
   bool ReadVarint(std::uint64_t& value) {
     value = 0;
     for (int shift = 0; shift < 64; shift += 7) {
@@ -56,7 +54,7 @@ class Cursor {
     return false;
   }
 
-  // An enumerator or bool.
+  // Reads an enumerator below 128.
   bool ReadSmall(std::uint8_t& value) { return ReadByte(value) && value < 0x80; }
 
   bool ReadBool(bool& value) {
@@ -66,7 +64,7 @@ class Cursor {
     return true;
   }
 
-  // A length, and that many bytes are there.
+  // Reads a length; false if the message has fewer bytes left.
   bool ReadLength(std::size_t& length) {
     std::uint64_t value = 0;
     if (!ReadVarint(value) || value > size_ - position_) return false;
@@ -82,7 +80,7 @@ class Cursor {
     return true;
   }
 
-  // ASCII, in one place.
+  // Reads a text of ASCII. `text` is of the message, or of the scratch memory if the text lies in several pieces.
   bool ReadText(std::string_view& text) {
     std::size_t length = 0;
     if (!ReadLength(length) || length > kMaxText) return false;
@@ -117,7 +115,7 @@ class Cursor {
     }
   }
 
-  void Skip(std::size_t count) {  // No more than there are.
+  void Skip(std::size_t count) {  // `count` is at most what the message has left.
     position_ += count;
     while (count > 0) {
       SkipEmptyPieces();
@@ -129,19 +127,19 @@ class Cursor {
 
   const Bytes* piece_;
   WireScratch& scratch_;
-  std::size_t size_ = 0;      // Of the message.
-  std::size_t position_ = 0;  // In the message.
-  std::size_t offset_ = 0;    // In *piece_.
+  std::size_t size_ = 0;      // Bytes of the message.
+  std::size_t position_ = 0;  // Offset in the message.
+  std::size_t offset_ = 0;    // Offset in *piece_.
   std::size_t scratch_used_ = 0;
 };
 
-// Fields in the order of their numbers, each once but the last ones, which are repeated: as every generated writer
-// writes them.
+// Whether fields come as every generated writer writes them: in the order of their numbers, and each once, but for those
+// from `first_repeated` on.
 class FieldOrder {
  public:
   explicit FieldOrder(int first_repeated) : first_repeated_(first_repeated) {}
   bool Accept(std::uint8_t tag) {
-    const int field = tag >> 3;
+    const int field = FieldOf(tag);
     if (field < last_ || (field == last_ && field < first_repeated_)) return false;
     last_ = field;
     return true;
@@ -153,7 +151,7 @@ class FieldOrder {
 };
 inline constexpr int kNoneRepeated = std::numeric_limits<int>::max();
 
-// Packed dimensions, no more than an array may have.
+// Reads packed dimensions. False where there are more than an array may have.
 inline bool ReadShape(Cursor& cursor, Shape& shape) {
   std::size_t length = 0;
   if (!cursor.ReadLength(length)) return false;

@@ -8,10 +8,7 @@
 namespace tensorferry::rpc {
 namespace {
 
-constexpr unsigned kVarint = 0;
-constexpr unsigned kLengthDelimited = 2;
-
-// Fewer bytes are copied: a reference costs gRPC more than that.
+// Bytes from which on they are referenced. Fewer are copied: a reference costs gRPC more than that.
 constexpr std::size_t kReferenceFrom = 1024;
 
 grpc::Slice SliceOf(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
@@ -118,8 +115,6 @@ void WireWriter::PrependVarint(std::uint64_t value) {
   PrependBytes(encoded, count);
 }
 
-void WireWriter::PrependTag(int field, unsigned wire_type) {
-  PrependVarint(static_cast<std::uint64_t>(field) << 3 | wire_type);
-}
+void WireWriter::PrependTag(int field, WireType type) { PrependVarint(MakeTag(field, type)); }
 
 }  // namespace tensorferry::rpc

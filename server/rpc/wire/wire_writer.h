@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "rpc/wire/wire_format.h"
+
 namespace tensorferry::rpc {
 
 // Writes protobuf's wire format from the end of a message to its beginning: when the length of a nested message is
@@ -28,12 +30,13 @@ class WireWriter {
   void Varint(int field, std::uint64_t value);
   void Text(int field, std::string_view text);
   void Packed(int field, std::span<const std::int64_t> values);
-  void Nested(int field, std::size_t end);  // What was written since size() was `end` is a message of its own.
+  // Makes a message of its own of what was written since size() was `end`.
+  void Nested(int field, std::size_t end);
 
-  // Written whatever they hold: elements of a repeated field, members of a oneof.
+  // These write a field whatever it holds: an element of a repeated field, a member of a oneof.
   void RepeatedText(int field, std::string_view text);
   void OneofVarint(int field, std::uint64_t value);
-  void Encoded(std::string_view fields);  // Whole fields, encoded already.
+  void Encoded(std::string_view fields);  // `fields` are whole fields, encoded already.
 
   // `owner` lives on until gRPC has sent the message. Null: the bytes are copied.
   void RepeatedBytes(int field, std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
@@ -41,11 +44,11 @@ class WireWriter {
   }
   void OneofBytes(int field, std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
 
-  // The message.
+  // Gives the message that was written. What is referenced stays alive with it.
   grpc::ByteBuffer Finish();
 
  private:
-  // Bytes that stand `from_end` bytes of ours before the end.
+  // Bytes that lie elsewhere. `from_end` bytes of memory_ follow them.
   struct Reference {
     std::size_t from_end;
     grpc::Slice bytes;
@@ -54,7 +57,7 @@ class WireWriter {
   std::byte* Prepend(std::size_t count);
   void PrependBytes(const void* bytes, std::size_t count);
   void PrependVarint(std::uint64_t value);
-  void PrependTag(int field, unsigned wire_type);
+  void PrependTag(int field, WireType type);
 
   std::vector<std::byte> memory_;  // Filled from its end.
   std::size_t written_ = 0;

@@ -41,10 +41,10 @@ grpc::ByteBuffer InSlices(std::string_view text) {
 }
 
 void ReadInPlace(benchmark::State& state) {
-  IncomingMessage<RequestDecoder> message;
+  IncomingMessage<ConvertDecoder> message;
   message.bytes = InSlices(Request(static_cast<std::size_t>(state.range(0))));
   for (auto _ : state) {
-    if (!message.Decode(MessageKind::kConvertRequest).ok()) state.SkipWithError("refused");
+    if (!message.Decode().ok()) state.SkipWithError("refused");
     benchmark::DoNotOptimize(message.decoded().request().arrays.data());
   }
 }

@@ -61,7 +61,7 @@ class WarmConvert : public testing::TestWithParam<WarmRequest> {
  protected:
   // One request on its way through the server, as the handler of Convert takes it.
   void ConvertOnce(std::span<const Bytes> message) {
-    ASSERT_TRUE(decoder_.Decode(message, MessageKind::kConvertRequest).ok());
+    ASSERT_TRUE(decoder_.Decode(message).ok());
     auto call = Intake::Start(decoder_.request(), Intake::Chunks::kRefused, environment_);
     ASSERT_TRUE(call.ok());
     const auto answer = (*std::move(call)).Finish();
@@ -76,7 +76,7 @@ class WarmConvert : public testing::TestWithParam<WarmRequest> {
   SharedRegions regions_{/*enabled=*/false};
   CallEnvironment environment_{*pipeline_, *pipeline_, memory_.pool, gate_, regions_, {.max_tensor_bytes = 1 << 24},
                                1 << 24};
-  RequestDecoder decoder_;
+  ConvertDecoder decoder_;
   WireWriter writer_;
 };
 

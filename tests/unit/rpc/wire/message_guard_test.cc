@@ -2,152 +2,52 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
 #include <string>
 
-#include "rpc/triton_config/triton_proto.h"
-#include "testing/requests.h"
 #include "testing/status_matchers.h"
 #include "testing/wire_bytes.h"
 
 namespace tensorferry::rpc {
 namespace {
 
+using Holds = FieldLayout::Holds;
 using testing::HasSubstr;
 
-absl::Status Check(const std::string& message, MessageKind kind) {
+// Of no protocol: 2 holds elements, 3 varints, 4 a message with elements in its field 1.
+constexpr std::array kInnerFields = {FieldLayout{1, Holds::kElements}};
+constexpr MessageLayout kInner{kInnerFields};
+constexpr std::array kFields = {FieldLayout{2, Holds::kElements}, FieldLayout{3, Holds::kVarints},
+                                FieldLayout{4, Holds::kMessage, &kInner}};
+constexpr MessageLayout kLayout{kFields};
+
+absl::Status Check(const std::string& message) {
   const Bytes piece = std::as_bytes(std::span(message));
-  return CheckMetadataSize({&piece, 1}, kind);
+  return CheckMetadataSize({&piece, 1}, kLayout);
 }
 
-absl::Status Check(const v1::ConvertRequest& request) {
-  return Check(request.SerializeAsString(), MessageKind::kConvertRequest);
+const std::string kMuch(kMaxMetadataBytes + 1, '\1');
+
+TEST(CheckMetadataSize, TakesAnythingUpToItsBound) {
+  EXPECT_THAT(Check(std::string(kMaxMetadataBytes, '\xff')), IsOk());
+  EXPECT_THAT(Check(kMuch), Fails(Reason::kTensorTooLarge));
 }
 
-absl::Status CheckInStream(const v1::ConvertRequest& request) {
-  v1::ConvertStreamRequest message;
-  *message.mutable_request() = request;
-  return Check(message.SerializeAsString(), MessageKind::kConvertStreamRequest);
-}
-
-TEST(CheckMetadataSize, DoesNotCountElements) {
-  v1::ConvertRequest request;
-  AddData(request, "a", std::string(3 << 20, 'x'));
-  request.add_arrays()->set_npy(std::string(3 << 20, 'x'));
-  EXPECT_THAT(Check(request), IsOk());
-  EXPECT_THAT(CheckInStream(request), IsOk());
-  v1::ConvertStreamRequest chunk;
-  chunk.set_chunk(std::string(3 << 20, 'x'));
-  EXPECT_THAT(Check(chunk.SerializeAsString(), MessageKind::kConvertStreamRequest), IsOk());
-}
-
-TEST(CheckMetadataSize, RefusesWhatWouldSwellWhenParsed) {
-  v1::ConvertRequest many_arrays;
-  for (int i = 0; i < 200'000; ++i) AddData(many_arrays, "", "");
-  v1::ConvertRequest many_dims;
-  for (int i = 0; i < (2 << 20); ++i) many_dims.add_arrays()->add_shape(1);
-  v1::ConvertRequest many_outputs;
-  for (int i = 0; i < (1 << 20); ++i) many_outputs.add_requested_outputs("");
-  for (const auto& request : {many_arrays, many_dims, many_outputs}) {
-    EXPECT_THAT(Check(request), Fails(Reason::kTensorTooLarge));
-    EXPECT_THAT(CheckInStream(request), Fails(Reason::kTensorTooLarge));
+TEST(CheckMetadataSize, CountsElementsWhereTheLayoutHasThem) {
+  for (const std::string& elements : {BytesField(2, kMuch), BytesField(3, kMuch), BytesField(4, BytesField(1, kMuch)),
+                                      BytesField(9, "?") + VarintField(9, 1) + BytesField(2, kMuch)}) {
+    EXPECT_THAT(Check(elements), IsOk());
+  }
+  for (const std::string& metadata :
+       {BytesField(1, kMuch), BytesField(4, BytesField(2, kMuch)), BytesField(4, kMuch), BytesField(18, kMuch)}) {
+    EXPECT_THAT(Check(metadata), Fails(Reason::kTensorTooLarge, HasSubstr("bytes of the message are not elements")));
   }
 }
 
-TEST(CheckMetadataSize, SurvivesWhatDoesNotParse) {
-  for (const char byte : {'\xff', '\x00', '\x0a', '\x42', '\x0b', '\x08'}) {
-    EXPECT_THAT(Check(std::string(2 << 20, byte), MessageKind::kConvertStreamRequest), Fails(Reason::kTensorTooLarge));
-  }
-  EXPECT_THAT(Check("\xff\xff", MessageKind::kConvertRequest), IsOk()) << "the parser's to refuse";
-}
-
-// --- ModelInferRequest.
-
-using triton::ModelInferRequest;
-
-absl::Status Check(const ModelInferRequest& request) {
-  return Check(request.SerializeAsString(), MessageKind::kModelInferRequest);
-}
-
-// Beyond the size from which a message is looked at at all.
-constexpr int kMany = 3 << 20;
-
-TEST(CheckMetadataSize, DoesNotCountElementsOfInferences) {
-  ModelInferRequest raw;
-  for (int i = 0; i < 2; ++i) raw.add_raw_input_contents(std::string(kMany, 'x'));
-  EXPECT_THAT(Check(raw), IsOk());
-  ModelInferRequest typed;
-  typed.add_inputs()->mutable_contents()->mutable_bool_contents()->Resize(kMany, true);
-  typed.add_inputs()->mutable_contents()->mutable_int_contents()->Resize(kMany, 1);
-  typed.add_inputs()->mutable_contents()->mutable_uint64_contents()->Resize(kMany, 1);
-  typed.add_inputs()->mutable_contents()->mutable_fp32_contents()->Resize(8 * kMany, 1);
-  typed.add_inputs()->mutable_contents()->mutable_fp64_contents()->Resize(8 * kMany, 1);
-  typed.add_inputs()->mutable_contents()->add_bytes_contents(std::string(kMany, 'x'));
-  EXPECT_THAT(Check(typed), IsOk());
-}
-
-TEST(CheckMetadataSize, RefusesInferencesThatWouldSwellWhenParsed) {
-  ModelInferRequest inputs, outputs, dims, parameters, raw, strings, name;
-  for (int i = 0; i < (1 << 20); ++i) {
-    inputs.add_inputs();
-    outputs.add_outputs();
-    raw.add_raw_input_contents("");
-  }
-  dims.add_inputs()->mutable_shape()->Resize(2 << 20, 1);
-  for (int i = 0; i < 200'000; ++i) (*parameters.mutable_parameters())[std::to_string(i)].set_bool_param(true);
-  auto& contents = *strings.add_inputs()->mutable_contents();
-  for (int i = 0; i < (1 << 20); ++i) contents.add_bytes_contents("");
-  name.set_id(std::string(2 << 20, 'i'));
-  for (const auto* const request : {&inputs, &outputs, &dims, &parameters, &raw, &strings, &name}) {
-    EXPECT_THAT(Check(*request), Fails(Reason::kTensorTooLarge, HasSubstr("bytes of the message are not elements")))
-        << request->ShortDebugString().substr(0, 60);
-  }
-}
-
-// One byte on the wire is up to eight in memory.
-TEST(CheckMetadataSize, BoundsIntegersOfContents) {
-  const auto with_ints = [](auto field) {
-    ModelInferRequest request;
-    // In two inputs: the bound is on the message.
-    for (const std::size_t count : {kMaxVarintBytes - 10, std::size_t{10}})
-      (request.add_inputs()->mutable_contents()->*field)()->Resize(static_cast<int>(count), 1);
-    return request;
-  };
-  using Contents = triton::InferTensorContents;
-  const auto check = [&](auto field) {
-    ModelInferRequest request = with_ints(field);
-    EXPECT_THAT(Check(request), IsOk());
-    (request.mutable_inputs(1)->mutable_contents()->*field)()->Add(1);
-    EXPECT_THAT(Check(request), Fails(Reason::kTensorTooLarge, HasSubstr("of contents are integers")));
-  };
-  using Ints = google::protobuf::RepeatedField<std::int32_t>;
-  using UInt64s = google::protobuf::RepeatedField<std::uint64_t>;
-  check(static_cast<Ints* (Contents::*)()>(&Contents::mutable_int_contents));
-  check(static_cast<UInt64s* (Contents::*)()>(&Contents::mutable_uint64_contents));
-}
-
-// Each number is a field of its own: as many bytes of metadata.
-TEST(CheckMetadataSize, CountsNumbersThatAreNotPacked) {
-  std::string contents;
-  for (int i = 0; i < (1 << 20); ++i)
-    contents += VarintField(triton::InferTensorContents::kInt64ContentsFieldNumber, 1);
-  const std::string message = BytesField(5, BytesField(5, contents));
-  ASSERT_TRUE(ModelInferRequest().ParseFromString(message));
-  EXPECT_THAT(Check(message, MessageKind::kModelInferRequest), Fails(Reason::kTensorTooLarge));
-}
-
-// An input's field of the number that raw_input_contents has in a request is something else.
-TEST(CheckMetadataSize, KnowsFieldsByTheirMessage) {
-  const std::string large(2 << 20, 'x');
-  for (const std::string& message : {BytesField(5, BytesField(7, large)), BytesField(6, BytesField(7, large)),
-                                     BytesField(5, BytesField(5, BytesField(9, large))), BytesField(8, large)}) {
-    EXPECT_THAT(Check(message, MessageKind::kModelInferRequest), Fails(Reason::kTensorTooLarge));
-  }
-}
-
-TEST(CheckMetadataSize, SurvivesInferencesThatDoNotParse) {
-  for (const char byte : {'\xff', '\x00', '\x0a', '\x2a', '\x2b', '\x08'}) {
-    EXPECT_THAT(Check(std::string(2 << 20, byte), MessageKind::kModelInferRequest), Fails(Reason::kTensorTooLarge));
-  }
+TEST(CheckMetadataSize, BoundsVarintsOfAllFieldsTogether) {
+  const std::string most = BytesField(3, std::string(kMaxVarintBytes, '\1'));
+  EXPECT_THAT(Check(most), IsOk());
+  EXPECT_THAT(Check(most + BytesField(3, "\1")), Fails(Reason::kTensorTooLarge, HasSubstr("are integers")));
 }
 
 }  // namespace

@@ -1,0 +1,106 @@
+#include "rpc/oip/message_layouts.h"
+
+#include <gmock/gmock.h>
+
+#include <string>
+
+#include "testing/status_matchers.h"
+#include "testing/wire_bytes.h"
+
+namespace tensorferry::rpc {
+namespace {
+
+using testing::HasSubstr;
+using triton::ModelInferRequest;
+
+absl::Status Check(const std::string& message) {
+  const Bytes piece = std::as_bytes(std::span(message));
+  return CheckMetadataSize({&piece, 1}, kModelInferRequestLayout);
+}
+
+absl::Status Check(const ModelInferRequest& request) { return Check(request.SerializeAsString()); }
+
+// Beyond the size from which a message is looked at at all.
+constexpr int kMany = 3 << 20;
+
+TEST(InferLayouts, DoNotCountElements) {
+  ModelInferRequest raw;
+  for (int i = 0; i < 2; ++i) raw.add_raw_input_contents(std::string(kMany, 'x'));
+  EXPECT_THAT(Check(raw), IsOk());
+  ModelInferRequest typed;
+  typed.add_inputs()->mutable_contents()->mutable_bool_contents()->Resize(kMany, true);
+  typed.add_inputs()->mutable_contents()->mutable_int_contents()->Resize(kMany, 1);
+  typed.add_inputs()->mutable_contents()->mutable_uint64_contents()->Resize(kMany, 1);
+  typed.add_inputs()->mutable_contents()->mutable_fp32_contents()->Resize(8 * kMany, 1);
+  typed.add_inputs()->mutable_contents()->mutable_fp64_contents()->Resize(8 * kMany, 1);
+  typed.add_inputs()->mutable_contents()->add_bytes_contents(std::string(kMany, 'x'));
+  EXPECT_THAT(Check(typed), IsOk());
+}
+
+TEST(InferLayouts, RefuseWhatWouldSwellWhenParsed) {
+  ModelInferRequest inputs, outputs, dims, parameters, raw, strings, name;
+  for (int i = 0; i < (1 << 20); ++i) {
+    inputs.add_inputs();
+    outputs.add_outputs();
+    raw.add_raw_input_contents("");
+  }
+  dims.add_inputs()->mutable_shape()->Resize(2 << 20, 1);
+  for (int i = 0; i < 200'000; ++i) (*parameters.mutable_parameters())[std::to_string(i)].set_bool_param(true);
+  auto& contents = *strings.add_inputs()->mutable_contents();
+  for (int i = 0; i < (1 << 20); ++i) contents.add_bytes_contents("");
+  name.set_id(std::string(2 << 20, 'i'));
+  for (const auto* const request : {&inputs, &outputs, &dims, &parameters, &raw, &strings, &name}) {
+    EXPECT_THAT(Check(*request), Fails(Reason::kTensorTooLarge, HasSubstr("bytes of the message are not elements")))
+        << request->ShortDebugString().substr(0, 60);
+  }
+}
+
+// One byte on the wire is up to eight in memory.
+TEST(InferLayouts, BoundIntegersOfContents) {
+  const auto with_ints = [](auto field) {
+    ModelInferRequest request;
+    // In two inputs: the bound is on the message.
+    for (const std::size_t count : {kMaxVarintBytes - 10, std::size_t{10}})
+      (request.add_inputs()->mutable_contents()->*field)()->Resize(static_cast<int>(count), 1);
+    return request;
+  };
+  using Contents = triton::InferTensorContents;
+  const auto check = [&](auto field) {
+    ModelInferRequest request = with_ints(field);
+    EXPECT_THAT(Check(request), IsOk());
+    (request.mutable_inputs(1)->mutable_contents()->*field)()->Add(1);
+    EXPECT_THAT(Check(request), Fails(Reason::kTensorTooLarge, HasSubstr("of contents are integers")));
+  };
+  using Ints = google::protobuf::RepeatedField<std::int32_t>;
+  using UInt64s = google::protobuf::RepeatedField<std::uint64_t>;
+  check(static_cast<Ints* (Contents::*)()>(&Contents::mutable_int_contents));
+  check(static_cast<UInt64s* (Contents::*)()>(&Contents::mutable_uint64_contents));
+}
+
+// Each number is a field of its own: as many bytes of metadata.
+TEST(InferLayouts, CountNumbersThatAreNotPacked) {
+  std::string contents;
+  for (int i = 0; i < (1 << 20); ++i)
+    contents += VarintField(triton::InferTensorContents::kInt64ContentsFieldNumber, 1);
+  const std::string message = BytesField(5, BytesField(5, contents));
+  ASSERT_TRUE(ModelInferRequest().ParseFromString(message));
+  EXPECT_THAT(Check(message), Fails(Reason::kTensorTooLarge));
+}
+
+// An input's field of the number that raw_input_contents has in a request is something else.
+TEST(InferLayouts, KnowFieldsByTheirMessage) {
+  const std::string large(2 << 20, 'x');
+  for (const std::string& message : {BytesField(5, BytesField(7, large)), BytesField(6, BytesField(7, large)),
+                                     BytesField(5, BytesField(5, BytesField(9, large))), BytesField(8, large)}) {
+    EXPECT_THAT(Check(message), Fails(Reason::kTensorTooLarge));
+  }
+}
+
+TEST(InferLayouts, SurviveWhatDoesNotParse) {
+  for (const char byte : {'\xff', '\x00', '\x0a', '\x2a', '\x2b', '\x08'}) {
+    EXPECT_THAT(Check(std::string(2 << 20, byte)), Fails(Reason::kTensorTooLarge));
+  }
+}
+
+}  // namespace
+}  // namespace tensorferry::rpc
