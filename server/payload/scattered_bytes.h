@@ -63,6 +63,11 @@ class ScatteredBytes {
     return text;
   }
 
+  // Whether both hold the same bytes, wherever they lie. Copies both.
+  bool operator==(const ScatteredBytes& other) const {
+    return size() == other.size() && First(size()) == other.First(size());
+  }
+
  private:
   const Bytes* piece_ = nullptr;
   std::size_t offset_ = 0;

@@ -71,38 +71,53 @@ inline bool Equal(const triton::InferTensorContents* contents,
   return contents == nullptr || contents->SerializeAsString() == expected.contents().SerializeAsString();
 }
 
+// Difference takes views apart by structured bindings: it does not compile once a view has a field that it forgets.
+
 // The first field of an input in which it is not what protobuf's parser reads; "": none.
 inline std::string_view Difference(const rpc::InferInputView& view,
                                    const triton::ModelInferRequest::InferInputTensor& expected) {
-  if (view.name != expected.name()) return "name of an input";
-  if (view.datatype != expected.datatype()) return "datatype";
-  if (view.shape != Shape(expected.shape().begin(), expected.shape().end())) return "shape";
-  if (!Equal(view.parameters, expected.parameters())) return "parameters of an input";
-  return Equal(view.contents, expected) ? "" : "contents";
+  const auto& [name, datatype, shape, parameters, contents] = view;
+  if (name != expected.name()) return "name of an input";
+  if (datatype != expected.datatype()) return "datatype";
+  if (shape != Shape(expected.shape().begin(), expected.shape().end())) return "shape";
+  if (!Equal(parameters, expected.parameters())) return "parameters of an input";
+  return Equal(contents, expected) ? "" : "contents";
+}
+
+inline std::string_view Difference(const rpc::InferOutputView& view,
+                                   const triton::ModelInferRequest::InferRequestedOutputTensor& expected) {
+  const auto& [name, parameters] = view;
+  if (name != expected.name()) return "name of an output";
+  return Equal(parameters, expected.parameters()) ? "" : "parameters of an output";
+}
+
+inline std::string_view Difference(const ScatteredBytes& bytes, const std::string& expected) {
+  // First() is bounded by the size, and so would not show bytes too many.
+  return bytes.size() == expected.size() && bytes.First(expected.size()) == expected ? "" : "raw_input_contents";
+}
+
+// The first difference between two lists; `number` says that one is longer.
+template <typename Views, typename Expected>
+std::string_view DifferenceOfLists(const Views& views, const Expected& expected, std::string_view number) {
+  if (std::ssize(views) != expected.size()) return number;
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    const std::string_view difference = Difference(views[i], expected[static_cast<int>(i)]);
+    if (!difference.empty()) return difference;
+  }
+  return "";
 }
 
 inline std::string_view Difference(const rpc::InferRequestView& view, const triton::ModelInferRequest& expected) {
-  if (view.model_name != expected.model_name()) return "model_name";
-  if (view.model_version != expected.model_version()) return "model_version";
-  if (view.id != expected.id()) return "id";
-  if (!Equal(view.parameters, expected.parameters())) return "parameters";
-  if (std::ssize(view.inputs) != expected.inputs_size()) return "number of inputs";
-  for (std::size_t i = 0; i < view.inputs.size(); ++i) {
-    const std::string_view difference = Difference(view.inputs[i], expected.inputs(static_cast<int>(i)));
+  const auto& [model_name, model_version, id, parameters, inputs, outputs, raw_input_contents] = view;
+  if (model_name != expected.model_name()) return "model_name";
+  if (model_version != expected.model_version()) return "model_version";
+  if (id != expected.id()) return "id";
+  if (!Equal(parameters, expected.parameters())) return "parameters";
+  for (const std::string_view difference :
+       {DifferenceOfLists(inputs, expected.inputs(), "number of inputs"),
+        DifferenceOfLists(outputs, expected.outputs(), "number of outputs"),
+        DifferenceOfLists(raw_input_contents, expected.raw_input_contents(), "number of raw_input_contents")}) {
     if (!difference.empty()) return difference;
-  }
-  if (std::ssize(view.outputs) != expected.outputs_size()) return "number of outputs";
-  for (std::size_t i = 0; i < view.outputs.size(); ++i) {
-    const auto& output = expected.outputs(static_cast<int>(i));
-    if (view.outputs[i].name != output.name()) return "name of an output";
-    if (!Equal(view.outputs[i].parameters, output.parameters())) return "parameters of an output";
-  }
-  if (std::ssize(view.raw_input_contents) != expected.raw_input_contents_size()) return "number of raw_input_contents";
-  for (std::size_t i = 0; i < view.raw_input_contents.size(); ++i) {
-    const std::string& raw = expected.raw_input_contents(static_cast<int>(i));
-    const ScatteredBytes& bytes = view.raw_input_contents[i];
-    // First() is bounded by the size, and so would not show bytes too many.
-    if (bytes.size() != raw.size() || bytes.First(raw.size()) != raw) return "raw_input_contents";
   }
   return "";
 }

@@ -12,8 +12,8 @@
 #include "rpc/call/request_view.h"
 #include "rpc/native/from_proto.h"
 #include "rpc/native/request_decoder.h"
-#include "rpc/wire/message_guard.h"
 #include "tensorferry/v1/tensor_service.pb.h"
+#include "testing/decoded.h"
 
 namespace tensorferry {
 
@@ -34,8 +34,8 @@ inline const google::protobuf::LogSilencer protobuf_silencer;
 // A message as ParseFromString reads it.
 class ProtobufReading {
  public:
-  ProtobufReading(const std::string& message, rpc::MessageKind kind) {
-    const bool unary = kind == rpc::MessageKind::kConvertRequest;
+  ProtobufReading(const std::string& message, MessageKind kind) {
+    const bool unary = kind == MessageKind::kConvertRequest;
     parses_ = unary ? message_.mutable_request()->ParseFromString(message) : message_.ParseFromString(message);
     if (message_.has_request()) {
       part_ = rpc::StreamPart::kRequest;
@@ -61,12 +61,13 @@ class ProtobufReading {
   ScatteredBytes chunk_;
 };
 
+// Bytes are compared whole, and from their middle on: Skip must find its way through the pieces.
 inline bool Equal(const ScatteredBytes& a, const ScatteredBytes& b) {
-  if (a.size() != b.size()) return false;
-  const std::string text = a.First(a.size());
-  const std::size_t half = text.size() / 2;
-  return text == b.First(b.size()) && text.substr(half) == a.Skip(half).First(text.size());
+  return a == b && a.Skip(a.size() / 2) == b.Skip(a.size() / 2);
 }
+
+// What operator== of a view finds different, and no line of Difference names: so no field is forgotten.
+inline constexpr std::string_view kUnnamedField = "a field that Difference does not name";
 
 // The first field in which two arrays differ; "": none.
 inline std::string_view Difference(const rpc::ArrayView& a, const rpc::ArrayView& b) {
@@ -77,7 +78,10 @@ inline std::string_view Difference(const rpc::ArrayView& a, const rpc::ArrayView
   if (a.payload != b.payload) return "payload";
   if (!Equal(a.bytes, b.bytes)) return "bytes";
   if (a.chunked_nbytes != b.chunked_nbytes) return "chunked_nbytes";
-  return "";
+  if (a.region != b.region) return "region";
+  if (a.shared_offset != b.shared_offset) return "shared_offset";
+  if (a.shared_nbytes != b.shared_nbytes) return "shared_nbytes";
+  return a == b ? "" : kUnnamedField;
 }
 
 inline std::string_view Difference(const rpc::RequestView& a, const rpc::RequestView& b) {
@@ -93,7 +97,7 @@ inline std::string_view Difference(const rpc::RequestView& a, const rpc::Request
     const std::string_view difference = Difference(a.arrays[i], b.arrays[i]);
     if (!difference.empty()) return difference;
   }
-  return "";
+  return a == b ? "" : kUnnamedField;
 }
 
 inline std::string_view Difference(const Reading& a, const Reading& b) {
@@ -108,10 +112,9 @@ inline std::string_view Difference(const Reading& a, const Reading& b) {
 
 // A message read in place, if it can be.
 struct InPlaceReading {
-  InPlaceReading(std::span<const Bytes> message, rpc::MessageKind kind)
-      : done(kind == rpc::MessageKind::kConvertRequest
-                 ? rpc::ReadConvertRequest(message, scratch, request)
-                 : rpc::ReadStreamRequest(message, scratch, part, request, chunk)) {}
+  InPlaceReading(std::span<const Bytes> message, MessageKind kind)
+      : done(kind == MessageKind::kConvertRequest ? rpc::ReadConvertRequest(message, scratch, request)
+                                                  : rpc::ReadStreamRequest(message, scratch, part, request, chunk)) {}
   InPlaceReading(const InPlaceReading&) = delete;
   InPlaceReading& operator=(const InPlaceReading&) = delete;
 
@@ -132,12 +135,12 @@ inline std::string_view Mistake(const InPlaceReading& in_place, const ProtobufRe
 }
 
 // The same of a RequestDecoder, which reads a message if and only if protobuf does.
-inline std::string_view DecoderMistake(std::span<const Bytes> message, rpc::MessageKind kind,
+inline std::string_view DecoderMistake(std::span<const Bytes> message, MessageKind kind,
                                        const ProtobufReading& expected) {
-  rpc::RequestDecoder decoder;
+  DecoderOfEither decoder;
   const bool decoded = decoder.Decode(message, kind).ok();
   if (decoded != expected.parses()) return decoded ? "protobuf does not parse it" : "protobuf parses it";
-  return decoded ? Difference(Reading(decoder), expected.reading()) : "";
+  return decoded ? Difference(Reading(decoder.last()), expected.reading()) : "";
 }
 
 }  // namespace tensorferry

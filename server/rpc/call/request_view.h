@@ -26,6 +26,8 @@ struct ArrayView {
   std::string_view region{};         // kSharedMemory: a registered region, and what of it.
   std::uint64_t shared_offset = 0;
   std::uint64_t shared_nbytes = 0;
+
+  bool operator==(const ArrayView&) const = default;
 };
 
 struct RequestView {
@@ -39,6 +41,8 @@ struct RequestView {
   std::chrono::microseconds timeout{0};  // The same; 0: none.
   std::vector<std::string_view> requested_outputs;
   std::vector<ArrayView> arrays;
+
+  bool operator==(const RequestView&) const = default;
 };
 
 // Arrays of one request, and outputs that it may ask for.
