@@ -7,14 +7,12 @@
 #include "lib/elements.h"
 #include "payload/element_copy.h"
 #include "rpc/wire/wire_writer.h"
+#include "tensorferry/v1/tensor_service.pb.h"
 
 namespace tensorferry::client {
 namespace {
 
-// The numbers of proto/tensorferry/v1/tensor_service.proto stand here as they do there: tests read what is written with
-// protobuf's own parser. Fields are written from the last to the first.
-constexpr int kStreamRequest = 1, kStreamChunk = 2;
-constexpr int kStrict = 2, kXxh3 = 1;
+// rpc::WireWriter writes fields from the last to the first.
 
 struct DeclaredArray {
   Array array;
@@ -40,29 +38,34 @@ absl::StatusOr<DeclaredArray> Declared(const Array& array, Fidelity fidelity) {
 void WriteArray(rpc::WireWriter& writer, const Array& array, Placement placement) {
   const std::size_t end = writer.size();
   if (array.form == Array::Form::kNpy) {
-    writer.OneofBytes(6, array.bytes, array.owner);
+    writer.OneofBytes(v1::Array::kNpyFieldNumber, array.bytes, array.owner);
   } else {
     if (placement == Placement::kInChunks && !array.bytes.empty()) {
-      writer.OneofVarint(7, array.bytes.size());
+      writer.OneofVarint(v1::Array::kChunkedNbytesFieldNumber, array.bytes.size());
     } else {
-      writer.OneofBytes(5, array.bytes, array.owner);
+      writer.OneofBytes(v1::Array::kDataFieldNumber, array.bytes, array.owner);
     }
-    writer.Varint(4, array.fortran_order ? 1 : 0);
-    writer.Packed(3, array.shape);
+    writer.Varint(v1::Array::kFortranOrderFieldNumber, array.fortran_order ? 1 : 0);
+    writer.Packed(v1::Array::kShapeFieldNumber, array.shape);
   }
-  writer.Text(2, array.dtype);
-  writer.Text(1, array.name);
-  writer.Nested(8, end);
+  writer.Text(v1::Array::kDtypeFieldNumber, array.dtype);
+  writer.Text(v1::Array::kNameFieldNumber, array.name);
+  writer.Nested(v1::ConvertRequest::kArraysFieldNumber, end);
 }
 
 void WriteOptions(rpc::WireWriter& writer, const ConvertOptions& options) {
-  for (const std::string& output : std::views::reverse(options.requested_outputs)) writer.RepeatedText(7, output);
-  writer.Varint(6, options.return_data ? 1 : 0);
-  writer.Varint(5, options.digest ? kXxh3 : 0);
-  writer.Varint(4, options.fidelity == Fidelity::kStrict ? kStrict : 0);
-  writer.Text(3, options.model_version);
-  writer.Text(2, options.model_name);
-  writer.Text(1, options.request_id);
+  using Request = v1::ConvertRequest;
+  for (const std::string& output : std::views::reverse(options.requested_outputs)) {
+    writer.RepeatedText(Request::kRequestedOutputsFieldNumber, output);
+  }
+  writer.Varint(Request::kReturnDataFieldNumber, options.return_data ? 1 : 0);
+  const bool strict = options.fidelity == Fidelity::kStrict;
+  writer.Varint(Request::kDigestFieldNumber,
+                options.digest ? v1::DIGEST_ALGORITHM_XXH3_128 : v1::DIGEST_ALGORITHM_UNSPECIFIED);
+  writer.Varint(Request::kFidelityFieldNumber, strict ? v1::FIDELITY_STRICT : v1::FIDELITY_UNSPECIFIED);
+  writer.Text(Request::kModelVersionFieldNumber, options.model_version);
+  writer.Text(Request::kModelNameFieldNumber, options.model_name);
+  writer.Text(Request::kRequestIdFieldNumber, options.request_id);
 }
 
 grpc::ByteBuffer Encode(std::span<const Array> arrays, const ConvertOptions& options, Framing framing,
@@ -70,7 +73,7 @@ grpc::ByteBuffer Encode(std::span<const Array> arrays, const ConvertOptions& opt
   rpc::WireWriter writer;
   for (const Array& array : std::views::reverse(arrays)) WriteArray(writer, array, placement);
   WriteOptions(writer, options);
-  if (framing == Framing::kStream) writer.Nested(kStreamRequest, 0);
+  if (framing == Framing::kStream) writer.Nested(v1::ConvertStreamRequest::kRequestFieldNumber, 0);
   return writer.Finish();
 }
 
@@ -106,9 +109,9 @@ grpc::ByteBuffer ChunkMessage(const ChunkedElements& chunk) {
   if (chunk.swap_width > 1) {
     const auto swapped = std::make_shared<std::vector<std::byte>>(chunk.bytes.begin(), chunk.bytes.end());
     SwapBytes(*swapped, chunk.swap_width);
-    writer.OneofBytes(kStreamChunk, *swapped, swapped);
+    writer.OneofBytes(v1::ConvertStreamRequest::kChunkFieldNumber, *swapped, swapped);
   } else {
-    writer.OneofBytes(kStreamChunk, chunk.bytes, chunk.owner);
+    writer.OneofBytes(v1::ConvertStreamRequest::kChunkFieldNumber, chunk.bytes, chunk.owner);
   }
   return writer.Finish();
 }

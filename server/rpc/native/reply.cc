@@ -10,12 +10,12 @@
 #include "base/status.h"
 #include "inference/model_info.h"
 #include "rpc/serve/error.h"
+#include "tensorferry/v1/tensor_service.pb.h"
 
 namespace tensorferry::rpc {
 namespace {
 
-// The numbers of proto/tensorferry/v1/tensor_service.proto stand here as they do there: a test decodes what is written
-// with protobuf's own parser. Fields are written from the last to the first.
+// WireWriter writes fields from the last to the first.
 
 // More than the tag and length of a chunk.
 constexpr std::uint64_t kChunkOverhead = 16;
@@ -24,15 +24,16 @@ enum class Elements { kInside, kInChunks };
 
 void WriteReceipt(WireWriter& writer, const inference::Receipt& receipt) {
   if (receipt.digest) {
-    writer.Text(5, {reinterpret_cast<const char*>(receipt.digest->data()), receipt.digest->size()});
+    writer.Text(v1::Receipt::kDigestFieldNumber,
+                {reinterpret_cast<const char*>(receipt.digest->data()), receipt.digest->size()});
   }
   Few<std::int64_t> adjustments;
-  if (receipt.byte_order_swapped) adjustments.push_back(1);
-  if (receipt.bools_normalized) adjustments.push_back(2);
-  writer.Packed(4, adjustments);
-  writer.Varint(3, receipt.dtype_equal ? 1 : 0);
-  writer.Text(2, receipt.numpy_dtype);
-  writer.Text(1, receipt.source_dtype);
+  if (receipt.byte_order_swapped) adjustments.push_back(v1::ADJUSTMENT_BYTE_ORDER_SWAPPED);
+  if (receipt.bools_normalized) adjustments.push_back(v1::ADJUSTMENT_BOOL_NORMALIZED);
+  writer.Packed(v1::Receipt::kAdjustmentsFieldNumber, adjustments);
+  writer.Varint(v1::Receipt::kDtypeEqualFieldNumber, receipt.dtype_equal ? 1 : 0);
+  writer.Text(v1::Receipt::kNumpyDtypeFieldNumber, receipt.numpy_dtype);
+  writer.Text(v1::Receipt::kSourceDtypeFieldNumber, receipt.source_dtype);
 }
 
 void WriteMetadata(WireWriter& writer, const inference::TensorResult& result) {
@@ -40,16 +41,16 @@ void WriteMetadata(WireWriter& writer, const inference::TensorResult& result) {
   if (result.receipt) {
     const std::size_t end = writer.size();
     WriteReceipt(writer, *result.receipt);
-    writer.Nested(9, end);
+    writer.Nested(v1::TensorMetadata::kReceiptFieldNumber, end);
   }
-  writer.Text(8, metadata.device);
-  writer.Varint(7, static_cast<std::uint64_t>(metadata.nbytes));
-  writer.Varint(6, static_cast<std::uint64_t>(metadata.itemsize));
-  writer.Varint(5, static_cast<std::uint64_t>(metadata.numel));
-  writer.Packed(4, metadata.strides);
-  writer.Packed(3, metadata.shape);
-  writer.Text(2, metadata.dtype);
-  writer.Text(1, metadata.name);
+  writer.Text(v1::TensorMetadata::kDeviceFieldNumber, metadata.device);
+  writer.Varint(v1::TensorMetadata::kNbytesFieldNumber, static_cast<std::uint64_t>(metadata.nbytes));
+  writer.Varint(v1::TensorMetadata::kItemsizeFieldNumber, static_cast<std::uint64_t>(metadata.itemsize));
+  writer.Varint(v1::TensorMetadata::kNumelFieldNumber, static_cast<std::uint64_t>(metadata.numel));
+  writer.Packed(v1::TensorMetadata::kStridesFieldNumber, metadata.strides);
+  writer.Packed(v1::TensorMetadata::kShapeFieldNumber, metadata.shape);
+  writer.Text(v1::TensorMetadata::kDtypeFieldNumber, metadata.dtype);
+  writer.Text(v1::TensorMetadata::kNameFieldNumber, metadata.name);
 }
 
 void WriteTensors(WireWriter& writer, int field, const Few<inference::TensorResult>& results, Elements elements) {
@@ -57,14 +58,14 @@ void WriteTensors(WireWriter& writer, int field, const Few<inference::TensorResu
     const std::size_t end = writer.size();
     if (result.elements) {
       if (elements == Elements::kInside) {
-        writer.OneofBytes(2, result.elements->bytes, result.elements->owner);
+        writer.OneofBytes(v1::Tensor::kDataFieldNumber, result.elements->bytes, result.elements->owner);
       } else {
-        writer.OneofVarint(3, result.elements->bytes.size());
+        writer.OneofVarint(v1::Tensor::kChunkedNbytesFieldNumber, result.elements->bytes.size());
       }
     }
     const std::size_t metadata_end = writer.size();
     WriteMetadata(writer, result);
-    writer.Nested(1, metadata_end);
+    writer.Nested(v1::Tensor::kMetadataFieldNumber, metadata_end);
     writer.Nested(field, end);
   }
 }
@@ -73,10 +74,10 @@ void WriteTiming(WireWriter& writer, const Answer& answer) {
   const auto varint = [&](int field, std::chrono::nanoseconds time) {
     writer.Varint(field, static_cast<std::uint64_t>(time.count()));
   };
-  varint(4, answer.response.compute_time);
-  varint(3, answer.response.queue_time);
-  varint(2, answer.response.convert_time);
-  varint(1, answer.receive_time);
+  varint(v1::Timing::kComputeNsFieldNumber, answer.response.compute_time);
+  varint(v1::Timing::kQueueNsFieldNumber, answer.response.queue_time);
+  varint(v1::Timing::kConvertNsFieldNumber, answer.response.convert_time);
+  varint(v1::Timing::kReceiveNsFieldNumber, answer.receive_time);
 }
 
 // A ConvertResponse.
@@ -84,23 +85,23 @@ void WriteResponse(WireWriter& writer, const Answer& answer, Elements elements) 
   writer.Clear();
   const std::size_t end = writer.size();
   WriteTiming(writer, answer);
-  writer.Nested(7, end);
-  WriteTensors(writer, 6, answer.response.outputs, elements);
-  WriteTensors(writer, 5, answer.response.tensors, elements);
-  writer.Text(4, answer.response.model_version);
-  writer.Text(3, answer.response.model_name);
-  writer.Text(1, answer.request_id);
+  writer.Nested(v1::ConvertResponse::kTimingFieldNumber, end);
+  WriteTensors(writer, v1::ConvertResponse::kOutputsFieldNumber, answer.response.outputs, elements);
+  WriteTensors(writer, v1::ConvertResponse::kTensorsFieldNumber, answer.response.tensors, elements);
+  writer.Text(v1::ConvertResponse::kModelVersionFieldNumber, answer.response.model_version);
+  writer.Text(v1::ConvertResponse::kModelNameFieldNumber, answer.response.model_name);
+  writer.Text(v1::ConvertResponse::kRequestIdFieldNumber, answer.request_id);
 }
 
 // The same as the part of a ConvertStreamResponse.
 void WriteStreamResponse(WireWriter& writer, const Answer& answer, Elements elements) {
   WriteResponse(writer, answer, elements);
-  writer.Nested(1, 0);
+  writer.Nested(v1::ConvertStreamResponse::kResponseFieldNumber, 0);
 }
 
 grpc::ByteBuffer EncodeChunk(const inference::TensorElements& chunk) {
   WireWriter writer;
-  writer.OneofBytes(2, chunk.bytes, chunk.owner);
+  writer.OneofBytes(v1::ConvertStreamResponse::kChunkFieldNumber, chunk.bytes, chunk.owner);
   return writer.Finish();
 }
 

@@ -12,14 +12,15 @@
 #include "rpc/oip/classification.h"
 #include "rpc/oip/datatype.h"
 #include "rpc/triton_config/triton_proto.h"
+#include "rpc/wire/wire_format.h"
 
 namespace tensorferry::rpc {
 namespace {
 
-// The numbers of proto/inference/grpc_service.proto stand here as they do there: a test decodes what is written with
-// protobuf's own parser. Fields are written from the last to the first.
+// WireWriter writes fields from the last to the first.
 
 using inference::TensorResult;
+using Response = triton::ModelInferResponse;
 
 constexpr std::string_view kFinalResponse = "triton_final_response";
 
@@ -50,18 +51,18 @@ absl::Status Apply(const OutputPlan& plan, const inference::ModelInfo& model, Te
 
 void WriteOutput(WireWriter& writer, const TensorResult& output) {
   const std::size_t end = writer.size();
-  writer.Packed(3, output.metadata.shape);
-  writer.Text(2, OipNameOf(output.metadata.dtype));
-  writer.Text(1, output.metadata.name);
-  writer.Nested(5, end);
+  writer.Packed(Response::InferOutputTensor::kShapeFieldNumber, output.metadata.shape);
+  writer.Text(Response::InferOutputTensor::kDatatypeFieldNumber, OipNameOf(output.metadata.dtype));
+  writer.Text(Response::InferOutputTensor::kNameFieldNumber, output.metadata.name);
+  writer.Nested(Response::kOutputsFieldNumber, end);
 }
 
 void WriteFinalResponse(WireWriter& writer) {
   const std::size_t end = writer.size();
-  writer.OneofVarint(1, 1);  // bool_param
-  writer.Nested(2, end);
-  writer.Text(1, kFinalResponse);
-  writer.Nested(4, end);
+  writer.OneofVarint(triton::InferParameter::kBoolParamFieldNumber, 1);
+  writer.Nested(kEntryValue, end);
+  writer.Text(kEntryName, kFinalResponse);
+  writer.Nested(Response::kParametersFieldNumber, end);
 }
 
 // Writes a ModelInferResponse into `writer`.
@@ -69,13 +70,13 @@ void WriteResponse(WireWriter& writer, const Answer& answer, bool streamed) {
   writer.Clear();
   const Few<TensorResult>& outputs = answer.response.outputs;
   for (const TensorResult& output : std::views::reverse(outputs)) {
-    writer.RepeatedBytes(6, output.elements->bytes, output.elements->owner);
+    writer.RepeatedBytes(Response::kRawOutputContentsFieldNumber, output.elements->bytes, output.elements->owner);
   }
   for (const TensorResult& output : std::views::reverse(outputs)) WriteOutput(writer, output);
   if (streamed) WriteFinalResponse(writer);
-  writer.Text(3, answer.request_id);
-  writer.Text(2, answer.response.model_version);
-  writer.Text(1, answer.response.model_name);
+  writer.Text(Response::kIdFieldNumber, answer.request_id);
+  writer.Text(Response::kModelVersionFieldNumber, answer.response.model_version);
+  writer.Text(Response::kModelNameFieldNumber, answer.response.model_name);
 }
 
 absl::StatusOr<grpc::ByteBuffer> Finish(WireWriter& writer, std::uint64_t max_message_bytes) {
@@ -110,7 +111,7 @@ absl::StatusOr<grpc::ByteBuffer> EncodeInferResponse(const Answer& answer, std::
 absl::StatusOr<grpc::ByteBuffer> EncodeStreamInferResponse(const Answer& answer, std::uint64_t max_message_bytes,
                                                            WireWriter& writer) {
   WriteResponse(writer, answer, /*streamed=*/true);
-  writer.Nested(2, 0);
+  writer.Nested(triton::ModelStreamInferResponse::kInferResponseFieldNumber, 0);
   return Finish(writer, max_message_bytes);
 }
 
