@@ -10,6 +10,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
+from tensorferry._portable import PortableError
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ _TRANSPORT_CODES = {
 }
 
 
-class TensorferryError(Exception):
-    """Base of all errors of this package.
+class TensorferryError(PortableError):
+    """Base of all errors of this package. They pickle and copy, so that pools of processes can pass them on.
 
     Attributes:
         code: The gRPC status code.
