@@ -5,6 +5,7 @@
 int16
 """
 
+from tensorferry import aio
 from tensorferry._errors import (
     DeadlineError,
     ProtocolError,
@@ -34,5 +35,6 @@ __all__ = [
     "TensorferryError",
     "TransportError",
     "VerificationError",
+    "aio",
     "export",
 ]

@@ -1,0 +1,34 @@
+"""Names in documents and docstrings are those of the package, typed as they stand there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1]
+NAME = re.compile(r"(?<![/\w.-])tensorferry(?:\.[a-zA-Z]\w*)+")
+
+
+def names() -> Iterator[str]:
+    for path in [PACKAGE / "README.md", *(PACKAGE / "src/tensorferry").glob("*.py")]:
+        text = path.read_text()
+        # Modules import what a user need not type: their docstrings alone are documents.
+        for part in re.findall(r'"""(.*?)"""', text, re.DOTALL) if path.suffix == ".py" else [text]:
+            yield from NAME.findall(part)
+
+
+@pytest.mark.parametrize("name", sorted(set(names())))
+def test_a_documented_name_is_there_after_the_import_of_the_package_alone(name: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", f"import tensorferry; {name}"], capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_documents_name_both_clients() -> None:
+    assert {"tensorferry.Client", "tensorferry.aio.Client", "tensorferry.export"} <= set(names())
