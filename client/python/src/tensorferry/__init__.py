@@ -7,6 +7,7 @@ int16
 
 from tensorferry import aio
 from tensorferry._errors import (
+    ArrayError,
     DeadlineError,
     ProtocolError,
     RefusedError,
@@ -22,6 +23,7 @@ from tensorferry.client import Client
 __version__ = "0.1.0"
 
 __all__ = [
+    "ArrayError",
     "Client",
     "DeadlineError",
     "DtypeInfo",

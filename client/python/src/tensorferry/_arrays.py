@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from tensorferry._digest import ElementDigest
 from tensorferry._elements import Array, element_blocks
-from tensorferry._errors import ProtocolError
+from tensorferry._errors import ProtocolError, array_error
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 _BLOCK_NBYTES = 1 << 20
@@ -33,16 +33,26 @@ class WireArray:
     """
 
     def __init__(
-        self, array: npt.ArrayLike, *, name: str = "", dtype: npt.DTypeLike | None = None, digest: bool = True
+        self,
+        array: npt.ArrayLike,
+        *,
+        name: str = "",
+        dtype: npt.DTypeLike | None = None,
+        digest: bool = True,
+        index: int | None = None,
     ) -> None:
         """Takes `dtype` as what the elements of a void array really are (np.load makes bfloat16 `|V2`).
 
-        Errors: ValueError if the array is not void, or if its itemsize is not that of `dtype`.
+        `index` is the array's position among others without names, for the texts of errors.
+
+        Errors: ArrayError if NumPy makes no array of `array`, or if it is not one of void elements of the
+            size that `dtype` has.
         """
-        elements = np.asarray(array)
+        self.label = _label(name, index)
+        elements = _to_numpy(array, self.label)
         label = ""
         if dtype is not None:
-            elements, label = _relabel(elements, dtype)
+            elements, label = _relabel(elements, dtype, self.label)
         own = elements.dtype
         self.name = name
         self.shape = elements.shape
@@ -91,28 +101,64 @@ def to_array(metadata: pb.TensorMetadata, elements: npt.NDArray[np.uint8]) -> Ar
 
     Errors: ProtocolError if NumPy and ml_dtypes do not know the dtype, or dtype, shape and bytes do not fit.
     """
-    try:
-        dtype: np.dtype[Any] = np.dtype(metadata.dtype)
-    except TypeError as error:
+    dtype = _tensor_dtype(metadata.dtype)
+    if dtype is None:
         raise ProtocolError(
             f"tensor '{metadata.name}': this NumPy and ml_dtypes know no dtype '{metadata.dtype}'"
-        ) from error
-    shape = tuple(metadata.shape)
-    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != elements.nbytes:
-        raise ProtocolError(
-            f"tensor '{metadata.name}': {dtype} with shape {list(shape)} in {elements.nbytes} bytes"
         )
-    return elements.view(dtype.newbyteorder("<")).reshape(shape)
-
-
-def _relabel(array: Array, dtype: npt.DTypeLike) -> tuple[Array, str]:
-    """Returns the void array as one of `dtype`, or, if NumPy knows none, as it is with the name to send."""
-    if array.dtype.type is not np.void or array.dtype.fields is not None:
-        raise ValueError(f"dtype= says what void elements are; this array's are {array.dtype}")
+    shape = tuple(metadata.shape)
+    problem = f"tensor '{metadata.name}': {dtype} with shape {list(shape)} in {elements.nbytes} bytes"
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != elements.nbytes:
+        raise ProtocolError(problem)
     try:
-        known: np.dtype[Any] = np.dtype(dtype)
-    except TypeError:
+        return elements.view(dtype.newbyteorder("<")).reshape(shape)
+    except ValueError as error:  # More dimensions than this NumPy has.
+        raise ProtocolError(f"{problem}: {error}") from error
+
+
+def _tensor_dtype(name: str) -> np.dtype[Any] | None:
+    """Returns the dtype of that name, whose elements are numbers or bools; None if there is none."""
+    try:
+        dtype: np.dtype[Any] = np.dtype(name)
+    except Exception:  # NumPy's parser of dtypes raises more than TypeErrors.
+        return None
+    is_number = dtype.kind in "biufc" or dtype.isbuiltin == _USER_DTYPE
+    return dtype if is_number and dtype.name == name else None
+
+
+def _label(name: str, index: int | None) -> str:
+    """Returns what errors call an array."""
+    if name:
+        return f"array '{name}'"
+    return "the array" if index is None else f"array {index}"
+
+
+def _to_numpy(array: npt.ArrayLike, label: str) -> Array:
+    """Returns the NumPy array that `array` is, or that it says it is."""
+    try:
+        return np.asarray(array)
+    except MemoryError:
+        raise
+    except Exception as error:
+        # NumPy asks the object itself, which may raise anything.
+        problem = f"NumPy makes no array of this {type(array).__name__}: {error}"
+        raise array_error(label, problem, "NOT_AN_ARRAY") from error
+
+
+def _relabel(array: Array, dtype: npt.DTypeLike, label: str) -> tuple[Array, str]:
+    """Returns the void array as one of `dtype`, or, if NumPy knows none, as it is with the name to send."""
+    try:
+        known: np.dtype[Any] | None = np.dtype(dtype)
+    except Exception:  # NumPy's parser of dtypes raises more than TypeErrors.
+        known = None
+    if known is not None and known.newbyteorder("=") == array.dtype.newbyteorder("="):
+        return array, ""
+    if array.dtype.type is not np.void or array.dtype.fields is not None:
+        problem = f"dtype= says what void elements are, and casts nothing; this array's are {array.dtype}"
+        raise array_error(label, problem, "CONFLICTING_FIELDS", field="dtype")
+    if known is None:
         return array, str(dtype)
     if known.itemsize != array.dtype.itemsize:
-        raise ValueError(f"dtype= {known} has {known.itemsize} bytes per element, {array.dtype} does not")
+        problem = f"dtype= {known} has {known.itemsize} bytes per element, {array.dtype} does not"
+        raise array_error(label, problem, "CONFLICTING_FIELDS", field="dtype")
     return array.view(known), ""

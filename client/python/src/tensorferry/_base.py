@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Literal, TypeVar
 
 import grpc
+import grpc.aio
 from google.protobuf import wrappers_pb2
 
-from tensorferry._errors import TensorferryError
+from tensorferry import _arguments
+from tensorferry._address import server_address
+from tensorferry._errors import TensorferryError, closed, translated
 from tensorferry._info import ServerInfo
 from tensorferry._request import Limits
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
@@ -36,37 +40,53 @@ class BaseClient:
     """A channel, its stubs, and the settings of the calls made with them."""
 
     _transport: ModuleType  # grpc or grpc.aio: their channels are made alike.
+    _channel: Any
+    _stub: Any
+    _check_health: Any
 
     def __init__(
         self,
-        target: str,
+        target: str | None = None,
         *,
         timeout: float | None = None,
         verify: bool = True,
         credentials: grpc.ChannelCredentials | None = None,
-        metadata: Sequence[tuple[str, str]] = (),
+        metadata: Sequence[tuple[str, str | bytes]] = (),
         options: Sequence[tuple[str, Any]] = (),
     ) -> None:
         """Connects on the first call.
 
         Args:
-            target: "host:port" or "unix:/path".
+            target: "host:port" or "unix:/path"; None: $TENSORFERRY_SERVER, else 127.0.0.1:8001.
             timeout: Seconds that a call may take where it names no other; None: for ever.
             verify: Raise VerificationError where dtype, shape, digest or returned data are not the array's.
             credentials: For TLS; None: in the clear.
             metadata: Sent with every call, such as ("authorization", "Bearer …").
             options: gRPC channel arguments besides, or instead of, this client's own.
+
+        Errors: TypeError and ValueError, as with all methods, for arguments that cannot be meant.
         """
-        all_options = list({**_CHANNEL_OPTIONS, **dict(options)}.items())
-        if credentials is None:
-            channel = self._transport.insecure_channel(target, all_options)
-        else:
-            channel = self._transport.secure_channel(target, credentials, all_options)
-        self._channel = channel
-        self._timeout = timeout
-        self._verify = verify
-        self._metadata = tuple(metadata)
+        self._address = server_address(target)
+        self._timeout = _arguments.seconds("timeout", timeout)
+        self._verify = _arguments.flag("verify", verify)
+        self._credentials = _arguments.credentials(credentials)
+        self._metadata = _arguments.metadata(metadata)
+        self._options = list({**_CHANNEL_OPTIONS, **_arguments.options(options)}.items())
         self._limits: Limits | None = None
+        self._closed = False
+        if self._transport is grpc:  # grpc.aio's channels belong to an event loop, which need not run yet.
+            self._connect()
+
+    def _connect(self) -> None:
+        """Makes channel and stubs. Errors: ValueError for options that gRPC does not take."""
+        try:
+            if self._credentials is None:
+                channel = self._transport.insecure_channel(self._address, self._options)
+            else:
+                channel = self._transport.secure_channel(self._address, self._credentials, self._options)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValueError(f"options: gRPC does not take them: {error}") from error
+        self._channel = channel
         self._stub = TensorServiceStub(channel)
         # The messages of grpc.health.v1 are these well-known ones on the wire: one field, number 1.
         self._check_health = channel.unary_unary(
@@ -76,7 +96,22 @@ class BaseClient:
         )
 
     def _call_settings(self, timeout: float | None) -> dict[str, Any]:
-        return {"timeout": self._timeout if timeout is None else timeout, "metadata": self._metadata}
+        seconds = self._timeout if timeout is None else _arguments.seconds("timeout", timeout)
+        return {"timeout": seconds, "metadata": self._metadata}
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turns what gRPC raises in the block, or would on a closed channel, into this package's errors."""
+        if self._closed:
+            raise closed()
+        try:
+            with translated():
+                yield
+        except (ValueError, grpc.aio.UsageError) as error:
+            # gRPC's answer to a call that began while another thread or task closed the channel.
+            if not self._closed:
+                raise
+            raise closed() from error
 
 
 def health_request(service: str) -> Any:

@@ -21,6 +21,9 @@ _UNSENT = (
     "Internal error from Core"  # grpc.aio's words, with INTERNAL, when a message cannot be sent any more.
 )
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
+_UNREADABLE = (
+    "Exception deserializing response!"  # grpc's words, with INTERNAL, for bytes that are no message.
+)
 _TRANSPORT_CODES = {
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.CANCELLED,
@@ -59,6 +62,10 @@ class TensorferryError(PortableError):
 
 class RefusedError(TensorferryError):
     """The server refused the request, or failed on it, and said why."""
+
+
+class ArrayError(RefusedError, ValueError):
+    """This client cannot send the array as it is, and says what can be sent. The server never saw it."""
 
 
 class TransportError(TensorferryError, ConnectionError):
@@ -105,11 +112,28 @@ def from_rpc_error(error: grpc.RpcError) -> TensorferryError:
             detail.Unpack(info) or detail.Unpack(retry)
     if info.domain != _DOMAIN:
         info.Clear()
-    retry_after = retry.retry_delay.ToTimedelta().total_seconds() if retry.HasField("retry_delay") else None
-    code, message = error.code(), error.details() or ""
+    delay = retry.retry_delay
+    retry_after = delay.seconds + delay.nanos / 1e9 if retry.HasField("retry_delay") else None
+    code, message = _status(error)
+    if code is grpc.StatusCode.INTERNAL and message == _UNREADABLE:
+        return unreadable()
     if code is grpc.StatusCode.INTERNAL and message == _UNSENT:
         code, message = grpc.StatusCode.UNAVAILABLE, "the connection was lost while a message was sent"
     return _make(code, message, info.reason, info.metadata, retry_after)
+
+
+def array_error(label: str, problem: str, reason: str, **metadata: str) -> ArrayError:
+    """Returns the error of an array that this client refuses; `label` says which of the caller's it is."""
+    message = f"{label}: {problem}"
+    return ArrayError(grpc.StatusCode.INVALID_ARGUMENT, message, reason=reason, metadata=metadata)
+
+
+def unreadable() -> ProtocolError:
+    return ProtocolError("the answer is not a message of this service")
+
+
+def closed() -> TransportError:
+    return TransportError(grpc.StatusCode.CANCELLED, "the client is closed")
 
 
 @contextmanager
@@ -132,8 +156,16 @@ def _make(
     return kind(code, message, reason=reason, metadata=metadata, retry_after=retry_after)
 
 
+def _status(error: grpc.RpcError) -> tuple[grpc.StatusCode, str]:
+    """Returns code and details; an RpcError need not have them, as those that interceptors raise."""
+    if not hasattr(error, "code") or not hasattr(error, "details"):
+        return grpc.StatusCode.UNKNOWN, str(error)
+    return error.code() or grpc.StatusCode.UNKNOWN, error.details() or ""
+
+
 def _details(error: grpc.RpcError) -> list[error_details_pb2.Any]:
-    for key, value in error.trailing_metadata() or ():
+    trailers = error.trailing_metadata() if hasattr(error, "trailing_metadata") else None
+    for key, value in trailers or ():
         if key == "grpc-status-details-bin":
             return list(status_pb2.Status.FromString(value).details)
     return []

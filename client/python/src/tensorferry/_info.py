@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from tensorferry._enums import enum_name
+from tensorferry._errors import ProtocolError
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 
@@ -16,6 +17,14 @@ class HealthStatus(enum.IntEnum):
     SERVING = 1
     NOT_SERVING = 2
     SERVICE_UNKNOWN = 3
+
+
+def to_health(status: int) -> HealthStatus:
+    """Errors: ProtocolError for a number that grpc.health.v1 does not have."""
+    try:
+        return HealthStatus(status)
+    except ValueError as error:
+        raise ProtocolError(f"{status} is no status of grpc.health.v1") from error
 
 
 @dataclass(frozen=True)

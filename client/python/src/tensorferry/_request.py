@@ -9,9 +9,10 @@ from typing import Generic, TypeVar
 
 import numpy.typing as npt
 
+from tensorferry import _arguments
 from tensorferry._arrays import WireArray, to_array
 from tensorferry._elements import Array
-from tensorferry._errors import ProtocolError
+from tensorferry._errors import ArrayError, ProtocolError
 from tensorferry._receipt import Receipt, make_receipt, verify
 from tensorferry._response import Response
 from tensorferry.v1 import tensor_service_pb2 as pb
@@ -35,6 +36,11 @@ class Options:
     return_data: bool = False
     digest: bool = True
     verify: bool = True
+
+    def __post_init__(self) -> None:
+        """Errors: TypeError for what is neither true nor false."""
+        for name in ("strict", "return_data", "digest", "verify"):
+            object.__setattr__(self, name, _arguments.flag(name, getattr(self, name)))
 
 
 class Request(ABC, Generic[T]):
@@ -101,12 +107,29 @@ class ConvertRequest(Request[Receipt]):
     """Converts one array to its receipt."""
 
     def __init__(
-        self, array: npt.ArrayLike, name: str, dtype: npt.DTypeLike | None, options: Options, limits: Limits
+        self,
+        array: npt.ArrayLike,
+        name: str,
+        dtype: npt.DTypeLike | None,
+        options: Options,
+        limits: Limits,
+        index: int | None = None,
     ) -> None:
-        super().__init__([WireArray(array, name=name, dtype=dtype, digest=options.digest)], options, limits)
+        wire = WireArray(array, name=name, dtype=dtype, digest=options.digest, index=index)
+        super().__init__([wire], options, limits)
 
     def finish(self, response: Response) -> Receipt:
         return self._receipts(response)[0]
+
+
+def convert_request(
+    array: npt.ArrayLike, index: int, dtype: npt.DTypeLike | None, options: Options, limits: Limits
+) -> ConvertRequest | ArrayError:
+    """Returns the request for one array of many, or why there is none: no array costs the others anything."""
+    try:
+        return ConvertRequest(array, "", dtype, options, limits, index)
+    except ArrayError as error:
+        return error
 
 
 class InferRequest(Request["dict[str, Array]"]):

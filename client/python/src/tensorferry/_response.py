@@ -45,7 +45,11 @@ class Response:
             return tensor.metadata, None
         if payload == "data":
             return tensor.metadata, np.frombuffer(tensor.data, np.uint8).copy()
-        elements = np.empty(tensor.chunked_nbytes, np.uint8)
+        try:
+            elements = np.empty(tensor.chunked_nbytes, np.uint8)
+        except (MemoryError, ValueError) as error:
+            announced = f"tensor '{tensor.metadata.name}' announces {tensor.chunked_nbytes} bytes"
+            raise ProtocolError(f"{announced}, for which there is no memory") from error
         if elements.nbytes:
             self._room.append(elements.data)
         return tensor.metadata, elements

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import grpc
 
@@ -22,7 +22,7 @@ class StreamState(Generic[T]):
     """The requests that wait for their response, oldest first, and the response that is being received."""
 
     def __init__(self) -> None:
-        self._pending: deque[Request[T]] = deque()
+        self._pending: deque[Request[T] | TensorferryError] = deque()
         self._pending_nbytes = 0
         self._ended = False
         self._response: Response | None = None
@@ -38,13 +38,20 @@ class StreamState(Generic[T]):
         """No request is to come, and every one is answered."""
         return self._ended and not self._pending
 
-    def add(self, request: Request[T] | None) -> None:
-        """Takes a request that is about to be sent; None: it was the last."""
+    def add(self, request: Request[T] | TensorferryError | None) -> None:
+        """Takes a request that is about to be sent, or why one cannot be; None: there are no more."""
         if request is None:
             self._ended = True
-        else:
-            self._pending.append(request)
+            return
+        self._pending.append(request)
+        if isinstance(request, Request):
             self._pending_nbytes += request.nbytes
+
+    def take_unsent(self) -> TensorferryError | None:
+        """Returns the error of the oldest request, if it is one that was not sent."""
+        if self._pending and isinstance(self._pending[0], TensorferryError):
+            return cast(TensorferryError, self._pending.popleft())
+        return None
 
     def receive(self, message: pb.ConvertStreamResponse | None) -> T | TensorferryError | None:
         """Takes the next message (None: the stream ended without an error).
@@ -62,7 +69,7 @@ class StreamState(Generic[T]):
         elif message.WhichOneof("part") != "response" or not self._pending:
             raise ProtocolError("a message came that answers no request")
         else:
-            self._pending[0].answered = True
+            cast("Request[T]", self._pending[0]).answered = True
             if message.response.HasField("error"):
                 self._next()
                 return from_response_error(message.response.error)
@@ -76,6 +83,6 @@ class StreamState(Generic[T]):
             return error
 
     def _next(self) -> Request[T]:
-        request = self._pending.popleft()
+        request = cast("Request[T]", self._pending.popleft())
         self._pending_nbytes -= request.nbytes
         return request

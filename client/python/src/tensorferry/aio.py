@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+import itertools
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Literal, TypeVar, Union, overload
 
 import grpc.aio
 import numpy.typing as npt
 
+from tensorferry import _arguments
 from tensorferry._base import BaseClient, OnError, health_request, to_limits, unless_error
 from tensorferry._elements import Array
-from tensorferry._errors import TensorferryError, translated
-from tensorferry._info import HealthStatus, Model, ServerInfo, to_models, to_server_info
+from tensorferry._errors import TensorferryError, closed, unreadable
+from tensorferry._info import HealthStatus, Model, ServerInfo, to_health, to_models, to_server_info
 from tensorferry._receipt import Receipt
-from tensorferry._request import ConvertRequest, InferRequest, Limits, Options, Request
+from tensorferry._request import ConvertRequest, InferRequest, Limits, Options, Request, convert_request
 from tensorferry._response import Response
 from tensorferry._stream import StreamState
 from tensorferry.v1 import tensor_service_pb2 as pb
@@ -25,9 +28,13 @@ Arrays = Union[Iterable[npt.ArrayLike], AsyncIterable[npt.ArrayLike]]
 
 
 class Client(BaseClient):
-    """A connection to a tensorferry server, for one event loop. `tensorferry.Client` says the rest."""
+    """A connection to a tensorferry server, for the event loop that it is first used in.
+
+    `tensorferry.Client` says the rest. Where a task is cancelled, methods raise asyncio.CancelledError.
+    """
 
     _transport = grpc.aio
+    _loop: asyncio.AbstractEventLoop | None = None
 
     async def __aenter__(self) -> Client:
         return self
@@ -41,8 +48,11 @@ class Client(BaseClient):
         await self.close()
 
     async def close(self) -> None:
-        """Ends the connection and all calls under way."""
-        await self._channel.close()
+        """Ends the connection and all calls under way. Closing twice is closing."""
+        self._closed = True
+        if self._loop is not None:
+            self._check_loop()
+            await self._channel.close()
 
     async def convert(
         self,
@@ -57,6 +67,7 @@ class Client(BaseClient):
     ) -> Receipt:
         """Makes a torch tensor of `array` on the server."""
         options = Options(strict, return_data, digest, self._verify)
+        name, dtype = _arguments.text("name", name), _arguments.dtype(dtype)
         limits = await self._get_limits(timeout)
         return await self._call(ConvertRequest(array, name, dtype, options, limits), timeout)
 
@@ -86,7 +97,7 @@ class Client(BaseClient):
         timeout: float | None = ...,
     ) -> AsyncIterator[Receipt | TensorferryError]: ...
 
-    async def convert_many(
+    def convert_many(
         self,
         arrays: Arrays,
         *,
@@ -99,8 +110,23 @@ class Client(BaseClient):
     ) -> AsyncIterator[Receipt | TensorferryError]:
         """Converts arrays over one stream and yields their receipts in order. `arrays` may be async, too."""
         options = Options(strict, return_data, digest, self._verify)
+        dtype, on_error = _arguments.dtype(dtype), _arguments.on_error(on_error)
+        arrays = _arguments.iterable("arrays", arrays)
+        return self._convert_many(arrays, dtype, options, on_error, timeout)
+
+    async def _convert_many(
+        self,
+        arrays: Arrays,
+        dtype: npt.DTypeLike | None,
+        options: Options,
+        on_error: OnError,
+        timeout: float | None,
+    ) -> AsyncIterator[Receipt | TensorferryError]:
         limits = await self._get_limits(timeout)
-        requests = (ConvertRequest(array, "", dtype, options, limits) async for array in _aiter(arrays))
+        index = itertools.count()
+        requests = (
+            convert_request(array, next(index), dtype, options, limits) async for array in _aiter(arrays)
+        )
         async for outcome in self._stream(requests, timeout):
             yield outcome if on_error == "return" else unless_error(outcome)
 
@@ -109,7 +135,7 @@ class Client(BaseClient):
         model: str,
         inputs: Mapping[str, npt.ArrayLike],
         *,
-        version: str = "",
+        version: str | int = "",
         outputs: Sequence[str] = (),
         strict: bool = False,
         digest: bool = True,
@@ -117,26 +143,35 @@ class Client(BaseClient):
     ) -> dict[str, Array]:
         """Runs a model on named arrays and returns its outputs by name."""
         options = Options(strict=strict, digest=digest, verify=self._verify)
+        model, version = _arguments.model(model), _arguments.version(version)
+        inputs, outputs = _arguments.inputs(inputs), _arguments.texts("outputs", outputs)
         limits = await self._get_limits(timeout)
         return await self._call(InferRequest(model, version, inputs, outputs, options, limits), timeout)
 
     async def server_info(self, *, timeout: float | None = None) -> ServerInfo:
         """Returns version, limits and dtypes of the server."""
-        with translated():
-            info = await self._stub.GetServerInfo(pb.GetServerInfoRequest(), **self._call_settings(timeout))
+        with self._translated():
+            info = _readable(
+                await self._stub.GetServerInfo(pb.GetServerInfoRequest(), **self._call_settings(timeout))
+            )
         return to_server_info(info)
 
     async def models(self, *, timeout: float | None = None) -> list[Model]:
         """Returns every model version, by name, then version."""
-        with translated():
-            models = await self._stub.ListModels(pb.ListModelsRequest(), **self._call_settings(timeout))
+        with self._translated():
+            models = _readable(
+                await self._stub.ListModels(pb.ListModelsRequest(), **self._call_settings(timeout))
+            )
         return to_models(models)
 
     async def health(self, service: str = "", *, timeout: float | None = None) -> HealthStatus:
         """Asks the standard health service."""
-        with translated():
-            status = await self._check_health(health_request(service), **self._call_settings(timeout))
-        return HealthStatus(status.value)
+        service = _arguments.text("service", service)
+        with self._translated():
+            status = _readable(
+                await self._check_health(health_request(service), **self._call_settings(timeout))
+            )
+        return to_health(status.value)
 
     async def _get_limits(self, timeout: float | None) -> Limits:
         if self._limits is None:
@@ -145,33 +180,63 @@ class Client(BaseClient):
 
     async def _call(self, request: Request[T], timeout: float | None) -> T:
         if request.fits_unary:
-            with translated():
-                message = await self._stub.Convert(request.message, **self._call_settings(timeout))
+            with self._translated():
+                message = _readable(await self._stub.Convert(request.message, **self._call_settings(timeout)))
             return request.finish(Response(message))
         (outcome,) = [outcome async for outcome in self._stream(_aiter([request]), timeout)]
         return unless_error(outcome)
 
     async def _stream(
-        self, requests: AsyncIterator[Request[T]], timeout: float | None
+        self, requests: AsyncIterator[Request[T] | TensorferryError], timeout: float | None
     ) -> AsyncIterator[T | TensorferryError]:
         """Sends requests, in a task of gRPC's, while it yields what became of them."""
         state = StreamState[T]()
         outbox: asyncio.Queue[Request[T] | None] = asyncio.Queue()
-        call = self._stub.ConvertStream(_outgoing(outbox), **self._call_settings(timeout))
+        with self._translated():
+            call = self._stub.ConvertStream(_outgoing(outbox), **self._call_settings(timeout))
         try:
             while not state.done:
-                if state.wants_request:
+                outcome: T | TensorferryError | None = state.take_unsent()
+                if outcome is None and state.wants_request:
                     request = await _anext(requests)
                     state.add(request)
-                    outbox.put_nowait(request)
-                    continue
-                outcome = state.receive(await _read(call))
+                    if not isinstance(request, TensorferryError):
+                        outbox.put_nowait(request)
+                elif outcome is None:
+                    outcome = state.receive(await self._read(call))
                 if outcome is not None:
                     yield outcome
-            while (message := await _read(call)) is not None:
+            while (message := await self._read(call)) is not None:
                 state.receive(message)
         finally:
             call.cancel()
+
+    async def _read(self, call: Any) -> pb.ConvertStreamResponse | None:
+        with self._translated():
+            message = _readable(await call.read())
+        return None if message is grpc.aio.EOF else message
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        self._check_loop()
+        try:
+            with super()._translated():
+                yield
+        except asyncio.CancelledError as error:
+            # gRPC raises it for calls that `close` ended, too.
+            if not self._closed or _is_cancelled(asyncio.current_task()):
+                raise
+            raise closed() from error
+
+    def _check_loop(self) -> None:
+        """Connects in the event loop of the first call. Errors: TensorferryError in any other loop."""
+        loop = asyncio.get_running_loop()
+        if self._loop is None and not self._closed:
+            self._connect()
+            self._loop = loop
+        if self._loop not in (None, loop):
+            problem = "the client was first used in another event loop; make one client for each loop"
+            raise TensorferryError(grpc.StatusCode.FAILED_PRECONDITION, problem, reason="WRONG_EVENT_LOOP")
 
 
 async def _outgoing(outbox: asyncio.Queue[Request[T] | None]) -> AsyncIterator[pb.ConvertStreamRequest]:
@@ -180,10 +245,16 @@ async def _outgoing(outbox: asyncio.Queue[Request[T] | None]) -> AsyncIterator[p
             yield message
 
 
-async def _read(call: Any) -> pb.ConvertStreamResponse | None:
-    with translated():
-        message = await call.read()
-    return None if message is grpc.aio.EOF else message
+def _readable(message: T | None) -> T:
+    """Returns the message, for which grpc.aio gives None where it could not be read."""
+    if message is None:
+        raise unreadable()
+    return message
+
+
+def _is_cancelled(task: asyncio.Task[Any] | None) -> bool:
+    """Whether somebody asked for it; Python before 3.11 does not say."""
+    return task is not None and hasattr(task, "cancelling") and task.cancelling() > 0
 
 
 async def _anext(items: AsyncIterator[T]) -> T | None:

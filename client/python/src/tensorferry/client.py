@@ -10,12 +10,13 @@ from typing import Literal, Optional, TypeVar, overload
 import grpc
 import numpy.typing as npt
 
+from tensorferry import _arguments
 from tensorferry._base import BaseClient, OnError, health_request, to_limits, unless_error
 from tensorferry._elements import Array
-from tensorferry._errors import TensorferryError, translated
-from tensorferry._info import HealthStatus, Model, ServerInfo, to_models, to_server_info
+from tensorferry._errors import TensorferryError
+from tensorferry._info import HealthStatus, Model, ServerInfo, to_health, to_models, to_server_info
 from tensorferry._receipt import Receipt
-from tensorferry._request import ConvertRequest, InferRequest, Limits, Options, Request
+from tensorferry._request import ConvertRequest, InferRequest, Limits, Options, Request, convert_request
 from tensorferry._response import Response
 from tensorferry._stream import StreamState
 from tensorferry.v1 import tensor_service_pb2 as pb
@@ -27,7 +28,10 @@ Outbox = queue.SimpleQueue[Optional[Request[T]]]
 class Client(BaseClient):
     """A connection to a tensorferry server. Threads may share it.
 
-    All methods raise TensorferryErrors: RefusedError, DeadlineError, TransportError, ProtocolError.
+    Errors: what arrays, server and connection do not allow is a TensorferryError: RefusedError (ArrayError
+        where this client refused the array), VerificationError, DeadlineError, TransportError (also where the
+        client is closed) or ProtocolError. An argument that cannot be meant is a TypeError or ValueError that
+        names it. What the caller's own iterable raises goes through.
     """
 
     _transport = grpc
@@ -44,7 +48,8 @@ class Client(BaseClient):
         self.close()
 
     def close(self) -> None:
-        """Ends the connection and all calls under way."""
+        """Ends the connection and all calls under way. Closing twice is closing."""
+        self._closed = True
         self._channel.close()
 
     def convert(
@@ -71,6 +76,7 @@ class Client(BaseClient):
             timeout: Seconds; None: the client's.
         """
         options = Options(strict, return_data, digest, self._verify)
+        name, dtype = _arguments.text("name", name), _arguments.dtype(dtype)
         limits = self._get_limits(timeout)
         return self._call(ConvertRequest(array, name, dtype, options, limits), timeout)
 
@@ -124,8 +130,22 @@ class Client(BaseClient):
         The other arguments are those of `convert`.
         """
         options = Options(strict, return_data, digest, self._verify)
+        dtype, on_error = _arguments.dtype(dtype), _arguments.on_error(on_error)
+        arrays = _arguments.iterable("arrays", arrays)
+        return self._convert_many(arrays, dtype, options, on_error, timeout)
+
+    def _convert_many(
+        self,
+        arrays: Iterable[npt.ArrayLike],
+        dtype: npt.DTypeLike | None,
+        options: Options,
+        on_error: OnError,
+        timeout: float | None,
+    ) -> Iterator[Receipt | TensorferryError]:
         limits = self._get_limits(timeout)
-        requests = (ConvertRequest(array, "", dtype, options, limits) for array in arrays)
+        requests = (
+            convert_request(array, index, dtype, options, limits) for index, array in enumerate(arrays)
+        )
         for outcome in self._stream(requests, timeout):
             yield outcome if on_error == "return" else unless_error(outcome)
 
@@ -134,7 +154,7 @@ class Client(BaseClient):
         model: str,
         inputs: Mapping[str, npt.ArrayLike],
         *,
-        version: str = "",
+        version: str | int = "",
         outputs: Sequence[str] = (),
         strict: bool = False,
         digest: bool = True,
@@ -149,26 +169,29 @@ class Client(BaseClient):
             outputs: The names wanted, in the order wanted; (): all.
         """
         options = Options(strict=strict, digest=digest, verify=self._verify)
+        model, version = _arguments.model(model), _arguments.version(version)
+        inputs, outputs = _arguments.inputs(inputs), _arguments.texts("outputs", outputs)
         limits = self._get_limits(timeout)
         return self._call(InferRequest(model, version, inputs, outputs, options, limits), timeout)
 
     def server_info(self, *, timeout: float | None = None) -> ServerInfo:
         """Returns version, limits and dtypes of the server."""
-        with translated():
+        with self._translated():
             info = self._stub.GetServerInfo(pb.GetServerInfoRequest(), **self._call_settings(timeout))
         return to_server_info(info)
 
     def models(self, *, timeout: float | None = None) -> list[Model]:
         """Returns every model version, by name, then version."""
-        with translated():
+        with self._translated():
             models = self._stub.ListModels(pb.ListModelsRequest(), **self._call_settings(timeout))
         return to_models(models)
 
     def health(self, service: str = "", *, timeout: float | None = None) -> HealthStatus:
         """Asks the standard health service; "" is the server as a whole. RefusedError: no such service."""
-        with translated():
+        service = _arguments.text("service", service)
+        with self._translated():
             status = self._check_health(health_request(service), **self._call_settings(timeout))
-        return HealthStatus(status.value)
+        return to_health(status.value)
 
     def _get_limits(self, timeout: float | None) -> Limits:
         if self._limits is None:
@@ -177,32 +200,35 @@ class Client(BaseClient):
 
     def _call(self, request: Request[T], timeout: float | None) -> T:
         if request.fits_unary:
-            with translated():
+            with self._translated():
                 message = self._stub.Convert(request.message, **self._call_settings(timeout))
             return request.finish(Response(message))
         (outcome,) = self._stream(iter([request]), timeout)
         return unless_error(outcome)
 
     def _stream(
-        self, requests: Iterator[Request[T]], timeout: float | None
+        self, requests: Iterator[Request[T] | TensorferryError], timeout: float | None
     ) -> Iterator[T | TensorferryError]:
         """Sends requests, on gRPC's thread, while it yields what became of them."""
         state = StreamState[T]()
         outbox: Outbox[T] = queue.SimpleQueue()
-        call = self._stub.ConvertStream(_outgoing(outbox), **self._call_settings(timeout))
+        with self._translated():
+            call = self._stub.ConvertStream(_outgoing(outbox), **self._call_settings(timeout))
         try:
             while not state.done:
-                if state.wants_request:
+                outcome: T | TensorferryError | None = state.take_unsent()
+                if outcome is None and state.wants_request:
                     request = next(requests, None)
                     state.add(request)
-                    outbox.put(request)
-                    continue
-                with translated():
-                    message = next(call, None)
-                outcome = state.receive(message)
+                    if not isinstance(request, TensorferryError):
+                        outbox.put(request)
+                elif outcome is None:
+                    with self._translated():
+                        message = next(call, None)
+                    outcome = state.receive(message)
                 if outcome is not None:
                     yield outcome
-            with translated():
+            with self._translated():
                 for message in call:
                     state.receive(message)
         finally:

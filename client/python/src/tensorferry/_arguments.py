@@ -1,0 +1,152 @@
+"""What callers pass: checked here, so that a wrong argument is a TypeError or ValueError that names it."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import grpc
+import numpy as np
+
+_FOREVER_S = 1e9  # From here on gRPC's clock overflows; nobody waits for 30 years.
+
+
+def text(argument: str, value: Any) -> str:
+    """Returns a string that protobuf takes."""
+    if not isinstance(value, str):
+        raise _wrong_type(argument, "a str", value)
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{argument} {value!r} is not valid Unicode: it cannot be encoded as UTF-8"
+        ) from error
+    return str(value)
+
+
+def texts(argument: str, values: Any) -> list[str]:
+    """Returns the strings of an iterable; a lone string, which is an iterable of letters, is refused."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise _wrong_type(argument, "a sequence of str", values)
+    return [text(f"{argument}[{index}]", value) for index, value in enumerate(values)]
+
+
+def flag(argument: str, value: Any) -> bool:
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, numbers.Integral) and value in (0, 1):
+        return bool(value)
+    raise _wrong_type(argument, "True or False", value)
+
+
+def seconds(argument: str, value: Any) -> float | None:
+    """Returns seconds as gRPC takes them: None for ever; what is negative is over already."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise _wrong_type(argument, "a number of seconds or None", value)
+    duration = float(value)
+    if math.isnan(duration):
+        raise ValueError(f"{argument} is a number of seconds or None, not nan")
+    return None if duration > _FOREVER_S else max(-1.0, duration)
+
+
+def version(value: Any) -> str:
+    """Returns a model's version, which people write as a number, too."""
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        return str(int(value))
+    if not isinstance(value, str):
+        raise _wrong_type("version", "a str or an int", value)
+    return text("version", value)
+
+
+def model(value: Any) -> str:
+    if not text("model", value):
+        raise ValueError("model is empty; it is the name of a model, such as 'identity'")
+    return str(value)
+
+
+def inputs(values: Any) -> Mapping[str, Any]:
+    if not isinstance(values, Mapping):
+        raise _wrong_type("inputs", "a mapping of names to arrays", values)
+    for name in values:
+        text("a name in inputs", name)
+    return values
+
+
+def dtype(value: Any) -> Any:
+    """Returns what `np.dtype` may know and, if it is a string, protobuf takes."""
+    if isinstance(value, str):
+        return text("dtype", value)
+    if value is None or isinstance(value, (type, np.dtype)):
+        return value
+    raise _wrong_type("dtype", "a name such as 'bfloat16', or a dtype", value)
+
+
+def on_error(value: Any) -> Any:
+    if value not in ("raise", "return"):
+        raise ValueError(f"on_error is 'raise' or 'return', not {value!r}")
+    return value
+
+
+def iterable(argument: str, value: Any) -> Any:
+    """Returns `value`, which `iter` or `aiter` takes."""
+    if hasattr(value, "__aiter__"):
+        return value
+    try:
+        iter(value)
+    except TypeError as error:
+        raise _wrong_type(argument, "an iterable of arrays", value) from error
+    return value
+
+
+def metadata(values: Any) -> tuple[tuple[str, str | bytes], ...]:
+    """Returns what gRPC sends with each call: lower-case keys, and values of printable ASCII."""
+    pairs = tuple(_pair("metadata", pair) for pair in _pairs("metadata", values))
+    for key, value in pairs:
+        text("a key in metadata", key)
+        if not key or not set(key) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-."):
+            raise ValueError(f"a key in metadata has lower-case letters, digits and '_-.', not {key!r}")
+        if key.endswith("-bin"):
+            if not isinstance(value, bytes):
+                raise _wrong_type(f"metadata {key!r}", "bytes, as its name ends in -bin", value)
+        elif not _is_printable_ascii(text(f"metadata {key!r}", value)):
+            raise ValueError(f"metadata {key!r} is not printable ASCII")
+    return pairs
+
+
+def options(values: Any) -> dict[str, Any]:
+    """Returns gRPC's channel arguments by name; gRPC itself judges their values."""
+    pairs = [_pair("options", pair) for pair in _pairs("options", values)]
+    return {text("a name in options", name): value for name, value in pairs}
+
+
+def credentials(value: Any) -> grpc.ChannelCredentials | None:
+    if value is None or isinstance(value, grpc.ChannelCredentials):
+        return value
+    raise _wrong_type("credentials", "grpc.ChannelCredentials or None", value)
+
+
+def _pairs(argument: str, values: Any) -> Iterable[Any]:
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise _wrong_type(argument, "a sequence of (name, value) pairs", values)
+    return values.items() if isinstance(values, Mapping) else values
+
+
+def _is_printable_ascii(value: str) -> bool:
+    return value.isascii() and value.isprintable()
+
+
+def _pair(argument: str, pair: Any) -> tuple[Any, Any]:
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise _wrong_type(f"each item of {argument}", "a (name, value) pair", pair)
+    return pair[0], pair[1]
+
+
+def _wrong_type(argument: str, wanted: str, value: Any) -> TypeError:
+    shown = repr(value)
+    return TypeError(
+        f"{argument} is {wanted}, not {type(value).__name__} {shown[:60]}{'…' * (len(shown) > 60)}"
+    )
