@@ -69,9 +69,17 @@ class WireArray:
         self.nbytes = elements.nbytes
         self.digest = ElementDigest(elements) if digest else None
         self._elements = elements.T if self.fortran_order else elements
+        self._copy: bytes | None = None
+
+    def keep(self, data: bytes) -> None:
+        """Takes the bytes that `inline` sent: the array may have changed when they are sent once more."""
+        self._copy = data
 
     def chunks(self, limit: int) -> Iterator[bytes]:
         """Yields the elements as they travel, at most `limit` bytes at a time, the digest keeping pace."""
+        if self._copy is not None:
+            yield from (self._copy[start : start + limit] for start in range(0, self.nbytes, limit))
+            return
         for block in element_blocks(self._elements, self._wire_dtype, limit):
             if self.digest is not None:
                 # Before the chunk goes: after the last one another thread may ask for the digest.

@@ -13,7 +13,7 @@ from google.protobuf import wrappers_pb2
 
 from tensorferry import _arguments
 from tensorferry._address import server_address
-from tensorferry._errors import TensorferryError, closed, translated
+from tensorferry._errors import TensorferryError, TransportError, closed, translated
 from tensorferry._info import ServerInfo
 from tensorferry._request import Limits
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
@@ -107,6 +107,9 @@ class BaseClient:
         try:
             with translated():
                 yield
+        except TransportError:
+            self._limits = None  # The next server at this address may have others.
+            raise
         except (ValueError, grpc.aio.UsageError) as error:
             # gRPC's answer to a call that began while another thread or task closed the channel.
             if not self._closed:

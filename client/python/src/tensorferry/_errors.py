@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from tensorferry._receipt import Receipt
 
 _DOMAIN = "tensorferry"
-_UNSENT = (
-    "Internal error from Core"  # grpc.aio's words, with INTERNAL, when a message cannot be sent any more.
-)
+# grpc.aio's words, with INTERNAL, when a message cannot be sent any more; what the server said of it is lost.
+_UNSENT = "Internal error from Core"
+_UNSENT_MESSAGE = "the connection was lost while a message was sent"
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _UNREADABLE = (
     "Exception deserializing response!"  # grpc's words, with INTERNAL, for bytes that are no message.
@@ -118,8 +118,17 @@ def from_rpc_error(error: grpc.RpcError) -> TensorferryError:
     if code is grpc.StatusCode.INTERNAL and message == _UNREADABLE:
         return unreadable()
     if code is grpc.StatusCode.INTERNAL and message == _UNSENT:
-        code, message = grpc.StatusCode.UNAVAILABLE, "the connection was lost while a message was sent"
+        code, message = grpc.StatusCode.UNAVAILABLE, _UNSENT_MESSAGE
     return _make(code, message, info.reason, info.metadata, retry_after)
+
+
+def is_outgrown(error: TensorferryError) -> bool:
+    """Whether a message may have been larger than the server takes or sends, whose limits were others once.
+
+    gRPC says so of requests, without a reason, and grpc.aio not even that; the server says it of responses.
+    """
+    by_grpc = error.code is grpc.StatusCode.RESOURCE_EXHAUSTED and not error.reason
+    return by_grpc or error.reason == "TENSOR_TOO_LARGE" or error.message == _UNSENT_MESSAGE
 
 
 def array_error(label: str, problem: str, reason: str, **metadata: str) -> ArrayError:

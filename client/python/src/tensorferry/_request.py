@@ -27,6 +27,12 @@ class Limits:
     inline_nbytes: int  # Most that one request carries in itself; arrays beyond it are chunked.
     chunk_nbytes: int
 
+    def within(self, other: Limits) -> Limits:
+        """Returns limits that both allow."""
+        return Limits(
+            min(self.inline_nbytes, other.inline_nbytes), min(self.chunk_nbytes, other.chunk_nbytes)
+        )
+
 
 @dataclass(frozen=True)
 class Options:
@@ -59,13 +65,21 @@ class Request(ABC, Generic[T]):
             return_data=options.return_data,
         )
         self.nbytes = sum(array.nbytes for array in arrays)
-        self.answered = False
         self._arrays = arrays
         self._verify = options.verify
+        self.plan(limits)
+
+    def plan(self, limits: Limits) -> None:
+        """Spreads the elements over messages, anew if that was done for other limits."""
+        for array, sent in zip(self._arrays, self.message.arrays):
+            if sent.WhichOneof("payload") == "data":
+                array.keep(sent.data)
+        del self.message.arrays[:]
+        self.answered = False
         self._chunk_nbytes = limits.chunk_nbytes
         self._chunked: list[WireArray] = []
         room = limits.inline_nbytes
-        for array in arrays:
+        for array in self._arrays:
             if array.nbytes <= room:
                 room -= array.nbytes
                 self.message.arrays.append(array.inline())

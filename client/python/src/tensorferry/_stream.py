@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import Generic, TypeVar, cast
 
 import grpc
 
 from tensorferry._errors import ProtocolError, TensorferryError, TransportError, from_response_error
-from tensorferry._request import Request
+from tensorferry._request import Limits, Request
 from tensorferry._response import Response
 from tensorferry.v1 import tensor_service_pb2 as pb
 
@@ -16,12 +17,18 @@ T = TypeVar("T")
 
 _MAX_PENDING = 32
 _MAX_PENDING_NBYTES = 32 << 20
+_DEFAULT_LIMITS = Limits(4 << 20, 1 << 20)
 
 
 class StreamState(Generic[T]):
-    """The requests that wait for their response, oldest first, and the response that is being received."""
+    """The requests that wait for their response, oldest first, and the response that is being received.
 
-    def __init__(self) -> None:
+    Attributes:
+        limits: Those that requests are made for.
+    """
+
+    def __init__(self, limits: Limits = _DEFAULT_LIMITS) -> None:
+        self.limits = limits
         self._pending: deque[Request[T] | TensorferryError] = deque()
         self._pending_nbytes = 0
         self._ended = False
@@ -46,6 +53,19 @@ class StreamState(Generic[T]):
         self._pending.append(request)
         if isinstance(request, Request):
             self._pending_nbytes += request.nbytes
+
+    def unanswered(self) -> Iterator[Request[T] | None]:
+        """Yields what a new stream sends first: requests without an answer, and None if they are the last.
+
+        They are planned for `limits`, and a response that was on its way is forgotten.
+        """
+        self._response = None
+        for request in self._pending:
+            if isinstance(request, Request):
+                request.plan(self.limits)
+                yield request
+        if self._ended:
+            yield None
 
     def take_unsent(self) -> TensorferryError | None:
         """Returns the error of the oldest request, if it is one that was not sent."""

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Literal, TypeVar, Union, overload
+from typing import Any, Literal, Optional, TypeVar, Union, overload
 
 import grpc.aio
 import numpy.typing as npt
@@ -15,7 +15,14 @@ import numpy.typing as npt
 from tensorferry import _arguments
 from tensorferry._base import BaseClient, OnError, health_request, to_limits, unless_error
 from tensorferry._elements import Array
-from tensorferry._errors import TensorferryError, closed, unreadable
+from tensorferry._errors import (
+    RefusedError,
+    TensorferryError,
+    TransportError,
+    closed,
+    is_outgrown,
+    unreadable,
+)
 from tensorferry._info import HealthStatus, Model, ServerInfo, to_health, to_models, to_server_info
 from tensorferry._receipt import Receipt
 from tensorferry._request import ConvertRequest, InferRequest, Limits, Options, Request, convert_request
@@ -24,6 +31,7 @@ from tensorferry._stream import StreamState
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 T = TypeVar("T")
+Outbox = asyncio.Queue[Optional[Request[T]]]
 Arrays = Union[Iterable[npt.ArrayLike], AsyncIterable[npt.ArrayLike]]
 
 
@@ -69,7 +77,7 @@ class Client(BaseClient):
         options = Options(strict, return_data, digest, self._verify)
         name, dtype = _arguments.text("name", name), _arguments.dtype(dtype)
         limits = await self._get_limits(timeout)
-        return await self._call(ConvertRequest(array, name, dtype, options, limits), timeout)
+        return await self._call(ConvertRequest(array, name, dtype, options, limits), limits, timeout)
 
     @overload
     def convert_many(
@@ -122,12 +130,13 @@ class Client(BaseClient):
         on_error: OnError,
         timeout: float | None,
     ) -> AsyncIterator[Receipt | TensorferryError]:
-        limits = await self._get_limits(timeout)
+        state = StreamState[Receipt](await self._get_limits(timeout))
         index = itertools.count()
         requests = (
-            convert_request(array, next(index), dtype, options, limits) async for array in _aiter(arrays)
+            convert_request(array, next(index), dtype, options, state.limits)
+            async for array in _aiter(arrays)
         )
-        async for outcome in self._stream(requests, timeout):
+        async for outcome in self._stream(state, requests, timeout):
             yield outcome if on_error == "return" else unless_error(outcome)
 
     async def infer(
@@ -146,7 +155,8 @@ class Client(BaseClient):
         model, version = _arguments.model(model), _arguments.version(version)
         inputs, outputs = _arguments.inputs(inputs), _arguments.texts("outputs", outputs)
         limits = await self._get_limits(timeout)
-        return await self._call(InferRequest(model, version, inputs, outputs, options, limits), timeout)
+        request = InferRequest(model, version, inputs, outputs, options, limits)
+        return await self._call(request, limits, timeout)
 
     async def server_info(self, *, timeout: float | None = None) -> ServerInfo:
         """Returns version, limits and dtypes of the server."""
@@ -178,22 +188,38 @@ class Client(BaseClient):
             self._limits = to_limits(await self.server_info(timeout=timeout))
         return self._limits
 
-    async def _call(self, request: Request[T], timeout: float | None) -> T:
+    async def _other_limits(self, error: TensorferryError, used: Limits, timeout: float | None) -> Limits:
+        """Returns limits for another try. Errors: `error`, unless another server's limits explain it."""
+        if not is_outgrown(error):
+            raise error
+        self._limits = None
+        limits = (await self._get_limits(timeout)).within(used)
+        if limits == used:
+            raise error
+        return limits
+
+    async def _call(self, request: Request[T], limits: Limits, timeout: float | None) -> T:
         if request.fits_unary:
-            with self._translated():
-                message = _readable(await self._stub.Convert(request.message, **self._call_settings(timeout)))
-            return request.finish(Response(message))
-        (outcome,) = [outcome async for outcome in self._stream(_aiter([request]), timeout)]
+            try:
+                with self._translated():
+                    call = self._stub.Convert(request.message, **self._call_settings(timeout))
+                    message = _readable(await call)
+                return request.finish(Response(message))
+            except (RefusedError, TransportError) as error:
+                limits = await self._other_limits(error, limits, timeout)
+                request.plan(limits)
+        stream = self._stream(StreamState[T](limits), _aiter([request]), timeout)
+        (outcome,) = [outcome async for outcome in stream]
         return unless_error(outcome)
 
     async def _stream(
-        self, requests: AsyncIterator[Request[T] | TensorferryError], timeout: float | None
+        self,
+        state: StreamState[T],
+        requests: AsyncIterator[Request[T] | TensorferryError],
+        timeout: float | None,
     ) -> AsyncIterator[T | TensorferryError]:
         """Sends requests, in a task of gRPC's, while it yields what became of them."""
-        state = StreamState[T]()
-        outbox: asyncio.Queue[Request[T] | None] = asyncio.Queue()
-        with self._translated():
-            call = self._stub.ConvertStream(_outgoing(outbox), **self._call_settings(timeout))
+        call, outbox = self._open(state, timeout)
         try:
             while not state.done:
                 outcome: T | TensorferryError | None = state.take_unsent()
@@ -203,18 +229,27 @@ class Client(BaseClient):
                     if not isinstance(request, TensorferryError):
                         outbox.put_nowait(request)
                 elif outcome is None:
-                    outcome = state.receive(await self._read(call))
+                    try:
+                        with self._translated():
+                            outcome = state.receive(await _read(call))
+                    except (RefusedError, TransportError) as error:
+                        state.limits = await self._other_limits(error, state.limits, timeout)
+                        call, outbox = self._open(state, timeout)
                 if outcome is not None:
                     yield outcome
-            while (message := await self._read(call)) is not None:
-                state.receive(message)
+            with self._translated():
+                while (message := await _read(call)) is not None:
+                    state.receive(message)
         finally:
             call.cancel()
 
-    async def _read(self, call: Any) -> pb.ConvertStreamResponse | None:
+    def _open(self, state: StreamState[T], timeout: float | None) -> tuple[Any, Outbox[T]]:
+        """Begins a stream with what an earlier one left unanswered."""
+        outbox: Outbox[T] = asyncio.Queue()
+        for request in state.unanswered():
+            outbox.put_nowait(request)
         with self._translated():
-            message = _readable(await call.read())
-        return None if message is grpc.aio.EOF else message
+            return self._stub.ConvertStream(_outgoing(outbox), **self._call_settings(timeout)), outbox
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -239,10 +274,15 @@ class Client(BaseClient):
             raise TensorferryError(grpc.StatusCode.FAILED_PRECONDITION, problem, reason="WRONG_EVENT_LOOP")
 
 
-async def _outgoing(outbox: asyncio.Queue[Request[T] | None]) -> AsyncIterator[pb.ConvertStreamRequest]:
+async def _outgoing(outbox: Outbox[T]) -> AsyncIterator[pb.ConvertStreamRequest]:
     while (request := await outbox.get()) is not None:
         for message in request.stream_messages():
             yield message
+
+
+async def _read(call: Any) -> pb.ConvertStreamResponse | None:
+    message = _readable(await call.read())
+    return None if message is grpc.aio.EOF else message
 
 
 def _readable(message: T | None) -> T:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Literal, Optional, TypeVar, overload
+from typing import Any, Literal, Optional, TypeVar, overload
 
 import grpc
 import numpy.typing as npt
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tensorferry import _arguments
 from tensorferry._base import BaseClient, OnError, health_request, to_limits, unless_error
 from tensorferry._elements import Array
-from tensorferry._errors import TensorferryError
+from tensorferry._errors import RefusedError, TensorferryError, TransportError, is_outgrown
 from tensorferry._info import HealthStatus, Model, ServerInfo, to_health, to_models, to_server_info
 from tensorferry._receipt import Receipt
 from tensorferry._request import ConvertRequest, InferRequest, Limits, Options, Request, convert_request
@@ -78,7 +78,7 @@ class Client(BaseClient):
         options = Options(strict, return_data, digest, self._verify)
         name, dtype = _arguments.text("name", name), _arguments.dtype(dtype)
         limits = self._get_limits(timeout)
-        return self._call(ConvertRequest(array, name, dtype, options, limits), timeout)
+        return self._call(ConvertRequest(array, name, dtype, options, limits), limits, timeout)
 
     @overload
     def convert_many(
@@ -142,11 +142,11 @@ class Client(BaseClient):
         on_error: OnError,
         timeout: float | None,
     ) -> Iterator[Receipt | TensorferryError]:
-        limits = self._get_limits(timeout)
+        state = StreamState[Receipt](self._get_limits(timeout))
         requests = (
-            convert_request(array, index, dtype, options, limits) for index, array in enumerate(arrays)
+            convert_request(array, index, dtype, options, state.limits) for index, array in enumerate(arrays)
         )
-        for outcome in self._stream(requests, timeout):
+        for outcome in self._stream(state, requests, timeout):
             yield outcome if on_error == "return" else unless_error(outcome)
 
     def infer(
@@ -172,7 +172,8 @@ class Client(BaseClient):
         model, version = _arguments.model(model), _arguments.version(version)
         inputs, outputs = _arguments.inputs(inputs), _arguments.texts("outputs", outputs)
         limits = self._get_limits(timeout)
-        return self._call(InferRequest(model, version, inputs, outputs, options, limits), timeout)
+        request = InferRequest(model, version, inputs, outputs, options, limits)
+        return self._call(request, limits, timeout)
 
     def server_info(self, *, timeout: float | None = None) -> ServerInfo:
         """Returns version, limits and dtypes of the server."""
@@ -198,22 +199,36 @@ class Client(BaseClient):
             self._limits = to_limits(self.server_info(timeout=timeout))
         return self._limits
 
-    def _call(self, request: Request[T], timeout: float | None) -> T:
+    def _other_limits(self, error: TensorferryError, used: Limits, timeout: float | None) -> Limits:
+        """Returns limits for another try. Errors: `error`, unless another server's limits explain it."""
+        if not is_outgrown(error):
+            raise error
+        self._limits = None
+        limits = self._get_limits(timeout).within(used)
+        if limits == used:
+            raise error
+        return limits
+
+    def _call(self, request: Request[T], limits: Limits, timeout: float | None) -> T:
         if request.fits_unary:
-            with self._translated():
-                message = self._stub.Convert(request.message, **self._call_settings(timeout))
-            return request.finish(Response(message))
-        (outcome,) = self._stream(iter([request]), timeout)
+            try:
+                with self._translated():
+                    message = self._stub.Convert(request.message, **self._call_settings(timeout))
+                return request.finish(Response(message))
+            except (RefusedError, TransportError) as error:
+                limits = self._other_limits(error, limits, timeout)
+                request.plan(limits)
+        (outcome,) = self._stream(StreamState[T](limits), iter([request]), timeout)
         return unless_error(outcome)
 
     def _stream(
-        self, requests: Iterator[Request[T] | TensorferryError], timeout: float | None
+        self,
+        state: StreamState[T],
+        requests: Iterator[Request[T] | TensorferryError],
+        timeout: float | None,
     ) -> Iterator[T | TensorferryError]:
         """Sends requests, on gRPC's thread, while it yields what became of them."""
-        state = StreamState[T]()
-        outbox: Outbox[T] = queue.SimpleQueue()
-        with self._translated():
-            call = self._stub.ConvertStream(_outgoing(outbox), **self._call_settings(timeout))
+        call, outbox = self._open(state, timeout)
         try:
             while not state.done:
                 outcome: T | TensorferryError | None = state.take_unsent()
@@ -223,9 +238,13 @@ class Client(BaseClient):
                     if not isinstance(request, TensorferryError):
                         outbox.put(request)
                 elif outcome is None:
-                    with self._translated():
-                        message = next(call, None)
-                    outcome = state.receive(message)
+                    try:
+                        with self._translated():
+                            outcome = state.receive(next(call, None))
+                    except (RefusedError, TransportError) as error:
+                        state.limits = self._other_limits(error, state.limits, timeout)
+                        outbox.put(None)
+                        call, outbox = self._open(state, timeout)
                 if outcome is not None:
                     yield outcome
             with self._translated():
@@ -234,6 +253,14 @@ class Client(BaseClient):
         finally:
             outbox.put(None)
             call.cancel()
+
+    def _open(self, state: StreamState[T], timeout: float | None) -> tuple[Any, Outbox[T]]:
+        """Begins a stream with what an earlier one left unanswered."""
+        outbox: Outbox[T] = queue.SimpleQueue()
+        for request in state.unanswered():
+            outbox.put(request)
+        with self._translated():
+            return self._stub.ConvertStream(_outgoing(outbox), **self._call_settings(timeout)), outbox
 
 
 def _outgoing(outbox: Outbox[T]) -> Iterator[pb.ConvertStreamRequest]:
