@@ -219,8 +219,8 @@ class Exploding:
 
 RAGGED = [[1, 2], [3]]
 NO_ARRAYS: list[tuple[Any, str]] = [
-    (RAGGED, "NumPy makes no array of this list: .*inhomogeneous"),
-    (Exploding(), "NumPy makes no array of this Exploding: no elements today"),
+    (RAGGED, "there is no NumPy array of this list: .*inhomogeneous"),
+    (Exploding(), "there is no NumPy array of this Exploding: no elements today"),
 ]
 
 

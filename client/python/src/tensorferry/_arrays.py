@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-import ml_dtypes  # noqa: F401  Registers bfloat16, float8_… as names that np.dtype knows.
 import numpy as np
 import numpy.typing as npt
 
 from tensorferry._digest import ElementDigest
 from tensorferry._elements import Array, element_blocks
 from tensorferry._errors import ProtocolError, array_error
+from tensorferry._sources import Source, to_elements
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 _BLOCK_NBYTES = 1 << 20
@@ -34,7 +34,7 @@ class WireArray:
 
     def __init__(
         self,
-        array: npt.ArrayLike,
+        array: Source,
         *,
         name: str = "",
         dtype: npt.DTypeLike | None = None,
@@ -49,8 +49,7 @@ class WireArray:
             size that `dtype` has.
         """
         self.label = _label(name, index)
-        elements = _to_numpy(array, self.label)
-        label = ""
+        elements, label = to_elements(array, self.label)
         if dtype is not None:
             elements, label = _relabel(elements, dtype, self.label)
         own = elements.dtype
@@ -139,18 +138,6 @@ def _label(name: str, index: int | None) -> str:
     if name:
         return f"array '{name}'"
     return "the array" if index is None else f"array {index}"
-
-
-def _to_numpy(array: npt.ArrayLike, label: str) -> Array:
-    """Returns the NumPy array that `array` is, or that it says it is."""
-    try:
-        return np.asarray(array)
-    except MemoryError:
-        raise
-    except Exception as error:
-        # NumPy asks the object itself, which may raise anything.
-        problem = f"NumPy makes no array of this {type(array).__name__}: {error}"
-        raise array_error(label, problem, "NOT_AN_ARRAY") from error
 
 
 def _relabel(array: Array, dtype: npt.DTypeLike, label: str) -> tuple[Array, str]:

@@ -15,6 +15,7 @@ from tensorferry._elements import Array
 from tensorferry._errors import ArrayError, ProtocolError
 from tensorferry._receipt import Receipt, make_receipt, verify
 from tensorferry._response import Response
+from tensorferry._sources import Source
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 T = TypeVar("T")
@@ -122,7 +123,7 @@ class ConvertRequest(Request[Receipt]):
 
     def __init__(
         self,
-        array: npt.ArrayLike,
+        array: Source,
         name: str,
         dtype: npt.DTypeLike | None,
         options: Options,
@@ -137,7 +138,7 @@ class ConvertRequest(Request[Receipt]):
 
 
 def convert_request(
-    array: npt.ArrayLike, index: int, dtype: npt.DTypeLike | None, options: Options, limits: Limits
+    array: Source, index: int, dtype: npt.DTypeLike | None, options: Options, limits: Limits
 ) -> ConvertRequest | ArrayError:
     """Returns the request for one array of many, or why there is none: no array costs the others anything."""
     try:
@@ -153,7 +154,7 @@ class InferRequest(Request["dict[str, Array]"]):
         self,
         model: str,
         version: str,
-        inputs: Mapping[str, npt.ArrayLike],
+        inputs: Mapping[str, Source],
         outputs: Sequence[str],
         options: Options,
         limits: Limits,

@@ -27,12 +27,13 @@ from tensorferry._info import HealthStatus, Model, ServerInfo, to_health, to_mod
 from tensorferry._receipt import Receipt
 from tensorferry._request import ConvertRequest, InferRequest, Limits, Options, Request, convert_request
 from tensorferry._response import Response
+from tensorferry._sources import Source
 from tensorferry._stream import StreamState
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 T = TypeVar("T")
 Outbox = asyncio.Queue[Optional[Request[T]]]
-Arrays = Union[Iterable[npt.ArrayLike], AsyncIterable[npt.ArrayLike]]
+Arrays = Union[Iterable[Source], AsyncIterable[Source]]
 
 
 class Client(BaseClient):
@@ -64,7 +65,7 @@ class Client(BaseClient):
 
     async def convert(
         self,
-        array: npt.ArrayLike,
+        array: Source,
         *,
         name: str = "",
         dtype: npt.DTypeLike | None = None,
@@ -142,7 +143,7 @@ class Client(BaseClient):
     async def infer(
         self,
         model: str,
-        inputs: Mapping[str, npt.ArrayLike],
+        inputs: Mapping[str, Source],
         *,
         version: str | int = "",
         outputs: Sequence[str] = (),

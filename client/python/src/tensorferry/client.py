@@ -18,6 +18,7 @@ from tensorferry._info import HealthStatus, Model, ServerInfo, to_health, to_mod
 from tensorferry._receipt import Receipt
 from tensorferry._request import ConvertRequest, InferRequest, Limits, Options, Request, convert_request
 from tensorferry._response import Response
+from tensorferry._sources import Source
 from tensorferry._stream import StreamState
 from tensorferry.v1 import tensor_service_pb2 as pb
 
@@ -54,7 +55,7 @@ class Client(BaseClient):
 
     def convert(
         self,
-        array: npt.ArrayLike,
+        array: Source,
         *,
         name: str = "",
         dtype: npt.DTypeLike | None = None,
@@ -83,7 +84,7 @@ class Client(BaseClient):
     @overload
     def convert_many(
         self,
-        arrays: Iterable[npt.ArrayLike],
+        arrays: Iterable[Source],
         *,
         dtype: npt.DTypeLike | None = ...,
         strict: bool = ...,
@@ -96,7 +97,7 @@ class Client(BaseClient):
     @overload
     def convert_many(
         self,
-        arrays: Iterable[npt.ArrayLike],
+        arrays: Iterable[Source],
         *,
         dtype: npt.DTypeLike | None = ...,
         strict: bool = ...,
@@ -108,7 +109,7 @@ class Client(BaseClient):
 
     def convert_many(
         self,
-        arrays: Iterable[npt.ArrayLike],
+        arrays: Iterable[Source],
         *,
         dtype: npt.DTypeLike | None = None,
         strict: bool = False,
@@ -136,7 +137,7 @@ class Client(BaseClient):
 
     def _convert_many(
         self,
-        arrays: Iterable[npt.ArrayLike],
+        arrays: Iterable[Source],
         dtype: npt.DTypeLike | None,
         options: Options,
         on_error: OnError,
@@ -152,7 +153,7 @@ class Client(BaseClient):
     def infer(
         self,
         model: str,
-        inputs: Mapping[str, npt.ArrayLike],
+        inputs: Mapping[str, Source],
         *,
         version: str | int = "",
         outputs: Sequence[str] = (),

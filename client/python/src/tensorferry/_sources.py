@@ -1,0 +1,142 @@
+"""What callers hand over as arrays: NumPy's, torch's, and whatever offers its memory by a protocol."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Union
+
+import ml_dtypes  # noqa: F401  Registers bfloat16, float8_… as names that np.dtype knows.
+import numpy as np
+import numpy.typing as npt
+
+from tensorferry._dlpack import SupportsDLPack, from_dlpack
+from tensorferry._elements import Array
+from tensorferry._errors import TensorferryError, array_error
+
+Source = Union[npt.ArrayLike, SupportsDLPack]  # What the clients' methods take; torch tensors are ArrayLike.
+
+_ARRAY_PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
+# Dtypes that `torch.Tensor.numpy` does not give away, some of them in older versions only.
+_TORCH_BITS = {
+    "bfloat16", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu",
+    "complex32", "uint16", "uint32", "uint64",
+}  # fmt: skip
+_TORCH_NUMPY = {
+    "bool", "int8", "int16", "int32", "int64", "uint8", "float16", "float32", "float64", "complex64",
+    "complex128",
+}  # fmt: skip
+
+
+def to_elements(source: Any, label: str) -> tuple[Array, str]:
+    """Returns the elements of `source`, and the name of their dtype where NumPy knows none, else "".
+
+    They are the source's own memory where it allows. `label` is what errors call the source.
+
+    Errors: ArrayError if there are no elements to be had, or if the source means more than they do (masks).
+    """
+    try:
+        if isinstance(source, np.ndarray):
+            return _unmasked(source, label), ""
+        if _is_torch_tensor(source):
+            return _from_torch(source, label)
+        if _offers_dlpack_alone(source):
+            return _from_dlpack(source)
+        _refuse_masks_within(source, label)
+        return _from_array_protocol(source)
+    except (MemoryError, TensorferryError):
+        raise
+    except Exception as error:
+        # The source itself is asked, and may raise anything.
+        problem = f"there is no NumPy array of this {type(source).__name__}: {error}"
+        raise array_error(label, problem, "NOT_AN_ARRAY") from error
+
+
+def named_view(bits: Array, name: str) -> tuple[Array, str]:
+    """Returns elements of the dtype of that name, or, where NumPy knows none, `bits` as void and the name."""
+    try:
+        dtype: np.dtype[Any] = np.dtype(name)
+    except TypeError:
+        return bits.view(f"V{bits.itemsize}"), name
+    return bits.view(dtype.newbyteorder("<")), ""
+
+
+def _from_array_protocol(source: Any) -> tuple[Array, str]:
+    try:
+        return np.asarray(source), ""
+    except Exception:
+        # Objects on a device refuse to be NumPy arrays, and say by DLPack why, or offer more.
+        if not hasattr(type(source), "__dlpack__"):
+            raise
+        return _from_dlpack(source)
+
+
+def _from_dlpack(source: Any) -> tuple[Array, str]:
+    elements, name = from_dlpack(source)
+    return named_view(elements, name) if name else (elements, "")
+
+
+def _offers_dlpack_alone(source: Any) -> bool:
+    kind = type(source)
+    return hasattr(kind, "__dlpack__") and not any(hasattr(kind, name) for name in _ARRAY_PROTOCOLS)
+
+
+def _unmasked(array: Array, label: str) -> Array:
+    if isinstance(array, np.ma.MaskedArray) and array.dtype.fields is None:
+        masked = int(np.count_nonzero(np.ma.getmaskarray(array)))
+        if masked:
+            problem = f"{masked} of its {array.size} elements are masked, which no tensor can say"
+            raise array_error(label, f"{problem}; send array.filled(value) or array.data", "MASKED_ARRAY")
+    return np.asarray(array)
+
+
+def _refuse_masks_within(source: Any, label: str) -> None:
+    """Looks for masked arrays in lists, of which NumPy makes one array without a word on their masks."""
+    if isinstance(source, (list, tuple)):
+        kinds = set(map(type, source))
+        if any(issubclass(kind, (list, tuple, np.ma.MaskedArray)) for kind in kinds):
+            for item in source:
+                _refuse_masks_within(item, label)
+    elif isinstance(source, np.ma.MaskedArray):
+        _unmasked(source, label)
+
+
+def _is_torch_tensor(source: Any) -> bool:
+    """Whether it is one, without an import of torch: who has a tensor has imported it."""
+    tensor = getattr(sys.modules.get("torch"), "Tensor", None)
+    return isinstance(tensor, type) and isinstance(source, tensor)
+
+
+def _from_torch(tensor: Any, label: str) -> tuple[Array, str]:
+    problem = _torch_problem(tensor)
+    if problem:
+        raise array_error(label, problem, "MASKED_ARRAY" if _is_masked(tensor) else "NOT_AN_ARRAY")
+    name = str(tensor.dtype).rpartition(".")[2]
+    if name not in _TORCH_BITS | _TORCH_NUMPY:
+        problem = f"dtype {tensor.dtype} is not supported; docs/dtypes.md lists those that are"
+        raise array_error(label, problem, "UNSUPPORTED_DTYPE", field="dtype", actual=name)
+    # A conjugation or negation may be a mere bit of the tensor, which its memory knows nothing of.
+    plain = tensor.detach().resolve_conj().resolve_neg()
+    if name in _TORCH_NUMPY:
+        return plain.numpy(), ""
+    torch = sys.modules["torch"]
+    integers = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+    return named_view(plain.view(integers[plain.element_size()]).numpy(), name)
+
+
+def _torch_problem(tensor: Any) -> str:
+    """Returns why the tensor's memory is not that of an array, and what to send; "" if it is."""
+    if _is_masked(tensor):
+        return "it is a masked tensor; send tensor.to_tensor(value) or tensor.get_data()"
+    if tensor.is_nested:
+        return "it is a nested tensor; send tensor.to_padded_tensor(value), or its tensors one by one"
+    if tensor.is_quantized:
+        return "it is a quantized tensor; send tensor.dequantize() or tensor.int_repr()"
+    if str(tensor.layout) != "torch.strided":
+        return f"its layout is {tensor.layout}; send tensor.to_dense()"
+    if tensor.device.type == "meta":
+        return "it is on the device meta and has no elements"
+    return "" if tensor.device.type == "cpu" else f"it is on the device {tensor.device}; send tensor.cpu()"
+
+
+def _is_masked(tensor: Any) -> bool:
+    return type(tensor).__name__ == "MaskedTensor" and hasattr(tensor, "get_mask")
