@@ -14,6 +14,7 @@ import torch
 
 from tensorferry import ArrayError
 from tensorferry._arrays import WireArray
+from tensorferry._errors import Label
 from tensorferry._sources import to_elements
 
 NUMPY_NAMES = [
@@ -75,7 +76,7 @@ def test_a_tensor_is_sent_as_the_array_of_the_same_values(name: str, view: str) 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_tensor_is_sent_from_its_own_memory(name: str) -> None:
     tensor = tensor_of(name)
-    elements, _ = to_elements(tensor, "x")
+    elements, _ = to_elements(tensor, Label())
     assert elements.ctypes.data == tensor.data_ptr()
     assert elements.nbytes == tensor.nbytes
 
@@ -219,11 +220,11 @@ def test_an_object_of_one_protocol_is_sent_as_its_array(protocol: str, name: str
     owner, address = (tensor, tensor.data_ptr()) if "dlpack" in protocol else (array, array.ctypes.data)
     source = PROTOCOLS[protocol](owner)
     assert sent(source) == sent(array)
-    assert to_elements(source, "x")[0].ctypes.data == address
+    assert to_elements(source, Label())[0].ctypes.data == address
 
 
 def test_memory_outlives_its_owner() -> None:
-    elements, _ = to_elements(OnlyDlpack(torch.full((1000,), 1.5, dtype=torch.bfloat16)), "x")
+    elements, _ = to_elements(OnlyDlpack(torch.full((1000,), 1.5, dtype=torch.bfloat16)), Label())
     assert np.array_equal(elements, np.full(1000, 1.5, ml_dtypes.bfloat16))
 
 
@@ -275,7 +276,7 @@ def test_a_masked_array_without_masked_elements_is_an_array(name: str) -> None:
 
 def test_a_masked_array_is_sent_from_its_own_memory() -> None:
     array = masked(0, 0, 0)
-    elements, _ = to_elements(array, "x")
+    elements, _ = to_elements(array, Label())
     assert np.shares_memory(elements, array.data)
 
 

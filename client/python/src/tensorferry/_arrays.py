@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from tensorferry._digest import ElementDigest
 from tensorferry._elements import Array, element_blocks
-from tensorferry._errors import ProtocolError, array_error
-from tensorferry._sources import Source, to_elements
+from tensorferry._errors import Label, ProtocolError, array_error
+from tensorferry._sources import USER_DTYPE, Source, native, native_view, to_elements
+from tensorferry._strict import check_strict
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 _BLOCK_NBYTES = 1 << 20
-_USER_DTYPE = 2  # Value of np.dtype.isbuiltin for types that a package registered, as ml_dtypes does.
 
 
 class WireArray:
@@ -38,33 +38,38 @@ class WireArray:
         *,
         name: str = "",
         dtype: npt.DTypeLike | None = None,
+        strict: bool = False,
         digest: bool = True,
         index: int | None = None,
     ) -> None:
         """Takes `dtype` as what the elements of a void array really are (np.load makes bfloat16 `|V2`).
 
+        `strict` refuses here what the server cannot see: whatever is not about dtype, byte order and bools.
         `index` is the array's position among others without names, for the texts of errors.
 
-        Errors: ArrayError if NumPy makes no array of `array`, or if it is not one of void elements of the
+        Errors: ArrayError if there is no NumPy array of `array`, or if it is not one of void elements of the
             size that `dtype` has.
         """
-        self.label = _label(name, index)
-        elements, label = to_elements(array, self.label)
+        self.label = Label(name, index)
+        if strict:
+            check_strict(array, self.label)
+        elements, dtype_name = to_elements(array, self.label)
         if dtype is not None:
-            elements, label = _relabel(elements, dtype, self.label)
+            elements, dtype_name = _relabel(elements, dtype, self.label)
+        elements = native_view(elements)
         own = elements.dtype
         self.name = name
         self.shape = elements.shape
-        self.dtype = label or own.str
-        self.canonical_dtype = label or own.name
+        self.dtype = dtype_name or own.str
+        self.canonical_dtype = dtype_name or own.name
         self._wire_dtype = own
-        if own.hasobject:
-            # Pointers never travel; the server refuses the dtype by its type string.
-            self.dtype, elements = "|O", np.empty(0, np.uint8)
-        elif own.isbuiltin == _USER_DTYPE:
+        if own.hasobject or (own.type is np.void and own.fields is not None):
+            elements = _without_pointers(elements, self.label)
+            self.dtype = "|O"
+        elif own.isbuiltin == USER_DTYPE:
             # A name carries no byte order: elements travel little-endian.
             self.dtype, self._wire_dtype = own.name, own.newbyteorder("<")
-        self.fortran_order = elements.flags.f_contiguous and not elements.flags.c_contiguous
+        self.fortran_order = _is_fortran(elements)
         self.nbytes = elements.nbytes
         self.digest = ElementDigest(elements) if digest else None
         self._elements = elements.T if self.fortran_order else elements
@@ -129,23 +134,13 @@ def _tensor_dtype(name: str) -> np.dtype[Any] | None:
         dtype: np.dtype[Any] = np.dtype(name)
     except Exception:  # NumPy's parser of dtypes raises more than TypeErrors.
         return None
-    is_number = dtype.kind in "biufc" or dtype.isbuiltin == _USER_DTYPE
+    is_number = dtype.kind in "biufc" or dtype.isbuiltin == USER_DTYPE
     return dtype if is_number and dtype.name == name else None
 
 
-def _label(name: str, index: int | None) -> str:
-    """Returns what errors call an array."""
-    if name:
-        return f"array '{name}'"
-    return "the array" if index is None else f"array {index}"
-
-
-def _relabel(array: Array, dtype: npt.DTypeLike, label: str) -> tuple[Array, str]:
+def _relabel(array: Array, dtype: npt.DTypeLike, label: Label) -> tuple[Array, str]:
     """Returns the void array as one of `dtype`, or, if NumPy knows none, as it is with the name to send."""
-    try:
-        known: np.dtype[Any] | None = np.dtype(dtype)
-    except Exception:  # NumPy's parser of dtypes raises more than TypeErrors.
-        known = None
+    known = _known_dtype(dtype)
     if known is not None and known.newbyteorder("=") == array.dtype.newbyteorder("="):
         return array, ""
     if array.dtype.type is not np.void or array.dtype.fields is not None:
@@ -157,3 +152,39 @@ def _relabel(array: Array, dtype: npt.DTypeLike, label: str) -> tuple[Array, str
         problem = f"dtype= {known} has {known.itemsize} bytes per element, {array.dtype} does not"
         raise array_error(label, problem, "CONFLICTING_FIELDS", field="dtype")
     return array.view(known), ""
+
+
+def _known_dtype(dtype: npt.DTypeLike) -> np.dtype[Any] | None:
+    try:
+        return native(np.dtype(dtype))
+    except Exception:  # NumPy's parser of dtypes raises more than TypeErrors.
+        return None
+
+
+def _without_pointers(elements: Array, label: Label) -> Array:
+    """Returns nothing in the place of objects: pointers never travel, and the server refuses their dtype.
+
+    Errors: ArrayError for dtypes that no type string says: structs, NumPy's own strings.
+    """
+    dtype = elements.dtype
+    if dtype.fields is not None:
+        fields = ", ".join(f"'{name}'" for name in dtype.names or ())
+        problem = f"dtype {dtype} has fields, and a tensor has none; send each by itself: {fields}"
+        raise array_error(label, problem, "UNSUPPORTED_DTYPE", field="dtype", actual=str(dtype))
+    if dtype.kind != "O":
+        problem = f"dtype {dtype} is not supported: torch has no such dtype"
+        raise array_error(label, problem, "UNSUPPORTED_DTYPE", field="dtype", actual=str(dtype))
+    return np.empty(0, np.uint8)
+
+
+def _is_fortran(elements: Array) -> bool:
+    """Whether column-major order describes the memory, as its strides say where both orders do."""
+    flags = elements.flags
+    if not flags.f_contiguous or not flags.c_contiguous:
+        return flags.f_contiguous
+    if elements.ndim < 2 or elements.size == 0:
+        return False
+    itemsize = elements.itemsize
+    row_major = tuple(itemsize * math.prod(elements.shape[axis + 1 :]) for axis in range(elements.ndim))
+    column_major = tuple(itemsize * math.prod(elements.shape[:axis]) for axis in range(elements.ndim))
+    return elements.strides == column_major != row_major

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import grpc
@@ -131,8 +132,25 @@ def is_outgrown(error: TensorferryError) -> bool:
     return by_grpc or error.reason == "TENSOR_TOO_LARGE" or error.message == _UNSENT_MESSAGE
 
 
-def array_error(label: str, problem: str, reason: str, **metadata: str) -> ArrayError:
-    """Returns the error of an array that this client refuses; `label` says which of the caller's it is."""
+@dataclass
+class Label:
+    """Which of the caller's arrays an error speaks of: by its name, else by its index among others."""
+
+    name: str = ""
+    index: int | None = None
+
+    def __str__(self) -> str:
+        if self.name:
+            return f"array '{self.name}'"
+        return "the array" if self.index is None else f"array {self.index}"
+
+
+def array_error(label: Label, problem: str, reason: str, **metadata: str) -> ArrayError:
+    """Returns the error of an array that this client refuses."""
+    if label.name:
+        metadata["array"] = label.name
+    if label.index is not None:
+        metadata["index"] = str(label.index)
     message = f"{label}: {problem}"
     return ArrayError(grpc.StatusCode.INVALID_ARGUMENT, message, reason=reason, metadata=metadata)
 

@@ -130,7 +130,8 @@ class ConvertRequest(Request[Receipt]):
         limits: Limits,
         index: int | None = None,
     ) -> None:
-        wire = WireArray(array, name=name, dtype=dtype, digest=options.digest, index=index)
+        strict, digest = options.strict, options.digest
+        wire = WireArray(array, name=name, dtype=dtype, strict=strict, digest=digest, index=index)
         super().__init__([wire], options, limits)
 
     def finish(self, response: Response) -> Receipt:
@@ -159,7 +160,8 @@ class InferRequest(Request["dict[str, Array]"]):
         options: Options,
         limits: Limits,
     ) -> None:
-        arrays = [WireArray(array, name=name, digest=options.digest) for name, array in inputs.items()]
+        strict, digest = options.strict, options.digest
+        arrays = [WireArray(array, name=name, strict=strict, digest=digest) for name, array in inputs.items()]
         super().__init__(arrays, options, limits)
         self.message.model_name = model
         self.message.model_version = version

@@ -11,9 +11,11 @@ import numpy.typing as npt
 
 from tensorferry._dlpack import SupportsDLPack, from_dlpack
 from tensorferry._elements import Array
-from tensorferry._errors import TensorferryError, array_error
+from tensorferry._errors import Label, TensorferryError, array_error
 
 Source = Union[npt.ArrayLike, SupportsDLPack]  # What the clients' methods take; torch tensors are ArrayLike.
+
+USER_DTYPE = 2  # Value of np.dtype.isbuiltin for types that a package registered, as ml_dtypes does.
 
 _ARRAY_PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
 # Dtypes that `torch.Tensor.numpy` does not give away, some of them in older versions only.
@@ -27,7 +29,7 @@ _TORCH_NUMPY = {
 }  # fmt: skip
 
 
-def to_elements(source: Any, label: str) -> tuple[Array, str]:
+def to_elements(source: Any, label: Label) -> tuple[Array, str]:
     """Returns the elements of `source`, and the name of their dtype where NumPy knows none, else "".
 
     They are the source's own memory where it allows. `label` is what errors call the source.
@@ -54,10 +56,26 @@ def to_elements(source: Any, label: str) -> tuple[Array, str]:
 def named_view(bits: Array, name: str) -> tuple[Array, str]:
     """Returns elements of the dtype of that name, or, where NumPy knows none, `bits` as void and the name."""
     try:
-        dtype: np.dtype[Any] = np.dtype(name)
+        return bits.view(native(np.dtype(name))), ""
     except TypeError:
         return bits.view(f"V{bits.itemsize}"), name
-    return bits.view(dtype.newbyteorder("<")), ""
+
+
+def native(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Returns the dtype, with this machine's byte order if it is the one that NumPy has for its type.
+
+    All arrays of a registered type share that object, and to unpickle or deep-copy a big-endian one turns its
+    byte order round, for arrays that were and will be made. Their elements stay as they are.
+    """
+    if dtype.isbuiltin == USER_DTYPE and dtype.byteorder != "=" and dtype is np.dtype(dtype.type):
+        return dtype.newbyteorder(sys.byteorder)
+    return dtype
+
+
+def native_view(elements: Array) -> Array:
+    """Returns the elements with the byte order that they have, whatever was done to their shared dtype."""
+    dtype = native(elements.dtype)
+    return elements if dtype is elements.dtype else elements.view(dtype)
 
 
 def _from_array_protocol(source: Any) -> tuple[Array, str]:
@@ -80,7 +98,7 @@ def _offers_dlpack_alone(source: Any) -> bool:
     return hasattr(kind, "__dlpack__") and not any(hasattr(kind, name) for name in _ARRAY_PROTOCOLS)
 
 
-def _unmasked(array: Array, label: str) -> Array:
+def _unmasked(array: Array, label: Label) -> Array:
     if isinstance(array, np.ma.MaskedArray) and array.dtype.fields is None:
         masked = int(np.count_nonzero(np.ma.getmaskarray(array)))
         if masked:
@@ -89,7 +107,7 @@ def _unmasked(array: Array, label: str) -> Array:
     return np.asarray(array)
 
 
-def _refuse_masks_within(source: Any, label: str) -> None:
+def _refuse_masks_within(source: Any, label: Label) -> None:
     """Looks for masked arrays in lists, of which NumPy makes one array without a word on their masks."""
     if isinstance(source, (list, tuple)):
         kinds = set(map(type, source))
@@ -106,7 +124,7 @@ def _is_torch_tensor(source: Any) -> bool:
     return isinstance(tensor, type) and isinstance(source, tensor)
 
 
-def _from_torch(tensor: Any, label: str) -> tuple[Array, str]:
+def _from_torch(tensor: Any, label: Label) -> tuple[Array, str]:
     problem = _torch_problem(tensor)
     if problem:
         raise array_error(label, problem, "MASKED_ARRAY" if _is_masked(tensor) else "NOT_AN_ARRAY")

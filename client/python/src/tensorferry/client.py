@@ -70,8 +70,9 @@ class Client(BaseClient):
 
         Args:
             name: A label, echoed in the receipt.
-            dtype: What the elements of a void array are: np.load makes bfloat16 `|V2`.
-            strict: Refuse what `torch.from_numpy` would refuse.
+            dtype: What elements of a void array are: np.load makes bfloat16 `|V2`. A name is little-endian.
+            strict: Refuse what `torch.from_numpy` would refuse: what is no NumPy array, strides that are
+                negative or no multiple of the itemsize, byte orders, dtypes. Besides, bools but 0 and 1.
             return_data: Fetch the tensor's elements as `Receipt.data`.
             digest: Prove the elements by digests taken on both sides.
             timeout: Seconds; None: the client's.
