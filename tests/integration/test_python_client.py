@@ -95,6 +95,17 @@ def test_many_arrays_with_bad_ones_among_them(client: tensorferry.Client) -> Non
             check_receipt(outcome, array)
 
 
+def test_a_refused_array_is_called_by_its_place_or_its_name(client: tensorferry.Client) -> None:
+    bad = np.zeros(2, "g")
+    *_, last = client.convert_many([FLOATS, FLOATS, bad], on_error="return")
+    assert isinstance(last, tensorferry.RefusedError)
+    assert (last.message[:9], last.metadata["index"]) == ("array 2: ", "2")
+    for name, called in (("", "the array: "), ("x", "array 'x': ")):
+        with pytest.raises(tensorferry.RefusedError) as caught:
+            client.convert(bad, name=name)
+        assert caught.value.message.startswith(called)
+
+
 def test_many_arrays_end_at_the_first_error_by_default(client: tensorferry.Client) -> None:
     receipts = client.convert_many([FLOATS, np.array([{}], object), FLOATS])
     check_receipt(next(receipts), FLOATS)

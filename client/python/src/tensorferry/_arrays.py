@@ -113,13 +113,12 @@ def to_array(metadata: pb.TensorMetadata, elements: npt.NDArray[np.uint8]) -> Ar
 
     Errors: ProtocolError if NumPy and ml_dtypes do not know the dtype, or dtype, shape and bytes do not fit.
     """
+    tensor = f"tensor '{metadata.name}'" if metadata.name else "the tensor"
     dtype = _tensor_dtype(metadata.dtype)
     if dtype is None:
-        raise ProtocolError(
-            f"tensor '{metadata.name}': this NumPy and ml_dtypes know no dtype '{metadata.dtype}'"
-        )
+        raise ProtocolError(f"{tensor}: this NumPy and ml_dtypes know no dtype '{metadata.dtype}'")
     shape = tuple(metadata.shape)
-    problem = f"tensor '{metadata.name}': {dtype} with shape {list(shape)} in {elements.nbytes} bytes"
+    problem = f"{tensor}: {dtype} with shape {list(shape)} in {elements.nbytes} bytes"
     if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != elements.nbytes:
         raise ProtocolError(problem)
     try:

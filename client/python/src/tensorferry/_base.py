@@ -77,6 +77,10 @@ class BaseClient:
         if self._transport is grpc:  # grpc.aio's channels belong to an event loop, which need not run yet.
             self._connect()
 
+    def __repr__(self) -> str:
+        module = "tensorferry" if self._transport is grpc else "tensorferry.aio"
+        return f"<{module}.{type(self).__name__} {self._address!r}{' closed' * self._closed}>"
+
     def _connect(self) -> None:
         """Makes channel and stubs. Errors: ValueError for options that gRPC does not take."""
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ _DOMAIN = "tensorferry"
 # grpc.aio's words, with INTERNAL, when a message cannot be sent any more; what the server said of it is lost.
 _UNSENT = "Internal error from Core"
 _UNSENT_MESSAGE = "the connection was lost while a message was sent"
+_NAMELESS = re.compile(r"array ''|^(?:array \d+|the array)(?=: )")
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _UNREADABLE = (
     "Exception deserializing response!"  # grpc's words, with INTERNAL, for bytes that are no message.
@@ -40,7 +42,7 @@ class TensorferryError(PortableError):
         code: The gRPC status code.
         reason: Why, in UPPER_SNAKE_CASE, from the server's closed list; "" where nobody gave one.
         message: For people.
-        metadata: `array`, `field`, `expected`, `actual`, `limit`, as they apply.
+        metadata: `array`, `index` (of convert_many), `field`, `expected`, `actual`, `limit`, as they apply.
         retry_after: Seconds after which the same request may succeed. None: do not retry it unchanged.
     """
 
@@ -90,7 +92,7 @@ class VerificationError(TensorferryError):
     def __init__(self, what: str, expected: object, actual: object, receipt: Receipt) -> None:
         super().__init__(
             grpc.StatusCode.DATA_LOSS,
-            f"array '{receipt.name}': {what} expected {expected}, got {actual}",
+            f"{Label(receipt.name)}: {what} expected {expected}, got {actual}",
             reason=f"{what.upper()}_NOT_EQUAL",
             metadata={"array": receipt.name, "field": what, "expected": str(expected), "actual": str(actual)},
         )
@@ -153,6 +155,16 @@ def array_error(label: Label, problem: str, reason: str, **metadata: str) -> Arr
         metadata["index"] = str(label.index)
     message = f"{label}: {problem}"
     return ArrayError(grpc.StatusCode.INVALID_ARGUMENT, message, reason=reason, metadata=metadata)
+
+
+def about(error: TensorferryError, label: Label) -> TensorferryError:
+    """Says which array the error speaks of, where it has no name and the server knows it as one of one."""
+    if not label.name:
+        error.message = _NAMELESS.sub(str(label), error.message)
+        error.args = (f"{error.reason or error.code.name}: {error.message}",)
+        if label.index is not None:
+            error.metadata["index"] = str(label.index)
+    return error
 
 
 def unreadable() -> ProtocolError:

@@ -18,6 +18,22 @@ class HealthStatus(enum.IntEnum):
     NOT_SERVING = 2
     SERVICE_UNKNOWN = 3
 
+    def __str__(self) -> str:
+        return self.name
+
+    def __format__(self, spec: str) -> str:
+        """As a number where the format is one of numbers (`d`), else by name."""
+        return format(int(self), spec) if spec[-1:] in set("bcdoxXn") else format(self.name, spec)
+
+
+def _size(nbytes: int) -> str:
+    """Returns bytes in the largest unit of which they are a multiple."""
+    units = ["bytes", "KiB", "MiB", "GiB", "TiB"]
+    power = 0
+    while nbytes and nbytes % 1024 == 0 and power < len(units) - 1:
+        nbytes, power = nbytes // 1024, power + 1
+    return f"{nbytes} {units[power]}"
+
 
 def to_health(status: int) -> HealthStatus:
     """Errors: ProtocolError for a number that grpc.health.v1 does not have."""
@@ -51,6 +67,12 @@ class ServerInfo:
     dtypes: tuple[DtypeInfo, ...]
     features: tuple[str, ...]
 
+    def __str__(self) -> str:
+        limits = (
+            f"messages up to {_size(self.max_message_bytes)}, arrays up to {_size(self.max_tensor_bytes)}"
+        )
+        return f"tensorferry {self.version}, torch {self.torch_version}, {len(self.dtypes)} dtypes, {limits}"
+
 
 @dataclass(frozen=True)
 class TensorSpec:
@@ -59,6 +81,9 @@ class TensorSpec:
     name: str
     dtype: str
     shape: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.dtype} {list(self.shape)}" if self.dtype else self.name
 
 
 @dataclass(frozen=True)
@@ -73,6 +98,12 @@ class Model:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     sha256: str
+
+    def __str__(self) -> str:
+        """One line: `mlp 1 READY: x float32 [-1, 16] -> y float32 [-1, 4]`."""
+        inputs, outputs = ("; ".join(map(str, specs)) for specs in (self.inputs, self.outputs))
+        shown = self.reason or f"{inputs or '?'} -> {outputs or '?'}"
+        return f"{self.name} {self.version} {self.state}: {shown}"
 
 
 def to_server_info(message: pb.GetServerInfoResponse) -> ServerInfo:

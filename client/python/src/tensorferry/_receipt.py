@@ -50,6 +50,16 @@ class Receipt:
     digest_equal: bool | None
     data: Array | None = field(default=None, compare=False, repr=False)
 
+    def __str__(self) -> str:
+        """One line: `x: float32 (5, 384), bits equal, BYTE_ORDER_SWAPPED, digest d62cc801…`."""
+        bits = {True: "bits equal", False: "BITS NOT EQUAL", None: "no digest"}[self.digest_equal]
+        facts = [f"{self.dtype} {self.shape}", bits, *self.adjustments]
+        if not self.dtype_equal:
+            facts.insert(1, f"DTYPE NOT EQUAL to {self.numpy_dtype}")
+        if self.digest:
+            facts.append(f"digest {self.digest.hex()[:8]}…")
+        return (f"{self.name}: " if self.name else "") + ", ".join(facts)
+
 
 def make_receipt(sent: WireArray, tensor: pb.TensorMetadata, data: Array | None) -> Receipt:
     """Puts what the server stated next to what was sent."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tensorferry import _arguments
 from tensorferry._arrays import WireArray, to_array
 from tensorferry._elements import Array
-from tensorferry._errors import ArrayError, ProtocolError
+from tensorferry._errors import ArrayError, ProtocolError, TensorferryError, about
 from tensorferry._receipt import Receipt, make_receipt, verify
 from tensorferry._response import Response
 from tensorferry._sources import Source
@@ -101,6 +101,10 @@ class Request(ABC, Generic[T]):
                 if self.answered:
                     return
                 yield pb.ConvertStreamRequest(chunk=chunk)
+
+    def explain(self, error: TensorferryError) -> TensorferryError:
+        """Says in the error which array it speaks of, if there is one alone."""
+        return about(error, self._arrays[0].label) if len(self._arrays) == 1 else error
 
     @abstractmethod
     def finish(self, response: Response) -> T:

@@ -80,7 +80,8 @@ class StreamState(Generic[T]):
         Errors: ProtocolError, TransportError: the stream is of no use any more.
         """
         if message is None:
-            unanswered = f"the stream ended with {len(self._pending)} requests unanswered"
+            count = sum(isinstance(request, Request) for request in self._pending)
+            unanswered = f"the stream ended with {count} requests unanswered"
             raise TransportError(grpc.StatusCode.UNAVAILABLE, unanswered)
         if self._response is not None:
             if message.WhichOneof("part") != "chunk":
@@ -91,16 +92,16 @@ class StreamState(Generic[T]):
         else:
             cast("Request[T]", self._pending[0]).answered = True
             if message.response.HasField("error"):
-                self._next()
-                return from_response_error(message.response.error)
+                return self._next().explain(from_response_error(message.response.error))
             self._response = Response(message.response)
         if not self._response.complete:
             return None
         response, self._response = self._response, None
+        request = self._next()
         try:
-            return self._next().finish(response)
+            return request.finish(response)
         except TensorferryError as error:
-            return error
+            return request.explain(error)
 
     def _next(self) -> Request[T]:
         request = cast("Request[T]", self._pending.popleft())

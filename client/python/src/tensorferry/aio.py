@@ -206,7 +206,8 @@ class Client(BaseClient):
                     call = self._stub.Convert(request.message, **self._call_settings(timeout))
                     message = _readable(await call)
                 return request.finish(Response(message))
-            except (RefusedError, TransportError) as error:
+            except TensorferryError as error:
+                request.explain(error)
                 limits = await self._other_limits(error, limits, timeout)
                 request.plan(limits)
         stream = self._stream(StreamState[T](limits), _aiter([request]), timeout)

@@ -217,7 +217,8 @@ class Client(BaseClient):
                 with self._translated():
                     message = self._stub.Convert(request.message, **self._call_settings(timeout))
                 return request.finish(Response(message))
-            except (RefusedError, TransportError) as error:
+            except TensorferryError as error:
+                request.explain(error)
                 limits = self._other_limits(error, limits, timeout)
                 request.plan(limits)
         (outcome,) = self._stream(StreamState[T](limits), iter([request]), timeout)
