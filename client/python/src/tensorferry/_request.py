@@ -47,7 +47,9 @@ class Options:
     def __post_init__(self) -> None:
         """Errors: TypeError for what is neither true nor false."""
         for name in ("strict", "return_data", "digest", "verify"):
-            object.__setattr__(self, name, _arguments.flag(name, getattr(self, name)))
+            value = getattr(self, name)
+            if type(value) is not bool:
+                object.__setattr__(self, name, _arguments.flag(name, value))
 
 
 class Request(ABC, Generic[T]):
@@ -72,10 +74,11 @@ class Request(ABC, Generic[T]):
 
     def plan(self, limits: Limits) -> None:
         """Spreads the elements over messages, anew if that was done for other limits."""
-        for array, sent in zip(self._arrays, self.message.arrays):
-            if sent.WhichOneof("payload") == "data":
-                array.keep(sent.data)
-        del self.message.arrays[:]
+        if self.message.arrays:
+            for array, sent in zip(self._arrays, self.message.arrays):
+                if sent.WhichOneof("payload") == "data":
+                    array.keep(sent.data)
+            del self.message.arrays[:]
         self.answered = False
         self._chunk_nbytes = limits.chunk_nbytes
         self._chunked: list[WireArray] = []

@@ -67,7 +67,7 @@ def native(dtype: np.dtype[Any]) -> np.dtype[Any]:
     All arrays of a registered type share that object, and to unpickle or deep-copy a big-endian one turns its
     byte order round, for arrays that were and will be made. Their elements stay as they are.
     """
-    if dtype.isbuiltin == USER_DTYPE and dtype.byteorder != "=" and dtype is np.dtype(dtype.type):
+    if dtype.byteorder != "=" and dtype.isbuiltin == USER_DTYPE and dtype is np.dtype(dtype.type):
         return dtype.newbyteorder(sys.byteorder)
     return dtype
 
