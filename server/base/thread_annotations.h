@@ -1,6 +1,6 @@
-// Mutexes whose rules clang checks with -Wthread-safety: which member needs which mutex, and which function expects it to
-// be held. The analysis does not know std::mutex, so Mutex, MutexLock, MutexUnlock and ConditionVariable are the standard
-// classes with annotations, and cost what those cost. Under other compilers the macros are empty.
+// Mutexes whose rules clang checks with -Wthread-safety: which member needs which mutex, and which function expects it
+// to be held. The analysis does not know std::mutex, so Mutex, MutexLock, MutexUnlock and ConditionVariable are the
+// standard classes with annotations, and cost what those cost. Under other compilers the macros are empty.
 #pragma once
 
 #include <chrono>

@@ -58,24 +58,24 @@ class ModelRun {
   Clock::time_point deadline = Clock::time_point::max();
   absl::StatusOr<PipelineResponse> result = absl::UnknownError("not run");
 
-  // Whether anybody still waits for the result. Any thread.
+  // Says whether anybody still waits for the result. Any thread.
   // Errors: DEADLINE, CANCELLED.
   virtual absl::Status CheckCaller() const = 0;
 
   // Says that the bytes of WaitingElements are not needed any more.
   virtual void InputsTaken() {}
 
-  // Says that `result` is set. Called once, on any thread, also before Submit returns. The run may be gone when Complete
-  // returns.
+  // Says that `result` is set. Called once, on any thread, also before Submit returns. The run may be gone when
+  // Complete returns.
   virtual void Complete() = 0;
 };
 
-// The rows that a request adds to a batch, by the first dimension of its inputs; 1 if the model has no batches.
+// Counts the rows that a request adds to a batch, by the first dimension of its inputs; 1 if the model has no batches.
 inline std::int64_t RowsOf(const ModelRun& run, bool batches) {
   return batches && !run.inputs.empty() ? run.inputs.front().shape().front() : 1;
 }
 
-// The bytes of all inputs of a request.
+// Counts the bytes of all inputs of a request.
 inline std::uint64_t BytesOf(const ModelRun& run) {
   std::uint64_t nbytes = 0;
   for (const ModelInput& input : run.inputs) nbytes += input.header().nbytes();

@@ -43,8 +43,8 @@ class ModelVersion {
                              std::span<const std::string> requested_outputs) const = 0;
 
   enum class Submitted : std::uint8_t {
-    kTaken,        // The run is, or will be, completed.
-    kRunAtLeisure  // Call RunQueued on this thread as soon as it has nothing else to do: what comes until then joins.
+    kTaken,       // The run is, or will be, completed.
+    kRunWhenIdle  // Call RunQueued on this thread as soon as it has nothing else to do: what comes until then joins.
   };
 
   // Run the model on checked inputs.

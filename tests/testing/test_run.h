@@ -55,7 +55,7 @@ inline absl::Status SubmitChecked(inference::ModelVersion& model, TestRun& run) 
     declarations.push_back({input.name, dtype, input.shape()});
   }
   if (absl::Status status = model.Check(declarations, run.options.requested_outputs); !status.ok()) return status;
-  if (model.Submit(run) == inference::ModelVersion::Submitted::kRunAtLeisure) {
+  if (model.Submit(run) == inference::ModelVersion::Submitted::kRunWhenIdle) {
     while (model.RunQueued()) continue;
   }
   return absl::OkStatus();

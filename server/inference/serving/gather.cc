@@ -17,7 +17,8 @@ ModelInput& Named(ModelRun& run, std::string_view name) {
   return *std::ranges::find(run.inputs, name, &ModelInput::name);
 }
 
-// Memory for the elements: that of their reservation, or, if an earlier run of the same request has used it up, new memory.
+// Memory for the elements: that of their reservation, or, if an earlier run of the same request has used it up, new
+// memory.
 absl::StatusOr<AlignedBuffer> MemoryOf(WaitingElements& waiting, BufferPool& pool) {
   if (waiting.reservation.nbytes() == waiting.header.nbytes()) return pool.Take(std::move(waiting.reservation));
   return pool.Take(waiting.header.nbytes());

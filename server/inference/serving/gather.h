@@ -12,8 +12,8 @@
 
 namespace tensorferry::inference {
 
-// GatheredInputs are the arrays of one or several requests as the inputs of one run: one tensor for each input. Its rows
-// are those of the first request, then those of the second, and so on.
+// GatheredInputs are the arrays of one or several requests as the inputs of one run: one tensor for each input. Its
+// rows are those of the first request, then those of the second, and so on.
 struct GatheredInputs {
   std::vector<NamedTensor> tensors;
   Few<std::int64_t> first_rows;  // The first row of each request, then the number of all rows. Empty: no batches.
@@ -21,7 +21,7 @@ struct GatheredInputs {
 
   std::int64_t rows() const { return first_rows.empty() ? 1 : first_rows.back(); }
 
-  // The rows of an input that belong to one request.
+  // Returns the rows of an input that belong to one request.
   at::Tensor RowsOf(std::size_t request, std::string_view input) const;
 };
 

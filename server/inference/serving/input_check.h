@@ -9,8 +9,8 @@
 
 namespace tensorferry::inference {
 
-// Checks that the model takes inputs of these names, dtypes and shapes. If it has batches, all inputs must have the same
-// number of rows, from 1 to max_batch_size.
+// Checks that the model takes inputs of these names, dtypes and shapes. If it has batches, all inputs must have the
+// same number of rows, from 1 to max_batch_size.
 // Errors: INPUT_MISMATCH, with expected and actual.
 absl::Status CheckInputs(const ModelInfo& model, std::span<const InputDeclaration> inputs);
 

@@ -12,20 +12,21 @@
 
 namespace tensorferry::inference {
 
-// RunQueue holds the requests that wait for a model, and chooses which of them run together: those whose inputs have the
-// same names, dtypes and shapes beyond the first dimension; the highest priority first, and among equals the oldest. Take
-// gives what is there: nothing waits for more requests, unless the configuration sets a delay.
+// RunQueue holds the requests that wait for a model, and chooses which of them run together: those whose inputs have
+// the same names, dtypes and shapes beyond the first dimension; the highest priority first, and among equals the
+// oldest. Take gives what is there: nothing waits for more requests, unless the configuration sets a delay.
 // Threads: one at a time.
 class RunQueue {
  public:
-  // `batching`: if nothing, requests run one by one, without policies. `max_batch_size`: the most rows of a batch; 0 if the
-  // model has no batches.
+  // `batching`: if nothing, requests run one by one, without policies. `max_batch_size`: the most rows of a batch; 0 if
+  // the model has no batches.
   RunQueue(const std::optional<DynamicBatching>& batching, std::int64_t max_batch_size);
 
   // Errors: QUEUE_FULL, with `retry_after`.
   absl::Status Push(ModelRun& run, Clock::time_point now, std::chrono::milliseconds retry_after);
 
-  // Removes the runs that nobody waits for any more, or that have waited for too long, and sets their results to errors.
+  // Removes the runs that nobody waits for any more, or that have waited for too long, and sets their results to
+  // errors.
   Few<ModelRun*> RemoveEnded(Clock::time_point now);
 
   struct Waiting {
@@ -36,14 +37,15 @@ class RunQueue {
     bool delays_late;                          // At late_at it moves behind all others, instead of being refused.
   };
 
-  // Removes and returns the next batch. It is empty if nothing is queued, or if it is worth waiting until ready_at() for
-  // more requests.
+  // Removes and returns the next batch. It is empty if nothing is queued, or if it is worth waiting until ready_at()
+  // for more requests.
   Few<Waiting> Take(Clock::time_point now);
 
-  // After an empty batch: when to call Take again, unless something is pushed before; nothing if only a push helps.
+  // Says, after an empty batch, when to call Take again unless something is pushed before; nothing if only a push
+  // helps.
   std::optional<Clock::time_point> ready_at() const { return ready_at_; }
 
-  // The earliest late_at of all that wait; nothing if none has one.
+  // Returns the earliest late_at of all that wait; nothing if none has one.
   std::optional<Clock::time_point> next_late_at() const;
 
   std::size_t size() const { return size_; }

@@ -6,11 +6,12 @@
 
 namespace tensorferry::inference {
 
-// Up to how many bytes of inputs the runs of a model are short.
+// ShortRuns knows for inputs of how many bytes the runs of a model are short.
 // Threads: one at a time.
 class ShortRuns {
  public:
-  // Runs under `low` are short; one over `high` is a warning. In between runs stay what they were.
+  // A run under `low` is short. One over `high` is long, and three short runs are wanted before any counts as short
+  // again. A run in between changes nothing.
   ShortRuns(std::chrono::nanoseconds low, std::chrono::nanoseconds high) : low_(low), high_(high) {}
 
   void Record(std::uint64_t nbytes, std::chrono::nanoseconds time) {
@@ -23,7 +24,8 @@ class ShortRuns {
     }
   }
 
-  // Twice as much is twice as long at most.
+  // Whether a run of inputs of `nbytes` bytes is short. Inputs of up to twice as many bytes as any that were short
+  // count as short, since they are expected to take at most twice as long.
   bool Have(std::uint64_t nbytes) const { return known_ && nbytes / 2 <= up_to_ && runs_ >= kEnough; }
 
  private:
@@ -32,18 +34,18 @@ class ShortRuns {
   std::chrono::nanoseconds low_;
   std::chrono::nanoseconds high_;
   std::uint64_t up_to_ = 0;
-  int runs_ = 0;  // Since the last long one.
+  int runs_ = 0;  // Short runs since the last long one.
   bool known_ = false;
 };
 
-// What the runs of a model took, so that callers can be told how long they will wait, and whether a run is for the thread
-// that serves calls: to wake another thread, and to be woken by it, costs 50 us and more, of each request.
+// RunTime knows what the runs of a model took: callers are told how long they would wait, and Placement which runs are
+// for the thread that serves calls. To wake another thread, and to be woken by it, costs each request 50 us and more.
 // Threads: one at a time.
 class RunTime {
  public:
   static constexpr std::chrono::microseconds kLong{1400};
 
-  // `nbytes`: of the inputs.
+  // `nbytes`: the bytes of the inputs.
   void Record(std::uint64_t nbytes, std::chrono::nanoseconds time) {
     expected_ = runs_ == 0 || time < expected_ ? time : expected_ + (time - expected_) / 8;
     runs_ = std::min(runs_ + 1, kEnough);
@@ -51,21 +53,21 @@ class RunTime {
     short_.Record(nbytes, time);
   }
 
-  // Whether runs of inputs like these have been so short that several may keep the other calls waiting.
+  // Says whether runs of such inputs have been so short that several may keep the other calls of a thread waiting.
   bool IsVeryShort(std::uint64_t nbytes) const { return very_short_.Have(nbytes); }
 
-  // Whether they have been so short that one may.
+  // Says whether runs of such inputs have been so short that one may keep the other calls of a thread waiting.
   bool IsShort(std::uint64_t nbytes) const { return short_.Have(nbytes); }
 
-  // What the next one takes at least, as far as those of late tell; 0: too few of them. A slow one among them means
-  // little, so that nobody is refused for its sake.
+  // Returns what the next run takes at least, as the last ones tell; 0 if there were fewer than three. It follows a
+  // fast run at once and slow ones slowly, so that nobody is refused because of one slow run.
   std::chrono::nanoseconds expected() const { return runs_ < kEnough ? std::chrono::nanoseconds(0) : expected_; }
 
  private:
   static constexpr int kEnough = 3;
 
   std::chrono::nanoseconds expected_{0};
-  int runs_ = 0;  // As far as they are counted.
+  int runs_ = 0;  // At most kEnough: more are not counted.
   ShortRuns very_short_{std::chrono::microseconds(150), std::chrono::microseconds(300)};
   ShortRuns short_{std::chrono::microseconds(700), kLong};
 };

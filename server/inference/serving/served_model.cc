@@ -14,14 +14,7 @@
 namespace tensorferry::inference {
 namespace {
 
-// `runs` are told of their results; the lock is free meanwhile.
-void Complete(const Few<ModelRun*>& runs, std::unique_lock<std::mutex>& lock) {
-  lock.unlock();
-  for (ModelRun* const run : runs) run->Complete();
-  lock.lock();
-}
-
-// Whatever is thrown, the runs have results.
+// Runs the engine and sets the results of all runs, whatever is thrown.
 Few<Execution> RunAll(const BatchRunner& runner, Model& engine, const Few<ModelRun*>& runs) {
   try {
     return runner.Run(engine, runs);
@@ -32,16 +25,29 @@ Few<Execution> RunAll(const BatchRunner& runner, Model& engine, const Few<ModelR
   }
 }
 
-std::uint64_t BytesOfAll(const Few<RunQueue::Waiting>& batch) {
+Few<ModelRun*> RunsOf(const Few<RunQueue::Waiting>& batch) {
+  Few<ModelRun*> runs;
+  for (const RunQueue::Waiting& waiting : batch) runs.push_back(waiting.run);
+  return runs;
+}
+
+std::uint64_t BytesOf(const Few<RunQueue::Waiting>& batch) {
   std::uint64_t nbytes = 0;
   for (const RunQueue::Waiting& waiting : batch) nbytes += BytesOf(*waiting.run);
   return nbytes;
 }
 
-// Strings of several requests are never put together.
 bool HasStrings(const ModelInfo& model) {
   const auto is_strings = [](const TensorSpec& spec) { return spec.dtype == kStrings; };
   return std::ranges::any_of(model.inputs, is_strings) || std::ranges::any_of(model.outputs, is_strings);
+}
+
+// Strings of several requests are never put together, so that a model of strings does not batch.
+Placement::Traits TraitsOf(const ModelInfo& model, const ModelConfig& config, const Model& engine) {
+  const bool batches = config.batching.has_value() && model.max_batch_size > 1 && !HasStrings(model);
+  return {.batches = batches,
+          .waits = batches && config.batching->max_queue_delay.count() > 0,
+          .trivial = engine.is_trivial()};
 }
 
 std::chrono::milliseconds Milliseconds(std::chrono::nanoseconds time) {
@@ -54,25 +60,20 @@ ServedModel::ServedModel(ModelInfo info, std::vector<std::shared_ptr<Model>> eng
                          BufferPool& pool)
     : info_(std::move(info)),
       config_(options.config),
-      batches_(config_.batching.has_value() && info_.max_batch_size > 1 && !HasStrings(info_)),
-      waits_(batches_ && config_.batching->max_queue_delay.count() > 0),
-      trivial_(engines.front()->is_trivial()),
+      traits_(TraitsOf(info_, config_, *engines.front())),
+      now_(options.runner.now),
       runner_(options.runner, pool),
-      queue_(config_.batching, batches_ ? info_.max_batch_size : 1) {
-  for (std::shared_ptr<Model>& engine : engines) idle_.push_back(&executors_.emplace_back(std::move(engine)));
-}
+      queue_(config_.batching, traits_.batches ? info_.max_batch_size : 1),
+      placement_(traits_),
+      executors_(std::move(engines), options.keep_threads, mutex_) {}
 
 ServedModel::~ServedModel() {
   {
-    const Lock lock(mutex_);
+    const MutexLock lock(mutex_);
     ending_ = true;
-    for (Executor& executor : executors_) executor.wake.notify_one();
-    watch_.notify_one();
+    watch_.NotifyOne();
   }
   if (watcher_.joinable()) watcher_.join();
-  for (Executor& executor : executors_) {
-    if (executor.thread.joinable()) executor.thread.join();
-  }
 }
 
 absl::Status ServedModel::Check(std::span<const InputDeclaration> inputs,
@@ -82,52 +83,16 @@ absl::Status ServedModel::Check(std::span<const InputDeclaration> inputs,
 }
 
 ModelVersion::Submitted ServedModel::Submit(ModelRun& run) {
-  const Clock::time_point now = Clock::now();
-  Lock lock(mutex_);
-  if (absl::Status status = Queue(run, now); !status.ok()) {
+  const Clock::time_point now = now_();
+  {
+    const MutexLock lock(mutex_);
+    const absl::Status status = Queue(run, now);
+    if (status.ok()) return PlaceQueued(run, now);
     statistics_.fail.Add({});
-    lock.unlock();
     run.result = InModel(info_.name, status);
-    run.Complete();
-    return Submitted::kTaken;
   }
-  if (awaiting_more_ > 0) more_.notify_all();
-  NoteCompany();
-  // Who is about to look at the queue, or busy, takes it afterwards.
-  if (awaiting_more_ > 0 || !at_leisure_.empty() || idle_.empty()) {
-    if (queue_.next_late_at()) WatchForLate();
-    return Submitted::kTaken;
-  }
-  Executor& executor = *idle_.back();
-  idle_.pop_back();
-  const bool here = RunsHere(BytesOf(run), now);
-  if (here && batches_ && !in_batch_.IsUnlikely()) {
-    at_leisure_.push_back(&executor);
-    return Submitted::kRunAtLeisure;
-  }
-  if (here || !Hand(executor, [this, &executor] { ServeOn(executor); })) Serve(executor, lock);
+  run.Complete();
   return Submitted::kTaken;
-}
-
-// Of a request that was queued just now. A caller who sends the next one while an answer is on its way is no company.
-void ServedModel::NoteCompany() {
-  const std::size_t running = executors_.size() - idle_.size() - answering_;
-  const std::size_t requests = queue_.size() + running;
-  if (requests > 1 || answering_ == 0) meanwhile_.Record(requests);
-}
-
-// Of requests that run together one run at a time keeps the thread busy, and of others too where they come alone.
-bool ServedModel::RunsHere(std::uint64_t nbytes, Clock::time_point now) {
-  if (trivial_) return true;
-  if (waits_ || !run_time_.IsShort(nbytes) || IsSlowJustNow(now)) return false;
-  return batches_ || run_time_.IsVeryShort(nbytes) || meanwhile_.IsUnlikely();
-}
-
-// Whatever it was before: a run that is not over yet has taken long already.
-bool ServedModel::IsSlowJustNow(Clock::time_point now) const {
-  return idle_.size() < executors_.size() && std::ranges::any_of(executors_, [&](const Executor& executor) {
-           return executor.running_since && now - *executor.running_since > RunTime::kLong;
-         });
 }
 
 absl::Status ServedModel::Queue(ModelRun& run, Clock::time_point now) {
@@ -137,132 +102,112 @@ absl::Status ServedModel::Queue(ModelRun& run, Clock::time_point now) {
                      fmt::format("the request would wait for about {} ms, longer than its deadline allows",
                                  Milliseconds(wait).count()));
   }
-  return queue_.Push(run, now, Milliseconds(wait + run_time_.expected()));
+  return queue_.Push(run, now, Milliseconds(wait + placement_.expected()));
 }
 
-// Until a request that comes now is taken: those ahead, as full batches, shared among the executors.
+// How long a request that comes now waits at least: the requests ahead run in full batches, on all executors at once.
 std::chrono::nanoseconds ServedModel::ExpectedWait() const {
-  const std::int64_t batch = batches_ ? info_.max_batch_size : 1;
+  const std::int64_t batch = traits_.batches ? info_.max_batch_size : 1;
   const std::int64_t ahead = queue_.rows() / batch;
-  return run_time_.expected() * ahead / static_cast<std::int64_t>(executors_.size());
+  return placement_.expected() * ahead / static_cast<std::int64_t>(executors_.size());
+}
+
+// `run` was queued just now.
+ModelVersion::Submitted ServedModel::PlaceQueued(const ModelRun& run, Clock::time_point now) {
+  if (awaiting_more_ > 0) more_.NotifyAll();
+  RecordArrival();
+  if (HasTaker()) {
+    if (queue_.next_late_at()) WatchForLate();
+    return Submitted::kTaken;
+  }
+  Executor& executor = executors_.TakeIdle();
+  const Placement::Where where = Decide(BytesOf(run), now, /*thread_is_idle=*/false);
+  if (where == Placement::Where::kWhenIdle) {
+    idle_reserved_.push_back(&executor);
+    return Submitted::kRunWhenIdle;
+  }
+  if (where == Placement::Where::kHere || !DispatchQueued(executor)) Serve(executor);
+  return Submitted::kTaken;
+}
+
+void ServedModel::RecordArrival() {
+  const std::size_t running = executors_.size() - executors_.idle_count() - answering_;
+  placement_.RecordArrival(queue_.size() + running, answering_);
+}
+
+// Whether what is queued will be taken without more ado: by an executor that waits for a fuller batch, by a thread that
+// was told to call RunQueued, or by an executor that is still running.
+bool ServedModel::HasTaker() const {
+  return awaiting_more_ > 0 || !idle_reserved_.empty() || executors_.idle_count() == 0;
+}
+
+Placement::Where ServedModel::Decide(std::uint64_t nbytes, Clock::time_point now, bool thread_is_idle) {
+  return placement_.Decide(nbytes, now, {.oldest_start = executors_.OldestStart(), .thread_is_idle = thread_is_idle});
 }
 
 bool ServedModel::RunQueued() {
-  Lock lock(mutex_);
-  if (at_leisure_.empty()) return false;
-  Executor& executor = *at_leisure_.back();
-  at_leisure_.pop_back();
-  const Clock::time_point now = Clock::now();
-  EndThoseGivenUp(now, lock);
+  const MutexLock lock(mutex_);
+  if (idle_reserved_.empty()) return false;
+  Executor& executor = *idle_reserved_.back();
+  idle_reserved_.pop_back();
+  const Clock::time_point now = now_();
+  CompleteEnded(now);
   const Batch batch = queue_.Take(now);
-  in_batch_.Record(batch.size());
-  if (!batch.empty() && !RunsHere(BytesOfAll(batch), now) && HandBatch(executor, batch)) return false;
-  if (!batch.empty()) Execute(executor, batch, lock);
-  const bool more = queue_.size() > 0;
-  (more ? at_leisure_ : idle_).push_back(&executor);
-  return more;
-}
-
-// Under the lock. False: the system has no thread for it.
-bool ServedModel::Hand(Executor& executor, std::function<void()> job) {
-  executor.job = std::move(job);
-  if (executor.thread.joinable()) {
-    executor.wake.notify_one();
-    return true;
+  placement_.RecordBatch(batch.size());
+  if (!batch.empty()) {
+    const bool here = Decide(BytesOf(batch), now, /*thread_is_idle=*/true) != Placement::Where::kExecutor;
+    if (!here && DispatchBatch(executor, batch)) return false;
+    Execute(executor, batch);
   }
-  try {
-    executor.thread = std::thread([this, &executor] { Live(executor); });
-  } catch (const std::system_error&) {
-    executor.job = nullptr;
+  if (queue_.size() == 0) {
+    executors_.MakeIdle(executor);
     return false;
   }
+  idle_reserved_.push_back(&executor);
   return true;
 }
 
-bool ServedModel::HandBatch(Executor& executor, const Batch& batch) {
-  return Hand(executor, [this, &executor, batch] {
-    Lock lock(mutex_);
-    Execute(executor, batch, lock);
-    Serve(executor, lock);
-  });
-}
-
-void ServedModel::Live(Executor& executor) {
-  for (Lock lock(mutex_);;) {
-    executor.wake.wait(lock, [&] { return executor.job || ending_; });
-    if (!executor.job) return;
-    const std::function<void()> job = std::exchange(executor.job, nullptr);
-    lock.unlock();
-    job();
-    lock.lock();
-  }
-}
-
-void ServedModel::ServeOn(Executor& executor) {
-  Lock lock(mutex_);
-  Serve(executor, lock);
-}
-
 // Runs what is queued until nothing is; the executor is idle then.
-void ServedModel::Serve(Executor& executor, Lock& lock) {
+void ServedModel::Serve(Executor& executor) {
   while (queue_.size() > 0) {
-    const Clock::time_point now = Clock::now();
-    EndThoseGivenUp(now, lock);
+    const Clock::time_point now = now_();
+    CompleteEnded(now);
     if (const Batch batch = queue_.Take(now); !batch.empty()) {
-      Execute(executor, batch, lock);
+      Execute(executor, batch);
     } else if (const auto ready_at = queue_.ready_at()) {
-      AwaitMore(std::min(*ready_at, queue_.next_late_at().value_or(*ready_at)), lock);
+      AwaitMore(std::min(*ready_at, queue_.next_late_at().value_or(*ready_at)));
     }
   }
-  idle_.push_back(&executor);
+  executors_.MakeIdle(executor);
 }
 
-void ServedModel::AwaitMore(Clock::time_point until, Lock& lock) {
+void ServedModel::AwaitMore(Clock::time_point until) {
   ++awaiting_more_;
-  more_.wait_until(lock, until);
+  more_.WaitUntil(mutex_, until);
   --awaiting_more_;
 }
 
-// Under the lock.
-void ServedModel::WatchForLate() {
-  watch_.notify_one();
-  if (watcher_.joinable()) return;
-  try {
-    watcher_ = std::thread([this] {
-      for (Lock lock(mutex_); !ending_;) {
-        const auto next = queue_.next_late_at();
-        if (!next) {
-          watch_.wait(lock);
-        } else if (Clock::now() >= *next) {
-          EndThoseGivenUp(Clock::now(), lock);
-        } else {
-          watch_.wait_until(lock, *next);
-        }
-      }
-    });
-  } catch (const std::system_error&) {
-    return;  // They learn of it when they are to be run.
-  }
+// Has the executor's thread serve what is queued. False: the system has no thread for it.
+bool ServedModel::DispatchQueued(Executor& executor) {
+  return executors_.Dispatch(executor, [this, &executor] {
+    const MutexLock lock(mutex_);
+    Serve(executor);
+  });
 }
 
-void ServedModel::EndThoseGivenUp(Clock::time_point now, Lock& lock) {
-  const Few<ModelRun*> ended = queue_.RemoveEnded(now);
-  if (ended.empty()) return;
-  statistics_.fail.Add({}, ended.size());
-  Complete(ended, lock);
+// Has the executor's thread run the batch, and then serve what is queued. False: the system has no thread for it.
+bool ServedModel::DispatchBatch(Executor& executor, const Batch& batch) {
+  return executors_.Dispatch(executor, [this, &executor, batch] {
+    const MutexLock lock(mutex_);
+    Execute(executor, batch);
+    Serve(executor);
+  });
 }
 
-void ServedModel::Execute(Executor& executor, const Batch& batch, Lock& lock) {
-  Few<ModelRun*> runs;
-  for (const RunQueue::Waiting& waiting : batch) runs.push_back(waiting.run);
-  const Clock::time_point start = Clock::now();
+void ServedModel::Execute(Executor& executor, const Batch& batch) {
+  const Clock::time_point start = now_();
   executor.running_since = start;
-  lock.unlock();
-  const Few<Execution> executions = RunAll(runner_, *executor.engine, runs);
-  for (const RunQueue::Waiting& waiting : batch) {
-    if (waiting.run->result.ok()) waiting.run->result->queue_time = start - waiting.since;
-  }
-  lock.lock();
+  const Few<Execution> executions = RunUnlocked(executor, batch, start);
   executor.running_since.reset();
   for (const Execution& execution : executions) Record(execution);
   for (const RunQueue::Waiting& waiting : batch) {
@@ -270,13 +215,27 @@ void ServedModel::Execute(Executor& executor, const Batch& batch, Lock& lock) {
     (waiting.run->result.ok() ? statistics_.success : statistics_.fail).time += start - waiting.since;
   }
   ++answering_;
-  Complete(runs, lock);
+  CompleteUnlocked(RunsOf(batch));
   --answering_;
+}
+
+Few<Execution> ServedModel::RunUnlocked(Executor& executor, const Batch& batch, Clock::time_point start) {
+  const MutexUnlock unlocked(mutex_);
+  Few<Execution> executions = RunAll(runner_, executor.engine(), RunsOf(batch));
+  for (const RunQueue::Waiting& waiting : batch) {
+    if (waiting.run->result.ok()) waiting.run->result->queue_time = start - waiting.since;
+  }
+  return executions;
+}
+
+void ServedModel::CompleteUnlocked(const Few<ModelRun*>& runs) {
+  const MutexUnlock unlocked(mutex_);
+  for (ModelRun* const run : runs) run->Complete();
 }
 
 void ServedModel::Record(const Execution& execution) {
   const auto& [runs, rows, nbytes, input, infer, output] = execution;
-  run_time_.Record(nbytes, input + infer + output);
+  placement_.RecordRun(nbytes, input + infer + output);
   const auto ok =
       static_cast<std::uint64_t>(std::ranges::count_if(runs, [](const ModelRun* run) { return run->result.ok(); }));
   statistics_.success.Add(input + infer + output, ok);
@@ -294,14 +253,49 @@ void ServedModel::Record(const Execution& execution) {
   batch.compute_output.Add(output);
 }
 
+// Has the watcher look at the queue, as a request with a timeout has come. If the system has no thread for the watcher,
+// such requests learn that they are late when they are about to run.
+void ServedModel::WatchForLate() {
+  watch_.NotifyOne();
+  if (watcher_.joinable()) return;
+  try {
+    watcher_ = std::thread([this] { WatcherLoop(); });
+  } catch (const std::system_error&) {
+    return;
+  }
+}
+
+void ServedModel::WatcherLoop() {
+  const MutexLock lock(mutex_);
+  while (!ending_) {
+    const auto next = queue_.next_late_at();
+    if (!next) {
+      watch_.Wait(mutex_);
+    } else if (const Clock::time_point now = now_(); now >= *next) {
+      CompleteEnded(now);
+    } else {
+      watch_.WaitUntil(mutex_, *next);
+    }
+  }
+}
+
+// Completes the requests that nobody waits for any more, or that have waited for too long.
+void ServedModel::CompleteEnded(Clock::time_point now) {
+  const Few<ModelRun*> ended = queue_.RemoveEnded(now);
+  if (ended.empty()) return;
+  statistics_.fail.Add({}, ended.size());
+  CompleteUnlocked(ended);
+}
+
 absl::Status ServedModel::OnEachExecutor(const std::function<absl::Status(Model&)>& work) {
   std::vector<std::future<absl::Status>> results;
   {
-    const Lock lock(mutex_);
-    for (Executor& executor : executors_) {
+    const MutexLock lock(mutex_);
+    for (Executor& executor : executors_.all()) {
       auto promise = std::make_shared<std::promise<absl::Status>>();
       results.push_back(promise->get_future());
-      if (!Hand(executor, [&executor, &work, promise] { promise->set_value(work(*executor.engine)); })) {
+      if (!executors_.Dispatch(executor,
+                               [&executor, &work, promise] { promise->set_value(work(executor.engine())); })) {
         promise->set_value(MakeError(Reason::kModelNotReady, "the system has no thread for an executor"));
       }
     }
@@ -312,7 +306,7 @@ absl::Status ServedModel::OnEachExecutor(const std::function<absl::Status(Model&
 }
 
 ModelStatistics ServedModel::statistics() const {
-  const Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   return statistics_;
 }
 

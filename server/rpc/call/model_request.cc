@@ -32,7 +32,7 @@ ModelRequest::ModelRequest(Intake call, HeldMessage message, const AsyncCall& ca
 void ModelRequest::Submit(ServingQueue& queue) {
   using Submitted = inference::ModelVersion::Submitted;
   const std::shared_ptr<inference::ModelVersion> model = call_.model_;  // Completed, this may be gone.
-  if (model->Submit(*this) == Submitted::kRunAtLeisure) {
+  if (model->Submit(*this) == Submitted::kRunWhenIdle) {
     queue.WhenIdle([model] { return model->RunQueued(); });
   }
 }

@@ -32,6 +32,7 @@ class ServedModelTest : public testing::Test {
     std::int64_t max_batch_size = 0;
     std::size_t executors = 1;
     std::vector<TensorSpec> inputs;
+    ReadClock now = RunnerOptions{}.now;
   };
 
   std::unique_ptr<ServedModel> Serve(const Setup& setup, FakeModel::Run_ run) {
@@ -39,8 +40,9 @@ class ServedModelTest : public testing::Test {
     ModelInfo info = engine->info();
     info.max_batch_size = setup.max_batch_size;
     info.inputs = setup.inputs;
-    const ServedModel::Options options{.runner = {.batches = setup.max_batch_size > 0, .max_tensor_bytes = 1 << 20},
-                                       .config = {.batching = setup.batching}};
+    const ServedModel::Options options{
+        .runner = {.batches = setup.max_batch_size > 0, .max_tensor_bytes = 1 << 20, .now = setup.now},
+        .config = {.batching = setup.batching}};
     return std::make_unique<ServedModel>(std::move(info), std::vector<std::shared_ptr<Model>>(setup.executors, engine),
                                          options, memory_.pool);
   }
@@ -95,57 +97,72 @@ TEST_F(ServedModelTest, RunsWhatIsSlowOnThreadsOfItsOwn) {
   EXPECT_NE(thread, std::this_thread::get_id());
 }
 
-void SpinFor(milliseconds time) {
-  for (const auto end = Clock::now() + time; Clock::now() < end;) continue;
-}
+// A clock that goes as a test says.
+std::atomic<Clock::rep> test_time;
+Clock::time_point TestNow() { return Clock::time_point(Clock::duration(test_time)); }
 
-// Runs it often enough for the model to be known as a fast one.
-void MakeKnown(ServedModel& model, std::deque<TestRun>& runs, const std::function<TestRun&()>& request) {
-  for (int i = 0; i < 200; ++i) {
+// Runs the model three times, which is often enough for what it takes by the test's clock to be known, and waits until
+// its executor is idle.
+void MakeKnown(ServedModel& model, const std::function<TestRun&()>& request) {
+  for (int i = 0; i < 3; ++i) {
     TestRun& run = request();
-    if (model.Submit(run) == Submitted::kRunAtLeisure) {
-      while (model.RunQueued()) continue;
-    }
-    run.Wait();
+    ASSERT_EQ(model.Submit(run), Submitted::kTaken);
+    ASSERT_THAT(run.Wait(), IsOk());
   }
-  runs.clear();
+  ASSERT_THAT(model.OnEachExecutor([](Model&) { return absl::OkStatus(); }), IsOk());
 }
 
 TEST_F(ServedModelTest, RunsWhatIsFastOnTheCallersThread) {
   std::thread::id thread;
-  const auto model = Serve({}, [&](FakeModel::Inputs inputs) {
+  const auto model = Serve({.now = TestNow}, [&](FakeModel::Inputs inputs) {
     thread = std::this_thread::get_id();
     return inputs;
   });
-  MakeKnown(*model, runs_, [&]() -> TestRun& { return Request(); });
+  MakeKnown(*model, [&]() -> TestRun& { return Request(); });
+  EXPECT_NE(thread, std::this_thread::get_id());
   TestRun& run = Request();
   EXPECT_EQ(model->Submit(run), Submitted::kTaken);
   EXPECT_TRUE(run.IsComplete());
   EXPECT_EQ(thread, std::this_thread::get_id());
 }
 
-TEST_F(ServedModelTest, WaitsForTheThreadsLeisureWhereRequestsMayJoin) {
-  std::atomic<int> calls = 0;
-  std::atomic<std::int64_t> rows = 0;
-  const auto model = Serve({.batching = DynamicBatching{}, .max_batch_size = 8}, [&](FakeModel::Inputs inputs) {
-    ++calls;
-    rows = inputs[0].tensor.size(0);
-    return inputs;
-  });
-  MakeKnown(*model, runs_, [&]() -> TestRun& { return Request(); });
-  // Who comes alone again and again does not wait each time.
-  while (model->Submit(Request(2)) != Submitted::kRunAtLeisure) continue;
-  TestRun& first = runs_.back();
+TEST_F(ServedModelTest, WaitsUntilTheThreadIsIdleWhereRequestsMayJoin) {
+  std::vector<std::int64_t> batches;
+  const auto model =
+      Serve({.batching = DynamicBatching{}, .max_batch_size = 8, .now = TestNow}, [&](FakeModel::Inputs inputs) {
+        batches.push_back(inputs[0].tensor.size(0));
+        return inputs;
+      });
+  MakeKnown(*model, [&]() -> TestRun& { return Request(3); });
+  TestRun& first = Request(2);
   TestRun& second = Request(3);
-  calls = 0;
-  EXPECT_EQ(model->Submit(second), Submitted::kTaken) << "who was told takes both";
+  EXPECT_EQ(model->Submit(first), Submitted::kRunWhenIdle);
+  EXPECT_EQ(model->Submit(second), Submitted::kTaken) << "the thread that was told takes both";
   EXPECT_FALSE(first.IsComplete());
   EXPECT_FALSE(model->RunQueued());
-  EXPECT_THAT(first.Wait(), IsOk());
-  EXPECT_THAT(second.Wait(), IsOk());
-  EXPECT_EQ(calls, 1);
-  EXPECT_EQ(rows, 5);
+  EXPECT_TRUE(first.IsComplete());
+  EXPECT_TRUE(second.IsComplete());
+  EXPECT_THAT(batches, ElementsAre(3, 3, 3, 5));
   EXPECT_FALSE(model->RunQueued()) << "nothing is left";
+}
+
+// What was short is long now: the run is found to be so, and the next one goes to the executor's thread.
+TEST_F(ServedModelTest, RunsElsewhereWhatHasBecomeSlow) {
+  std::thread::id thread;
+  milliseconds takes{0};
+  const auto model = Serve({.now = TestNow}, [&](FakeModel::Inputs inputs) {
+    thread = std::this_thread::get_id();
+    test_time += Clock::duration(takes).count();
+    return inputs;
+  });
+  MakeKnown(*model, [&]() -> TestRun& { return Request(); });
+  takes = milliseconds(2);
+  ASSERT_EQ(model->Submit(Request()), Submitted::kTaken);
+  EXPECT_EQ(thread, std::this_thread::get_id());
+  TestRun& next = Request();
+  ASSERT_EQ(model->Submit(next), Submitted::kTaken);
+  ASSERT_THAT(next.Wait(), IsOk());
+  EXPECT_NE(thread, std::this_thread::get_id());
 }
 
 TEST_F(ServedModelTest, RunsTogetherWhatCameWhileItWasBusy) {
@@ -253,26 +270,27 @@ TEST_F(ServedModelTest, DoesNotRunWhatNobodyWaitsFor) {
 TEST_F(ServedModelTest, RefusesAtOnceWhatItCannotRunInTime) {
   Gate gate;
   int runs = 0;
-  const auto model = Serve({}, [&](FakeModel::Inputs inputs) {
+  const auto model = Serve({.now = TestNow}, [&](FakeModel::Inputs inputs) {
     if (++runs > 3) gate.Pass();
-    SpinFor(milliseconds(20));  // What a run takes, as far as the model is known.
+    test_time += Clock::duration(milliseconds(20)).count();
     return inputs;
   });
-  for (int i = 0; i < 3; ++i) {
-    TestRun& known = Request();
-    ASSERT_EQ(model->Submit(known), Submitted::kTaken);
-    ASSERT_THAT(known.Wait(), IsOk());
-  }
+  MakeKnown(*model, [&]() -> TestRun& { return Request(); });
   ASSERT_EQ(model->Submit(Request()), Submitted::kTaken);
   gate.AwaitArrivals(1);
   for (int i = 0; i < 10; ++i) ASSERT_EQ(model->Submit(Request()), Submitted::kTaken);
   TestRun& hopeless = Request();
-  hopeless.deadline = Clock::now() + milliseconds(1);
+  hopeless.deadline = TestNow() + milliseconds(199);
   ASSERT_EQ(model->Submit(hopeless), Submitted::kTaken);
   EXPECT_TRUE(hopeless.IsComplete()) << "before any of those ahead of it";
-  EXPECT_THAT(hopeless.result, Fails(Reason::kDeadline, HasSubstr("would wait for about")));
+  EXPECT_THAT(hopeless.result, Fails(Reason::kDeadline, HasSubstr("would wait for about 200 ms")));
+  TestRun& patient = Request();
+  patient.deadline = TestNow() + milliseconds(200);
+  ASSERT_EQ(model->Submit(patient), Submitted::kTaken);
+  EXPECT_FALSE(patient.IsComplete());
   gate.Open();
   for (TestRun& run : runs_) run.Wait();
+  EXPECT_THAT(patient.result, IsOk());
 }
 
 TEST_F(ServedModelTest, SaysThatOutputsDoNotHaveTheBatchsRows) {
@@ -311,7 +329,7 @@ TEST_F(ServedModelTest, CallsEachExecutorOnce) {
   EXPECT_EQ(threads.size(), 4u);
 }
 
-// Any arrival pattern: what a request gets does not depend on whom it ran with.
+// What a request gets does not depend on those that it ran with, however they arrive.
 class ServedModelArrivals : public ServedModelTest, public testing::WithParamInterface<unsigned> {};
 
 TEST_P(ServedModelArrivals, BatchedAnswersAreTheUnbatchedOnes) {
@@ -341,8 +359,8 @@ TEST_P(ServedModelArrivals, BatchedAnswersAreTheUnbatchedOnes) {
     const at::Tensor expected = tensor.contiguous().mul(2.5F).tanh().contiguous();
     const auto* const data = static_cast<const std::byte*>(expected.const_data_ptr());
     sent.back().bytes.assign(data, data + expected.nbytes());
-    const bool at_leisure = model->Submit(*sent.back().run) == Submitted::kRunAtLeisure;
-    if (at_leisure || pick(0, 9) == 0) {
+    const bool when_idle = model->Submit(*sent.back().run) == Submitted::kRunWhenIdle;
+    if (when_idle || pick(0, 9) == 0) {
       while (model->RunQueued()) continue;
     }
   }

@@ -1,0 +1,26 @@
+#include "inference/serving/placement.h"
+
+namespace tensorferry::inference {
+
+Placement::Where Placement::Decide(std::uint64_t nbytes, Clock::time_point now, const State& state) {
+  if (!IsShortEnough(nbytes, now, state)) return Where::kExecutor;
+  return traits_.batches && !state.thread_is_idle && !in_batch_.ExpectsOne() ? Where::kWhenIdle : Where::kHere;
+}
+
+// A batching model occupies the serving thread with one run at a time, so short runs may stay here. Without batching,
+// only very short runs, or callers that send one request after another.
+bool Placement::IsShortEnough(std::uint64_t nbytes, Clock::time_point now, const State& state) {
+  if (traits_.trivial) return true;
+  // A run that is not over yet has taken long already, however short the earlier ones were.
+  const bool slow_now = state.oldest_start && now - *state.oldest_start > RunTime::kLong;
+  if (traits_.waits || !run_time_.IsShort(nbytes) || slow_now) return false;
+  return traits_.batches || run_time_.IsVeryShort(nbytes) || meanwhile_.ExpectsOne();
+}
+
+// A caller who sends the next request while the answer to the last one is on its way comes alone: such a pair is not
+// counted as two at once, nor as one.
+void Placement::RecordArrival(std::size_t present, std::size_t answering) {
+  if (present > 1 || answering == 0) meanwhile_.Record(present);
+}
+
+}  // namespace tensorferry::inference
