@@ -1,4 +1,4 @@
-// Requests that may wait for so long, and are told when they did: also while the model is busy.
+// Requests with a timeout in the queue are refused when it is over, also while the model is busy.
 #include <gmock/gmock.h>
 
 #include <deque>
@@ -21,8 +21,7 @@ using testing::HasSubstr;
 
 class LateRequestsTest : public testing::Test {
  protected:
-  // Runs one request, which ends when the test says.
-  // `second`: of requests of priority 2.
+  // Runs one request, which ends when the test says. `second`: the policy for requests of priority 2.
   void Occupy(const QueuePolicy& policy, const QueuePolicy& second = {}) {
     const auto engine = std::make_shared<FakeModel>([this](FakeModel::Inputs inputs) {
       gate_.Pass();
@@ -59,7 +58,7 @@ class LateRequestsTest : public testing::Test {
   TestRun* running_ = nullptr;
 };
 
-// Would not come to an end if they were told only when the model is free: it is not before.
+// This test would not end if late requests were told only when the model is free, since it is busy until they are told.
 TEST_F(LateRequestsTest, AreToldWhileTheModelIsBusy) {
   Occupy({.default_timeout = milliseconds(20)});
   const auto start = Clock::now();
@@ -76,10 +75,10 @@ TEST_F(LateRequestsTest, AreToldEachAtItsTime) {
   Occupy({.default_timeout = std::chrono::hours(1), .allow_timeout_override = true});
   TestRun& patient = Submit({});
   TestRun& second = Submit(milliseconds(40));
-  TestRun& first = Submit(milliseconds(10));  // Is waited for less long than those that are waited for already.
+  TestRun& first = Submit(milliseconds(10));  // Its time is over before that of the requests that wait already.
   EXPECT_THAT(first.Wait(), Fails(Reason::kDeadline));
   EXPECT_THAT(second.Wait(), Fails(Reason::kDeadline));
-  TestRun& third = Submit(milliseconds(10));  // When nobody had been late for a while.
+  TestRun& third = Submit(milliseconds(10));  // It comes when all that were late have been told.
   EXPECT_THAT(third.Wait(), Fails(Reason::kDeadline));
   EXPECT_FALSE(patient.IsComplete());
   Finish();
@@ -111,10 +110,10 @@ TEST_F(LateRequestsTest, LeaveTheModelAsItIs) {
   TestRun& next = Submit({});
   EXPECT_THAT(next.Wait(), IsOk());
   EXPECT_EQ(model_->statistics().success.count, 2u);
-  model_.reset();  // Who watches for late ones goes with it.
+  model_.reset();  // This ends the thread that watches for late requests.
 }
 
-// Would not come to an end in time if only a full batch, or its delay, ended the wait.
+// This test would not end in time if only a full batch, or its delay, ended the wait.
 TEST_F(LateRequestsTest, AreToldWhileABatchIsAwaited) {
   const auto engine = std::make_shared<FakeModel>();
   ModelInfo info = engine->info();

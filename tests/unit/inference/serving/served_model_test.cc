@@ -1,4 +1,4 @@
-// Who runs a model, when, and what becomes of requests that it does not run.
+// These tests say which thread runs a model, when, and what becomes of requests that it does not run.
 #include "inference/serving/served_model.h"
 
 #include <ATen/ops/from_blob.h>
@@ -146,7 +146,7 @@ TEST_F(ServedModelTest, WaitsUntilTheThreadIsIdleWhereRequestsMayJoin) {
   EXPECT_FALSE(model->RunQueued()) << "nothing is left";
 }
 
-// What was short is long now: the run is found to be so, and the next one goes to the executor's thread.
+// The runs were short and become long: the first long one is still run here, the next one by the executor's thread.
 TEST_F(ServedModelTest, RunsElsewhereWhatHasBecomeSlow) {
   std::thread::id thread;
   milliseconds takes{0};
@@ -329,7 +329,7 @@ TEST_F(ServedModelTest, CallsEachExecutorOnce) {
   EXPECT_EQ(threads.size(), 4u);
 }
 
-// What a request gets does not depend on those that it ran with, however they arrive.
+// These tests have requests arrive in many orders: no response depends on the requests that it ran with.
 class ServedModelArrivals : public ServedModelTest, public testing::WithParamInterface<unsigned> {};
 
 TEST_P(ServedModelArrivals, BatchedAnswersAreTheUnbatchedOnes) {
