@@ -1,10 +1,13 @@
 #include "rpc/health_service.h"
 
+#include <functional>
 #include <optional>
 #include <utility>
 
 #include "rpc/serve/async_call.h"
-#include "rpc/serve/unary_handler.h"
+#include "rpc/serve/call_chain.h"
+#include "rpc/serve/error.h"
+#include "rpc/serve/method.h"
 #include "rpc/serve/waker.h"
 
 namespace tensorferry::rpc {
@@ -12,28 +15,6 @@ namespace {
 
 using grpc::health::v1::HealthCheckRequest;
 using grpc::health::v1::HealthCheckResponse;
-
-}  // namespace
-
-void HealthService::Serve(ServingQueue& serving_queue) {
-  grpc::ServerCompletionQueue* const queue = serving_queue.get();
-  slots_.Serve([this, queue](CallSlots& slots) {
-    ServeUnary<HealthCheckRequest, HealthCheckResponse>(
-        slots,
-        [this, queue](auto* context, auto* request, auto* responder, Tag* tag) {
-          service_.RequestCheck(context, request, responder, queue, queue, tag);
-        },
-        [this](const HealthCheckRequest& request, HealthCheckResponse& response) {
-          response.set_status(StatusOf(request.service()));
-          return response.status() == HealthCheckResponse::SERVICE_UNKNOWN
-                     ? grpc::Status(grpc::StatusCode::NOT_FOUND, "no such service")
-                     : grpc::Status::OK;
-        });
-  });
-  slots_.Serve([this, queue](CallSlots& slots) { ServeWatch(queue, slots); });
-}
-
-namespace {
 
 // Wakes a watcher at the end of its call. `ended` is complete then, for the watcher to see: only one can await `done`.
 Detached WakeAtEnd(Operation& done, std::shared_ptr<Waker> watcher, Tag* ended) {
@@ -44,6 +25,19 @@ Detached WakeAtEnd(Operation& done, std::shared_ptr<Waker> watcher, Tag* ended) 
 
 }  // namespace
 
+void HealthService::Serve(ServingQueue& serving_queue) {
+  grpc::ServerCompletionQueue* const queue = serving_queue.get();
+  methods_.Serve<&Service::RequestCheck>(service_, queue, std::bind_front(&HealthService::Check, this));
+  methods_.slots().Serve([this, queue](CallSlots& slots) { ServeWatch(queue, slots); });
+}
+
+absl::StatusOr<grpc::Status> HealthService::Check(const HealthCheckRequest& request,
+                                                  HealthCheckResponse& response) const {
+  response.set_status(StatusOf(request.service()));
+  if (response.status() != HealthCheckResponse::SERVICE_UNKNOWN) return grpc::Status::OK;
+  return grpc::Status(grpc::StatusCode::NOT_FOUND, "no such service");
+}
+
 Detached HealthService::ServeWatch(grpc::ServerCompletionQueue* queue, CallSlots& slots) {
   CallSlots::Slot slot(slots);
   AsyncStreamCall<grpc::ServerAsyncWriter<HealthCheckResponse>> call;
@@ -52,18 +46,17 @@ Detached HealthService::ServeWatch(grpc::ServerCompletionQueue* queue, CallSlots
   const auto expect = [&](auto* context, auto* stream, Tag* tag) {
     service_.RequestWatch(context, &request, stream, queue, queue, tag);
   };
+  const auto& method = MethodOf<&Service::RequestWatch>();
   do {
     if (!co_await call.Next(expect)) co_return;
     slot.Arrived();
+    const Admission admission(methods_.chain(), {method, call, CallKind::kManagement});
+    const bool admitted = admission.status().ok();
     const auto watcher = std::make_shared<Waker>();
     WakeAtEnd(call.done, watcher, ended.Start());
-    {
-      const std::lock_guard lock(mutex_);
-      std::erase_if(watchers_, [](const auto& other) { return other.expired(); });
-      watchers_.push_back(watcher);
-    }
+    if (admitted) AddWatcher(watcher);
     std::optional<Status> told;
-    while (!ended.complete()) {
+    while (admitted && !ended.complete()) {
       HealthCheckResponse response;
       response.set_status(StatusOf(request.service()));
       if (told != response.status()) {
@@ -72,9 +65,17 @@ Detached HealthService::ServeWatch(grpc::ServerCompletionQueue* queue, CallSlots
       }
       co_await watcher->Sleep();
     }
-    co_await call.Finish(grpc::Status::CANCELLED);
+    admission.Finish(admission.status());
+    const grpc::Status end = admitted ? grpc::Status::CANCELLED : ToGrpcStatus(admission.status());
+    co_await call.Finish(end);
     co_await ended;
   } while (slot.WaitAgain());
+}
+
+void HealthService::AddWatcher(const std::shared_ptr<Waker>& watcher) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(watchers_, [](const auto& other) { return other.expired(); });
+  watchers_.push_back(watcher);
 }
 
 void HealthService::Set(const std::string& name, bool serving) {
@@ -100,7 +101,7 @@ HealthService::Status HealthService::StatusOf(const std::string& name) const {
   return status == statuses_.end() ? HealthCheckResponse::SERVICE_UNKNOWN : status->second;
 }
 
-// Woken without the lock: a watcher goes on on this thread.
+// Watchers are woken without the lock: each goes on on this thread.
 void HealthService::WakeWatchers() {
   std::vector<std::weak_ptr<Waker>> watchers;
   {

@@ -7,37 +7,44 @@
 #include <vector>
 
 #include "grpc/health/v1/health.grpc.pb.h"
-#include "rpc/serve/call_slots.h"
+#include "rpc/serve/served_methods.h"
 #include "rpc/serve/serving_queue.h"
 #include "rpc/serve/waker.h"
 
 namespace tensorferry::rpc {
 
-// grpc.health.v1.Health: whether a name is served. "" is the process itself.
+// grpc.health.v1.Health: whether a name is served. The name "" is that of the process.
 // Threads: any.
 class HealthService {
  public:
-  explicit HealthService(LiveCoroutines& live) : slots_(live) {}
+  static constexpr const char* kName = grpc::health::v1::Health::service_full_name();
+
+  explicit HealthService(const ServiceEnvironment& services) : methods_(services) {}
 
   grpc::Service& service() { return service_; }
 
-  // Serve calls on `queue`, after the server was started.
+  // Serves calls on `queue`, after the server was started.
   void Serve(ServingQueue& queue);
 
+  // Says from now on whether `name` is served.
   void Set(const std::string& name, bool serving);
 
-  // Nothing is served from now on, whatever is set.
+  // Says from now on that nothing is served, whatever is set later.
   void SetAllNotServing();
 
  private:
+  using Service = grpc::health::v1::Health::AsyncService;
   using Status = grpc::health::v1::HealthCheckResponse::ServingStatus;
 
+  absl::StatusOr<grpc::Status> Check(const grpc::health::v1::HealthCheckRequest& request,
+                                     grpc::health::v1::HealthCheckResponse& response) const;
   Detached ServeWatch(grpc::ServerCompletionQueue* queue, CallSlots& slots);
   Status StatusOf(const std::string& name) const;  // SERVICE_UNKNOWN for names that were never set.
+  void AddWatcher(const std::shared_ptr<Waker>& watcher);
   void WakeWatchers();
 
-  grpc::health::v1::Health::AsyncService service_;
-  ServiceSlots slots_;
+  Service service_;
+  ServedMethods methods_;
   mutable std::mutex mutex_;
   std::map<std::string, Status, std::less<>> statuses_;
   bool ended_ = false;

@@ -7,6 +7,8 @@
 #include <string>
 
 #include "rpc/serve/async_call.h"
+#include "rpc/serve/call_chain.h"
+#include "rpc/serve/method.h"
 #include "tensorferry/v1/tensor_service.grpc.pb.h"
 
 namespace tensorferry::rpc {
@@ -25,7 +27,7 @@ void SetError(ServerReflectionResponse& response, grpc::StatusCode code, const s
   response.mutable_error_response()->set_error_message(message);
 }
 
-// The file, after the files that it imports.
+// Adds `file`, after the files that it imports.
 void AddFile(const FileDescriptor& file, std::set<const FileDescriptor*>& added, ServerReflectionResponse& response) {
   if (!added.insert(&file).second) return;
   for (int i = 0; i < file.dependency_count(); ++i) AddFile(*file.dependency(i), added, response);
@@ -69,7 +71,7 @@ ServerReflectionResponse Answer(const ServerReflectionRequest& request) {
 }  // namespace
 
 void ReflectionService::Serve(ServingQueue& queue) {
-  slots_.Serve([this, &queue](CallSlots& slots) { ServeInfo(queue.get(), slots); });
+  methods_.slots().Serve([this, &queue](CallSlots& slots) { ServeInfo(queue.get(), slots); });
 }
 
 Detached ReflectionService::ServeInfo(grpc::ServerCompletionQueue* queue, CallSlots& slots) {
@@ -79,13 +81,17 @@ Detached ReflectionService::ServeInfo(grpc::ServerCompletionQueue* queue, CallSl
   const auto expect = [&](auto* context, auto* stream, Tag* tag) {
     service_.RequestServerReflectionInfo(context, stream, queue, queue, tag);
   };
+  const auto& method = MethodOf<&Service::RequestServerReflectionInfo>();
   do {
     if (!co_await call.Next(expect)) co_return;
     slot.Arrived();
-    while (co_await call.Read(request)) {
+    const Admission admission(methods_.chain(), {method, call, CallKind::kManagement});
+    while (admission.status().ok() && co_await call.Read(request)) {
       if (!co_await call.Write(Answer(request))) break;
     }
-    co_await call.Finish(grpc::Status::OK);
+    admission.Finish(admission.status());
+    const CallEnd end = ServedMethods::PlainEnd(admission.status());
+    co_await call.Finish(end.sent);
     co_await call.done;
   } while (slot.WaitAgain());
 }

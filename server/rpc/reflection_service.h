@@ -1,7 +1,7 @@
 #pragma once
 
 #include "grpc/reflection/v1alpha/reflection.grpc.pb.h"
-#include "rpc/serve/call_slots.h"
+#include "rpc/serve/served_methods.h"
 #include "rpc/serve/serving_queue.h"
 
 namespace tensorferry::rpc {
@@ -10,18 +10,22 @@ namespace tensorferry::rpc {
 // runs on threads of its own, which cost every other call a switch between threads.
 class ReflectionService {
  public:
-  explicit ReflectionService(LiveCoroutines& live) : slots_(live) {}
+  static constexpr const char* kName = grpc::reflection::v1alpha::ServerReflection::service_full_name();
+
+  explicit ReflectionService(const ServiceEnvironment& services) : methods_(services) {}
 
   grpc::Service& service() { return service_; }
 
-  // Serve calls on `queue`, after the server was started.
+  // Serves calls on `queue`, after the server was started.
   void Serve(ServingQueue& queue);
 
  private:
+  using Service = grpc::reflection::v1alpha::ServerReflection::AsyncService;
+
   Detached ServeInfo(grpc::ServerCompletionQueue* queue, CallSlots& slots);
 
-  grpc::reflection::v1alpha::ServerReflection::AsyncService service_;
-  ServiceSlots slots_;
+  Service service_;
+  ServedMethods methods_;
 };
 
 }  // namespace tensorferry::rpc

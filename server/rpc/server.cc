@@ -16,6 +16,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "base/status.h"
+#include "rpc/call_steps.h"
 #include "rpc/health_service.h"
 #include "rpc/native/tensor_service.h"
 #include "rpc/native/warm_up.h"
@@ -82,10 +83,11 @@ class GrpcServer final : public Server {
                      .limits = {.max_tensor_bytes = options.max_tensor_bytes},
                      .max_message_bytes = options.max_message_bytes,
                      .torch_version = options.torch_version},
-        tensors_(environment_, copiers_, live_),
-        inference_(environment_, {pipeline, options.model_overrides}, copiers_, live_),
-        health_(live_),
-        reflection_(live_) {
+        chain_(MakeCallSteps(gate_)),
+        tensors_(environment_, copiers_, services_),
+        inference_(environment_, {pipeline, options.model_overrides}, copiers_, services_),
+        health_(services_),
+        reflection_(services_) {
     health_.Set("", true);
     for (const char* const name : kServiceNames) health_.Set(name, false);
     pipeline.ObserveModels([this](const std::string& name, bool ready) { health_.Set("model:" + name, ready); });
@@ -169,6 +171,8 @@ class GrpcServer final : public Server {
   std::optional<StallWatch> stall_watch_;
   WorkerPool copiers_;
   const CallEnvironment environment_;
+  const CallChain chain_;
+  const ServiceEnvironment services_{live_, chain_};
   TensorService tensors_;
   InferenceService inference_;
   HealthService health_;

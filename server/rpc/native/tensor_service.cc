@@ -1,5 +1,6 @@
 #include "rpc/native/tensor_service.h"
 
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -15,7 +16,6 @@
 #include "rpc/native/to_proto.h"
 #include "rpc/serve/end_of_call.h"
 #include "rpc/serve/guarded.h"
-#include "rpc/serve/unary_handler.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -92,43 +92,23 @@ class ConvertStreamForm : public ConvertStreamSession {
 
 void TensorService::Serve(ServingQueue& serving_queue) {
   grpc::ServerCompletionQueue* const queue = serving_queue.get();
-  slots_.Serve([this, queue, &serving_queue](CallSlots& slots) {
+  methods_.slots().Serve([this, queue, &serving_queue](CallSlots& slots) {
     ServeRequest<ConvertForm>(serving_queue, copiers_, slots, environment_,
                               [this, queue](auto* context, auto* request, auto* responder, Tag* tag) {
                                 service_.RequestConvert(context, &request->bytes, responder, queue, queue, tag);
                               });
   });
-  slots_.Serve([this, queue, &serving_queue](CallSlots& slots) {
+  methods_.slots().Serve([this, queue, &serving_queue](CallSlots& slots) {
     ServeStream<ConvertStreamForm>(serving_queue, copiers_, slots, environment_,
                                    [this, queue](auto* context, auto* stream, Tag* tag) {
                                      service_.RequestConvertStream(context, stream, queue, queue, tag);
                                    });
   });
-  slots_.Serve([this, queue](CallSlots& slots) {
-    ServeUnary<v1::GetServerInfoRequest, v1::GetServerInfoResponse>(
-        slots,
-        [this, queue](auto* context, auto* request, auto* responder, Tag* tag) {
-          service_.RequestGetServerInfo(context, request, responder, queue, queue, tag);
-        },
-        [this](const v1::GetServerInfoRequest&, v1::GetServerInfoResponse& response) {
-          FillServerInfo(response);
-          return grpc::Status::OK;
-        });
-  });
-  slots_.Serve([this, queue](CallSlots& slots) {
-    ServeUnary<v1::ListModelsRequest, v1::ListModelsResponse>(
-        slots,
-        [this, queue](auto* context, auto* request, auto* responder, Tag* tag) {
-          service_.RequestListModels(context, request, responder, queue, queue, tag);
-        },
-        [this](const v1::ListModelsRequest&, v1::ListModelsResponse& response) {
-          for (const auto& model : environment_.models.Models()) *response.add_models() = ToProto(model);
-          return grpc::Status::OK;
-        });
-  });
+  methods_.Serve<&Service::RequestGetServerInfo>(service_, queue, std::bind_front(&TensorService::GetServerInfo, this));
+  methods_.Serve<&Service::RequestListModels>(service_, queue, std::bind_front(&TensorService::ListModels, this));
 }
 
-void TensorService::FillServerInfo(v1::GetServerInfoResponse& response) const {
+absl::Status TensorService::GetServerInfo(const v1::GetServerInfoRequest&, v1::GetServerInfoResponse& response) const {
   response.set_version(TENSORFERRY_VERSION);
   response.set_torch_version(environment_.torch_version);
   response.set_max_message_bytes(environment_.max_message_bytes);
@@ -138,6 +118,12 @@ void TensorService::FillServerInfo(v1::GetServerInfoResponse& response) const {
   for (const DTypeInfo& dtype : kDTypes) *response.add_dtypes() = ToProto(dtype);
   response.add_features("models");
   if (environment_.regions.enabled()) response.add_features("shared_memory");
+  return absl::OkStatus();
+}
+
+absl::Status TensorService::ListModels(const v1::ListModelsRequest&, v1::ListModelsResponse& response) const {
+  for (const auto& model : environment_.models.Models()) *response.add_models() = ToProto(model);
+  return absl::OkStatus();
 }
 
 }  // namespace tensorferry::rpc

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "rpc/call/intake.h"
-#include "rpc/serve/call_slots.h"
+#include "rpc/serve/served_methods.h"
 #include "rpc/serve/serving_queue.h"
 #include "rpc/serve/worker_pool.h"
 #include "tensorferry/v1/tensor_service.grpc.pb.h"
@@ -15,13 +15,15 @@ namespace tensorferry::rpc {
 // the tensor. The others are parsed by generated code.
 class TensorService {
  public:
-  // `copiers`: where the copies of large arrays go on.
-  TensorService(const CallEnvironment& environment, WorkerPool& copiers, LiveCoroutines& live)
-      : environment_(environment), copiers_(copiers), slots_(live) {}
+  static constexpr const char* kName = v1::TensorService::service_full_name();
+
+  // `copiers`: where the copies of large arrays go on. Borrows everything.
+  TensorService(const CallEnvironment& environment, WorkerPool& copiers, const ServiceEnvironment& services)
+      : environment_(environment), copiers_(copiers), methods_(services) {}
 
   grpc::Service& service() { return service_; }
 
-  // Serve calls on `queue`, after the server was started.
+  // Serves calls on `queue`, after the server was started.
   void Serve(ServingQueue& queue);
 
  private:
@@ -29,12 +31,13 @@ class TensorService {
       v1::TensorService::WithRawMethod_ConvertStream<v1::TensorService::WithAsyncMethod_GetServerInfo<
           v1::TensorService::WithAsyncMethod_ListModels<v1::TensorService::Service>>>>;
 
-  void FillServerInfo(v1::GetServerInfoResponse& response) const;
+  absl::Status GetServerInfo(const v1::GetServerInfoRequest&, v1::GetServerInfoResponse& response) const;
+  absl::Status ListModels(const v1::ListModelsRequest&, v1::ListModelsResponse& response) const;
 
   const CallEnvironment environment_;
   WorkerPool& copiers_;
   Service service_;
-  ServiceSlots slots_;
+  ServedMethods methods_;
 };
 
 }  // namespace tensorferry::rpc

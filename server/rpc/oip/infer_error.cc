@@ -24,6 +24,8 @@ std::string OipMessage(const absl::Status& error) {
 
 }  // namespace
 
+absl::Status InferError(const absl::Status& error) { return WithMessage(InTheirWords(error), error); }
+
 grpc::Status InferEndOf(std::string_view method, const absl::Status& status) {
   return EndOf(method, status.ok() ? status : WithMessage(OipMessage(status), status));
 }

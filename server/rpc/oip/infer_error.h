@@ -8,6 +8,9 @@
 
 namespace tensorferry::rpc {
 
+// `error` in the words that clients of the protocol look for.
+absl::Status InferError(const absl::Status& error);
+
 // What a call ends with, in the words that clients of the protocol look for; errors are logged.
 grpc::Status InferEndOf(std::string_view method, const absl::Status& status);
 

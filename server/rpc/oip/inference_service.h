@@ -1,6 +1,8 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
+#include <utility>
 
 #include "inference/grpc_service.grpc.pb.h"
 #include "inference/repository_control.h"
@@ -8,14 +10,14 @@
 #include "rpc/call/intake.h"
 #include "rpc/oip/infer_form.h"
 #include "rpc/oip/tracer.h"
-#include "rpc/serve/call_slots.h"
+#include "rpc/serve/served_methods.h"
 #include "rpc/serve/serving_queue.h"
 #include "rpc/serve/worker_pool.h"
 #include "rpc/triton_config/triton_namespace.h"
 
 namespace tensorferry::rpc {
 
-// The model repository, and what callers may override there. Borrows.
+// RepositoryAccess is the model repository, and what callers may override there. It borrows `control`.
 struct RepositoryAccess {
   inference::RepositoryControl& control;
   inference::OverridePolicy overrides;
@@ -25,56 +27,92 @@ struct RepositoryAccess {
 // same way of tensors as TensorService. docs/compatibility.md lists where it behaves differently from Triton.
 //
 // ModelInfer and ModelStreamInfer take the bytes of their messages as they came; the others are parsed by generated
-// code.
+// code, and have one handler each, in the file of their concern.
 class InferenceService {
  public:
-  // `copiers`: where the copies of large inputs go on.
+  static constexpr const char* kName = triton::GRPCInferenceService::service_full_name();
+
+  // `copiers`: where the copies of large inputs go on. Borrows everything.
   InferenceService(const CallEnvironment& environment, const RepositoryAccess& repository, WorkerPool& copiers,
-                   LiveCoroutines& live)
-      : calls_(environment), repository_(repository), copiers_(copiers), slots_(live) {}
+                   const ServiceEnvironment& services);
 
   grpc::Service& service() { return service_; }
 
-  // Serve calls on `queue`, after the server was started.
+  // Serves calls on `queue`, after the server was started.
   void Serve(ServingQueue& queue);
 
-  // What ServerReady answers.
+  // Sets what ServerReady answers.
   void SetReady(bool ready) { ready_ = ready; }
 
  private:
+  using Generated = triton::GRPCInferenceService;
   template <typename Base>
-  using ServerRpcs = triton::GRPCInferenceService::WithAsyncMethod_ServerLive<
-      triton::GRPCInferenceService::WithAsyncMethod_ServerReady<
-          triton::GRPCInferenceService::WithAsyncMethod_ServerMetadata<
-              triton::GRPCInferenceService::WithAsyncMethod_TraceSetting<
-                  triton::GRPCInferenceService::WithAsyncMethod_LogSettings<Base>>>>>;
+  using WithServerMethods = Generated::WithAsyncMethod_ServerLive<
+      Generated::WithAsyncMethod_ServerReady<Generated::WithAsyncMethod_ServerMetadata<
+          Generated::WithAsyncMethod_TraceSetting<Generated::WithAsyncMethod_LogSettings<Base>>>>>;
   template <typename Base>
-  using ModelRpcs = triton::GRPCInferenceService::WithAsyncMethod_ModelReady<
-      triton::GRPCInferenceService::WithAsyncMethod_ModelMetadata<
-          triton::GRPCInferenceService::WithAsyncMethod_ModelConfig<
-              triton::GRPCInferenceService::WithAsyncMethod_ModelStatistics<Base>>>>;
+  using WithModelMethods = Generated::WithAsyncMethod_ModelReady<Generated::WithAsyncMethod_ModelMetadata<
+      Generated::WithAsyncMethod_ModelConfig<Generated::WithAsyncMethod_ModelStatistics<Base>>>>;
   template <typename Base>
-  using RepositoryRpcs = triton::GRPCInferenceService::WithAsyncMethod_RepositoryIndex<
-      triton::GRPCInferenceService::WithAsyncMethod_RepositoryModelLoad<
-          triton::GRPCInferenceService::WithAsyncMethod_RepositoryModelUnload<Base>>>;
+  using WithRepositoryMethods = Generated::WithAsyncMethod_RepositoryIndex<
+      Generated::WithAsyncMethod_RepositoryModelLoad<Generated::WithAsyncMethod_RepositoryModelUnload<Base>>>;
   template <typename Base>
-  using SystemMemoryRpcs = triton::GRPCInferenceService::WithAsyncMethod_SystemSharedMemoryStatus<
-      triton::GRPCInferenceService::WithAsyncMethod_SystemSharedMemoryRegister<
-          triton::GRPCInferenceService::WithAsyncMethod_SystemSharedMemoryUnregister<Base>>>;
+  using WithSystemMemoryMethods =
+      Generated::WithAsyncMethod_SystemSharedMemoryStatus<Generated::WithAsyncMethod_SystemSharedMemoryRegister<
+          Generated::WithAsyncMethod_SystemSharedMemoryUnregister<Base>>>;
   template <typename Base>
-  using CudaMemoryRpcs = triton::GRPCInferenceService::WithAsyncMethod_CudaSharedMemoryStatus<
-      triton::GRPCInferenceService::WithAsyncMethod_CudaSharedMemoryRegister<
-          triton::GRPCInferenceService::WithAsyncMethod_CudaSharedMemoryUnregister<Base>>>;
-  using Service = ServerRpcs<
-      ModelRpcs<RepositoryRpcs<SystemMemoryRpcs<CudaMemoryRpcs<triton::GRPCInferenceService::WithRawMethod_ModelInfer<
-          triton::GRPCInferenceService::WithRawMethod_ModelStreamInfer<triton::GRPCInferenceService::Service>>>>>>>;
+  using WithCudaMemoryMethods = Generated::WithAsyncMethod_CudaSharedMemoryStatus<
+      Generated::WithAsyncMethod_CudaSharedMemoryRegister<Generated::WithAsyncMethod_CudaSharedMemoryUnregister<Base>>>;
+  using Service =
+      WithServerMethods<WithModelMethods<WithRepositoryMethods<WithSystemMemoryMethods<WithCudaMemoryMethods<
+          Generated::WithRawMethod_ModelInfer<Generated::WithRawMethod_ModelStreamInfer<Generated::Service>>>>>>>;
+
+  // Serves a method by the member function that handles it, as ServedMethods::Serve takes handlers.
+  template <auto kRequestMethod, typename Handler>
+  void ServeMethod(grpc::ServerCompletionQueue* queue, Handler handler) {
+    methods_.Serve<kRequestMethod>(service_, queue, std::bind_front(handler, this));
+  }
 
   void ServeInference(ServingQueue& queue);
-  void ServeServer(grpc::ServerCompletionQueue* queue);
-  void ServeModels(grpc::ServerCompletionQueue* queue);
-  void ServeRepository(grpc::ServerCompletionQueue* queue);
-  void ServeSystemMemory(grpc::ServerCompletionQueue* queue);
-  void ServeCudaMemory(grpc::ServerCompletionQueue* queue);
+
+  // server_methods.cc
+  void ServeServerMethods(grpc::ServerCompletionQueue* queue);
+  absl::Status ServerLive(const triton::ServerLiveRequest&, triton::ServerLiveResponse& response);
+  absl::Status ServerReady(const triton::ServerReadyRequest&, triton::ServerReadyResponse& response);
+  absl::Status ServerMetadata(const triton::ServerMetadataRequest&, triton::ServerMetadataResponse& response);
+  absl::Status TraceSetting(const triton::TraceSettingRequest& request, triton::TraceSettingResponse& response);
+  absl::Status LogSettings(const triton::LogSettingsRequest& request, triton::LogSettingsResponse& response);
+
+  // model_methods.cc
+  void ServeModelMethods(grpc::ServerCompletionQueue* queue);
+  absl::Status ModelReady(const triton::ModelReadyRequest& request, triton::ModelReadyResponse& response);
+  absl::Status ModelMetadata(const triton::ModelMetadataRequest& request, triton::ModelMetadataResponse& response);
+  absl::Status ModelConfig(const triton::ModelConfigRequest& request, triton::ModelConfigResponse& response);
+  absl::Status ModelStatistics(const triton::ModelStatisticsRequest& request,
+                               triton::ModelStatisticsResponse& response);
+
+  // repository_methods.cc
+  void ServeRepositoryMethods(grpc::ServerCompletionQueue* queue);
+  void RepositoryIndex(const triton::RepositoryIndexRequest& request, triton::RepositoryIndexResponse& response,
+                       const Done& done);
+  void RepositoryModelLoad(const triton::RepositoryModelLoadRequest& request, triton::RepositoryModelLoadResponse&,
+                           const Done& done);
+  void RepositoryModelUnload(const triton::RepositoryModelUnloadRequest& request,
+                             triton::RepositoryModelUnloadResponse&, const Done& done);
+
+  // shared_memory_methods.cc
+  void ServeSharedMemoryMethods(grpc::ServerCompletionQueue* queue);
+  absl::Status SystemStatus(const triton::SystemSharedMemoryStatusRequest& request,
+                            triton::SystemSharedMemoryStatusResponse& response);
+  absl::StatusOr<grpc::Status> SystemRegister(const triton::SystemSharedMemoryRegisterRequest& request,
+                                              triton::SystemSharedMemoryRegisterResponse&);
+  absl::Status SystemUnregister(const triton::SystemSharedMemoryUnregisterRequest& request,
+                                triton::SystemSharedMemoryUnregisterResponse&);
+  absl::Status CudaStatus(const triton::CudaSharedMemoryStatusRequest& request,
+                          triton::CudaSharedMemoryStatusResponse&);
+  absl::Status CudaRegister(const triton::CudaSharedMemoryRegisterRequest&, triton::CudaSharedMemoryRegisterResponse&);
+  absl::Status CudaUnregister(const triton::CudaSharedMemoryUnregisterRequest&,
+                              triton::CudaSharedMemoryUnregisterResponse&);
 
   const CallEnvironment& calls_;
   const RepositoryAccess repository_;
@@ -83,7 +121,7 @@ class InferenceService {
   const InferEnvironment environment_{calls_, tracer_};
   std::atomic<bool> ready_ = false;
   Service service_;
-  ServiceSlots slots_;
+  ServedMethods methods_;
 };
 
 }  // namespace tensorferry::rpc

@@ -1,0 +1,21 @@
+#include "rpc/call_steps.h"
+
+#include <memory>
+
+#include "rpc/serve/deadline_step.h"
+#include "rpc/serve/gate_step.h"
+#include "rpc/serve/log_step.h"
+
+namespace tensorferry::rpc {
+
+// One line per step. Before LogStep stand those that may refuse a request, the cheapest first: an identity check belongs
+// behind DeadlineStep. Behind LogStep stand those that only record: a trace, then counts.
+CallChain::Steps MakeCallSteps(CallGate& gate) {
+  CallChain::Steps steps;
+  steps.push_back(std::make_unique<GateStep>(gate));
+  steps.push_back(std::make_unique<DeadlineStep>());
+  steps.push_back(std::make_unique<LogStep>());
+  return steps;
+}
+
+}  // namespace tensorferry::rpc

@@ -1,0 +1,72 @@
+// What GRPCInferenceService says of models.
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "rpc/oip/inference_service.h"
+#include "rpc/oip/model_replies.h"
+#include "rpc/triton_config/model_config_text.h"
+
+namespace tensorferry::rpc {
+namespace {
+
+std::vector<std::string> ReadyVersionsOf(const inference::ModelCatalog& models, const std::string& name) {
+  std::vector<std::string> versions;
+  for (const inference::ModelInfo& model : models.Models()) {
+    if (model.name == name && model.state == inference::ModelState::kReady) versions.push_back(model.version);
+  }
+  return versions;
+}
+
+}  // namespace
+
+void InferenceService::ServeModelMethods(grpc::ServerCompletionQueue* queue) {
+  ServeMethod<&Service::RequestModelReady>(queue, &InferenceService::ModelReady);
+  ServeMethod<&Service::RequestModelMetadata>(queue, &InferenceService::ModelMetadata);
+  ServeMethod<&Service::RequestModelConfig>(queue, &InferenceService::ModelConfig);
+  ServeMethod<&Service::RequestModelStatistics>(queue, &InferenceService::ModelStatistics);
+}
+
+absl::Status InferenceService::ModelReady(const triton::ModelReadyRequest& request,
+                                          triton::ModelReadyResponse& response) {
+  response.set_ready(calls_.models.FindModel(request.name(), request.version()).ok());
+  return absl::OkStatus();
+}
+
+absl::Status InferenceService::ModelMetadata(const triton::ModelMetadataRequest& request,
+                                             triton::ModelMetadataResponse& response) {
+  TENSORFERRY_ASSIGN_OR_RETURN(const auto model, calls_.models.FindModel(request.name(), request.version()));
+  response = MetadataOf(model->info(), ReadyVersionsOf(calls_.models, request.name()));
+  return absl::OkStatus();
+}
+
+absl::Status InferenceService::ModelConfig(const triton::ModelConfigRequest& request,
+                                           triton::ModelConfigResponse& response) {
+  TENSORFERRY_ASSIGN_OR_RETURN(const auto model, calls_.models.FindModel(request.name(), request.version()));
+  *response.mutable_config() = ToProto(model->info(), model->config());
+  return absl::OkStatus();
+}
+
+// The statistics of a version, of all versions of a model, or, without a name, of all models that are ready.
+absl::Status InferenceService::ModelStatistics(const triton::ModelStatisticsRequest& request,
+                                               triton::ModelStatisticsResponse& response) {
+  const inference::ModelCatalog& models = calls_.models;
+  const auto add = [&](const inference::ModelVersion& version) {
+    *response.add_model_stats() = StatisticsOf(version.info(), version.statistics());
+  };
+  if (!request.name().empty()) {
+    TENSORFERRY_ASSIGN_OR_RETURN(const auto version, models.FindModel(request.name(), request.version()));
+    if (!request.version().empty()) {
+      add(*version);
+      return absl::OkStatus();
+    }
+  }
+  for (const inference::ModelInfo& model : models.Models()) {
+    if (!request.name().empty() && model.name != request.name()) continue;
+    const auto version = models.FindModel(model.name, model.version);
+    if (version.ok()) add(**version);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace tensorferry::rpc

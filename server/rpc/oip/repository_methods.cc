@@ -1,0 +1,122 @@
+// The model repository of GRPCInferenceService: what is in it, and loads and unloads by callers.
+#include <fmt/format.h>
+
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+#include "rpc/oip/infer_error.h"
+#include "rpc/oip/inference_service.h"
+#include "rpc/oip/model_replies.h"
+#include "rpc/serve/error.h"
+
+namespace tensorferry::rpc {
+namespace {
+
+absl::Status CheckRepositoryName(const std::string& name) {
+  if (name.empty()) return absl::OkStatus();
+  return MakeError(Reason::kOperatorUnsupported, "'repository_name' specification is not supported",
+                   {.field = "repository_name", .expected = "''", .actual = Quote(name)});
+}
+
+// KServe's own clients have the model's name where Triton's have that of the repository.
+template <typename Request>
+const std::string& ModelNameOf(const Request& request) {
+  return request.model_name().empty() ? request.repository_name() : request.model_name();
+}
+
+// Ends a load with the codes and words that foreign programs look for. It has no details: they would say otherwise.
+CallEnd EndOfLoad(const std::string& name, const absl::Status& status) {
+  CallEnd end = ServedMethods::PlainEnd(status.ok() ? status : InferError(status));
+  if (status.ok()) return end;
+  if (DescribeError(status).reason == Reason::kModelNotFound) {
+    end.sent = {grpc::StatusCode::INTERNAL,
+                fmt::format("failed to load {}, failed to poll from model repository", Quote(name))};
+  } else {
+    end.sent = {grpc::StatusCode::INVALID_ARGUMENT,
+                fmt::format("load failed for model {}: failed to load: {}", Quote(name), end.sent.error_message())};
+  }
+  return end;
+}
+
+// Checks a request to load or unload. In KServe's form the name that there is is the model's.
+template <typename Request>
+absl::Status CheckControl(const Request& request, const inference::RepositoryControl& control) {
+  if (!request.model_name().empty()) TENSORFERRY_RETURN_IF_ERROR(CheckRepositoryName(request.repository_name()));
+  if (control.callers_control()) return absl::OkStatus();
+  return MakeError(
+      Reason::kModelNotReady,
+      "explicit model load / unload is not allowed: the server was not started with --model-control explicit");
+}
+
+absl::Status CheckAllowed(const std::string& parameter, inference::OverridePolicy least, inference::OverridePolicy allowed) {
+  if (allowed >= least) return absl::OkStatus();
+  return MakeError(Reason::kPermissionDenied,
+                   fmt::format("parameter {} is refused: the server was not started with --model-overrides {}",
+                               Quote(parameter), least == inference::OverridePolicy::kFiles ? "files" : "config"),
+                   {.field = "parameters"});
+}
+
+absl::Status BadLoad(const std::string& why) {
+  return MakeError(Reason::kInputMismatch, "failed to load: " + why,
+                   {.field = "parameters", .expected = "config (string_param), file:VERSION/FILE (bytes_param)"});
+}
+
+// Reads what a load brings along.
+absl::StatusOr<inference::ModelOverrides> OverridesOf(const triton::RepositoryModelLoadRequest& request,
+                                                      inference::OverridePolicy allowed) {
+  constexpr std::string_view kFile = "file:";
+  inference::ModelOverrides overrides;
+  for (const auto& [name, value] : request.parameters()) {
+    if (name == "config" && value.has_string_param()) {
+      TENSORFERRY_RETURN_IF_ERROR(CheckAllowed(name, inference::OverridePolicy::kConfig, allowed));
+      if (value.string_param().empty()) return BadLoad("parameter 'config' is empty, expected JSON");
+      overrides.config = value.string_param();
+    } else if (name.starts_with(kFile) && value.has_bytes_param()) {
+      TENSORFERRY_RETURN_IF_ERROR(CheckAllowed(name, inference::OverridePolicy::kFiles, allowed));
+      overrides.files[name.substr(kFile.size())] = value.bytes_param();
+    } else {
+      return BadLoad(fmt::format("parameter {} is not known, or of another type", Quote(name)));
+    }
+  }
+  if (!overrides.files.empty() && overrides.config.empty()) {
+    return BadLoad("files need a configuration with them: parameter 'config'");
+  }
+  return overrides;
+}
+
+}  // namespace
+
+void InferenceService::ServeRepositoryMethods(grpc::ServerCompletionQueue* queue) {
+  ServeMethod<&Service::RequestRepositoryIndex>(queue, &InferenceService::RepositoryIndex);
+  ServeMethod<&Service::RequestRepositoryModelLoad>(queue, &InferenceService::RepositoryModelLoad);
+  ServeMethod<&Service::RequestRepositoryModelUnload>(queue, &InferenceService::RepositoryModelUnload);
+}
+
+void InferenceService::RepositoryIndex(const triton::RepositoryIndexRequest& request,
+                                       triton::RepositoryIndexResponse& response, const Done& done) {
+  if (const absl::Status status = CheckRepositoryName(request.repository_name()); !status.ok()) return done(status);
+  repository_.control.ListRepository([&request, &response, done](const auto& entries) {
+    if (entries.ok()) response = IndexOf(*entries, request.ready());
+    done(entries.status());
+  });
+}
+
+void InferenceService::RepositoryModelLoad(const triton::RepositoryModelLoadRequest& request,
+                                           triton::RepositoryModelLoadResponse&, const Done& done) {
+  auto overrides = OverridesOf(request, repository_.overrides);
+  absl::Status status = CheckControl(request, repository_.control);
+  if (status.ok()) status = overrides.status();
+  if (!status.ok()) return done(status);
+  const std::string name = ModelNameOf(request);
+  repository_.control.LoadModel(name, *overrides,
+                            [name, done](const absl::Status& loaded) { done(EndOfLoad(name, loaded)); });
+}
+
+void InferenceService::RepositoryModelUnload(const triton::RepositoryModelUnloadRequest& request,
+                                             triton::RepositoryModelUnloadResponse&, const Done& done) {
+  if (const absl::Status status = CheckControl(request, repository_.control); !status.ok()) return done(status);
+  repository_.control.UnloadModel(ModelNameOf(request), done);
+}
+
+}  // namespace tensorferry::rpc

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "rpc/serve/call_chain.h"
+
+namespace tensorferry::rpc {
+
+// Refuses a request whose caller has stopped waiting.
+class DeadlineStep final : public CallStep {
+ public:
+  // Errors: DEADLINE, CANCELLED.
+  absl::Status Enter(CallInfo& call) const override { return call.caller.CheckCaller(); }
+};
+
+}  // namespace tensorferry::rpc

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "base/status.h"
+#include "rpc/serve/call_chain.h"
+
+namespace tensorferry::rpc {
+
+// Counts the requests that take in arrays. A closed gate refuses them.
+class GateStep final : public CallStep {
+ public:
+  // Borrows `gate`.
+  explicit GateStep(CallGate& gate) : gate_(gate) {}
+
+  // Errors: DRAINING.
+  absl::Status Enter(CallInfo& call) const override {
+    if (call.kind != CallKind::kTensors) return absl::OkStatus();
+    TENSORFERRY_ASSIGN_OR_RETURN(call.pass, gate_.Enter());
+    return absl::OkStatus();
+  }
+
+ private:
+  CallGate& gate_;
+};
+
+}  // namespace tensorferry::rpc

@@ -1,0 +1,127 @@
+// Every method of every service goes through the chain, so that a step that is added touches no handler.
+#include "rpc/call_steps.h"
+
+#include <gmock/gmock.h>
+#include <google/protobuf/descriptor.h>
+#include <grpcpp/generic/generic_stub.h>
+
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "rpc/health_service.h"
+#include "rpc/native/tensor_service.h"
+#include "rpc/oip/inference_service.h"
+#include "rpc/reflection_service.h"
+#include "testing/echo_pipeline.h"
+#include "testing/in_process_server.h"
+#include "testing/test_memory.h"
+
+namespace tensorferry::rpc {
+namespace {
+
+using testing::Contains;
+
+// The methods whose loops take in messages as bytes. They do not go through the chain, but through the gate, the check of
+// the deadline and the log by themselves: Intake, ServeRequest and ServeStream.
+const std::set<std::string> kByThemselves = {
+    "tensorferry.v1.TensorService.Convert", "tensorferry.v1.TensorService.ConvertStream",
+    "inference.GRPCInferenceService.ModelInfer", "inference.GRPCInferenceService.ModelStreamInfer"};
+
+std::vector<const google::protobuf::MethodDescriptor*> MethodsOfEveryService() {
+  std::vector<const google::protobuf::MethodDescriptor*> methods;
+  for (const char* const name :
+       {TensorService::kName, InferenceService::kName, HealthService::kName, ReflectionService::kName}) {
+    const auto* const service = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(name);
+    for (int i = 0; i < service->method_count(); ++i) {
+      if (!kByThemselves.contains(service->method(i)->full_name())) methods.push_back(service->method(i));
+    }
+  }
+  return methods;
+}
+
+// Refuses everything, and writes down what it has refused and whose end it has seen.
+class RefusingStep final : public CallStep {
+ public:
+  struct Seen {
+    std::mutex mutex;
+    std::vector<std::string> entered, ended;
+  };
+  explicit RefusingStep(Seen& seen) : seen_(seen) {}
+
+  absl::Status Enter(CallInfo& call) const override {
+    const std::lock_guard lock(seen_.mutex);
+    seen_.entered.push_back(call.method.full_name());
+    return MakeError(Reason::kPermissionDenied, "this step refuses everything");
+  }
+  void End(const CallInfo& call, const absl::Status& status) const override {
+    const std::lock_guard lock(seen_.mutex);
+    if (!status.ok()) seen_.ended.push_back(call.method.full_name());
+  }
+
+ private:
+  Seen& seen_;
+};
+
+// Calls a method with an empty message, whatever its messages are.
+grpc::Status Call(const std::shared_ptr<grpc::Channel>& channel, const google::protobuf::MethodDescriptor& method) {
+  grpc::GenericStub stub(channel);
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  const auto complete = [&queue] {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  };
+  const auto call = stub.PrepareCall(&context, "/" + method.service()->full_name() + "/" + method.name(), &queue);
+  call->StartCall(nullptr);
+  complete();
+  const grpc::Slice empty;
+  call->WriteLast(grpc::ByteBuffer(&empty, 1), grpc::WriteOptions(), nullptr);
+  complete();
+  grpc::ByteBuffer response;
+  do {
+    call->Read(&response, nullptr);
+  } while (complete());
+  grpc::Status status;
+  call->Finish(&status, nullptr);
+  complete();
+  return status;
+}
+
+TEST(CallSteps, SeeEveryMethodOfEveryService) {
+  RefusingStep::Seen seen;
+  CallChain::Steps steps;
+  steps.push_back(std::make_unique<RefusingStep>(seen));
+  const CallChain chain(std::move(steps));
+  EchoPipeline pipeline;
+  TestMemory memory;
+  CallGate gate;
+  SharedRegions regions(/*enabled=*/false);
+  const CallEnvironment environment{pipeline, memory.pool, gate, regions, {.max_tensor_bytes = 1 << 20}, 1 << 20};
+  WorkerPool copiers(1);
+  LiveCoroutines live;
+  const ServiceEnvironment services{live, chain};
+  TensorService tensors(environment, copiers, services);
+  InferenceService inference(environment, AllowedOverrides::kNone, copiers, services);
+  HealthService health(services);
+  ReflectionService reflection(services);
+  InProcessServer server(live, tensors, inference, health, reflection);
+
+  const auto methods = MethodsOfEveryService();
+  ASSERT_EQ(methods.size(), 23u);
+  const auto channel = server.channel();
+  for (const google::protobuf::MethodDescriptor* const method : methods) {
+    const grpc::Status status = Call(channel, *method);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED) << method->full_name();
+    EXPECT_EQ(status.error_message(), "this step refuses everything") << method->full_name();
+    const std::lock_guard lock(seen.mutex);
+    EXPECT_THAT(seen.entered, Contains(method->full_name()).Times(1));
+    EXPECT_THAT(seen.ended, Contains(method->full_name()).Times(1));
+  }
+}
+
+}  // namespace
+}  // namespace tensorferry::rpc
