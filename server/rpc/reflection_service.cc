@@ -9,7 +9,6 @@
 #include "rpc/serve/async_call.h"
 #include "rpc/serve/call_chain.h"
 #include "rpc/serve/method.h"
-#include "tensorferry/v1/tensor_service.grpc.pb.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -18,9 +17,6 @@ using google::protobuf::DescriptorPool;
 using google::protobuf::FileDescriptor;
 using grpc::reflection::v1alpha::ServerReflectionRequest;
 using grpc::reflection::v1alpha::ServerReflectionResponse;
-
-constexpr const char* kServices[] = {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection",
-                                     "inference.GRPCInferenceService", "tensorferry.v1.TensorService"};
 
 void SetError(ServerReflectionResponse& response, grpc::StatusCode code, const std::string& message) {
   response.mutable_error_response()->set_error_code(code);
@@ -42,7 +38,9 @@ void AnswerWithFile(const FileDescriptor* file, ServerReflectionResponse& respon
   AddFile(*file, added, response);
 }
 
-ServerReflectionResponse Answer(const ServerReflectionRequest& request) {
+}  // namespace
+
+ServerReflectionResponse ReflectionService::Answer(const ServerReflectionRequest& request) const {
   const DescriptorPool& pool = *DescriptorPool::generated_pool();
   ServerReflectionResponse response;
   response.set_valid_host(request.host());
@@ -55,7 +53,7 @@ ServerReflectionResponse Answer(const ServerReflectionRequest& request) {
       AnswerWithFile(pool.FindFileContainingSymbol(request.file_containing_symbol()), response);
       break;
     case ServerReflectionRequest::kListServices:
-      for (const char* name : kServices) response.mutable_list_services_response()->add_service()->set_name(name);
+      for (const std::string& name : names_) response.mutable_list_services_response()->add_service()->set_name(name);
       break;
     case ServerReflectionRequest::kFileContainingExtension:
     case ServerReflectionRequest::kAllExtensionNumbersOfType:
@@ -67,8 +65,6 @@ ServerReflectionResponse Answer(const ServerReflectionRequest& request) {
   }
   return response;
 }
-
-}  // namespace
 
 void ReflectionService::Serve(ServingQueue& queue) {
   methods_.slots().Serve([this, &queue](CallSlots& slots) { ServeInfo(queue.get(), slots); });

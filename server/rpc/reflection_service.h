@@ -1,5 +1,9 @@
 #pragma once
 
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "grpc/reflection/v1alpha/reflection.grpc.pb.h"
 #include "rpc/serve/served_methods.h"
 #include "rpc/serve/serving_queue.h"
@@ -16,16 +20,22 @@ class ReflectionService {
 
   grpc::Service& service() { return service_; }
 
+  // Adds the full name of a service to those that it lists. To be called before Serve.
+  void List(std::string name) { names_.push_back(std::move(name)); }
+
   // Serves calls on `queue`, after the server was started.
   void Serve(ServingQueue& queue);
 
  private:
   using Service = grpc::reflection::v1alpha::ServerReflection::AsyncService;
 
+  grpc::reflection::v1alpha::ServerReflectionResponse Answer(
+      const grpc::reflection::v1alpha::ServerReflectionRequest& request) const;
   Detached ServeInfo(grpc::ServerCompletionQueue* queue, CallSlots& slots);
 
   Service service_;
   ServedMethods methods_;
+  std::vector<std::string> names_;
 };
 
 }  // namespace tensorferry::rpc

@@ -71,7 +71,7 @@ ROOMS = {
     "server/rpc": room(
         "rpc",
         "server/base server/inference server/rpc/serve server/rpc/native server/rpc/oip",
-        "grpc protobuf native-proto",
+        "grpc protobuf",
     ),
     "server": room(
         "tensorferry-server",

@@ -100,12 +100,12 @@ TEST(CallSteps, SeeEveryMethodOfEveryService) {
   TestMemory memory;
   CallGate gate;
   SharedRegions regions(/*enabled=*/false);
-  const CallEnvironment environment{pipeline, memory.pool, gate, regions, {.max_tensor_bytes = 1 << 20}, 1 << 20};
+  const CallEnvironment environment{pipeline, pipeline, memory.pool, gate, regions, {.max_tensor_bytes = 1 << 20}, 1 << 20};
   WorkerPool copiers(1);
   LiveCoroutines live;
   const ServiceEnvironment services{live, chain};
   TensorService tensors(environment, copiers, services);
-  InferenceService inference(environment, AllowedOverrides::kNone, copiers, services);
+  InferenceService inference(environment, {pipeline, inference::OverridePolicy::kOff}, copiers, services);
   HealthService health(services);
   ReflectionService reflection(services);
   InProcessServer server(live, tensors, inference, health, reflection);
