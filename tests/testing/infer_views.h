@@ -140,7 +140,8 @@ inline std::string_view Mistake(const InPlaceInferReading& in_place, const Proto
   return expected.parses ? Difference(in_place.request, expected.request) : "protobuf does not parse it";
 }
 
-// The same of an InferDecoder, which reads a message if and only if protobuf does.
+// What is wrong with what an InferDecoder makes of a message; "": nothing. It reads a message if and only if protobuf
+// does.
 inline std::string_view InferDecoderMistake(std::span<const Bytes> message, const ProtobufInferReading& expected) {
   const google::protobuf::LogSilencer silencer;
   rpc::InferDecoder decoder;

@@ -134,7 +134,8 @@ inline std::string_view Mistake(const InPlaceReading& in_place, const ProtobufRe
   return expected.parses() ? Difference(in_place.reading(), expected.reading()) : "protobuf does not parse it";
 }
 
-// The same of a RequestDecoder, which reads a message if and only if protobuf does.
+// What is wrong with what a decoder makes of a message; "": nothing. A decoder reads a message if and only if protobuf
+// does.
 inline std::string_view DecoderMistake(std::span<const Bytes> message, MessageKind kind,
                                        const ProtobufReading& expected) {
   DecoderOfEither decoder;

@@ -14,7 +14,7 @@ namespace tensorferry::rpc {
 // Lifetime: outlives every Pass.
 class CallGate {
  public:
-  // One request being worked on.
+  // Stands for one request being worked on, as long as it lives.
   class Pass {
    public:
     Pass(Pass&& other) noexcept : gate_(std::exchange(other.gate_, nullptr)) {}
@@ -32,12 +32,14 @@ class CallGate {
     CallGate* gate_;
   };
 
+  // Lets one more request in.
   // Errors: DRAINING once the gate is closed.
   absl::StatusOr<Pass> Enter();
 
+  // Refuses every later request.
   void Close();
 
-  // Wait until no request is being worked on. False: some still were at the deadline.
+  // Waits until no request is being worked on. False: some still were at the deadline.
   bool WaitUntilIdle(std::chrono::steady_clock::time_point deadline);
 
  private:

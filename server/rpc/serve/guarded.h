@@ -9,8 +9,8 @@
 
 namespace tensorferry::rpc {
 
-// The result of `work`, which returns a Status or StatusOr. Nothing that a request makes us throw goes further: it
-// would end the process.
+// Calls `work` and gives its result, an absl::Status or absl::StatusOr. An exception becomes an error here: it would end
+// the process if it went further.
 template <typename Work>
 auto Guarded(Work&& work) -> decltype(work()) {
   try {

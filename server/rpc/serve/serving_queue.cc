@@ -9,11 +9,13 @@
 namespace tensorferry::rpc {
 namespace {
 
-// A queue that always has something to do counts as idle after so many events: nobody waits longer for idleness.
-constexpr int kPatience = 64;
+// A queue that always has something to do counts as idle after this many events, so that what waits for idleness is not
+// forgotten.
+constexpr int kEventsUntilIdle = 64;
 
-constexpr std::chrono::milliseconds kStandInPatience{50};
-constexpr std::size_t kMaxStandIns = 16;
+// How long a relief thread waits for an event before it looks whether it is still needed.
+constexpr std::chrono::milliseconds kReliefWait{50};
+constexpr std::size_t kMaxReliefWorkers = 16;
 
 }  // namespace
 
@@ -28,8 +30,8 @@ void ServingQueue::Start(int threads) {
 
 void ServingQueue::Stop() {
   queue_->Shutdown();
-  if (workers_.empty()) Serve(workers_.emplace_back());  // The queue must be drained.
-  for (std::list<Worker>* const workers : {&workers_, &stand_ins_}) {
+  if (workers_.empty()) Serve(workers_.emplace_back());  // gRPC wants the queue drained before it is destroyed.
+  for (std::list<Worker>* const workers : {&workers_, &relief_workers_}) {
     for (Worker& worker : *workers) {
       if (worker.thread.joinable()) worker.thread.join();
     }
@@ -41,13 +43,14 @@ void ServingQueue::Serve(Worker& worker) {
   for (int events = 0; ServeOne(worker, gpr_inf_future(GPR_CLOCK_REALTIME), events);) continue;
 }
 
-void ServingQueue::StandIn(Worker& worker) {
+void ServingQueue::Relieve(Worker& worker) {
   int events = 0;
-  while (stalled_ && ServeOne(worker, std::chrono::system_clock::now() + kStandInPatience, events)) continue;
+  while (stalled_ && ServeOne(worker, std::chrono::system_clock::now() + kReliefWait, events)) continue;
   worker.ended = true;
 }
 
-// The next event, or idleness at `idle_at`, or at once if somebody waits for that. False: the queue was shut down.
+// Handles the next event, or idleness at `idle_at`, at once if something waits for idleness. False: the queue was shut
+// down.
 template <typename Time>
 bool ServingQueue::ServeOne(Worker& worker, const Time& idle_at, int& events) {
   using Status = grpc::CompletionQueue::NextStatus;
@@ -66,7 +69,7 @@ bool ServingQueue::ServeOne(Worker& worker, const Time& idle_at, int& events) {
     static_cast<Tag*>(tag)->Complete(ok);
     ++events;
   }
-  if (status == Status::TIMEOUT || events >= kPatience) {
+  if (status == Status::TIMEOUT || events >= kEventsUntilIdle) {
     events = 0;
     TellIdle();
   }
@@ -74,7 +77,6 @@ bool ServingQueue::ServeOne(Worker& worker, const Time& idle_at, int& events) {
   return true;
 }
 
-// Its thread alone writes.
 void ServingQueue::Worker::Step() { step.store(step.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
 
 bool ServingQueue::Worker::IsStuck() {
@@ -83,7 +85,7 @@ bool ServingQueue::Worker::IsStuck() {
 }
 
 void ServingQueue::RelieveIfStalled() {
-  std::erase_if(stand_ins_, [](Worker& worker) {
+  std::erase_if(relief_workers_, [](Worker& worker) {
     if (worker.ended) worker.thread.join();
     return worker.ended.load();
   });
@@ -91,12 +93,12 @@ void ServingQueue::RelieveIfStalled() {
     return std::ranges::count_if(workers, &Worker::IsStuck) == std::ssize(workers);
   };
   stalled_ = all_stuck(workers_);
-  if (!stalled_ || !all_stuck(stand_ins_) || stand_ins_.size() >= kMaxStandIns) return;
-  Worker& worker = stand_ins_.emplace_back();
+  if (!stalled_ || !all_stuck(relief_workers_) || relief_workers_.size() >= kMaxReliefWorkers) return;
+  Worker& worker = relief_workers_.emplace_back();
   try {
-    worker.thread = std::thread([this, &worker] { StandIn(worker); });
-  } catch (const std::system_error&) {  // The system has no thread: the stall lasts.
-    stand_ins_.pop_back();
+    worker.thread = std::thread([this, &worker] { Relieve(worker); });
+  } catch (const std::system_error&) {  // The system has no more threads: the stall lasts.
+    relief_workers_.pop_back();
   }
 }
 
@@ -129,7 +131,8 @@ void ServingQueue::TellIdle() {
   WorkWhileIdle();
   std::vector<std::coroutine_handle<>> idle;
   {
-    // Under the lock, so that none of them goes on, and away, while it is looked at.
+    // An entry of waiting_ lives in its coroutine, which takes the lock before it goes on: so it stays while the lock is
+    // held.
     const std::lock_guard lock(mutex_);
     for (CompletionOrIdle* const waiting : waiting_) {
       waiting->waiting_ = false;

@@ -23,21 +23,22 @@ class ServingQueue {
  public:
   explicit ServingQueue(grpc::ServerBuilder& builder) : queue_(builder.AddCompletionQueue()) {}
 
-  // After the server was started.
+  // Starts the threads. To be called after the server was started.
   void Start(int threads);
 
-  // After the server was shut down, when no coroutine can start another operation.
+  // Ends the threads. To be called after the server was shut down, when no coroutine can start another operation.
   void Stop();
 
-  // Called again and again by one thread, between Start and Stop: where all threads are still busy with what they were
-  // busy with at the last call, another one serves until one of them is back.
+  // Starts one more thread, a relief thread, if every thread is still busy with what it was busy with at the last call.
+  // The relief thread serves until one of the others is back. To be called between Start and Stop, by one thread, again
+  // and again.
   void RelieveIfStalled();
 
   grpc::ServerCompletionQueue* get() const { return queue_.get(); }
 
-  // `co_await queue.CompleteOrIdle(operation)`: true once the operation is complete, false if first the queue has
-  // nothing else to do, or has done much else; then the operation goes on. On threads of others than the queue false at
-  // once.
+  // `co_await queue.CompleteOrIdle(operation)` resumes with true when the operation completes. It resumes with false, the
+  // operation still pending, when the queue is idle or has handled 64 events meanwhile; at once with false on a thread
+  // that is not this queue's.
   class CompletionOrIdle {
    public:
     CompletionOrIdle(ServingQueue& queue, Operation& operation) : queue_(queue), operation_(operation) {}
@@ -54,15 +55,15 @@ class ServingQueue {
   };
   CompletionOrIdle CompleteOrIdle(Operation& operation) { return {*this, operation}; }
 
-  // Call `work` once the queue has nothing else to do, or has done much else; and so again while it returns true. On
-  // threads of others than the queue at once.
+  // Calls `work` when the queue is idle or has handled 64 events, and so again as long as `work` returns true. On a thread
+  // that is not this queue's it calls `work` at once.
   void WhenIdle(std::function<bool()> work);
 
  private:
   struct Worker {
-    std::atomic<std::uint64_t> step = 0;  // Odd while it does something.
-    std::uint64_t seen = 0;               // By RelieveIfStalled.
-    std::atomic<bool> ended = false;
+    std::atomic<std::uint64_t> step = 0;  // Odd while the thread handles an event. Written by that thread alone.
+    std::uint64_t seen = 0;               // `step` at the last call of RelieveIfStalled.
+    std::atomic<bool> ended = false;      // Whether a relief thread has ended and can be joined.
     std::thread thread;
 
     void Step();
@@ -70,21 +71,21 @@ class ServingQueue {
   };
 
   void Serve(Worker& worker);
-  void StandIn(Worker& worker);
+  void Relieve(Worker& worker);
   template <typename Time>
   bool ServeOne(Worker& worker, const Time& idle_at, int& events);
   bool WaitsForIdle();
   void TellIdle();
   void WorkWhileIdle();
 
-  static thread_local const ServingQueue* current_;  // Whose thread this is.
+  static thread_local const ServingQueue* current_;  // The queue that the calling thread serves, or null.
 
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   std::mutex mutex_;
-  std::vector<CompletionOrIdle*> waiting_;        // For idleness.
-  std::vector<std::function<bool()>> idle_work_;  // The same.
+  std::vector<CompletionOrIdle*> waiting_;  // Guarded by mutex_, as idle_work_.
+  std::vector<std::function<bool()>> idle_work_;
   std::list<Worker> workers_;
-  std::list<Worker> stand_ins_;
+  std::list<Worker> relief_workers_;
   std::atomic<bool> stalled_ = false;
 };
 

@@ -9,9 +9,9 @@
 
 namespace tensorferry::rpc {
 
-// Looks at the queues of a server some times a second, so that none waits for a call that takes long: a model that was
-// fast a thousand times may not be the next time.
-// Lifetime: borrows `queues`, which have been started.
+// Calls RelieveIfStalled of every queue of a server some times a second, so that no queue waits for one call that takes
+// long: a model that was fast a thousand times may be slow the next time.
+// Lifetime: borrows `queues`, which have been started and are stopped later.
 class StallWatch {
  public:
   explicit StallWatch(std::deque<ServingQueue>& queues);
@@ -24,7 +24,7 @@ class StallWatch {
   std::mutex mutex_;
   std::condition_variable ended_;
   bool ending_ = false;
-  std::thread thread_;  // Last: it uses the rest.
+  std::thread thread_;  // Stands last: the thread uses the other members.
 };
 
 }  // namespace tensorferry::rpc

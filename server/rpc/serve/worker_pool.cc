@@ -17,7 +17,7 @@ WorkerPool::~WorkerPool() {
 
 void WorkerPool::Entry::await_suspend(std::coroutine_handle<> coroutine) {
   coroutine_ = coroutine;
-  WorkerPool& pool = pool_;  // Once it is in the list, the coroutine may go on, and this entry be gone.
+  WorkerPool& pool = pool_;  // Once this entry is in the list, the coroutine may go on, and the entry be gone.
   {
     const std::lock_guard lock(pool.mutex_);
     if (pool.last_ == nullptr) {

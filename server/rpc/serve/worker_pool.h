@@ -9,15 +9,16 @@
 
 namespace tensorferry::rpc {
 
-// Bytes of a message from which on its copy goes to a worker: some hundred microseconds, many times what waking one
-// costs.
+// Bytes of a message from which on a worker copies it. The copy takes some hundred microseconds then, many times what
+// waking a worker costs.
 inline constexpr std::size_t kLongCopy = 4 << 20;
 
-// Threads for what takes long: coroutines move to them, so that the small calls behind do not wait.
+// Threads for work that takes long. A coroutine moves to one of them, so that the small calls that wait for its former
+// thread are served meanwhile.
 class WorkerPool {
  public:
   explicit WorkerPool(int threads);
-  ~WorkerPool();  // Runs what still waits, then ends.
+  ~WorkerPool();  // Lets every coroutine that waits go on first.
 
   // `co_await pool.Enter()`: the coroutine goes on on a thread of the pool, in the order of arrival.
   class Entry {
@@ -40,10 +41,10 @@ class WorkerPool {
 
   std::mutex mutex_;
   std::condition_variable arrived_;
-  Entry* first_ = nullptr;
+  Entry* first_ = nullptr;  // Entries that wait, linked by Entry::next_. Guarded by mutex_, as the two below.
   Entry* last_ = nullptr;
   bool ending_ = false;
-  std::vector<std::thread> threads_;  // Last: they use the rest.
+  std::vector<std::thread> threads_;  // Stands last: the threads use the other members.
 };
 
 }  // namespace tensorferry::rpc

@@ -14,7 +14,7 @@ namespace {
 using Holds = FieldLayout::Holds;
 using testing::HasSubstr;
 
-// Of no protocol: 2 holds elements, 3 varints, 4 a message with elements in its field 1.
+// kLayout belongs to no protocol: field 2 holds elements, 3 varints, 4 a message with elements in its field 1.
 constexpr std::array kInnerFields = {FieldLayout{1, Holds::kElements}};
 constexpr MessageLayout kInner{kInnerFields};
 constexpr std::array kFields = {FieldLayout{2, Holds::kElements}, FieldLayout{3, Holds::kVarints},
