@@ -15,8 +15,10 @@
 #include "rpc/native/tensor_service.h"
 #include "rpc/oip/inference_service.h"
 #include "rpc/reflection_service.h"
-#include "testing/echo_pipeline.h"
+#include "testing/echo_converter.h"
 #include "testing/in_process_server.h"
+#include "testing/no_models.h"
+#include "testing/no_repository.h"
 #include "testing/test_memory.h"
 
 namespace tensorferry::rpc {
@@ -96,16 +98,18 @@ TEST(CallSteps, SeeEveryMethodOfEveryService) {
   CallChain::Steps steps;
   steps.push_back(std::make_unique<RefusingStep>(seen));
   const CallChain chain(std::move(steps));
-  EchoPipeline pipeline;
+  EchoConverter converter;
+  NoModels models;
+  NoRepository repository;
   TestMemory memory;
   CallGate gate;
   SharedRegions regions(/*enabled=*/false);
-  const CallEnvironment environment{pipeline, pipeline, memory.pool, gate, regions, {.max_tensor_bytes = 1 << 20}, 1 << 20};
+  const CallEnvironment environment{converter, models, memory.pool, gate, regions, {.max_tensor_bytes = 1 << 20}, 1 << 20};
   WorkerPool copiers(1);
   LiveCoroutines live;
   const ServiceEnvironment services{live, chain};
   TensorService tensors(environment, copiers, services);
-  InferenceService inference(environment, {pipeline, inference::OverridePolicy::kOff}, copiers, services);
+  InferenceService inference(environment, {repository, inference::OverridePolicy::kOff}, copiers, services);
   HealthService health(services);
   ReflectionService reflection(services);
   InProcessServer server(live, tensors, inference, health, reflection);

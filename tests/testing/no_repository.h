@@ -1,0 +1,28 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "inference/repository_control.h"
+
+namespace tensorferry {
+
+class NoRepository final : public inference::RepositoryControl {
+ public:
+  void LoadModels(std::function<void(const absl::Status&)> done) override { done(absl::OkStatus()); }
+  void ListRepository(std::function<void(absl::StatusOr<std::vector<inference::RepositoryEntry>>)> done) override {
+    done(std::vector<inference::RepositoryEntry>());
+  }
+  bool callers_control() const override { return false; }
+  void LoadModel(const std::string&, const inference::ModelOverrides&,
+                 std::function<void(const absl::Status&)> done) override {
+    done(MakeError(Reason::kModelNotFound, "there is no repository"));
+  }
+  void UnloadModel(const std::string&, std::function<void(const absl::Status&)> done) override {
+    done(MakeError(Reason::kModelNotFound, "there is no repository"));
+  }
+};
+
+}  // namespace tensorferry
