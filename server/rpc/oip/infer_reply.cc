@@ -20,7 +20,7 @@ namespace {
 // WireWriter writes fields from the last to the first.
 
 using inference::TensorResult;
-using Response = triton::ModelInferResponse;
+using InferResponse = triton::ModelInferResponse;
 
 constexpr std::string_view kFinalResponse = "triton_final_response";
 
@@ -51,10 +51,10 @@ absl::Status Apply(const OutputPlan& plan, const inference::ModelInfo& model, Te
 
 void WriteOutput(WireWriter& writer, const TensorResult& output) {
   const std::size_t end = writer.size();
-  writer.Packed(Response::InferOutputTensor::kShapeFieldNumber, output.metadata.shape);
-  writer.Text(Response::InferOutputTensor::kDatatypeFieldNumber, OipNameOf(output.metadata.dtype));
-  writer.Text(Response::InferOutputTensor::kNameFieldNumber, output.metadata.name);
-  writer.Nested(Response::kOutputsFieldNumber, end);
+  writer.Packed(InferResponse::InferOutputTensor::kShapeFieldNumber, output.metadata.shape);
+  writer.Text(InferResponse::InferOutputTensor::kDatatypeFieldNumber, OipNameOf(output.metadata.dtype));
+  writer.Text(InferResponse::InferOutputTensor::kNameFieldNumber, output.metadata.name);
+  writer.Nested(InferResponse::kOutputsFieldNumber, end);
 }
 
 void WriteFinalResponse(WireWriter& writer) {
@@ -62,7 +62,7 @@ void WriteFinalResponse(WireWriter& writer) {
   writer.OneofVarint(triton::InferParameter::kBoolParamFieldNumber, 1);
   writer.Nested(kEntryValue, end);
   writer.Text(kEntryName, kFinalResponse);
-  writer.Nested(Response::kParametersFieldNumber, end);
+  writer.Nested(InferResponse::kParametersFieldNumber, end);
 }
 
 // Writes a ModelInferResponse into `writer`.
@@ -70,13 +70,13 @@ void WriteResponse(WireWriter& writer, const Answer& answer, bool streamed) {
   writer.Clear();
   const Few<TensorResult>& outputs = answer.response.outputs;
   for (const TensorResult& output : std::views::reverse(outputs)) {
-    writer.RepeatedBytes(Response::kRawOutputContentsFieldNumber, output.elements->bytes, output.elements->owner);
+    writer.RepeatedBytes(InferResponse::kRawOutputContentsFieldNumber, output.elements->bytes, output.elements->owner);
   }
   for (const TensorResult& output : std::views::reverse(outputs)) WriteOutput(writer, output);
   if (streamed) WriteFinalResponse(writer);
-  writer.Text(Response::kIdFieldNumber, answer.request_id);
-  writer.Text(Response::kModelVersionFieldNumber, answer.response.model_version);
-  writer.Text(Response::kModelNameFieldNumber, answer.response.model_name);
+  writer.Text(InferResponse::kIdFieldNumber, answer.request_id);
+  writer.Text(InferResponse::kModelVersionFieldNumber, answer.response.model_version);
+  writer.Text(InferResponse::kModelNameFieldNumber, answer.response.model_name);
 }
 
 absl::StatusOr<grpc::ByteBuffer> Finish(WireWriter& writer, std::uint64_t max_message_bytes) {
