@@ -26,6 +26,16 @@ bool IsPath(std::string_view path) {
   return is_number && !version.empty() && version.size() < 19 && IsPlainFileName(path.substr(slash + 1));
 }
 
+// A repository's model does not begin with a dot.
+absl::Status CheckName(const std::string& model) {
+  if (IsPlainFileName(model) && !model.starts_with('.')) return absl::OkStatus();
+  return MakeError(Reason::kModelNotReady,
+                   fmt::format("{} is no model's name: it may have letters, digits, '.', '_' and '-', at most {}, and "
+                               "does not begin with a dot",
+                               Quote(model), kMaxFileNameBytes),
+                   {.field = "model_name", .actual = Quote(model)});
+}
+
 absl::Status CannotWrite(const std::string& why) {
   return MakeError(Reason::kModelNotReady, "the files of the load cannot be written", {.log_text = why});
 }
@@ -39,8 +49,9 @@ UploadedFiles::~UploadedFiles() {
 
 absl::StatusOr<UploadedFiles> UploadedFiles::Write(const std::string& model,
                                                    const std::map<std::string, std::string>& files) {
+  TENSORFERRY_RETURN_IF_ERROR(CheckName(model));
   for (const auto& [path, content] : files) {
-    if (IsPlainFileName(model) && IsPath(path)) continue;
+    if (IsPath(path)) continue;
     return MakeError(Reason::kModelNotReady,
                      fmt::format("file {}: expected VERSION/FILE, such as '1/model.pt'", Quote(path)));
   }
@@ -56,8 +67,12 @@ absl::StatusOr<UploadedFiles> UploadedFiles::Write(const std::string& model,
     stream.close();
     if (!stream) return CannotWrite(file.string());
   }
-  TENSORFERRY_ASSIGN_OR_RETURN(RepositoryContent written, ScanRepository(fs::canonical(uploaded.folder_)));
-  uploaded.source_ = std::move(written.models.at(model));
+  const fs::path root = fs::canonical(uploaded.folder_, error);
+  if (error) return CannotWrite(folder);
+  TENSORFERRY_ASSIGN_OR_RETURN(RepositoryContent written, ScanRepository(root));
+  const auto source = written.models.find(model);
+  if (source == written.models.end()) return CannotWrite((root / model).string());
+  uploaded.source_ = std::move(source->second);
   return uploaded;
 }
 

@@ -13,7 +13,7 @@ namespace tensorferry::inference {
 class UploadedFiles {
  public:
   // `files`: contents by "VERSION/FILE".
-  // Errors: MODEL_NOT_READY for paths that are not of this form; if they cannot be written.
+  // Errors: MODEL_NOT_READY for paths that are not of this form, and a name no model has; if they cannot be written.
   static absl::StatusOr<UploadedFiles> Write(const std::string& model, const std::map<std::string, std::string>& files);
 
   UploadedFiles(UploadedFiles&& other) noexcept
