@@ -5,9 +5,11 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import io
+import json
 import math
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -222,6 +224,27 @@ def _compile_masked(folder: Path) -> None:
 def masked_package() -> Path:
     """A package that tensorferry.export did not make; beside it lies `exported.pt2`, what it was compiled from."""
     return cached_export("masked", _compile_masked) / "model.pt2"
+
+
+def zipped(entries: Mapping[str, str | bytes]) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        for name, content in entries.items():
+            file.writestr(name, content)
+    return archive.getvalue()
+
+
+def entries_of(archive: Path | bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(archive) if isinstance(archive, bytes) else archive) as file:
+        return {name: file.read(name) for name in file.namelist()}
+
+
+def package_with_weights_beside() -> bytes:
+    """A package that says that weights lie beside its library; it is sound in truth."""
+    entries = entries_of(masked_package())
+    folder = next(name for name in entries if name.endswith(".wrapper.cpp")).rpartition("/")[0]
+    named = json.dumps({"weight": ["weight_0", [2, 2], [2, 1], 0]}).encode()
+    return zipped({**entries, f"{folder}/weights_config.json": named})
 
 
 def script(module: nn.Module) -> bytes:

@@ -15,7 +15,20 @@ from torch import Tensor, nn
 
 import tensorferry
 from harness import MIB, TIMEOUT_S, Server, becomes_true, connect_stub
-from served_models import Echo, Gate, Gated, Plus, check_outputs, infer, listed, masked_package, put, put_file, script
+from served_models import (
+    Echo,
+    Gate,
+    Gated,
+    Plus,
+    check_outputs,
+    infer,
+    listed,
+    masked_package,
+    package_with_weights_beside,
+    put,
+    put_file,
+    script,
+)
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from wire import Outcome, Transport, convert_stream, convert_unary
@@ -166,6 +179,14 @@ def test_a_version_that_cannot_be_loaded_leaves_the_old_one(
     replace(root / "model/2/model.pt", script(Plus(2)))
     assert becomes_true(lambda: states(stub) == {"2": READY})
     assert adds(stub, 2)
+
+
+def test_a_package_without_its_weights_is_not_run(root: Path, server: Server, stub: TensorServiceStub) -> None:
+    (root / "model/2").mkdir()
+    replace(root / "model/2/model.pt2", package_with_weights_beside())
+    assert becomes_true(lambda: states(stub) == {"1": READY, "2": UNAVAILABLE})
+    assert "weights are not in its library" in listed(stub)["model"]["2"].reason
+    assert adds(stub, 1)
 
 
 def test_a_file_that_breaks_leaves_the_model_as_it_was(root: Path, server: Server, stub: TensorServiceStub) -> None:

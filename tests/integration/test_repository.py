@@ -6,7 +6,6 @@ import io
 import json
 import re
 import shutil
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -18,7 +17,18 @@ from torch import Tensor, nn
 import models
 import tensorferry
 from harness import Server, connect_stub, run_to_exit
-from served_models import Plus, check_outputs, config_tensor, infer, listed, masked_package, script
+from served_models import (
+    Plus,
+    check_outputs,
+    config_tensor,
+    entries_of,
+    infer,
+    listed,
+    masked_package,
+    package_with_weights_beside,
+    script,
+    zipped,
+)
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from wire import convert_unary
@@ -100,18 +110,9 @@ SERVING: dict[str, tuple[Tree, dict[str, int]]] = {
 }
 
 
-def zipped(entries: Mapping[str, str | bytes]) -> bytes:
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as file:
-        for name, content in entries.items():
-            file.writestr(name, content)
-    return archive.getvalue()
-
-
 def package_for(**changes: str) -> bytes:
     """A package whose metadata name another target."""
-    with zipfile.ZipFile(masked_package()) as package:
-        entries = {name: package.read(name) for name in package.namelist()}
+    entries = entries_of(masked_package())
     for name in entries:
         if name.endswith("_metadata.json"):
             entries[name] = json.dumps({**json.loads(entries[name]), **changes}).encode()
@@ -157,6 +158,7 @@ BROKEN: dict[str, tuple[Tree, str]] = {
     "flipped": ({"1/model.pt": lambda: flipped(script(nn.Linear(64, 64)))}, "damaged"),
     "flipped-package": ({"1/model.pt2": lambda: flipped(masked_package().read_bytes())}, "damaged"),
     "empty-zip": ({"1/model.pt": zipped({})}, "damaged"),
+    "weights-beside": ({"1/model.pt2": package_with_weights_beside}, "the package's weights are not in its library"),
     "any-zip": ({"1/model.pt": zipped({"any/version": "3\n", "any/readme.txt": "no model"})}, "neither TorchScript"),
     "exported": ({"1/model.pt2": lambda: masked_package().with_name("exported.pt2")}, "exported and not compiled"),
     "pickled": ({"1/model.pt": torch_save}, "torch.save"),

@@ -37,10 +37,10 @@ struct AotiInputs {
     std::size_t input;
     std::size_t dim;
   };
-  std::vector<std::size_t> places;                // Of the model's inputs, among the package's.
-  std::vector<InputBounds> bounds;                // Of the package's.
+  std::vector<std::size_t> places;                // By input of the model, its index among the package's.
+  std::vector<InputBounds> bounds;                // By input of the package.
   std::vector<std::pair<Place, Place>> of_equal;  // Dimensions of the package's inputs that must have the same size.
-  std::int64_t least_rows = 1;                    // Of a batch.
+  std::int64_t least_rows = 1;                    // The smallest batch that the package runs.
 };
 
 std::vector<std::pair<AotiInputs::Place, AotiInputs::Place>> EqualDims(const std::vector<InputBounds>& bounds) {
@@ -159,7 +159,7 @@ class AotiModel final : public Model {
   const ModelInfo info_;
   const std::unique_ptr<AOTIModelPackageLoader> loader_;
   const AotiInputs inputs_;
-  const std::vector<std::size_t> output_places_;  // Of info_.outputs, among the package's.
+  const std::vector<std::size_t> output_places_;  // By output in info_, its index among the package's.
   const at::Device device_;
 };
 
@@ -210,24 +210,30 @@ absl::StatusOr<Side> MakeSide(std::string_view what, const std::vector<Configure
   return side;
 }
 
-// The generated source; empty: the package was made without.
-std::string SourceOf(const ModelFile& file) {
-  const auto source = CatchTorch(Reason::kModelNotReady, [&] {
+// What the package's members say that is read before the library is.
+absl::StatusOr<PackageWeights> ReadMembers(const ModelFile& file) {
+  constexpr std::string_view kFolder = "data/aotinductor/model/";
+  return CatchTorch(Reason::kModelNotReady, [&] {
+    PackageWeights read;
     caffe2::serialize::PyTorchStreamReader archive(file.path());
-    for (const std::string& name : archive.getAllRecords()) {
-      if (!name.starts_with("data/aotinductor/model/") || !name.ends_with(".wrapper.cpp")) continue;
+    const auto text = [&](const std::string& name) {
       const auto [data, size] = archive.getRecord(name);
       return std::string(static_cast<const char*>(data.get()), size);
+    };
+    for (const std::string& name : archive.getAllRecords()) {
+      if (!name.starts_with(kFolder)) continue;
+      if (name.ends_with("/weights_config.json")) read.beside = text(name);
+      if (name.ends_with(".wrapper.cpp") && read.source.empty()) read.source = text(name);
+      if (name.ends_with(".blob")) read.has_blob = true;
     }
-    return std::string();
+    return read;
   });
-  return source.value_or("");
 }
 
 // What the package was compiled for, as its source says, else as its metadata or configuration do.
-absl::StatusOr<AotiInputs> MakeInputs(const ModelFile& file, const Side& side, bool batched) {
+absl::StatusOr<AotiInputs> MakeInputs(const std::string& source, const Side& side, bool batched) {
   AotiInputs inputs{.places = side.places, .bounds = std::vector<InputBounds>(side.specs.size())};
-  const auto read = ReadInputBounds(SourceOf(file), side.specs.size());
+  const auto read = ReadInputBounds(source, side.specs.size());
   for (std::size_t i = 0; i < side.specs.size(); ++i) {
     const TensorSpec& spec = side.specs[i];
     InputBounds& bounds = inputs.bounds[side.places[i]];
@@ -301,6 +307,8 @@ absl::StatusOr<std::shared_ptr<Model>> LoadAotiPackage(const ModelFile& file, co
   TENSORFERRY_ASSIGN_OR_RETURN(const PackageSignature exported,
                                ReadPackageSignature(text == metadata.end() ? "" : text->second));
   TENSORFERRY_RETURN_IF_ERROR(CheckProcessor(exported.processor));
+  TENSORFERRY_ASSIGN_OR_RETURN(const PackageWeights members, ReadMembers(file));
+  TENSORFERRY_RETURN_IF_ERROR(CheckWeights(members));
   TENSORFERRY_ASSIGN_OR_RETURN(auto loader, CatchTorch(Reason::kModelNotReady, [&] {
                                  return std::make_unique<AOTIModelPackageLoader>(
                                      file.path(), kModelInPackage, /*run_single_threaded=*/false,
@@ -313,7 +321,7 @@ absl::StatusOr<std::shared_ptr<Model>> LoadAotiPackage(const ModelFile& file, co
   TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<std::string> output_leaves, OutputLeaves(spec[1]));
   const bool batched = config.max_batch_size > 0;
   TENSORFERRY_ASSIGN_OR_RETURN(Side inputs, MakeSide("inputs", config.inputs, batched, exported.inputs, input_leaves));
-  TENSORFERRY_ASSIGN_OR_RETURN(AotiInputs aoti_inputs, MakeInputs(file, inputs, batched));
+  TENSORFERRY_ASSIGN_OR_RETURN(AotiInputs aoti_inputs, MakeInputs(members.source, inputs, batched));
   TENSORFERRY_RETURN_IF_ERROR(ApplyBounds(aoti_inputs, batched, config.max_batch_size, inputs));
   TENSORFERRY_ASSIGN_OR_RETURN(Side outputs,
                                MakeSide("outputs", config.outputs, batched, exported.outputs, output_leaves));

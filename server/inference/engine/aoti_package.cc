@@ -65,6 +65,17 @@ std::vector<TensorSpec> ReadSpecs(const Json& list) {
   return specs;
 }
 
+// Whether the generated source is that of a library without weights of its own, although it has some that it does not
+// compute itself. The last argument of the base class's constructor says whether the library has them.
+bool LacksWeights(std::string_view source) {
+  const std::size_t call = source.find(": AOTInductorModelBase(");
+  if (call == std::string_view::npos) return false;
+  const std::string_view arguments = source.substr(call, source.find('{', call) - call);
+  const std::size_t last = arguments.rfind(',');
+  if (last == std::string_view::npos || arguments.find("false", last) == std::string_view::npos) return false;
+  return source.find(".from_folded = false;") != std::string_view::npos;
+}
+
 bool ProcessorHas(std::string_view capability) {
   const auto capabilities = at::cpu::get_cpu_capabilities();
   const auto found = capabilities.find(std::string(capability));
@@ -119,6 +130,18 @@ absl::Status CheckTarget(const std::map<std::string, std::string>& metadata, boo
   std::istringstream words(Value(metadata, "AOTI_CPU_ISA"));
   for (std::string word; words >> word;) TENSORFERRY_RETURN_IF_ERROR(CheckInstructionSet(word));
   return absl::OkStatus();
+}
+
+absl::Status CheckWeights(const PackageWeights& weights) {
+  bool complete = weights.has_blob || !LacksWeights(weights.source);
+  if (!weights.beside.empty()) {
+    const Json named = Json::parse(weights.beside, /*cb=*/nullptr, /*allow_exceptions=*/false);
+    complete = named.is_object() && named.empty();
+  }
+  if (complete) return absl::OkStatus();
+  return MakeError(Reason::kModelNotReady,
+                   "the package's weights are not in its library: compile it with package_constants_in_so, or with "
+                   "package_constants_on_disk_format \"binary_blob\"");
 }
 
 absl::Status CheckProcessor(const std::vector<std::string>& capabilities) {

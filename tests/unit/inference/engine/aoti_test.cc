@@ -42,7 +42,7 @@ TEST(CallSpec, OfAnotherFormIsRefused) {
   EXPECT_THAT(OutputLeaves("[1, " + deep + "]"), Fails(Reason::kModelNotReady)) << "no recursion without end";
 }
 
-// Of two inputs: [2..64, 16] of float32, and [any, 3..] of int64.
+// The checks of two inputs: [2..64, 16] of float32, and [any, 3..] of int64.
 constexpr char kSource[] = R"(
 AOTI_NOINLINE static void check_input_0(
     AtenTensorHandle* input_handles
@@ -140,6 +140,46 @@ TEST(Target, MustHaveWhatTheProcessorHadThatCompiledIt) {
   EXPECT_THAT(CheckProcessor({}), IsOk());
   EXPECT_THAT(CheckProcessor({"sse2"}), IsOk());
   EXPECT_THAT(CheckProcessor({"sse2", "quantum"}), Fails(Reason::kModelNotReady, HasSubstr("quantum")));
+}
+
+// The constructor of a package with one weight, as torch 2.13 writes it.
+std::string SourceWith(const std::string& includes_weights, const std::string& is_folded) {
+  return R"(
+    AOTInductorModel::AOTInductorModel(std::shared_ptr<ConstantMap> constants_map,
+                                       std::shared_ptr<std::vector<ConstantHandle>> constants_array,
+                                       const std::string& device_str,
+                                       std::optional<std::string> cubin_dir)
+        : AOTInductorModelBase(1,
+                               1,
+                               1,
+                               device_str,
+                               std::move(cubin_dir),
+                               )" +
+         includes_weights + R"() {
+      constants_info_[0].name = "weight";
+      constants_info_[0].from_folded = )" +
+         is_folded + ";\n    }\n";
+}
+
+TEST(Weights, MustBeInThePackagesLibrary) {
+  const auto are_not = Fails(Reason::kModelNotReady, HasSubstr("the package's weights are not in its library"));
+  EXPECT_THAT(CheckWeights({}), IsOk()) << "a package without its source says nothing else";
+  EXPECT_THAT(CheckWeights({.source = SourceWith("true", "false")}), IsOk());
+  EXPECT_THAT(CheckWeights({.source = SourceWith("false", "true")}), IsOk()) << "it computes its only weight itself";
+  EXPECT_THAT(CheckWeights({.source = SourceWith("false", "false"), .has_blob = true}), IsOk());
+  EXPECT_THAT(CheckWeights({.source = SourceWith("false", "false")}), are_not);
+  EXPECT_THAT(CheckWeights({.source = ": AOTInductorModelBase("}), IsOk()) << "not a whole source";
+}
+
+TEST(Weights, ThatAreNamedBesideTheLibraryAreNotInIt) {
+  const auto are_not = Fails(Reason::kModelNotReady, HasSubstr("the package's weights are not in its library"));
+  EXPECT_THAT(CheckWeights({.beside = R"({"weight": ["weight_0", [2, 2], [2, 1], 0]})"}), are_not);
+  EXPECT_THAT(
+      CheckWeights({.beside = R"({"weight": ["weight_0", [2, 2], [2, 1], 0]})", .source = SourceWith("true", "false")}),
+      are_not);
+  EXPECT_THAT(CheckWeights({.beside = "no JSON"}), are_not);
+  EXPECT_THAT(CheckWeights({.beside = "[]"}), are_not);
+  EXPECT_THAT(CheckWeights({.beside = "{}"}), IsOk()) << "the model has none";
 }
 
 TEST(PackageSignature, IsWhatExportWrote) {
