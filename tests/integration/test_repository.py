@@ -119,6 +119,19 @@ def package_for(**changes: str) -> bytes:
     return zipped(entries)
 
 
+def of_newer_torch() -> bytes:
+    """A file in a format that comes after all that this torch knows."""
+    entries = entries_of(script(Plus(1)))
+    return zipped({name: b"99\n" if name.endswith("/version") else content for name, content in entries.items()})
+
+
+def with_unknown_operator() -> bytes:
+    """A file whose code calls an operator that torch has not."""
+    entries = entries_of(script(nn.ReLU()))
+    code = next(name for name in entries if name.endswith(".py") and b"torch.relu(" in entries[name])
+    return zipped({**entries, code: re.sub(rb"torch\.relu\(", b"ops.no_such_library.relu(", entries[code])})
+
+
 def flipped(file: bytes) -> bytes:
     """Some bytes in the middle are others, which the archive's checksums tell."""
     middle = len(file) // 2
@@ -157,7 +170,9 @@ BROKEN: dict[str, tuple[Tree, str]] = {
     "truncated-package": ({"1/model.pt2": lambda: masked_package().read_bytes()[:-100]}, "damaged"),
     "flipped": ({"1/model.pt": lambda: flipped(script(nn.Linear(64, 64)))}, "damaged"),
     "flipped-package": ({"1/model.pt2": lambda: flipped(masked_package().read_bytes())}, "damaged"),
-    "empty-zip": ({"1/model.pt": zipped({})}, "damaged"),
+    "empty-zip": ({"1/model.pt": zipped({})}, "archive does not contain any files"),
+    "newer-torch": ({"1/model.pt": of_newer_torch}, "installation may be too old"),
+    "unknown-operator": ({"1/model.pt": with_unknown_operator}, "Unknown builtin op: no_such_library::relu"),
     "weights-beside": ({"1/model.pt2": package_with_weights_beside}, "the package's weights are not in its library"),
     "any-zip": ({"1/model.pt": zipped({"any/version": "3\n", "any/readme.txt": "no model"})}, "neither TorchScript"),
     "exported": ({"1/model.pt2": lambda: masked_package().with_name("exported.pt2")}, "exported and not compiled"),

@@ -36,9 +36,8 @@ absl::StatusOr<std::shared_ptr<Model>> LoadEngine(const ModelFile& file, const M
   const auto records = CatchTorch(Reason::kModelNotReady,
                                   [&] { return caffe2::serialize::PyTorchStreamReader(file.path()).getAllRecords(); });
   if (!records.ok()) {
-    return MakeError(Reason::kModelNotReady,
-                     "the file is damaged, or no model file at all: it is not a whole zip archive",
-                     {.log_text = DescribeError(records.status()).log_text});
+    return WithMessage("the archive is whole, but torch cannot read it: " + DescribeError(records.status()).message,
+                       records.status());
   }
   switch (FormatOf(*records)) {
     case Format::kTorchScript: return LoadTorchScript(file, config, options);

@@ -2,18 +2,54 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <regex>
 
 namespace tensorferry::inference {
 namespace {
 
-// The line that says what went wrong. TorchScript writes it behind two tracebacks, which have paths of the author's
-// machine. Other texts begin with it, and advice follows.
-std::string TellingLine(std::string_view text) {
-  for (const std::string_view mark : {"RuntimeError: ", "torch.jit.Error: "}) {
-    if (const auto found = text.rfind(mark); found != std::string_view::npos) text.remove_prefix(found + mark.size());
+constexpr std::string_view kTraceback = "Traceback of TorchScript";
+constexpr std::string_view kEndOfCode = "<--- HERE";  // Ends the code that a traceback shows.
+
+// The first line of `text` that is not empty; `skips_indented`: nor indented. Empty: there is none.
+std::string_view FirstLine(std::string_view text, bool skips_indented) {
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    if (!line.empty() && !(skips_indented && line.starts_with(' '))) return line;
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
   }
-  return std::string(text.substr(0, text.find('\n')));
+  return {};
+}
+
+// What the interpreter says behind its tracebacks, which have the paths of the author's machine; empty: no traceback.
+std::string_view LineBehindTraceback(std::string_view text) {
+  const std::size_t traceback = text.rfind(kTraceback);
+  if (traceback == std::string_view::npos) return {};
+  text.remove_prefix(traceback);
+  const std::size_t code = text.rfind(kEndOfCode);
+  text.remove_prefix(std::min(text.find('\n', code == std::string_view::npos ? 0 : code), text.size()));
+  return FirstLine(text, /*skips_indented=*/true);
+}
+
+// The line without the kinds of exception that say nothing. An exception without words is its kind.
+std::string_view WithoutKind(std::string_view line) {
+  for (const std::string_view kind : {"builtins.", "RuntimeError: ", "torch.jit.Error: "}) {
+    if (line.starts_with(kind) && line.size() > kind.size()) line.remove_prefix(kind.size());
+  }
+  return line.ends_with(": ") ? line.substr(0, line.size() - 2) : line;
+}
+
+// The line that says what went wrong: the one behind the last traceback; without a traceback the first, which advice
+// follows.
+std::string TellingLine(std::string_view text) {
+  std::string_view line = LineBehindTraceback(text);
+  if (line.empty()) line = FirstLine(text, /*skips_indented=*/false);
+  if (constexpr std::string_view kEnforce = "[enforce fail at "; line.starts_with(kEnforce)) {
+    if (const std::size_t end = line.find("] . "); end != std::string_view::npos) line.remove_prefix(end + 4);
+  }
+  line = line.substr(0, line.find("  (Could this error message be improved?"));
+  line = WithoutKind(line);
+  return line.empty() ? "torch gave no reason" : std::string(line);
 }
 
 bool NamesAPath(const std::string& line) {

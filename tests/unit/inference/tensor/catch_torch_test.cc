@@ -3,6 +3,8 @@
 #include <ATen/Functions.h>
 #include <gmock/gmock.h>
 
+#include <string>
+
 #include "testing/status_matchers.h"
 
 namespace tensorferry::inference {
@@ -42,6 +44,63 @@ TEST(CatchTorch, KeepsPathsForTheLog) {
   EXPECT_THAT(TranslateTorchError("open file failed: /srv/models/m.pt", Reason::kModelNotReady),
               Fails(Reason::kModelNotReady, Not(HasSubstr("/srv"))));
 }
+
+struct TextCase {
+  std::string name;
+  std::string text;
+  std::string told;
+};
+class TorchText : public testing::TestWithParam<TextCase> {};
+
+TEST_P(TorchText, IsToldByItsTellingLine) {
+  EXPECT_THAT(TranslateTorchError(GetParam().text, Reason::kModelFailed), Fails(Reason::kModelFailed, GetParam().told));
+}
+
+constexpr char kTwoTracebacks[] =
+    "The following operation failed in the TorchScript interpreter.\n"
+    "Traceback of TorchScript, serialized code (most recent call last):\n"
+    "  File \"code/__torch__.py\", line 10, in forward\n"
+    "      ops.prim.RaiseException(_0, \"builtins.ValueError\")\n"
+    "      ~~~~~~~~~~~~~~~~~~~~~~~ <--- HERE\n"
+    "    else:\n"
+    "\n"
+    "Traceback of TorchScript, original code (most recent call last):\n"
+    "  File \"/home/author/m.py\", line 5, in forward\n"
+    "def forward(x):\n"
+    "    raise ValueError(\"RuntimeError: \" + str(float(x.sum())))\n"
+    "    ~~~~~ <--- HERE\n"
+    "    return x\n";
+
+// As torch 2.13 wrote them.
+INSTANTIATE_TEST_SUITE_P(
+    Texts, TorchText,
+    testing::Values(
+        TextCase{"ExceptionOfTheModel", std::string(kTwoTracebacks) + "builtins.ValueError: bad value: 3.\n",
+                 "ValueError: bad value: 3."},
+        TextCase{"RuntimeErrorOfTheModel", std::string(kTwoTracebacks) + "builtins.RuntimeError: too hot\n", "too hot"},
+        TextCase{"Assertion", std::string(kTwoTracebacks) + "RuntimeError: AssertionError: not positive\n",
+                 "AssertionError: not positive"},
+        TextCase{"Operator", std::string(kTwoTracebacks) + "RuntimeError: shape '[7]' is invalid for input of size 3\n",
+                 "shape '[7]' is invalid for input of size 3"},
+        TextCase{"WithoutWords", std::string(kTwoTracebacks) + "builtins.RuntimeError: \n", "RuntimeError"},
+        TextCase{"UnknownOperator",
+                 "\nUnknown builtin op: mylib::twice.\nCould not find any similar ops to mylib::twice. This op may not "
+                 "exist or may not be currently supported in TorchScript.\n:\n  File \"code/__torch__.py\", line 8\n"
+                 "    return ops.mylib.twice(x)\n           ~~~~~~~~~~~~~~~ <--- HERE\n",
+                 "Unknown builtin op: mylib::twice."},
+        TextCase{
+            "NewerFile",
+            "[enforce fail at inline_container.cc:230] . Attempted to read a PyTorch file with version 99, but the "
+            "maximum supported version for reading is 10.",
+            "Attempted to read a PyTorch file with version 99, but the maximum supported version for reading is "
+            "10."},
+        TextCase{
+            "OtherArchive",
+            "Expected hasRecord(\"version\") to be true, but got false.  (Could this error message be improved?  If "
+            "so, please report an enhancement request to PyTorch.)",
+            "Expected hasRecord(\"version\") to be true, but got false."},
+        TextCase{"Nothing", "", "torch gave no reason"}, TextCase{"EmptyLines", "\n\n", "torch gave no reason"}),
+    [](const auto& test) { return test.param.name; });
 
 TEST(CatchTorch, TellsMissingMemoryFromAFailure) {
   EXPECT_THAT(CatchTorch(Reason::kModelFailed, [] { return at::empty({std::int64_t{1} << 58}); }),
