@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -102,6 +103,43 @@ def check_whole(stub: TensorServiceStub) -> None:
 
 each_config = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 WIDE = 1 << 17  # Two rows of so many columns are 1 MiB.
+
+
+class Visits(nn.Module):
+    """Counts its runs, in a buffer of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("visits", torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.visits.add_(1)
+        return self.visits.clone()
+
+
+# All sizes are known, so that the model is warmed up on zeros.
+TWO_EXECUTORS = "instance_group { count: 2 kind: KIND_CPU }\n" + config_tensor("input", "x", "TYPE_FP32", "1, 4")
+SHARING = TWO_EXECUTORS + 'parameters { key: "ENABLE_WEIGHT_SHARING" value { string_value: "true" } }\n'
+
+
+def visits(outcome: Outcome) -> float:
+    assert outcome.refusal is None
+    (result,) = (output for output in outcome.outputs if output.metadata.name == "result")
+    return float(np.frombuffer(result.data, np.float32)[0])
+
+
+def test_each_executor_has_a_state_of_its_own_which_begins_after_the_warm_up(tmp_path: Path) -> None:
+    with busy(tmp_path, TWO_EXECUTORS, inner=Visits()) as model:
+        second = convert_unary(model.stub, infer("model", rows(1)))  # Runs while the first waits at the gate.
+        model.open()
+        assert (visits(second), visits(model.first.result())) == (1, 1)
+
+
+def test_executors_share_a_state_that_they_are_told_to_share(tmp_path: Path) -> None:
+    with busy(tmp_path, SHARING, inner=Visits()) as model:
+        second = convert_unary(model.stub, infer("model", rows(1)))
+        model.open()
+        assert (visits(second), visits(model.first.result())) == (1, 2)
 
 
 @each_config

@@ -14,7 +14,7 @@ namespace tensorferry::inference {
 // Outputs: likewise; RESULT, RESULT[0], RESULT[key].
 // Checks:  compiled code reads as much memory as it was compiled for, so inputs are compared first (aoti_bounds.h), and
 //          what does not fit is INPUT_MISMATCH; the code's own checks (CheckPackageInputs) are a second net.
-// Errors:  those of LoadEngine. Threads: one at a time.
+// Errors:  those of LoadEngines. Threads: one at a time.
 absl::StatusOr<std::shared_ptr<Model>> LoadAotiPackage(const ModelFile& file, const ModelConfig& config,
                                                        const EngineOptions& options);
 

@@ -17,7 +17,7 @@ namespace {
 
 enum class Format { kTorchScript, kAotiPackage, kExportedProgram, kUnknown };
 
-// By the names of what is in the archive, each without the archive's own folder.
+// `records`: the names of what is in the archive, each without the archive's own folder.
 Format FormatOf(const std::vector<std::string>& records) {
   const auto has = [&](std::string_view prefix) {
     return std::ranges::any_of(records, [&](const std::string& name) { return name.starts_with(prefix); });
@@ -30,8 +30,7 @@ Format FormatOf(const std::vector<std::string>& records) {
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<Model>> LoadEngine(const ModelFile& file, const ModelConfig& config,
-                                                  const EngineOptions& options) {
+absl::StatusOr<Engines> LoadEngines(const ModelFile& file, const ModelConfig& config, const EngineOptions& options) {
   TENSORFERRY_RETURN_IF_ERROR(CheckArchive(file));
   const auto records = CatchTorch(Reason::kModelNotReady,
                                   [&] { return caffe2::serialize::PyTorchStreamReader(file.path()).getAllRecords(); });
@@ -41,7 +40,10 @@ absl::StatusOr<std::shared_ptr<Model>> LoadEngine(const ModelFile& file, const M
   }
   switch (FormatOf(*records)) {
     case Format::kTorchScript: return LoadTorchScript(file, config, options);
-    case Format::kAotiPackage: return LoadAotiPackage(file, config, options);
+    case Format::kAotiPackage: {
+      TENSORFERRY_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, LoadAotiPackage(file, config, options));
+      return Engines{.models = std::vector(static_cast<std::size_t>(options.runs_at_once), model)};
+    }
     case Format::kExportedProgram:
       return MakeError(Reason::kModelNotReady,
                        "the file holds a program that was exported and not compiled: compile it with "

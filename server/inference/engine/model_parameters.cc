@@ -18,7 +18,7 @@ constexpr std::string_view kDisableOptimized = "DISABLE_OPTIMIZED_EXECUTION";
 constexpr std::string_view kInferenceMode = "INFERENCE_MODE";
 constexpr std::string_view kFreeze = "FREEZE";
 constexpr std::string_view kIntraOpThreads = "INTRA_OP_THREAD_COUNT";
-constexpr std::string_view kWeightSharing = "ENABLE_WEIGHT_SHARING";  // Executors share them always.
+constexpr std::string_view kWeightSharing = "ENABLE_WEIGHT_SHARING";
 constexpr std::array kKnown{kDisableOptimized, kInferenceMode, kFreeze, kIntraOpThreads, kWeightSharing};
 
 absl::Status Refuse(std::string_view name, std::string_view expected, const std::string& actual) {
@@ -58,6 +58,7 @@ absl::StatusOr<ModelParameters> ReadParameters(const ModelConfig& config) {
   parameters.optimized_execution = !disabled;
   TENSORFERRY_RETURN_IF_ERROR(Read(config, kInferenceMode, parameters.inference_mode));
   TENSORFERRY_RETURN_IF_ERROR(Read(config, kFreeze, parameters.freeze));
+  TENSORFERRY_RETURN_IF_ERROR(Read(config, kWeightSharing, parameters.share_weights));
   TENSORFERRY_RETURN_IF_ERROR(Read(config, kIntraOpThreads, parameters.intra_op_threads));
   return parameters;
 }

@@ -13,6 +13,7 @@ struct ModelParameters {
   bool optimized_execution = true;  // DISABLE_OPTIMIZED_EXECUTION
   bool inference_mode = true;       // INFERENCE_MODE
   bool freeze = false;              // FREEZE: TorchScript only. Changes bits.
+  bool share_weights = false;       // ENABLE_WEIGHT_SHARING: also of a model that its runs change. TorchScript only.
   int intra_op_threads = 0;         // INTRA_OP_THREAD_COUNT; 0: the server's.
 };
 

@@ -2,26 +2,31 @@
 
 #include <ATen/core/grad_mode.h>
 #include <c10/core/InferenceMode.h>
+#include <spdlog/spdlog.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/csrc/jit/serialization/import.h>
 
 #include <utility>
+#include <vector>
 
 #include "base/status.h"
 #include "inference/engine/model_parameters.h"
+#include "inference/engine/module_writes.h"
 #include "inference/engine/torchscript_signature.h"
 #include "inference/tensor/catch_torch.h"
 
 namespace tensorferry::inference {
 namespace {
 
+constexpr char kForward[] = "forward";
+
 class TorchScriptModel final : public Model {
  public:
-  TorchScriptModel(ModelInfo info, torch::jit::Method forward, TorchScriptSignature signature, at::Device device,
+  TorchScriptModel(ModelInfo info, const torch::jit::Module& module, TorchScriptSignature signature, at::Device device,
                    const ModelParameters& parameters)
       : info_(std::move(info)),
-        forward_(std::move(forward)),
+        forward_(module.get_method(kForward)),
         signature_(std::move(signature)),
         device_(device),
         optimized_(parameters.optimized_execution),
@@ -40,6 +45,9 @@ class TorchScriptModel final : public Model {
     });
   }
 
+  // From now on `module` runs, which has the same code. Not while another runs.
+  void Use(const torch::jit::Module& module) { forward_ = module.get_method(kForward); }
+
  private:
   const ModelInfo info_;
   torch::jit::Method forward_;  // Holds the module.
@@ -49,30 +57,61 @@ class TorchScriptModel final : public Model {
   const bool inference_mode_;
 };
 
+// Makes one engine for all executors of a module that its runs do not change. Otherwise each executor gets one, with a
+// copy of the module, unless the configuration has them share it. Copies have the code in common, so that what torch has
+// learnt of it in the warm-up stays when the module is replaced by one that was never run.
+template <typename MakeEngine>
+absl::StatusOr<Engines> EnginesOf(const torch::jit::Module& module, const ModelParameters& parameters,
+                                  const EngineOptions& options, MakeEngine make_engine) {
+  return CatchTorch(Reason::kModelNotReady, [&] {
+    Engines engines;
+    const auto writes = CatchTorch(Reason::kInternal, [&] { return WritesToItself(module.get_method(kForward)); });
+    if (writes.ok() && !*writes) {  // What torch cannot analyse may write.
+      engines.models.assign(static_cast<std::size_t>(options.runs_at_once), make_engine(module));
+      return engines;
+    }
+    const int modules = parameters.share_weights ? 1 : options.runs_at_once;
+    spdlog::info("model {}: its runs change the module, of which {} executors have {}", options.name,
+                 options.runs_at_once, parameters.share_weights ? "one in common" : "one each");
+    std::vector<std::shared_ptr<TorchScriptModel>> own;
+    for (int i = 0; i < modules; ++i) own.push_back(make_engine(module.deepcopy()));
+    for (int i = 0; i < options.runs_at_once; ++i) engines.models.push_back(own[static_cast<std::size_t>(i % modules)]);
+    engines.forget_runs = [module, own = std::move(own)] {
+      return CatchTorch(Reason::kModelNotReady, [&] {
+        for (const auto& engine : own) engine->Use(module.deepcopy());
+        return absl::OkStatus();
+      });
+    };
+    return engines;
+  });
+}
+
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<Model>> LoadTorchScript(const ModelFile& file, const ModelConfig& config,
-                                                       const EngineOptions& options) {
+absl::StatusOr<Engines> LoadTorchScript(const ModelFile& file, const ModelConfig& config,
+                                        const EngineOptions& options) {
   TENSORFERRY_ASSIGN_OR_RETURN(const ModelParameters parameters, ReadParameters(config));
   TENSORFERRY_ASSIGN_OR_RETURN(std::string sha256, file.Sha256());
-  TENSORFERRY_ASSIGN_OR_RETURN(torch::jit::Method forward, CatchTorch(Reason::kModelNotReady, [&] {
-                                 torch::jit::Module module = torch::jit::load(file.path(), options.device);
-                                 module.eval();
-                                 if (parameters.freeze) module = torch::jit::freeze(module);
-                                 return module.get_method("forward");
+  TENSORFERRY_ASSIGN_OR_RETURN(const torch::jit::Module module, CatchTorch(Reason::kModelNotReady, [&] {
+                                 torch::jit::Module loaded = torch::jit::load(file.path(), options.device);
+                                 loaded.eval();
+                                 return parameters.freeze ? torch::jit::freeze(loaded) : loaded;
                                }));
-  TENSORFERRY_ASSIGN_OR_RETURN(TorchScriptSignature signature,
+  TENSORFERRY_ASSIGN_OR_RETURN(const torch::jit::Method forward,
+                               CatchTorch(Reason::kModelNotReady, [&] { return module.get_method(kForward); }));
+  TENSORFERRY_ASSIGN_OR_RETURN(const TorchScriptSignature signature,
                                TorchScriptSignature::Make(forward.function().getSchema(), config));
-  ModelInfo info{.name = options.name,
-                 .version = options.version,
-                 .state = ModelState::kReady,
-                 .platform = "torchscript",
-                 .inputs = signature.inputs(),
-                 .outputs = signature.outputs(),
-                 .sha256 = std::move(sha256),
-                 .max_batch_size = config.max_batch_size};
-  return std::make_shared<TorchScriptModel>(std::move(info), std::move(forward), std::move(signature), options.device,
-                                            parameters);
+  const ModelInfo info{.name = options.name,
+                       .version = options.version,
+                       .state = ModelState::kReady,
+                       .platform = "torchscript",
+                       .inputs = signature.inputs(),
+                       .outputs = signature.outputs(),
+                       .sha256 = std::move(sha256),
+                       .max_batch_size = config.max_batch_size};
+  return EnginesOf(module, parameters, options, [&](const torch::jit::Module& of) {
+    return std::make_shared<TorchScriptModel>(info, of, signature, options.device, parameters);
+  });
 }
 
 }  // namespace tensorferry::inference

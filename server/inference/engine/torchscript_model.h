@@ -1,7 +1,5 @@
 #pragma once
 
-#include <memory>
-
 #include "absl/status/statusor.h"
 #include "inference/engine/engine.h"
 
@@ -10,8 +8,8 @@ namespace tensorferry::inference {
 // Load a TorchScript file (torch.jit.save).
 //
 // Bits:    run as saved, in evaluation mode; frozen, which changes results, only if the parameter FREEZE asks for it.
-// Errors:  those of LoadEngine.
-absl::StatusOr<std::shared_ptr<Model>> LoadTorchScript(const ModelFile& file, const ModelConfig& config,
-                                                       const EngineOptions& options);
+// State:   a module that its runs change is one for each executor, unless ENABLE_WEIGHT_SHARING asks for one in all.
+// Errors:  those of LoadEngines.
+absl::StatusOr<Engines> LoadTorchScript(const ModelFile& file, const ModelConfig& config, const EngineOptions& options);
 
 }  // namespace tensorferry::inference

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <sstream>
 #include <utility>
 #include <vector>
@@ -70,22 +71,28 @@ std::vector<Placement> PlacementsOf(const ModelConfig& config, const LoaderOptio
   return placements;
 }
 
-absl::StatusOr<std::vector<std::shared_ptr<Model>>> LoadEngines(const VersionToLoad& source, const ModelConfig& config,
-                                                                const LoaderOptions& options) {
+// The engines of all placements.
+struct AllEngines {
+  std::vector<std::shared_ptr<Model>> models;
+  std::vector<std::function<absl::Status()>> forget_runs;
+};
+
+absl::StatusOr<AllEngines> LoadAll(const VersionToLoad& source, const ModelConfig& config,
+                                   const LoaderOptions& options) {
   TENSORFERRY_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::Open(source.file, source.root));
   const ModelConfig inner = AsTheModelSeesIt(config);
-  std::vector<std::shared_ptr<Model>> engines;
+  AllEngines all;
   for (const Placement& placement : PlacementsOf(config, options)) {
     TENSORFERRY_ASSIGN_OR_RETURN(const at::Device device, DeviceOf(placement.device));
-    TENSORFERRY_ASSIGN_OR_RETURN(std::shared_ptr<Model> engine, LoadEngine(file, inner,
-                                                                           {.name = source.name,
-                                                                            .version = fmt::to_string(source.version),
-                                                                            .device = device,
-                                                                            .runs_at_once = placement.executors}));
-    engine = WithReshapes(std::move(engine), config);
-    engines.insert(engines.end(), static_cast<std::size_t>(placement.executors), engine);
+    TENSORFERRY_ASSIGN_OR_RETURN(Engines engines, LoadEngines(file, inner,
+                                                              {.name = source.name,
+                                                               .version = fmt::to_string(source.version),
+                                                               .device = device,
+                                                               .runs_at_once = placement.executors}));
+    for (std::shared_ptr<Model>& model : engines.models) all.models.push_back(WithReshapes(std::move(model), config));
+    all.forget_runs.push_back(std::move(engines.forget_runs));
   }
-  return engines;
+  return all;
 }
 
 constexpr std::size_t kMaxLabelsBytes = 16 << 20;
@@ -124,9 +131,9 @@ absl::Status CheckDevice(const std::string& device) { return DeviceOf(device).st
 absl::StatusOr<std::unique_ptr<ServedModel>> LoadVersion(const VersionToLoad& source, const ModelConfig& config,
                                                          const LoaderOptions& options, BufferPool& pool) {
   TENSORFERRY_ASSIGN_OR_RETURN(const ModelParameters parameters, ReadParameters(config));
-  TENSORFERRY_ASSIGN_OR_RETURN(std::vector<std::shared_ptr<Model>> engines, LoadEngines(source, config, options));
+  TENSORFERRY_ASSIGN_OR_RETURN(AllEngines engines, LoadAll(source, config, options));
   const bool batched = config.max_batch_size > 0;
-  ModelInfo info = engines.front()->info();
+  ModelInfo info = engines.models.front()->info();
   TENSORFERRY_RETURN_IF_ERROR(AddLabels(source, config, info));
   ServedModel::Options served{
       .runner = {.batches = batched,
@@ -134,9 +141,10 @@ absl::StatusOr<std::unique_ptr<ServedModel>> LoadVersion(const VersionToLoad& so
                  .intra_op_threads =
                      parameters.intra_op_threads > 0 ? parameters.intra_op_threads : options.intra_op_threads},
       .config = config};
-  auto model = std::make_unique<ServedModel>(std::move(info), std::move(engines), served, pool);
+  auto model = std::make_unique<ServedModel>(std::move(info), std::move(engines.models), served, pool);
   TENSORFERRY_RETURN_IF_ERROR(
       WarmUp(*model, config, source.folder.empty() ? fs::path() : source.folder / "warmup", source.root));
+  for (const auto& forget_runs : engines.forget_runs) TENSORFERRY_RETURN_IF_ERROR(forget_runs());
   return model;
 }
 

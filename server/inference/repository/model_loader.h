@@ -17,15 +17,15 @@ struct VersionToLoad {
   std::string name;
   std::int64_t version = 1;
   std::filesystem::path file;
-  std::filesystem::path folder;  // Of the model, with its warm-up samples; empty: none.
+  std::filesystem::path folder;  // The model's, with its warm-up samples; empty: none.
   std::filesystem::path root;    // Where the files must be; empty: anywhere.
 };
 
 // Errors: MODEL_NOT_READY if torch has no such device here.
 absl::Status CheckDevice(const std::string& device);
 
-// Load a model file, and warm it up on every executor.
-// Errors: those of LoadEngine and WarmUp. Threads: one at a time.
+// Load a model file, and warm it up on every executor, of which nothing is left in the model itself.
+// Errors: those of LoadEngines and WarmUp. Threads: one at a time.
 absl::StatusOr<std::unique_ptr<ServedModel>> LoadVersion(const VersionToLoad& source, const ModelConfig& config,
                                                          const LoaderOptions& options, BufferPool& pool);
 

@@ -1,0 +1,102 @@
+#include "inference/engine/module_writes.h"
+
+#include <torch/csrc/jit/ir/alias_analysis.h>
+#include <torch/csrc/jit/ir/ir.h>
+#include <torch/csrc/jit/passes/constant_propagation.h>
+#include <torch/csrc/jit/passes/inliner.h>
+
+#include <algorithm>
+#include <memory>
+
+namespace tensorferry::inference {
+namespace {
+
+namespace jit = torch::jit;
+
+// In evaluation mode `training` is false everywhere: what a module does while it is trained is cut out of the graph.
+// Batch normalisation counts its batches there.
+void CutTrainingOut(std::shared_ptr<jit::Graph>& graph) {
+  const auto cut = [&](const auto& self, jit::Block* block) -> void {
+    for (jit::Node* const node : block->nodes()) {
+      for (jit::Block* const inner : node->blocks()) self(self, inner);
+      if (node->kind() != c10::prim::GetAttr || node->s(c10::attr::name) != "training") continue;
+      const jit::WithInsertPoint before(node);
+      node->output()->replaceAllUsesWith(graph->insertConstant(false));
+    }
+  };
+  cut(cut, graph->block());
+  jit::ConstantPropagationImmutableTypes(graph);
+}
+
+bool IsModule(const jit::Value& value) {
+  const auto type = value.type()->cast<c10::ClassType>();
+  return type != nullptr && type->is_module();
+}
+
+bool IsContainer(const jit::Value& value) {
+  const c10::TypeKind kind = value.type()->kind();
+  return kind == c10::TypeKind::ListType || kind == c10::TypeKind::DictType || kind == c10::TypeKind::TupleType;
+}
+
+// What the graph of a method does to attributes of its module.
+class Attributes {
+ public:
+  explicit Attributes(const std::shared_ptr<jit::Graph>& graph) { Look(graph); }
+
+  bool are_written() const { return written_ || (reads_container_ && writes_to_element_); }
+
+ private:
+  void Look(const std::shared_ptr<jit::Graph>& graph) {
+    // Frozen: each attribute that is read has memory of its own, and is not taken for any other of its type.
+    const jit::AliasDb aliases(graph, /*isFrozen=*/true);
+    Look(aliases, graph->block());
+  }
+
+  void Look(const jit::AliasDb& aliases, const jit::Block* block) {
+    for (const jit::Node* const node : block->nodes()) {
+      Look(aliases, node);
+      if (node->hasAttribute(c10::attr::Subgraph)) Look(node->g(c10::attr::Subgraph));
+      for (const jit::Block* const inner : node->blocks()) Look(aliases, inner);
+    }
+  }
+
+  void Look(const jit::AliasDb& aliases, const jit::Node* node) {
+    switch (node->kind()) {
+      case c10::prim::SetAttr:
+      case c10::prim::CallMethod:  // What an interface calls is known only when it runs.
+      case c10::prim::CallFunction: written_ = true; break;
+      case c10::prim::GetAttr:
+        if (IsModule(*node->output())) break;
+        written_ = written_ || aliases.hasWriters(node->output());
+        reads_container_ = reads_container_ || IsContainer(*node->output());
+        break;
+      case c10::aten::__getitem__:
+      case c10::aten::values:
+      case c10::prim::ListUnpack:
+      case c10::prim::TupleIndex:
+      case c10::prim::TupleUnpack:
+        writes_to_element_ = writes_to_element_ || std::ranges::any_of(node->outputs(), [&](const jit::Value* element) {
+                               return aliases.hasWriters(element);
+                             });
+        break;
+      default: break;
+    }
+  }
+
+  bool written_ = false;
+  bool reads_container_ = false;    // A list, dictionary or tuple, whose elements the aliases do not tell apart.
+  bool writes_to_element_ = false;  // Whether an element of any of these is changed.
+};
+
+}  // namespace
+
+bool WritesToItself(const jit::Method& method) {
+  const jit::GraphFunction* const function = jit::tryToGraphFunction(method.function());
+  if (function == nullptr) return true;
+  std::shared_ptr<jit::Graph> graph = function->graph()->copy();
+  jit::Inline(*graph);
+  CutTrainingOut(graph);
+  return Attributes(graph).are_written();
+}
+
+}  // namespace tensorferry::inference
