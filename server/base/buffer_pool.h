@@ -28,7 +28,7 @@ class BufferPool {
   // Errors: those of MemoryBudget::Reserve, and MEMORY_BUDGET if the system has no memory.
   absl::StatusOr<AlignedBuffer> Take(std::size_t nbytes);
 
-  // The same in two steps: admission, and later the memory, of reservation.nbytes() bytes.
+  // Take in two steps: admission, and later the memory, of reservation.nbytes() bytes.
   absl::StatusOr<MemoryBudget::Reservation> Reserve(std::size_t nbytes) { return budget_.Reserve(nbytes); }
   absl::StatusOr<AlignedBuffer> Take(MemoryBudget::Reservation reservation);
 

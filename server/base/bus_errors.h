@@ -45,7 +45,7 @@ class WatchedMapping {
  private:
   explicit WatchedMapping(std::size_t slot) : slot_(slot) {}
 
-  std::optional<std::size_t> slot_;  // Of the table that the handler looks at. Nothing: moved from.
+  std::optional<std::size_t> slot_;  // In the table that the handler looks at. Nothing: moved from.
 };
 
 }  // namespace tensorferry

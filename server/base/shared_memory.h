@@ -40,7 +40,7 @@ class SharedRegion {
   std::uint64_t nbytes() const { return nbytes_; }
   std::span<std::byte> bytes() const { return {data_, nbytes_}; }
 
-  // To be asked before the bytes are used, and again afterwards.
+  // Whether the bytes are there: to be asked before they are used, and again afterwards.
   // Errors: BAD_SHARED_MEMORY if the object is smaller than the region, or was when the bytes were used.
   absl::Status CheckWhole() const;
 
@@ -52,7 +52,7 @@ class SharedRegion {
   const std::uint64_t offset_, nbytes_;
   const int file_;
   std::span<std::byte> pages_;           // What is mapped: the bytes, from the beginning of their first page on.
-  std::optional<WatchedMapping> watch_;  // Of the pages. Nothing: they are not mapped.
+  std::optional<WatchedMapping> watch_;  // Watches the pages. Nothing: they are not mapped.
   std::byte* data_ = nullptr;
 };
 
@@ -93,7 +93,7 @@ class SharedRegions {
   // Errors: REGION_NOT_FOUND; BAD_SHARED_MEMORY if the region has not these bytes.
   absl::StatusOr<SharedRange> Find(std::string_view name, std::uint64_t offset, std::uint64_t nbytes) const;
 
-  // By name.
+  // Every region, by name.
   std::vector<std::shared_ptr<const SharedRegion>> List() const;
 
  private:

@@ -23,14 +23,14 @@ struct TensorSpec {
 struct RepositoryEntry {
   std::string name;
   std::string version;              // Empty: nothing of the model was ever loaded.
-  std::optional<ModelState> state;  // The same.
+  std::optional<ModelState> state;  // Nothing: as above.
   std::string reason;               // Why it is not READY.
 };
 
 // The platform of models that are part of the server: they take strings as they come.
 inline constexpr std::string_view kBuiltIn = "builtin";
 
-// In the place of a dtype: strings.
+// Stands in the place of a dtype: strings.
 inline constexpr std::string_view kStrings = "string";
 
 // One version of one model, as ListModels shows it.

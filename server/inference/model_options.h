@@ -20,7 +20,7 @@ struct LoaderOptions {
 };
 
 struct RepositoryOptions {
-  std::filesystem::path folder;  // Of the repository; empty: none.
+  std::filesystem::path folder;  // The repository; empty: none.
   std::vector<NamedFile> files;  // Models that are one file each.
   ModelControl control = ModelControl::kNone;
   std::vector<std::string> load = {"*"};  // Names; "*" is all of them, "none" none.

@@ -31,7 +31,7 @@ using torch::inductor::AOTIModelPackageLoader;
 constexpr char kModelInPackage[] = "model";
 constexpr char kCheckVariable[] = "AOTI_RUNTIME_CHECK_INPUTS";
 
-// How callers' inputs are the package's.
+// How callers' inputs become the package's.
 struct AotiInputs {
   struct Place {
     std::size_t input;

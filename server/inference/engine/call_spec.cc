@@ -23,7 +23,7 @@ bool AddLeaves(const Json& node, const std::string& path, int depth, std::vector
     leaves.push_back(path);
     return true;
   }
-  // Of dictionaries the context lists the keys.
+  // The context of a dictionary lists its keys.
   const Json context = node.value("context", Json());
   const Json keys = context.is_string() ? Json::parse(context.get<std::string>(), nullptr, false) : Json();
   for (std::size_t i = 0; i < children.size(); ++i) {
@@ -51,7 +51,7 @@ absl::StatusOr<std::vector<std::string>> InputLeaves(std::string_view spec) {
   const auto tree = Tree(spec);
   std::vector<std::string> leaves;
   if (!tree || !tree->contains("children_spec") || (*tree)["children_spec"].size() != 2) return Unreadable();
-  const Json& sides = (*tree)["children_spec"];  // Of a call: arguments, keyword arguments.
+  const Json& sides = (*tree)["children_spec"];  // A call has two: arguments and keyword arguments.
   if (!AddLeaves(sides[0], "ARGS", 0, leaves) || !AddLeaves(sides[1], "KWARGS", 0, leaves)) return Unreadable();
   return leaves;
 }

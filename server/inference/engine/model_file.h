@@ -21,13 +21,13 @@ class ModelFile {
   // A path that opens this very file, while this lives.
   std::string path() const;
 
-  // As it was called.
+  // The path by which it was opened.
   const std::filesystem::path& name() const { return name_; }
 
-  // All of it. Errors: MODEL_NOT_READY; if it has more than `max_nbytes`, too.
+  // Reads all of it. Errors: MODEL_NOT_READY; if it has more than `max_nbytes`, too.
   absl::StatusOr<std::string> Read(std::size_t max_nbytes) const;
 
-  // Hex SHA-256. Errors: MODEL_NOT_READY if it cannot be read.
+  // Computes its SHA-256, in hex. Errors: MODEL_NOT_READY if it cannot be read.
   absl::StatusOr<std::string> Sha256() const;
 
  private:

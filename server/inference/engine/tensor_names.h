@@ -13,7 +13,7 @@
 
 namespace tensorferry::inference {
 
-// "OUTPUT__0"
+// Such as "OUTPUT__0".
 std::string OutputName(std::size_t index);
 
 // For each configured tensor its place among `own` names: by the own name; by the number in NAME__number; and where not
@@ -22,7 +22,7 @@ std::string OutputName(std::size_t index);
 std::optional<std::vector<std::size_t>> PlacesOf(const std::vector<ConfiguredTensor>& configured,
                                                  std::span<const std::string> own);
 
-// As callers see it. `batched`: the batch comes first.
+// SpecOf gives a tensor as callers see it. `batched`: the batch comes first.
 TensorSpec SpecOf(const ConfiguredTensor& tensor, bool batched);
 
 }  // namespace tensorferry::inference

@@ -82,7 +82,7 @@ absl::Status BadStrings(std::string_view name) {
                    fmt::format("config.pbtxt: {}: strings have one dimension, and max_batch_size 0", Quote(name)));
 }
 
-// Of strings the model takes and gives lists: they have one dimension, and no batch.
+// A model takes and gives strings as lists: they have one dimension, and no batch.
 absl::Status SettleStrings(const TensorSpec& own, bool batched, TensorSpec& configured) {
   if (configured.dtype.empty() && own.dtype == kStrings) configured.dtype = kStrings;
   const bool strings = configured.dtype == kStrings;
@@ -94,7 +94,7 @@ absl::Status SettleStrings(const TensorSpec& own, bool batched, TensorSpec& conf
   return strings && (batched || configured.shape.size() != 1) ? BadStrings(configured.name) : absl::OkStatus();
 }
 
-// Raw strings as a tensor of bytes.
+// TensorOfStrings gives strings in their raw form, as a tensor of bytes.
 NamedTensor TensorOfStrings(const std::string& name, const c10::IValue& value) {
   std::string raw;
   const c10::List<c10::IValue> list = value.toList();

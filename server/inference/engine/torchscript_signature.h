@@ -47,11 +47,11 @@ class TorchScriptSignature {
   absl::StatusOr<std::vector<NamedTensor>> NamedByPlace(std::span<const c10::IValue> own) const;
 
   std::vector<c10::Argument> arguments_;  // Without `self`.
-  std::vector<std::string> names_;        // Of the arguments, as inputs; empty: no array fills it.
+  std::vector<std::string> names_;        // By argument, the name of its input; empty: no array fills it.
   bool takes_dictionary_ = false;         // All inputs are one argument.
   std::vector<TensorSpec> inputs_;
   std::vector<TensorSpec> outputs_;
-  std::vector<std::size_t> output_places_;  // Of the configured outputs among the value's own; empty: as they come.
+  std::vector<std::size_t> output_places_;  // By configured output, its index in the value; empty: as they come.
 };
 
 }  // namespace tensorferry::inference

@@ -97,7 +97,7 @@ absl::StatusOr<AllEngines> LoadAll(const VersionToLoad& source, const ModelConfi
 
 constexpr std::size_t kMaxLabelsBytes = 16 << 20;
 
-// One label a line.
+// ReadLabels reads a file with one label in each line.
 absl::StatusOr<std::vector<std::string>> ReadLabels(const VersionToLoad& source, const std::string& name) {
   const auto fail = [&](const Failure& failure) {
     return MakeError(Reason::kModelNotReady,

@@ -35,7 +35,7 @@ absl::Status NotReady(const ModelInfo& info) {
 
 }  // namespace
 
-// Under the lock. Null: there are none.
+// Called under the lock. Null: there are none.
 const ModelRegistry::Versions* ModelRegistry::VersionsOf(std::string_view name) const {
   if (const auto found = models_.find(name); found != models_.end()) return &found->second;
   const auto built_in = built_in_.find(name);

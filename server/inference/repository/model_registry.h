@@ -24,7 +24,7 @@ class ModelRegistry {
   // `ready`: whether a version of the model serves. Called by who changed something, one call after the other.
   using Observer = std::function<void(const std::string& name, bool ready)>;
 
-  // Told of every model that there is, too. Null: nobody is told any more, once this returns.
+  // `observer` is told of every model that there is, too. Null: nobody is told any more, once this returns.
   void Observe(Observer observer);
 
   // The model; `version` empty: the newest that is ready.
@@ -34,20 +34,20 @@ class ModelRegistry {
   // Every version, by name and number.
   std::vector<ModelInfo> List() const;
 
-  // The same without those that are built in.
+  // Every version, but of models that are built in.
   std::vector<ModelInfo> ListLoaded() const;
 
-  // Found wherever nothing else has its name. Before the others.
+  // Adds a model that is part of the server; a repository model of the same name hides it. Call before any method below.
   void AddBuiltIn(std::shared_ptr<ServedModel> model);
 
-  // What only who loads models calls. The version that `info` names gets its state and reason; what served under it
-  // serves on, but while it is unavailable.
+  // For ModelRepository only, as all below. Sets the state and reason of a version. A version that serves goes on
+  // serving, unless the new state is kUnavailable.
   void Set(const ModelInfo& info);
 
-  // `model` serves from now on, in the place of what served before.
+  // Has `model` serve from now on, in the place of what served before.
   void Publish(std::int64_t version, std::shared_ptr<ServedModel> model);
 
-  // No new request finds the version; it is UNLOADING.
+  // Has no new request find the version, which is UNLOADING from now on.
   void Withdraw(const std::string& name, std::int64_t version);
 
   void Forget(const std::string& name, std::int64_t version);

@@ -207,7 +207,7 @@ void ModelRepository::Post(std::function<void()> work) {
   posted_.notify_all();
 }
 
-// The last handle is gone, on whatever thread.
+// Retire is called where the last handle goes, on whatever thread.
 void ModelRepository::Retire(std::unique_ptr<ServedModel> model) {
   {
     const std::lock_guard lock(mutex_);

@@ -38,7 +38,7 @@ std::optional<std::int64_t> VersionOf(const std::string& name) {
   return whole && version > 0 && name.front() != '0' ? std::optional(version) : std::nullopt;
 }
 
-// What changes when the file does, or another takes its place.
+// Stamp gives a text that changes when the file does, or another takes its place.
 std::string Stamp(const fs::path& file) {
   struct stat status {};
   if (stat(file.c_str(), &status) != 0) return "gone";
@@ -56,7 +56,7 @@ bool IsFolder(const fs::path& path) {
   return fs::is_directory(path, error);
 }
 
-// As label_filename may name it.
+// Whether label_filename may name the file.
 bool IsLabels(const fs::path& path) { return path.extension() == ".txt" && IsFile(path); }
 
 std::string StampOfFolder(const fs::path& folder) {

@@ -17,16 +17,16 @@ namespace tensorferry::inference {
 struct ModelSource {
   std::string name;
   std::filesystem::path root;    // Where they must be, links followed; empty: anywhere.
-  std::filesystem::path folder;  // Of the model; empty: it is a file alone.
+  std::filesystem::path folder;  // The model's; empty: it is a file alone.
   std::filesystem::path config;  // config.pbtxt; empty: there is none.
 
   // Stamps change with every change of a file.
   struct Version {
     std::filesystem::path path;  // A file, or the folder that holds one.
-    std::string stamp;           // Of it and of the configuration.
+    std::string stamp;           // Changes with it and with the configuration.
   };
   std::map<std::int64_t, Version> versions;  // By number.
-  std::string stamp;                         // Of all of it.
+  std::string stamp;                         // Changes with any of the files.
   std::string problem;                       // Why it cannot be served; empty: it may.
 };
 

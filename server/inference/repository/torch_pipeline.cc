@@ -21,7 +21,7 @@
 namespace tensorferry::inference {
 namespace {
 
-// Runs at once: any number of threads may call it.
+// MakeIdentity makes the built-in model, which any number of threads may run at once.
 std::shared_ptr<ServedModel> MakeIdentity(const LoaderOptions& options, BufferPool& pool) {
   const auto engine = std::make_shared<IdentityModel>();
   const ServedModel::Options served{
@@ -30,7 +30,7 @@ std::shared_ptr<ServedModel> MakeIdentity(const LoaderOptions& options, BufferPo
   return std::make_shared<ServedModel>(engine->info(), engines, served, pool);
 }
 
-// What torch warns of, in our log and our format.
+// WarningsToLog writes what torch warns of to our log, in our format.
 class WarningsToLog final : public c10::WarningHandler {
  public:
   void process(const c10::Warning& warning) override { spdlog::debug("torch: {}", warning.msg()); }

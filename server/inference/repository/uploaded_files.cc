@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// "VERSION/FILE", of names that lead nowhere else.
+// Whether `path` is "VERSION/FILE", of names that lead nowhere else.
 bool IsPath(std::string_view path) {
   const std::size_t slash = path.find('/');
   if (slash == std::string_view::npos) return false;

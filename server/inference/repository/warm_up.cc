@@ -32,7 +32,7 @@ absl::Status CannotWarmUp(std::string_view sample, std::string_view input, std::
                    fmt::format("config.pbtxt: model_warmup {}, input {}: {}", Quote(sample), Quote(input), why));
 }
 
-// Random bits are no numbers, but of bools and integers: small ones, which are indices at least of large tables.
+// FillRandom gives floats from 0 to 1; bools and integers are 0 or 1, since random bits would be no index of a table.
 void FillRandom(at::Tensor& tensor) {
   std::mt19937_64 random(1);
   if (at::isFloatingType(tensor.scalar_type()) && tensor.element_size() > 1) {
@@ -84,7 +84,7 @@ absl::StatusOr<std::vector<Sample>> MakeSamples(const ModelConfig& config, const
   return samples;
 }
 
-// Zeros for every input; nothing where the model does not say how many.
+// Zeros gives each input zeros; nothing where the model does not say how many.
 std::optional<Sample> Zeros(const ModelInfo& model) {
   Sample sample;
   for (const TensorSpec& spec : model.inputs) {
