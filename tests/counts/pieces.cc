@@ -52,8 +52,8 @@ Piece Copy(std::string_view dtype, bool digest) {
 }
 
 Piece Reply() {
-  const auto answer = std::make_shared<rpc::Answer>(rpc::Answer{.request_id = "1"});
-  answer->response.tensors.push_back(
+  const auto answer = std::make_shared<rpc::Response>(rpc::Response{.request_id = "1"});
+  answer->result.tensors.push_back(
       {.metadata = {.name = "x",
                     .dtype = "float32",
                     .shape = {16, 16},

@@ -158,20 +158,19 @@ bool Intake::needs_message() const {
       arrays_, [](const Incoming& array) { return std::holds_alternative<inference::WaitingElements>(array.array); });
 }
 
-absl::StatusOr<Answer> Intake::Finish() && {
+absl::StatusOr<Response> Intake::Finish() && {
   Few<inference::NamedArray> arrays;
   for (Incoming& array : arrays_) {
     arrays.push_back({std::move(array.name), std::move(array).TakePayload()});
   }
-  TENSORFERRY_ASSIGN_OR_RETURN(inference::PipelineResponse response,
-                               pipeline_->Convert(std::move(arrays), return_data_));
+  TENSORFERRY_ASSIGN_OR_RETURN(inference::PipelineResponse result, pipeline_->Convert(std::move(arrays), return_data_));
   TENSORFERRY_RETURN_IF_ERROR(CheckRegions());
-  return AnswerOf(std::move(response));
+  return ResponseOf(std::move(result));
 }
 
-Answer Intake::AnswerOf(inference::PipelineResponse&& response) {
-  response.convert_time += copy_time_;
-  return {request_id_, std::move(response), received_ - start_, std::move(pass_)};
+Response Intake::ResponseOf(inference::PipelineResponse&& result) {
+  result.convert_time += copy_time_;
+  return {request_id_, std::move(result), received_ - start_, std::move(pass_)};
 }
 
 }  // namespace tensorferry::rpc

@@ -18,6 +18,7 @@
 #include "payload/array_payload.h"
 #include "rpc/call/request_check.h"
 #include "rpc/call/request_view.h"
+#include "rpc/call/response.h"
 #include "rpc/serve/call_gate.h"
 
 namespace tensorferry::rpc {
@@ -30,14 +31,6 @@ struct CallEnvironment {
   SharedRegions& regions;
   PayloadLimits limits;
   std::uint64_t max_message_bytes;
-};
-
-// What one request is answered with.
-struct Answer {
-  std::string request_id;
-  inference::PipelineResponse response;  // convert_time includes the copy of the elements.
-  std::chrono::nanoseconds receive_time{0};
-  std::optional<CallGate::Pass> pass{};  // The request is worked on until its answer is sent.
 };
 
 // One request on its way through the server: header, bytes, answer. The same for the unary call and the stream.
@@ -74,7 +67,7 @@ class Intake {
 
   // Make tensors of the arrays, once nothing is awaited.
   // Errors: those of Pipeline::Convert; BAD_SHARED_MEMORY for what became smaller meanwhile.
-  absl::StatusOr<Answer> Finish() &&;
+  absl::StatusOr<Response> Finish() &&;
 
  private:
   friend class ModelRequest;
@@ -104,7 +97,7 @@ class Intake {
   absl::Status CheckRegions() const;
   absl::Status Copy(Incoming& array, const ScatteredBytes& bytes);
   void CountCopy(Clock::time_point start);
-  Answer AnswerOf(inference::PipelineResponse&& response);
+  Response ResponseOf(inference::PipelineResponse&& result);
 
   std::string request_id_;
   bool return_data_;

@@ -37,12 +37,12 @@ void ModelRequest::Submit(ServingQueue& queue) {
   }
 }
 
-absl::StatusOr<Answer> ModelRequest::TakeAnswer() {
+absl::StatusOr<Response> ModelRequest::TakeResponse() {
   call_.model_.reset();
   TENSORFERRY_RETURN_IF_ERROR(result.status());
   TENSORFERRY_RETURN_IF_ERROR(caller_.CheckCaller());
   TENSORFERRY_RETURN_IF_ERROR(call_.CheckRegions());
-  return call_.AnswerOf(*std::move(result));
+  return call_.ResponseOf(*std::move(result));
 }
 
 }  // namespace tensorferry::rpc

@@ -11,11 +11,11 @@
 
 namespace tensorferry::rpc {
 
-// A request that a model runs, from its arrays to its answer.
+// A request that a model runs, from its arrays to its response.
 //
 //   model_request.Submit(queue);
 //   co_await model_request.finished;
-//   … model_request.TakeAnswer() …
+//   … model_request.TakeResponse() …
 //
 // Lifetime: borrows `caller`, the call that it came in.
 class ModelRequest : public inference::ModelRun {
@@ -34,7 +34,7 @@ class ModelRequest : public inference::ModelRun {
 
   // Once finished.
   // Errors: those of ModelVersion::Submit; DEADLINE, CANCELLED.
-  absl::StatusOr<Answer> TakeAnswer();
+  absl::StatusOr<Response> TakeResponse();
 
   absl::Status CheckCaller() const override { return caller_.CheckCaller(); }
   void InputsTaken() override { message_ = {}; }

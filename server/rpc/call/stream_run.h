@@ -1,7 +1,7 @@
 #pragma once
 
+#include "rpc/call/encoded_response.h"
 #include "rpc/call/model_request.h"
-#include "rpc/call/stream_reply.h"
 #include "rpc/wire/wire_writer.h"
 
 namespace tensorferry::rpc {
@@ -12,7 +12,7 @@ class StreamRun : public ModelRequest {
   using ModelRequest::ModelRequest;
 
   // What it is answered with, once it is finished.
-  virtual StreamReply TakeReply(WireWriter& writer) = 0;
+  virtual EncodedResponse TakeReply(WireWriter& writer) = 0;
 };
 
 }  // namespace tensorferry::rpc

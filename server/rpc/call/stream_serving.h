@@ -6,10 +6,10 @@
 #include <utility>
 
 #include "base/status.h"
-#include "rpc/call/answer_queue.h"
+#include "rpc/call/response_queue.h"
 #include "rpc/serve/async_call.h"
 #include "rpc/serve/call_slots.h"
-#include "rpc/serve/end_of_call.h"
+#include "rpc/serve/error.h"
 #include "rpc/serve/serving_queue.h"
 #include "rpc/serve/worker_pool.h"
 
@@ -19,12 +19,12 @@ using StreamCall = AsyncStreamCall<grpc::ServerAsyncReaderWriter<grpc::ByteBuffe
 
 // Sends the answers of a stream whose requests a model runs, in their order, as soon as the first is there. `ended`:
 // once the queue is closed and all of them are dealt with. `end_of`: what the stream ends with after an error.
-inline Detached SendAnswers(StreamCall& call, AnswerQueue& answers, grpc::Status (*end_of)(const absl::Status&),
-                            Tag* ended) {
+inline Detached SendResponses(StreamCall& call, ResponseQueue& answers, grpc::Status (*end_of)(const absl::Status&),
+                              Tag* ended) {
   WireWriter writer;
   bool caller_reads = true;
   while (!answers.at_end()) {
-    AnswerQueue::Answer* const first = answers.Front();
+    ResponseQueue::Entry* const first = answers.Front();
     if (first == nullptr) {
       co_await answers.pushed().Sleep();
       continue;
@@ -50,7 +50,7 @@ inline Detached SendAnswers(StreamCall& call, AnswerQueue& answers, grpc::Status
   ended->Complete(true);
 }
 
-inline bool IsEmpty(const std::optional<AnswerQueue>& answers) { return !answers || answers->empty(); }
+inline bool IsEmpty(const std::optional<ResponseQueue>& answers) { return !answers || answers->empty(); }
 
 // Answers that follow each other at once leave together, with one system call: so each is held until the next message
 // has come, or there is nothing else to do. Where a model takes its time, another coroutine sends the answers from then
@@ -72,7 +72,7 @@ Detached ServeStream(ServingQueue& queue, WorkerPool& copiers, CallSlots& slots,
     bool reading = true;
     bool caller_reads = true;
     std::optional<grpc::ByteBuffer> held;
-    std::optional<AnswerQueue> answers;  // Once a model's run was waited for.
+    std::optional<ResponseQueue> answers;  // Once a model's run was waited for.
     WireWriter writer;
     Operation answered;
     call.Read(message.bytes);
@@ -88,16 +88,16 @@ Detached ServeStream(ServingQueue& queue, WorkerPool& copiers, CallSlots& slots,
       reading = status.ok();
       if (!reading) break;
       std::unique_ptr<StreamRun> run;
-      if (session.owes_answer() && session.runs_model()) {
+      if (session.owes_response() && session.runs_model()) {
         run = session.TakeRun(message);
         run->Submit(queue);
       }
       message.Clear();
-      if (run ? !run->finished.complete() || !IsEmpty(answers) : session.owes_answer() && !IsEmpty(answers)) {
+      if (run ? !run->finished.complete() || !IsEmpty(answers) : session.owes_response() && !IsEmpty(answers)) {
         if (held) caller_reads = co_await call.Write(*held);
         held.reset();
-        if (!answers) SendAnswers(call, answers.emplace(), Session::EndOf, answered.Start());
-        answers->Push(run ? AnswerQueue::Answer{.run = std::move(run)} : AnswerQueue::Answer{session.TakeReply()});
+        if (!answers) SendResponses(call, answers.emplace(), Session::EndOf, answered.Start());
+        answers->Push(run ? ResponseQueue::Entry{.run = std::move(run)} : ResponseQueue::Entry{session.TakeReply()});
         while (answers->full()) co_await answers->popped().Sleep();
         call.Read(message.bytes);
         continue;
@@ -107,8 +107,8 @@ Detached ServeStream(ServingQueue& queue, WorkerPool& copiers, CallSlots& slots,
         break;
       }
       call.Read(message.bytes);  // The next one comes while this one is answered.
-      if (!run && !session.owes_answer()) continue;
-      StreamReply reply = run ? run->TakeReply(writer) : session.TakeReply();
+      if (!run && !session.owes_response()) continue;
+      EncodedResponse reply = run ? run->TakeReply(writer) : session.TakeReply();
       for (auto next = reply.Next(); next && caller_reads; next = reply.Next()) {
         if (held) caller_reads = co_await call.Write(*held, /*more_follows=*/true);
         held = std::move(next);

@@ -8,7 +8,7 @@
 #include "rpc/call/model_request.h"
 #include "rpc/serve/async_call.h"
 #include "rpc/serve/call_slots.h"
-#include "rpc/serve/end_of_call.h"
+#include "rpc/serve/error.h"
 #include "rpc/serve/guarded.h"
 #include "rpc/serve/serving_queue.h"
 #include "rpc/serve/worker_pool.h"
@@ -47,8 +47,8 @@ Detached ServeRequest(ServingQueue& queue, WorkerPool& copiers, CallSlots& slots
     } else {
       call.request.Clear();
     }
-    absl::StatusOr<Answer> answer = Guarded([&]() -> absl::StatusOr<Answer> {
-      if (run) return run->TakeAnswer();
+    absl::StatusOr<Response> answer = Guarded([&]() -> absl::StatusOr<Response> {
+      if (run) return run->TakeResponse();
       TENSORFERRY_RETURN_IF_ERROR(started.status());
       TENSORFERRY_RETURN_IF_ERROR(call.CheckCaller());
       return (*std::move(started)).Finish();

@@ -29,13 +29,13 @@ std::uint64_t DeclaredChunkBytes(const RequestView& request) {
 
 }  // namespace
 
-StreamReply RefuseInStream(const std::string& request_id, const absl::Status& error) {
+EncodedResponse RefuseInStream(const std::string& request_id, const absl::Status& error) {
   LogError("ConvertStream", error);
-  return RefusalOf(request_id, error);
+  return EncodeRefusal(request_id, error);
 }
 
 absl::Status ConvertStreamSession::OnMessage(const RequestDecoder& message) {
-  assert(!owes_answer());
+  assert(!owes_response());
   switch (message.part()) {
     case StreamPart::kRequest: return OnRequest(message.request());
     case StreamPart::kChunk: return OnChunk(message.chunk());
@@ -85,15 +85,15 @@ absl::Status ConvertStreamSession::CountEmptyChunk(const ScatteredBytes& chunk) 
   return FramingLost(fmt::format("more than {} empty chunks came for one request", kMaxEmptyChunks));
 }
 
-StreamReply ConvertStreamSession::TakeReply() {
+EncodedResponse ConvertStreamSession::TakeReply() {
   if (!refusal_.ok()) return RefuseInStream(request_id_, std::exchange(refusal_, absl::OkStatus()));
-  absl::StatusOr<StreamReply> reply = Guarded([this] { return Run(); });
+  absl::StatusOr<EncodedResponse> reply = Guarded([this] { return Run(); });
   return reply.ok() ? *std::move(reply) : RefuseInStream(request_id_, reply.status());
 }
 
-absl::StatusOr<StreamReply> ConvertStreamSession::Run() {
-  TENSORFERRY_ASSIGN_OR_RETURN(Answer answer, TakeCall().Finish());
-  return StreamReplyOf(std::move(answer), environment_.max_message_bytes, writer_);
+absl::StatusOr<EncodedResponse> ConvertStreamSession::Run() {
+  TENSORFERRY_ASSIGN_OR_RETURN(Response answer, TakeCall().Finish());
+  return EncodeStreamResponse(std::move(answer), environment_.max_message_bytes, writer_);
 }
 
 absl::Status ConvertStreamSession::OnEnd() const {

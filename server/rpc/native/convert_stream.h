@@ -12,8 +12,8 @@
 
 namespace tensorferry::rpc {
 
-// Answer a request with an error, and log it.
-StreamReply RefuseInStream(const std::string& request_id, const absl::Status& error);
+// Refuses a request with a response on the stream, and logs the error.
+EncodedResponse RefuseInStream(const std::string& request_id, const absl::Status& error);
 
 // The framing of one ConvertStream: which message may come next, what is answered in place, what ends the stream. Knows
 // nothing of gRPC's streams: messages are handed in, and a reply is fetched where one is owed.
@@ -26,14 +26,14 @@ class ConvertStreamSession {
   absl::Status OnMessage(const RequestDecoder& message);
 
   // Whether the last message completed a request, or spoiled one.
-  bool owes_answer() const { return !refusal_.ok() || (call_ && !call_->awaited_array()); }
+  bool owes_response() const { return !refusal_.ok() || (call_ && !call_->awaited_array()); }
 
   // Whether what is owed is what a model makes of the request: then TakeCall gives the request, else TakeReply the
   // reply.
   bool runs_model() const { return refusal_.ok() && call_ && call_->runs_model(); }
 
   // What is owed: the result, or the refusal.
-  StreamReply TakeReply();
+  EncodedResponse TakeReply();
 
   // The request that was completed; its elements may still be in the last message.
   Intake TakeCall() { return *std::exchange(call_, std::nullopt); }
@@ -46,7 +46,7 @@ class ConvertStreamSession {
   absl::Status OnRequest(const RequestView& request);
   absl::Status OnChunk(const ScatteredBytes& chunk);
   absl::Status CountEmptyChunk(const ScatteredBytes& chunk);
-  absl::StatusOr<StreamReply> Run();
+  absl::StatusOr<EncodedResponse> Run();
 
   const CallEnvironment& environment_;
   WireWriter writer_;

@@ -9,7 +9,7 @@
 
 #include "base/status.h"
 #include "inference/model_info.h"
-#include "rpc/serve/error.h"
+#include "rpc/native/to_proto.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -69,32 +69,32 @@ void WriteTensors(WireWriter& writer, int field, const Few<inference::TensorResu
   }
 }
 
-void WriteTiming(WireWriter& writer, const Answer& answer) {
+void WriteTiming(WireWriter& writer, const Response& response) {
   const auto varint = [&](int field, std::chrono::nanoseconds time) {
     writer.Varint(field, static_cast<std::uint64_t>(time.count()));
   };
-  varint(4, answer.response.compute_time);
-  varint(3, answer.response.queue_time);
-  varint(2, answer.response.convert_time);
-  varint(1, answer.receive_time);
+  varint(4, response.result.compute_time);
+  varint(3, response.result.queue_time);
+  varint(2, response.result.convert_time);
+  varint(1, response.receive_time);
 }
 
 // A ConvertResponse.
-void WriteResponse(WireWriter& writer, const Answer& answer, Elements elements) {
+void WriteResponse(WireWriter& writer, const Response& response, Elements elements) {
   writer.Clear();
   const std::size_t end = writer.size();
-  WriteTiming(writer, answer);
+  WriteTiming(writer, response);
   writer.Nested(7, end);
-  WriteTensors(writer, 6, answer.response.outputs, elements);
-  WriteTensors(writer, 5, answer.response.tensors, elements);
-  writer.Text(4, answer.response.model_version);
-  writer.Text(3, answer.response.model_name);
-  writer.Text(1, answer.request_id);
+  WriteTensors(writer, 6, response.result.outputs, elements);
+  WriteTensors(writer, 5, response.result.tensors, elements);
+  writer.Text(4, response.result.model_version);
+  writer.Text(3, response.result.model_name);
+  writer.Text(1, response.request_id);
 }
 
 // The same as the part of a ConvertStreamResponse.
-void WriteStreamResponse(WireWriter& writer, const Answer& answer, Elements elements) {
-  WriteResponse(writer, answer, elements);
+void WriteStreamResponse(WireWriter& writer, const Response& response, Elements elements) {
+  WriteResponse(writer, response, elements);
   writer.Nested(1, 0);
 }
 
@@ -111,8 +111,8 @@ absl::Status TooLarge(std::size_t size, std::uint64_t max_message_bytes, std::st
       {.actual = fmt::to_string(size), .limit = fmt::to_string(max_message_bytes)});
 }
 
-absl::Status CheckNoStrings(const Answer& answer) {
-  for (const inference::TensorResult& output : answer.response.outputs) {
+absl::Status CheckNoStrings(const Response& response) {
+  for (const inference::TensorResult& output : response.result.outputs) {
     if (output.metadata.dtype != inference::kStrings) continue;
     return MakeError(
         Reason::kInputMismatch,
@@ -125,56 +125,46 @@ absl::Status CheckNoStrings(const Answer& answer) {
 
 }  // namespace
 
-absl::StatusOr<grpc::ByteBuffer> EncodeResponse(const Answer& answer, std::uint64_t max_message_bytes,
+absl::StatusOr<grpc::ByteBuffer> EncodeResponse(const Response& response, std::uint64_t max_message_bytes,
                                                 WireWriter& writer) {
-  TENSORFERRY_RETURN_IF_ERROR(CheckNoStrings(answer));
-  WriteResponse(writer, answer, Elements::kInside);
+  TENSORFERRY_RETURN_IF_ERROR(CheckNoStrings(response));
+  WriteResponse(writer, response, Elements::kInside);
   if (writer.size() > max_message_bytes) {
     return TooLarge(writer.size(), max_message_bytes, "use ConvertStream, which sends it in chunks");
   }
   return writer.Finish();
 }
 
-absl::StatusOr<StreamReply> StreamReplyOf(Answer answer, std::uint64_t max_message_bytes, WireWriter& writer) {
-  TENSORFERRY_RETURN_IF_ERROR(CheckNoStrings(answer));
-  WriteStreamResponse(writer, answer, Elements::kInside);
+absl::StatusOr<EncodedResponse> EncodeStreamResponse(Response response, std::uint64_t max_message_bytes,
+                                                     WireWriter& writer) {
+  TENSORFERRY_RETURN_IF_ERROR(CheckNoStrings(response));
+  WriteStreamResponse(writer, response, Elements::kInside);
   const bool fits = writer.size() <= max_message_bytes;
-  if (!fits) WriteStreamResponse(writer, answer, Elements::kInChunks);
+  if (!fits) WriteStreamResponse(writer, response, Elements::kInChunks);
   if (writer.size() > max_message_bytes) {
     return TooLarge(writer.size(), max_message_bytes, "send fewer arrays in a request");
   }
-  StreamReply reply(writer.Finish());
-  reply.Keep(std::move(answer.pass));
-  if (fits) return reply;
+  EncodedResponse encoded(writer.Finish());
+  encoded.Keep(std::move(response.pass));
+  if (fits) return encoded;
   const std::size_t chunk_bytes =
       std::min<std::size_t>(kChunkBytes, max_message_bytes - std::min(max_message_bytes - 1, kChunkOverhead));
   std::vector<inference::TensorElements> chunked;
-  for (const auto* results : {&answer.response.outputs, &answer.response.tensors}) {
+  for (const auto* results : {&response.result.outputs, &response.result.tensors}) {
     for (const inference::TensorResult& result : std::views::reverse(*results)) {
       if (result.elements && !result.elements->bytes.empty()) chunked.push_back(*result.elements);
     }
   }
-  reply.AddChunks(std::move(chunked), chunk_bytes);
-  return reply;
+  encoded.AddChunks(std::move(chunked), chunk_bytes, EncodeChunk);
+  return encoded;
 }
 
-StreamReply RefusalOf(const std::string& request_id, const absl::Status& error) {
+EncodedResponse EncodeRefusal(const std::string& request_id, const absl::Status& error) {
   v1::ConvertStreamResponse message;
   message.mutable_response()->set_request_id(request_id);
   *message.mutable_response()->mutable_error() = ToProtoError(error);
   const grpc::Slice slice(message.SerializeAsString());
-  return StreamReply(grpc::ByteBuffer(&slice, 1));
-}
-
-std::optional<grpc::ByteBuffer> StreamReply::Next() {
-  if (message_) return std::exchange(message_, std::nullopt);
-  if (chunked_.empty()) return std::nullopt;
-  inference::TensorElements& rest = chunked_.back();
-  inference::TensorElements chunk = rest;
-  chunk.bytes = rest.bytes.first(std::min(rest.bytes.size(), chunk_bytes_));
-  rest.bytes = rest.bytes.subspan(chunk.bytes.size());
-  if (rest.bytes.empty()) chunked_.pop_back();
-  return EncodeChunk(chunk);
+  return EncodedResponse(grpc::ByteBuffer(&slice, 1));
 }
 
 }  // namespace tensorferry::rpc

@@ -9,8 +9,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "rpc/call/intake.h"
-#include "rpc/call/stream_reply.h"
+#include "rpc/call/encoded_response.h"
+#include "rpc/call/response.h"
 #include "rpc/wire/wire_writer.h"
 
 namespace tensorferry::rpc {
@@ -22,14 +22,15 @@ inline constexpr std::size_t kChunkBytes = 1 << 20;
 // The whole answer as one ConvertResponse.
 // Errors: TENSOR_TOO_LARGE, naming the stream, if it would not fit `max_message_bytes`; INPUT_MISMATCH if an output is of
 //         strings.
-absl::StatusOr<grpc::ByteBuffer> EncodeResponse(const Answer& answer, std::uint64_t max_message_bytes,
+absl::StatusOr<grpc::ByteBuffer> EncodeResponse(const Response& response, std::uint64_t max_message_bytes,
                                                 WireWriter& writer);
 
 // The same as the part of a ConvertStreamResponse, or with its tensors in chunks if it would not fit otherwise.
 // Errors: TENSOR_TOO_LARGE if the metadata alone does not fit a message; INPUT_MISMATCH if an output is of strings.
-absl::StatusOr<StreamReply> StreamReplyOf(Answer answer, std::uint64_t max_message_bytes, WireWriter& writer);
+absl::StatusOr<EncodedResponse> EncodeStreamResponse(Response response, std::uint64_t max_message_bytes,
+                                                     WireWriter& writer);
 
 // Answers a request on a stream with an error.
-StreamReply RefusalOf(const std::string& request_id, const absl::Status& error);
+EncodedResponse EncodeRefusal(const std::string& request_id, const absl::Status& error);
 
 }  // namespace tensorferry::rpc

@@ -13,7 +13,7 @@
 #include "rpc/native/convert_stream.h"
 #include "rpc/native/reply.h"
 #include "rpc/native/to_proto.h"
-#include "rpc/serve/end_of_call.h"
+#include "rpc/serve/error.h"
 #include "rpc/serve/guarded.h"
 #include "rpc/serve/unary_handler.h"
 
@@ -32,12 +32,12 @@ class ConvertForm {
     return Intake::Start(message.decoded().request(), Intake::Chunks::kRefused, environment_);
   }
 
-  absl::StatusOr<grpc::ByteBuffer> Encode(const Answer& answer, WireWriter& writer) const {
+  absl::StatusOr<grpc::ByteBuffer> Encode(const Response& answer, WireWriter& writer) const {
     return EncodeResponse(answer, environment_.max_message_bytes, writer);
   }
 
   void LetGo() {}  // Of nothing.
-  static grpc::Status EndOf(const absl::Status& status) { return rpc::EndOf("Convert", status); }
+  static grpc::Status EndOf(const absl::Status& status) { return rpc::FinalStatus("Convert", status); }
 
  private:
   const CallEnvironment& environment_;
@@ -48,10 +48,10 @@ class ConvertRun final : public StreamRun {
   ConvertRun(Intake call, HeldMessage message, const AsyncCall& caller, const CallEnvironment& environment)
       : StreamRun(std::move(call), std::move(message), caller), environment_(environment) {}
 
-  StreamReply TakeReply(WireWriter& writer) override {
-    auto reply = Guarded([&]() -> absl::StatusOr<StreamReply> {
-      TENSORFERRY_ASSIGN_OR_RETURN(Answer answer, TakeAnswer());
-      return StreamReplyOf(std::move(answer), environment_.max_message_bytes, writer);
+  EncodedResponse TakeReply(WireWriter& writer) override {
+    auto reply = Guarded([&]() -> absl::StatusOr<EncodedResponse> {
+      TENSORFERRY_ASSIGN_OR_RETURN(Response answer, TakeResponse());
+      return EncodeStreamResponse(std::move(answer), environment_.max_message_bytes, writer);
     });
     return reply.ok() ? *std::move(reply) : RefuseInStream(request_id(), reply.status());
   }
@@ -64,7 +64,7 @@ class ConvertRun final : public StreamRun {
 class ConvertStreamForm : public ConvertStreamSession {
  public:
   using Message = IncomingMessage<RequestDecoder>;
-  static grpc::Status EndOf(const absl::Status& status) { return rpc::EndOf("ConvertStream", status); }
+  static grpc::Status EndOf(const absl::Status& status) { return rpc::FinalStatus("ConvertStream", status); }
 
   ConvertStreamForm(const CallEnvironment& environment, const AsyncCall& caller)
       : ConvertStreamSession(environment), environment_(environment), caller_(caller) {}

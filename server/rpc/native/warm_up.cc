@@ -24,7 +24,7 @@ absl::Status WarmUp(const CallEnvironment& environment) {
   WireWriter writer;
   TENSORFERRY_RETURN_IF_ERROR(decoder.Decode({&piece, 1}, MessageKind::kConvertRequest));
   TENSORFERRY_ASSIGN_OR_RETURN(Intake call, Intake::Start(decoder.request(), Intake::Chunks::kRefused, environment));
-  TENSORFERRY_ASSIGN_OR_RETURN(const Answer answer, std::move(call).Finish());
+  TENSORFERRY_ASSIGN_OR_RETURN(const Response answer, std::move(call).Finish());
   return EncodeResponse(answer, environment.max_message_bytes, writer).status();
 }
 

@@ -4,7 +4,7 @@
 
 #include "base/status.h"
 #include "rpc/oip/datatype.h"
-#include "rpc/serve/end_of_call.h"
+#include "rpc/serve/error.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -44,7 +44,7 @@ std::string InTheirWords(const absl::Status& error) {
 }  // namespace
 
 grpc::Status InferEndOf(std::string_view method, const absl::Status& status) {
-  return EndOf(method, status.ok() ? status : WithMessage(InTheirWords(status), status));
+  return FinalStatus(method, status.ok() ? status : WithMessage(InTheirWords(status), status));
 }
 
 }  // namespace tensorferry::rpc

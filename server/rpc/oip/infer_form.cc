@@ -18,9 +18,9 @@ bool AsksForEnd(const grpc::ServerContext& context) {
   return found != context.client_metadata().end() && found->second == "true";
 }
 
-StreamReply Refuse(const std::string& id, const absl::Status& error, bool ends_with_error) {
-  if (ends_with_error) return StreamReply::End(error);
-  return StreamReply(EncodeStreamInferError(id, InferStreamForm::EndOf(error).error_message()));
+EncodedResponse Refuse(const std::string& id, const absl::Status& error, bool ends_with_error) {
+  if (ends_with_error) return EncodedResponse::End(error);
+  return EncodedResponse(EncodeStreamInferError(id, InferStreamForm::EndOf(error).error_message()));
 }
 
 class InferRun final : public StreamRun {
@@ -32,13 +32,13 @@ class InferRun final : public StreamRun {
         environment_(environment),
         ends_with_error_(ends_with_error) {}
 
-  StreamReply TakeReply(WireWriter& writer) override {
-    auto reply = Guarded([&]() -> absl::StatusOr<StreamReply> {
-      TENSORFERRY_ASSIGN_OR_RETURN(Answer answer, TakeAnswer());
+  EncodedResponse TakeReply(WireWriter& writer) override {
+    auto reply = Guarded([&]() -> absl::StatusOr<EncodedResponse> {
+      TENSORFERRY_ASSIGN_OR_RETURN(Response answer, TakeResponse());
       TENSORFERRY_RETURN_IF_ERROR(task_.Finish(answer, environment_));
       TENSORFERRY_ASSIGN_OR_RETURN(grpc::ByteBuffer message,
                                    EncodeStreamInferResponse(answer, environment_.calls.max_message_bytes, writer));
-      StreamReply encoded(std::move(message));
+      EncodedResponse encoded(std::move(message));
       encoded.Keep(std::move(answer.pass));
       return encoded;
     });
@@ -67,16 +67,16 @@ absl::StatusOr<Intake> InferTask::Start(InferMessage& message, const InferEnviro
   return call;
 }
 
-absl::Status InferTask::Finish(Answer& answer, const InferEnvironment& environment) {
+absl::Status InferTask::Finish(Response& answer, const InferEnvironment& environment) {
   if (!plans_.empty()) {
     const auto model = std::exchange(model_, nullptr);
-    TENSORFERRY_RETURN_IF_ERROR(ApplyPlans(plans_, model->info(), answer.response));
+    TENSORFERRY_RETURN_IF_ERROR(ApplyPlans(plans_, model->info(), answer.result));
   }
   environment.tracer.Record(answer);
   return absl::OkStatus();
 }
 
-absl::StatusOr<grpc::ByteBuffer> InferForm::Encode(Answer& answer, WireWriter& writer) {
+absl::StatusOr<grpc::ByteBuffer> InferForm::Encode(Response& answer, WireWriter& writer) {
   TENSORFERRY_RETURN_IF_ERROR(task_.Finish(answer, environment_));
   return EncodeInferResponse(answer, environment_.calls.max_message_bytes, writer);
 }
@@ -103,7 +103,7 @@ std::unique_ptr<StreamRun> InferStreamForm::TakeRun(Message& message) {
                                     environment_, ends_with_error_);
 }
 
-StreamReply InferStreamForm::TakeReply() {
+EncodedResponse InferStreamForm::TakeReply() {
   return Refuse(task_->id(), std::exchange(refusal_, absl::OkStatus()), ends_with_error_);
 }
 

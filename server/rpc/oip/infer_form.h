@@ -31,7 +31,7 @@ class InferTask {
   absl::StatusOr<Intake> Start(InferMessage& message, const InferEnvironment& environment);
 
   // Errors: those of ApplyPlans.
-  absl::Status Finish(Answer& answer, const InferEnvironment& environment);
+  absl::Status Finish(Response& answer, const InferEnvironment& environment);
 
   // The request has failed, or is answered: nothing of it is kept, its model above all.
   void LetGo() {
@@ -56,7 +56,7 @@ class InferForm {
   explicit InferForm(const InferEnvironment& environment) : environment_(environment) {}
 
   absl::StatusOr<Intake> Start(Message& message) { return task_.Start(message, environment_); }
-  absl::StatusOr<grpc::ByteBuffer> Encode(Answer& answer, WireWriter& writer);
+  absl::StatusOr<grpc::ByteBuffer> Encode(Response& answer, WireWriter& writer);
   void LetGo() { task_.LetGo(); }
   static grpc::Status EndOf(const absl::Status& status) { return InferEndOf("ModelInfer", status); }
 
@@ -73,10 +73,10 @@ class InferStreamForm {
   InferStreamForm(const InferEnvironment& environment, AsyncCall& caller);
 
   absl::Status Take(Message& message);
-  bool owes_answer() const { return call_ || !refusal_.ok(); }
+  bool owes_response() const { return call_ || !refusal_.ok(); }
   bool runs_model() const { return call_.has_value(); }
   std::unique_ptr<StreamRun> TakeRun(Message& message);
-  StreamReply TakeReply();
+  EncodedResponse TakeReply();
   absl::Status OnEnd() const { return absl::OkStatus(); }
 
  private:

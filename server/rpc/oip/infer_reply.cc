@@ -65,17 +65,17 @@ void WriteFinalResponse(WireWriter& writer) {
 }
 
 // A ModelInferResponse.
-void WriteResponse(WireWriter& writer, const Answer& answer, bool streamed) {
+void WriteResponse(WireWriter& writer, const Response& response, bool streamed) {
   writer.Clear();
-  const Few<TensorResult>& outputs = answer.response.outputs;
+  const Few<TensorResult>& outputs = response.result.outputs;
   for (const TensorResult& output : std::views::reverse(outputs)) {
     writer.RepeatedBytes(6, output.elements->bytes, output.elements->owner);
   }
   for (const TensorResult& output : std::views::reverse(outputs)) WriteOutput(writer, output);
   if (streamed) WriteFinalResponse(writer);
-  writer.Text(3, answer.request_id);
-  writer.Text(2, answer.response.model_version);
-  writer.Text(1, answer.response.model_name);
+  writer.Text(3, response.request_id);
+  writer.Text(2, response.result.model_version);
+  writer.Text(1, response.result.model_name);
 }
 
 absl::StatusOr<grpc::ByteBuffer> Finish(WireWriter& writer, std::uint64_t max_message_bytes) {
@@ -91,9 +91,9 @@ absl::StatusOr<grpc::ByteBuffer> Finish(WireWriter& writer, std::uint64_t max_me
 }  // namespace
 
 absl::Status ApplyPlans(const std::vector<OutputPlan>& plans, const inference::ModelInfo& model,
-                        inference::PipelineResponse& response) {
+                        inference::PipelineResponse& result) {
   for (const OutputPlan& plan : plans) {
-    for (TensorResult& output : response.outputs) {
+    for (TensorResult& output : result.outputs) {
       if (output.metadata.name != plan.name) continue;
       TENSORFERRY_RETURN_IF_ERROR(InOutput(plan.name, Apply(plan, model, output)));
     }
@@ -101,15 +101,15 @@ absl::Status ApplyPlans(const std::vector<OutputPlan>& plans, const inference::M
   return absl::OkStatus();
 }
 
-absl::StatusOr<grpc::ByteBuffer> EncodeInferResponse(const Answer& answer, std::uint64_t max_message_bytes,
+absl::StatusOr<grpc::ByteBuffer> EncodeInferResponse(const Response& response, std::uint64_t max_message_bytes,
                                                      WireWriter& writer) {
-  WriteResponse(writer, answer, /*streamed=*/false);
+  WriteResponse(writer, response, /*streamed=*/false);
   return Finish(writer, max_message_bytes);
 }
 
-absl::StatusOr<grpc::ByteBuffer> EncodeStreamInferResponse(const Answer& answer, std::uint64_t max_message_bytes,
+absl::StatusOr<grpc::ByteBuffer> EncodeStreamInferResponse(const Response& response, std::uint64_t max_message_bytes,
                                                            WireWriter& writer) {
-  WriteResponse(writer, answer, /*streamed=*/true);
+  WriteResponse(writer, response, /*streamed=*/true);
   writer.Nested(2, 0);
   return Finish(writer, max_message_bytes);
 }

@@ -1,4 +1,4 @@
-// Answers as ModelInferResponse, encoded in place.
+// Writes responses as ModelInferResponse, in place.
 #pragma once
 
 #include <grpcpp/support/byte_buffer.h>
@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "inference/model_info.h"
-#include "rpc/call/intake.h"
+#include "rpc/call/response.h"
 #include "rpc/oip/infer_request.h"
 #include "rpc/wire/wire_writer.h"
 
@@ -20,18 +20,19 @@ namespace tensorferry::rpc {
 // sent. `model`: the one that ran.
 // Errors: those of Classify; BAD_SHARED_MEMORY, naming the output, if a region has no room for it.
 absl::Status ApplyPlans(const std::vector<OutputPlan>& plans, const inference::ModelInfo& model,
-                        inference::PipelineResponse& response);
+                        inference::PipelineResponse& result);
 
-// The answer as a message.
+// The response as a ModelInferResponse.
 // Errors: TENSOR_TOO_LARGE if it would not fit `max_message_bytes`.
-absl::StatusOr<grpc::ByteBuffer> EncodeInferResponse(const Answer& answer, std::uint64_t max_message_bytes,
+absl::StatusOr<grpc::ByteBuffer> EncodeInferResponse(const Response& response, std::uint64_t max_message_bytes,
                                                      WireWriter& writer);
 
-// The same as a ModelStreamInferResponse.
-absl::StatusOr<grpc::ByteBuffer> EncodeStreamInferResponse(const Answer& answer, std::uint64_t max_message_bytes,
+// The response as a ModelStreamInferResponse.
+// Errors: those of EncodeInferResponse.
+absl::StatusOr<grpc::ByteBuffer> EncodeStreamInferResponse(const Response& response, std::uint64_t max_message_bytes,
                                                            WireWriter& writer);
 
-// Answers a request on a stream with an error.
+// A ModelStreamInferResponse that refuses the request `id`.
 grpc::ByteBuffer EncodeStreamInferError(const std::string& id, const std::string& message);
 
 }  // namespace tensorferry::rpc

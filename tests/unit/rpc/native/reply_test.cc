@@ -17,15 +17,15 @@ namespace {
 using google::protobuf::util::MessageDifferencer;
 
 // An answer with one tensor of these elements. Borrows them.
-Answer AnswerWith(const std::string& elements) {
-  Answer answer{.request_id = "1"};
-  answer.response.tensors.push_back(
+Response AnswerWith(const std::string& elements) {
+  Response answer{.request_id = "1"};
+  answer.result.tensors.push_back(
       {.metadata = {.name = "x", .dtype = "uint8", .nbytes = static_cast<std::int64_t>(elements.size())},
        .elements = inference::TensorElements{.bytes = std::as_bytes(std::span(elements))}});
   return answer;
 }
 
-absl::StatusOr<v1::ConvertResponse> Encode(const Answer& answer, std::uint64_t max_message_bytes) {
+absl::StatusOr<v1::ConvertResponse> Encode(const Response& answer, std::uint64_t max_message_bytes) {
   WireWriter writer;
   TENSORFERRY_ASSIGN_OR_RETURN(const grpc::ByteBuffer bytes, EncodeResponse(answer, max_message_bytes, writer));
   EXPECT_LE(bytes.Length(), max_message_bytes);
@@ -52,14 +52,14 @@ TEST(EncodeResponse, IsReadByGeneratedCode) {
   inference::TensorResult output{.metadata = {.name = "y", .dtype = "bool"},
                                  .elements = inference::TensorElements{.bytes = std::as_bytes(std::span(large))}};
   inference::TensorResult nothing{.metadata = {}, .elements = inference::TensorElements{}};
-  Answer answer{.request_id = "id", .receive_time = std::chrono::nanoseconds(1)};
-  answer.response = {.model_name = "m",
-                     .model_version = "1",
-                     .tensors = {tensor, nothing},
-                     .outputs = {output, output},
-                     .convert_time = std::chrono::nanoseconds(200),
-                     .queue_time = std::chrono::nanoseconds(30'000),
-                     .compute_time = std::chrono::nanoseconds(4'000'000'000)};
+  Response answer{.request_id = "id", .receive_time = std::chrono::nanoseconds(1)};
+  answer.result = {.model_name = "m",
+                   .model_version = "1",
+                   .tensors = {tensor, nothing},
+                   .outputs = {output, output},
+                   .convert_time = std::chrono::nanoseconds(200),
+                   .queue_time = std::chrono::nanoseconds(30'000),
+                   .compute_time = std::chrono::nanoseconds(4'000'000'000)};
 
   v1::ConvertResponse expected;
   expected.set_request_id("id");
@@ -119,8 +119,8 @@ TEST(EncodeResponse, FitsTheLimitOrIsRefused) {
 
 TEST(EncodeResponse, SendsElementsFromWhereTheyAreAndKeepsThemSoLong) {
   auto elements = std::make_shared<const std::string>(100'000, 'x');
-  Answer answer = AnswerWith(*elements);
-  answer.response.tensors[0].elements->owner = elements;
+  Response answer = AnswerWith(*elements);
+  answer.result.tensors[0].elements->owner = elements;
   WireWriter writer;
   auto bytes = std::make_unique<grpc::ByteBuffer>(EncodeResponse(answer, 1 << 20, writer).value());
   std::vector<grpc::Slice> slices;
@@ -147,10 +147,10 @@ TEST(EncodeResponse, WritesOneAnswerAfterAnother) {
   }
 }
 
-class StreamReplyTest : public testing::Test {
+class EncodedResponseTest : public testing::Test {
  protected:
   // All messages of the reply.
-  std::vector<v1::ConvertStreamResponse> Messages(StreamReply reply) {
+  std::vector<v1::ConvertStreamResponse> Messages(EncodedResponse reply) {
     std::vector<v1::ConvertStreamResponse> messages;
     while (const auto bytes = reply.Next()) messages.push_back(Parse<v1::ConvertStreamResponse>(*bytes));
     return messages;
@@ -158,10 +158,10 @@ class StreamReplyTest : public testing::Test {
   WireWriter writer_;
 };
 
-TEST_F(StreamReplyTest, KeepsEveryMessageWithinTheLimit) {
+TEST_F(EncodedResponseTest, KeepsEveryMessageWithinTheLimit) {
   const std::string elements(3 * kChunkBytes + 1, 'x');
   for (const std::size_t limit : {2 * kChunkBytes, kChunkBytes, std::size_t{100'000}}) {
-    auto reply = StreamReplyOf(AnswerWith(elements), limit, writer_);
+    auto reply = EncodeStreamResponse(AnswerWith(elements), limit, writer_);
     ASSERT_THAT(reply, IsOk());
     const auto messages = Messages(*std::move(reply));
     EXPECT_EQ(messages[0].response().tensors(0).chunked_nbytes(), elements.size());
@@ -174,18 +174,18 @@ TEST_F(StreamReplyTest, KeepsEveryMessageWithinTheLimit) {
   }
 }
 
-TEST_F(StreamReplyTest, IsOneMessageIfThatFits) {
-  auto reply = StreamReplyOf(AnswerWith("abc"), 1024, writer_);
+TEST_F(EncodedResponseTest, IsOneMessageIfThatFits) {
+  auto reply = EncodeStreamResponse(AnswerWith("abc"), 1024, writer_);
   ASSERT_THAT(reply, IsOk());
   const auto messages = Messages(*std::move(reply));
   ASSERT_EQ(messages.size(), 1u);
   EXPECT_EQ(messages[0].response().tensors(0).data(), "abc");
 }
 
-TEST_F(StreamReplyTest, RefusesMetadataThatFitsNoMessage) {
-  Answer answer;
-  answer.response.tensors.resize(1000, {.metadata = {.name = std::string(200, 'x'), .dtype = "uint8"}});
-  EXPECT_THAT(StreamReplyOf(std::move(answer), 64 * 1024, writer_),
+TEST_F(EncodedResponseTest, RefusesMetadataThatFitsNoMessage) {
+  Response answer;
+  answer.result.tensors.resize(1000, {.metadata = {.name = std::string(200, 'x'), .dtype = "uint8"}});
+  EXPECT_THAT(EncodeStreamResponse(std::move(answer), 64 * 1024, writer_),
               Fails(Reason::kTensorTooLarge, testing::HasSubstr("fewer arrays")));
 }
 

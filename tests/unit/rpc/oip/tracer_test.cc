@@ -22,15 +22,15 @@ using testing::Pair;
 using Values = Tracer::Values;
 using Texts = std::vector<std::string>;
 
-Answer AnswerOf(const std::string& model, const std::string& id = "id") {
-  Answer answer{.request_id = id, .receive_time = std::chrono::nanoseconds(1)};
-  answer.response.model_name = model;
-  answer.response.model_version = "3";
-  answer.response.tensors.push_back({.metadata = {.name = "x", .dtype = "float32", .shape = {2, 3}}});
-  answer.response.outputs.push_back({.metadata = {.name = "y", .dtype = "string", .shape = {1}}});
-  answer.response.queue_time = std::chrono::nanoseconds(20);
-  answer.response.convert_time = std::chrono::nanoseconds(300);
-  answer.response.compute_time = std::chrono::nanoseconds(4000);
+Response AnswerOf(const std::string& model, const std::string& id = "id") {
+  Response answer{.request_id = id, .receive_time = std::chrono::nanoseconds(1)};
+  answer.result.model_name = model;
+  answer.result.model_version = "3";
+  answer.result.tensors.push_back({.metadata = {.name = "x", .dtype = "float32", .shape = {2, 3}}});
+  answer.result.outputs.push_back({.metadata = {.name = "y", .dtype = "string", .shape = {1}}});
+  answer.result.queue_time = std::chrono::nanoseconds(20);
+  answer.result.convert_time = std::chrono::nanoseconds(300);
+  answer.result.compute_time = std::chrono::nanoseconds(4000);
   return answer;
 }
 

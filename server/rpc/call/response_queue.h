@@ -6,7 +6,7 @@
 #include <mutex>
 #include <optional>
 
-#include "rpc/call/stream_reply.h"
+#include "rpc/call/encoded_response.h"
 #include "rpc/call/stream_run.h"
 #include "rpc/serve/waker.h"
 
@@ -15,11 +15,11 @@ namespace tensorferry::rpc {
 // What the requests of one stream are answered with, in their order: replies, and models that still run. One coroutine
 // adds them, another takes them.
 // Threads: any.
-class AnswerQueue {
+class ResponseQueue {
  public:
   // A reply, or the run that it will come from.
-  struct Answer {
-    std::optional<StreamReply> reply;
+  struct Entry {
+    std::optional<EncodedResponse> reply;
     std::unique_ptr<StreamRun> run;
   };
 
@@ -27,7 +27,7 @@ class AnswerQueue {
   // for a caller who does not read.
   static constexpr std::size_t kMaxUnanswered = 64;
 
-  void Push(Answer answer) {
+  void Push(Entry answer) {
     {
       const std::lock_guard lock(mutex_);
       answers_.push_back(std::move(answer));
@@ -55,7 +55,7 @@ class AnswerQueue {
   }
 
   // The first answer; null: none is there now. It stays until Pop.
-  Answer* Front() {
+  Entry* Front() {
     const std::lock_guard lock(mutex_);
     return answers_.empty() ? nullptr : &answers_.front();
   }
@@ -67,7 +67,7 @@ class AnswerQueue {
   }
 
   void Pop() {
-    std::optional<Answer> sent;  // Destroyed without the lock.
+    std::optional<Entry> sent;  // Destroyed without the lock.
     {
       const std::lock_guard lock(mutex_);
       sent = std::move(answers_.front());
@@ -100,7 +100,7 @@ class AnswerQueue {
 
  private:
   mutable std::mutex mutex_;
-  std::deque<Answer> answers_;
+  std::deque<Entry> answers_;
   bool closed_ = false;
   bool stream_ended_ = false;
   Waker pushed_;
