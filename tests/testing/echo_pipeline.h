@@ -11,7 +11,7 @@
 namespace tensorferry {
 
 // A pipeline without torch and without models: describes arrays and gives their elements back.
-class EchoPipeline final : public inference::Pipeline {
+class EchoPipeline : public inference::Pipeline {
  public:
   absl::StatusOr<inference::PipelineResponse> Convert(Few<inference::NamedArray> arrays, bool return_data) override {
     inference::PipelineResponse response;

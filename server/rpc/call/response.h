@@ -2,16 +2,16 @@
 
 #include <chrono>
 #include <optional>
-#include <string>
+#include <string_view>
 
 #include "inference/result.h"
 #include "rpc/serve/call_gate.h"
 
 namespace tensorferry::rpc {
 
-// The response to one request, before a protocol encodes it.
+// The response to one request, before its protocol encodes it.
 struct Response {
-  std::string request_id;
+  std::string_view request_id;         // Set, and borrowed, by the protocol that encodes.
   inference::PipelineResponse result;  // Its convert_time includes the copy of the elements.
   std::chrono::nanoseconds receive_time{0};
   std::optional<CallGate::Pass> pass{};  // Counts the request as worked on until the response is sent.

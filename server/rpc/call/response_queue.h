@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 #include "rpc/call/encoded_response.h"
 #include "rpc/call/stream_run.h"
@@ -12,30 +13,30 @@
 
 namespace tensorferry::rpc {
 
-// What the requests of one stream are answered with, in their order: replies, and models that still run. One coroutine
-// adds them, another takes them.
+// The responses of one stream in the order of its requests, some of which a model still runs. One coroutine adds
+// entries, another one sends and removes them.
 // Threads: any.
 class ResponseQueue {
  public:
-  // A reply, or the run that it will come from.
+  // A response, or the run that it will come from.
   struct Entry {
-    std::optional<EncodedResponse> reply;
+    std::optional<EncodedResponse> response;
     std::unique_ptr<StreamRun> run;
   };
 
-  // Requests of one stream that are worked on at the same time: so many may run together, and no more memory is taken
-  // for a caller who does not read.
-  static constexpr std::size_t kMaxUnanswered = 64;
+  // Requests of one stream that are worked on at the same time. So many may run together, and a caller who does not
+  // read takes no more memory than they need.
+  static constexpr std::size_t kMaxEntries = 64;
 
-  void Push(Entry answer) {
+  void Push(Entry entry) {
     {
       const std::lock_guard lock(mutex_);
-      answers_.push_back(std::move(answer));
+      entries_.push_back(std::move(entry));
     }
     pushed_.Wake();
   }
 
-  // Nothing more comes.
+  // Tells that Push is not called any more.
   void Close() {
     {
       const std::lock_guard lock(mutex_);
@@ -46,37 +47,38 @@ class ResponseQueue {
 
   bool empty() const {
     const std::lock_guard lock(mutex_);
-    return answers_.empty();
+    return entries_.empty();
   }
 
   bool full() const {
     const std::lock_guard lock(mutex_);
-    return answers_.size() >= kMaxUnanswered;
+    return entries_.size() >= kMaxEntries;
   }
 
-  // The first answer; null: none is there now. It stays until Pop.
+  // The first entry, which stays until Pop; null if there is none.
   Entry* Front() {
     const std::lock_guard lock(mutex_);
-    return answers_.empty() ? nullptr : &answers_.front();
+    return entries_.empty() ? nullptr : &entries_.front();
   }
 
-  // Whether an answer follows the first one that can be sent at once.
+  // Whether the response after the first one can be sent at once.
   bool NextIsReady() const {
     const std::lock_guard lock(mutex_);
-    return answers_.size() > 1 && (answers_[1].reply || answers_[1].run->finished.complete());
+    return entries_.size() > 1 && (entries_[1].response || entries_[1].run->finished().complete());
   }
 
+  // Removes the first entry.
   void Pop() {
     std::optional<Entry> sent;  // Destroyed without the lock.
     {
       const std::lock_guard lock(mutex_);
-      sent = std::move(answers_.front());
-      answers_.pop_front();
+      sent = std::move(entries_.front());
+      entries_.pop_front();
     }
     popped_.Wake();
   }
 
-  // The stream was ended with an answer: no more is sent.
+  // Notes that a response has ended the stream, so that nothing more is sent.
   void NoteEnd() {
     const std::lock_guard lock(mutex_);
     stream_ended_ = true;
@@ -87,20 +89,21 @@ class ResponseQueue {
     return stream_ended_;
   }
 
+  // Whether the queue is closed, and every entry was removed.
   bool at_end() const {
     const std::lock_guard lock(mutex_);
-    return closed_ && answers_.empty();
+    return closed_ && entries_.empty();
   }
 
-  // Woken when one was pushed, or the queue was closed.
+  // Woken by Push and Close.
   Waker& pushed() { return pushed_; }
 
-  // Woken when one was popped.
+  // Woken by Pop.
   Waker& popped() { return popped_; }
 
  private:
   mutable std::mutex mutex_;
-  std::deque<Entry> answers_;
+  std::deque<Entry> entries_;
   bool closed_ = false;
   bool stream_ended_ = false;
   Waker pushed_;

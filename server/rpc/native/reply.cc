@@ -17,7 +17,7 @@ namespace {
 // The numbers of proto/tensorferry/v1/tensor_service.proto stand here as they do there: a test decodes what is written
 // with protobuf's own parser. Fields are written from the last to the first.
 
-// More than the tag and length of a chunk.
+// At least the bytes of a chunk's tag and length.
 constexpr std::uint64_t kChunkOverhead = 16;
 
 enum class Elements { kInside, kInChunks };
@@ -79,7 +79,7 @@ void WriteTiming(WireWriter& writer, const Response& response) {
   varint(1, response.receive_time);
 }
 
-// A ConvertResponse.
+// Writes a ConvertResponse.
 void WriteResponse(WireWriter& writer, const Response& response, Elements elements) {
   writer.Clear();
   const std::size_t end = writer.size();
@@ -92,7 +92,7 @@ void WriteResponse(WireWriter& writer, const Response& response, Elements elemen
   writer.Text(1, response.request_id);
 }
 
-// The same as the part of a ConvertStreamResponse.
+// Writes a ConvertStreamResponse whose part is the response.
 void WriteStreamResponse(WireWriter& writer, const Response& response, Elements elements) {
   WriteResponse(writer, response, elements);
   writer.Nested(1, 0);

@@ -5,7 +5,7 @@
 #include "inference/grpc_service.grpc.pb.h"
 #include "rpc/call/intake.h"
 #include "rpc/oip/allowed_overrides.h"
-#include "rpc/oip/infer_form.h"
+#include "rpc/oip/infer_protocol.h"
 #include "rpc/oip/tracer.h"
 #include "rpc/serve/call_slots.h"
 #include "rpc/serve/serving_queue.h"
