@@ -90,6 +90,7 @@ class FakeCall final : public StreamCall,
   void Read(grpc::ByteBuffer* message, void* tag) override {
     message_ = message;
     reading_ = static_cast<Tag*>(tag);
+    if (!open) std::exchange(reading_, nullptr)->Complete(false);
     Deliver();
   }
   void Write(const grpc::ByteBuffer& message, grpc::WriteOptions options, void* tag) override {

@@ -196,6 +196,26 @@ TEST_F(StreamServing, EndsOnceThoughMessagesCameAfterTheRunThatEndedIt) {
   EXPECT_EQ(call_->streams, 2) << "the next stream is awaited";
 }
 
+// Keeps the thread of the pool until `go_on`.
+Detached Occupy(WorkerPool& pool, std::shared_future<void> go_on) {
+  co_await pool.Enter();
+  go_on.wait();
+}
+
+TEST_F(StreamServing, SendsNothingIfARunEndedItWhileAMessageWaitedToBeCopied) {
+  std::promise<void> go_on, waits_again;
+  call_->waits_again = [&] { waits_again.set_value(); };
+  Occupy(copiers_, go_on.get_future().share());
+  Arrive({"slow end it"});
+  call_->Send("echo " + std::string(kLongCopy, 'x'));
+  Complete("end it");
+  EXPECT_EQ(End().error_message(), "end it");
+  go_on.set_value();
+  waits_again.get_future().wait();
+  EXPECT_THAT(written(), IsEmpty());
+  EXPECT_THAT(call_->ends, SizeIs(1));
+}
+
 TEST_F(StreamServing, EndsWithWhatIsIncomplete) {
   seen_.on_end = MakeError(Reason::kBadChunk, "incomplete");
   Arrive({"part"});
