@@ -52,8 +52,8 @@ Piece Copy(std::string_view dtype, bool digest) {
 }
 
 Piece Reply() {
-  const auto answer = std::make_shared<rpc::Answer>(rpc::Answer{.request_id = "1"});
-  answer->response.tensors.push_back(
+  const auto response = std::make_shared<rpc::Response>(rpc::Response{.request_id = "1"});
+  response->result.tensors.push_back(
       {.metadata = {.name = "x",
                     .dtype = "float32",
                     .shape = {16, 16},
@@ -65,8 +65,8 @@ Piece Reply() {
        .receipt = inference::Receipt{
            .source_dtype = "<f4", .numpy_dtype = "float32", .dtype_equal = true, .digest = Digest{}}});
   const auto writer = std::make_shared<rpc::WireWriter>();
-  return [answer, writer] {
-    if (!rpc::EncodeResponse(*answer, 1 << 20, *writer).ok()) std::abort();
+  return [response, writer] {
+    if (!rpc::EncodeResponse(*response, 1 << 20, *writer).ok()) std::abort();
   };
 }
 

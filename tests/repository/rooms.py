@@ -50,7 +50,7 @@ ROOMS = {
         "torch",
     ),
     "server/rpc/wire": room("rpc_wire", "server/base server/payload", "grpc protobuf"),
-    "server/rpc/serve": room("rpc_serve", "server/base", "grpc protobuf native-proto"),
+    "server/rpc/serve": room("rpc_serve", "server/base", "grpc protobuf"),
     "server/rpc/triton_config": room(
         "rpc_triton_config", "server/base server/payload server/inference", "protobuf oip-proto"
     ),

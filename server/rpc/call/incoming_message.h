@@ -12,15 +12,15 @@
 
 namespace tensorferry::rpc {
 
-// The memory of a message whose elements are still needed, though the next message may have come.
+// The memory of a message whose elements are still needed, while IncomingMessage takes the next message.
 struct HeldMessage {
   std::vector<grpc::Slice> slices;
   std::vector<Bytes> pieces;
   ParsedMessage parsed;
 };
 
-// A message as gRPC hands it over, and what it says. Used for one message after another.
-// `Decoder`: ConvertDecoder, ConvertStreamDecoder or InferDecoder.
+// Takes one message after another from gRPC, and decodes it.
+// `Decoder`: a class with the methods of RequestDecoder that are called here.
 template <typename Decoder>
 class IncomingMessage {
  public:
@@ -28,24 +28,25 @@ class IncomingMessage {
 
   // Errors: those of the decoder.
   absl::Status Decode() {
-    bytes.Dump(&slices_).ok();  // Counts references. Nothing to dump: no slices.
+    bytes.Dump(&slices_).ok();  // Copies nothing; fails only for an empty message, which leaves no slices.
     spdlog::trace("message of {} bytes in {} slices", bytes.Length(), slices_.size());
     pieces_.clear();
     for (const grpc::Slice& slice : slices_) pieces_.push_back(std::as_bytes(std::span(slice.begin(), slice.size())));
     return decoder_.Decode(pieces_);
   }
 
-  // What it says; borrows it.
+  // The message that was decoded last; borrows its memory.
   const Decoder& decoded() const { return decoder_; }
   Decoder& decoder() { return decoder_; }
 
-  // Let go of the elements, which stay where they are; of what was decoded only ScatteredBytes go on.
+  // Hands over the memory of the message. The elements stay where they are, so that ScatteredBytes of decoded() remain
+  // valid; the rest of decoded() does not.
   HeldMessage Hold() {
     bytes.Clear();
     return {std::exchange(slices_, {}), std::exchange(pieces_, {}), decoder_.TakeParsed()};
   }
 
-  // Give its memory back.
+  // Gives the memory of the message back.
   void Clear() {
     slices_.clear();
     bytes.Clear();

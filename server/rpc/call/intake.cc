@@ -10,7 +10,7 @@
 namespace tensorferry::rpc {
 namespace {
 
-// Whether a tensor may lie in the memory of a caller: as it is there.
+// Whether a tensor may use the elements where the caller has them: in this machine's form, and aligned.
 bool CanStay(const ArrayHeader& header, const std::byte* elements) {
   const DTypeInfo& dtype = Info(header.dtype());
   return header.nbytes() > 0 && dtype.dtype != DType::kBool && !header.byte_swapped() &&
@@ -29,17 +29,21 @@ ArrayPayload Intake::Incoming::TakePayload() && {
   return std::get<ArrayAssembler>(std::move(array)).Finish();
 }
 
-std::variant<ArrayPayload, inference::WaitingElements> Intake::Incoming::TakeForModel() && {
-  if (auto* const waiting = std::get_if<inference::WaitingElements>(&array)) return std::move(*waiting);
-  return std::move(*this).TakePayload();
+inference::ModelInput Intake::Incoming::TakeForModel() && {
+  if (auto* const waiting = std::get_if<inference::WaitingElements>(&array)) {
+    return {std::move(name), std::move(*waiting), std::move(strings)};
+  }
+  ArrayPayload payload = std::move(*this).TakePayload();
+  return {std::move(name), std::move(payload), std::move(strings)};
 }
 
 absl::StatusOr<Intake> Intake::Start(const RequestView& request, Chunks chunks, const CallEnvironment& environment) {
   TENSORFERRY_ASSIGN_OR_RETURN(CallGate::Pass pass, environment.gate.Enter());
   TENSORFERRY_RETURN_IF_ERROR(CheckRequest(request));
-  Intake call(request, std::move(pass), environment.converter);
+  Intake intake(request, std::move(pass), environment.converter);
   if (!request.model_name.empty()) {
-    TENSORFERRY_ASSIGN_OR_RETURN(call.model_, environment.models.FindModel(request.model_name, request.model_version));
+    TENSORFERRY_ASSIGN_OR_RETURN(intake.model_,
+                                 environment.models.FindModel(request.model_name, request.model_version));
   }
 
   // Every header is checked before memory is taken for the first array.
@@ -50,17 +54,17 @@ absl::StatusOr<Intake> Intake::Start(const RequestView& request, Chunks chunks, 
     if (!result.ok()) return InArray(array.name, result.status());
     checked.push_back(*std::move(result));
   }
-  if (call.model_ != nullptr) TENSORFERRY_RETURN_IF_ERROR(call.CheckModel(checked, request));
+  if (intake.model_ != nullptr) TENSORFERRY_RETURN_IF_ERROR(intake.CheckModel(checked, request));
 
-  TENSORFERRY_RETURN_IF_ERROR(call.TakeIn(std::move(checked), request, environment.pool));
-  call.CountCopy(call.start_);
-  return call;
+  TENSORFERRY_RETURN_IF_ERROR(intake.TakeIn(std::move(checked), request, environment.pool));
+  intake.CountCopy(intake.start_);
+  return intake;
 }
 
 absl::Status Intake::CheckModel(const Few<CheckedArray>& checked, const RequestView& request) const {
   Few<inference::InputDeclaration> inputs;
   for (std::size_t i = 0; i < checked.size(); ++i) inputs.push_back(checked[i].DeclaredAs(request.arrays[i].name));
-  return model_->Check(inputs, requested_outputs_);
+  return model_->Check(inputs, options_.requested_outputs);
 }
 
 absl::Status Intake::TakeIn(Few<CheckedArray> checked, const RequestView& request, BufferPool& pool) {
@@ -89,8 +93,8 @@ absl::Status Intake::TakeIn(Few<CheckedArray> checked, const RequestView& reques
   return absl::OkStatus();
 }
 
-// Nothing is copied where nothing computes on it. A model gets a copy: what an operator has counted or checked must not
-// change under it.
+// The array stays in the caller's memory if no model computes on it. A model gets a copy: its operators rely on what
+// they have counted or checked, and a caller may change the elements at any time.
 absl::Status Intake::TakeShared(std::string_view name, CheckedArray&& checked, const CopyOptions& options,
                                 BufferPool& pool) {
   const SharedRange& range = *checked.shared;
@@ -114,11 +118,6 @@ absl::Status Intake::TakeShared(std::string_view name, CheckedArray&& checked, c
     TENSORFERRY_RETURN_IF_ERROR(CheckStrings(ScatteredBytes(&copy, 0, copy.size()), CountOf(*checked.strings)));
   }
   arrays_.push_back({std::string(name), std::move(payload), std::move(checked.strings)});
-  return absl::OkStatus();
-}
-
-absl::Status Intake::CheckRegions() const {
-  for (const auto& region : regions_) TENSORFERRY_RETURN_IF_ERROR(region->CheckWhole());
   return absl::OkStatus();
 }
 
@@ -157,20 +156,26 @@ bool Intake::needs_message() const {
       arrays_, [](const Incoming& array) { return std::holds_alternative<inference::WaitingElements>(array.array); });
 }
 
-absl::StatusOr<Answer> Intake::Finish() && {
+absl::StatusOr<Response> Intake::Finish() && {
   Few<inference::NamedArray> arrays;
   for (Incoming& array : arrays_) {
     arrays.push_back({std::move(array.name), std::move(array).TakePayload()});
   }
-  TENSORFERRY_ASSIGN_OR_RETURN(inference::PipelineResponse response,
-                               converter_->Convert(std::move(arrays), return_data_));
-  TENSORFERRY_RETURN_IF_ERROR(CheckRegions());
-  return AnswerOf(std::move(response));
+  TENSORFERRY_ASSIGN_OR_RETURN(inference::PipelineResponse result,
+                               converter_->Convert(std::move(arrays), options_.return_data));
+  return Respond(std::move(result));
 }
 
-Answer Intake::AnswerOf(inference::PipelineResponse&& response) {
-  response.convert_time += copy_time_;
-  return {request_id_, std::move(response), received_ - start_, std::move(pass_)};
+Intake::ForModel Intake::TakeForModel() {
+  ForModel needed{.model = std::move(model_), .inputs = {}, .options = std::move(options_)};
+  for (Incoming& array : arrays_) needed.inputs.push_back(std::move(array).TakeForModel());
+  return needed;
+}
+
+absl::StatusOr<Response> Intake::Respond(inference::PipelineResponse&& result) {
+  for (const auto& region : regions_) TENSORFERRY_RETURN_IF_ERROR(region->CheckWhole());
+  result.convert_time += copy_time_;
+  return Response{.result = std::move(result), .receive_time = received_ - start_, .pass = std::move(pass_)};
 }
 
 }  // namespace tensorferry::rpc

@@ -19,11 +19,12 @@
 #include "payload/array_payload.h"
 #include "rpc/call/request_check.h"
 #include "rpc/call/request_view.h"
+#include "rpc/call/response.h"
 #include "rpc/serve/call_gate.h"
 
 namespace tensorferry::rpc {
 
-// What every call needs. Borrows; outlives every call.
+// What requests are served with. Borrows its members, and outlives every call.
 struct CallEnvironment {
   inference::Converter& converter;
   inference::ModelCatalog& models;
@@ -35,93 +36,94 @@ struct CallEnvironment {
   std::string torch_version{};
 };
 
-// What one request is answered with.
-struct Answer {
-  std::string request_id;
-  inference::PipelineResponse response;  // convert_time includes the copy of the elements.
-  std::chrono::nanoseconds receive_time{0};
-  std::optional<CallGate::Pass> pass{};  // The request is worked on until its answer is sent.
-};
-
-// One request on its way through the server: header, bytes, answer. The same for the unary call and the stream.
+// Takes one request in: checks it, and brings its elements into memory. Every method of every protocol uses it.
 class Intake {
  public:
-  // Whether the elements of an array may follow the request.
+  // Whether the elements of an array may follow the request in chunks.
   enum class Chunks : bool { kRefused, kAllowed };
 
-  // Check all that the request says, refuse what can be refused, then take memory and copy the elements that are here;
-  // but those that a model may want in a batch stay in the message, and only their memory is admitted. `request` itself
-  // is not needed afterwards.
-  // Errors: DRAINING, and all of docs/errors.md that concern arrays and models; nothing is held then.
+  // What a model needs of the request.
+  struct ForModel {
+    std::shared_ptr<inference::ModelVersion> model;
+    Few<inference::ModelInput> inputs;
+    inference::RunOptions options;
+  };
+
+  // Checks all that the request says, and refuses what can be refused; only then takes memory, and copies the elements
+  // that have come. Elements that a model may want in a batch stay in the message: for them the memory budget is
+  // reserved. `request` is not needed afterwards, but the message is if needs_message().
+  // Errors: DRAINING, and all of docs/errors.md that concern arrays and models. An error holds no memory.
   static absl::StatusOr<Intake> Start(const RequestView& request, Chunks chunks, const CallEnvironment& environment);
 
-  // The name of the array whose chunks are awaited; nothing: the request is complete.
+  // The name of the array whose chunks are awaited; nothing if the request is complete.
   std::optional<std::string_view> awaited_array() const;
 
-  // Bytes of the awaited array, and of it and all after it.
+  // Bytes that the awaited array lacks.
   std::size_t missing() const;
+
+  // Bytes that the awaited array lacks and all arrays after it.
   std::uint64_t missing_in_all() const;
 
-  // The next bytes of the awaited array; no more than missing().
-  // Errors: BOOL_RANGE; the call is then of no further use.
+  // Copies the next bytes of the awaited array; `chunk` has no more than missing().
+  // Errors: BOOL_RANGE; afterwards this object is of no use.
   absl::Status Append(const ScatteredBytes& chunk);
 
-  // Whether a model is to run: then ModelRequest goes on, else Finish.
+  // Whether the request names a model. A complete request goes on in a ModelRequest then, else with Finish.
   bool runs_model() const { return model_ != nullptr; }
 
-  // Null: none.
+  // The model that the request names; null if it names none, and after TakeForModel.
   const std::shared_ptr<inference::ModelVersion>& model() const { return model_; }
 
   // Whether elements stay in the message until the model takes them.
   bool needs_message() const;
 
-  // Make tensors of the arrays, once nothing is awaited.
-  // Errors: those of Converter::Convert; BAD_SHARED_MEMORY for what became smaller meanwhile.
-  absl::StatusOr<Answer> Finish() &&;
+  // Makes tensors of the arrays, where no model is to run. Once nothing is awaited.
+  // Errors: those of Converter::Convert and Respond.
+  absl::StatusOr<Response> Finish() &&;
+
+  // Hands over what the model needs; its result goes to Respond. Once nothing is awaited.
+  ForModel TakeForModel();
+
+  // The response with `result`.
+  // Errors: BAD_SHARED_MEMORY if a region that an array lies in has become smaller meanwhile.
+  absl::StatusOr<Response> Respond(inference::PipelineResponse&& result);
 
  private:
-  friend class ModelRequest;
   using Clock = inference::Clock;
 
+  // An array while it may lack elements; afterwards a ModelInput or NamedArray.
   struct Incoming {
     std::string name;
     std::variant<ArrayAssembler, inference::WaitingElements, ArrayPayload> array;
-    std::optional<Shape> strings;
+    std::optional<Shape> strings;  // As ModelInput::strings.
 
     std::size_t missing() const;
-    ArrayPayload TakePayload() &&;  // Of what does not wait.
-    std::variant<ArrayPayload, inference::WaitingElements> TakeForModel() &&;
+    ArrayPayload TakePayload() &&;  // `array` holds no WaitingElements.
+    inference::ModelInput TakeForModel() &&;
   };
 
   Intake(const RequestView& request, CallGate::Pass pass, inference::Converter& converter)
-      : request_id_(request.request_id),
-        return_data_(request.return_data),
-        requested_outputs_(request.requested_outputs.begin(), request.requested_outputs.end()),
-        priority_(request.priority),
-        timeout_(request.timeout),
+      : options_{.requested_outputs = {request.requested_outputs.begin(), request.requested_outputs.end()},
+                 .return_data = request.return_data,
+                 .priority = request.priority,
+                 .timeout = request.timeout},
         pass_(std::move(pass)),
         converter_(&converter) {}
   absl::Status CheckModel(const Few<CheckedArray>& checked, const RequestView& request) const;
   absl::Status TakeIn(Few<CheckedArray> checked, const RequestView& request, BufferPool& pool);
   absl::Status TakeShared(std::string_view name, CheckedArray&& checked, const CopyOptions& options, BufferPool& pool);
-  absl::Status CheckRegions() const;
   absl::Status Copy(Incoming& array, const ScatteredBytes& bytes);
   void CountCopy(Clock::time_point start);
-  Answer AnswerOf(inference::PipelineResponse&& response);
 
-  std::string request_id_;
-  bool return_data_;
-  std::vector<std::string> requested_outputs_;
-  std::uint64_t priority_;
-  std::chrono::microseconds timeout_;
+  inference::RunOptions options_;
   CallGate::Pass pass_;
   inference::Converter* converter_;
-  std::shared_ptr<inference::ModelVersion> model_;  // Null: conversion only.
+  std::shared_ptr<inference::ModelVersion> model_;
   Few<Incoming> arrays_;
-  std::vector<std::shared_ptr<const SharedRegion>> regions_;  // In which arrays stay.
+  std::vector<std::shared_ptr<const SharedRegion>> regions_;  // Arrays lie in these, and were not copied.
   std::size_t awaited_ = 0;                                   // Index of the first array that is not complete.
   Clock::time_point start_ = Clock::now();
-  Clock::time_point received_;  // When nothing was awaited any more.
+  Clock::time_point received_;  // When the last elements came.
   std::chrono::nanoseconds copy_time_{0};
 };
 

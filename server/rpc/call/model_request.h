@@ -1,6 +1,6 @@
 #pragma once
 
-#include <utility>
+#include <memory>
 
 #include "absl/status/statusor.h"
 #include "inference/model_run.h"
@@ -11,37 +11,46 @@
 
 namespace tensorferry::rpc {
 
-// A request that a model runs, from its arrays to its answer.
+// Takes from `message` what `intake` still needs of it, and gives the rest of its memory back.
+// `Message`: an IncomingMessage.
+template <typename Message>
+HeldMessage HoldFor(const Intake& intake, Message& message) {
+  if (intake.needs_message()) return message.Hold();
+  message.Clear();
+  return {};
+}
+
+// A request that a model runs, from its arrays to its response.
 //
 //   model_request.Submit(queue);
 //   co_await model_request.finished;
-//   … model_request.TakeAnswer() …
+//   … model_request.TakeResponse() …
 //
-// Lifetime: borrows `caller`, the call that it came in.
+// Lifetime: borrows `caller`, the call that the request came in.
 class ModelRequest : public inference::ModelRun {
  public:
-  // `call`: complete, and runs a model. `message`: what its elements are still in, if it needs that.
-  ModelRequest(Intake call, HeldMessage message, const AsyncCall& caller);
+  // `intake` is complete, and runs a model. `message`: as HoldFor gives it.
+  ModelRequest(Intake intake, HeldMessage message, const AsyncCall& caller);
   ModelRequest(const ModelRequest&) = delete;
   ModelRequest& operator=(const ModelRequest&) = delete;
 
-  // Called once. The model may run at once, on this thread; else `queue` is where what is short runs.
+  // Called once. The model may run at once, on this thread. A short run may also wait until `queue` is idle.
   void Submit(ServingQueue& queue);
 
+  // Complete once the model has run.
   Operation finished;
 
-  const std::string& request_id() const { return call_.request_id_; }
-
-  // Once finished.
+  // The response; its request_id is empty. Called once, after `finished` is complete.
   // Errors: those of ModelVersion::Submit; DEADLINE, CANCELLED.
-  absl::StatusOr<Answer> TakeAnswer();
+  absl::StatusOr<Response> TakeResponse();
 
   absl::Status CheckCaller() const override { return caller_.CheckCaller(); }
   void InputsTaken() override { message_ = {}; }
   void Complete() override { finished.Complete(true); }
 
  private:
-  Intake call_;
+  Intake intake_;
+  std::shared_ptr<inference::ModelVersion> model_;  // Until the response is taken.
   HeldMessage message_;
   const AsyncCall& caller_;
 };

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t kMaxNameBytes = 256;
 
-// C0, DEL, and C1, whose UTF-8 form is 0xC2 0x80 to 0xC2 0x9F.
+// Whether `text`, which is UTF-8, has a character of C0 or C1, or DEL. C1 is 0xC2 0x80 to 0xC2 0x9F in UTF-8.
 bool HasControlCharacter(std::string_view text) {
   unsigned char previous = 0;
   for (const char c : text) {
@@ -46,7 +46,7 @@ absl::StatusOr<CheckedArray> CheckDeclared(const ArrayView& array, std::uint64_t
   return CheckedArray{std::move(header)};
 }
 
-// The raw form is an array of bytes.
+// The array of bytes that is the raw form of an array of strings with `shape`.
 absl::StatusOr<CheckedArray> AsBytes(std::size_t nbytes, const Shape& shape, const PayloadLimits& limits) {
   TENSORFERRY_RETURN_IF_ERROR(ByteSize(shape, 1).status());
   const auto size = static_cast<std::int64_t>(nbytes);

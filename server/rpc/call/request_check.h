@@ -1,4 +1,4 @@
-// What a request says, checked: from views of its message to payload headers.
+// Checks what a request says, and makes payload headers of the views of its message.
 #pragma once
 
 #include <optional>
@@ -13,30 +13,31 @@
 
 namespace tensorferry::rpc {
 
-// A name or label: at most 256 bytes, without control characters.
+// Checks a name or label: it has at most 256 bytes, and no control characters.
 // Errors: BAD_NAME, naming the field.
 absl::Status CheckName(std::string_view field, std::string_view name);
 
-// The request without its arrays' contents: no more than kMaxArrays arrays; names and labels of at most 256 bytes,
-// without control characters. Protobuf has checked that they are UTF-8.
+// Checks the request, but not the contents of its arrays: it has at most kMaxArrays arrays, and CheckName takes its
+// names and labels. That they are UTF-8 was checked when the message was decoded.
 // Errors: TENSOR_TOO_LARGE; BAD_NAME, naming the field.
 absl::Status CheckRequest(const RequestView& request);
 
-// What an array says of itself, and where those of its elements are that came with it.
+// An array whose header is checked, and the place of the elements that came with it.
 struct CheckedArray {
   ArrayHeader header;
-  ScatteredBytes elements;  // Borrows the message; empty if chunks follow, and for shared memory.
-  bool chunked = false;
-  std::optional<Shape> strings{};  // Of strings: their shape; the header is of their raw form.
-  std::optional<SharedRange> shared{};
+  ScatteredBytes elements;              // Borrows the message; empty if `chunked` or `shared`.
+  bool chunked = false;                 // The elements follow in chunks.
+  std::optional<Shape> strings{};       // The shape of an array of strings; `header` describes their raw form.
+  std::optional<SharedRange> shared{};  // The place of elements that lie in shared memory.
 
-  // As the model is asked about it.
+  // The array as ModelVersion::Check takes it. Borrows `name` and this object.
   inference::InputDeclaration DeclaredAs(std::string_view name) const {
     if (strings) return {name, inference::kStrings, *strings};
     return {name, Info(header.dtype()).name, header.shape()};
   }
 };
 
+// Checks what an array says of itself; the message must outlive the result.
 // Errors: MISSING_PAYLOAD, CONFLICTING_FIELDS, BAD_CHUNK if chunks are not allowed, and those of ArrayHeader,
 //         CheckNpyHeader, CheckStrings and SharedRegions::Find.
 absl::StatusOr<CheckedArray> CheckArray(const ArrayView& array, Fidelity fidelity, bool chunks_allowed,

@@ -1,4 +1,4 @@
-// What a caller's message says, decoded and unchecked. Views of the message: nothing is copied.
+// What a caller's message says, decoded and unchecked. The views borrow the message: nothing is copied.
 #pragma once
 
 #include <chrono>
@@ -11,7 +11,7 @@
 
 namespace tensorferry::rpc {
 
-// How an array's elements come; the members of the proto's oneof `payload`.
+// How the elements of an array come. The values are the members of the oneof `payload` in the native protocol.
 enum class PayloadKind : std::uint8_t { kNone, kData, kNpy, kChunked, kSharedMemory };
 
 struct ArrayView {
@@ -22,10 +22,10 @@ struct ArrayView {
   PayloadKind payload = PayloadKind::kNone;
   ScatteredBytes bytes;              // kData, kNpy.
   std::uint64_t chunked_nbytes = 0;  // kChunked.
-  bool strings = false;              // kData: raw strings, and no `dtype`.
-  std::string_view region{};         // kSharedMemory: a registered region, and what of it.
-  std::uint64_t shared_offset = 0;
-  std::uint64_t shared_nbytes = 0;
+  bool strings = false;              // kData, kSharedMemory: raw strings, and no `dtype`.
+  std::string_view region{};         // kSharedMemory: the name of a registered region.
+  std::uint64_t shared_offset = 0;   // kSharedMemory: bytes of the region before the elements.
+  std::uint64_t shared_nbytes = 0;   // kSharedMemory.
 
   bool operator==(const ArrayView&) const = default;
 };
@@ -35,20 +35,20 @@ struct RequestView {
   std::string_view model_name;
   std::string_view model_version;
   bool strict = false;
-  bool digest = false;  // XXH3-128.
+  bool digest = false;  // Asks for XXH3-128.
   bool return_data = false;
-  std::uint64_t priority = 0;            // In the model's queue; 0: its default.
-  std::chrono::microseconds timeout{0};  // The same; 0: none.
+  std::uint64_t priority = 0;            // As RunOptions::priority.
+  std::chrono::microseconds timeout{0};  // As RunOptions::timeout.
   std::vector<std::string_view> requested_outputs;
   std::vector<ArrayView> arrays;
 
   bool operator==(const RequestView&) const = default;
 };
 
-// Arrays of one request, and outputs that it may ask for.
+// The number of arrays that a request may have, and of outputs that it may ask for.
 inline constexpr std::size_t kMaxArrays = 4096;
 
-// One message of a stream.
+// What a message on ConvertStream holds.
 enum class StreamPart : std::uint8_t { kNone, kRequest, kChunk };
 
 }  // namespace tensorferry::rpc

@@ -1,18 +1,50 @@
 #pragma once
 
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "rpc/call/encoded_response.h"
 #include "rpc/call/model_request.h"
-#include "rpc/call/stream_reply.h"
+#include "rpc/call/protocol.h"
+#include "rpc/serve/guarded.h"
+#include "rpc/serve/operation.h"
+#include "rpc/serve/serving_queue.h"
 #include "rpc/wire/wire_writer.h"
 
 namespace tensorferry::rpc {
 
-// A request on a stream that a model runs.
-class StreamRun : public ModelRequest {
+// A request on a stream that a model runs. Its call outlives it.
+class StreamRun {
  public:
-  using ModelRequest::ModelRequest;
+  virtual ~StreamRun() = default;
 
-  // What it is answered with, once it is finished.
-  virtual StreamReply TakeReply(WireWriter& writer) = 0;
+  // Called once; see ModelRequest::Submit.
+  virtual void Submit(ServingQueue& queue) = 0;
+
+  // Complete once the model has run.
+  virtual Operation& finished() = 0;
+
+  // The response or the refusal. Called once, after finished() is complete, on any thread.
+  virtual EncodedResponse TakeResponse(WireWriter& writer) = 0;
+};
+
+// A ModelRequest whose response `P` encodes.
+template <ResponseProtocol P>
+class ModelStreamRun final : public StreamRun {
+ public:
+  ModelStreamRun(Intake intake, HeldMessage message, const AsyncCall& caller, P protocol)
+      : request_(std::move(intake), std::move(message), caller), protocol_(std::move(protocol)) {}
+
+  void Submit(ServingQueue& queue) override { request_.Submit(queue); }
+  Operation& finished() override { return request_.finished; }
+  EncodedResponse TakeResponse(WireWriter& writer) override {
+    absl::StatusOr<Response> response = Guarded([this] { return request_.TakeResponse(); });
+    return EncodeOrRefuse(protocol_, response, writer);
+  }
+
+ private:
+  ModelRequest request_;
+  P protocol_;
 };
 
 }  // namespace tensorferry::rpc

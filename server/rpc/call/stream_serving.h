@@ -1,138 +1,120 @@
-// How a stream of requests is served, whatever their form.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <utility>
 
-#include "base/status.h"
-#include "rpc/call/answer_queue.h"
-#include "rpc/serve/async_call.h"
+#include "absl/status/status.h"
+#include "rpc/call/response_queue.h"
+#include "rpc/call/stream_call.h"
+#include "rpc/call/stream_protocol.h"
 #include "rpc/serve/call_slots.h"
-#include "rpc/serve/end_of_call.h"
+#include "rpc/serve/operation.h"
 #include "rpc/serve/serving_queue.h"
 #include "rpc/serve/worker_pool.h"
+#include "rpc/wire/wire_writer.h"
 
 namespace tensorferry::rpc {
 
-using StreamCall = AsyncStreamCall<grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer>>;
-
-// Sends the answers of a stream whose requests a model runs, in their order, as soon as the first is there. `ended`:
-// once the queue is closed and all of them are dealt with. `end_of`: what the stream ends with after an error.
-inline Detached SendAnswers(StreamCall& call, AnswerQueue& answers, grpc::Status (*end_of)(const absl::Status&),
-                            Tag* ended) {
-  WireWriter writer;
-  bool caller_reads = true;
-  while (!answers.at_end()) {
-    AnswerQueue::Answer* const first = answers.Front();
-    if (first == nullptr) {
-      co_await answers.pushed().Sleep();
-      continue;
-    }
-    if (first->run) {
-      co_await first->run->finished;
-      first->reply = first->run->TakeReply(writer);
-    }
-    auto message = first->reply->Next();
-    while (message && caller_reads) {
-      auto next = first->reply->Next();
-      caller_reads = co_await call.Write(*message, /*more_follows=*/next || answers.NextIsReady());
-      message = std::move(next);
-    }
-    if (caller_reads && !first->reply->end().ok()) {
-      caller_reads = false;
-      answers.NoteEnd();
-      const grpc::Status end = end_of(first->reply->end());
-      co_await call.Finish(end);
-    }
-    answers.Pop();
-  }
-  ended->Complete(true);
-}
-
-inline bool IsEmpty(const std::optional<AnswerQueue>& answers) { return !answers || answers->empty(); }
-
-// Answers that follow each other at once leave together, with one system call: so each is held until the next message
-// has come, or there is nothing else to do. Where a model takes its time, another coroutine sends the answers from then
-// on, and this one takes in more requests meanwhile, so that they may run together.
+// One stream while it is served: the steps between the awaits of ServeStreams, and what they remember.
 //
-// `Session`: made for each stream, with its call; what the stream says and is answered with, as ConvertStreamSession.
-// `expect`: the service's Request… method, bound to a queue; see AsyncStreamCall::Next.
-template <typename Session, typename Environment, typename Expect>
-Detached ServeStream(ServingQueue& queue, WorkerPool& copiers, CallSlots& slots, const Environment& environment,
-                     Expect expect) {
-  CallSlots::Slot slot(slots);
-  StreamCall call;
-  typename Session::Message message;
-  do {
-    if (!co_await call.Next(expect)) co_return;
-    slot.Arrived();
-    Session session(environment, call);
-    absl::Status status;
-    bool reading = true;
-    bool caller_reads = true;
-    std::optional<grpc::ByteBuffer> held;
-    std::optional<AnswerQueue> answers;  // Once a model's run was waited for.
-    WireWriter writer;
-    Operation answered;
-    call.Read(message.bytes);
-    while (caller_reads) {
-      if (held && !co_await queue.CompleteOrIdle(call.read)) {
-        caller_reads = co_await call.Write(*held);
-        held.reset();
-        continue;
-      }
-      if (!co_await call.read) break;
-      if (message.bytes.Length() >= kLongCopy) co_await copiers.Enter();
-      status = session.Take(message);
-      reading = status.ok();
-      if (!reading) break;
-      std::unique_ptr<StreamRun> run;
-      if (session.owes_answer() && session.runs_model()) {
-        run = session.TakeRun(message);
-        run->Submit(queue);
-      }
-      message.Clear();
-      if (run ? !run->finished.complete() || !IsEmpty(answers) : session.owes_answer() && !IsEmpty(answers)) {
-        if (held) caller_reads = co_await call.Write(*held);
-        held.reset();
-        if (!answers) SendAnswers(call, answers.emplace(), Session::EndOf, answered.Start());
-        answers->Push(run ? AnswerQueue::Answer{.run = std::move(run)} : AnswerQueue::Answer{session.TakeReply()});
-        while (answers->full()) co_await answers->popped().Sleep();
-        call.Read(message.bytes);
-        continue;
-      }
-      if (answers && answers->stream_ended()) {
-        reading = false;
-        break;
-      }
-      call.Read(message.bytes);  // The next one comes while this one is answered.
-      if (!run && !session.owes_answer()) continue;
-      StreamReply reply = run ? run->TakeReply(writer) : session.TakeReply();
-      for (auto next = reply.Next(); next && caller_reads; next = reply.Next()) {
-        if (held) caller_reads = co_await call.Write(*held, /*more_follows=*/true);
-        held = std::move(next);
-      }
-      status = reply.end();
-      if (!status.ok()) break;
-    }
-    message.Clear();
-    if (held && caller_reads) caller_reads = co_await call.Write(*held);
-    if (answers) {
-      answers->Close();
-      co_await answered;
-    }
-    if (!answers || !answers->stream_ended()) {
-      if (!caller_reads) status = MakeError(Reason::kCancelled, "the caller is gone");
-      if (status.ok()) status = call.CheckCaller();
-      if (status.ok()) status = session.OnEnd();
-      const grpc::Status end = Session::EndOf(status);
-      co_await call.Finish(end);
-    }
-    if (reading) co_await call.read;
-    co_await call.done;
-    message.Clear();
-  } while (slot.WaitAgain());
+// Responses that follow each other at once leave together, with one system call: so the last message is held until it
+// is known what follows it. Where a model takes its time, the response goes to a ResponseQueue, and from then on
+// SendQueued sends the responses, while more requests are taken in, so that they may run together.
+//
+// Threads: one at a time calls the steps; SendQueued may run beside them.
+class StreamServer {
+ public:
+  StreamServer(ServingQueue& queue, StreamCall& call, StreamProtocol& protocol)
+      : queue_(queue), call_(call), protocol_(protocol), message_(protocol.message()) {
+    protocol_.Begin(call);
+  }
+  StreamServer(const StreamServer&) = delete;
+  StreamServer& operator=(const StreamServer&) = delete;
+  ~StreamServer() { protocol_.End(); }
+
+  // Starts to read the next message.
+  void Read();
+
+  // Whether another message is to be taken in: the caller reads, and nothing has ended the stream.
+  bool goes_on() const { return caller_reads_ && !ended_by_queue_ && status_.ok(); }
+
+  // Whether to copy the message on a thread of the WorkerPool.
+  bool message_is_long() const;
+
+  // Hands the message that was read to the protocol, and submits the run if a model is to run.
+  void TakeIn();
+
+  // Whether the response must go to the ResponseQueue: it is not there yet, or others wait there.
+  bool MustHandOver() const;
+
+  // Adds the response to the ResponseQueue; starts SendQueued if it is the first one.
+  void HandOver();
+
+  // The queue, after HandOver.
+  ResponseQueue& responses() { return *responses_; }
+
+  // Starts to read the next message, and makes the response to this one meanwhile, if one is owed.
+  void Respond();
+
+  // Holds the next message of the response. True: the message held before is to be written first.
+  bool MustWriteHeld();
+
+  bool holds_message() const { return held_.has_value(); }
+
+  // `OnWritten(co_await WriteHeld(…))` sends the message that is held. `more_follows`: as in OpenStream::Write.
+  Operation::Wait WriteHeld(bool more_follows);
+  void OnWritten(bool ok);
+
+  // Closes the ResponseQueue. False: there is none; else sent() is complete once SendQueued has ended.
+  bool CloseQueue();
+  Operation::Wait sent() { return Operation::Wait(sent_); }
+
+  // Whether Finish is still to be called: SendQueued has not done it.
+  bool MustFinish() const;
+  Operation::Wait Finish();
+
+  // Whether a read was started whose end is still to be awaited.
+  bool reading() const { return reading_; }
+
+ private:
+  Detached SendQueued();
+  absl::Status EndStatus() const;
+
+  ServingQueue& queue_;
+  StreamCall& call_;
+  StreamProtocol& protocol_;
+  grpc::ByteBuffer& message_;
+  WireWriter writer_;
+  absl::Status status_;  // Not OK: what the stream ends with.
+  bool reading_ = false;
+  bool caller_reads_ = true;
+  bool ended_by_queue_ = false;              // SendQueued has ended the stream.
+  StreamProtocol::Owed owed_;                // After the last message.
+  std::optional<EncodedResponse> response_;  // Its messages are being sent.
+  std::optional<grpc::ByteBuffer> next_;     // Follows held_.
+  std::optional<grpc::ByteBuffer> held_;
+  std::optional<ResponseQueue> responses_;  // Once a model's run was not complete at once.
+  Operation sent_;
+};
+
+struct StreamThreads {
+  ServingQueue& queue;
+  WorkerPool& copiers;
+};
+
+// Serves the streams of `call`, one after another.
+Detached ServeStreams(StreamThreads threads, CallSlots& slots, std::unique_ptr<StreamCall> call,
+                      std::unique_ptr<StreamProtocol> protocol);
+
+// Serves the streams of a method of a gRPC service.
+// `Protocol`: a StreamProtocol that is made from `environment`. `expect`: see GrpcStreamCall.
+template <typename Protocol, typename Environment, typename Expect>
+void ServeStream(ServingQueue& queue, WorkerPool& copiers, CallSlots& slots, const Environment& environment,
+                 Expect expect) {
+  ServeStreams({queue, copiers}, slots, std::make_unique<GrpcStreamCall<Expect>>(std::move(expect)),
+               std::make_unique<Protocol>(environment));
 }
 
 }  // namespace tensorferry::rpc

@@ -1,4 +1,3 @@
-// How a request by itself is served, whatever its form.
 #pragma once
 
 #include <optional>
@@ -6,9 +5,9 @@
 
 #include "base/status.h"
 #include "rpc/call/model_request.h"
+#include "rpc/call/protocol.h"
 #include "rpc/serve/async_call.h"
 #include "rpc/serve/call_slots.h"
-#include "rpc/serve/end_of_call.h"
 #include "rpc/serve/guarded.h"
 #include "rpc/serve/serving_queue.h"
 #include "rpc/serve/worker_pool.h"
@@ -16,52 +15,41 @@
 
 namespace tensorferry::rpc {
 
-// The memory of a message that a call goes on to need; the rest is given back.
-template <typename Message>
-HeldMessage HoldFor(const Intake& call, Message& message) {
-  if (call.needs_message()) return message.Hold();
-  message.Clear();
-  return {};
-}
-
-// `Form`: one for each coroutine; what a request says and is answered with, as ConvertForm.
-// `expect`: the service's Request… method, bound to a queue; see AsyncUnaryCall::Next.
-template <typename Form, typename Environment, typename Expect>
+// Serves the calls of a unary method, one after another.
+// `P`: made from `environment`, once. `expect`: the service's Request… method; see AsyncUnaryCall::Next.
+template <RequestProtocol P, typename Environment, typename Expect>
 Detached ServeRequest(ServingQueue& queue, WorkerPool& copiers, CallSlots& slots, const Environment& environment,
                       Expect expect) {
   CallSlots::Slot slot(slots);
-  AsyncUnaryCall<typename Form::Message, grpc::ByteBuffer> call;
-  Form form(environment);
+  AsyncUnaryCall<typename P::Message, grpc::ByteBuffer> call;
+  P protocol(environment);
   WireWriter writer;
   std::optional<ModelRequest> run;
   do {
     if (!co_await call.Next(expect)) co_return;
     slot.Arrived();
     if (call.request.bytes.Length() >= kLongCopy) co_await copiers.Enter();
-    absl::StatusOr<Intake> started = Guarded([&] { return form.Start(call.request); });
-    if (started.ok() && started->runs_model()) {
-      HeldMessage held = HoldFor(*started, call.request);
-      run.emplace(*std::move(started), std::move(held), call);
+    absl::StatusOr<Intake> intake = Guarded([&] { return protocol.Start(call.request); });
+    if (intake.ok() && intake->runs_model()) {
+      HeldMessage held = HoldFor(*intake, call.request);
+      run.emplace(*std::move(intake), std::move(held), call);
       run->Submit(queue);
       co_await run->finished;
     } else {
       call.request.Clear();
     }
-    absl::StatusOr<Answer> answer = Guarded([&]() -> absl::StatusOr<Answer> {
-      if (run) return run->TakeAnswer();
-      TENSORFERRY_RETURN_IF_ERROR(started.status());
+    absl::StatusOr<Response> response = Guarded([&]() -> absl::StatusOr<Response> {
+      if (run) return run->TakeResponse();
+      TENSORFERRY_RETURN_IF_ERROR(intake.status());
       TENSORFERRY_RETURN_IF_ERROR(call.CheckCaller());
-      return (*std::move(started)).Finish();
+      return (*std::move(intake)).Finish();
     });
-    const absl::StatusOr<grpc::ByteBuffer> reply = Guarded([&]() -> absl::StatusOr<grpc::ByteBuffer> {
-      TENSORFERRY_RETURN_IF_ERROR(answer.status());
-      return form.Encode(*answer, writer);
-    });
+    EncodedResponse encoded = EncodeOrRefuse(protocol, response, writer);
     run.reset();
-    form.LetGo();
-    const grpc::Status end = Form::EndOf(reply.status());
+    const grpc::Status end = P::FinalStatus(encoded.end());
+    const std::optional<grpc::ByteBuffer> message = encoded.Next();
     const grpc::ByteBuffer nothing;
-    co_await call.Finish(end, reply.ok() ? *reply : nothing);
+    co_await call.Finish(end, message ? *message : nothing);
     co_await call.done;
   } while (slot.WaitAgain());
 }

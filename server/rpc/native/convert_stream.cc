@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "base/status.h"
+#include "rpc/call/protocol.h"
+#include "rpc/native/reply.h"
 #include "rpc/serve/error.h"
 #include "rpc/serve/guarded.h"
 
@@ -17,7 +19,7 @@ constexpr int kMaxEmptyChunks = 16;
 
 absl::Status FramingLost(std::string_view why) { return MakeError(Reason::kBadChunk, why, {.field = "part"}); }
 
-// Bytes of chunks that the request says will follow it; what does not fit 64 bits is as good as endless.
+// Bytes of chunks that the request says will follow it. A sum that does not fit 64 bits counts as the largest number.
 std::uint64_t DeclaredChunkBytes(const RequestView& request) {
   std::uint64_t nbytes = 0;
   for (const ArrayView& array : request.arrays) {
@@ -29,13 +31,18 @@ std::uint64_t DeclaredChunkBytes(const RequestView& request) {
 
 }  // namespace
 
-StreamReply RefuseInStream(const std::string& request_id, const absl::Status& error) {
+absl::StatusOr<EncodedResponse> StreamedConvert::Encode(Response& response, WireWriter& writer) const {
+  response.request_id = id_;
+  return EncodeStreamResponse(std::move(response), environment_->max_message_bytes, writer);
+}
+
+EncodedResponse StreamedConvert::Refuse(const absl::Status& error) const {
   LogError("ConvertStream", error);
-  return RefusalOf(request_id, error);
+  return EncodeRefusal(id_, error);
 }
 
 absl::Status ConvertStreamSession::OnMessage(const RequestDecoder& message) {
-  assert(!owes_answer());
+  assert(!owes_response());
   switch (message.part()) {
     case StreamPart::kRequest: return OnRequest(message.request());
     case StreamPart::kChunk: return OnChunk(message.chunk());
@@ -45,34 +52,34 @@ absl::Status ConvertStreamSession::OnMessage(const RequestDecoder& message) {
 }
 
 absl::Status ConvertStreamSession::OnRequest(const RequestView& request) {
-  if (call_) {
+  if (intake_) {
     return FramingLost(fmt::format("a request came while array {} still needs {} bytes of chunks",
-                                   Quote(*call_->awaited_array()), call_->missing()));
+                                   Quote(*intake_->awaited_array()), intake_->missing()));
   }
-  request_id_ = request.request_id;
+  request_.set_id(request.request_id);
   empty_chunks_ = 0;
   droppable_ = 0;
-  auto call = Guarded([&] { return Intake::Start(request, Intake::Chunks::kAllowed, environment_); });
-  if (call.ok()) {
-    call_.emplace(*std::move(call));
+  auto intake = Guarded([&] { return Intake::Start(request, Intake::Chunks::kAllowed, environment_); });
+  if (intake.ok()) {
+    intake_.emplace(*std::move(intake));
   } else {
     droppable_ = DeclaredChunkBytes(request);
-    refusal_ = call.status();
+    refusal_ = intake.status();
   }
   return absl::OkStatus();
 }
 
 absl::Status ConvertStreamSession::OnChunk(const ScatteredBytes& chunk) {
-  if (call_) {
+  if (intake_) {
     TENSORFERRY_RETURN_IF_ERROR(CountEmptyChunk(chunk));
-    if (chunk.size() > call_->missing()) {
+    if (chunk.size() > intake_->missing()) {
       return FramingLost(fmt::format("a chunk of {} bytes came for array {}, which needs {} more", chunk.size(),
-                                     Quote(*call_->awaited_array()), call_->missing()));
+                                     Quote(*intake_->awaited_array()), intake_->missing()));
     }
-    refusal_ = call_->Append(chunk);
+    refusal_ = intake_->Append(chunk);
     if (refusal_.ok()) return absl::OkStatus();
-    droppable_ = call_->missing_in_all();
-    call_.reset();
+    droppable_ = intake_->missing_in_all();
+    intake_.reset();
     return absl::OkStatus();
   }
   if (chunk.size() > droppable_ || droppable_ == 0) return FramingLost("a chunk came that no array awaits");
@@ -85,21 +92,16 @@ absl::Status ConvertStreamSession::CountEmptyChunk(const ScatteredBytes& chunk) 
   return FramingLost(fmt::format("more than {} empty chunks came for one request", kMaxEmptyChunks));
 }
 
-StreamReply ConvertStreamSession::TakeReply() {
-  if (!refusal_.ok()) return RefuseInStream(request_id_, std::exchange(refusal_, absl::OkStatus()));
-  absl::StatusOr<StreamReply> reply = Guarded([this] { return Run(); });
-  return reply.ok() ? *std::move(reply) : RefuseInStream(request_id_, reply.status());
-}
-
-absl::StatusOr<StreamReply> ConvertStreamSession::Run() {
-  TENSORFERRY_ASSIGN_OR_RETURN(Answer answer, TakeCall().Finish());
-  return StreamReplyOf(std::move(answer), environment_.max_message_bytes, writer_);
+EncodedResponse ConvertStreamSession::TakeResponse() {
+  if (!refusal_.ok()) return request_.Refuse(std::exchange(refusal_, absl::OkStatus()));
+  absl::StatusOr<Response> response = Guarded([this] { return TakeIntake().Finish(); });
+  return EncodeOrRefuse(request_, response, writer_);
 }
 
 absl::Status ConvertStreamSession::OnEnd() const {
-  if (!call_) return absl::OkStatus();
+  if (!intake_) return absl::OkStatus();
   return FramingLost(fmt::format("the stream ended while array {} still needs {} bytes of chunks",
-                                 Quote(*call_->awaited_array()), call_->missing()));
+                                 Quote(*intake_->awaited_array()), intake_->missing()));
 }
 
 }  // namespace tensorferry::rpc

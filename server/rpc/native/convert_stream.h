@@ -3,42 +3,65 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "rpc/call/encoded_response.h"
 #include "rpc/call/intake.h"
-#include "rpc/native/reply.h"
+#include "rpc/call/response.h"
 #include "rpc/native/request_decoder.h"
+#include "rpc/wire/wire_writer.h"
 
 namespace tensorferry::rpc {
 
-// Answer a request with an error, and log it.
-StreamReply RefuseInStream(const std::string& request_id, const absl::Status& error);
+// A ResponseProtocol: one request on ConvertStream.
+class StreamedConvert {
+ public:
+  explicit StreamedConvert(const CallEnvironment& environment) : environment_(&environment) {}
 
-// The framing of one ConvertStream: which message may come next, what is answered in place, what ends the stream. Knows
-// nothing of gRPC's streams: messages are handed in, and a reply is fetched where one is owed.
+  void set_id(std::string_view id) { id_ = id; }
+
+  // Errors: those of EncodeStreamResponse.
+  absl::StatusOr<EncodedResponse> Encode(Response& response, WireWriter& writer) const;
+
+  // Refuses the request with a response on the stream, and logs the error.
+  EncodedResponse Refuse(const absl::Status& error) const;
+
+ private:
+  const CallEnvironment* environment_;
+  std::string id_;
+};
+
+// The framing of one ConvertStream: which message may come next, what is refused in place, and what ends the stream. It
+// knows nothing of gRPC's streams: messages are handed in, and a response is fetched if one is owed.
 class ConvertStreamSession {
  public:
-  explicit ConvertStreamSession(const CallEnvironment& environment) : environment_(environment) {}
+  explicit ConvertStreamSession(const CallEnvironment& environment)
+      : environment_(environment), request_(environment) {}
 
-  // The next message; not while an answer is owed.
+  // Takes in the next message; not while a response is owed.
   // Errors: BAD_CHUNK if the framing can no longer be trusted; the stream ends with it.
   absl::Status OnMessage(const RequestDecoder& message);
 
-  // Whether the last message completed a request, or spoiled one.
-  bool owes_answer() const { return !refusal_.ok() || (call_ && !call_->awaited_array()); }
+  // Whether the last message completed a request, or led to the refusal of one.
+  bool owes_response() const { return !refusal_.ok() || (intake_ && !intake_->awaited_array()); }
 
-  // Whether what is owed is what a model makes of the request: then TakeCall gives the request, else TakeReply the
-  // reply.
-  bool runs_model() const { return refusal_.ok() && call_ && call_->runs_model(); }
+  // Whether the response that is owed comes from a model: then TakeIntake and TakeRequest give what a run needs, else
+  // TakeResponse the response.
+  bool runs_model() const { return refusal_.ok() && intake_ && intake_->runs_model(); }
 
-  // What is owed: the result, or the refusal.
-  StreamReply TakeReply();
+  // The response that is owed, or the refusal.
+  EncodedResponse TakeResponse();
 
-  // The request that was completed; its elements may still be in the last message.
-  Intake TakeCall() { return *std::exchange(call_, std::nullopt); }
+  // The request that was completed. Its elements may still be in the last message.
+  Intake TakeIntake() { return *std::exchange(intake_, std::nullopt); }
 
-  // The caller has sent its last message.
+  // What encodes the response to that request.
+  StreamedConvert TakeRequest() { return std::exchange(request_, StreamedConvert(environment_)); }
+
+  // Called when the caller has sent its last message.
   // Errors: BAD_CHUNK if chunks were still awaited.
   absl::Status OnEnd() const;
 
@@ -46,15 +69,14 @@ class ConvertStreamSession {
   absl::Status OnRequest(const RequestView& request);
   absl::Status OnChunk(const ScatteredBytes& chunk);
   absl::Status CountEmptyChunk(const ScatteredBytes& chunk);
-  absl::StatusOr<StreamReply> Run();
 
   const CallEnvironment& environment_;
   WireWriter writer_;
-  std::string request_id_;
-  std::optional<Intake> call_;   // The request that is not answered yet.
-  absl::Status refusal_;         // Of the request that is not answered yet.
-  std::uint64_t droppable_ = 0;  // Bytes of a refused request's chunks that may still come.
-  int empty_chunks_ = 0;         // Of this request.
+  StreamedConvert request_;       // The last one.
+  std::optional<Intake> intake_;  // Unless request_ is refused, or the response to it was taken.
+  absl::Status refusal_;          // Why request_ is refused, until the refusal was taken.
+  std::uint64_t droppable_ = 0;   // Bytes of chunks that may still come for a refused request.
+  int empty_chunks_ = 0;          // Chunks without bytes that came for request_.
 };
 
 }  // namespace tensorferry::rpc

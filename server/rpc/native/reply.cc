@@ -9,7 +9,7 @@
 
 #include "base/status.h"
 #include "inference/model_info.h"
-#include "rpc/serve/error.h"
+#include "rpc/native/to_proto.h"
 #include "tensorferry/v1/tensor_service.pb.h"
 
 namespace tensorferry::rpc {
@@ -17,7 +17,7 @@ namespace {
 
 // WireWriter writes fields from the last to the first.
 
-// More than the tag and length of a chunk.
+// At least the bytes of a chunk's tag and length.
 constexpr std::uint64_t kChunkOverhead = 16;
 
 enum class Elements { kInside, kInChunks };
@@ -70,32 +70,32 @@ void WriteTensors(WireWriter& writer, int field, const Few<inference::TensorResu
   }
 }
 
-void WriteTiming(WireWriter& writer, const Answer& answer) {
+void WriteTiming(WireWriter& writer, const Response& response) {
   const auto varint = [&](int field, std::chrono::nanoseconds time) {
     writer.Varint(field, static_cast<std::uint64_t>(time.count()));
   };
-  varint(v1::Timing::kComputeNsFieldNumber, answer.response.compute_time);
-  varint(v1::Timing::kQueueNsFieldNumber, answer.response.queue_time);
-  varint(v1::Timing::kConvertNsFieldNumber, answer.response.convert_time);
-  varint(v1::Timing::kReceiveNsFieldNumber, answer.receive_time);
+  varint(v1::Timing::kComputeNsFieldNumber, response.result.compute_time);
+  varint(v1::Timing::kQueueNsFieldNumber, response.result.queue_time);
+  varint(v1::Timing::kConvertNsFieldNumber, response.result.convert_time);
+  varint(v1::Timing::kReceiveNsFieldNumber, response.receive_time);
 }
 
-// A ConvertResponse.
-void WriteResponse(WireWriter& writer, const Answer& answer, Elements elements) {
+// Writes a ConvertResponse.
+void WriteResponse(WireWriter& writer, const Response& response, Elements elements) {
   writer.Clear();
   const std::size_t end = writer.size();
-  WriteTiming(writer, answer);
+  WriteTiming(writer, response);
   writer.Nested(v1::ConvertResponse::kTimingFieldNumber, end);
-  WriteTensors(writer, v1::ConvertResponse::kOutputsFieldNumber, answer.response.outputs, elements);
-  WriteTensors(writer, v1::ConvertResponse::kTensorsFieldNumber, answer.response.tensors, elements);
-  writer.Text(v1::ConvertResponse::kModelVersionFieldNumber, answer.response.model_version);
-  writer.Text(v1::ConvertResponse::kModelNameFieldNumber, answer.response.model_name);
-  writer.Text(v1::ConvertResponse::kRequestIdFieldNumber, answer.request_id);
+  WriteTensors(writer, v1::ConvertResponse::kOutputsFieldNumber, response.result.outputs, elements);
+  WriteTensors(writer, v1::ConvertResponse::kTensorsFieldNumber, response.result.tensors, elements);
+  writer.Text(v1::ConvertResponse::kModelVersionFieldNumber, response.result.model_version);
+  writer.Text(v1::ConvertResponse::kModelNameFieldNumber, response.result.model_name);
+  writer.Text(v1::ConvertResponse::kRequestIdFieldNumber, response.request_id);
 }
 
-// The same as the part of a ConvertStreamResponse.
-void WriteStreamResponse(WireWriter& writer, const Answer& answer, Elements elements) {
-  WriteResponse(writer, answer, elements);
+// Writes a ConvertStreamResponse whose part is the response.
+void WriteStreamResponse(WireWriter& writer, const Response& response, Elements elements) {
+  WriteResponse(writer, response, elements);
   writer.Nested(v1::ConvertStreamResponse::kResponseFieldNumber, 0);
 }
 
@@ -112,8 +112,8 @@ absl::Status TooLarge(std::size_t size, std::uint64_t max_message_bytes, std::st
       {.actual = fmt::to_string(size), .limit = fmt::to_string(max_message_bytes)});
 }
 
-absl::Status CheckNoStrings(const Answer& answer) {
-  for (const inference::TensorResult& output : answer.response.outputs) {
+absl::Status CheckNoStrings(const Response& response) {
+  for (const inference::TensorResult& output : response.result.outputs) {
     if (output.metadata.dtype != inference::kStrings) continue;
     return MakeError(
         Reason::kInputMismatch,
@@ -126,56 +126,46 @@ absl::Status CheckNoStrings(const Answer& answer) {
 
 }  // namespace
 
-absl::StatusOr<grpc::ByteBuffer> EncodeResponse(const Answer& answer, std::uint64_t max_message_bytes,
+absl::StatusOr<grpc::ByteBuffer> EncodeResponse(const Response& response, std::uint64_t max_message_bytes,
                                                 WireWriter& writer) {
-  TENSORFERRY_RETURN_IF_ERROR(CheckNoStrings(answer));
-  WriteResponse(writer, answer, Elements::kInside);
+  TENSORFERRY_RETURN_IF_ERROR(CheckNoStrings(response));
+  WriteResponse(writer, response, Elements::kInside);
   if (writer.size() > max_message_bytes) {
     return TooLarge(writer.size(), max_message_bytes, "use ConvertStream, which sends it in chunks");
   }
   return writer.Finish();
 }
 
-absl::StatusOr<StreamReply> StreamReplyOf(Answer answer, std::uint64_t max_message_bytes, WireWriter& writer) {
-  TENSORFERRY_RETURN_IF_ERROR(CheckNoStrings(answer));
-  WriteStreamResponse(writer, answer, Elements::kInside);
+absl::StatusOr<EncodedResponse> EncodeStreamResponse(Response response, std::uint64_t max_message_bytes,
+                                                     WireWriter& writer) {
+  TENSORFERRY_RETURN_IF_ERROR(CheckNoStrings(response));
+  WriteStreamResponse(writer, response, Elements::kInside);
   const bool fits = writer.size() <= max_message_bytes;
-  if (!fits) WriteStreamResponse(writer, answer, Elements::kInChunks);
+  if (!fits) WriteStreamResponse(writer, response, Elements::kInChunks);
   if (writer.size() > max_message_bytes) {
     return TooLarge(writer.size(), max_message_bytes, "send fewer arrays in a request");
   }
-  StreamReply reply(writer.Finish());
-  reply.Keep(std::move(answer.pass));
-  if (fits) return reply;
+  EncodedResponse encoded(writer.Finish());
+  encoded.Keep(std::move(response.pass));
+  if (fits) return encoded;
   const std::size_t chunk_bytes =
       std::min<std::size_t>(kChunkBytes, max_message_bytes - std::min(max_message_bytes - 1, kChunkOverhead));
   std::vector<inference::TensorElements> chunked;
-  for (const auto* results : {&answer.response.outputs, &answer.response.tensors}) {
+  for (const auto* results : {&response.result.outputs, &response.result.tensors}) {
     for (const inference::TensorResult& result : std::views::reverse(*results)) {
       if (result.elements && !result.elements->bytes.empty()) chunked.push_back(*result.elements);
     }
   }
-  reply.AddChunks(std::move(chunked), chunk_bytes);
-  return reply;
+  encoded.AddChunks(std::move(chunked), chunk_bytes, EncodeChunk);
+  return encoded;
 }
 
-StreamReply RefusalOf(const std::string& request_id, const absl::Status& error) {
+EncodedResponse EncodeRefusal(const std::string& request_id, const absl::Status& error) {
   v1::ConvertStreamResponse message;
   message.mutable_response()->set_request_id(request_id);
   *message.mutable_response()->mutable_error() = ToProtoError(error);
   const grpc::Slice slice(message.SerializeAsString());
-  return StreamReply(grpc::ByteBuffer(&slice, 1));
-}
-
-std::optional<grpc::ByteBuffer> StreamReply::Next() {
-  if (message_) return std::exchange(message_, std::nullopt);
-  if (chunked_.empty()) return std::nullopt;
-  inference::TensorElements& rest = chunked_.back();
-  inference::TensorElements chunk = rest;
-  chunk.bytes = rest.bytes.first(std::min(rest.bytes.size(), chunk_bytes_));
-  rest.bytes = rest.bytes.subspan(chunk.bytes.size());
-  if (rest.bytes.empty()) chunked_.pop_back();
-  return EncodeChunk(chunk);
+  return EncodedResponse(grpc::ByteBuffer(&slice, 1));
 }
 
 }  // namespace tensorferry::rpc

@@ -1,4 +1,5 @@
-// Answers as messages, encoded in place: returned elements are sent from where the tensor holds them.
+// Writes responses as messages of tensorferry.v1. Returned elements are not copied: they are sent from where the tensor
+// holds them.
 #pragma once
 
 #include <grpcpp/support/byte_buffer.h>
@@ -9,27 +10,29 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "rpc/call/intake.h"
-#include "rpc/call/stream_reply.h"
+#include "rpc/call/encoded_response.h"
+#include "rpc/call/response.h"
 #include "rpc/wire/wire_writer.h"
 
 namespace tensorferry::rpc {
 
-// Bytes of a chunk that we send, and recommend to callers: below 256 KiB the cost per message dominates, above it
-// memory.
+// The size of the chunks that we send, and recommend to callers, in bytes. Below 256 KiB most of the cost is per
+// message; larger chunks take more memory.
 inline constexpr std::size_t kChunkBytes = 1 << 20;
 
-// The whole answer as one ConvertResponse.
-// Errors: TENSOR_TOO_LARGE, naming the stream, if it would not fit `max_message_bytes`; INPUT_MISMATCH if an output is of
-//         strings.
-absl::StatusOr<grpc::ByteBuffer> EncodeResponse(const Answer& answer, std::uint64_t max_message_bytes,
+// The whole response as one ConvertResponse.
+// Errors: TENSOR_TOO_LARGE, naming the stream, if it would not fit `max_message_bytes`; INPUT_MISMATCH if an output is
+//         of strings.
+absl::StatusOr<grpc::ByteBuffer> EncodeResponse(const Response& response, std::uint64_t max_message_bytes,
                                                 WireWriter& writer);
 
-// The same as the part of a ConvertStreamResponse, or with its tensors in chunks if it would not fit otherwise.
+// The response as one ConvertStreamResponse; if it does not fit `max_message_bytes`, as one without elements and chunks
+// of the elements after it.
 // Errors: TENSOR_TOO_LARGE if the metadata alone does not fit a message; INPUT_MISMATCH if an output is of strings.
-absl::StatusOr<StreamReply> StreamReplyOf(Answer answer, std::uint64_t max_message_bytes, WireWriter& writer);
+absl::StatusOr<EncodedResponse> EncodeStreamResponse(Response response, std::uint64_t max_message_bytes,
+                                                     WireWriter& writer);
 
-// Answers a request on a stream with an error.
-StreamReply RefusalOf(const std::string& request_id, const absl::Status& error);
+// The ConvertStreamResponse that refuses the request.
+EncodedResponse EncodeRefusal(const std::string& request_id, const absl::Status& error);
 
 }  // namespace tensorferry::rpc

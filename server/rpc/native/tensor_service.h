@@ -8,22 +8,22 @@
 
 namespace tensorferry::rpc {
 
-// tensorferry.v1.TensorService: transport above, meaning below. A call is served by a coroutine on the thread of its
-// queue; what takes long moves to a worker, or to a model's own threads.
+// tensorferry.v1.TensorService. A coroutine serves each call on a thread of its queue; what takes long moves to a
+// worker, or to a model's own threads.
 //
-// Convert and ConvertStream take the bytes of their messages as they came: elements are copied once, from there into
-// the tensor. The others are parsed by generated code.
+// Convert and ConvertStream get the bytes of their messages as they came: elements are copied once, from there into the
+// tensor. Generated code parses the messages of the other methods.
 class TensorService {
  public:
   static constexpr const char* kName = v1::TensorService::service_full_name();
 
-  // `copiers`: where the copies of large arrays go on. Borrows everything.
+  // `copiers`: the threads that copy large arrays. Borrows everything.
   TensorService(const CallEnvironment& environment, WorkerPool& copiers, const ServiceEnvironment& services)
       : environment_(environment), copiers_(copiers), methods_(services) {}
 
   grpc::Service& service() { return service_; }
 
-  // Serves calls on `queue`, after the server was started.
+  // Serves calls on `queue`. Called once for each queue, after the server was started.
   void Serve(ServingQueue& queue);
 
  private:

@@ -2,6 +2,9 @@
 
 #include <string>
 
+#include "base/status.h"
+#include "rpc/serve/error.h"
+
 namespace tensorferry::rpc {
 namespace {
 
@@ -47,6 +50,17 @@ v1::DtypeInfo ToProto(const DTypeInfo& dtype) {
   proto.set_torch_dtype(std::string(dtype.name));
   proto.set_itemsize(static_cast<std::int32_t>(dtype.itemsize));
   proto.set_oip_datatype(std::string(dtype.oip));
+  return proto;
+}
+
+v1::Error ToProtoError(const absl::Status& error) {
+  const Failure failure = FailureForCaller(error);
+  v1::Error proto;
+  proto.set_code(CodeOf(failure));
+  proto.set_reason(std::string(Info(failure.reason).name));
+  proto.set_message(failure.message);
+  proto.mutable_metadata()->insert(failure.metadata.begin(), failure.metadata.end());
+  proto.set_retry_after_ms(failure.retry_after.count());
   return proto;
 }
 

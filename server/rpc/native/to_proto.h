@@ -1,6 +1,7 @@
-// What is known of models and dtypes, as protobuf.
+// Models, dtypes and errors as messages of tensorferry.v1.
 #pragma once
 
+#include "absl/status/status.h"
 #include "inference/model_info.h"
 #include "payload/dtype.h"
 #include "tensorferry/v1/tensor_service.pb.h"
@@ -9,5 +10,8 @@ namespace tensorferry::rpc {
 
 v1::ModelInfo ToProto(const inference::ModelInfo& model);
 v1::DtypeInfo ToProto(const DTypeInfo& dtype);
+
+// `error` as it stands inside a response on a stream.
+v1::Error ToProtoError(const absl::Status& error);
 
 }  // namespace tensorferry::rpc

@@ -5,9 +5,9 @@
 
 namespace tensorferry::rpc {
 
-// Take a small request through everything but gRPC. Without it the first caller waits while code and memory that were
-// never touched are brought in, torch's above all.
-// Errors: those of a request.
+// Serves a small request, without gRPC. Else the first caller would wait while the system loads code and memory that
+// were never used before, torch's above all.
+// Errors: those of Intake::Start, Intake::Finish and EncodeResponse.
 absl::Status WarmUp(const CallEnvironment& environment);
 
 }  // namespace tensorferry::rpc

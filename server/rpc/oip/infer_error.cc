@@ -4,7 +4,7 @@
 
 #include "base/status.h"
 #include "rpc/oip/datatype.h"
-#include "rpc/serve/end_of_call.h"
+#include "rpc/serve/error.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -24,10 +24,10 @@ std::string OipMessage(const absl::Status& error) {
 
 }  // namespace
 
-absl::Status InferError(const absl::Status& error) { return WithMessage(InTheirWords(error), error); }
+absl::Status InferError(const absl::Status& error) { return WithMessage(OipMessage(error), error); }
 
 grpc::Status InferEndOf(std::string_view method, const absl::Status& status) {
-  return EndOf(method, status.ok() ? status : WithMessage(OipMessage(status), status));
+  return FinalStatus(method, status.ok() ? status : InferError(status));
 }
 
 }  // namespace tensorferry::rpc

@@ -66,17 +66,17 @@ void WriteFinalResponse(WireWriter& writer) {
 }
 
 // Writes a ModelInferResponse into `writer`.
-void WriteResponse(WireWriter& writer, const Answer& answer, bool streamed) {
+void WriteResponse(WireWriter& writer, const Response& response, bool streamed) {
   writer.Clear();
-  const Few<TensorResult>& outputs = answer.response.outputs;
+  const Few<TensorResult>& outputs = response.result.outputs;
   for (const TensorResult& output : std::views::reverse(outputs)) {
     writer.RepeatedBytes(InferResponse::kRawOutputContentsFieldNumber, output.elements->bytes, output.elements->owner);
   }
   for (const TensorResult& output : std::views::reverse(outputs)) WriteOutput(writer, output);
   if (streamed) WriteFinalResponse(writer);
-  writer.Text(InferResponse::kIdFieldNumber, answer.request_id);
-  writer.Text(InferResponse::kModelVersionFieldNumber, answer.response.model_version);
-  writer.Text(InferResponse::kModelNameFieldNumber, answer.response.model_name);
+  writer.Text(InferResponse::kIdFieldNumber, response.request_id);
+  writer.Text(InferResponse::kModelVersionFieldNumber, response.result.model_version);
+  writer.Text(InferResponse::kModelNameFieldNumber, response.result.model_name);
 }
 
 absl::StatusOr<grpc::ByteBuffer> Finish(WireWriter& writer, std::uint64_t max_message_bytes) {
@@ -92,9 +92,9 @@ absl::StatusOr<grpc::ByteBuffer> Finish(WireWriter& writer, std::uint64_t max_me
 }  // namespace
 
 absl::Status ApplyPlans(const std::vector<OutputPlan>& plans, const inference::ModelInfo& model,
-                        inference::PipelineResponse& response) {
+                        inference::PipelineResponse& result) {
   for (const OutputPlan& plan : plans) {
-    for (TensorResult& output : response.outputs) {
+    for (TensorResult& output : result.outputs) {
       if (output.metadata.name != plan.name) continue;
       TENSORFERRY_RETURN_IF_ERROR(InOutput(plan.name, Apply(plan, model, output)));
     }
@@ -102,15 +102,15 @@ absl::Status ApplyPlans(const std::vector<OutputPlan>& plans, const inference::M
   return absl::OkStatus();
 }
 
-absl::StatusOr<grpc::ByteBuffer> EncodeInferResponse(const Answer& answer, std::uint64_t max_message_bytes,
+absl::StatusOr<grpc::ByteBuffer> EncodeInferResponse(const Response& response, std::uint64_t max_message_bytes,
                                                      WireWriter& writer) {
-  WriteResponse(writer, answer, /*streamed=*/false);
+  WriteResponse(writer, response, /*streamed=*/false);
   return Finish(writer, max_message_bytes);
 }
 
-absl::StatusOr<grpc::ByteBuffer> EncodeStreamInferResponse(const Answer& answer, std::uint64_t max_message_bytes,
+absl::StatusOr<grpc::ByteBuffer> EncodeStreamInferResponse(const Response& response, std::uint64_t max_message_bytes,
                                                            WireWriter& writer) {
-  WriteResponse(writer, answer, /*streamed=*/true);
+  WriteResponse(writer, response, /*streamed=*/true);
   writer.Nested(triton::ModelStreamInferResponse::kInferResponseFieldNumber, 0);
   return Finish(writer, max_message_bytes);
 }

@@ -1,4 +1,4 @@
-// Encodes answers as ModelInferResponse; the elements stay where they are.
+// Encodes responses as ModelInferResponse; the elements stay where they are.
 #pragma once
 
 #include <grpcpp/support/byte_buffer.h>
@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "inference/model_info.h"
-#include "rpc/call/intake.h"
+#include "rpc/call/response.h"
 #include "rpc/oip/infer_request.h"
 #include "rpc/wire/wire_writer.h"
 
@@ -20,18 +20,19 @@ namespace tensorferry::rpc {
 // then nothing of them is sent. `model` is the one that ran.
 // Errors: those of Classify; BAD_SHARED_MEMORY, naming the output, if a region has no room for it.
 absl::Status ApplyPlans(const std::vector<OutputPlan>& plans, const inference::ModelInfo& model,
-                        inference::PipelineResponse& response);
+                        inference::PipelineResponse& result);
 
-// Encodes `answer` as a ModelInferResponse.
+// Encodes `response` as a ModelInferResponse.
 // Errors: TENSOR_TOO_LARGE if it would not fit `max_message_bytes`.
-absl::StatusOr<grpc::ByteBuffer> EncodeInferResponse(const Answer& answer, std::uint64_t max_message_bytes,
+absl::StatusOr<grpc::ByteBuffer> EncodeInferResponse(const Response& response, std::uint64_t max_message_bytes,
                                                      WireWriter& writer);
 
-// Encodes `answer` as a ModelStreamInferResponse. Errors: as EncodeInferResponse.
-absl::StatusOr<grpc::ByteBuffer> EncodeStreamInferResponse(const Answer& answer, std::uint64_t max_message_bytes,
+// Encodes `response` as a ModelStreamInferResponse.
+// Errors: those of EncodeInferResponse.
+absl::StatusOr<grpc::ByteBuffer> EncodeStreamInferResponse(const Response& response, std::uint64_t max_message_bytes,
                                                            WireWriter& writer);
 
-// Encodes the answer to a request on a stream that failed.
+// Encodes a ModelStreamInferResponse that refuses the request `id`.
 grpc::ByteBuffer EncodeStreamInferError(const std::string& id, const std::string& message);
 
 }  // namespace tensorferry::rpc

@@ -26,16 +26,16 @@ void InferenceService::Serve(ServingQueue& queue) {
 void InferenceService::ServeInference(ServingQueue& serving_queue) {
   grpc::ServerCompletionQueue* const queue = serving_queue.get();
   methods_.slots().Serve([this, queue, &serving_queue](CallSlots& slots) {
-    ServeRequest<InferForm>(serving_queue, copiers_, slots, environment_,
-                            [this, queue](auto* context, auto* request, auto* responder, Tag* tag) {
-                              service_.RequestModelInfer(context, &request->bytes, responder, queue, queue, tag);
-                            });
+    ServeRequest<InferProtocol>(serving_queue, copiers_, slots, environment_,
+                                [this, queue](auto* context, auto* request, auto* responder, Tag* tag) {
+                                  service_.RequestModelInfer(context, &request->bytes, responder, queue, queue, tag);
+                                });
   });
   methods_.slots().Serve([this, queue, &serving_queue](CallSlots& slots) {
-    ServeStream<InferStreamForm>(serving_queue, copiers_, slots, environment_,
-                                 [this, queue](auto* context, auto* stream, Tag* tag) {
-                                   service_.RequestModelStreamInfer(context, stream, queue, queue, tag);
-                                 });
+    ServeStream<InferStreamProtocol>(serving_queue, copiers_, slots, environment_,
+                                     [this, queue](auto* context, auto* stream, Tag* tag) {
+                                       service_.RequestModelStreamInfer(context, stream, queue, queue, tag);
+                                     });
   });
 }
 

@@ -8,7 +8,7 @@
 #include "inference/repository_control.h"
 #include "inference/repository_settings.h"
 #include "rpc/call/intake.h"
-#include "rpc/oip/infer_form.h"
+#include "rpc/oip/infer_protocol.h"
 #include "rpc/oip/tracer.h"
 #include "rpc/serve/served_methods.h"
 #include "rpc/serve/serving_queue.h"

@@ -124,33 +124,33 @@ Tracer::Values Tracer::Get(const std::string& model) const {
   return values;
 }
 
-void Tracer::RecordIfSampled(const Answer& answer) {
-  const inference::PipelineResponse& response = answer.response;
+void Tracer::RecordIfSampled(const Response& response) {
+  const inference::PipelineResponse& result = response.result;
   nlohmann::ordered_json line;
   {
     const std::lock_guard lock(mutex_);
-    const Effective effective = EffectiveOf(response.model_name);
-    const std::uint64_t seen = seen_[response.model_name]++;
+    const Effective effective = EffectiveOf(result.model_name);
+    const std::uint64_t seen = seen_[result.model_name]++;
     const bool sampled = seen % static_cast<std::uint64_t>(effective.rate) == 0;
     if (!sampled || effective.count == 0 || !(effective.timestamps || effective.tensors)) return;
-    const auto own = of_models_.find(response.model_name);
+    const auto own = of_models_.find(result.model_name);
     Settings& counts = own != of_models_.end() && own->second.count ? own->second : of_all_;
     if (effective.count > 0) counts.count = effective.count - 1;
     line["id"] = ++traced_;
-    line["model_name"] = response.model_name;
-    line["model_version"] = response.model_version;
-    line["request_id"] = answer.request_id;
+    line["model_name"] = result.model_name;
+    line["model_version"] = result.model_version;
+    line["request_id"] = response.request_id;
     if (effective.timestamps) {
       const auto now = std::chrono::system_clock::now().time_since_epoch();
       line["request_end_ns"] = std::chrono::nanoseconds(now).count();
-      line["receive_ns"] = answer.receive_time.count();
-      line["queue_ns"] = response.queue_time.count();
-      line["compute_input_ns"] = response.convert_time.count();
-      line["compute_infer_ns"] = response.compute_time.count();
+      line["receive_ns"] = response.receive_time.count();
+      line["queue_ns"] = result.queue_time.count();
+      line["compute_input_ns"] = result.convert_time.count();
+      line["compute_infer_ns"] = result.compute_time.count();
     }
     if (effective.tensors) {
-      line["inputs"] = TensorsOf(response.tensors);
-      line["outputs"] = TensorsOf(response.outputs);
+      line["inputs"] = TensorsOf(result.tensors);
+      line["outputs"] = TensorsOf(result.outputs);
     }
   }
   spdlog::info("trace: {}", line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));

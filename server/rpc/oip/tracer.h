@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "rpc/call/intake.h"
+#include "rpc/call/response.h"
 
 namespace tensorferry::rpc {
 
@@ -29,9 +29,9 @@ class Tracer {
   // Returns the settings that apply to `model`.
   Values Get(const std::string& model) const;
 
-  // Called for each request that was answered.
-  void Record(const Answer& answer) {
-    if (active_.load(std::memory_order_relaxed)) RecordIfSampled(answer);
+  // Writes a line about a response that is about to be sent, if its request is one of those that are traced.
+  void Record(const Response& response) {
+    if (active_.load(std::memory_order_relaxed)) RecordIfSampled(response);
   }
 
  private:
@@ -48,7 +48,7 @@ class Tracer {
 
   static absl::Status Apply(const std::string& name, const std::vector<std::string>& values, Settings& settings);
   Effective EffectiveOf(const std::string& model) const;
-  void RecordIfSampled(const Answer& answer);
+  void RecordIfSampled(const Response& response);
 
   mutable std::mutex mutex_;  // Guards what follows.
   Settings of_all_;

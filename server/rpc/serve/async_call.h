@@ -1,4 +1,4 @@
-// What one call needs while it is served: gRPC's context of it, its operations. One after another in the same memory.
+// The calls of one coroutine, one after another in the same memory: gRPC's context of the call, and its operations.
 #pragma once
 
 #include <grpcpp/server_context.h>
@@ -16,15 +16,25 @@ namespace tensorferry::rpc {
 
 class AsyncCall {
  public:
+  virtual ~AsyncCall() = default;
+
   grpc::ServerContext& context() { return *context_; }
   const grpc::ServerContext& context() const { return *context_; }
 
-  Operation arrived;   // Not ok: the server is shut down; nothing more comes.
-  Operation done;      // The call is over, or cancelled. Complete after `finished`, always.
-  Operation finished;  // The status is sent.
+  // Not ok: the server is shut down, and no other call comes. gRPC then never completes `done`:
+  // https://github.com/grpc/grpc/issues/10136
+  Operation arrived;
 
-  // Errors: DEADLINE, CANCELLED: nobody waits for the answer.
-  absl::Status CheckCaller() const {
+  // The call is over, or cancelled. Once Finish was called it becomes complete in any case, and only then may the
+  // context be renewed. In a cancelled call it may be complete before `finished`.
+  Operation done;
+
+  // The status is sent.
+  Operation finished;
+
+  // Whether anybody still waits for the response. Virtual for unit tests, which have no caller.
+  // Errors: DEADLINE, CANCELLED.
+  virtual absl::Status CheckCaller() const {
     if (context_->deadline() <= std::chrono::system_clock::now()) {
       return MakeError(Reason::kDeadline, "the call's deadline has passed");
     }
@@ -32,7 +42,7 @@ class AsyncCall {
   }
 
  protected:
-  // A new context, ready for the next call.
+  // Makes a new context for the next call.
   grpc::ServerContext* Renew() {
     context_.emplace();
     context_->AsyncNotifyWhenDone(done.Start());
@@ -48,7 +58,8 @@ class AsyncUnaryCall : public AsyncCall {
  public:
   Request request;
 
-  // `expect` is the service's Request… method: void(context, request, responder, tag).
+  // Awaits the next call. `expect`: the service's Request… method, bound to a queue: void(context, request, responder,
+  // tag).
   template <typename Expect>
   Operation::Wait Next(Expect&& expect) {
     responder_.reset();
@@ -57,7 +68,7 @@ class AsyncUnaryCall : public AsyncCall {
     return Operation::Wait(arrived);
   }
 
-  // `response` counts only with an OK `status`.
+  // Ends the call. `response` is sent only if `status` is OK.
   Operation::Wait Finish(const grpc::Status& status, const Response& response) {
     if (status.ok()) {
       responder_->Finish(response, status, finished.Start());
@@ -71,49 +82,65 @@ class AsyncUnaryCall : public AsyncCall {
   std::optional<grpc::ServerAsyncResponseWriter<Response>> responder_;
 };
 
-// `Stream`: grpc::ServerAsyncReaderWriter or ServerAsyncWriter.
+// A call with a stream, once the call has come. `Stream`: a stream class of gRPC's, or the interface of one.
 template <typename Stream>
-class AsyncStreamCall : public AsyncCall {
+class OpenStream : public AsyncCall {
  public:
   Operation read;
   Operation written;
 
-  // `expect`: void(context, stream, tag).
-  template <typename Expect>
-  Operation::Wait Next(Expect&& expect) {
-    stream_.reset();
-    stream_.emplace(Renew());
-    wrote_ = false;
-    expect(&context(), &*stream_, arrived.Start());
-    return Operation::Wait(arrived);
-  }
-
   template <typename Message>
   Operation::Wait Read(Message& message) {
-    stream_->Read(&message, read.Start());
+    open_->Read(&message, read.Start());
     return Operation::Wait(read);
   }
 
-  // `more_follows`: gRPC may wait for the next message before it sends this one. Not the first of a stream: it brings
-  // the initial metadata along, whose operation is complete only when they are sent.
+  // `more_follows`: gRPC may keep the message until the next one comes. The first message of a stream is always sent at
+  // once: it is written together with the initial metadata, and gRPC completes that operation only when they are sent.
+  // https://github.com/grpc/grpc/issues/12975
   template <typename Message>
   Operation::Wait Write(const Message& message, bool more_follows = false) {
     grpc::WriteOptions options;
     if (more_follows && wrote_) options.set_buffer_hint();
     wrote_ = true;
-    stream_->Write(message, options, written.Start());
+    open_->Write(message, options, written.Start());
     return Operation::Wait(written);
   }
 
-  // No write is under way; a read may be, and then ends.
+  // Ends the call. No write is under way; a read may be, and is complete afterwards.
   Operation::Wait Finish(const grpc::Status& status) {
-    stream_->Finish(status, finished.Start());
+    open_->Finish(status, finished.Start());
     return Operation::Wait(finished);
+  }
+
+ protected:
+  // Begins with a new stream, which outlives the call.
+  void Open(Stream& stream) {
+    open_ = &stream;
+    wrote_ = false;
+  }
+
+ private:
+  Stream* open_ = nullptr;
+  bool wrote_ = false;
+};
+
+// `Stream`: grpc::ServerAsyncReaderWriter or ServerAsyncWriter. `Base`: an OpenStream of it, or of its interface.
+template <typename Stream, typename Base = OpenStream<Stream>>
+class AsyncStreamCall : public Base {
+ public:
+  // Awaits the next call. `expect`: the service's Request… method, bound to a queue: void(context, stream, tag).
+  template <typename Expect>
+  Operation::Wait Next(Expect&& expect) {
+    stream_.reset();
+    stream_.emplace(this->Renew());
+    this->Open(*stream_);
+    expect(&this->context(), &*stream_, this->arrived.Start());
+    return Operation::Wait(this->arrived);
   }
 
  private:
   std::optional<Stream> stream_;
-  bool wrote_ = false;
 };
 
 }  // namespace tensorferry::rpc

@@ -12,12 +12,13 @@
 
 namespace tensorferry::rpc {
 
-// The coroutines of a server, so that it can wait for the last of them.
+// Counts the coroutines of a server, so that the server can wait for the end of the last one.
+// Threads: any.
 class LiveCoroutines {
  public:
   void Add() { ++count_; }
   void Remove() {
-    // Under the lock, so that who waits does not go, and take this with it, before the end.
+    // Notifies under the lock: a waiter that sees 0 may destroy this object at once.
     const std::lock_guard lock(mutex_);
     if (--count_ == 0) none_.notify_all();
   }
@@ -32,18 +33,19 @@ class LiveCoroutines {
   std::condition_variable none_;
 };
 
-// The coroutines that serve one method, each one call at a time. A call that finds none waiting would wait for another
-// to end: so there are always some.
+// The coroutines that serve one method, each of them one call at a time. A call that finds no coroutine waiting must
+// wait until another call has ended, and so some are always waiting.
+// Threads: any, but for Start.
 class CallSlots {
  public:
-  // `serve` starts one more coroutine, which makes a Slot of these first of all.
+  // `serve` starts one more coroutine, which first of all makes a Slot.
   CallSlots(LiveCoroutines& live, std::function<void(CallSlots&)> serve) : live_(live), serve_(std::move(serve)) {}
 
   void Start() {
     for (int i = 0; i < kWaitingAtStart; ++i) serve_(*this);
   }
 
-  // One coroutine's place.
+  // The place of one coroutine, which holds it to its end.
   class Slot {
    public:
     explicit Slot(CallSlots& slots) : slots_(slots) {
@@ -54,12 +56,12 @@ class CallSlots {
     Slot& operator=(const Slot&) = delete;
     ~Slot() { slots_.live_.Remove(); }
 
-    // A call came.
+    // Tells that a call has come; starts another coroutine if too few are left waiting.
     void Arrived() {
       if (--slots_.waiting_ < kFewest) slots_.serve_(slots_);
     }
 
-    // The call has ended. False: enough others wait; the coroutine ends.
+    // Tells that the call has ended. False: enough others wait, and the coroutine must end.
     bool WaitAgain() {
       if (++slots_.waiting_ <= kMost) return true;
       --slots_.waiting_;
@@ -80,12 +82,12 @@ class CallSlots {
   std::atomic<int> waiting_{0};
 };
 
-// The coroutines of one service.
+// The coroutines of one service, for all of its methods.
 class ServiceSlots {
  public:
   explicit ServiceSlots(LiveCoroutines& live) : live_(live) {}
 
-  // Serve one more method; see CallSlots.
+  // Serves one more method. `one_more`: see CallSlots.
   void Serve(std::function<void(CallSlots&)> one_more) {
     slots_.push_back(std::make_unique<CallSlots>(live_, std::move(one_more)));
     slots_.back()->Start();

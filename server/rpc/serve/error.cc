@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <string>
+#include <utility>
 
 #include "base/status.h"
 #include "google/rpc/error_details.pb.h"
@@ -14,7 +15,7 @@ namespace {
 
 constexpr char kDomain[] = "tensorferry";
 
-// Trailers must stay below 8 KiB, and protobuf's strings are UTF-8.
+// gRPC's trailers must stay below 8 KiB, and protobuf's strings are UTF-8.
 constexpr std::size_t kMaxMessageBytes = 512;
 constexpr std::size_t kMaxValueBytes = 256;
 
@@ -26,27 +27,34 @@ std::string Printable(std::string text, std::size_t max_bytes) {
   return text;
 }
 
-// The array's name is valid UTF-8 of at most 256 bytes already: it must come back as it was sent.
+// The name of an array is valid UTF-8 of at most 256 bytes already, and must come back as it was sent.
 std::string MetadataValue(const std::string& key, const std::string& value) {
   return key == "array" ? value : Printable(value, kMaxValueBytes);
 }
 
-int Code(const Failure& failure) { return static_cast<int>(Info(failure.reason).code); }
-
 }  // namespace
 
+Failure FailureForCaller(const absl::Status& error) {
+  Failure failure = DescribeError(error);
+  failure.message = Printable(std::move(failure.message), kMaxMessageBytes);
+  for (auto& [key, value] : failure.metadata) value = MetadataValue(key, value);
+  failure.log_text.clear();
+  return failure;
+}
+
+int CodeOf(const Failure& failure) { return static_cast<int>(Info(failure.reason).code); }
+
 grpc::Status ToGrpcStatus(const absl::Status& error) {
-  const Failure failure = DescribeError(error);
-  const std::string message = Printable(failure.message, kMaxMessageBytes);
+  const Failure failure = FailureForCaller(error);
 
   google::rpc::ErrorInfo info;
   info.set_reason(std::string(Info(failure.reason).name));
   info.set_domain(kDomain);
-  for (const auto& [key, value] : failure.metadata) (*info.mutable_metadata())[key] = MetadataValue(key, value);
+  info.mutable_metadata()->insert(failure.metadata.begin(), failure.metadata.end());
 
   google::rpc::Status details;
-  details.set_code(Code(failure));
-  details.set_message(message);
+  details.set_code(CodeOf(failure));
+  details.set_message(failure.message);
   details.add_details()->PackFrom(info);
   if (failure.retry_after.count() > 0) {
     google::rpc::RetryInfo retry;
@@ -54,25 +62,20 @@ grpc::Status ToGrpcStatus(const absl::Status& error) {
         google::protobuf::util::TimeUtil::MillisecondsToDuration(failure.retry_after.count());
     details.add_details()->PackFrom(retry);
   }
-  return {static_cast<grpc::StatusCode>(Code(failure)), message, details.SerializeAsString()};
+  return {static_cast<grpc::StatusCode>(CodeOf(failure)), failure.message, details.SerializeAsString()};
 }
 
-v1::Error ToProtoError(const absl::Status& error) {
-  const Failure failure = DescribeError(error);
-  v1::Error proto;
-  proto.set_code(Code(failure));
-  proto.set_reason(std::string(Info(failure.reason).name));
-  proto.set_message(Printable(failure.message, kMaxMessageBytes));
-  for (const auto& [key, value] : failure.metadata) (*proto.mutable_metadata())[key] = MetadataValue(key, value);
-  proto.set_retry_after_ms(failure.retry_after.count());
-  return proto;
+grpc::Status FinalStatus(std::string_view method, const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  LogError(method, status);
+  return ToGrpcStatus(status);
 }
 
 void LogError(std::string_view method, const absl::Status& error) {
   const Failure failure = DescribeError(error);
   const bool ours = failure.reason == Reason::kInternal || failure.reason == Reason::kModelFailed;
-  spdlog::log(ours ? spdlog::level::warn : spdlog::level::debug, "{}: {}: {} {}", method, Info(failure.reason).name,
-              failure.message, failure.log_text);
+  spdlog::log(ours ? spdlog::level::warn : spdlog::level::debug, "{}: {}: {}{}{}", method, Info(failure.reason).name,
+              failure.message, failure.log_text.empty() ? "" : " ", failure.log_text);
 }
 
 }  // namespace tensorferry::rpc

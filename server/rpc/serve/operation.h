@@ -16,12 +16,13 @@
 
 namespace tensorferry::rpc {
 
-// What stands behind the tags that completion queues give back.
+// What the tags point to that completion queues give back.
 class Tag {
  public:
   virtual ~Tag() = default;
 
-  // ThreadSanitizer does not see within gRPC that who gives a tag comes before who gets it back.
+  // Tell ThreadSanitizer, which does not see inside gRPC, that what was done before a tag was given to gRPC happens
+  // before what is done once the queue has given it back.
   void Give() {
 #ifdef TENSORFERRY_TSAN
     __tsan_release(this);
@@ -33,16 +34,17 @@ class Tag {
 #endif
   }
 
-  // Called once on a thread of the queue. `ok` is gRPC's.
+  // Called once, on a thread of the queue. `ok`: as gRPC's CompletionQueue::Next gives it.
   virtual void Complete(bool ok) = 0;
 };
 
-// One operation at a time: Start it, hand its tag to gRPC, await it; then it may be started again.
+// An operation of gRPC's that a coroutine awaits: Start it, hand its tag to gRPC, await it; then it may be started
+// again.
 // Threads:  Complete may run on any thread, also before the operation is awaited; the coroutine goes on there.
-// Lifetime: outlives what it was started for.
+// Lifetime: must not be destroyed while it is started and not complete.
 class Operation final : public Tag {
  public:
-  // The tag. Until it is complete, awaiting waits; an operation that was never started is complete and not ok.
+  // Starts the operation, and gives its tag. An operation that was never started counts as complete and not ok.
   Tag* Start() {
     waiting_.store(nullptr, std::memory_order_relaxed);
     Give();
@@ -57,7 +59,8 @@ class Operation final : public Tag {
 
   bool complete() const { return waiting_.load(std::memory_order_acquire) == Done(); }
 
-  // Waits for the operation; awaiting the operation itself makes one.
+  // `co_await Wait(operation)`, or short `co_await operation`, resumes when the operation is complete; the result is
+  // gRPC's `ok`.
   class Wait {
    public:
     explicit Wait(Operation& operation) : operation_(operation) {}
@@ -70,13 +73,13 @@ class Operation final : public Tag {
   };
   Wait operator co_await() { return Wait(*this); }
 
-  // Go on with the coroutine on completion. False: it is complete already.
+  // Has Complete resume the coroutine. False: the operation is complete already, and nothing will resume it.
   bool Await(std::coroutine_handle<> coroutine) {
     void* running = nullptr;
     return waiting_.compare_exchange_strong(running, coroutine.address(), std::memory_order_acq_rel);
   }
 
-  // Take the coroutine back, to go on with it otherwise. False: it goes on already.
+  // Undoes Await, so that the caller may resume the coroutine. False: Complete resumes it already.
   bool Abandon(std::coroutine_handle<> coroutine) {
     void* awaiting = coroutine.address();
     return waiting_.compare_exchange_strong(awaiting, nullptr, std::memory_order_acq_rel);
@@ -85,11 +88,12 @@ class Operation final : public Tag {
  private:
   void* Done() const { return const_cast<Operation*>(this); }  // No coroutine has this address.
 
-  std::atomic<void*> waiting_{this};  // Null: running. A coroutine: awaited. Done(): complete.
+  std::atomic<void*> waiting_{this};  // Null: started. A coroutine's address: awaited. Done(): complete.
   bool ok_ = false;
 };
 
-// A coroutine that runs by itself from its call on, and frees itself at its end. It must catch what it throws.
+// The type of a coroutine that runs from its call on, and frees itself at its end. Nobody awaits it. An exception that
+// leaves it ends the process.
 struct Detached {
   struct promise_type {
     Detached get_return_object() { return {}; }

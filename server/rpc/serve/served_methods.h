@@ -76,10 +76,10 @@ class ServedMethods {
  private:
   template <auto kRequestMethod, typename Service, typename Handle>
   Detached ServeCalls(CallSlots& slots, Service& service, grpc::ServerCompletionQueue* queue, Handle handle) {
-    using Request = typename MethodTraits<decltype(kRequestMethod)>::Request;
-    using Response = typename MethodTraits<decltype(kRequestMethod)>::Response;
+    using RequestMessage = typename MethodTraits<decltype(kRequestMethod)>::Request;
+    using ResponseMessage = typename MethodTraits<decltype(kRequestMethod)>::Response;
     CallSlots::Slot slot(slots);
-    AsyncUnaryCall<Request, Response> call;
+    AsyncUnaryCall<RequestMessage, ResponseMessage> call;
     const auto expect = [&service, queue](auto* context, auto* request, auto* responder, Tag* tag) {
       (service.*kRequestMethod)(context, request, responder, queue, queue, tag);
     };
@@ -87,11 +87,11 @@ class ServedMethods {
     do {
       if (!co_await call.Next(expect)) co_return;
       slot.Arrived();
-      Response response;
+      ResponseMessage response;
       const Admission admission(environment_.chain, {method, call, CallKind::kManagement});
       CallEnd end = to_end_(admission.status());
       if (admission.status().ok()) {
-        if constexpr (std::invocable<Handle&, const Request&, Response&, Done>) {
+        if constexpr (std::invocable<Handle&, const RequestMessage&, ResponseMessage&, Done>) {
           Operation handled;
           Begin(handle, call.request, response, Done(to_end_, end, *handled.Start()));
           co_await handled;
@@ -106,8 +106,8 @@ class ServedMethods {
   }
 
   // Calls a handler that ends its call later. What it throws ends the call at once.
-  template <typename Handle, typename Request, typename Response>
-  static void Begin(Handle& handle, const Request& request, Response& response, const Done& done) {
+  template <typename Handle, typename RequestMessage, typename ResponseMessage>
+  static void Begin(Handle& handle, const RequestMessage& request, ResponseMessage& response, const Done& done) {
     const absl::Status thrown = Guarded([&] {
       handle(request, response, done);
       return absl::OkStatus();

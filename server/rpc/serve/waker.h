@@ -7,14 +7,14 @@
 
 namespace tensorferry::rpc {
 
-// Lets one coroutine sleep until something has changed.
+// Lets one coroutine sleep until another one, or a thread, has changed something.
 //
 //   while (!condition) co_await waker.Sleep();
 //
 // Threads: Wake may be called on any thread; the coroutine goes on there.
 class Waker {
  public:
-  // To be awaited: complete once Wake is called, or was called since the last time.
+  // `co_await waker.Sleep()` resumes once Wake is called; at once, if it was called since the last Sleep.
   Operation::Wait Sleep() {
     const std::lock_guard lock(mutex_);
     Tag* const tag = woken_.Start();

@@ -64,9 +64,9 @@ class WarmConvert : public testing::TestWithParam<WarmRequest> {
     ASSERT_TRUE(decoder_.Decode(message).ok());
     auto call = Intake::Start(decoder_.request(), Intake::Chunks::kRefused, environment_);
     ASSERT_TRUE(call.ok());
-    const auto answer = (*std::move(call)).Finish();
-    ASSERT_TRUE(answer.ok());
-    ASSERT_TRUE(EncodeResponse(*answer, 1 << 20, writer_).ok());
+    const auto response = (*std::move(call)).Finish();
+    ASSERT_TRUE(response.ok());
+    ASSERT_TRUE(EncodeResponse(*response, 1 << 20, writer_).ok());
   }
 
   TestMemory memory_;

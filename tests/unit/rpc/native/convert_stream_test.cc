@@ -34,8 +34,8 @@ class ConvertStreamTest : public testing::Test {
   }
   absl::Status Hand(const v1::ConvertStreamRequest& message) {
     TENSORFERRY_RETURN_IF_ERROR(session_.OnMessage(Decoded(message).message()));
-    if (!session_.owes_answer()) return absl::OkStatus();
-    StreamReply reply = session_.TakeReply();
+    if (!session_.owes_response()) return absl::OkStatus();
+    EncodedResponse reply = session_.TakeResponse();
     while (const auto bytes = reply.Next()) answers_.push_back(Parse<v1::ConvertStreamResponse>(*bytes));
     return absl::OkStatus();
   }

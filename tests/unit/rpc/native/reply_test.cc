@@ -16,23 +16,23 @@ namespace {
 
 using google::protobuf::util::MessageDifferencer;
 
-// An answer with one tensor of these elements. Borrows them.
-Answer AnswerWith(const std::string& elements) {
-  Answer answer{.request_id = "1"};
-  answer.response.tensors.push_back(
+// A response with one tensor of these elements. Borrows them.
+Response ResponseWith(const std::string& elements) {
+  Response response{.request_id = "1"};
+  response.result.tensors.push_back(
       {.metadata = {.name = "x", .dtype = "uint8", .nbytes = static_cast<std::int64_t>(elements.size())},
        .elements = inference::TensorElements{.bytes = std::as_bytes(std::span(elements))}});
-  return answer;
+  return response;
 }
 
-absl::StatusOr<v1::ConvertResponse> Encode(const Answer& answer, std::uint64_t max_message_bytes) {
+absl::StatusOr<v1::ConvertResponse> Encode(const Response& response, std::uint64_t max_message_bytes) {
   WireWriter writer;
-  TENSORFERRY_ASSIGN_OR_RETURN(const grpc::ByteBuffer bytes, EncodeResponse(answer, max_message_bytes, writer));
+  TENSORFERRY_ASSIGN_OR_RETURN(const grpc::ByteBuffer bytes, EncodeResponse(response, max_message_bytes, writer));
   EXPECT_LE(bytes.Length(), max_message_bytes);
   return Parse<v1::ConvertResponse>(bytes);
 }
 
-// Every field of the answer, as generated code writes and reads it.
+// Every field of the response, as generated code writes and reads it.
 TEST(EncodeResponse, IsReadByGeneratedCode) {
   const std::string large(5000, 'L');
   inference::TensorResult tensor{.metadata = {.name = "δ",
@@ -52,8 +52,8 @@ TEST(EncodeResponse, IsReadByGeneratedCode) {
   inference::TensorResult output{.metadata = {.name = "y", .dtype = "bool"},
                                  .elements = inference::TensorElements{.bytes = std::as_bytes(std::span(large))}};
   inference::TensorResult nothing{.metadata = {}, .elements = inference::TensorElements{}};
-  Answer answer{.request_id = "id", .receive_time = std::chrono::nanoseconds(1)};
-  answer.response = {.model_name = "m",
+  Response response{.request_id = "id", .receive_time = std::chrono::nanoseconds(1)};
+  response.result = {.model_name = "m",
                      .model_version = "1",
                      .tensors = {tensor, nothing},
                      .outputs = {output, output},
@@ -95,7 +95,7 @@ TEST(EncodeResponse, IsReadByGeneratedCode) {
   expected.mutable_timing()->set_queue_ns(30'000);
   expected.mutable_timing()->set_compute_ns(4'000'000'000);
 
-  const auto message = Encode(answer, 1 << 20);
+  const auto message = Encode(response, 1 << 20);
   ASSERT_THAT(message, IsOk());
   std::string difference;
   MessageDifferencer differencer;
@@ -107,7 +107,7 @@ TEST(EncodeResponse, IsReadByGeneratedCode) {
 TEST(EncodeResponse, FitsTheLimitOrIsRefused) {
   for (const std::size_t nbytes : {0u, 1u, 900u, 1000u, 1024u, 5000u}) {
     const std::string elements(nbytes, 'x');
-    const auto message = Encode(AnswerWith(elements), 1024);
+    const auto message = Encode(ResponseWith(elements), 1024);
     if (message.ok()) {
       EXPECT_EQ(message->tensors(0).data(), elements);
     } else {
@@ -119,16 +119,16 @@ TEST(EncodeResponse, FitsTheLimitOrIsRefused) {
 
 TEST(EncodeResponse, SendsElementsFromWhereTheyAreAndKeepsThemSoLong) {
   auto elements = std::make_shared<const std::string>(100'000, 'x');
-  Answer answer = AnswerWith(*elements);
-  answer.response.tensors[0].elements->owner = elements;
+  Response response = ResponseWith(*elements);
+  response.result.tensors[0].elements->owner = elements;
   WireWriter writer;
-  auto bytes = std::make_unique<grpc::ByteBuffer>(EncodeResponse(answer, 1 << 20, writer).value());
+  auto bytes = std::make_unique<grpc::ByteBuffer>(EncodeResponse(response, 1 << 20, writer).value());
   std::vector<grpc::Slice> slices;
   ASSERT_TRUE(bytes->Dump(&slices).ok());
   EXPECT_TRUE(std::ranges::any_of(slices, [&](const grpc::Slice& slice) {
     return static_cast<const void*>(slice.begin()) == elements->data() && slice.size() == elements->size();
   }));
-  answer = {};
+  response = {};
   writer.Clear();
   const std::weak_ptr<const std::string> watch = std::exchange(elements, nullptr);
   EXPECT_FALSE(watch.expired()) << "gRPC still has to send it";
@@ -141,16 +141,16 @@ TEST(EncodeResponse, WritesOneAnswerAfterAnother) {
   WireWriter writer;
   const std::string large(5000, 'x');
   for (const std::string& elements : {large, std::string("small"), large}) {
-    const auto bytes = EncodeResponse(AnswerWith(elements), 1 << 20, writer);
+    const auto bytes = EncodeResponse(ResponseWith(elements), 1 << 20, writer);
     ASSERT_THAT(bytes, IsOk());
     EXPECT_EQ(Parse<v1::ConvertResponse>(*bytes).tensors(0).data(), elements);
   }
 }
 
-class StreamReplyTest : public testing::Test {
+class EncodedResponseTest : public testing::Test {
  protected:
   // All messages of the reply.
-  std::vector<v1::ConvertStreamResponse> Messages(StreamReply reply) {
+  std::vector<v1::ConvertStreamResponse> Messages(EncodedResponse reply) {
     std::vector<v1::ConvertStreamResponse> messages;
     while (const auto bytes = reply.Next()) messages.push_back(Parse<v1::ConvertStreamResponse>(*bytes));
     return messages;
@@ -158,10 +158,10 @@ class StreamReplyTest : public testing::Test {
   WireWriter writer_;
 };
 
-TEST_F(StreamReplyTest, KeepsEveryMessageWithinTheLimit) {
+TEST_F(EncodedResponseTest, KeepsEveryMessageWithinTheLimit) {
   const std::string elements(3 * kChunkBytes + 1, 'x');
   for (const std::size_t limit : {2 * kChunkBytes, kChunkBytes, std::size_t{100'000}}) {
-    auto reply = StreamReplyOf(AnswerWith(elements), limit, writer_);
+    auto reply = EncodeStreamResponse(ResponseWith(elements), limit, writer_);
     ASSERT_THAT(reply, IsOk());
     const auto messages = Messages(*std::move(reply));
     EXPECT_EQ(messages[0].response().tensors(0).chunked_nbytes(), elements.size());
@@ -174,18 +174,18 @@ TEST_F(StreamReplyTest, KeepsEveryMessageWithinTheLimit) {
   }
 }
 
-TEST_F(StreamReplyTest, IsOneMessageIfThatFits) {
-  auto reply = StreamReplyOf(AnswerWith("abc"), 1024, writer_);
+TEST_F(EncodedResponseTest, IsOneMessageIfThatFits) {
+  auto reply = EncodeStreamResponse(ResponseWith("abc"), 1024, writer_);
   ASSERT_THAT(reply, IsOk());
   const auto messages = Messages(*std::move(reply));
   ASSERT_EQ(messages.size(), 1u);
   EXPECT_EQ(messages[0].response().tensors(0).data(), "abc");
 }
 
-TEST_F(StreamReplyTest, RefusesMetadataThatFitsNoMessage) {
-  Answer answer;
-  answer.response.tensors.resize(1000, {.metadata = {.name = std::string(200, 'x'), .dtype = "uint8"}});
-  EXPECT_THAT(StreamReplyOf(std::move(answer), 64 * 1024, writer_),
+TEST_F(EncodedResponseTest, RefusesMetadataThatFitsNoMessage) {
+  Response response;
+  response.result.tensors.resize(1000, {.metadata = {.name = std::string(200, 'x'), .dtype = "uint8"}});
+  EXPECT_THAT(EncodeStreamResponse(std::move(response), 64 * 1024, writer_),
               Fails(Reason::kTensorTooLarge, testing::HasSubstr("fewer arrays")));
 }
 

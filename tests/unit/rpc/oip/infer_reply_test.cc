@@ -29,12 +29,12 @@ TensorResult Output(std::string name, std::string dtype, Shape shape, const std:
           .elements = inference::TensorElements{.bytes = std::as_bytes(std::span(elements))}};
 }
 
-Answer AnswerOf(std::vector<TensorResult> outputs) {
-  Answer answer{.request_id = "id"};
-  answer.response.model_name = "m";
-  answer.response.model_version = "3";
-  for (TensorResult& output : outputs) answer.response.outputs.push_back(std::move(output));
-  return answer;
+Response ResponseOf(std::vector<TensorResult> outputs) {
+  Response response{.request_id = "id"};
+  response.result.model_name = "m";
+  response.result.model_version = "3";
+  for (TensorResult& output : outputs) response.result.outputs.push_back(std::move(output));
+  return response;
 }
 
 ModelInferResponse::InferOutputTensor& AddOutput(ModelInferResponse& response, const std::string& name,
@@ -55,8 +55,9 @@ std::string Difference(const google::protobuf::Message& expected, const google::
 
 struct Samples {
   const std::string large = std::string(5000, 'L'), small = "small", empty, strings = std::string("\3\0\0\0abc", 7);
-  const Answer answer = AnswerOf({Output("δ", "float32", {2, 3, 1 << 20}, large), Output("", "bfloat16", {-1}, small),
-                                  Output("none", "int64", {0}, empty), Output("text", "string", {1}, strings)});
+  const Response response =
+      ResponseOf({Output("δ", "float32", {2, 3, 1 << 20}, large), Output("", "bfloat16", {-1}, small),
+                  Output("none", "int64", {0}, empty), Output("text", "string", {1}, strings)});
 
   static ModelInferResponse Expected() {
     const Samples samples;
@@ -77,7 +78,7 @@ struct Samples {
 TEST(EncodeInferResponse, IsReadByGeneratedCode) {
   const Samples samples;
   WireWriter writer;
-  const auto bytes = EncodeInferResponse(samples.answer, kNoLimit, writer);
+  const auto bytes = EncodeInferResponse(samples.response, kNoLimit, writer);
   ASSERT_THAT(bytes, IsOk());
   const ModelInferResponse expected = Samples::Expected();
   EXPECT_EQ(Difference(expected, Parse<ModelInferResponse>(*bytes)), "");
@@ -86,7 +87,7 @@ TEST(EncodeInferResponse, IsReadByGeneratedCode) {
 
 TEST(EncodeInferResponse, OfNothingIsNothing) {
   WireWriter writer;
-  const auto bytes = EncodeInferResponse(Answer{}, kNoLimit, writer);
+  const auto bytes = EncodeInferResponse(Response{}, kNoLimit, writer);
   ASSERT_THAT(bytes, IsOk());
   EXPECT_EQ(bytes->Length(), 0u);
 }
@@ -94,7 +95,7 @@ TEST(EncodeInferResponse, OfNothingIsNothing) {
 TEST(EncodeStreamInferResponse, SaysThatItIsTheLast) {
   const Samples samples;
   WireWriter writer;
-  const auto bytes = EncodeStreamInferResponse(samples.answer, kNoLimit, writer);
+  const auto bytes = EncodeStreamInferResponse(samples.response, kNoLimit, writer);
   ASSERT_THAT(bytes, IsOk());
   ModelStreamInferResponse expected;
   *expected.mutable_infer_response() = Samples::Expected();
@@ -115,11 +116,11 @@ TEST(EncodeInferResponse, FitsTheLimitOrIsRefused) {
   WireWriter writer;
   for (const std::size_t nbytes : {0u, 1u, 900u, 950u, 990u, 1000u, 1024u, 5000u}) {
     const std::string elements(nbytes, 'x');
-    const Answer answer = AnswerOf({Output("x", "uint8", {1}, elements)});
+    const Response response = ResponseOf({Output("x", "uint8", {1}, elements)});
     for (const auto& encode : {EncodeInferResponse, EncodeStreamInferResponse}) {
-      const std::size_t size = encode(answer, kNoLimit, writer)->Length();
-      EXPECT_THAT(encode(answer, size, writer), IsOk()) << nbytes;
-      EXPECT_THAT(encode(answer, size - 1, writer), Fails(Reason::kTensorTooLarge, HasSubstr("shared memory")))
+      const std::size_t size = encode(response, kNoLimit, writer)->Length();
+      EXPECT_THAT(encode(response, size, writer), IsOk()) << nbytes;
+      EXPECT_THAT(encode(response, size - 1, writer), Fails(Reason::kTensorTooLarge, HasSubstr("shared memory")))
           << nbytes;
     }
   }
@@ -127,12 +128,12 @@ TEST(EncodeInferResponse, FitsTheLimitOrIsRefused) {
 
 TEST(EncodeInferResponse, SendsElementsFromWhereTheyAreAndKeepsThemSoLong) {
   auto elements = std::make_shared<const std::string>(100'000, 'x');
-  Answer answer = AnswerOf({Output("x", "uint8", {100'000}, *elements)});
-  answer.response.outputs[0].elements->owner = elements;
+  Response response = ResponseOf({Output("x", "uint8", {100'000}, *elements)});
+  response.result.outputs[0].elements->owner = elements;
   WireWriter writer;
-  auto bytes = std::make_unique<grpc::ByteBuffer>(EncodeInferResponse(answer, kNoLimit, writer).value());
+  auto bytes = std::make_unique<grpc::ByteBuffer>(EncodeInferResponse(response, kNoLimit, writer).value());
   EXPECT_TRUE(RefersTo(*bytes, reinterpret_cast<const std::byte*>(elements->data())));
-  answer = {};
+  response = {};
   writer.Clear();
   const std::weak_ptr<const std::string> watch = std::exchange(elements, nullptr);
   EXPECT_FALSE(watch.expired()) << "gRPC still has to send it";
@@ -144,7 +145,7 @@ TEST(EncodeInferResponse, WritesOneAnswerAfterAnother) {
   WireWriter writer;
   const std::string large(5000, 'x');
   for (const std::string& elements : {large, std::string("small"), large}) {
-    const auto bytes = EncodeInferResponse(AnswerOf({Output("x", "uint8", {1}, elements)}), kNoLimit, writer);
+    const auto bytes = EncodeInferResponse(ResponseOf({Output("x", "uint8", {1}, elements)}), kNoLimit, writer);
     ASSERT_THAT(bytes, IsOk());
     EXPECT_EQ(Parse<ModelInferResponse>(*bytes).raw_output_contents(0), elements);
   }
@@ -161,14 +162,14 @@ class ApplyPlansTest : public testing::Test {
   SharedObject object_{std::string(10, '.')};
   SharedRegions regions_{/*enabled=*/true};
   const std::string ab_ = "ab", cd_ = "cd";
-  Answer answer_ = AnswerOf({Output("x", "uint8", {2}, ab_), Output("y", "uint8", {2}, cd_)});
+  Response response_ = ResponseOf({Output("x", "uint8", {2}, ab_), Output("y", "uint8", {2}, cd_)});
 };
 
 TEST_F(ApplyPlansTest, SendsNothingOfWhatGoesIntoSharedMemory) {
-  ASSERT_THAT(ApplyPlans({Into("y", 3, 4)}, {}, answer_.response), IsOk());
+  ASSERT_THAT(ApplyPlans({Into("y", 3, 4)}, {}, response_.result), IsOk());
   EXPECT_EQ(object_.Read(), ".....cd...") << "2 from the region's offset, 3 from the output's, and no byte more";
   WireWriter writer;
-  const auto message = Parse<ModelInferResponse>(EncodeInferResponse(answer_, kNoLimit, writer).value());
+  const auto message = Parse<ModelInferResponse>(EncodeInferResponse(response_, kNoLimit, writer).value());
   ASSERT_EQ(message.outputs_size(), 2);
   EXPECT_EQ(message.outputs(1).name(), "y");
   EXPECT_THAT(message.outputs(1).shape(), testing::ElementsAre(2));
@@ -176,7 +177,7 @@ TEST_F(ApplyPlansTest, SendsNothingOfWhatGoesIntoSharedMemory) {
 }
 
 TEST_F(ApplyPlansTest, RefusesAPlaceThatIsTooSmall) {
-  EXPECT_THAT(ApplyPlans({Into("y", 7, 1)}, {}, answer_.response),
+  EXPECT_THAT(ApplyPlans({Into("y", 7, 1)}, {}, response_.result),
               Fails(Reason::kBadSharedMemory,
                     "output 'y': UINT8 with shape [2] needs 2 bytes, the place in shared memory region 'r' has 1"));
   EXPECT_EQ(object_.Read(), std::string(10, '.'));
@@ -185,15 +186,15 @@ TEST_F(ApplyPlansTest, RefusesAPlaceThatIsTooSmall) {
 TEST_F(ApplyPlansTest, RefusesARegionThatBecameSmaller) {
   const OutputPlan plan = Into("y", 0, 2);
   object_.Resize(4);
-  EXPECT_THAT(ApplyPlans({plan}, {}, answer_.response), Fails(Reason::kBadSharedMemory, HasSubstr("output 'y'")));
+  EXPECT_THAT(ApplyPlans({plan}, {}, response_.result), Fails(Reason::kBadSharedMemory, HasSubstr("output 'y'")));
   EXPECT_EQ(object_.Read(), "....") << "and does not make it larger";
 }
 
 TEST_F(ApplyPlansTest, LooksForLabelsOfTheOutputAndForBatchesOfTheModel) {
   inference::ModelInfo model{.outputs = {{.name = "x", .labels = {"cat", "dog"}}}, .max_batch_size = 4};
-  ASSERT_THAT(ApplyPlans({{.name = "x", .classes = 1}, {.name = "y", .classes = 5}}, model, answer_.response), IsOk());
+  ASSERT_THAT(ApplyPlans({{.name = "x", .classes = 1}, {.name = "y", .classes = 5}}, model, response_.result), IsOk());
   WireWriter writer;
-  const auto message = Parse<ModelInferResponse>(EncodeInferResponse(answer_, kNoLimit, writer).value());
+  const auto message = Parse<ModelInferResponse>(EncodeInferResponse(response_, kNoLimit, writer).value());
   EXPECT_EQ(message.outputs(0).datatype(), "BYTES");
   EXPECT_THAT(message.outputs(0).shape(), testing::ElementsAre(2, 1)) << "rows of one element";
   EXPECT_EQ(message.raw_output_contents(0), std::string("\x08\0\0\0"

@@ -22,23 +22,23 @@ using testing::Pair;
 using Values = Tracer::Values;
 using Texts = std::vector<std::string>;
 
-Answer AnswerOf(const std::string& model, const std::string& id = "id") {
-  Answer answer{.request_id = id, .receive_time = std::chrono::nanoseconds(1)};
-  answer.response.model_name = model;
-  answer.response.model_version = "3";
-  answer.response.tensors.push_back({.metadata = {.name = "x", .dtype = "float32", .shape = {2, 3}}});
-  answer.response.outputs.push_back({.metadata = {.name = "y", .dtype = "string", .shape = {1}}});
-  answer.response.queue_time = std::chrono::nanoseconds(20);
-  answer.response.convert_time = std::chrono::nanoseconds(300);
-  answer.response.compute_time = std::chrono::nanoseconds(4000);
-  return answer;
+Response ResponseOf(const std::string& model, const std::string& id = "id") {
+  Response response{.request_id = id, .receive_time = std::chrono::nanoseconds(1)};
+  response.result.model_name = model;
+  response.result.model_version = "3";
+  response.result.tensors.push_back({.metadata = {.name = "x", .dtype = "float32", .shape = {2, 3}}});
+  response.result.outputs.push_back({.metadata = {.name = "y", .dtype = "string", .shape = {1}}});
+  response.result.queue_time = std::chrono::nanoseconds(20);
+  response.result.convert_time = std::chrono::nanoseconds(300);
+  response.result.compute_time = std::chrono::nanoseconds(4000);
+  return response;
 }
 
 class TracerTest : public testing::Test {
  protected:
   // The ids of those of so many requests that are traced.
   Texts Traced(const std::string& model, int requests) {
-    for (int i = 0; i < requests; ++i) tracer_.Record(AnswerOf(model, std::to_string(i)));
+    for (int i = 0; i < requests; ++i) tracer_.Record(ResponseOf(model, std::to_string(i)));
     Texts ids;
     for (const json& line : Lines()) ids.push_back(line.at("request_id"));
     return ids;
@@ -69,7 +69,7 @@ TEST_F(TracerTest, SaysNothingUntilItIsTold) {
 
 TEST_F(TracerTest, WritesTimesAndTensorsAsAsked) {
   Set("", {{"trace_level", {"TIMESTAMPS", "TENSORS"}}, {"trace_rate", {"1"}}});
-  tracer_.Record(AnswerOf("m"));
+  tracer_.Record(ResponseOf("m"));
   auto lines = Lines();
   ASSERT_EQ(lines.size(), 1u);
   EXPECT_GT(lines[0].at("request_end_ns").get<std::int64_t>(), 0);
@@ -79,14 +79,14 @@ TEST_F(TracerTest, WritesTimesAndTensorsAsAsked) {
     "inputs": [{"name": "x", "datatype": "FP32", "shape": [2, 3]}],
     "outputs": [{"name": "y", "datatype": "BYTES", "shape": [1]}]})"));
   Set("", {{"trace_level", {"TENSORS"}}});
-  tracer_.Record(AnswerOf("m"));
+  tracer_.Record(ResponseOf("m"));
   lines = Lines();
   ASSERT_EQ(lines.size(), 1u);
   EXPECT_EQ(lines[0].at("id"), 2);
   EXPECT_FALSE(lines[0].contains("queue_ns"));
   EXPECT_TRUE(lines[0].contains("inputs"));
   Set("", {{"trace_level", {"TIMESTAMPS"}}});
-  tracer_.Record(AnswerOf("m"));
+  tracer_.Record(ResponseOf("m"));
   lines = Lines();
   ASSERT_EQ(lines.size(), 1u);
   EXPECT_FALSE(lines[0].contains("inputs"));
@@ -146,7 +146,7 @@ TEST_F(TracerTest, CanBeOffForOneModelAlone) {
 
 TEST_F(TracerTest, SurvivesNamesThatAreNoUtf8) {
   Set("", {{"trace_level", {"TIMESTAMPS"}}, {"trace_rate", {"1"}}});
-  tracer_.Record(AnswerOf("m", "\xFF\"\n"));
+  tracer_.Record(ResponseOf("m", "\xFF\"\n"));
   const auto lines = Lines();
   ASSERT_EQ(lines.size(), 1u);
   EXPECT_EQ(lines[0].at("request_id"), "\xEF\xBF\xBD\"\n");

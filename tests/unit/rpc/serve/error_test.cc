@@ -2,9 +2,13 @@
 
 #include <gmock/gmock.h>
 
+#include <string>
+#include <vector>
+
 #include "base/status.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "testing/captured_log.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -48,7 +52,6 @@ TEST(ToGrpcStatus, CarriesRetryInfoWhereARetryHelps) {
 TEST(ToGrpcStatus, HasACodeForEveryReason) {
   for (const ReasonInfo& row : kReasons) {
     EXPECT_EQ(static_cast<int>(ToGrpcStatus(MakeError(row.reason, "x")).error_code()), static_cast<int>(row.code));
-    EXPECT_EQ(ToProtoError(MakeError(row.reason, "x")).reason(), row.name);
   }
 }
 
@@ -64,7 +67,39 @@ TEST(ToGrpcStatus, FitsTheTrailersWhateverItHolds) {
 TEST(ToGrpcStatus, KeepsALibrarysWordsToTheLog) {
   const absl::Status error = MakeError(Reason::kModelFailed, "the model failed", {.log_text = "/srv/secret"});
   EXPECT_THAT(ToGrpcStatus(error).error_details(), Not(HasSubstr("/srv")));
-  EXPECT_THAT(ToProtoError(error).DebugString(), Not(HasSubstr("/srv")));
+}
+
+class LogErrorTest : public testing::Test {
+ protected:
+  // The line that LogError writes at the level warning.
+  std::string Logged(const absl::Status& error) {
+    LogError("Convert", error);
+    std::vector<std::string> lines = log_.Take();
+    return lines.size() == 1 ? lines.front() : "no line, or several";
+  }
+
+  CapturedLog log_;
+};
+
+TEST_F(LogErrorTest, EndsWithTheLibrarysWordsWhereThereAreAny) {
+  EXPECT_EQ(Logged(MakeError(Reason::kModelFailed, "the model failed", {.log_text = "/srv/secret"})),
+            "Convert: MODEL_FAILED: the model failed /srv/secret");
+  EXPECT_EQ(Logged(MakeError(Reason::kModelFailed, "the model failed")), "Convert: MODEL_FAILED: the model failed");
+}
+
+TEST_F(LogErrorTest, TellsRefusalsAtTheLevelDebugAlone) {
+  LogError("Convert", MakeError(Reason::kBadDtype, "no dtype"));
+  EXPECT_THAT(log_.Take(), testing::IsEmpty());
+  EXPECT_EQ(FinalStatus("Convert", MakeError(Reason::kBadDtype, "no dtype")).error_message(), "no dtype");
+  EXPECT_THAT(log_.Take(), testing::IsEmpty());
+}
+
+TEST_F(LogErrorTest, IsWhatEndsACallWithAnError) {
+  EXPECT_TRUE(FinalStatus("Convert", absl::OkStatus()).ok());
+  EXPECT_THAT(log_.Take(), testing::IsEmpty());
+  EXPECT_EQ(FinalStatus("Convert", MakeError(Reason::kInternal, "internal error")).error_code(),
+            grpc::StatusCode::INTERNAL);
+  EXPECT_THAT(log_.Take(), testing::ElementsAre("Convert: INTERNAL: internal error"));
 }
 
 }  // namespace

@@ -1,0 +1,18 @@
+#include "rpc/call/encoded_response.h"
+
+#include <algorithm>
+
+namespace tensorferry::rpc {
+
+std::optional<grpc::ByteBuffer> EncodedResponse::Next() {
+  if (message_) return std::exchange(message_, std::nullopt);
+  if (chunked_.empty()) return std::nullopt;
+  inference::TensorElements& rest = chunked_.back();
+  inference::TensorElements part = rest;
+  part.bytes = rest.bytes.first(std::min(rest.bytes.size(), chunk_bytes_));
+  rest.bytes = rest.bytes.subspan(part.bytes.size());
+  if (rest.bytes.empty()) chunked_.pop_back();
+  return encode_chunk_(part);
+}
+
+}  // namespace tensorferry::rpc

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "rpc/call/encoded_response.h"
+#include "rpc/call/stream_run.h"
+#include "rpc/serve/waker.h"
+
+namespace tensorferry::rpc {
+
+// The responses of one stream in the order of its requests, some of which a model still runs. One coroutine adds
+// entries, another one sends and removes them.
+// Threads: any.
+class ResponseQueue {
+ public:
+  // A response, or the run that it will come from.
+  struct Entry {
+    std::optional<EncodedResponse> response;
+    std::unique_ptr<StreamRun> run;
+  };
+
+  // Requests of one stream that are worked on at the same time. So many may run together, and a caller who does not
+  // read takes no more memory than they need.
+  static constexpr std::size_t kMaxEntries = 64;
+
+  void Push(Entry entry) {
+    {
+      const std::lock_guard lock(mutex_);
+      entries_.push_back(std::move(entry));
+    }
+    pushed_.Wake();
+  }
+
+  // Tells that Push is not called any more.
+  void Close() {
+    {
+      const std::lock_guard lock(mutex_);
+      closed_ = true;
+    }
+    pushed_.Wake();
+  }
+
+  bool empty() const {
+    const std::lock_guard lock(mutex_);
+    return entries_.empty();
+  }
+
+  bool full() const {
+    const std::lock_guard lock(mutex_);
+    return entries_.size() >= kMaxEntries;
+  }
+
+  // The first entry, which stays until Pop; null if there is none.
+  Entry* Front() {
+    const std::lock_guard lock(mutex_);
+    return entries_.empty() ? nullptr : &entries_.front();
+  }
+
+  // Whether the response after the first one can be sent at once.
+  bool NextIsReady() const {
+    const std::lock_guard lock(mutex_);
+    return entries_.size() > 1 && (entries_[1].response || entries_[1].run->finished().complete());
+  }
+
+  // Removes the first entry.
+  void Pop() {
+    std::optional<Entry> sent;  // Destroyed without the lock.
+    {
+      const std::lock_guard lock(mutex_);
+      sent = std::move(entries_.front());
+      entries_.pop_front();
+    }
+    popped_.Wake();
+  }
+
+  // Notes that a response has ended the stream, so that nothing more is sent.
+  void NoteEnd() {
+    const std::lock_guard lock(mutex_);
+    stream_ended_ = true;
+  }
+
+  bool stream_ended() const {
+    const std::lock_guard lock(mutex_);
+    return stream_ended_;
+  }
+
+  // Whether the queue is closed, and every entry was removed.
+  bool at_end() const {
+    const std::lock_guard lock(mutex_);
+    return closed_ && entries_.empty();
+  }
+
+  // Woken by Push and Close.
+  Waker& pushed() { return pushed_; }
+
+  // Woken by Pop.
+  Waker& popped() { return popped_; }
+
+ private:
+  mutable std::mutex mutex_;
+  std::deque<Entry> entries_;
+  bool closed_ = false;
+  bool stream_ended_ = false;
+  Waker pushed_;
+  Waker popped_;
+};
+
+}  // namespace tensorferry::rpc

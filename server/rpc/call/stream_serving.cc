@@ -1,0 +1,160 @@
+#include "rpc/call/stream_serving.h"
+
+#include "base/status.h"
+
+namespace tensorferry::rpc {
+
+void StreamServer::Read() {
+  reading_ = true;
+  call_.Read(message_);
+}
+
+bool StreamServer::message_is_long() const { return message_.Length() >= kLongCopy; }
+
+void StreamServer::TakeIn() {
+  reading_ = false;
+  absl::StatusOr<StreamProtocol::Owed> owed = protocol_.Take();
+  status_ = owed.status();
+  owed_ = owed.ok() ? *std::move(owed) : StreamProtocol::Owed();
+  if (owed_.run) owed_.run->Submit(queue_);
+}
+
+bool StreamServer::MustHandOver() const {
+  const bool others_wait = responses_ && !responses_->empty();
+  if (owed_.run) return !owed_.run->finished().complete() || others_wait;
+  return owed_.response && others_wait;
+}
+
+void StreamServer::HandOver() {
+  if (!responses_) {
+    responses_.emplace();
+    sent_.Start();
+    SendQueued();
+  }
+  if (owed_.run) {
+    responses_->Push({.run = std::move(owed_.run)});
+  } else {
+    responses_->Push({.response = protocol_.TakeResponse()});
+  }
+}
+
+void StreamServer::Respond() {
+  if (!status_.ok()) return;
+  ended_by_queue_ = responses_ && responses_->stream_ended();
+  if (ended_by_queue_) return;
+  Read();
+  if (owed_.run) {
+    response_ = owed_.run->TakeResponse(writer_);
+    owed_.run.reset();
+  } else if (owed_.response) {
+    response_ = protocol_.TakeResponse();
+  }
+}
+
+bool StreamServer::MustWriteHeld() {
+  while (response_) {
+    if (!next_) next_ = response_->Next();
+    if (!next_) {
+      status_ = response_->end();
+      response_.reset();
+    } else if (held_) {
+      return true;
+    } else {
+      held_ = std::exchange(next_, std::nullopt);
+    }
+  }
+  return false;
+}
+
+Operation::Wait StreamServer::WriteHeld(bool more_follows) { return call_.Write(*held_, more_follows); }
+
+void StreamServer::OnWritten(bool ok) {
+  held_.reset();
+  caller_reads_ = ok;
+  if (ok) return;
+  next_.reset();
+  response_.reset();
+}
+
+bool StreamServer::CloseQueue() {
+  if (responses_) responses_->Close();
+  return responses_.has_value();
+}
+
+bool StreamServer::MustFinish() const { return !responses_ || !responses_->stream_ended(); }
+
+Operation::Wait StreamServer::Finish() { return call_.Finish(protocol_.FinalStatus(EndStatus())); }
+
+absl::Status StreamServer::EndStatus() const {
+  if (!caller_reads_) return MakeError(Reason::kCancelled, "the caller is gone");
+  TENSORFERRY_RETURN_IF_ERROR(status_);
+  TENSORFERRY_RETURN_IF_ERROR(call_.CheckCaller());
+  return protocol_.OnEnd();
+}
+
+// Sends the responses in the queue in their order, each as soon as it is there, until the queue is closed and empty.
+Detached StreamServer::SendQueued() {
+  WireWriter writer;
+  bool caller_reads = true;
+  while (!responses_->at_end()) {
+    ResponseQueue::Entry* const first = responses_->Front();
+    if (first == nullptr) {
+      co_await responses_->pushed().Sleep();
+      continue;
+    }
+    if (first->run) {
+      co_await first->run->finished();
+      first->response = first->run->TakeResponse(writer);
+    }
+    std::optional<grpc::ByteBuffer> message = first->response->Next();
+    while (message && caller_reads) {
+      std::optional<grpc::ByteBuffer> next = first->response->Next();
+      caller_reads = co_await call_.Write(*message, /*more_follows=*/next || responses_->NextIsReady());
+      message = std::move(next);
+    }
+    if (caller_reads && !first->response->end().ok()) {
+      caller_reads = false;
+      responses_->NoteEnd();
+      const grpc::Status end = protocol_.FinalStatus(first->response->end());
+      co_await call_.Finish(end);
+    }
+    responses_->Pop();
+  }
+  sent_.Complete(true);  // Afterwards this object may be gone.
+}
+
+Detached ServeStreams(StreamThreads threads, CallSlots& slots, std::unique_ptr<StreamCall> call,
+                      std::unique_ptr<StreamProtocol> protocol) {
+  CallSlots::Slot slot(slots);
+  do {
+    if (!co_await call->NextCall()) co_return;
+    slot.Arrived();
+    StreamServer stream(threads.queue, *call, *protocol);
+    stream.Read();
+    while (stream.goes_on()) {
+      if (stream.holds_message() && !co_await threads.queue.CompleteOrIdle(call->read)) {
+        stream.OnWritten(co_await stream.WriteHeld(/*more_follows=*/false));
+        continue;
+      }
+      if (!co_await call->read) break;
+      if (stream.message_is_long()) co_await threads.copiers.Enter();
+      stream.TakeIn();
+      if (stream.MustHandOver()) {
+        if (stream.holds_message()) stream.OnWritten(co_await stream.WriteHeld(/*more_follows=*/false));
+        stream.HandOver();
+        while (stream.responses().full()) co_await stream.responses().popped().Sleep();
+        stream.Read();
+      } else {
+        stream.Respond();
+        while (stream.MustWriteHeld()) stream.OnWritten(co_await stream.WriteHeld(/*more_follows=*/true));
+      }
+    }
+    if (stream.holds_message()) stream.OnWritten(co_await stream.WriteHeld(/*more_follows=*/false));
+    if (stream.CloseQueue()) co_await stream.sent();
+    if (stream.MustFinish()) co_await stream.Finish();
+    if (stream.reading()) co_await call->read;
+    co_await call->done;
+  } while (slot.WaitAgain());
+}
+
+}  // namespace tensorferry::rpc

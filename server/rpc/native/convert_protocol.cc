@@ -1,0 +1,69 @@
+#include "rpc/native/convert_protocol.h"
+
+#include <memory>
+#include <utility>
+
+#include "base/status.h"
+#include "rpc/call/model_request.h"
+#include "rpc/call/protocol.h"
+#include "rpc/call/stream_run.h"
+#include "rpc/native/reply.h"
+#include "rpc/serve/error.h"
+#include "rpc/serve/guarded.h"
+
+namespace tensorferry::rpc {
+
+static_assert(RequestProtocol<ConvertProtocol>);
+static_assert(ResponseProtocol<StreamedConvert>);
+
+absl::StatusOr<Intake> ConvertProtocol::Start(Message& message) {
+  TENSORFERRY_RETURN_IF_ERROR(message.Decode());
+  const RequestView& request = message.decoded().request();
+  TENSORFERRY_ASSIGN_OR_RETURN(Intake intake, Intake::Start(request, Intake::Chunks::kRefused, environment_));
+  request_id_ = request.request_id;
+  return intake;
+}
+
+absl::StatusOr<EncodedResponse> ConvertProtocol::Encode(Response& response, WireWriter& writer) const {
+  response.request_id = request_id_;
+  TENSORFERRY_ASSIGN_OR_RETURN(grpc::ByteBuffer message,
+                               EncodeResponse(response, environment_.max_message_bytes, writer));
+  EncodedResponse encoded(std::move(message));
+  encoded.Keep(std::move(response.pass));
+  return encoded;
+}
+
+grpc::Status ConvertProtocol::FinalStatus(const absl::Status& status) { return rpc::FinalStatus("Convert", status); }
+
+void ConvertStreamProtocol::Begin(const AsyncCall& call) {
+  call_ = &call;
+  session_.emplace(environment_);
+}
+
+void ConvertStreamProtocol::End() {
+  session_.reset();
+  message_.Clear();
+}
+
+absl::StatusOr<StreamProtocol::Owed> ConvertStreamProtocol::Take() {
+  absl::StatusOr<Owed> owed = Guarded([this] { return TakeDecoded(); });
+  message_.Clear();
+  return owed;
+}
+
+absl::StatusOr<StreamProtocol::Owed> ConvertStreamProtocol::TakeDecoded() {
+  TENSORFERRY_RETURN_IF_ERROR(message_.Decode());
+  TENSORFERRY_RETURN_IF_ERROR(session_->OnMessage(message_.decoded()));
+  if (!session_->owes_response()) return Owed();
+  if (!session_->runs_model()) return Owed{.response = true};
+  Intake intake = session_->TakeIntake();
+  HeldMessage held = HoldFor(intake, message_);
+  return Owed{.run = std::make_unique<ModelStreamRun<StreamedConvert>>(std::move(intake), std::move(held), *call_,
+                                                                       session_->TakeRequest())};
+}
+
+grpc::Status ConvertStreamProtocol::FinalStatus(const absl::Status& status) const {
+  return rpc::FinalStatus("ConvertStream", status);
+}
+
+}  // namespace tensorferry::rpc

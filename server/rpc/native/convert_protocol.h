@@ -1,0 +1,60 @@
+// Convert and ConvertStream, as unary_serving.h and stream_serving.h serve them.
+#pragma once
+
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/status.h>
+
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "rpc/call/incoming_message.h"
+#include "rpc/call/intake.h"
+#include "rpc/call/stream_protocol.h"
+#include "rpc/native/convert_stream.h"
+#include "rpc/native/request_decoder.h"
+#include "rpc/wire/wire_writer.h"
+
+namespace tensorferry::rpc {
+
+// A RequestProtocol: Convert.
+class ConvertProtocol {
+ public:
+  using Message = IncomingMessage<ConvertDecoder>;
+
+  explicit ConvertProtocol(const CallEnvironment& environment) : environment_(environment) {}
+
+  absl::StatusOr<Intake> Start(Message& message);
+  absl::StatusOr<EncodedResponse> Encode(Response& response, WireWriter& writer) const;
+  EncodedResponse Refuse(const absl::Status& error) const { return EncodedResponse::End(error); }
+  static grpc::Status FinalStatus(const absl::Status& status);
+
+ private:
+  const CallEnvironment& environment_;
+  std::string request_id_;
+};
+
+// ConvertStream: brings the messages of gRPC's streams to a ConvertStreamSession.
+class ConvertStreamProtocol final : public StreamProtocol {
+ public:
+  explicit ConvertStreamProtocol(const CallEnvironment& environment) : environment_(environment) {}
+
+  void Begin(const AsyncCall& call) override;
+  void End() override;
+  grpc::ByteBuffer& message() override { return message_.bytes; }
+  absl::StatusOr<Owed> Take() override;
+  EncodedResponse TakeResponse() override { return session_->TakeResponse(); }
+  absl::Status OnEnd() const override { return session_->OnEnd(); }
+  grpc::Status FinalStatus(const absl::Status& status) const override;
+
+ private:
+  absl::StatusOr<Owed> TakeDecoded();
+
+  const CallEnvironment& environment_;
+  IncomingMessage<ConvertStreamDecoder> message_;
+  const AsyncCall* call_ = nullptr;
+  std::optional<ConvertStreamSession> session_;  // While there is a stream.
+};
+
+}  // namespace tensorferry::rpc

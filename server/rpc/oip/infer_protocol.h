@@ -1,0 +1,92 @@
+// ModelInfer and ModelStreamInfer, as unary_serving.h and stream_serving.h serve them.
+#pragma once
+
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/status.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "rpc/call/encoded_response.h"
+#include "rpc/call/incoming_message.h"
+#include "rpc/call/intake.h"
+#include "rpc/call/response.h"
+#include "rpc/call/stream_protocol.h"
+#include "rpc/oip/infer_decoder.h"
+#include "rpc/oip/infer_request.h"
+#include "rpc/oip/tracer.h"
+#include "rpc/wire/wire_writer.h"
+
+namespace tensorferry::rpc {
+
+struct InferEnvironment {
+  const CallEnvironment& calls;
+  Tracer& tracer;
+};
+
+// A RequestProtocol: one ModelInferRequest. Applies classification and shared memory to the outputs of its model.
+class InferProtocol {
+ public:
+  using Message = IncomingMessage<InferDecoder>;
+
+  // By which method the request came, and what becomes of its error.
+  enum class Method : std::uint8_t {
+    kModelInfer,                 // The error ends the call.
+    kModelStreamInfer,           // The error is a response on the stream.
+    kModelStreamInferUntilError  // The error ends the stream.
+  };
+
+  explicit InferProtocol(const InferEnvironment& environment, Method method = Method::kModelInfer)
+      : environment_(environment), method_(method) {}
+
+  // Errors: those of InferDecoder::Decode, Translate and Intake::Start; MODEL_NOT_FOUND if no model is named.
+  absl::StatusOr<Intake> Start(Message& message);
+
+  // Errors: those of ApplyPlans and EncodeInferResponse.
+  absl::StatusOr<EncodedResponse> Encode(Response& response, WireWriter& writer);
+
+  EncodedResponse Refuse(const absl::Status& error);
+
+  static grpc::Status FinalStatus(const absl::Status& status);
+
+ private:
+  void Forget();
+
+  const InferEnvironment& environment_;
+  const Method method_;
+  std::string id_;  // Empty for a message that does not decode.
+  RequestView request_;
+  std::vector<OutputPlan> plans_;
+  std::shared_ptr<inference::ModelVersion> model_;  // Only if there are plans.
+};
+
+// ModelStreamInfer: each message is a request.
+class InferStreamProtocol final : public StreamProtocol {
+ public:
+  explicit InferStreamProtocol(const InferEnvironment& environment) : environment_(environment) {}
+
+  void Begin(const AsyncCall& call) override;
+  void End() override;
+  grpc::ByteBuffer& message() override { return message_.bytes; }
+  absl::StatusOr<Owed> Take() override;
+  EncodedResponse TakeResponse() override;
+  absl::Status OnEnd() const override { return absl::OkStatus(); }
+  grpc::Status FinalStatus(const absl::Status& status) const override;
+
+ private:
+  absl::StatusOr<Owed> TakeRun();
+
+  const InferEnvironment& environment_;
+  InferProtocol::Message message_;
+  const AsyncCall* call_ = nullptr;
+  InferProtocol::Method method_ = InferProtocol::Method::kModelStreamInfer;
+  std::optional<InferProtocol> request_;  // The last one, unless its model runs.
+  absl::Status refusal_;                  // Why request_ is refused.
+};
+
+}  // namespace tensorferry::rpc

@@ -1,0 +1,216 @@
+#include "rpc/call/unary_serving.h"
+
+#include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "rpc/call/incoming_message.h"
+#include "rpc/serve/error.h"
+#include "tensorferry/v1/tensor_service.grpc.pb.h"
+#include "testing/byte_buffers.h"
+#include "testing/echo_converter.h"
+#include "testing/fake_model_version.h"
+#include "testing/fake_stream.h"
+#include "testing/test_memory.h"
+
+namespace tensorferry::rpc {
+namespace {
+
+using testing::ElementsAre;
+
+struct TextDecoder {
+  std::string text;
+
+  absl::Status Decode(std::span<const Bytes> message) {
+    text.clear();
+    for (const Bytes& piece : message) text.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+    if (text == "undecodable") return MakeError(Reason::kBadChunk, text);
+    return absl::OkStatus();
+  }
+  void Clear() {}
+  ParsedMessage TakeParsed() { return {}; }
+};
+
+// How each request has ended: "encoded" or "refused".
+// Threads: any.
+class Ends {
+ public:
+  void Add(const char* end) {
+    const std::lock_guard lock(mutex_);
+    ends_.emplace_back(end);
+  }
+  std::vector<std::string> Get() const {
+    const std::lock_guard lock(mutex_);
+    return ends_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<std::string> ends_;
+};
+
+struct TextEnvironment {
+  const CallEnvironment& calls;
+  Ends& ends;
+};
+
+// A protocol of texts: "model" is a request that a model runs; others are answered with themselves, but for those that
+// say what goes wrong.
+class TextProtocol {
+ public:
+  using Message = IncomingMessage<TextDecoder>;
+
+  explicit TextProtocol(const TextEnvironment& environment) : environment_(environment) {}
+
+  absl::StatusOr<Intake> Start(Message& message) {
+    TENSORFERRY_RETURN_IF_ERROR(message.Decode());
+    text_ = message.decoded().text;
+    if (text_ == "throws at the start") throw std::runtime_error("a path: /srv");
+    RequestView request;
+    if (text_ == "model") request.model_name = text_;
+    return Intake::Start(request, Intake::Chunks::kRefused, environment_.calls);
+  }
+
+  absl::StatusOr<EncodedResponse> Encode(Response& response, WireWriter&) {
+    if (text_ == "throws at the end") throw std::bad_alloc();
+    if (text_ == "too large") return MakeError(Reason::kTensorTooLarge, text_);
+    environment_.ends.Add("encoded");
+    EncodedResponse encoded(ToBytes(text_ + response.result.model_version));
+    encoded.Keep(std::move(response.pass));
+    return encoded;
+  }
+
+  EncodedResponse Refuse(const absl::Status& error) {
+    environment_.ends.Add("refused");
+    return EncodedResponse::End(error);
+  }
+
+  static grpc::Status FinalStatus(const absl::Status& status) { return rpc::FinalStatus("Test", status); }
+
+ private:
+  const TextEnvironment& environment_;
+  std::string text_;
+};
+
+static_assert(RequestProtocol<TextProtocol>);
+
+// A server in this process, without a port. Convert takes bytes, and TextProtocol says what they mean.
+class UnaryServing : public testing::Test {
+ protected:
+  UnaryServing() {
+    slots_.Serve([this](CallSlots& slots) {
+      ServeRequest<TextProtocol>(
+          queue_, copiers_, slots, environment_, [this](auto* context, auto* request, auto* responder, Tag* tag) {
+            service_.RequestConvert(context, &request->bytes, responder, queue_.get(), queue_.get(), tag);
+          });
+    });
+    queue_.Start(1);
+  }
+  ~UnaryServing() override {
+    server_->Shutdown();
+    live_.WaitForNone();
+    queue_.Stop();
+  }
+
+  struct Answered {
+    grpc::Status status;
+    std::string text;
+  };
+
+  // Calls, and waits for the end. `sent` is called once the request is on its way.
+  Answered Call(
+      const std::string& text, const std::function<void(grpc::ClientContext&)>& sent = [](auto&) {}) {
+    grpc::ClientContext context;
+    grpc::CompletionQueue completed;
+    grpc::ByteBuffer response;
+    Answered answered;
+    auto call = stub_.PrepareUnaryCall(&context, "/tensorferry.v1.TensorService/Convert", ToBytes(text), &completed);
+    call->StartCall();
+    call->Finish(&response, &answered.status, this);
+    sent(context);
+    void* tag = nullptr;
+    bool ok = false;
+    completed.Next(&tag, &ok);
+    if (answered.status.ok()) answered.text = Concatenated(response);
+    return answered;
+  }
+
+  EchoConverter converter_;
+  OneModel models_;
+  TestMemory memory_;
+  CallGate gate_;
+  SharedRegions regions_{/*enabled=*/false};
+  CallEnvironment calls_{converter_, models_, memory_.pool, gate_, regions_, {.max_tensor_bytes = 1 << 20}, 1 << 20};
+  Ends ends_;
+  TextEnvironment environment_{calls_, ends_};
+
+  v1::TensorService::WithRawMethod_Convert<v1::TensorService::Service> service_;
+  grpc::ServerBuilder builder_;
+  ServingQueue queue_{builder_};
+  WorkerPool copiers_{1};
+  std::unique_ptr<grpc::Server> server_ = builder_.RegisterService(&service_).BuildAndStart();
+  grpc::GenericStub stub_{server_->InProcessChannel({})};
+  LiveCoroutines live_;
+  ServiceSlots slots_{live_};
+};
+
+TEST_F(UnaryServing, SendsTheResponse) {
+  const Answered answered = Call("hello");
+  EXPECT_TRUE(answered.status.ok());
+  EXPECT_EQ(answered.text, "hello");
+  EXPECT_EQ(Call(std::string(kLongCopy, 'x')).text.size(), kLongCopy) << "also if its copy moves to another thread";
+  EXPECT_THAT(ends_.Get(), ElementsAre("encoded", "encoded"));
+}
+
+TEST_F(UnaryServing, EndsWithTheErrorOfEachStep) {
+  EXPECT_EQ(Call("undecodable").status.error_message(), "undecodable");
+  EXPECT_EQ(Call("too large").status.error_message(), "too large");
+  EXPECT_EQ(Call("throws at the start").status.error_code(), grpc::StatusCode::INTERNAL);
+  EXPECT_EQ(Call("throws at the end").status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(ends_.Get(), ElementsAre("refused", "refused", "refused", "refused"));
+  EXPECT_EQ(Call("hello").text, "hello") << "and serves on";
+}
+
+TEST_F(UnaryServing, IsRefusedWhileDraining) {
+  gate_.Close();
+  EXPECT_EQ(Call("hello").status.error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(UnaryServing, WaitsForTheModel) {
+  const Answered answered = Call("model", [this](auto&) { models_.model->AwaitRun().Complete("3"); });
+  EXPECT_EQ(answered.text, "model3");
+  EXPECT_TRUE(gate_.WaitUntilIdle(std::chrono::steady_clock::now() + std::chrono::minutes(1)));
+  EXPECT_EQ(models_.model.use_count(), 1) << "an answered request keeps no model";
+}
+
+TEST_F(UnaryServing, EndsWithTheErrorOfTheModel) {
+  const Answered answered =
+      Call("model", [this](auto&) { models_.model->AwaitRun().Fail(MakeError(Reason::kModelFailed, "it failed")); });
+  EXPECT_EQ(answered.status.error_message(), "it failed");
+  EXPECT_THAT(ends_.Get(), ElementsAre("refused"));
+}
+
+TEST_F(UnaryServing, TellsTheModelThatTheCallerIsGone) {
+  absl::Status seen;
+  const Answered answered = Call("model", [&](grpc::ClientContext& context) {
+    FakeModelVersion::Run run = models_.model->AwaitRun();
+    context.TryCancel();
+    for (seen = run.CheckCaller(); seen.ok(); seen = run.CheckCaller()) std::this_thread::yield();
+    run.Complete("3");
+  });
+  EXPECT_EQ(DescribeError(seen).reason, Reason::kCancelled);
+  EXPECT_EQ(answered.status.error_code(), grpc::StatusCode::CANCELLED);
+}
+
+}  // namespace
+}  // namespace tensorferry::rpc
