@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
 import zipfile
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +17,7 @@ import xxhash
 import cli
 from array_layouts import random_array
 from cli import BAD_FILE, NOT_EQUAL, OK, REFUSED, Ran, check_message
-from harness import Server
+from harness import MIB, Server, clean_environment
 from npy_files import saved
 from proxy import tampering, wrong_digest
 
@@ -188,3 +190,23 @@ def test_a_tensor_that_differs_goes_before_a_refusal(server: Server, tmp_path: P
     assert ran.code == NOT_EQUAL
     assert [tensor["digest_equal"] for tensor in ran.json()["tensors"]] == [False, False]
     assert [entry["name"] for entry in ran.json()["refused"]] == ["bad"]
+
+
+def peak_bytes(*words: str | Path, server: str) -> int:
+    """The most memory that a run of the command had."""
+    environment = clean_environment({"TENSORFERRY_SERVER": server})
+    process = subprocess.Popen([cli.COMMAND, *words], env=environment, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == OK
+    return usage.ru_maxrss * 1024
+
+
+@pytest.mark.parametrize("command", ["convert", "inspect"])
+def test_an_archive_takes_the_memory_of_its_largest_member(command: str, server: Server, tmp_path: Path) -> None:
+    member = np.zeros(32 * MIB, np.uint8)
+    np.savez_compressed(tmp_path / "one.npz", x=member)
+    np.savez_compressed(tmp_path / "eight.npz", **{f"x{i}": member for i in range(8)})
+    one = peak_bytes(command, tmp_path / "one.npz", server=server.address)
+    assert one > member.nbytes
+    assert peak_bytes(command, tmp_path / "eight.npz", server=server.address) < one + 1.5 * member.nbytes

@@ -267,7 +267,7 @@ def test_ctrl_c_ends_early_with_the_results_so_far(flags: list[str], server: Ser
 @pytest.mark.parametrize(
     ("flags", "mentioned"),
     [
-        (["--size", "64"], "64B"),
+        (["--size", "64KB"], "write 64KiB"),
         (["--size", "6B"], "float32"),
         (["--mode", "other"], "unary"),
         (["--rate", "5", "--outstanding", "2"], "--outstanding"),

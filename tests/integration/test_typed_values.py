@@ -39,9 +39,9 @@ def printed(*flags: str) -> dict[str, Any]:
     return tomllib.loads(ran.stdout)
 
 
-def bench(server: Server, *flags: str) -> dict[str, Any]:
-    quick = ["bench", "--json", "--size", "1KiB", "--duration", "1ms", "--warmup", "0s"]
-    ran = cli.run(*quick, *flags, server=server.address)
+def bench(server: Server, *, size: str = "1KiB", warmup: str = "0s") -> dict[str, Any]:
+    flags = ["--size", size, "--warmup", warmup, "--duration", "1ms"]
+    ran = cli.run("bench", "--json", *flags, server=server.address)
     assert (ran.code, ran.stderr) == (OK, "")
     return ran.json()
 
@@ -50,14 +50,14 @@ def bench(server: Server, *flags: str) -> dict[str, Any]:
 def test_sizes(text: str, server: Server) -> None:
     canonical, nbytes = SIZES[text]
     assert printed("--max-tensor-bytes", text)["max-tensor-bytes"] == canonical
-    assert [size["nbytes"] for size in bench(server, "--size", text)["sizes"]] == [nbytes]
+    assert [size["nbytes"] for size in bench(server, size=text)["sizes"]] == [nbytes]
 
 
 @pytest.mark.parametrize("text", TIMES)
 def test_times(text: str, server: Server) -> None:
     canonical, seconds = TIMES[text]
     assert printed("--drain-grace", text)["drain-grace"] == canonical
-    assert bench(server, "--warmup", text)["warmup_s"] == seconds
+    assert bench(server, warmup=text)["warmup_s"] == seconds
 
 
 @pytest.mark.parametrize("text", LONG_TIMES)
@@ -88,7 +88,7 @@ def test_what_is_no_time_is_told_what_to_write(text: str) -> None:
     flag = run_to_exit(f"--drain-delay={text}", "--print-config")
     assert flag.returncode == USAGE
     check_refused(flag.stderr, text, NO_TIMES[text])
-    option = cli.run("bench", f"--duration={text}")
+    option = cli.run("bench", "--duration", text)
     assert option.code == USAGE
     check_refused(option.stderr, text, NO_TIMES[text])
 

@@ -121,7 +121,8 @@ TEST(ArrayReader, ReadsTheOtherMembersOfAnArchiveWithADamagedOne) {
 class ShrinkingFile : public testing::TestWithParam<std::string> {};
 
 TEST_P(ShrinkingFile, IsToldApartFromAWholeOne) {
-  const std::filesystem::path path = testing::TempDir() + "/shrinking-" + GetParam();
+  const std::filesystem::path path =
+      testing::TempDir() + "/shrinking-" + std::filesystem::path(GetParam()).filename().string();
   std::filesystem::copy_file(kFiles / GetParam(), path, std::filesystem::copy_options::overwrite_existing);
   auto reader = ArrayReader::Open(path);
   ASSERT_THAT(reader, IsOk());
