@@ -22,7 +22,7 @@ struct Arguments {
   std::string model;
   std::string dtype;
   std::string output;                    // Empty: nothing is saved.
-  std::string service;                   // Of ping.
+  std::string service;                   // What ping asks for.
   std::chrono::milliseconds timeout{0};  // 0: the default of the command.
   BenchOptions bench;
   bool json = false;

@@ -66,7 +66,7 @@ class ArrayStream {
   const client::ConvertOptions& options_;
   const std::function<bool(ArrayAnswer)>& take_;
   std::deque<Pending> pending_;
-  std::uint64_t nbytes_ = 0;  // Of those pending.
+  std::uint64_t nbytes_ = 0;  // What the pending arrays have together.
 };
 
 // A call of its own is cheaper than a stream, and simpler for what stands between command and server.

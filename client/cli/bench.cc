@@ -35,7 +35,7 @@ void CatchInterrupt() {
 // What the server has to be asked before the load.
 struct Target {
   std::size_t chunk_bytes = 0;
-  client::TensorSpec input;  // Of the model, if it has but one.
+  client::TensorSpec input;  // The model's input, if it has but one.
 };
 
 absl::StatusOr<Target> AskServer(client::Client& client, const Arguments& arguments) {

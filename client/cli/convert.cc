@@ -46,7 +46,7 @@ client::Verdict VerdictOf(const client::Array& array, const client::Tensor& tens
 // What a model is run on.
 struct ModelInputs {
   std::vector<InputFile> files;
-  std::vector<client::Array> arrays;  // Of all files.
+  std::vector<client::Array> arrays;  // All files' arrays.
   std::vector<std::string> paths;     // The file of each array.
 };
 

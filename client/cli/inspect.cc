@@ -19,7 +19,7 @@ namespace {
 struct Inspection {
   std::string name;
   NpyHeader header;
-  std::size_t nbytes = 0;  // Of the file.
+  std::size_t nbytes = 0;  // The file's size.
   std::string dtype;       // Torch's name; empty if refused.
   absl::StatusOr<Digest> digest;
 };

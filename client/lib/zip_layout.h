@@ -18,7 +18,7 @@ struct ZipMember {
   std::string_view name;  // As in the file, in whatever encoding.
   std::uint16_t flags = 0;
   std::uint16_t method = 0;
-  std::uint32_t crc = 0;     // Of the unpacked bytes.
+  std::uint32_t crc = 0;     // Checksum of the unpacked bytes.
   std::uint64_t nbytes = 0;  // Unpacked.
   std::span<const std::byte> packed;
   absl::Status status;  // Not OK: the archive contradicts itself about this member, and `packed` means nothing.

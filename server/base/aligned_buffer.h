@@ -12,7 +12,7 @@ class BufferPool;
 // What stands before the elements in a buffer's memory, so that a bare pointer to it is all that a deleter needs.
 struct alignas(64) BufferHead {
   BufferPool* pool = nullptr;
-  BufferHead* next = nullptr;  // Of the idle ones of its size.
+  BufferHead* next = nullptr;  // The next idle buffer of its size.
   std::size_t nbytes = 0;      // Asked for.
   std::size_t capacity = 0;    // Bytes behind the head.
   MemoryBudget::Reservation reservation;

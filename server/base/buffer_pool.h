@@ -37,7 +37,7 @@ class BufferPool {
 
   struct Stats {
     std::uint64_t taken = 0;       // Buffers given out.
-    std::uint64_t reused = 0;      // Of these, those that were idle before.
+    std::uint64_t reused = 0;      // Buffers among them that were idle before.
     std::uint64_t idle_bytes = 0;  // In buffers that nobody uses.
   };
   Stats stats() const;

@@ -38,7 +38,7 @@ std::string Unexpected(std::string_view expected, std::string_view actual, std::
 // Where a server listens, or a client finds it. Borrows the text.
 struct Address {
   bool is_unix = false;
-  std::string_view host;   // Of a Unix socket the path; an IPv6 address is in brackets.
+  std::string_view host;   // A Unix socket's path; an IPv6 address is in brackets.
   std::uint16_t port = 0;  // 0: any that is free, for a listener alone.
 };
 

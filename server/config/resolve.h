@@ -16,8 +16,9 @@ namespace tensorferry::config {
 // Serve with `config`.
 struct Resolved {
   Config config;
-  std::map<std::string_view, std::string, std::less<>> sources;  // Of every setting's value, by the setting's name.
-  std::vector<std::string> warnings;                             // For the log, one line each.
+  std::map<std::string_view, std::string, std::less<>>
+      sources;                        // Where every setting's value is from, by the setting's name.
+  std::vector<std::string> warnings;  // For the log, one line each.
 };
 
 // Print `text`, which ends with a line feed, and end: on stdout if `code` is kOk, else on stderr.

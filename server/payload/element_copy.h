@@ -39,7 +39,7 @@ class ElementCopier {
   const bool is_bool_;
   const Fidelity fidelity_;
   std::size_t copied_ = 0;    // Bytes in place.
-  std::size_t finished_ = 0;  // Of these, bytes of whole elements, swapped and digested.
+  std::size_t finished_ = 0;  // Bytes of whole elements among them, swapped and digested.
   bool normalized_bools_ = false;
 };
 

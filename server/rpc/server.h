@@ -86,8 +86,8 @@ class Server {
   std::deque<ServingQueue> queues_;
   std::optional<StallWatch> stall_watch_;
   WorkerPool copiers_;
-  const CallEnvironment environment_;
   const CallChain chain_;
+  const CallEnvironment environment_;
   const ServiceEnvironment service_environment_{live_, chain_};
   TensorService tensors_;
   InferenceService inference_;

@@ -8,7 +8,7 @@ namespace tensorferry {
 // Lets runs of a model begin and end when the test says.
 class Gate {
  public:
-  // Of the model: waits until it may go on.
+  // Called by the model: waits until it may go on.
   void Pass() {
     std::unique_lock lock(mutex_);
     ++arrived_;

@@ -11,7 +11,7 @@
 
 namespace tensorferry {
 
-// The same numbers everywhere and always, which the standard's distributions do not promise.
+// Gives the same numbers everywhere and always, which the standard's distributions do not promise.
 class Random {
  public:
   std::size_t Below(std::size_t bound) { return bound == 0 ? 0 : numbers_() % bound; }

@@ -43,7 +43,7 @@ class SharedObject {
     if (ftruncate(file_, static_cast<off_t>(nbytes)) != 0) std::abort();
   }
 
-  // Of no object.
+  // A key that belongs to no object.
   static std::string UniqueKey() {
     static std::atomic<int> count = 0;
     return fmt::format("/tensorferry-test-{}-{}", getpid(), ++count);

@@ -38,9 +38,8 @@ inference::ModelInput Intake::Incoming::TakeForModel() && {
 }
 
 absl::StatusOr<Intake> Intake::Start(const RequestView& request, Chunks chunks, const CallEnvironment& environment) {
-  TENSORFERRY_ASSIGN_OR_RETURN(CallGate::Pass pass, environment.gate.Enter());
   TENSORFERRY_RETURN_IF_ERROR(CheckRequest(request));
-  Intake intake(request, std::move(pass), environment.converter);
+  Intake intake(request, environment.converter);
   if (!request.model_name.empty()) {
     TENSORFERRY_ASSIGN_OR_RETURN(intake.model_,
                                  environment.models.FindModel(request.model_name, request.model_version));
@@ -175,7 +174,7 @@ Intake::ForModel Intake::TakeForModel() {
 absl::StatusOr<Response> Intake::Respond(inference::PipelineResponse&& result) {
   for (const auto& region : regions_) TENSORFERRY_RETURN_IF_ERROR(region->CheckWhole());
   result.convert_time += copy_time_;
-  return Response{.result = std::move(result), .receive_time = received_ - start_, .pass = std::move(pass_)};
+  return Response{.result = std::move(result), .receive_time = received_ - start_};
 }
 
 }  // namespace tensorferry::rpc

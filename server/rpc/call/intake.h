@@ -20,7 +20,7 @@
 #include "rpc/call/request_check.h"
 #include "rpc/call/request_view.h"
 #include "rpc/call/response.h"
-#include "rpc/serve/call_gate.h"
+#include "rpc/serve/call_chain.h"
 
 namespace tensorferry::rpc {
 
@@ -29,7 +29,7 @@ struct CallEnvironment {
   inference::Converter& converter;
   inference::ModelCatalog& models;
   BufferPool& pool;
-  CallGate& gate;
+  const CallChain& chain;
   SharedRegions& regions;
   PayloadLimits limits;
   std::uint64_t max_message_bytes;
@@ -52,7 +52,7 @@ class Intake {
   // Checks all that the request says, and refuses what can be refused; only then takes memory, and copies the elements
   // that have come. Elements that a model may want in a batch stay in the message: for them the memory budget is
   // reserved. `request` is not needed afterwards, but the message is if needs_message().
-  // Errors: DRAINING, and all of docs/errors.md that concern arrays and models. An error holds no memory.
+  // Errors: all of docs/errors.md that concern arrays and models. An error holds no memory.
   static absl::StatusOr<Intake> Start(const RequestView& request, Chunks chunks, const CallEnvironment& environment);
 
   // The name of the array whose chunks are awaited; nothing if the request is complete.
@@ -102,12 +102,11 @@ class Intake {
     inference::ModelInput TakeForModel() &&;
   };
 
-  Intake(const RequestView& request, CallGate::Pass pass, inference::Converter& converter)
+  Intake(const RequestView& request, inference::Converter& converter)
       : options_{.requested_outputs = {request.requested_outputs.begin(), request.requested_outputs.end()},
                  .return_data = request.return_data,
                  .priority = request.priority,
                  .timeout = request.timeout},
-        pass_(std::move(pass)),
         converter_(&converter) {}
   absl::Status CheckModel(const Few<CheckedArray>& checked, const RequestView& request) const;
   absl::Status TakeIn(Few<CheckedArray> checked, const RequestView& request, BufferPool& pool);
@@ -116,7 +115,6 @@ class Intake {
   void CountCopy(Clock::time_point start);
 
   inference::RunOptions options_;
-  CallGate::Pass pass_;
   inference::Converter* converter_;
   std::shared_ptr<inference::ModelVersion> model_;
   Few<Incoming> arrays_;

@@ -1,11 +1,9 @@
 #pragma once
 
 #include <chrono>
-#include <optional>
 #include <string_view>
 
 #include "inference/result.h"
-#include "rpc/serve/call_gate.h"
 
 namespace tensorferry::rpc {
 
@@ -14,7 +12,6 @@ struct Response {
   std::string_view request_id;         // Set, and borrowed, by the protocol that encodes.
   inference::PipelineResponse result;  // Its convert_time includes the copy of the elements.
   std::chrono::nanoseconds receive_time{0};
-  std::optional<CallGate::Pass> pass{};  // Counts the request as worked on until the response is sent.
 };
 
 }  // namespace tensorferry::rpc

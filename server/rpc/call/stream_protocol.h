@@ -45,7 +45,7 @@ class StreamProtocol {
   // Errors: what the stream ends with, if a request is incomplete.
   virtual absl::Status OnEnd() const = 0;
 
-  // What the stream ends with; logs errors. Called on any thread, also during the calls above.
+  // What the stream ends with where that is not the error of a request; logs errors.
   virtual grpc::Status FinalStatus(const absl::Status& status) const = 0;
 };
 

@@ -6,6 +6,7 @@
 #include "rpc/call/encoded_response.h"
 #include "rpc/call/model_request.h"
 #include "rpc/call/protocol.h"
+#include "rpc/serve/call_chain.h"
 #include "rpc/serve/guarded.h"
 #include "rpc/serve/operation.h"
 #include "rpc/serve/serving_queue.h"
@@ -32,18 +33,21 @@ class StreamRun {
 template <ResponseProtocol P>
 class ModelStreamRun final : public StreamRun {
  public:
-  ModelStreamRun(Intake intake, HeldMessage message, const AsyncCall& caller, P protocol)
-      : request_(std::move(intake), std::move(message), caller), protocol_(std::move(protocol)) {}
+  ModelStreamRun(Intake intake, HeldMessage message, Admission admission, P protocol)
+      : request_(std::move(intake), std::move(message), admission.caller()),
+        admission_(std::move(admission)),
+        protocol_(std::move(protocol)) {}
 
   void Submit(ServingQueue& queue) override { request_.Submit(queue); }
   Operation& finished() override { return request_.finished; }
   EncodedResponse TakeResponse(WireWriter& writer) override {
     absl::StatusOr<Response> response = Guarded([this] { return request_.TakeResponse(); });
-    return EncodeOrRefuse(protocol_, response, writer);
+    return EndRequest(protocol_, admission_, response, writer);
   }
 
  private:
   ModelRequest request_;
+  Admission admission_;
   P protocol_;
 };
 

@@ -1,6 +1,7 @@
 #include "rpc/call/stream_serving.h"
 
 #include "base/status.h"
+#include "rpc/serve/error.h"
 
 namespace tensorferry::rpc {
 
@@ -56,6 +57,7 @@ bool StreamServer::MustWriteHeld() {
     if (!next_) next_ = response_->Next();
     if (!next_) {
       status_ = response_->end();
+      status_is_of_request_ = !status_.ok();
       response_.reset();
     } else if (held_) {
       return true;
@@ -83,7 +85,10 @@ bool StreamServer::CloseQueue() {
 
 bool StreamServer::MustFinish() const { return !responses_ || !responses_->stream_ended(); }
 
-Operation::Wait StreamServer::Finish() { return call_.Finish(protocol_.FinalStatus(EndStatus())); }
+Operation::Wait StreamServer::Finish() {
+  if (caller_reads_ && status_is_of_request_) return call_.Finish(ToGrpcStatus(status_));
+  return call_.Finish(protocol_.FinalStatus(EndStatus()));
+}
 
 absl::Status StreamServer::EndStatus() const {
   if (!caller_reads_) return MakeError(Reason::kCancelled, "the caller is gone");
@@ -115,7 +120,7 @@ Detached StreamServer::SendQueued() {
     if (caller_reads && !first->response->end().ok()) {
       caller_reads = false;
       responses_->NoteEnd();
-      const grpc::Status end = protocol_.FinalStatus(first->response->end());
+      const grpc::Status end = ToGrpcStatus(first->response->end());
       co_await call_.Finish(end);
     }
     responses_->Pop();

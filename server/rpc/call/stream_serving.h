@@ -87,7 +87,8 @@ class StreamServer {
   StreamProtocol& protocol_;
   grpc::ByteBuffer& message_;
   WireWriter writer_;
-  absl::Status status_;  // Not OK: what the stream ends with.
+  absl::Status status_;                // Not OK: what the stream ends with.
+  bool status_is_of_request_ = false;  // The steps of that request know it already.
   bool reading_ = false;
   bool caller_reads_ = true;
   bool ended_by_queue_ = false;              // SendQueued has ended the stream.

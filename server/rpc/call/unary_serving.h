@@ -7,7 +7,9 @@
 #include "rpc/call/model_request.h"
 #include "rpc/call/protocol.h"
 #include "rpc/serve/async_call.h"
+#include "rpc/serve/call_chain.h"
 #include "rpc/serve/call_slots.h"
+#include "rpc/serve/error.h"
 #include "rpc/serve/guarded.h"
 #include "rpc/serve/serving_queue.h"
 #include "rpc/serve/worker_pool.h"
@@ -29,7 +31,11 @@ Detached ServeRequest(ServingQueue& queue, WorkerPool& copiers, CallSlots& slots
     if (!co_await call.Next(expect)) co_return;
     slot.Arrived();
     if (call.request.bytes.Length() >= kLongCopy) co_await copiers.Enter();
-    absl::StatusOr<Intake> intake = Guarded([&] { return protocol.Start(call.request); });
+    Admission admission(protocol.chain(), {P::Method(), call, CallKind::kTensors});
+    absl::StatusOr<Intake> intake = Guarded([&]() -> absl::StatusOr<Intake> {
+      TENSORFERRY_RETURN_IF_ERROR(admission.status());
+      return protocol.Start(call.request);
+    });
     if (intake.ok() && intake->runs_model()) {
       HeldMessage held = HoldFor(*intake, call.request);
       run.emplace(*std::move(intake), std::move(held), call);
@@ -44,9 +50,9 @@ Detached ServeRequest(ServingQueue& queue, WorkerPool& copiers, CallSlots& slots
       TENSORFERRY_RETURN_IF_ERROR(call.CheckCaller());
       return (*std::move(intake)).Finish();
     });
-    EncodedResponse encoded = EncodeOrRefuse(protocol, response, writer);
+    EncodedResponse encoded = EndRequest(protocol, admission, response, writer);
     run.reset();
-    const grpc::Status end = P::FinalStatus(encoded.end());
+    const grpc::Status end = encoded.end().ok() ? grpc::Status::OK : ToGrpcStatus(encoded.end());
     const std::optional<grpc::ByteBuffer> message = encoded.Next();
     const grpc::ByteBuffer nothing;
     co_await call.Finish(end, message ? *message : nothing);

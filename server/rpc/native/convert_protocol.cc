@@ -10,6 +10,8 @@
 #include "rpc/native/reply.h"
 #include "rpc/serve/error.h"
 #include "rpc/serve/guarded.h"
+#include "rpc/serve/method.h"
+#include "tensorferry/v1/tensor_service.pb.h"
 
 namespace tensorferry::rpc {
 
@@ -28,17 +30,16 @@ absl::StatusOr<EncodedResponse> ConvertProtocol::Encode(Response& response, Wire
   response.request_id = request_id_;
   TENSORFERRY_ASSIGN_OR_RETURN(grpc::ByteBuffer message,
                                EncodeResponse(response, environment_.max_message_bytes, writer));
-  EncodedResponse encoded(std::move(message));
-  encoded.Keep(std::move(response.pass));
-  return encoded;
+  return EncodedResponse(std::move(message));
 }
 
-grpc::Status ConvertProtocol::FinalStatus(const absl::Status& status) { return rpc::FinalStatus("Convert", status); }
-
-void ConvertStreamProtocol::Begin(const AsyncCall& call) {
-  call_ = &call;
-  session_.emplace(environment_);
+const google::protobuf::MethodDescriptor& ConvertProtocol::Method() {
+  static const google::protobuf::MethodDescriptor& method =
+      FindMethod(*v1::ConvertRequest::descriptor(), *v1::ConvertResponse::descriptor(), Streams::kNone);
+  return method;
 }
+
+void ConvertStreamProtocol::Begin(const AsyncCall& call) { session_.emplace(environment_, call); }
 
 void ConvertStreamProtocol::End() {
   session_.reset();
@@ -58,8 +59,8 @@ absl::StatusOr<StreamProtocol::Owed> ConvertStreamProtocol::TakeDecoded() {
   if (!session_->runs_model()) return Owed{.response = true};
   Intake intake = session_->TakeIntake();
   HeldMessage held = HoldFor(intake, message_);
-  return Owed{.run = std::make_unique<ModelStreamRun<StreamedConvert>>(std::move(intake), std::move(held), *call_,
-                                                                       session_->TakeRequest())};
+  return Owed{.run = std::make_unique<ModelStreamRun<StreamedConvert>>(
+                  std::move(intake), std::move(held), session_->TakeAdmission(), session_->TakeRequest())};
 }
 
 grpc::Status ConvertStreamProtocol::FinalStatus(const absl::Status& status) const {

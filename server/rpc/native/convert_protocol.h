@@ -28,7 +28,9 @@ class ConvertProtocol {
   absl::StatusOr<Intake> Start(Message& message);
   absl::StatusOr<EncodedResponse> Encode(Response& response, WireWriter& writer) const;
   EncodedResponse Refuse(const absl::Status& error) const { return EncodedResponse::End(error); }
-  static grpc::Status FinalStatus(const absl::Status& status);
+  static absl::Status Worded(const absl::Status& error) { return error; }
+  const CallChain& chain() const { return environment_.chain; }
+  static const google::protobuf::MethodDescriptor& Method();
 
  private:
   const CallEnvironment& environment_;
@@ -53,7 +55,6 @@ class ConvertStreamProtocol final : public StreamProtocol {
 
   const CallEnvironment& environment_;
   IncomingMessage<ConvertStreamDecoder> message_;
-  const AsyncCall* call_ = nullptr;
   std::optional<ConvertStreamSession> session_;  // While there is a stream.
 };
 

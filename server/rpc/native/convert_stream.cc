@@ -9,13 +9,20 @@
 #include "base/status.h"
 #include "rpc/call/protocol.h"
 #include "rpc/native/reply.h"
-#include "rpc/serve/error.h"
 #include "rpc/serve/guarded.h"
+#include "rpc/serve/method.h"
+#include "tensorferry/v1/tensor_service.pb.h"
 
 namespace tensorferry::rpc {
 namespace {
 
 constexpr int kMaxEmptyChunks = 16;
+
+const google::protobuf::MethodDescriptor& Method() {
+  static const google::protobuf::MethodDescriptor& method =
+      FindMethod(*v1::ConvertStreamRequest::descriptor(), *v1::ConvertStreamResponse::descriptor(), Streams::kBoth);
+  return method;
+}
 
 absl::Status FramingLost(std::string_view why) { return MakeError(Reason::kBadChunk, why, {.field = "part"}); }
 
@@ -36,10 +43,7 @@ absl::StatusOr<EncodedResponse> StreamedConvert::Encode(Response& response, Wire
   return EncodeStreamResponse(std::move(response), environment_->max_message_bytes, writer);
 }
 
-EncodedResponse StreamedConvert::Refuse(const absl::Status& error) const {
-  LogError("ConvertStream", error);
-  return EncodeRefusal(id_, error);
-}
+EncodedResponse StreamedConvert::Refuse(const absl::Status& error) const { return EncodeRefusal(id_, error); }
 
 absl::Status ConvertStreamSession::OnMessage(const RequestDecoder& message) {
   assert(!owes_response());
@@ -59,7 +63,11 @@ absl::Status ConvertStreamSession::OnRequest(const RequestView& request) {
   request_.set_id(request.request_id);
   empty_chunks_ = 0;
   droppable_ = 0;
-  auto intake = Guarded([&] { return Intake::Start(request, Intake::Chunks::kAllowed, environment_); });
+  admission_.emplace(environment_.chain, CallInfo{Method(), call_, CallKind::kTensors});
+  auto intake = Guarded([&]() -> absl::StatusOr<Intake> {
+    TENSORFERRY_RETURN_IF_ERROR(admission_->status());
+    return Intake::Start(request, Intake::Chunks::kAllowed, environment_);
+  });
   if (intake.ok()) {
     intake_.emplace(*std::move(intake));
   } else {
@@ -93,9 +101,18 @@ absl::Status ConvertStreamSession::CountEmptyChunk(const ScatteredBytes& chunk) 
 }
 
 EncodedResponse ConvertStreamSession::TakeResponse() {
-  if (!refusal_.ok()) return request_.Refuse(std::exchange(refusal_, absl::OkStatus()));
-  absl::StatusOr<Response> response = Guarded([this] { return TakeIntake().Finish(); });
-  return EncodeOrRefuse(request_, response, writer_);
+  Admission admission = TakeAdmission();
+  absl::StatusOr<Response> response = Guarded([this]() -> absl::StatusOr<Response> {
+    TENSORFERRY_RETURN_IF_ERROR(std::exchange(refusal_, absl::OkStatus()));
+    return TakeIntake().Finish();
+  });
+  return EndRequest(request_, admission, response, writer_);
+}
+
+Admission ConvertStreamSession::TakeAdmission() {
+  Admission admission = *std::move(admission_);
+  admission_.reset();
+  return admission;
 }
 
 absl::Status ConvertStreamSession::OnEnd() const {

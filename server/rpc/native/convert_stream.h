@@ -12,6 +12,8 @@
 #include "rpc/call/intake.h"
 #include "rpc/call/response.h"
 #include "rpc/native/request_decoder.h"
+#include "rpc/serve/async_call.h"
+#include "rpc/serve/call_chain.h"
 #include "rpc/wire/wire_writer.h"
 
 namespace tensorferry::rpc {
@@ -26,7 +28,9 @@ class StreamedConvert {
   // Errors: those of EncodeStreamResponse.
   absl::StatusOr<EncodedResponse> Encode(Response& response, WireWriter& writer) const;
 
-  // Refuses the request with a response on the stream, and logs the error.
+  static absl::Status Worded(const absl::Status& error) { return error; }
+
+  // Refuses the request with a response on the stream.
   EncodedResponse Refuse(const absl::Status& error) const;
 
  private:
@@ -38,8 +42,9 @@ class StreamedConvert {
 // knows nothing of gRPC's streams: messages are handed in, and a response is fetched if one is owed.
 class ConvertStreamSession {
  public:
-  explicit ConvertStreamSession(const CallEnvironment& environment)
-      : environment_(environment), request_(environment) {}
+  // `call` is the stream's, and outlives this.
+  ConvertStreamSession(const CallEnvironment& environment, const AsyncCall& call)
+      : environment_(environment), call_(call), request_(environment) {}
 
   // Takes in the next message; not while a response is owed.
   // Errors: BAD_CHUNK if the framing can no longer be trusted; the stream ends with it.
@@ -58,6 +63,9 @@ class ConvertStreamSession {
   // The request that was completed. Its elements may still be in the last message.
   Intake TakeIntake() { return *std::exchange(intake_, std::nullopt); }
 
+  // What tells the steps of that request when it ends.
+  Admission TakeAdmission();
+
   // What encodes the response to that request.
   StreamedConvert TakeRequest() { return std::exchange(request_, StreamedConvert(environment_)); }
 
@@ -71,12 +79,14 @@ class ConvertStreamSession {
   absl::Status CountEmptyChunk(const ScatteredBytes& chunk);
 
   const CallEnvironment& environment_;
+  const AsyncCall& call_;
   WireWriter writer_;
-  StreamedConvert request_;       // The last one.
-  std::optional<Intake> intake_;  // Unless request_ is refused, or the response to it was taken.
-  absl::Status refusal_;          // Why request_ is refused, until the refusal was taken.
-  std::uint64_t droppable_ = 0;   // Bytes of chunks that may still come for a refused request.
-  int empty_chunks_ = 0;          // Chunks without bytes that came for request_.
+  StreamedConvert request_;             // The last one.
+  std::optional<Admission> admission_;  // The admission of request_, until its response is taken.
+  std::optional<Intake> intake_;        // Unless request_ is refused, or the response to it was taken.
+  absl::Status refusal_;                // Why request_ is refused, until the refusal was taken.
+  std::uint64_t droppable_ = 0;         // Bytes of chunks that may still come for a refused request.
+  int empty_chunks_ = 0;                // Chunks without bytes that came for request_.
 };
 
 }  // namespace tensorferry::rpc

@@ -146,7 +146,6 @@ absl::StatusOr<EncodedResponse> EncodeStreamResponse(Response response, std::uin
     return TooLarge(writer.size(), max_message_bytes, "send fewer arrays in a request");
   }
   EncodedResponse encoded(writer.Finish());
-  encoded.Keep(std::move(response.pass));
   if (fits) return encoded;
   const std::size_t chunk_bytes =
       std::min<std::size_t>(kChunkBytes, max_message_bytes - std::min(max_message_bytes - 1, kChunkOverhead));

@@ -4,7 +4,6 @@
 
 #include "base/status.h"
 #include "rpc/oip/datatype.h"
-#include "rpc/serve/error.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -25,9 +24,5 @@ std::string OipMessage(const absl::Status& error) {
 }  // namespace
 
 absl::Status InferError(const absl::Status& error) { return WithMessage(OipMessage(error), error); }
-
-grpc::Status InferEndOf(std::string_view method, const absl::Status& status) {
-  return FinalStatus(method, status.ok() ? status : InferError(status));
-}
 
 }  // namespace tensorferry::rpc

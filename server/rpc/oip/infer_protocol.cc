@@ -8,7 +8,10 @@
 #include "rpc/call/stream_run.h"
 #include "rpc/oip/infer_error.h"
 #include "rpc/oip/infer_reply.h"
+#include "rpc/serve/error.h"
 #include "rpc/serve/guarded.h"
+#include "rpc/serve/method.h"
+#include "rpc/triton_config/triton_proto.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -23,7 +26,11 @@ bool AsksForEnd(const grpc::ServerContext& context) {
   return found != context.client_metadata().end() && found->second == "true";
 }
 
-grpc::Status StreamStatus(const absl::Status& status) { return InferEndOf("ModelStreamInfer", status); }
+const google::protobuf::MethodDescriptor& StreamMethod() {
+  static const google::protobuf::MethodDescriptor& method = FindMethod(
+      *triton::ModelInferRequest::descriptor(), *triton::ModelStreamInferResponse::descriptor(), Streams::kBoth);
+  return method;
+}
 
 }  // namespace
 
@@ -49,19 +56,17 @@ absl::StatusOr<EncodedResponse> InferProtocol::Encode(Response& response, WireWr
   }
   response.request_id = id_;
   environment_.tracer.Record(response);
-  const auto encode = method_ == Method::kModelInfer ? EncodeInferResponse : EncodeStreamInferResponse;
+  const auto encode = errors_go_ == ErrorsGo::kToTheCall ? EncodeInferResponse : EncodeStreamInferResponse;
   TENSORFERRY_ASSIGN_OR_RETURN(grpc::ByteBuffer message,
                                encode(response, environment_.calls.max_message_bytes, writer));
   Forget();
-  EncodedResponse encoded(std::move(message));
-  encoded.Keep(std::move(response.pass));
-  return encoded;
+  return EncodedResponse(std::move(message));
 }
 
 EncodedResponse InferProtocol::Refuse(const absl::Status& error) {
   Forget();
-  if (method_ != Method::kModelStreamInfer) return EncodedResponse::End(error);
-  return EncodedResponse(EncodeStreamInferError(id_, StreamStatus(error).error_message()));
+  if (errors_go_ != ErrorsGo::kIntoTheStream) return EncodedResponse::End(error);
+  return EncodedResponse(EncodeStreamInferError(id_, FailureForCaller(error).message));
 }
 
 // Releases the model and the regions of shared memory, which may be withdrawn before the next request comes.
@@ -70,21 +75,27 @@ void InferProtocol::Forget() {
   plans_.clear();
 }
 
-grpc::Status InferProtocol::FinalStatus(const absl::Status& status) { return InferEndOf("ModelInfer", status); }
+const google::protobuf::MethodDescriptor& InferProtocol::Method() {
+  static const google::protobuf::MethodDescriptor& method =
+      FindMethod(*triton::ModelInferRequest::descriptor(), *triton::ModelInferResponse::descriptor(), Streams::kNone);
+  return method;
+}
 
 void InferStreamProtocol::Begin(const AsyncCall& call) {
-  using Method = InferProtocol::Method;
+  using ErrorsGo = InferProtocol::ErrorsGo;
   call_ = &call;
-  method_ = AsksForEnd(call.context()) ? Method::kModelStreamInferUntilError : Method::kModelStreamInfer;
+  errors_go_ = AsksForEnd(call.context()) ? ErrorsGo::kToTheStream : ErrorsGo::kIntoTheStream;
 }
 
 void InferStreamProtocol::End() {
   request_.reset();
+  admission_.reset();
   message_.Clear();
 }
 
 absl::StatusOr<StreamProtocol::Owed> InferStreamProtocol::Take() {
-  request_.emplace(environment_, method_);
+  request_.emplace(environment_, errors_go_);
+  admission_.emplace(environment_.calls.chain, CallInfo{StreamMethod(), *call_, CallKind::kTensors});
   absl::StatusOr<Owed> owed = Guarded([this] { return TakeRun(); });
   message_.Clear();
   if (owed.ok()) return owed;
@@ -93,16 +104,20 @@ absl::StatusOr<StreamProtocol::Owed> InferStreamProtocol::Take() {
 }
 
 absl::StatusOr<StreamProtocol::Owed> InferStreamProtocol::TakeRun() {
+  TENSORFERRY_RETURN_IF_ERROR(admission_->status());
   TENSORFERRY_ASSIGN_OR_RETURN(Intake intake, request_->Start(message_));
   HeldMessage held = HoldFor(intake, message_);
-  return Owed{.run = std::make_unique<ModelStreamRun<InferProtocol>>(std::move(intake), std::move(held), *call_,
-                                                                     *std::move(request_))};
+  return Owed{.run = std::make_unique<ModelStreamRun<InferProtocol>>(std::move(intake), std::move(held),
+                                                                     *std::move(admission_), *std::move(request_))};
 }
 
 EncodedResponse InferStreamProtocol::TakeResponse() {
-  return request_->Refuse(std::exchange(refusal_, absl::OkStatus()));
+  absl::StatusOr<Response> refusal = std::exchange(refusal_, absl::OkStatus());
+  return EndRequest(*request_, *admission_, refusal, writer_);
 }
 
-grpc::Status InferStreamProtocol::FinalStatus(const absl::Status& status) const { return StreamStatus(status); }
+grpc::Status InferStreamProtocol::FinalStatus(const absl::Status& status) const {
+  return rpc::FinalStatus(StreamMethod().name(), status.ok() ? status : InferError(status));
+}
 
 }  // namespace tensorferry::rpc

@@ -18,6 +18,7 @@
 #include "rpc/call/response.h"
 #include "rpc/call/stream_protocol.h"
 #include "rpc/oip/infer_decoder.h"
+#include "rpc/oip/infer_error.h"
 #include "rpc/oip/infer_request.h"
 #include "rpc/oip/tracer.h"
 #include "rpc/wire/wire_writer.h"
@@ -34,15 +35,15 @@ class InferProtocol {
  public:
   using Message = IncomingMessage<InferDecoder>;
 
-  // By which method the request came, and what becomes of its error.
-  enum class Method : std::uint8_t {
-    kModelInfer,                 // The error ends the call.
-    kModelStreamInfer,           // The error is a response on the stream.
-    kModelStreamInferUntilError  // The error ends the stream.
+  // Where the error of the request goes.
+  enum class ErrorsGo : std::uint8_t {
+    kToTheCall,      // ModelInfer: the error ends the call.
+    kIntoTheStream,  // ModelStreamInfer: the error is a response.
+    kToTheStream,    // ModelStreamInfer: the error ends the stream.
   };
 
-  explicit InferProtocol(const InferEnvironment& environment, Method method = Method::kModelInfer)
-      : environment_(environment), method_(method) {}
+  explicit InferProtocol(const InferEnvironment& environment, ErrorsGo errors_go = ErrorsGo::kToTheCall)
+      : environment_(environment), errors_go_(errors_go) {}
 
   // Errors: those of InferDecoder::Decode, Translate and Intake::Start; MODEL_NOT_FOUND if no model is named.
   absl::StatusOr<Intake> Start(Message& message);
@@ -51,14 +52,15 @@ class InferProtocol {
   absl::StatusOr<EncodedResponse> Encode(Response& response, WireWriter& writer);
 
   EncodedResponse Refuse(const absl::Status& error);
-
-  static grpc::Status FinalStatus(const absl::Status& status);
+  static absl::Status Worded(const absl::Status& error) { return InferError(error); }
+  const CallChain& chain() const { return environment_.calls.chain; }
+  static const google::protobuf::MethodDescriptor& Method();
 
  private:
   void Forget();
 
   const InferEnvironment& environment_;
-  const Method method_;
+  const ErrorsGo errors_go_;
   std::string id_;  // Empty for a message that does not decode.
   RequestView request_;
   std::vector<OutputPlan> plans_;
@@ -84,8 +86,10 @@ class InferStreamProtocol final : public StreamProtocol {
   const InferEnvironment& environment_;
   InferProtocol::Message message_;
   const AsyncCall* call_ = nullptr;
-  InferProtocol::Method method_ = InferProtocol::Method::kModelStreamInfer;
+  InferProtocol::ErrorsGo errors_go_ = InferProtocol::ErrorsGo::kIntoTheStream;
+  WireWriter writer_;
   std::optional<InferProtocol> request_;  // The last one, unless its model runs.
+  std::optional<Admission> admission_;    // The admission of request_.
   absl::Status refusal_;                  // Why request_ is refused.
 };
 

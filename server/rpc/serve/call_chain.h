@@ -1,4 +1,4 @@
-// What every call gets: the steps of docs/adr/0016, which rpc/call_steps.cc lists.
+// What every call gets: the steps of docs/adr/0017, which rpc/call_steps.cc lists.
 #pragma once
 
 #include <google/protobuf/descriptor.h>
@@ -66,6 +66,9 @@ class Admission {
   Admission(const CallChain& chain, CallInfo call) : chain_(chain), call_(std::move(call)) {
     status_ = chain_.Enter(call_);
   }
+
+  // The call that the request came in.
+  const AsyncCall& caller() const { return call_.caller; }
 
   // The error of the step that has refused the request.
   const absl::Status& status() const { return status_; }

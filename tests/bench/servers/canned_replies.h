@@ -10,7 +10,7 @@ namespace tensorferry::bench {
 // Answers like those of tensorferry-server, without a look at more than the first of many requests that are the same:
 // `tensorferry bench` sends copies of one request, and compares the first answer.
 
-// Of calls: requests of the same length are taken to be the same.
+// Replies to calls: requests of the same length are taken to be the same.
 class CannedReplies {
  public:
   // Lifetime: the reply stays where it is.
@@ -20,7 +20,7 @@ class CannedReplies {
   std::unordered_map<std::size_t, grpc::ByteBuffer> by_length_;
 };
 
-// Of a stream: all requests are taken to be like its first.
+// Replies on a stream: all requests are taken to be like its first.
 struct CannedStreamReply {
   explicit CannedStreamReply(grpc::ByteBuffer& request);
 

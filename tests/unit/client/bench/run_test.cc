@@ -213,7 +213,7 @@ TEST_F(BenchRunTest, OpensAStreamAgainThatTheServerEnded) {
   server_.on_stream = [&](FakeServer::StreamCall& call) {
     if (++served_ == 3) interrupted_ = true;
     v1::ConvertStreamRequest part;
-    if (!call.Read(&part)) return grpc::Status::CANCELLED;  // Of the stream that the interruption cut off.
+    if (!call.Read(&part)) return grpc::Status::CANCELLED;  // The interruption cut the stream off.
     client::Write(call, Converted(part.request()));
     call.Read(&part);
     return grpc::Status(grpc::ABORTED, "enough");

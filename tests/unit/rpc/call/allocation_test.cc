@@ -9,6 +9,7 @@
 
 #include "inference/repository/torch_pipeline.h"
 #include "rpc/call/intake.h"
+#include "rpc/call_steps.h"
 #include "rpc/native/reply.h"
 #include "rpc/native/request_decoder.h"
 #include "tensorferry/v1/tensor_service.pb.h"
@@ -74,7 +75,8 @@ class WarmConvert : public testing::TestWithParam<WarmRequest> {
   std::unique_ptr<inference::Pipeline> pipeline_ =
       inference::MakeTorchPipeline({.loader = {.max_tensor_bytes = 1 << 24}}, memory_.pool).value();
   SharedRegions regions_{/*enabled=*/false};
-  CallEnvironment environment_{*pipeline_, *pipeline_, memory_.pool, gate_, regions_, {.max_tensor_bytes = 1 << 24},
+  CallChain chain_{MakeCallSteps(gate_)};
+  CallEnvironment environment_{*pipeline_, *pipeline_, memory_.pool, chain_, regions_, {.max_tensor_bytes = 1 << 24},
                                1 << 24};
   ConvertDecoder decoder_;
   WireWriter writer_;

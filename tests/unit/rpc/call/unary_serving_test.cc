@@ -15,8 +15,11 @@
 #include <vector>
 
 #include "rpc/call/incoming_message.h"
+#include "rpc/call_steps.h"
 #include "rpc/serve/error.h"
+#include "rpc/serve/method.h"
 #include "tensorferry/v1/tensor_service.grpc.pb.h"
+#include "tensorferry/v1/tensor_service.pb.h"
 #include "testing/byte_buffers.h"
 #include "testing/echo_converter.h"
 #include "testing/fake_model_version.h"
@@ -85,9 +88,7 @@ class TextProtocol {
     if (text_ == "throws at the end") throw std::bad_alloc();
     if (text_ == "too large") return MakeError(Reason::kTensorTooLarge, text_);
     environment_.ends.Add("encoded");
-    EncodedResponse encoded(ToBytes(text_ + response.result.model_version));
-    encoded.Keep(std::move(response.pass));
-    return encoded;
+    return EncodedResponse(ToBytes(text_ + response.result.model_version));
   }
 
   EncodedResponse Refuse(const absl::Status& error) {
@@ -95,7 +96,11 @@ class TextProtocol {
     return EncodedResponse::End(error);
   }
 
-  static grpc::Status FinalStatus(const absl::Status& status) { return rpc::FinalStatus("Test", status); }
+  static absl::Status Worded(const absl::Status& error) { return error; }
+  const CallChain& chain() const { return environment_.calls.chain; }
+  static const google::protobuf::MethodDescriptor& Method() {
+    return FindMethod(*v1::ConvertRequest::descriptor(), *v1::ConvertResponse::descriptor(), Streams::kNone);
+  }
 
  private:
   const TextEnvironment& environment_;
@@ -150,7 +155,8 @@ class UnaryServing : public testing::Test {
   TestMemory memory_;
   CallGate gate_;
   SharedRegions regions_{/*enabled=*/false};
-  CallEnvironment calls_{converter_, models_, memory_.pool, gate_, regions_, {.max_tensor_bytes = 1 << 20}, 1 << 20};
+  CallChain chain_{MakeCallSteps(gate_)};
+  CallEnvironment calls_{converter_, models_, memory_.pool, chain_, regions_, {.max_tensor_bytes = 1 << 20}, 1 << 20};
   Ends ends_;
   TextEnvironment environment_{calls_, ends_};
 

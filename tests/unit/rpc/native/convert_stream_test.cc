@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "rpc/call_steps.h"
 #include "testing/byte_buffers.h"
 #include "testing/decoded.h"
 #include "testing/echo_converter.h"
@@ -19,6 +20,12 @@ namespace {
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
+
+// A caller who waits for ever.
+class WaitingCaller final : public AsyncCall {
+ public:
+  absl::Status CheckCaller() const override { return absl::OkStatus(); }
+};
 
 class ConvertStreamTest : public testing::Test {
  protected:
@@ -53,10 +60,12 @@ class ConvertStreamTest : public testing::Test {
   TestMemory memory_;
   CallGate gate_;
   SharedRegions regions_{/*enabled=*/false};
-  CallEnvironment environment_{converter_, models_, memory_.pool, gate_, regions_, {.max_tensor_bytes = 1 << 23},
+  CallChain chain_{MakeCallSteps(gate_)};
+  CallEnvironment environment_{converter_, models_, memory_.pool, chain_, regions_, {.max_tensor_bytes = 1 << 23},
                                1 << 22};
   std::vector<v1::ConvertStreamResponse> answers_;
-  ConvertStreamSession session_{environment_};
+  WaitingCaller call_;
+  ConvertStreamSession session_{environment_, call_};
 };
 
 TEST_F(ConvertStreamTest, AnswersEachRequestInTurn) {

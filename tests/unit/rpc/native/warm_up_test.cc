@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "rpc/call_steps.h"
 #include "testing/byte_buffers.h"
 #include "testing/echo_converter.h"
 #include "testing/no_models.h"
@@ -16,8 +17,9 @@ TEST(WarmUp, RunsARequestThatLeavesNothingBehind) {
   NoModels models;
   TestMemory memory;
   CallGate gate;
+  const CallChain chain(MakeCallSteps(gate));
   SharedRegions regions(/*enabled=*/false);
-  EXPECT_THAT(WarmUp({converter, models, memory.pool, gate, regions, {.max_tensor_bytes = 1 << 20}, 1 << 20}), IsOk());
+  EXPECT_THAT(WarmUp({converter, models, memory.pool, chain, regions, {.max_tensor_bytes = 1 << 20}, 1 << 20}), IsOk());
   EXPECT_EQ(memory.pool.stats().taken, 1u);
   EXPECT_EQ(memory.budget.used(), 0u);
   EXPECT_TRUE(gate.WaitUntilIdle(std::chrono::steady_clock::now()));
@@ -28,8 +30,9 @@ TEST(WarmUp, IsRefusedWhereEveryRequestIs) {
   NoModels models;
   TestMemory memory;
   CallGate gate;
+  const CallChain chain(MakeCallSteps(gate));
   SharedRegions regions(/*enabled=*/false);
-  EXPECT_THAT(WarmUp({converter, models, memory.pool, gate, regions, {.max_tensor_bytes = 63}, 1 << 20}),
+  EXPECT_THAT(WarmUp({converter, models, memory.pool, chain, regions, {.max_tensor_bytes = 63}, 1 << 20}),
               Fails(Reason::kTensorTooLarge));
 }
 

@@ -261,7 +261,7 @@ std::vector<MessageCase> UnusualFields() {
   };
 }
 
-// Of an entry: in the request, an input and an output, which read them alike.
+// Parameters of an entry: a request, an input and an output read them alike.
 std::vector<MessageCase> UnusualParameters() {
   const std::vector<std::pair<std::string, std::string>> entries = {
       {"ValueBeforeName", BytesField(2, VarintField(1, 1)) + BytesField(1, "p")},

@@ -154,7 +154,7 @@ TEST_F(LogSettingsTest, MayBeSentAsTheyWereSaid) {
   const auto response = SetVerbose(1);
   ASSERT_THAT(response, IsOk());
   LogSettingsRequest request;
-  ASSERT_TRUE(request.ParseFromString(response->SerializeAsString()));  // The same fields.
+  ASSERT_TRUE(request.ParseFromString(response->SerializeAsString()));  // Both messages have the same fields.
   EXPECT_THAT(Change(request), IsOk());
   EXPECT_EQ(spdlog::get_level(), spdlog::level::debug);
 }
