@@ -1,8 +1,8 @@
 #include "lib/request.h"
 
-#include <ranges>
 #include <utility>
 
+#include "base/reversed.h"
 #include "base/status.h"
 #include "lib/elements.h"
 #include "payload/element_copy.h"
@@ -55,7 +55,7 @@ void WriteArray(rpc::WireWriter& writer, const Array& array, Placement placement
 
 void WriteOptions(rpc::WireWriter& writer, const ConvertOptions& options) {
   using Request = v1::ConvertRequest;
-  for (const std::string& output : std::views::reverse(options.requested_outputs)) {
+  for (const std::string& output : Reversed(options.requested_outputs)) {
     writer.RepeatedText(Request::kRequestedOutputsFieldNumber, output);
   }
   writer.Varint(Request::kReturnDataFieldNumber, options.return_data ? 1 : 0);
@@ -71,7 +71,7 @@ void WriteOptions(rpc::WireWriter& writer, const ConvertOptions& options) {
 grpc::ByteBuffer Encode(std::span<const Array> arrays, const ConvertOptions& options, Framing framing,
                         Placement placement) {
   rpc::WireWriter writer;
-  for (const Array& array : std::views::reverse(arrays)) WriteArray(writer, array, placement);
+  for (const Array& array : Reversed(arrays)) WriteArray(writer, array, placement);
   WriteOptions(writer, options);
   if (framing == Framing::kStream) writer.Nested(v1::ConvertStreamRequest::kRequestFieldNumber, 0);
   return writer.Finish();

@@ -21,7 +21,7 @@ std::uint32_t LengthAt(const std::byte* bytes) {
 absl::Status Mismatch(std::uint64_t expected, const std::string& actual) {
   return MakeError(Reason::kSizeMismatch,
                    fmt::format("the shape needs {} strings, each behind its length; got {}", expected, actual),
-                   {.field = "raw_input_contents", .expected = fmt::to_string(expected), .actual = actual});
+                   {.field = "data", .expected = fmt::to_string(expected), .actual = actual});
 }
 
 // Goes through raw strings that come in runs of bytes, which may end inside a length.

@@ -73,14 +73,14 @@ Detached HealthService::ServeWatch(grpc::ServerCompletionQueue* queue, CallSlots
 }
 
 void HealthService::AddWatcher(const std::shared_ptr<Waker>& watcher) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::erase_if(watchers_, [](const auto& other) { return other.expired(); });
   watchers_.push_back(watcher);
 }
 
 void HealthService::Set(const std::string& name, bool serving) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     statuses_[name] = serving && !ended_ ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
   }
   WakeWatchers();
@@ -88,7 +88,7 @@ void HealthService::Set(const std::string& name, bool serving) {
 
 void HealthService::SetAllNotServing() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ended_ = true;
     for (auto& [name, status] : statuses_) status = HealthCheckResponse::NOT_SERVING;
   }
@@ -96,7 +96,7 @@ void HealthService::SetAllNotServing() {
 }
 
 HealthService::Status HealthService::StatusOf(const std::string& name) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto status = statuses_.find(name);
   return status == statuses_.end() ? HealthCheckResponse::SERVICE_UNKNOWN : status->second;
 }
@@ -105,7 +105,7 @@ HealthService::Status HealthService::StatusOf(const std::string& name) const {
 void HealthService::WakeWatchers() {
   std::vector<std::weak_ptr<Waker>> watchers;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     watchers = watchers_;
   }
   for (const auto& weak : watchers) {

@@ -2,10 +2,10 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "base/thread_annotations.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "rpc/serve/served_methods.h"
 #include "rpc/serve/serving_queue.h"
@@ -45,10 +45,10 @@ class HealthService {
 
   Service service_;
   ServedMethods methods_;
-  mutable std::mutex mutex_;
-  std::map<std::string, Status, std::less<>> statuses_;
-  bool ended_ = false;
-  std::vector<std::weak_ptr<Waker>> watchers_;  // One for each Watch call.
+  mutable Mutex mutex_;
+  std::map<std::string, Status, std::less<>> statuses_ TENSORFERRY_GUARDED_BY(mutex_);
+  bool ended_ TENSORFERRY_GUARDED_BY(mutex_) = false;
+  std::vector<std::weak_ptr<Waker>> watchers_ TENSORFERRY_GUARDED_BY(mutex_);  // One for each Watch call.
 };
 
 }  // namespace tensorferry::rpc

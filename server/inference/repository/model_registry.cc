@@ -5,9 +5,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <ranges>
 #include <utility>
 
+#include "base/reversed.h"
 #include "base/status.h"
 
 namespace tensorferry::inference {
@@ -35,7 +35,6 @@ absl::Status NotReady(const ModelInfo& info) {
 
 }  // namespace
 
-// Called under the lock. Null: there are none.
 const ModelRegistry::Versions* ModelRegistry::VersionsOf(std::string_view name) const {
   if (const auto found = models_.find(name); found != models_.end()) return &found->second;
   const auto built_in = built_in_.find(name);
@@ -43,19 +42,19 @@ const ModelRegistry::Versions* ModelRegistry::VersionsOf(std::string_view name) 
 }
 
 bool ModelRegistry::IsReady(const std::string& name) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const Versions* const versions = VersionsOf(name);
   return versions != nullptr &&
-         std::ranges::any_of(*versions | std::views::values, [](const Entry& entry) { return entry.model != nullptr; });
+         std::ranges::any_of(*versions, [](const auto& version) { return version.second.model != nullptr; });
 }
 
 void ModelRegistry::Observe(Observer observer) {
-  const std::lock_guard observing(observer_mutex_);
+  const MutexLock observing(observer_mutex_);
   observer_ = std::move(observer);
   if (!observer_) return;
   std::vector<std::string> names;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const auto& [name, versions] : models_) names.push_back(name);
     for (const auto& [name, versions] : built_in_) {
       if (!models_.contains(name)) names.push_back(name);
@@ -68,17 +67,17 @@ void ModelRegistry::Change(const std::string& name,
                            const std::function<std::shared_ptr<ServedModel>(Versions&)>& change) {
   std::shared_ptr<ServedModel> let_go;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     Versions& versions = models_[name];
     let_go = change(versions);
     if (versions.empty()) models_.erase(name);
   }
-  const std::lock_guard observing(observer_mutex_);
+  const MutexLock observing(observer_mutex_);
   if (observer_) observer_(name, IsReady(name));
 }
 
 void ModelRegistry::AddBuiltIn(std::shared_ptr<ServedModel> model) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const ModelInfo info = model->info();
   built_in_[info.name][NumberOf(info.version)] = {info, std::move(model)};
 }
@@ -120,12 +119,12 @@ void ModelRegistry::Forget(const std::string& name, std::int64_t version) {
 
 absl::StatusOr<std::shared_ptr<ServedModel>> ModelRegistry::Find(std::string_view name,
                                                                  std::string_view version) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const Versions* const found = VersionsOf(name);
   if (found == nullptr) return NoModel(name);
   const Versions& versions = *found;
   if (version.empty()) {
-    for (const auto& [number, entry] : std::views::reverse(versions)) {
+    for (const auto& [number, entry] : Reversed(versions)) {
       if (entry.model != nullptr) return entry.model;
     }
     return NotReady(versions.rbegin()->second.info);
@@ -133,9 +132,12 @@ absl::StatusOr<std::shared_ptr<ServedModel>> ModelRegistry::Find(std::string_vie
   const auto entry =
       std::ranges::find_if(versions, [&](const auto& each) { return each.second.info.version == version; });
   if (entry == versions.end()) {
-    const std::string known = fmt::format("{}", fmt::join(versions | std::views::keys, ", "));
+    std::vector<std::int64_t> numbers;
+    for (const auto& [number, each] : versions) numbers.push_back(number);
+    const std::string known = fmt::format("{}", fmt::join(numbers, ", "));
     return MakeError(Reason::kModelNotFound,
-                     fmt::format("model {} has version {}, not {}", Quote(name), known, Quote(version)),
+                     fmt::format("model {} has {} {}, not {}", Quote(name),
+                                 numbers.size() == 1 ? "version" : "versions", known, Quote(version)),
                      {.field = "model_version", .expected = known, .actual = Quote(version)});
   }
   if (entry->second.model == nullptr) return NotReady(entry->second.info);
@@ -143,7 +145,7 @@ absl::StatusOr<std::shared_ptr<ServedModel>> ModelRegistry::Find(std::string_vie
 }
 
 std::vector<ModelInfo> ModelRegistry::ListLoaded() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<ModelInfo> models;
   for (const auto& [name, versions] : models_) {
     for (const auto& [number, entry] : versions) models.push_back(entry.info);
@@ -153,7 +155,7 @@ std::vector<ModelInfo> ModelRegistry::ListLoaded() const {
 
 std::vector<ModelInfo> ModelRegistry::List() const {
   std::vector<ModelInfo> models = ListLoaded();
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (const auto& [name, versions] : built_in_) {
     if (models_.contains(name)) continue;
     for (const auto& [number, entry] : versions) models.push_back(entry.info);

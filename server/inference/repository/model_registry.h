@@ -4,12 +4,12 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/thread_annotations.h"
 #include "inference/model_config.h"
 #include "inference/model_info.h"
 #include "inference/serving/served_model.h"
@@ -62,13 +62,13 @@ class ModelRegistry {
   // `change` returns what it takes out of the versions, which may be the last of its kind: it is let go without a lock.
   void Change(const std::string& name, const std::function<std::shared_ptr<ServedModel>(Versions&)>& change);
   bool IsReady(const std::string& name) const;
-  const Versions* VersionsOf(std::string_view name) const;
+  const Versions* VersionsOf(std::string_view name) const TENSORFERRY_REQUIRES(mutex_);  // Null: there are none.
 
-  mutable std::mutex mutex_;  // Guards the models.
-  std::map<std::string, Versions, std::less<>> models_;
-  std::map<std::string, Versions, std::less<>> built_in_;
-  std::mutex observer_mutex_;  // Guards the observer, while it is called, too.
-  Observer observer_;
+  mutable Mutex mutex_;
+  std::map<std::string, Versions, std::less<>> models_ TENSORFERRY_GUARDED_BY(mutex_);
+  std::map<std::string, Versions, std::less<>> built_in_ TENSORFERRY_GUARDED_BY(mutex_);
+  Mutex observer_mutex_;  // Also held while the observer is called.
+  Observer observer_ TENSORFERRY_GUARDED_BY(observer_mutex_);
 };
 
 }  // namespace tensorferry::inference

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ranges>
 #include <utility>
 
 #include "base/status.h"
@@ -55,7 +54,7 @@ bool HasTimeouts(const DynamicBatching& batching) {
     return policy.default_timeout.count() > 0 || policy.allow_timeout_override;
   };
   return has_timeout(batching.default_policy) ||
-         std::ranges::any_of(batching.policies | std::views::values, has_timeout);
+         std::ranges::any_of(batching.policies, [&](const auto& level) { return has_timeout(level.second); });
 }
 
 }  // namespace

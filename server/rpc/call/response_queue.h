@@ -3,10 +3,10 @@
 #include <cstddef>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <utility>
 
+#include "base/thread_annotations.h"
 #include "rpc/call/encoded_response.h"
 #include "rpc/call/stream_run.h"
 #include "rpc/serve/waker.h"
@@ -30,7 +30,7 @@ class ResponseQueue {
 
   void Push(Entry entry) {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       entries_.push_back(std::move(entry));
     }
     pushed_.Wake();
@@ -39,31 +39,31 @@ class ResponseQueue {
   // Tells that Push is not called any more.
   void Close() {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       closed_ = true;
     }
     pushed_.Wake();
   }
 
   bool empty() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return entries_.empty();
   }
 
   bool full() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return entries_.size() >= kMaxEntries;
   }
 
   // The first entry, which stays until Pop; null if there is none.
   Entry* Front() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return entries_.empty() ? nullptr : &entries_.front();
   }
 
   // Whether the response after the first one can be sent at once.
   bool NextIsReady() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return entries_.size() > 1 && (entries_[1].response || entries_[1].run->finished().complete());
   }
 
@@ -71,7 +71,7 @@ class ResponseQueue {
   void Pop() {
     std::optional<Entry> sent;  // Destroyed without the lock.
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       sent = std::move(entries_.front());
       entries_.pop_front();
     }
@@ -80,18 +80,18 @@ class ResponseQueue {
 
   // Notes that a response has ended the stream, so that nothing more is sent.
   void NoteEnd() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stream_ended_ = true;
   }
 
   bool stream_ended() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return stream_ended_;
   }
 
   // Whether the queue is closed, and every entry was removed.
   bool at_end() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return closed_ && entries_.empty();
   }
 
@@ -102,10 +102,10 @@ class ResponseQueue {
   Waker& popped() { return popped_; }
 
  private:
-  mutable std::mutex mutex_;
-  std::deque<Entry> entries_;
-  bool closed_ = false;
-  bool stream_ended_ = false;
+  mutable Mutex mutex_;
+  std::deque<Entry> entries_ TENSORFERRY_GUARDED_BY(mutex_);
+  bool closed_ TENSORFERRY_GUARDED_BY(mutex_) = false;
+  bool stream_ended_ TENSORFERRY_GUARDED_BY(mutex_) = false;
   Waker pushed_;
   Waker popped_;
 };

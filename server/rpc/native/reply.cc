@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ranges>
 #include <utility>
 #include <vector>
 
+#include "base/reversed.h"
 #include "base/status.h"
 #include "inference/model_info.h"
 #include "rpc/native/to_proto.h"
@@ -54,7 +54,7 @@ void WriteMetadata(WireWriter& writer, const inference::TensorResult& result) {
 }
 
 void WriteTensors(WireWriter& writer, int field, const Few<inference::TensorResult>& results, Elements elements) {
-  for (const inference::TensorResult& result : std::views::reverse(results)) {
+  for (const inference::TensorResult& result : Reversed(results)) {
     const std::size_t end = writer.size();
     if (result.elements) {
       if (elements == Elements::kInside) {
@@ -151,7 +151,7 @@ absl::StatusOr<EncodedResponse> EncodeStreamResponse(Response response, std::uin
       std::min<std::size_t>(kChunkBytes, max_message_bytes - std::min(max_message_bytes - 1, kChunkOverhead));
   std::vector<inference::TensorElements> chunked;
   for (const auto* results : {&response.result.outputs, &response.result.tensors}) {
-    for (const inference::TensorResult& result : std::views::reverse(*results)) {
+    for (const inference::TensorResult& result : Reversed(*results)) {
       if (result.elements && !result.elements->bytes.empty()) chunked.push_back(*result.elements);
     }
   }

@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ranges>
 #include <span>
 #include <string_view>
 #include <utility>
 
+#include "base/reversed.h"
 #include "base/status.h"
 #include "rpc/oip/classification.h"
 #include "rpc/oip/datatype.h"
@@ -69,10 +69,10 @@ void WriteFinalResponse(WireWriter& writer) {
 void WriteResponse(WireWriter& writer, const Response& response, bool streamed) {
   writer.Clear();
   const Few<TensorResult>& outputs = response.result.outputs;
-  for (const TensorResult& output : std::views::reverse(outputs)) {
+  for (const TensorResult& output : Reversed(outputs)) {
     writer.RepeatedBytes(InferResponse::kRawOutputContentsFieldNumber, output.elements->bytes, output.elements->owner);
   }
-  for (const TensorResult& output : std::views::reverse(outputs)) WriteOutput(writer, output);
+  for (const TensorResult& output : Reversed(outputs)) WriteOutput(writer, output);
   if (streamed) WriteFinalResponse(writer);
   writer.Text(InferResponse::kIdFieldNumber, response.request_id);
   writer.Text(InferResponse::kModelVersionFieldNumber, response.result.model_version);

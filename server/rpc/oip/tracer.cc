@@ -83,7 +83,7 @@ absl::Status Tracer::Apply(const std::string& name, const std::vector<std::strin
 }
 
 absl::Status Tracer::Set(const std::string& model, const Values& values) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   Settings changed = model.empty() ? of_all_ : of_models_[model];
   for (const auto& [name, value] : values) TENSORFERRY_RETURN_IF_ERROR(Apply(name, value, changed));
   (model.empty() ? of_all_ : of_models_[model]) = std::move(changed);
@@ -92,7 +92,6 @@ absl::Status Tracer::Set(const std::string& model, const Values& values) {
   return absl::OkStatus();
 }
 
-// Under the lock.
 Tracer::Effective Tracer::EffectiveOf(const std::string& model) const {
   Effective effective;
   const auto own = of_models_.find(model);
@@ -110,7 +109,7 @@ Tracer::Effective Tracer::EffectiveOf(const std::string& model) const {
 }
 
 Tracer::Values Tracer::Get(const std::string& model) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const Effective effective = EffectiveOf(model);
   Values values{{"trace_level", {}},
                 {"trace_rate", {fmt::to_string(effective.rate)}},
@@ -128,7 +127,7 @@ void Tracer::RecordIfSampled(const Response& response) {
   const inference::PipelineResponse& result = response.result;
   nlohmann::ordered_json line;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const Effective effective = EffectiveOf(result.model_name);
     const std::uint64_t seen = seen_[result.model_name]++;
     const bool sampled = seen % static_cast<std::uint64_t>(effective.rate) == 0;

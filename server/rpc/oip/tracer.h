@@ -3,12 +3,12 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/thread_annotations.h"
 #include "rpc/call/response.h"
 
 namespace tensorferry::rpc {
@@ -47,14 +47,14 @@ class Tracer {
   };
 
   static absl::Status Apply(const std::string& name, const std::vector<std::string>& values, Settings& settings);
-  Effective EffectiveOf(const std::string& model) const;
+  Effective EffectiveOf(const std::string& model) const TENSORFERRY_REQUIRES(mutex_);
   void RecordIfSampled(const Response& response);
 
-  mutable std::mutex mutex_;  // Guards what follows.
-  Settings of_all_;
-  std::map<std::string, Settings> of_models_;
-  std::map<std::string, std::uint64_t> seen_;  // Requests, by model.
-  std::uint64_t traced_ = 0;
+  mutable Mutex mutex_;
+  Settings of_all_ TENSORFERRY_GUARDED_BY(mutex_);
+  std::map<std::string, Settings> of_models_ TENSORFERRY_GUARDED_BY(mutex_);
+  std::map<std::string, std::uint64_t> seen_ TENSORFERRY_GUARDED_BY(mutex_);  // Requests, by model.
+  std::uint64_t traced_ TENSORFERRY_GUARDED_BY(mutex_) = 0;
   std::atomic<bool> active_ = false;
 };
 

@@ -9,22 +9,9 @@ constexpr std::chrono::milliseconds kInterval{50};
 
 }  // namespace
 
-StallWatch::StallWatch(std::deque<ServingQueue>& queues) : queues_(queues), thread_([this] { Run(); }) {}
-
-StallWatch::~StallWatch() {
-  {
-    const std::lock_guard lock(mutex_);
-    ending_ = true;
-  }
-  ended_.notify_all();
-  thread_.join();
-}
-
-void StallWatch::Run() {
-  std::unique_lock lock(mutex_);
-  while (!ended_.wait_for(lock, kInterval, [this] { return ending_; })) {
-    for (ServingQueue& queue : queues_) queue.RelieveIfStalled();
-  }
-}
+StallWatch::StallWatch(std::deque<ServingQueue>& queues)
+    : thread_(kInterval, [&queues] {
+        for (ServingQueue& queue : queues) queue.RelieveIfStalled();
+      }) {}
 
 }  // namespace tensorferry::rpc

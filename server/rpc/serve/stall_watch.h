@@ -1,10 +1,8 @@
 #pragma once
 
-#include <condition_variable>
 #include <deque>
-#include <mutex>
-#include <thread>
 
+#include "base/periodic_thread.h"
 #include "rpc/serve/serving_queue.h"
 
 namespace tensorferry::rpc {
@@ -15,16 +13,9 @@ namespace tensorferry::rpc {
 class StallWatch {
  public:
   explicit StallWatch(std::deque<ServingQueue>& queues);
-  ~StallWatch();
 
  private:
-  void Run();
-
-  std::deque<ServingQueue>& queues_;
-  std::mutex mutex_;
-  std::condition_variable ended_;
-  bool ending_ = false;
-  std::thread thread_;  // Stands last: the thread uses the other members.
+  PeriodicThread thread_;
 };
 
 }  // namespace tensorferry::rpc

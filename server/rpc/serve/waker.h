@@ -1,8 +1,8 @@
 #pragma once
 
-#include <mutex>
 #include <utility>
 
+#include "base/thread_annotations.h"
 #include "rpc/serve/operation.h"
 
 namespace tensorferry::rpc {
@@ -16,7 +16,7 @@ class Waker {
  public:
   // `co_await waker.Sleep()` resumes once Wake is called; at once, if it was called since the last Sleep.
   Operation::Wait Sleep() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     Tag* const tag = woken_.Start();
     sleeping_ = !std::exchange(missed_, false);
     if (!sleeping_) tag->Complete(true);
@@ -25,7 +25,7 @@ class Waker {
 
   void Wake() {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       missed_ = !sleeping_;
       if (!std::exchange(sleeping_, false)) return;
     }
@@ -33,10 +33,10 @@ class Waker {
   }
 
  private:
-  std::mutex mutex_;
+  Mutex mutex_;
   Operation woken_;
-  bool sleeping_ = false;
-  bool missed_ = false;
+  bool sleeping_ TENSORFERRY_GUARDED_BY(mutex_) = false;
+  bool missed_ TENSORFERRY_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace tensorferry::rpc

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
-#include <ranges>
 #include <utility>
+
+#include "base/reversed.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -79,7 +80,7 @@ grpc::ByteBuffer WireWriter::Finish() {
   }
   std::vector<grpc::Slice> slices;
   std::size_t left = written_;
-  for (Reference& reference : std::views::reverse(references_)) {
+  for (Reference& reference : Reversed(references_)) {
     slices.emplace_back(end - left, left - reference.from_end);
     slices.push_back(std::move(reference.bytes));
     left = reference.from_end;
