@@ -9,7 +9,7 @@
 namespace tensorferry::cli {
 namespace {
 
-const std::string kMethod = "/tensorferry.v1.TensorService/ConvertStream";
+const std::string kStreamMethod = "/tensorferry.v1.TensorService/ConvertStream";
 
 }  // namespace
 
@@ -30,7 +30,7 @@ void StreamLane::Send(std::chrono::steady_clock::time_point intended) {
 void StreamLane::Open() {
   state_ = State::kStarting;
   context_.emplace();
-  call_ = route_.stub.PrepareCall(&*context_, kMethod, &route_.queue);
+  call_ = route_.stub.PrepareCall(&*context_, kStreamMethod, &route_.queue);
   call_->StartCall(&started_);
 }
 

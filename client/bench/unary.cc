@@ -8,7 +8,7 @@
 namespace tensorferry::cli {
 namespace {
 
-const std::string kMethod = "/tensorferry.v1.TensorService/Convert";
+const std::string kUnaryMethod = "/tensorferry.v1.TensorService/Convert";
 
 }  // namespace
 
@@ -18,7 +18,7 @@ void UnaryLane::Send(std::chrono::steady_clock::time_point intended) {
   free_.pop_back();
   call.intended = intended;
   call.context.emplace();
-  call.reader = route_.stub.PrepareUnaryCall(&*call.context, kMethod, route_.request.front(), &route_.queue);
+  call.reader = route_.stub.PrepareUnaryCall(&*call.context, kUnaryMethod, route_.request.front(), &route_.queue);
   call.reader->StartCall();
   call.reader->Finish(&call.response, &call.status, &call);
 }

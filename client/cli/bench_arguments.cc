@@ -14,7 +14,7 @@
 namespace tensorferry::cli {
 namespace {
 
-constexpr const char* kAbout =
+constexpr const char* kAboutBench =
     R"(Load of one request at a time, or of --outstanding at any time (closed loop), or of --rate requests per second
 whatever the server does (open loop): latencies then count from when a request was due. Ctrl-C ends early with the
 results so far.)";
@@ -34,7 +34,7 @@ absl::Status CheckRange(const char* option, T value, T min, T max) {
 }  // namespace
 
 void AddBenchOptions(CLI::App& app, BenchWords& words) {
-  app.footer(kAbout);
+  app.footer(kAboutBench);
   app.add_option("--mode", words.mode, "unary (default): calls; stream: pipelined on a stream; chunks: large arrays")
       ->type_name("unary|stream|chunks");
   app.add_option("--size", words.sizes, "bytes of elements per request, measured in turn: 64B,1MiB")

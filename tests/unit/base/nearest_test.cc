@@ -8,6 +8,7 @@ namespace {
 TEST(Nearest, IsTheOneWithTheFewestEdits) {
   EXPECT_EQ(Nearest("thread", {"listen", "threads", "model-threads"}), "threads");
   EXPECT_EQ(Nearest("lisetn", {"model", "listen", "config"}), "listen");
+  EXPECT_EQ(Nearest("modle", {"listen", "model"}), "model") << "two neighbours exchanged are one edit";
   EXPECT_EQ(Nearest("log-lvel", {"log-format", "log-level"}), "log-level");
   EXPECT_EQ(Nearest("ab", {"longer", "abc"}), "abc") << "one edit in three characters";
 }

@@ -131,7 +131,7 @@ TEST(Classify, RefusesWhatHasNoOrderOrNoText) {
        {std::pair("bool", "BOOL"), std::pair("float16", "FP16"), std::pair("bfloat16", "BF16"),
         std::pair("complex64", "COMPLEX64"), std::pair("string", "BYTES")}) {
     EXPECT_THAT(ClassifyValues(dtype, zeros, {1}, {}),
-                Fails(Reason::kInputMismatch, HasSubstr(std::string("not of ") + name)));
+                Fails(Reason::kInputMismatch, HasSubstr(std::string("not ") + name)));
   }
 }
 

@@ -26,7 +26,8 @@ std::string WordsOf(const absl::Status& error) {
 
 TEST(InferError, SaysInputAndDatatypesAsTheProtocolDoes) {
   constexpr std::array<std::int64_t, 2> kShape{2, 3};
-  const auto header = ArrayHeader::Make({.dtype = "float32", .shape = kShape}, Fidelity::kConvert, {});
+  const auto header =
+      ArrayHeader::Make({.dtype = "float32", .shape = kShape}, Fidelity::kConvert, {.max_tensor_bytes = 1 << 20});
   const absl::Status error = InArray("float32", header->CheckNbytes(23));
   EXPECT_EQ(error.message(), "array 'float32': float32 with shape [2, 3] needs 24 bytes, got 23");
   EXPECT_EQ(WordsOf(error), "input 'float32': FP32 with shape [2, 3] needs 24 bytes, got 23");

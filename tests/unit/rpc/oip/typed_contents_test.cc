@@ -144,8 +144,8 @@ TEST(RawOfTyped, RefusesNumbersThatTheDatatypeDoesNotHold) {
   refuse_int(32768, "INT16", "32768 does not fit INT16, which goes from -32768 to 32767");
   refuse_int(-32769, "INT16", "-32769 does not fit INT16, which goes from -32768 to 32767");
   for (const auto& [value, datatype, why] :
-       {std::tuple(256U, "UINT8", "256 is no UINT8, which goes from 0 to 255"),
-        std::tuple(65536U, "UINT16", "65536 is no UINT16, which goes from 0 to 65535")}) {
+       {std::tuple(256U, "UINT8", "256 does not fit UINT8, which goes from 0 to 255"),
+        std::tuple(65536U, "UINT16", "65536 does not fit UINT16, which goes from 0 to 65535")}) {
     Contents contents;
     contents.add_uint_contents(value);
     EXPECT_THAT(RawOf(contents, datatype), Fails(Reason::kInputMismatch, why));
@@ -186,7 +186,8 @@ TEST(Datatype, IsNothingElse) {
   }
   EXPECT_EQ(OipNameOf(""), "");
   EXPECT_EQ(OipNameOf("FP32"), "");
-  EXPECT_THAT(UnknownDatatype("FLOAT32"), Fails(Reason::kBadDtype, HasSubstr("there is no datatype 'FLOAT32'; there are ")));
+  EXPECT_THAT(UnknownDatatype("FLOAT32"),
+              Fails(Reason::kBadDtype, HasSubstr("there is no datatype 'FLOAT32'; there are ")));
   for (const std::string name : {"BYTES", "BF16", "FP32"}) {
     EXPECT_THAT(UnknownDatatype(""), Fails(Reason::kBadDtype, HasSubstr(name)));
   }
