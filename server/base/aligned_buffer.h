@@ -9,25 +9,26 @@ namespace tensorferry {
 
 class BufferPool;
 
-// What stands before the elements in a buffer's memory, so that a bare pointer to it is all that a deleter needs.
+// BufferHead lies in memory directly before a buffer's elements, so that a deleter needs nothing but a pointer to it.
 struct alignas(64) BufferHead {
   BufferPool* pool = nullptr;
   BufferHead* next = nullptr;  // The next idle buffer of its size.
-  std::size_t nbytes = 0;      // Asked for.
-  std::size_t capacity = 0;    // Bytes behind the head.
+  std::size_t nbytes = 0;      // The size that the caller asked for.
+  std::size_t capacity = 0;    // The size of the memory behind the head, in bytes.
   MemoryBudget::Reservation reservation;
 };
 static_assert(sizeof(BufferHead) == 64, "the elements behind it are aligned");
 
-// Memory for the elements of one array, and the part of the budget that it counts against. Made by BufferPool::Take.
+// AlignedBuffer owns the memory for the elements of one array, and the part of the memory budget that it counts
+// against. BufferPool::Take makes it; the destructor gives the memory back to the pool.
 //
-// Alignment: 64 bytes, what libtorch's own allocator gives; enough for complex128 and every vector unit.
+// Alignment: 64 bytes, as libtorch's own allocator gives; that is enough for complex128 and every vector unit.
 // Content:   not initialised.
 class AlignedBuffer {
  public:
   static constexpr std::size_t kAlignment = alignof(BufferHead);
 
-  // An empty buffer: data() is null.
+  // Makes an empty buffer, whose data() is null.
   AlignedBuffer() = default;
   AlignedBuffer(AlignedBuffer&& other) noexcept : head_(std::exchange(other.head_, nullptr)) {}
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
@@ -39,9 +40,9 @@ class AlignedBuffer {
   std::byte* data() const { return head_ == nullptr ? nullptr : reinterpret_cast<std::byte*>(head_ + 1); }
   std::size_t size() const { return head_ == nullptr ? 0 : head_->nbytes; }
 
-  // The buffer as an opaque pointer, for owners that take one and a function that frees it: GiveBack.
+  // Gives up the memory as an opaque pointer, for an owner that frees it with a function: GiveBack.
   void* Release() && { return std::exchange(head_, nullptr); }
-  static void GiveBack(void* released);  // Null is fine.
+  static void GiveBack(void* released);  // Null is allowed, and does nothing.
 
  private:
   friend class BufferPool;

@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::size_t kHugePage = 2 << 20;
 
-// From this capacity on, memory comes from the system and not from malloc, which would keep what Trim frees.
+// Memory of at least this capacity is mapped from the system: malloc would keep what Trim frees.
 constexpr std::size_t kMapFrom = 256 << 10;
 
 std::size_t MappedBytes(std::size_t capacity) { return sizeof(BufferHead) + capacity; }
@@ -31,7 +31,8 @@ void* Map(std::size_t nbytes) {
   return memory == MAP_FAILED ? nullptr : memory;
 }
 
-// Huge pages fault once for 2 MiB, where the memory is aligned to them: map more, and unmap what stands over.
+// A huge page causes one page fault for 2 MiB, but only where memory is aligned to 2 MiB. So MapHuge maps more than is
+// needed, and unmaps what lies before and after the aligned part.
 void* MapHuge(std::size_t nbytes) {
   void* const mapped = Map(nbytes + kHugePage);
   if (mapped == nullptr) return nullptr;
@@ -45,11 +46,11 @@ void* MapHuge(std::size_t nbytes) {
   if (auto* const mapped_end = begin + nbytes + kHugePage; end < mapped_end) {
     munmap(end, static_cast<std::size_t>(mapped_end - end));
   }
-  madvise(start, nbytes, MADV_HUGEPAGE);  // Where it is refused, small pages serve.
+  madvise(start, nbytes, MADV_HUGEPAGE);  // Where the system refuses, small pages are used.
   return start;
 }
 
-// Null if the system has none.
+// Returns null if the system has no memory.
 void* TakeFromSystem(std::size_t capacity) {
   const std::size_t nbytes = MappedBytes(capacity);
   if (capacity >= kHugePage) return MapHuge(nbytes);
@@ -110,7 +111,7 @@ absl::StatusOr<AlignedBuffer> BufferPool::Take(MemoryBudget::Reservation reserva
     if (memory == nullptr) return NoMemory(nbytes);
     head = new (memory) BufferHead{.pool = this, .capacity = capacity};
   }
-  // What stands behind the array is nobody's, though it is mapped.
+  // The bytes after the array belong to nobody, although they are mapped: AddressSanitizer reports their use.
   ASAN_POISON_MEMORY_REGION(head + 1, head->capacity);
   ASAN_UNPOISON_MEMORY_REGION(head + 1, nbytes);
   head->nbytes = nbytes;

@@ -12,33 +12,36 @@
 
 namespace tensorferry {
 
-// Buffers for arrays, kept mapped between requests: writing into fresh pages costs several times what the copy itself
-// costs. Memory is admitted by the budget before it is taken, from the pool or from the system.
+// BufferPool gives out memory for the elements of arrays, and keeps it mapped between requests: writing into fresh
+// pages costs several times what the copy of the elements costs. The memory budget admits each buffer before it is
+// taken, be it from the pool or from the system.
 //
 // Threads:  any.
-// Lifetime: outlives every buffer that it gave; borrows `budget`.
+// Lifetime: outlives every buffer that it gave out; borrows `budget`.
 class BufferPool {
  public:
-  // Keeps at most `max_idle_bytes` in buffers that nobody uses.
+  // Keeps at most `max_idle_bytes` bytes in idle buffers.
   BufferPool(MemoryBudget& budget, std::uint64_t max_idle_bytes) : budget_(budget), max_idle_bytes_(max_idle_bytes) {}
   BufferPool(const BufferPool&) = delete;
   BufferPool& operator=(const BufferPool&) = delete;
   ~BufferPool();
 
+  // Takes a buffer of `nbytes` bytes.
   // Errors: those of MemoryBudget::Reserve, and MEMORY_BUDGET if the system has no memory.
   absl::StatusOr<AlignedBuffer> Take(std::size_t nbytes);
 
-  // Take in two steps: admission, and later the memory, of reservation.nbytes() bytes.
+  // Reserve and Take with a Reservation are the two steps of Take: Reserve admits the bytes, and Take takes the memory
+  // for them later.
   absl::StatusOr<MemoryBudget::Reservation> Reserve(std::size_t nbytes) { return budget_.Reserve(nbytes); }
   absl::StatusOr<AlignedBuffer> Take(MemoryBudget::Reservation reservation);
 
-  // Give back to the system what was idle all the time since the last call. Returns the bytes.
+  // Gives back to the system the buffers that were idle all the time since the last call. Returns their bytes.
   std::uint64_t Trim();
 
   struct Stats {
-    std::uint64_t taken = 0;       // Buffers given out.
-    std::uint64_t reused = 0;      // Buffers among them that were idle before.
-    std::uint64_t idle_bytes = 0;  // In buffers that nobody uses.
+    std::uint64_t taken = 0;       // The number of buffers that were given out.
+    std::uint64_t reused = 0;      // How many of them were idle before, not fresh from the system.
+    std::uint64_t idle_bytes = 0;  // The bytes of all idle buffers.
   };
   Stats stats() const;
 
@@ -50,10 +53,10 @@ class BufferPool {
   struct IdleList {
     BufferHead* first = nullptr;
     std::size_t count = 0;
-    std::size_t least = 0;  // Smallest count since the last Trim.
+    std::size_t least = 0;  // The smallest `count` since the last Trim.
   };
 
-  BufferHead* PopIdle(std::size_t size_class);  // Null if there is none.
+  BufferHead* PopIdle(std::size_t size_class);  // Null if the list is empty.
   void GiveBack(BufferHead* head);
 
   MemoryBudget& budget_;

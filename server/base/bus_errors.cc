@@ -13,14 +13,14 @@
 namespace tensorferry {
 namespace {
 
-// One watched mapping, as the handler may read it: it may take no lock.
+// Slot is one WatchedMapping in the form that the signal handler reads: atomics, as the handler may take no lock.
 struct Slot {
   std::atomic<std::uintptr_t> begin = 0;
-  std::atomic<std::uintptr_t> end = 0;  // 0: nothing is watched.
+  std::atomic<std::uintptr_t> end = 0;  // 0: the slot is free.
   std::atomic<bool> truncated = false;
 };
 
-// The process's only table: a signal handler has no references.
+// MappingTable is the process's only table of watched mappings: a signal handler cannot be given a reference to one.
 class MappingTable {
  public:
   static MappingTable& Get() {
@@ -28,7 +28,7 @@ class MappingTable {
     return table;
   }
 
-  // Nothing: no slot is free.
+  // Returns nothing if no slot is free.
   std::optional<std::size_t> Add(std::span<const std::byte> pages) {
     const std::lock_guard lock(mutex_);
     if (free_.empty()) return std::nullopt;
@@ -48,13 +48,14 @@ class MappingTable {
 
   bool IsTruncated(std::size_t slot) const { return slots_[slot].truncated; }
 
-  // Called in the signal handler. The pages from the one at fault on become ours. False: `address` is in no mapping.
+  // Replaces the pages of the mapping from the one that holds `address` to the last by pages of zeros. Returns false if
+  // `address` is in no watched mapping. The signal handler calls it.
   bool Mend(std::uintptr_t address) {
     for (Slot& slot : slots_) {
       const std::uintptr_t end = slot.end;
       if (address >= end || address < slot.begin) continue;
       const std::uintptr_t page = address - address % page_bytes_;
-      slot.truncated = true;  // First: whoever reads zeros learns of it.
+      slot.truncated = true;  // Comes before the pages: a thread that reads zeros must find `truncated` set.
       void* const mended = mmap(reinterpret_cast<void*>(page), end - page, PROT_READ | PROT_WRITE,
                                 MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
       return mended != MAP_FAILED;
@@ -73,7 +74,7 @@ class MappingTable {
   std::vector<std::size_t> free_;
 };
 
-// The handler that BusErrorHandler replaced. Written only while ours is not installed.
+// previous_action is the handler that BusErrorHandler replaced. It is written only while OnBusError is not installed.
 struct sigaction previous_action {};
 
 void OnBusError(int signal, siginfo_t* info, void* context) {
@@ -82,13 +83,13 @@ void OnBusError(int signal, siginfo_t* info, void* context) {
   if (previous_action.sa_handler != SIG_DFL && previous_action.sa_handler != SIG_IGN) {
     return previous_action.sa_handler(signal);
   }
-  std::signal(SIGBUS, SIG_DFL);  // The fault comes again when this returns, and ends the process.
+  std::signal(SIGBUS, SIG_DFL);  // When this handler returns, the fault comes again and ends the process.
 }
 
 }  // namespace
 
 BusErrorHandler::BusErrorHandler() {
-  MappingTable::Get();  // Made here, since the handler may not allocate.
+  MappingTable::Get();  // The table is made here, since the signal handler may not allocate.
   struct sigaction action {};
   action.sa_sigaction = OnBusError;
   action.sa_flags = SA_SIGINFO | SA_NODEFER;

@@ -1,5 +1,5 @@
-// SIGBUS: the system sends it to a thread that touches a mapped file behind the file's end, which another process may
-// have moved meanwhile.
+// SIGBUS is the signal that the system sends to a thread that touches a mapped file behind the file's end. Another
+// process can move that end at any time.
 #pragma once
 
 #include <cstddef>
@@ -9,27 +9,30 @@
 
 namespace tensorferry {
 
-// The process's handler of SIGBUS, for as long as this lives. Pages of a WatchedMapping that are gone become pages of
-// zeros. Every other SIGBUS goes to the handler that was there before; without one it ends the process, as ever.
+// BusErrorHandler is the process's handler of SIGBUS while it lives. It replaces pages of a WatchedMapping that are
+// gone by pages of zeros. It passes every other SIGBUS to the handler that was installed before; without one the
+// process ends.
 //
-// Lifetime: one at a time; there before a watched mapping is touched, and until none is touched any more.
+// Lifetime: at most one exists at a time. It is constructed before a watched mapping is touched, and destroyed after
+//           the last touch.
 class BusErrorHandler {
  public:
   BusErrorHandler();
   BusErrorHandler(const BusErrorHandler&) = delete;
   BusErrorHandler& operator=(const BusErrorHandler&) = delete;
-  ~BusErrorHandler();  // Puts the handler back that was there before.
+  ~BusErrorHandler();  // Installs the previous handler again.
 };
 
-// Mapped pages of a file that another process may cut off: what is not there any more reads as zeros, and takes writes.
+// WatchedMapping watches the mapped pages of a file that another process may truncate: pages that are gone read as
+// zeros, and take writes.
 //
 // Threads:  any.
 // Lifetime: destroyed before the pages are unmapped.
 class WatchedMapping {
  public:
-  static constexpr std::size_t kMaxAtOnce = 4096;  // In a process.
+  static constexpr std::size_t kMaxAtOnce = 4096;  // The most mappings that a process can watch.
 
-  // `pages` begin where a page does. Nothing: kMaxAtOnce are watched.
+  // Watches `pages`, which begin at a page boundary. Returns nothing if kMaxAtOnce mappings are watched already.
   static std::optional<WatchedMapping> Watch(std::span<const std::byte> pages);
 
   WatchedMapping(WatchedMapping&& other) noexcept : slot_(std::exchange(other.slot_, std::nullopt)) {}
@@ -39,13 +42,14 @@ class WatchedMapping {
   }
   ~WatchedMapping();
 
-  // Whether a page that was gone has been touched.
+  // Returns whether a page that was gone has been touched.
   bool truncated() const;
 
  private:
   explicit WatchedMapping(std::size_t slot) : slot_(slot) {}
 
-  std::optional<std::size_t> slot_;  // In the table that the handler looks at. Nothing: moved from.
+  // The index of this mapping's slot in the handler's table. Nothing: this object was moved from.
+  std::optional<std::size_t> slot_;
 };
 
 }  // namespace tensorferry

@@ -4,7 +4,7 @@
 
 namespace tensorferry {
 
-// A list that nearly always has one element, and then takes no memory of its own.
+// Few is a list that nearly always has one element; such a list allocates no memory.
 template <typename T>
 using Few = absl::InlinedVector<T, 1>;
 

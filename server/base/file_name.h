@@ -7,9 +7,9 @@ namespace tensorferry {
 
 inline constexpr std::size_t kMaxFileNameBytes = 128;
 
-// Whether `name` names a file in the folder that it is looked for in, and nothing elsewhere: letters, digits, '.', '_'
-// and '-', at most kMaxFileNameBytes of them, and not dots alone. Text from outside becomes part of a path only if it is
-// one; models have such names.
+// Returns whether `name` can only name a file in the folder in which it is looked up: it consists of letters, digits,
+// '.', '_' and '-', at most kMaxFileNameBytes of them, and not of dots alone. Text from outside becomes part of a path
+// only if it passes this check. Names of models must pass it, too.
 bool IsPlainFileName(std::string_view name);
 
 }  // namespace tensorferry

@@ -8,14 +8,14 @@
 
 namespace tensorferry {
 
-// Bytes that arrays in flight may hold together. Memory is reserved here before it is taken from the system, so that a
-// flood of large requests is refused instead of ending the process.
+// MemoryBudget limits the bytes of all arrays in flight together. Memory is reserved here before it is taken from the
+// system, so that a flood of large requests is refused instead of ending the process.
 //
 // Threads:  any; reservations never block.
 // Lifetime: outlives every Reservation.
 class MemoryBudget {
  public:
-  // Holds bytes of the budget until it is destroyed.
+  // A Reservation holds bytes of the budget until it is destroyed.
   class Reservation {
    public:
     Reservation() = default;
@@ -28,7 +28,7 @@ class MemoryBudget {
     }
     ~Reservation();
 
-    // Take over what `other` holds, of the same budget.
+    // Takes over the bytes of `other`, which is a reservation of the same budget.
     void Merge(Reservation other);
 
     std::uint64_t nbytes() const { return nbytes_; }
@@ -44,7 +44,9 @@ class MemoryBudget {
   MemoryBudget(const MemoryBudget&) = delete;
   MemoryBudget& operator=(const MemoryBudget&) = delete;
 
-  // Errors: TENSOR_TOO_LARGE if `nbytes` could never fit; MEMORY_BUDGET, with a retry delay, if it does not fit now.
+  // Reserves `nbytes` bytes.
+  // Errors: TENSOR_TOO_LARGE if `nbytes` is more than the whole budget; MEMORY_BUDGET, with a retry delay, if it does
+  //         not fit at the moment.
   absl::StatusOr<Reservation> Reserve(std::uint64_t nbytes);
 
   std::uint64_t limit() const { return limit_; }

@@ -15,7 +15,8 @@ constexpr int kKeptWhenIdle = 16 * kMiB;
 }  // namespace
 
 void KeepMallocMemory() {
-  mallopt(M_ARENA_MAX, 1);  // What one thread frees serves the next; with more arenas each keeps pages of its own.
+  // With one arena, the memory that one thread frees serves the next thread; with more, each arena keeps its own pages.
+  mallopt(M_ARENA_MAX, 1);
   mallopt(M_MMAP_THRESHOLD, 1024 * kMiB);
   mallopt(M_TRIM_THRESHOLD, 512 * kMiB);
   mallopt(M_TOP_PAD, 16 * kMiB);

@@ -8,15 +8,18 @@
 
 namespace tensorferry {
 
-// Make malloc keep the memory that it has: messages of megabytes come and go, and fresh pages cost several times what
-// filling them costs. To be called at the very beginning of a process, which then wants a MemoryUpkeep.
+// Makes malloc keep freed memory: messages of megabytes come and go, and fresh pages cost several times what filling
+// them costs. Call it at the very beginning of a process. The process then needs a MemoryUpkeep, which gives unused
+// memory back.
 void KeepMallocMemory();
 
-// Gives back what has not been needed for a while: idle buffers, and malloc's memory when nothing goes on.
+// MemoryUpkeep regularly gives memory back to the system: buffers of the pool that have been idle for a while, and
+// malloc's free memory when no request is in progress.
 // Lifetime: borrows `pool`.
 class MemoryUpkeep {
  public:
-  // `report` is called with the bytes given back, on a thread of this object's.
+  // A Report gets the pool's statistics and the number of bytes that were given back. It is called on this object's
+  // thread.
   using Report = std::function<void(const BufferPool::Stats&, std::uint64_t nbytes)>;
 
   MemoryUpkeep(BufferPool& pool, Report report);
@@ -26,9 +29,9 @@ class MemoryUpkeep {
 
   BufferPool& pool_;
   const Report report_;
-  BufferPool::Stats last_;  // At the last look.
-  bool trimmed_ = true;     // Whether malloc has given back what it can since the last request.
-  PeriodicThread thread_;   // Last: it uses the rest.
+  BufferPool::Stats last_;  // The statistics when the thread last looked.
+  bool trimmed_ = true;     // Whether malloc has given back its free memory since the last request.
+  PeriodicThread thread_;   // The last member: the thread uses the others.
 };
 
 }  // namespace tensorferry

@@ -9,8 +9,8 @@
 
 namespace tensorferry {
 
-// Calls a function again and again, on a thread of its own: for the first time after one interval, then an interval
-// after the last call has returned.
+// PeriodicThread calls a function again and again on its own thread. The first call comes after one interval, each
+// further call one interval after the last has returned.
 // Lifetime: the destructor waits for a call that is in progress, and for nothing else.
 class PeriodicThread {
  public:
@@ -43,7 +43,7 @@ class PeriodicThread {
   std::mutex mutex_;  // Guards ending_.
   std::condition_variable ended_;
   bool ending_ = false;
-  std::thread thread_;  // Last: it uses the rest.
+  std::thread thread_;  // The last member: the thread uses the others.
 };
 
 }  // namespace tensorferry

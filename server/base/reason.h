@@ -11,8 +11,8 @@
 
 namespace tensorferry {
 
-// Why a request was refused or failed. A closed list that callers program against: docs/errors.md has an entry for
-// each.
+// Reason says why a request was refused or failed. The list is closed, and callers program against it: docs/errors.md
+// has an entry for each.
 enum class Reason : std::uint8_t {
   kUnsupportedDtype,
   kAmbiguousDtype,
@@ -54,8 +54,8 @@ enum class Reason : std::uint8_t {
 
 struct ReasonInfo {
   Reason reason;
-  std::string_view name;  // On the wire: ErrorInfo.reason and Error.reason.
-  absl::StatusCode code;  // Equal to google.rpc.Code and grpc::StatusCode by number.
+  std::string_view name;  // The text on the wire: ErrorInfo.reason and Error.reason.
+  absl::StatusCode code;  // Its number equals that of google.rpc.Code and grpc::StatusCode.
 };
 
 inline constexpr auto kReasons = std::to_array<ReasonInfo>({

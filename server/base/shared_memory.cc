@@ -25,7 +25,8 @@ absl::Status Bad(std::string_view name, const std::string& why, const ErrorDetai
   return MakeError(Reason::kBadSharedMemory, fmt::format("shared memory region {} {}", Quote(name), why), details);
 }
 
-// How many regions there may be at once. Most of the files that the process may open are left for connections.
+// Returns the number of regions that may be registered at once. Each keeps a file open, and most of the files that the
+// process may open are left for connections.
 std::size_t MaxRegions() {
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);

@@ -1,4 +1,4 @@
-// Memory of callers on the same machine: POSIX shared memory objects, of which they register regions by names.
+// Shared memory of callers on the same machine: they register regions of POSIX shared memory objects under names.
 #pragma once
 
 #include <cstddef>
@@ -19,15 +19,15 @@
 
 namespace tensorferry {
 
-// A registered region, mapped for as long as anybody holds it, also when it was unregistered meanwhile. Its owner may
-// write into it at any time, and cut it off: what is not there any more reads as zeros, and CheckWhole says so from then
-// on.
+// SharedRegion is a registered region. It stays mapped while a shared_ptr to it exists, also after it was unregistered.
+// The caller who made the object may write into the region at any time, and may truncate the object: the bytes that are
+// gone then read as zeros, and CheckWhole fails from then on.
 // Threads:  any.
-// Lifetime: its bytes are touched while the process has a BusErrorHandler.
+// Lifetime: its bytes are touched only while the process has a BusErrorHandler.
 class SharedRegion {
  public:
-  // `file`: of the object; taken over.
-  // Errors: MEMORY_BUDGET if the system maps no more.
+  // Maps `nbytes` bytes from `offset` on. `file` is the descriptor of the object; the region takes it over.
+  // Errors: MEMORY_BUDGET if the system maps no more memory.
   static absl::StatusOr<std::shared_ptr<const SharedRegion>> Map(const std::string& name, const std::string& key,
                                                                  std::uint64_t offset, std::uint64_t nbytes, int file);
   SharedRegion(const SharedRegion&) = delete;
@@ -36,12 +36,12 @@ class SharedRegion {
 
   const std::string& name() const { return name_; }
   const std::string& key() const { return key_; }
-  std::uint64_t offset() const { return offset_; }  // Bytes, in the object.
+  std::uint64_t offset() const { return offset_; }  // The bytes of the object before the region.
   std::uint64_t nbytes() const { return nbytes_; }
   std::span<std::byte> bytes() const { return {data_, nbytes_}; }
 
-  // Whether the bytes are there: to be asked before they are used, and again afterwards.
-  // Errors: BAD_SHARED_MEMORY if the object is smaller than the region, or was when the bytes were used.
+  // Checks that no byte of the region is gone. Call it before the bytes are used, and again afterwards.
+  // Errors: BAD_SHARED_MEMORY if the object is smaller than the region, or was so when the bytes were used.
   absl::Status CheckWhole() const;
 
  private:
@@ -51,55 +51,59 @@ class SharedRegion {
   const std::string name_, key_;
   const std::uint64_t offset_, nbytes_;
   const int file_;
-  std::span<std::byte> pages_;           // What is mapped: the bytes, from the beginning of their first page on.
-  std::optional<WatchedMapping> watch_;  // Watches the pages. Nothing: they are not mapped.
+  std::span<std::byte> pages_;  // The mapped pages: from the page in which the region begins to the region's end.
+  std::optional<WatchedMapping> watch_;  // Nothing: the pages are not mapped.
   std::byte* data_ = nullptr;
 };
 
-// Bytes of a region.
+// SharedRange is a range of bytes of a region.
 struct SharedRange {
   std::shared_ptr<const SharedRegion> region;
-  std::uint64_t offset = 0;  // In the region.
+  std::uint64_t offset = 0;  // The bytes of the region before the range.
   std::uint64_t nbytes = 0;
 
   std::span<std::byte> bytes() const { return region->bytes().subspan(offset, nbytes); }
 
-  // Errors: those of CheckWhole. `content` is no longer than nbytes.
+  // Copies `content`, at most `nbytes` bytes, to the beginning of the range.
+  // Errors: those of CheckWhole.
   absl::Status Write(std::span<const std::byte> content) const;
 };
 
-// The regions by name.
+// SharedRegions holds the registered regions by name.
 // Threads: any.
 class SharedRegions {
  public:
-  // Where they are not enabled every call is refused with SHARED_MEMORY_DISABLED, but those that give up or list
-  // regions; `why_disabled`, if there is any, ends the message.
+  // If `enabled` is false, every call but Unregister and List is refused with SHARED_MEMORY_DISABLED; `why_disabled`
+  // then ends the message.
   explicit SharedRegions(bool enabled, std::string_view why_disabled = "");
 
   bool enabled() const { return enabled_; }
 
-  // Errors: SHARED_MEMORY_DISABLED.
+  // Errors: SHARED_MEMORY_DISABLED if the regions are not enabled.
   absl::Status CheckEnabled() const;
 
-  // `key`: as for shm_open, "/name". False: the name is taken.
-  // Errors: BAD_SHARED_MEMORY if there is no such object, it does not hold these bytes, or there are as many regions as
-  //         may be.
+  // Registers a region of the object `key`, which is a name as shm_open takes it: "/name". Returns false if `name` is
+  // taken.
+  // Errors: BAD_SHARED_MEMORY if the object does not exist, if it does not hold these bytes, or if as many regions are
+  //         registered as are allowed.
   absl::StatusOr<bool> Register(const std::string& name, const std::string& key, std::uint64_t offset,
                                 std::uint64_t nbytes);
 
-  // Empty: all. Requests that use a region go on. What is not there need not be given up.
+  // Unregisters a region, or all regions if `name` is empty. Requests that use a region go on. An unknown name is no
+  // error.
   void Unregister(const std::string& name);
 
-  // Errors: REGION_NOT_FOUND; BAD_SHARED_MEMORY if the region has not these bytes.
+  // Returns the range of `nbytes` bytes from `offset` of the region on.
+  // Errors: REGION_NOT_FOUND; BAD_SHARED_MEMORY if the region does not hold these bytes.
   absl::StatusOr<SharedRange> Find(std::string_view name, std::uint64_t offset, std::uint64_t nbytes) const;
 
-  // Every region, by name.
+  // Returns all regions, sorted by name.
   std::vector<std::shared_ptr<const SharedRegion>> List() const;
 
  private:
   const bool enabled_;
   const std::string why_disabled_;
-  const std::size_t max_regions_;  // Each keeps a file open.
+  const std::size_t max_regions_;  // Limited, because each region keeps a file open.
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<const SharedRegion>, std::less<>> regions_;
 };

@@ -13,17 +13,18 @@
 namespace tensorferry {
 namespace {
 
-// Payload keys of the statuses we make; the metadata keys are also those of ErrorInfo.metadata.
+// These are the payload keys of the statuses that we make. Those for metadata are also keys of ErrorInfo.metadata.
 constexpr std::string_view kReasonKey = "tensorferry/reason";
 constexpr std::string_view kRetryKey = "tensorferry/retry_after_ms";
 constexpr std::string_view kLogKey = "tensorferry/log_text";
 constexpr std::string_view kTermsKey = "tensorferry/terms";
 constexpr std::string_view kMetadataPrefix = "tensorferry/metadata/";
 
-// Stands on both sides of a term while a message is composed. Quote() lets none through.
+// kMark stands before and after each term while a message is composed. Text from outside cannot hold it, since Quote()
+// escapes it.
 constexpr char kMark = '\x1f';
 
-// Where a term stands in a message, in bytes.
+// TermPlace is the place of a term in a message, in bytes.
 struct TermPlace {
   std::size_t offset = 0;
   std::size_t size = 0;
@@ -31,7 +32,7 @@ struct TermPlace {
 
 absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
 
-// Takes the marks out of `message`, and returns the places between them.
+// Removes the marks from `message`, and returns the places of the terms that they enclosed.
 std::vector<TermPlace> TakeMarks(std::string& message) {
   std::vector<TermPlace> places;
   std::size_t end = 0;
@@ -66,7 +67,7 @@ void SetMetadata(absl::Status& status, std::string_view key, std::string value) 
   if (!value.empty()) status.SetPayload(View(fmt::format("{}{}", kMetadataPrefix, key)), absl::Cord(value));
 }
 
-// `what`: a term, or a word that all protocols share.
+// Puts `what` and the quoted name before the message. `what` is a term, or a word that all protocols share.
 absl::Status WithPrefix(std::string_view what, std::string_view name, const absl::Status& error) {
   std::string prefix = fmt::format("{} {}: ", what, Quote(name));
   std::vector<TermPlace> places = TakeMarks(prefix);

@@ -18,12 +18,12 @@ struct Unit {
   std::uint64_t factor;
 };
 
-// Largest first.
+// The largest unit comes first.
 constexpr auto kSizeUnits =
     std::to_array<Unit>({{"GiB", 1ULL << 30}, {"MiB", 1ULL << 20}, {"KiB", 1ULL << 10}, {"B", 1}});
 constexpr auto kTimeUnits = std::to_array<Unit>({{"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}});
 
-// What people write for the units, in lower case.
+// These spellings are what people often write for the units, in lower case.
 constexpr auto kMeantSizes = std::to_array<Unit>({{"b", 1},
                                                   {"byte", 1},
                                                   {"bytes", 1},
@@ -50,7 +50,7 @@ constexpr auto kMeantTimes = std::to_array<Unit>(
      {"h", 3'600'000},  {"hr", 3'600'000},   {"hrs", 3'600'000},  {"hour", 3'600'000}, {"hours", 3'600'000},
      {"d", 86'400'000}, {"day", 86'400'000}, {"days", 86'400'000}});
 
-// A number and one of `units`, multiplied; nothing if it does not fit.
+// Reads a number and one of `units`. Returns their product; nothing if it does not fit.
 std::optional<std::uint64_t> ParseWithUnit(std::string_view text, std::span<const Unit> units) {
   const std::string_view digits = text.substr(0, text.find_first_not_of("0123456789"));
   const std::optional<std::uint64_t> number = ParseNumber(digits);
@@ -66,7 +66,7 @@ std::optional<std::chrono::milliseconds> ToMilliseconds(std::optional<std::uint6
   return std::chrono::milliseconds(*count);
 }
 
-// The number and the unit that `text` means, blanks and capitals aside.
+// Reads a number and one of `units`, with any blanks and capitals.
 std::optional<std::uint64_t> ParseMeant(std::string_view text, std::span<const Unit> units) {
   std::string plain;
   for (const char c : text) {

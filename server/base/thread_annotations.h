@@ -1,6 +1,6 @@
 // Mutexes whose rules clang checks with -Wthread-safety: which member needs which mutex, and which function expects it
-// to be held. The analysis does not know std::mutex, so Mutex, MutexLock, MutexUnlock and ConditionVariable are the
-// standard classes with annotations, and cost what those cost. Under other compilers the macros are empty.
+// to be held. The analysis does not know std::mutex, so Mutex, MutexLock, MutexUnlock and ConditionVariable wrap the
+// standard classes with annotations, at no extra cost. Under other compilers the macros are empty.
 #pragma once
 
 #include <chrono>
@@ -13,18 +13,18 @@
 #define TENSORFERRY_THREAD_ANNOTATION(attribute)
 #endif
 
-// A member that is read and written only while the mutex is held.
+// Marks a member that is read and written only while the mutex is held.
 #define TENSORFERRY_GUARDED_BY(mutex) TENSORFERRY_THREAD_ANNOTATION(guarded_by(mutex))
-// A pointer whose target is read and written only while the mutex is held.
+// Marks a pointer whose target is read and written only while the mutex is held.
 #define TENSORFERRY_PT_GUARDED_BY(mutex) TENSORFERRY_THREAD_ANNOTATION(pt_guarded_by(mutex))
-// A function that is called while the mutex is held.
+// Marks a function that is called while the mutex is held.
 #define TENSORFERRY_REQUIRES(...) TENSORFERRY_THREAD_ANNOTATION(requires_capability(__VA_ARGS__))
-// A function that is called while the mutex is not held, since it locks it.
+// Marks a function that is called while the mutex is not held, since it locks it.
 #define TENSORFERRY_EXCLUDES(...) TENSORFERRY_THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
-// A function that locks, or unlocks, the mutex.
+// Mark functions that lock, or unlock, the mutex.
 #define TENSORFERRY_ACQUIRE(...) TENSORFERRY_THREAD_ANNOTATION(acquire_capability(__VA_ARGS__))
 #define TENSORFERRY_RELEASE(...) TENSORFERRY_THREAD_ANNOTATION(release_capability(__VA_ARGS__))
-// A class that is a mutex, and one that holds a mutex while it lives.
+// Mark a class that is a mutex, and a class that holds a mutex while it lives.
 #define TENSORFERRY_CAPABILITY(name) TENSORFERRY_THREAD_ANNOTATION(capability(name))
 #define TENSORFERRY_SCOPED_CAPABILITY TENSORFERRY_THREAD_ANNOTATION(scoped_lockable)
 
@@ -41,7 +41,7 @@ class TENSORFERRY_CAPABILITY("mutex") Mutex {
   std::mutex mutex_;
 };
 
-// Holds `mutex` while it lives.
+// MutexLock holds `mutex` while it lives.
 class TENSORFERRY_SCOPED_CAPABILITY MutexLock {
  public:
   explicit MutexLock(Mutex& mutex) TENSORFERRY_ACQUIRE(mutex) : mutex_(mutex) { mutex_.Lock(); }
@@ -53,7 +53,7 @@ class TENSORFERRY_SCOPED_CAPABILITY MutexLock {
   Mutex& mutex_;
 };
 
-// Frees `mutex`, which the calling thread holds, while it lives.
+// MutexUnlock unlocks `mutex`, which the calling thread holds, while it lives.
 class TENSORFERRY_SCOPED_CAPABILITY MutexUnlock {
  public:
   explicit MutexUnlock(Mutex& mutex) TENSORFERRY_RELEASE(mutex) : mutex_(mutex) { mutex_.Unlock(); }
@@ -65,7 +65,8 @@ class TENSORFERRY_SCOPED_CAPABILITY MutexUnlock {
   Mutex& mutex_;
 };
 
-// Waits with a Mutex. A wait may also end without a notification: callers look whether what they wait for has happened.
+// ConditionVariable waits with a Mutex. A wait may also end without a notification: the caller checks whether what it
+// waits for has happened.
 // Threads: any.
 class ConditionVariable {
  public:
@@ -78,7 +79,7 @@ class ConditionVariable {
     lock.release();
   }
 
-  // False: it is `until`, and nobody has notified before.
+  // Returns false if `until` has come without a notification.
   bool WaitUntil(Mutex& mutex, std::chrono::steady_clock::time_point until) TENSORFERRY_REQUIRES(mutex) {
     std::unique_lock lock(mutex.mutex_, std::adopt_lock);
     const std::cv_status status = condition_.wait_until(lock, until);
