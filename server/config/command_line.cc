@@ -14,7 +14,7 @@
 namespace tensorferry::config {
 namespace {
 
-// What the parser needs to know of a flag.
+// Syntax is what the parser needs to know about a flag.
 struct Syntax {
   std::string_view name;
   bool takes_value;

@@ -8,10 +8,11 @@
 
 namespace tensorferry::config {
 
-// The flags among `args`, the program's name left out: `--name=VALUE`, `--name VALUE`, and for switches `--name` alone.
-// Where a flag that is not repeatable comes twice, the last one counts. Those of kOtherFlags that take no value have
-// one empty text.
-// Errors: INVALID_ARGUMENT for what is no flag, with the nearest one, and for a value that is missing or too many.
+// Reads the flags among `args`, which do not hold the program's name: `--name=VALUE`, `--name VALUE`, and for switches
+// `--name` alone. If a flag that is not repeatable comes twice, the last value counts. A flag of kOtherFlags that takes
+// no value gets one empty text.
+// Errors: INVALID_ARGUMENT for an argument that is no flag, with the nearest flag; for a flag whose value is missing;
+//         for a value that the flag does not take.
 absl::StatusOr<RawValues> ParseCommandLine(const std::vector<std::string>& args);
 
 }  // namespace tensorferry::config

@@ -15,23 +15,23 @@ enum class LogFormat : std::uint8_t { kText, kJson };
 
 enum class SharedMemory : std::uint8_t { kOff, kSystem };
 
-// Config is what the server runs with. The initialisers are the defaults; setting.cc says how each is named, read and
-// limited.
+// Config holds the settings with which the server runs. The initialisers are the defaults. setting.cc gives each
+// setting its name, its limits, and how it is read.
 struct Config {
   std::vector<std::string> listen = {"127.0.0.1:8001"};  // HOST:PORT or unix:PATH.
-  std::string model_dir;                                 // Empty: none.
+  std::string model_dir;                                 // Empty: no repository.
   std::vector<inference::NamedFile> models;
   inference::ModelControl model_control = inference::ModelControl::kNone;
   std::chrono::milliseconds model_poll_interval{5'000};
-  std::vector<std::string> load_model = {"*"};  // Names, "*" or "none".
+  std::vector<std::string> load_model = {"*"};  // Names of models, "*" or "none".
   bool strict_start = false;
-  std::string device = "cpu";  // "cpu", "cuda", "cuda:N".
+  std::string device = "cpu";  // "cpu", "cuda" or "cuda:N".
 
   std::uint64_t max_message_bytes = 64ULL << 20;
   std::uint64_t max_tensor_bytes = 8ULL << 30;
   std::uint64_t memory_budget = UsableMemoryBytes() / 2;
 
-  // On two cores a hand-over between serving threads costs more than a second one brings.
+  // On two cores, handing work over to a second serving thread costs more than that thread brings.
   int threads = UsableCores() <= 2 ? 1 : UsableCores();
   int model_threads = UsableCores();
   int intra_op_threads = 1;

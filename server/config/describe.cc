@@ -23,7 +23,7 @@ std::string DefaultOf(const Setting& setting, const Config& defaults) {
   return joined.empty() ? "none" : joined;
 }
 
-// TomlValue writes a number as it is, and other text as a basic string.
+// Writes a number as it is, and any other text as TOML's basic string.
 std::string TomlValue(std::string_view text) {
   const bool is_number = !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
   if (is_number) return std::string(text);

@@ -6,11 +6,11 @@
 
 namespace tensorferry::config {
 
-// The text of --help.
+// Returns the text of --help.
 std::string HelpText();
 
-// The text of --print-config: a TOML file that sets `resolved.config`, one line per setting with the value's source,
-// warnings as comments above.
+// Returns a TOML file that sets `resolved.config`. Each setting has one line, with the source of its value; the
+// warnings are comments at the top.
 std::string PrintConfig(const Resolved& resolved);
 
 }  // namespace tensorferry::config

@@ -14,8 +14,8 @@ namespace {
 
 constexpr std::string_view kPrefix = "TENSORFERRY_";
 
-// IsForeign knows names with our prefix that are others': of clients and tests, and what Kubernetes sets in every
-// container for a service called `tensorferry`.
+// Returns whether a name with our prefix belongs to somebody else: to our clients and tests, or to Kubernetes, which
+// sets such variables in every container for a service called `tensorferry`.
 bool IsForeign(std::string_view name) {
   constexpr auto kNames =
       std::to_array<std::string_view>({"TENSORFERRY_SERVER", "TENSORFERRY_CLI", "TENSORFERRY_NODE_MODULES"});
@@ -72,7 +72,7 @@ EnvironmentValues ReadEnvironment(const Environment& environment) {
     if (!name.starts_with(kPrefix) || IsForeign(name)) continue;
     const auto variable = known.find(name);
     if (variable == known.end()) {
-      // The names are compared without the prefix, which all have: it would make any two look alike.
+      // The names are compared without the prefix that all of them have: it would make any two names look alike.
       const auto nearest = Nearest(std::string_view(name).substr(kPrefix.size()), known_names);
       result.warnings.push_back(
           fmt::format("environment variable {} is no setting{}", Quote(name),

@@ -9,24 +9,24 @@
 
 namespace tensorferry::config {
 
-// Environment variables by name.
+// Environment maps the names of environment variables to their values.
 using Environment = std::map<std::string, std::string, std::less<>>;
 
-// `TENSORFERRY_MAX_MESSAGE_BYTES` for `max-message-bytes`.
+// Returns the name of a flag's variable: `TENSORFERRY_MAX_MESSAGE_BYTES` for `max-message-bytes`.
 std::string EnvironmentName(std::string_view flag_name);
 
-// The variables of `block`, which has the form of POSIX's `environ`, that begin with TENSORFERRY_.
+// Returns the variables of `block` that begin with TENSORFERRY_. `block` has the form of POSIX's `environ`.
 Environment OwnEnvironment(const char* const* block);
 
 struct EnvironmentValues {
   RawValues values;
-  std::vector<std::string> warnings;  // One line for each variable that has our prefix and means nothing.
+  std::vector<std::string> warnings;  // One line for each variable that has our prefix and is no setting.
 };
 
-// The settings in `environment`, and kConfigFlag. Values of repeatable settings are separated by commas. An empty
-// variable counts as unset, which is how many a deployment tool spells that.
+// Reads the settings in `environment`, and kConfigFlag. Commas separate the values of repeatable settings. An empty
+// variable counts as unset, because many deployment tools cannot leave a variable out.
 //
-// An unknown name is no error: an environment is shared, and what else may stand in it is not the server's to say.
+// An unknown name is a warning, not an error: other programs may put names with our prefix into a shared environment.
 EnvironmentValues ReadEnvironment(const Environment& environment);
 
 }  // namespace tensorferry::config

@@ -2,13 +2,13 @@
 
 namespace tensorferry {
 
-// ExitCode is how the server's process ends. It is part of its interface: scripts and unit files depend on the numbers.
+// ExitCode is the exit code of the server's process. Scripts and unit files depend on the numbers.
 enum class ExitCode {
-  kOk = 0,             // Clean stop, or a text that was asked for.
-  kUsage = 2,          // A flag, or its value.
-  kConfiguration = 3,  // The configuration file, or the value of an environment variable.
+  kOk = 0,             // The server was stopped by a signal, or has printed a text that was asked for.
+  kUsage = 2,          // A flag or its value is wrong.
+  kConfiguration = 3,  // The configuration file, or the value of an environment variable, is wrong.
   kCannotListen = 4,
-  kModelLoad = 6,  // With --strict-start.
+  kModelLoad = 6,  // Only with --strict-start.
   kInternal = 70,
 };
 

@@ -15,14 +15,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Whether `controller` is one of `list`: "cpu" in "cpu,cpuacct".
+// Returns whether `controller` is an entry of `list`: "cpu" is an entry of "cpu,cpuacct".
 bool Lists(const std::string& list, std::string_view controller) {
   return ("," + list + ",").find("," + std::string(controller) + ",") != std::string::npos;
 }
 
-// Call `visit` with each folder that holds settings of `controller` for this process: its control group and all above,
-// of version 2 and of version 1. Inside a container the group's path may be the host's, of which only the last folder
-// visited, the mount itself, is there.
+// Calls `visit` with each folder that holds settings of `controller` for this process: those of its control group and
+// of all groups above it, in version 2 and in version 1. Inside a container, the path of the group may be the host's;
+// then only the folder that is visited last, the mount itself, exists.
 void ForEachGroup(const fs::path& root, std::string_view controller,
                   const std::function<void(const fs::path&)>& visit) {
   std::ifstream groups(root / "proc/self/cgroup");
@@ -41,7 +41,7 @@ void ForEachGroup(const fs::path& root, std::string_view controller,
   }
 }
 
-// The number that `file` starts with, or `otherwise` ("max" and -1 stand for no limit).
+// Returns the number with which `file` starts, or `otherwise` if there is none: "max" and -1 mean no limit.
 std::uint64_t ReadLimit(const fs::path& file, std::uint64_t otherwise) {
   std::int64_t value = 0;
   return std::ifstream(file) >> value && value > 0 ? static_cast<std::uint64_t>(value) : otherwise;
@@ -50,10 +50,12 @@ std::uint64_t ReadLimit(const fs::path& file, std::uint64_t otherwise) {
 int CoresOfAffinityMask() {
   cpu_set_t mask;
   if (sched_getaffinity(0, sizeof(mask), &mask) == 0) return CPU_COUNT(&mask);
-  return static_cast<int>(std::thread::hardware_concurrency());  // More cores than a cpu_set_t has bits.
+  // sched_getaffinity fails if there are more cores than a cpu_set_t has bits.
+  return static_cast<int>(std::thread::hardware_concurrency());
 }
 
-// The cores' worth of time in `quota` microseconds of every `period`, rounded up.
+// Returns the number of cores, rounded up, that `quota` microseconds of CPU time in every `period` microseconds make
+// up.
 int CoresOfQuota(std::int64_t quota, std::int64_t period, int otherwise) {
   if (quota <= 0 || period <= 0 || quota / period >= otherwise) return otherwise;
   return static_cast<int>(quota / period + (quota % period != 0 ? 1 : 0));

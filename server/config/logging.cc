@@ -15,7 +15,7 @@
 namespace tensorferry::config {
 namespace {
 
-// FormatTime follows RFC 3339, in UTC, with milliseconds.
+// Formats a time as RFC 3339 has it, in UTC, with milliseconds.
 std::string FormatTime(std::chrono::system_clock::time_point time) {
   const auto since_epoch = std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch());
   return fmt::format("{:%FT%T}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(time)),

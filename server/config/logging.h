@@ -8,14 +8,14 @@
 
 namespace tensorferry::config {
 
-// Make spdlog's default logger write to stderr, one line per message, whatever bytes the message holds. Call before the
-// first thread that logs is started.
+// Makes spdlog's default logger write to stderr, one line per message, whatever bytes the message holds. Call it before
+// the first thread that logs is started.
 void SetUpLogging(LogLevel level, LogFormat format);
 
-// Text: `2026-01-31T23:59:59.123Z warning  message`, control characters of the message escaped.
+// Makes the formatter of log lines. Times are UTC.
+// Text: `2026-01-31T23:59:59.123Z warning  message`; control characters of the message are escaped.
 // JSON: `{"ts":"2026-01-31T23:59:59.123Z","level":"warning","msg":"message"}`, with "logger" if the logger has a name;
-//       bytes that are not UTF-8 become U+FFFD.
-// Times are UTC.
+// bytes that are not UTF-8 become U+FFFD.
 std::unique_ptr<spdlog::formatter> MakeLogFormatter(LogFormat format);
 
 }  // namespace tensorferry::config

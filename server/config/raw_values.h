@@ -7,13 +7,13 @@
 
 namespace tensorferry::config {
 
-// What one source says of one setting, not yet checked.
+// RawValue is the value that one source gives to one setting, not yet checked.
 struct RawValue {
-  std::vector<std::string> texts;  // Several only for a repeatable setting.
+  std::vector<std::string> texts;  // More than one only for a repeatable setting.
   std::string source;              // For people: `flag`, `environment TENSORFERRY_THREADS`, `file server.toml:3`.
 };
 
-// RawValues maps the name of a setting to what one source says of it.
+// RawValues holds the values that one source gives, by the name of the setting.
 using RawValues = std::map<std::string, RawValue, std::less<>>;
 
 }  // namespace tensorferry::config

@@ -22,7 +22,7 @@ Exit Fail(ExitCode code, const absl::Status& error) {
   return {code, fmt::format("tensorferry-server: {}\n", OneLine(std::string(error.message())))};
 }
 
-// The settings in the file that the first of `layers` to name one names; none if none does.
+// Reads the file that is named in the first of `layers` that names a file. Returns no settings if none does.
 absl::StatusOr<RawValues> ReadConfigFile(std::initializer_list<const RawValues*> layers) {
   for (const RawValues* layer : layers) {
     if (const auto path = layer->find(kConfigFlag); path != layer->end())
@@ -31,7 +31,7 @@ absl::StatusOr<RawValues> ReadConfigFile(std::initializer_list<const RawValues*>
   return RawValues{};
 }
 
-// Take every setting that `layer` has and no earlier layer had.
+// Takes every setting that `layer` has and no earlier layer had.
 absl::Status Apply(const RawValues& layer, Resolved& resolved) {
   for (const Setting& setting : Settings()) {
     const auto value = layer.find(setting.flag.name);

@@ -13,22 +13,24 @@
 
 namespace tensorferry::config {
 
-// Serve with `config`.
+// Resolved asks the caller of Resolve to serve with `config`.
 struct Resolved {
   Config config;
   std::map<std::string_view, std::string, std::less<>>
-      sources;                        // Where every setting's value is from, by the setting's name.
-  std::vector<std::string> warnings;  // For the log, one line each.
+      sources;                        // The source of every setting's value, by the setting's name.
+  std::vector<std::string> warnings;  // Lines for the log.
 };
 
-// Print `text`, which ends with a line feed, and end: on stdout if `code` is kOk, else on stderr.
+// Exit asks the caller of Resolve to print `text`, which ends with a line feed, and to end the process with `code`. The
+// text goes to stdout if `code` is kOk, else to stderr.
 struct Exit {
   ExitCode code;
   std::string text;
 };
 
-// What `args` (the program's name left out), `environment` and the file that they name ask for. A flag wins over the
-// environment, the environment over the file, the file over the default; what is overridden is not checked.
+// Resolve combines the settings of `args` (without the program's name), of `environment`, and of the file that either
+// of them names. A flag wins over the environment, the environment wins over the file, and the file wins over the
+// default. A value that is overridden is not checked.
 std::variant<Resolved, Exit> Resolve(const std::vector<std::string>& args, const Environment& environment,
                                      std::string_view version);
 

@@ -30,7 +30,7 @@ constexpr auto kLogFormats = std::to_array<std::string_view>({"text", "json"});
 static_assert(kLogFormats.size() == static_cast<std::size_t>(LogFormat::kJson) + 1);
 
 constexpr SizeKind kMemory{.min = kKiB, .max = kPiB};
-// The maximum is that of gRPC's own limit, an int.
+// The maximum is gRPC's own: it stores the limit in an int.
 constexpr SizeKind kMessage{.min = 64 * kKiB, .max = std::numeric_limits<std::int32_t>::max()};
 constexpr CountKind kThreads{.min = 1, .max = 1024};
 constexpr DurationKind kDrain{.max = std::chrono::hours(24)};
@@ -46,7 +46,7 @@ absl::Status Refuse(const Kind& kind, const std::string& text) {
   return absl::InvalidArgumentError(Unexpected(kind.Expected(), text, MeantBy(kind, text)));
 }
 
-// A setting with one value, in `field`.
+// Makes a setting with one value, which is stored in `field`.
 template <ValueKind Kind>
 Setting One(Flag flag, typename Kind::Value Config::*field, Kind kind, std::string_view computed_default = "") {
   return {
@@ -67,7 +67,8 @@ Setting One(Flag flag, typename Kind::Value Config::*field, Kind kind, std::stri
 bool Clash(const inference::NamedFile& a, const inference::NamedFile& b) { return a.name == b.name; }
 bool Clash(const std::string& a, const std::string& b) { return a == b && !a.ends_with(":0"); }
 
-// A repeatable setting, with its values in `field`, at least `min_values` and no two that clash.
+// Makes a repeatable setting, whose values are stored in `field`. There must be at least `min_values`, and no two may
+// clash.
 template <ValueKind Kind>
 Setting Many(Flag flag, std::vector<typename Kind::Value> Config::*field, Kind kind, std::size_t min_values) {
   return {

@@ -1,4 +1,5 @@
-// The one table of settings: flags, environment variables, keys of the file, --help and --print-config come from it.
+// The one table of settings: the flags, the environment variables, the keys of the file, --help and --print-config are
+// all made from it.
 #pragma once
 
 #include <array>
@@ -13,33 +14,34 @@
 namespace tensorferry::config {
 
 struct Flag {
-  std::string_view name;   // `max-message-bytes`.
-  std::string_view value;  // What --help calls its value; empty: it takes none.
-  std::string_view help;   // One line.
-  std::string_view alias;  // Another name of it; empty: none.
+  std::string_view name;   // Such as `max-message-bytes`.
+  std::string_view value;  // The name of the value in --help; empty: the flag takes no value.
+  std::string_view help;   // One line for --help.
+  std::string_view alias;  // A second name of the flag; empty: it has none.
 };
 
 struct Setting {
   Flag flag;
-  std::string_view computed_default;  // In words, where the default depends on the machine.
+  std::string_view computed_default;  // Says in words how the default depends on the machine; else empty.
   bool repeatable;
-  bool is_switch;  // The bare flag means `on`.
+  bool is_switch;  // The flag without a value means `on`.
 
-  // Read and check the texts, of which there is exactly one unless the setting is repeatable, and store them.
+  // Reads and checks the texts, and stores the values in `config`. There is exactly one text unless the setting is
+  // repeatable.
   // Errors: INVALID_ARGUMENT, saying what was expected and what came.
   std::function<absl::Status(const std::vector<std::string>& texts, Config& config)> set;
-  // The texts that `set` reads back to what `config` holds.
+  // Returns texts from which `set` reads the values that `config` holds.
   std::function<std::vector<std::string>(const Config& config)> get;
 };
 
-// Settings returns the table in the order of --help.
+// Returns the table in the order of --help.
 const std::vector<Setting>& Settings();
 
-// FindSetting returns null if no setting has that name or alias.
+// Returns null if no setting has that name or alias.
 const Setting* FindSetting(std::string_view name);
 
-// Flags that say what to do instead of how. Only `config` has an environment variable too, and none is a key of the
-// file.
+// These flags are no settings: `config` names the file of settings, and the others ask for a text instead of a server.
+// Only `config` has an environment variable, and none is a key of the file.
 inline constexpr std::string_view kConfigFlag = "config";
 inline constexpr std::string_view kPrintConfigFlag = "print-config";
 inline constexpr std::string_view kVersionFlag = "version";

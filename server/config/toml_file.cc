@@ -34,7 +34,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   return absl::InvalidArgumentError(fmt::format("cannot read file '{}': {}", path, std::strerror(errno)));
 }
 
-// ToText gives the text that a flag would have for the same value.
+// Returns the text that a flag would have for the same value.
 std::optional<std::string> ToText(const toml::node& node) {
   if (const auto* text = node.as_string()) return text->get();
   if (const auto* number = node.as_integer()) return fmt::to_string(number->get());
@@ -42,7 +42,7 @@ std::optional<std::string> ToText(const toml::node& node) {
   return std::nullopt;
 }
 
-// ToTexts gives all texts of `node`, an array of values or one value; nothing if it is neither.
+// Returns the texts of `node`, which is one value or an array of values; nothing if it is neither.
 std::optional<std::vector<std::string>> ToTexts(const toml::node& node, bool repeatable) {
   std::vector<std::string> texts;
   const auto add = [&texts](const toml::node& value) {

@@ -1,5 +1,5 @@
-// The kinds of value that settings have. Each reads a value from text, writes it so that it reads back equal, and says
-// in words what it takes.
+// The kinds of value that settings have. A kind reads a value from a text, writes a value as a text that it reads back
+// as the same value, and says in words which texts it takes.
 #pragma once
 
 #include <chrono>
@@ -21,7 +21,8 @@ concept ValueKind = requires(const Kind kind, std::string_view text, const typen
   { kind.Expected() } -> std::same_as<std::string>;
 };
 
-// MeantBy says what a text of the wrong form was meant to be, as base/text.h has it; kinds without Meant do not guess.
+// Returns the text that the user probably meant by a text of the wrong form, as MeantSize in base/text.h does. A kind
+// without Meant does not guess.
 template <ValueKind Kind>
 std::string MeantBy(const Kind& kind, std::string_view text) {
   if constexpr (requires { kind.Meant(text); }) {
@@ -31,7 +32,7 @@ std::string MeantBy(const Kind& kind, std::string_view text) {
   }
 }
 
-// SizeKind is a number of bytes, as ParseSize reads it.
+// SizeKind is the kind of a number of bytes, in the grammar of ParseSize.
 struct SizeKind {
   using Value = std::uint64_t;
   Value min, max;
@@ -42,7 +43,7 @@ struct SizeKind {
   std::string Expected() const;
 };
 
-// DurationKind is a time, as ParseDuration reads it.
+// DurationKind is the kind of a time, in the grammar of ParseDuration.
 struct DurationKind {
   using Value = std::chrono::milliseconds;
   Value min{0}, max;
@@ -62,7 +63,7 @@ struct CountKind {
   std::string Expected() const;
 };
 
-// SwitchKind is `on` or `off`.
+// SwitchKind is the kind of `on` and `off`.
 struct SwitchKind {
   using Value = bool;
 
@@ -71,7 +72,7 @@ struct SwitchKind {
   std::string Expected() const;
 };
 
-// AddressKind is an address, as ParseAddress reads it.
+// AddressKind is the kind of an address, in the grammar of ParseAddress.
 struct AddressKind {
   using Value = std::string;
 
@@ -80,7 +81,7 @@ struct AddressKind {
   std::string Expected() const;
 };
 
-// ModelKind is `NAME=FILE`.
+// ModelKind is the kind of `NAME=FILE`.
 struct ModelKind {
   using Value = inference::NamedFile;
 
@@ -89,7 +90,7 @@ struct ModelKind {
   std::string Expected() const;
 };
 
-// PathKind is the path of a file or folder.
+// PathKind is the kind of the path of a file or folder.
 struct PathKind {
   using Value = std::string;
 
@@ -98,7 +99,7 @@ struct PathKind {
   std::string Expected() const;
 };
 
-// LoadModelKind is a model's name, `*` or `none`.
+// LoadModelKind is the kind of a model's name, `*` or `none`.
 struct LoadModelKind {
   using Value = std::string;
 
@@ -107,7 +108,7 @@ struct LoadModelKind {
   std::string Expected() const;
 };
 
-// DeviceKind is `cpu`, `cuda` or `cuda:N`.
+// DeviceKind is the kind of `cpu`, `cuda` and `cuda:N`.
 struct DeviceKind {
   using Value = std::string;
 
@@ -116,7 +117,7 @@ struct DeviceKind {
   std::string Expected() const;
 };
 
-// NamesKind is one of the names of an enumeration, each of which stands at its enumerator's index.
+// NamesKind is the kind of the names of an enumeration. Each name stands at the index that its enumerator has.
 struct NamesKind {
   std::span<const std::string_view> names;
 
