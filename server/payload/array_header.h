@@ -12,39 +12,39 @@
 
 namespace tensorferry {
 
-// What a caller says of an array before its elements come. Borrows the request.
+// ArrayDeclaration is what a caller says of an array before its elements come. Borrows the request.
 struct ArrayDeclaration {
-  std::string_view dtype;               // Wire spelling.
+  std::string_view dtype;               // As it is spelled on the wire.
   std::span<const std::int64_t> shape;  // Unchecked.
   bool fortran_order = false;
 };
 
-// What a server takes.
+// PayloadLimits are the limits of what the server takes.
 struct PayloadLimits {
   std::uint64_t max_tensor_bytes;
 };
 
-// dtype, shape and order of one array, checked: the size in bytes is known, addressable and within the limits.
-// Holding an ArrayHeader is the proof that the check was made; nothing downstream repeats it.
+// ArrayHeader is the checked dtype, shape and order of one array: its size in bytes is known, addressable and within
+// the limits. Holding an ArrayHeader is the proof that the check was made; nothing downstream repeats it.
 class ArrayHeader {
  public:
-  // Errors: those of ParseDType and ByteSize; TENSOR_TOO_LARGE.
+  // Errors: those of ParseDType and ByteSize; TENSOR_TOO_LARGE if the array is larger than `limits` allow.
   static absl::StatusOr<ArrayHeader> Make(const ArrayDeclaration& declaration, Fidelity fidelity,
                                           const PayloadLimits& limits);
 
-  // Make, where the dtype has been read already: a name in `declaration.dtype` cannot say the byte order.
+  // Makes a header where the dtype was read before: a name in `declaration.dtype` cannot say the byte order.
   // Errors: those of ByteSize; TENSOR_TOO_LARGE.
   static absl::StatusOr<ArrayHeader> Make(const ArrayDeclaration& declaration, SourceDType source,
                                           const PayloadLimits& limits);
 
-  const std::string& source_dtype() const { return source_dtype_; }  // As sent: ">f4".
+  const std::string& source_dtype() const { return source_dtype_; }  // As the caller sent it: ">f4".
   DType dtype() const { return source_.dtype; }
-  bool byte_swapped() const { return source_.byte_swapped; }  // Sent big-endian.
+  bool byte_swapped() const { return source_.byte_swapped; }  // Whether the caller sent big-endian elements.
   const Shape& shape() const { return shape_; }
   bool fortran_order() const { return fortran_order_; }
   std::size_t nbytes() const { return nbytes_; }
 
-  // Compare with the bytes at hand.
+  // Checks that an array of this header has `actual` bytes.
   // Errors: SIZE_MISMATCH, with both sizes.
   absl::Status CheckNbytes(std::uint64_t actual) const;
 

@@ -10,10 +10,11 @@
 namespace tensorferry {
 namespace {
 
-// Bytes that are still in a core's cache after they were copied; their digest needs no state between pieces.
+// An array of up to this many bytes is still in a core's cache after it was copied. Its digest is taken then, which
+// needs no state between pieces.
 constexpr std::size_t kStaysInCache = 128 << 10;
 
-// Whether C order and Fortran order of this shape are the same order.
+// Returns whether C order and Fortran order are one and the same for this shape.
 bool HasOneOrder(const Shape& shape) {
   return std::ranges::count_if(shape, [](std::int64_t dim) { return dim > 1; }) <= 1;
 }

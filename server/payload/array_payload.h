@@ -14,34 +14,34 @@
 
 namespace tensorferry {
 
-// What is wanted of the elements on their way.
+// CopyOptions say what the copy of an array's elements does with them.
 struct CopyOptions {
   Fidelity fidelity = Fidelity::kConvert;
   bool digest = false;
 };
 
-// What the copy of an array's elements found.
+// CopiedElements is what the copy of an array's elements found.
 struct CopiedElements {
-  bool normalized_bools = false;  // Some were neither 0 nor 1.
+  bool normalized_bools = false;  // Whether some elements were neither 0 nor 1.
   std::optional<Digest> digest;   // The digest of the elements in C order, if it was asked for.
 };
 
-// One array as it arrived: a checked header and its elements, aligned, little-endian, bools 0 or 1.
+// ArrayPayload is one array as it arrived: a checked header and its elements, aligned, little-endian, bools 0 or 1.
 // Holding an ArrayPayload is the proof that the elements are complete; nothing downstream repeats the check.
 struct ArrayPayload {
   ArrayHeader header;
   AlignedBuffer elements;  // header.nbytes() bytes in the order sent: C, or Fortran as the header says.
   CopiedElements copied;
-  std::shared_ptr<std::byte> shared{};  // Not null: memory of the caller's takes the place of `elements`.
+  std::shared_ptr<std::byte> shared{};  // Not null: the caller's own memory, which is used in place of `elements`.
 
   const std::byte* data() const { return shared != nullptr ? shared.get() : elements.data(); }
 };
 
-// DigestInCOrder takes the digest, in C order, of elements that lie in the header's order.
+// Returns the digest, in C order, of elements that lie in the header's order.
 Digest DigestInCOrder(const ArrayHeader& header, const std::byte* elements);
 
-// Takes the elements of one array, in pieces of any size, into memory of the caller's.
-// Lifetime: borrows `destination`, header.nbytes() bytes.
+// ElementSink copies the elements of one array, which come in pieces of any size, into the memory that it was given.
+// Lifetime: borrows `destination`, which has header.nbytes() bytes.
 class ElementSink {
  public:
   ElementSink(const ArrayHeader& header, const CopyOptions& options, std::byte* destination);
@@ -51,7 +51,7 @@ class ElementSink {
 
   std::size_t missing() const { return copier_.missing(); }  // Bytes.
 
-  // Finish is called once missing() is 0, with the header of the start.
+  // Call it once missing() is 0, with the header of the constructor.
   CopiedElements Finish(const ArrayHeader& header) const;
 
  private:
@@ -66,12 +66,12 @@ class ElementSink {
   ElementCopier copier_;
 };
 
-// Copy elements that are all here, header.nbytes() of them.
+// Copies all elements of an array: `elements` has header.nbytes() bytes.
 // Errors: those of ElementCopier::Append.
 absl::StatusOr<CopiedElements> CopyElements(const ArrayHeader& header, const CopyOptions& options,
                                             const ScatteredBytes& elements, std::byte* destination);
 
-// Collects the bytes of one array, in pieces of any size, into an ArrayPayload.
+// ArrayAssembler collects the bytes of one array, which come in pieces of any size, into an ArrayPayload.
 class ArrayAssembler {
  public:
   // Takes the memory for the whole array.
@@ -86,7 +86,7 @@ class ArrayAssembler {
   const ArrayHeader& header() const { return header_; }
   std::size_t missing() const { return sink_.missing(); }  // Bytes.
 
-  // Finish gives the payload, once missing() is 0.
+  // Returns the payload. Call it once missing() is 0.
   ArrayPayload Finish() &&;
 
  private:

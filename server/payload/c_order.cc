@@ -14,7 +14,7 @@ struct Item16 {
   std::byte bytes[16];
 };
 
-// Copy `count` elements that lie `stride` elements apart into consecutive places.
+// Copies `count` elements that lie `stride` elements apart into consecutive places.
 template <typename Item>
 void GatherItems(const std::byte* source, std::int64_t stride, std::size_t count, std::byte* destination) {
   const auto step = static_cast<std::size_t>(stride) * sizeof(Item);
@@ -33,7 +33,7 @@ void Gather(const std::byte* source, std::int64_t stride, std::size_t count, std
   }
 }
 
-// Steps `index` to the next row of the outer dimensions; false after the last.
+// Steps `index` to the next row of the outer dimensions. Returns false after the last row.
 bool NextRow(std::span<std::int64_t> index, std::span<const std::int64_t> shape) {
   for (std::size_t i = index.size(); i-- > 0;) {
     if (++index[i] < shape[i]) return true;
@@ -49,14 +49,15 @@ void ForEachRunInCOrder(const std::byte* data, std::span<const std::int64_t> sha
                         const std::function<void(std::span<const std::byte>)>& visit) {
   if (std::ranges::count(shape, 0) > 0) return;
 
-  // Inner dimensions without gaps are one run: `run` elements, over the dimensions from `outer` on.
+  // The inner dimensions without gaps form runs of `run` elements each. `outer` counts the dimensions before them.
   std::size_t outer = shape.size();
   std::int64_t run = 1;
   while (outer > 0 && (shape[outer - 1] == 1 || strides[outer - 1] == run)) run *= shape[--outer];
   const auto run_nbytes = static_cast<std::size_t>(run) * itemsize;
   if (outer == 0) return visit({data, run_nbytes});
 
-  // The innermost dimension with gaps is gathered; only for runs of one element is that worth scratch memory.
+  // The innermost dimension with gaps is gathered into scratch memory only if its runs have one element: for longer
+  // runs the copy is not worth it.
   std::vector<std::int64_t> index(outer, 0);
   const std::size_t rows = outer - 1;
   const auto row_length = static_cast<std::size_t>(shape[rows]);

@@ -2,7 +2,7 @@
 
 #include <xxhash.h>
 #if defined(__x86_64__)
-#include <xxh_x86dispatch.h>  // Picks AVX2 or AVX-512 at run time.
+#include <xxh_x86dispatch.h>  // Chooses AVX2 or AVX-512 at run time.
 #endif
 
 #include <cstring>

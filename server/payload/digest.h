@@ -5,17 +5,18 @@
 #include <memory>
 #include <span>
 
-struct XXH3_state_s;  // libxxhash's, whose header stays out of this one.
+struct XXH3_state_s;  // The type belongs to libxxhash, whose header is not included here.
 
 namespace tensorferry {
 
-// XXH3-128 in canonical (big-endian) form: what `xxhash.xxh3_128(...).digest()` gives. A checksum, not a signature.
+// Digest is XXH3-128 in canonical (big-endian) form, as `xxhash.xxh3_128(...).digest()` gives it. It is a checksum, not
+// a signature.
 using Digest = std::array<std::byte, 16>;
 
-// The digest of bytes that are all there.
+// Returns the digest of `bytes`.
 Digest DigestOf(std::span<const std::byte> bytes);
 
-// Takes the digest of bytes that come piece by piece.
+// DigestStream takes the digest of bytes that come in pieces.
 class DigestStream {
  public:
   DigestStream();

@@ -1,4 +1,4 @@
-// Everything known about the element types, in one table.
+// The one table of everything that is known about the element types.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 
 namespace tensorferry {
 
-// The element types that have both a NumPy (or ml_dtypes) and a torch form.
+// DType names the element types that have both a NumPy (or ml_dtypes) form and a torch form.
 enum class DType : std::uint8_t {
   kBool,
   kInt8,
@@ -40,9 +40,10 @@ struct DTypeInfo {
   std::string_view name;   // numpy.dtype(x).name, torch's name without "torch.", and a spelling on the wire.
   std::string_view descr;  // NumPy type string, little-endian; empty where NumPy has no unambiguous one.
   std::size_t itemsize;    // Bytes per element.
-  std::size_t swap_width;  // Bytes that a change of byte order reverses: half an element if complex.
-  bool in_from_numpy;      // One of the 14 that torch.from_numpy takes.
-  std::string_view oip;    // Open Inference Protocol; the upper-case name where the protocol has none.
+  // A change of the byte order reverses this many bytes at a time: half an element if it is complex.
+  std::size_t swap_width;
+  bool in_from_numpy;    // Whether the type is among the 14 that torch.from_numpy takes.
+  std::string_view oip;  // The name in the Open Inference Protocol; where the protocol has none, `name` in upper case.
 };
 
 inline constexpr auto kDTypes = std::to_array<DTypeInfo>({

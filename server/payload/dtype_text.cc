@@ -16,7 +16,8 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "`=` and `|` are read as little-endian");
 
-// Names that NumPy or ml_dtypes knows and torch has no type for; their type strings are recognised by kind and size.
+// NumPy or ml_dtypes knows these names, and torch has no type for them. Type strings of such types are recognised by
+// kind and size.
 constexpr auto kNamesWithoutTensor = std::to_array<std::string_view>({
     "longdouble",    "clongdouble",
     "float96",       "float128",
@@ -33,15 +34,15 @@ constexpr auto kNamesWithoutTensor = std::to_array<std::string_view>({
 });
 
 struct TypeString {
-  char order = '|';       // One of < > = |.
+  char order = '|';       // One of '<', '>', '=' and '|'.
   char kind = 0;          // NumPy's kind character.
-  std::size_t size = 0;   // Bytes, or characters for U; 0 = not given.
-  bool has_unit = false;  // `[ns]` follows.
+  std::size_t size = 0;   // Bytes, or for kind U characters; 0: none is given.
+  bool has_unit = false;  // Whether a unit such as `[ns]` follows.
 };
 
 constexpr bool IsOneOf(char c, std::string_view set) { return set.find(c) != std::string_view::npos; }
 
-// `[<>=|]? kind digits? [unit]?`; nothing if `text` is of another form.
+// Reads `[<>=|]? kind digits? [unit]?`. Returns nothing if `text` is of another form.
 std::optional<TypeString> ReadTypeString(std::string_view text) {
   TypeString type;
   if (!text.empty() && IsOneOf(text.front(), "<>=|")) {
@@ -65,12 +66,12 @@ std::optional<TypeString> ReadTypeString(std::string_view text) {
   return type;
 }
 
-// Whether a big-endian mark means anything for this type; NumPy drops it elsewhere (`>i1` is `|i1`).
+// Returns whether a big-endian mark means anything for this type. NumPy drops the mark for other types: `>i1` is `|i1`.
 bool OrderMatters(const TypeString& type) {
   return IsOneOf(type.kind, "mMU") || (IsOneOf(type.kind, "iufc") && type.size > 1);
 }
 
-// The table's dtype of this kind and size.
+// Returns the dtype of this kind and size.
 std::optional<DType> FindByKind(const TypeString& type) {
   const auto matches = [&](const DTypeInfo& row) {
     return row.descr.size() > 2 && row.descr[1] == type.kind && row.descr.substr(2) == fmt::to_string(type.size);
@@ -79,7 +80,7 @@ std::optional<DType> FindByKind(const TypeString& type) {
   return row == kDTypes.end() ? std::nullopt : std::optional(row->dtype);
 }
 
-// Type strings that NumPy itself writes for types without a torch form.
+// Returns whether NumPy itself writes this type string, for a type without a torch form.
 bool KnownWithoutTensor(const TypeString& type) {
   switch (type.kind) {
     case 'f': return type.size == 12 || type.size == 16;  // longdouble
@@ -94,7 +95,7 @@ bool KnownWithoutTensor(const TypeString& type) {
   }
 }
 
-// Structured and subarray types: `[('a', '<f4')]`, `{'names': …}`, `(2,3)f4`, `i4,f4`.
+// Returns whether `text` is a structured or subarray type: `[('a', '<f4')]`, `{'names': …}`, `(2,3)f4`, `i4,f4`.
 bool IsCompound(std::string_view text) {
   return !text.empty() && (IsOneOf(text.front(), "[{(") || text.find(',') != std::string_view::npos);
 }
@@ -153,7 +154,7 @@ absl::Status RefuseName(std::string_view name, std::string_view descr) {
       {.field = "dtype", .expected = "unset", .actual = Quote(name)});
 }
 
-// A void descr, of which `named` says what it holds.
+// Reads a void descr; `named` says which type it holds.
 absl::StatusOr<SourceDType> ParseVoid(const TypeString& type, std::string_view descr, const DTypeInfo& named,
                                       Fidelity fidelity) {
   if (named.in_from_numpy || named.itemsize != type.size) return RefuseName(named.name, descr);

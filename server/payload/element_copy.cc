@@ -18,7 +18,7 @@ std::uint16_t Swap(std::uint16_t value) { return __builtin_bswap16(value); }
 std::uint32_t Swap(std::uint32_t value) { return __builtin_bswap32(value); }
 std::uint64_t Swap(std::uint64_t value) { return __builtin_bswap64(value); }
 
-// Plain loads through memcpy: any alignment, and compilers turn the loop into vector shuffles.
+// Loading each word through memcpy allows any alignment, and compilers turn the loop into vector shuffles.
 template <typename Word>
 void SwapWords(std::span<std::byte> bytes) {
   for (std::size_t i = 0; i < bytes.size(); i += sizeof(Word)) {

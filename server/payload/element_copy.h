@@ -9,21 +9,22 @@
 
 namespace tensorferry {
 
-// Reverse each word of `width` bytes, of which `elements` holds whole ones: 1, 2, 4 or 8.
+// Reverses the bytes of each word. A word has `width` bytes: 1, 2, 4 or 8. `elements` holds whole words.
 void SwapBytes(std::span<std::byte> elements, std::size_t width);
 
-// Copies the elements of one array, as its bytes come in pieces of any size, into their final place. Bytes are swapped,
-// bools normalised and the digest fed in the same pass: each block is worked on while it is in the first-level cache.
+// ElementCopier copies the elements of one array, whose bytes come in pieces of any size, to their final place. The
+// same pass swaps bytes, normalises bools and feeds the digest: each block is worked on while it is in the first-level
+// cache.
 //
 // Source:      any alignment; pieces may end inside an element.
 // Lifetime:    borrows `destination` and `digest`, which outlive it.
 class ElementCopier {
  public:
-  // `destination` holds header.nbytes() bytes. `digest`: null, or fed the elements in the order in which they come.
+  // `destination` has header.nbytes() bytes. `digest` is null, or gets the elements in the order in which they come.
   ElementCopier(const ArrayHeader& header, Fidelity fidelity, std::byte* destination, DigestStream* digest);
 
-  // Append the next bytes; no more than missing().
-  // Errors: BOOL_RANGE with kStrict. Nothing may be appended after an error.
+  // Copies the next bytes, which are no more than missing().
+  // Errors: BOOL_RANGE with kStrict. Append must not be called after an error.
   absl::Status Append(std::span<const std::byte> piece);
 
   std::size_t missing() const { return total_ - copied_; }  // Bytes.
@@ -35,11 +36,11 @@ class ElementCopier {
   std::byte* const destination_;
   DigestStream* const digest_;
   const std::size_t total_;       // Bytes.
-  const std::size_t swap_width_;  // 1: nothing to swap.
+  const std::size_t swap_width_;  // 1: no bytes are swapped.
   const bool is_bool_;
   const Fidelity fidelity_;
-  std::size_t copied_ = 0;    // Bytes in place.
-  std::size_t finished_ = 0;  // Bytes of whole elements among them, swapped and digested.
+  std::size_t copied_ = 0;    // Bytes that were copied.
+  std::size_t finished_ = 0;  // Bytes of the whole elements among them, which are swapped and part of the digest.
   bool normalized_bools_ = false;
 };
 

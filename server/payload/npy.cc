@@ -18,10 +18,10 @@ absl::Status BadHeader(std::string_view why) {
   return MakeError(Reason::kBadHeader, fmt::format(".npy header: {}", why), {.field = "npy"});
 }
 
-// The header text, and what the version decides.
+// HeaderText is the text of the header, and what the format's version says of it.
 struct HeaderText {
   std::string_view text;
-  bool allows_long_suffix;  // `3L`, as Python 2 wrote it.
+  bool allows_long_suffix;  // Whether numbers may be written as `3L`, as Python 2 did.
   std::size_t data_offset;
 };
 
@@ -53,7 +53,7 @@ absl::StatusOr<HeaderText> ReadPreamble(std::string_view file) {
   return HeaderText{file.substr(text_offset, length), major < 3, text_offset + length};
 }
 
-// Reads the dictionary token by token. Each Read… leaves the position after what it read.
+// Tokenizer reads the dictionary token by token. Each Read… function goes on to behind the token that it has read.
 class Tokenizer {
  public:
   explicit Tokenizer(std::string_view text) : text_(text) {}
@@ -75,7 +75,7 @@ class Tokenizer {
     return text_.empty() ? '\0' : text_.front();
   }
 
-  // A quoted string without escapes.
+  // Reads a quoted string without escapes.
   std::optional<std::string_view> ReadString() {
     const char quote = Peek();
     if (quote != '\'' && quote != '"') return std::nullopt;
@@ -84,7 +84,7 @@ class Tokenizer {
     const std::string_view value = text_.substr(1, end - 1);
     if (value.find_first_of("\\\n\r") != std::string_view::npos) return std::nullopt;
     text_.remove_prefix(end + 1);
-    if (Peek() == '\'' || Peek() == '"') return std::nullopt;  // Concatenation, or a tripled quote.
+    if (Peek() == '\'' || Peek() == '"') return std::nullopt;  // Concatenated strings and triple quotes are refused.
     return value;
   }
 
@@ -99,7 +99,7 @@ class Tokenizer {
     return std::nullopt;
   }
 
-  // A decimal number of at most 63 bits, without a leading zero, sign other than `-`, or underscore.
+  // Reads a decimal number of at most 63 bits, without a leading zero, a sign other than `-`, or underscores.
   std::optional<std::int64_t> ReadInt(bool allows_long_suffix) {
     SkipSpace();
     const std::size_t digits = text_.starts_with('-') ? 1 : 0;
@@ -116,7 +116,7 @@ class Tokenizer {
     return value;
   }
 
-  // The source text of a bracketed value, brackets of one kind counted, strings skipped.
+  // Returns the source text of a bracketed value. Counts brackets of one kind, and skips strings.
   std::optional<std::string_view> ReadBracketed(char open, char close) {
     SkipSpace();
     std::size_t depth = 0;
@@ -149,7 +149,8 @@ class Tokenizer {
 };
 
 absl::Status ReadDescr(Tokenizer& tokens, NpyHeader& header) {
-  // A list or tuple is a structured or subarray type: kept as text, for ParseDType to refuse by its proper reason.
+  // A list or tuple is a structured or subarray type. Its text is kept, so that ParseDType refuses it for the right
+  // reason.
   const char first = tokens.Peek();
   const auto text = first == '['   ? tokens.ReadBracketed('[', ']')
                     : first == '(' ? tokens.ReadBracketed('(', ')')

@@ -12,19 +12,19 @@ namespace tensorferry {
 
 using Bytes = std::span<const std::byte>;
 
-// Bytes of a message that lie in one place or go on from one piece of it to the next.
+// ScatteredBytes are bytes of a message that lie in one piece of it, or go on from one piece to the next.
 // Lifetime: borrows the list of pieces and the pieces.
 class ScatteredBytes {
  public:
   ScatteredBytes() = default;
 
-  // `nbytes` from `offset` of `*piece` on; there are enough in it and the pieces behind it.
+  // Refers to `nbytes` bytes, from `offset` of `*piece` on. That piece and those after it have so many.
   ScatteredBytes(const Bytes* piece, std::size_t offset, std::size_t nbytes)
       : piece_(piece), offset_(offset), nbytes_(nbytes) {}
 
   std::size_t size() const { return nbytes_; }
 
-  // Call `visit` with each run of bytes, in order, until it returns an error.
+  // Calls `visit` with each run of bytes, in order. Stops at the first error that `visit` returns, and returns it.
   template <typename Visit>
   absl::Status ForEachRun(Visit&& visit) const {
     const Bytes* piece = piece_;
@@ -37,7 +37,7 @@ class ScatteredBytes {
     return absl::OkStatus();
   }
 
-  // Skip leaves out the first `count` bytes.
+  // Returns the bytes after the first `count`.
   ScatteredBytes Skip(std::size_t count) const {
     ScatteredBytes rest = *this;
     rest.nbytes_ -= count;
@@ -50,7 +50,7 @@ class ScatteredBytes {
     return rest;
   }
 
-  // First copies the first `count` bytes, or all if there are fewer.
+  // Copies the first `count` bytes, or all if there are fewer.
   std::string First(std::size_t count) const {
     std::string text;
     const ScatteredBytes head(piece_, offset_, std::min(count, nbytes_));
@@ -63,7 +63,7 @@ class ScatteredBytes {
     return text;
   }
 
-  // Whether both hold the same bytes, wherever they lie. Copies both.
+  // Returns whether both hold the same bytes, wherever these lie. Copies both.
   bool operator==(const ScatteredBytes& other) const {
     return size() == other.size() && First(size()) == other.First(size());
   }

@@ -37,7 +37,7 @@ absl::StatusOr<std::size_t> ByteSize(std::span<const std::int64_t> shape, std::s
                      fmt::format("shape {} with items of {} bytes is larger than 2^63 bytes", ToText(shape), itemsize),
                      {.field = "shape", .actual = ToText(shape), .limit = "9223372036854775807"});
   };
-  std::int64_t numel = 1;  // Each 0 counts as 1: strides must fit int64 for arrays without elements, too.
+  std::int64_t numel = 1;  // Each 0 counts as 1: the strides of an array without elements must fit int64, too.
   for (const std::int64_t dim : shape) {
     if (__builtin_mul_overflow(numel, std::max<std::int64_t>(dim, 1), &numel)) return overflow();
   }

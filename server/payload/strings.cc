@@ -14,7 +14,7 @@ constexpr std::size_t kLengthBytes = 4;
 
 std::uint32_t LengthAt(const std::byte* bytes) {
   std::uint32_t length = 0;
-  std::memcpy(&length, bytes, kLengthBytes);  // This server is little-endian, as the protocol is.
+  std::memcpy(&length, bytes, kLengthBytes);  // Needs no swap: this server is little-endian, as the protocol is.
   return length;
 }
 
@@ -24,7 +24,7 @@ absl::Status Mismatch(std::uint64_t expected, const std::string& actual) {
                    {.field = "data", .expected = fmt::to_string(expected), .actual = actual});
 }
 
-// Goes through raw strings that come in runs of bytes, which may end inside a length.
+// Counter counts raw strings, whose bytes come in runs that may end inside a length.
 class Counter {
  public:
   void Take(Bytes run) {
@@ -51,8 +51,8 @@ class Counter {
 
  private:
   std::byte length_[kLengthBytes]{};
-  std::size_t read_ = 0;    // Bytes of the length.
-  std::uint32_t left_ = 0;  // Bytes of the string.
+  std::size_t read_ = 0;    // Bytes of the length that were read.
+  std::uint32_t left_ = 0;  // Bytes of the string that are still to come.
   std::uint64_t count_ = 0;
 };
 

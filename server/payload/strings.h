@@ -1,5 +1,5 @@
-// Strings as the Open Inference Protocol sends them raw: each element is its length, four bytes, little-endian, and then
-// its bytes.
+// Raw strings, as the Open Inference Protocol sends them: each element is its length, four bytes, little-endian, and
+// then its bytes.
 #pragma once
 
 #include <cstdint>
@@ -13,14 +13,14 @@
 
 namespace tensorferry {
 
-// Whether `raw` is `count` strings, and nothing else.
-// Errors: SIZE_MISMATCH, with the number or the place at fault.
+// Checks that `raw` holds exactly `count` strings.
+// Errors: SIZE_MISMATCH, with the number of strings or the place of the fault.
 absl::Status CheckStrings(const ScatteredBytes& raw, std::uint64_t count);
 
-// The strings, in place. `raw` has passed CheckStrings.
+// Returns views of the strings in `raw`, which CheckStrings has accepted.
 std::vector<std::string_view> SplitStrings(std::span<const std::byte> raw);
 
-// Append one string to raw ones.
+// Appends one string to `raw`.
 void AppendString(std::string_view text, std::string& raw);
 
 }  // namespace tensorferry
