@@ -14,13 +14,13 @@ struct NamedArray {
   ArrayPayload payload;
 };
 
-// Makes tensors of arrays, and states what they are.
+// Converter makes tensors of arrays, and says in receipts what became of each array.
 // Threads: any; conversions run on the caller's thread.
 class Converter {
  public:
   virtual ~Converter() = default;
 
-  // `return_data`: the response has the tensors' elements, too.
+  // Makes a tensor of each array. If `return_data` is true, the response also has the elements of the tensors.
   // Errors: MEMORY_BUDGET.
   virtual absl::StatusOr<PipelineResponse> Convert(Few<NamedArray> arrays, bool return_data) = 0;
 };

@@ -12,22 +12,23 @@
 
 namespace tensorferry::inference {
 
-// The models that are served.
+// ModelCatalog finds and lists the models that are served.
 // Threads: any.
 class ModelCatalog {
  public:
   virtual ~ModelCatalog() = default;
 
-  // The model; `version` empty: the newest that is ready.
+  // Returns the model's version `version`; if that is empty, the newest version that is ready.
   // Errors: MODEL_NOT_FOUND, MODEL_NOT_READY.
   virtual absl::StatusOr<std::shared_ptr<ModelVersion>> FindModel(std::string_view name,
                                                                   std::string_view version) const = 0;
 
-  // Every model version, by name.
+  // Returns every model version, sorted by name.
   virtual std::vector<ModelInfo> Models() const = 0;
 
-  // `observer` is told of each model whether a version of it serves, now and whenever that changes; one call after the
-  // other, each on the thread that changed something. Null: nobody is told any more, once this returns.
+  // Calls `observer` for each model, now and whenever it changes whether a version of the model serves. The calls come
+  // one after another, each on the thread that made the change. If `observer` is null, no observer is called any more
+  // once ObserveModels returns.
   virtual void ObserveModels(std::function<void(const std::string& name, bool ready)> observer) = 0;
 };
 

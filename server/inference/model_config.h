@@ -1,4 +1,5 @@
-// What a model's configuration asks for. Free of torch and protobuf: rpc/triton_config/model_config_text.h reads config.pbtxt.
+// What a model's configuration asks for. Free of torch and protobuf: rpc/triton_config/model_config_text.h reads
+// config.pbtxt.
 #pragma once
 
 #include <chrono>
@@ -15,37 +16,38 @@
 
 namespace tensorferry::inference {
 
-// An input or output, in the order of the configuration.
+// ConfiguredTensor is an input or output as the configuration describes it.
 struct ConfiguredTensor {
   std::string name;
-  std::optional<DType> dtype;  // Nothing: any, or `strings`.
+  std::optional<DType> dtype;  // Nothing: any dtype, or strings.
   bool strings = false;
   std::vector<std::int64_t> dims;                    // Without the batch; -1: any size.
   std::optional<std::vector<std::int64_t>> reshape;  // The shape that the model itself takes or gives.
   bool optional = false;
-  std::string label_filename;  // Outputs: of the classes' labels, in the model's folder; empty: there are none.
+  // For outputs: the file in the model's folder with the labels of the classes; empty: none.
+  std::string label_filename;
 };
 
-// Which of the versions in the repository are served.
+// VersionPolicy says which of the versions in the repository are served.
 struct VersionPolicy {
   enum class Kind : std::uint8_t { kLatest, kAll, kSpecific };
   Kind kind = Kind::kLatest;
-  std::uint32_t latest = 1;  // kLatest: that many.
+  std::uint32_t latest = 1;  // For kLatest: the number of versions that are served.
   std::vector<std::int64_t> specific;
 };
 
-// How requests of one priority wait.
+// QueuePolicy says how requests of one priority wait.
 struct QueuePolicy {
-  bool delays_late = false;                      // Late requests run after all others; else they are refused.
-  std::chrono::microseconds default_timeout{0};  // 0: none.
-  bool allow_timeout_override = false;           // By callers, to a shorter one.
-  std::uint32_t max_queue_size = 0;              // Requests; 0: the server's own limit.
+  bool delays_late = false;                      // Late requests run after all others; if false, they are refused.
+  std::chrono::microseconds default_timeout{0};  // 0: requests wait as long as their callers do.
+  bool allow_timeout_override = false;           // Callers may set a shorter timeout.
+  std::uint32_t max_queue_size = 0;              // The most requests that wait; 0: the server's own limit.
 };
 
 struct DynamicBatching {
   std::vector<std::int64_t> preferred_batch_sizes;  // Rows, ascending.
   std::chrono::microseconds max_queue_delay{0};
-  std::uint64_t priority_levels = 0;  // 0: one.
+  std::uint64_t priority_levels = 0;  // 0: all requests have one priority.
   std::uint64_t default_priority = 0;
   QueuePolicy default_policy;
   std::map<std::uint64_t, QueuePolicy> policies;  // By priority.
@@ -54,8 +56,8 @@ struct DynamicBatching {
 struct InstanceGroup {
   enum class Kind : std::uint8_t { kAuto, kCpu, kGpu, kModel };
   Kind kind = Kind::kAuto;
-  int count = 0;          // 0: the server's default.
-  std::vector<int> gpus;  // kGpu: count on each. Empty: the server's device.
+  int count = 0;          // The number of executors; 0: the server's default.
+  std::vector<int> gpus;  // For kGpu: each of these GPUs gets `count` executors. Empty: the server's device.
 };
 
 struct WarmUpInput {
@@ -63,7 +65,7 @@ struct WarmUpInput {
   std::optional<DType> dtype;
   std::vector<std::int64_t> dims;  // Without the batch.
   Content content = Content::kZeros;
-  std::string file;  // kFile: of the elements, in the model's folder warmup/.
+  std::string file;  // For kFile: the file in the model's folder warmup/ that holds the elements.
 };
 
 struct WarmUpSample {
@@ -73,15 +75,15 @@ struct WarmUpSample {
   std::map<std::string, WarmUpInput> inputs;
 };
 
-// Parameters of this name and a tensor's give the tensor the dtype that they name: for dtypes that Triton's enumeration
-// lacks.
+// A parameter whose name is kDTypeParameter and the name of a tensor sets the dtype of that tensor. It serves the
+// dtypes that Triton's enumeration lacks.
 inline constexpr std::string_view kDTypeParameter = "dtype:";
 
 struct ModelConfig {
-  std::string name;  // Empty: as the folder.
+  std::string name;  // Empty: the name of the folder.
   std::int64_t max_batch_size = 0;
-  std::vector<ConfiguredTensor> inputs;   // Empty: as the model has them.
-  std::vector<ConfiguredTensor> outputs;  // Empty: as the model has them.
+  std::vector<ConfiguredTensor> inputs;   // Empty: the model's own inputs.
+  std::vector<ConfiguredTensor> outputs;  // Empty: the model's own outputs.
   VersionPolicy versions;
   std::optional<DynamicBatching> batching;
   std::vector<InstanceGroup> instances;
@@ -89,18 +91,20 @@ struct ModelConfig {
   std::map<std::string, std::string> parameters;
   std::vector<WarmUpSample> warm_up;
 
-  std::vector<std::string> ignored;  // Fields that are set and that we do not honour, by name.
-  std::string text;                  // As it was read; empty: there was none.
+  std::vector<std::string> ignored;  // The names of the fields that are set and have no effect here.
+  std::string text;                  // The text of the configuration; empty: there was none.
 };
 
-// What a caller's load brings along, in the place of what the repository has.
+// ModelOverrides are what a caller's load brings, to be used in place of what the repository has.
 struct ModelOverrides {
-  std::string config;                        // JSON: replaces fields of the configuration. Empty: nothing.
-  std::map<std::string, std::string> files;  // Contents by "VERSION/FILE". Empty: the repository's.
+  std::string config;  // JSON that replaces fields of the configuration. Empty: no field is replaced.
+  // The contents of files by "VERSION/FILE". Empty: the repository's files are used.
+  std::map<std::string, std::string> files;
 };
 
-// Reads the text of a config.pbtxt, some fields of which `overrides` replaces: JSON; empty: none.
-// Errors: MODEL_NOT_READY, with what is wrong and where.
+// A ConfigReader reads the text of a config.pbtxt. `overrides` is JSON whose fields replace those of the text, or
+// empty.
+// Errors: MODEL_NOT_READY, with the fault and its place.
 using ConfigReader = std::function<absl::StatusOr<ModelConfig>(std::string_view text, std::string_view overrides)>;
 
 }  // namespace tensorferry::inference

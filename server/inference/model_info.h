@@ -10,40 +10,41 @@ namespace tensorferry::inference {
 
 enum class ModelState : std::uint8_t { kLoading, kReady, kUnavailable, kUnloading };
 
-// What a model takes or gives. An empty dtype: the model does not say, and then the shape means nothing either.
+// TensorSpec describes what a model takes or gives. If the dtype is empty, the model does not say, and the shape means
+// nothing.
 struct TensorSpec {
   std::string name;
-  std::string dtype;                  // Torch's name without "torch."; or kStrings.
-  std::vector<std::int64_t> shape;    // -1: any size. Where requests are batched, the batch comes first.
-  bool optional = false;              // Inputs: may be left out.
-  std::vector<std::string> labels{};  // Outputs: of the classes, where the configuration names them.
+  std::string dtype;                // Torch's name without "torch.", or kStrings.
+  std::vector<std::int64_t> shape;  // -1: any size. If requests are batched, the first dimension is that of the batch.
+  bool optional = false;            // For inputs: requests may leave it out.
+  std::vector<std::string> labels{};  // For outputs: the labels of the classes, if the configuration has them.
 };
 
-// A model version that is loaded, or could be.
+// RepositoryEntry is a model version that is loaded, or a model that could be loaded.
 struct RepositoryEntry {
   std::string name;
-  std::string version;              // Empty: nothing of the model was ever loaded.
-  std::optional<ModelState> state;  // Nothing: as above.
-  std::string reason;               // Why it is not READY.
+  std::string version;              // Empty: no version of the model was ever loaded.
+  std::optional<ModelState> state;  // Nothing if `version` is empty.
+  std::string reason;               // Says why the version is not READY.
 };
 
-// The platform of models that are part of the server: they take strings as they come.
+// kBuiltIn is the platform of models that are part of the server. They take strings in their raw form.
 inline constexpr std::string_view kBuiltIn = "builtin";
 
-// Stands in the place of a dtype: strings.
+// kStrings stands in place of a dtype's name for strings.
 inline constexpr std::string_view kStrings = "string";
 
-// One version of one model, as ListModels shows it.
+// ModelInfo describes one version of one model, as ListModels shows it.
 struct ModelInfo {
   std::string name;
   std::string version;
   ModelState state = ModelState::kUnavailable;
-  std::string reason;               // Why it is not READY.
-  std::string platform;             // "torchscript", "aotinductor", "builtin".
-  std::vector<TensorSpec> inputs;   // In the order of the forward arguments. Empty: anything.
-  std::vector<TensorSpec> outputs;  // Empty: known only after a run.
-  std::string sha256;               // Hex, of the model file. Empty: built in.
-  std::int64_t max_batch_size = 0;  // Rows of the first dimension that one run takes; 0: it is like any other.
+  std::string reason;               // Says why the version is not READY.
+  std::string platform;             // One of "torchscript", "aotinductor" and "builtin".
+  std::vector<TensorSpec> inputs;   // In the order of the forward arguments. Empty: the model takes any inputs.
+  std::vector<TensorSpec> outputs;  // Empty: the outputs are known only after a run.
+  std::string sha256;               // The SHA-256 of the model file, in hex. Empty: the model is built in.
+  std::int64_t max_batch_size = 0;  // The most rows that one run takes; 0: the first dimension is not that of a batch.
 };
 
 }  // namespace tensorferry::inference

@@ -1,4 +1,4 @@
-// What models are served, and how. Free of torch.
+// Options that say which models are served, and how. Free of torch.
 #pragma once
 
 #include <chrono>
@@ -13,21 +13,22 @@
 namespace tensorferry::inference {
 
 struct LoaderOptions {
-  std::string device = "cpu";  // "cpu", "cuda", "cuda:1".
-  int model_threads = 1;       // Executors of a model whose configuration says nothing.
-  int intra_op_threads = 1;    // Threads of torch inside one operator.
+  std::string device = "cpu";  // Such as "cpu", "cuda" or "cuda:1".
+  int model_threads = 1;       // The number of executors of a model whose configuration does not say it.
+  int intra_op_threads = 1;    // The number of threads that torch uses inside one operator.
   std::uint64_t max_tensor_bytes = 0;
 };
 
 struct RepositoryOptions {
-  std::filesystem::path folder;  // The repository; empty: none.
+  std::filesystem::path folder;  // The folder of the repository; empty: no repository.
   std::vector<NamedFile> files;  // Models that are one file each.
   ModelControl control = ModelControl::kNone;
-  std::vector<std::string> load = {"*"};  // Names; "*" is all of them, "none" none.
+  std::vector<std::string> load = {"*"};  // Names of models; "*" stands for all models, "none" for no model.
   std::chrono::milliseconds poll_interval{5000};
-  bool strict_start = false;  // A model that cannot be loaded at the start is an error; else it is UNAVAILABLE.
+  // If a model cannot be loaded at the start, that is an error; if false, the model is UNAVAILABLE.
+  bool strict_start = false;
   LoaderOptions loader;
-  ConfigReader read_config;  // Null: no config.pbtxt is read.
+  ConfigReader read_config;  // Null: config.pbtxt is not read.
 };
 
 }  // namespace tensorferry::inference

@@ -19,21 +19,21 @@ namespace tensorferry::inference {
 
 using Clock = std::chrono::steady_clock;
 
-// WaitingElements are still in the message that brought them: when it is known which requests run together, they are
-// copied straight into the rows of one tensor.
+// WaitingElements are elements that are still in the message that brought them. Once it is known which requests run
+// together, they are copied straight into the rows of one tensor.
 struct WaitingElements {
   ArrayHeader header;  // In C order.
   CopyOptions options;
-  ScatteredBytes bytes;                   // There are header.nbytes() of them.
-  MemoryBudget::Reservation reservation;  // For header.nbytes() bytes, until a run takes it.
+  ScatteredBytes bytes;                   // `bytes` has header.nbytes() bytes.
+  MemoryBudget::Reservation reservation;  // Holds header.nbytes() bytes of the memory budget, until a run takes them.
 };
 
-// An input of a model.
+// ModelInput is an input of a model.
 struct ModelInput {
   std::string name;
   std::variant<ArrayPayload, WaitingElements> array;
-  std::optional<Shape> strings{};  // Set if the input is strings: their shape. `array` holds their raw form as uint8
-                                   // (payload/strings.h).
+  // The shape of the strings, if the input is strings. `array` then holds their raw form as uint8 (payload/strings.h).
+  std::optional<Shape> strings{};
 
   const Shape& shape() const { return strings ? *strings : header().shape(); }
   const ArrayHeader& header() const {
@@ -42,23 +42,24 @@ struct ModelInput {
 };
 
 struct RunOptions {
-  std::vector<std::string> requested_outputs;  // Empty: all.
-  bool return_data = false;                    // The response has the converted tensors' elements, too.
+  std::vector<std::string> requested_outputs;  // Empty: all outputs.
+  bool return_data = false;                    // The response also has the elements of the converted tensors.
   std::uint64_t priority = 0;                  // 1 is the highest; 0: the model's default.
-  std::chrono::microseconds timeout{0};        // In the queue, where the model allows callers to set it; 0: none.
+  // The longest time in the queue, if the model allows callers to set it; 0: none is set.
+  std::chrono::microseconds timeout{0};
 };
 
-// A request that a model is to run. Whoever submits it keeps it until Complete is called.
+// ModelRun is a request that a model is to run. Its owner keeps it until Complete is called.
 class ModelRun {
  public:
   virtual ~ModelRun() = default;
 
-  Few<ModelInput> inputs;  // Distinct names, which fit the model.
+  Few<ModelInput> inputs;  // Their names are distinct, and fit the model.
   RunOptions options;
   Clock::time_point deadline = Clock::time_point::max();
   absl::StatusOr<PipelineResponse> result = absl::UnknownError("not run");
 
-  // Says whether anybody still waits for the result. Any thread.
+  // Checks that the caller still waits for the result. Called on any thread.
   // Errors: DEADLINE, CANCELLED.
   virtual absl::Status CheckCaller() const = 0;
 

@@ -22,13 +22,14 @@ struct BatchStatistics {
 };
 
 struct ModelStatistics {
-  std::uint64_t inference_count = 0;  // Rows that were run; where the model has no batches, requests.
+  std::uint64_t inference_count = 0;  // The rows that were run; if the model has no batches, the requests.
   std::uint64_t execution_count = 0;  // Runs of the model.
   std::chrono::system_clock::time_point last_inference;
-  CountAndTime success, fail;                                 // Requests, with what they waited.
-  CountAndTime queue;                                         // Requests.
-  CountAndTime compute_input, compute_infer, compute_output;  // Requests: what the run that they were part of took.
-  std::map<std::int64_t, BatchStatistics> batches;            // By rows.
+  CountAndTime success, fail;  // Count requests; the time is that in the queue and that of the run.
+  CountAndTime queue;          // Counts requests; the time is what they waited in the queue.
+  // Count requests; the time is that of the run that the request was part of.
+  CountAndTime compute_input, compute_infer, compute_output;
+  std::map<std::int64_t, BatchStatistics> batches;  // By the number of rows in the batch.
 };
 
 }  // namespace tensorferry::inference

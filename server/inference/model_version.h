@@ -1,4 +1,4 @@
-// A model version that serves, as rpc/ sees it. Free of torch.
+// A model version that serves, as rpc/ uses it. Free of torch.
 #pragma once
 
 #include <cstdint>
@@ -15,14 +15,15 @@
 
 namespace tensorferry::inference {
 
-// What a request says of one input, before any element of it was copied. Borrows the request.
+// InputDeclaration is what a request says of one input, before any element of the input was copied. Borrows the
+// request.
 struct InputDeclaration {
   std::string_view name;
-  std::string_view dtype;  // Torch's name; or kStrings.
+  std::string_view dtype;  // Torch's name, or kStrings.
   const Shape& shape;
 };
 
-// One version of one model. Holding it keeps it loaded.
+// ModelVersion is one version of one model. The version stays loaded while a shared_ptr to it exists.
 // Threads: any.
 class ModelVersion {
  public:
@@ -32,27 +33,30 @@ class ModelVersion {
   virtual const ModelConfig& config() const = 0;
   virtual ModelStatistics statistics() const = 0;
 
-  // Whether requests may run together: then the elements of arrays in C order had better wait in their message.
+  // Returns whether requests may run together. If so, the elements of arrays in C order should stay in their message
+  // until the model takes them.
   virtual bool batches() const = 0;
 
-  // Whether it gives back what it takes, and computes nothing.
+  // Returns whether the model gives back its inputs, and computes nothing.
   virtual bool passes_on() const = 0;
 
-  // Errors: INPUT_MISMATCH for names, dtypes or shapes that the model does not take, UNKNOWN_OUTPUT.
+  // Checks the inputs and the names of the outputs of a request.
+  // Errors: INPUT_MISMATCH for names, dtypes or shapes that the model does not take; UNKNOWN_OUTPUT.
   virtual absl::Status Check(std::span<const InputDeclaration> inputs,
                              std::span<const std::string> requested_outputs) const = 0;
 
   enum class Submitted : std::uint8_t {
-    kTaken,       // The run is, or will be, completed.
-    kRunWhenIdle  // Call RunQueued on this thread as soon as it has nothing else to do: what comes until then joins.
+    kTaken,  // The run was completed, or will be without further calls.
+    // Call RunQueued on this thread once it is idle: requests that come until then run together with this one.
+    kRunWhenIdle
   };
 
-  // Run the model on checked inputs.
-  // Errors, in run.result: QUEUE_FULL, DEADLINE, CANCELLED; BOOL_RANGE; OPERATOR_UNSUPPORTED, MODEL_FAILED;
-  // TENSOR_TOO_LARGE for an output; MEMORY_BUDGET.
+  // Runs the model on inputs that Check has accepted. The result and its errors are in run.result.
+  // Errors: QUEUE_FULL, DEADLINE, CANCELLED; BOOL_RANGE; OPERATOR_UNSUPPORTED, MODEL_FAILED; TENSOR_TOO_LARGE for an
+  //         output; MEMORY_BUDGET.
   [[nodiscard]] virtual Submitted Submit(ModelRun& run) = 0;
 
-  // Run what is queued. True: to be called again, when this thread has nothing else to do.
+  // Runs what is queued. Returns true if it must be called again once this thread is idle.
   [[nodiscard]] virtual bool RunQueued() = 0;
 };
 

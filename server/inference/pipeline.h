@@ -6,7 +6,7 @@
 
 namespace tensorferry::inference {
 
-// All that inference does for a server. A user of one part of it takes that part alone.
+// Pipeline is everything that inference does for a server. Code that uses only one part of it takes that base class.
 class Pipeline : public Converter, public ModelCatalog, public RepositoryControl {};
 
 }  // namespace tensorferry::inference

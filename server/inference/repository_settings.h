@@ -1,4 +1,4 @@
-// What the operator says of the model repository: config reads it, inference and rpc go by it. Free of torch.
+// The operator's settings for the model repository: config reads them, inference and rpc obey them. Free of torch.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace tensorferry::inference {
 
-// A model that is one file, and the name under which callers know it.
+// NamedFile is a model that is one file, and the name under which callers know it.
 struct NamedFile {
   std::string name;
   std::filesystem::path file;
@@ -15,14 +15,14 @@ struct NamedFile {
   bool operator==(const NamedFile&) const = default;
 };
 
-// Who changes which models are served.
+// ModelControl says who may change which models are served.
 enum class ModelControl : std::uint8_t {
-  kNone,      // Nobody: what is loaded at the start stays.
+  kNone,      // The models that were loaded at the start stay.
   kExplicit,  // Callers load and unload.
-  kPoll,      // The repository is looked at again and again.
+  kPoll,      // The server looks at the repository at regular intervals.
 };
 
-// What a caller's load may override. Each value includes those before it.
+// OverridePolicy says what a caller's load may override. Each value includes those before it.
 enum class OverridePolicy : std::uint8_t {
   kOff,     // Nothing.
   kConfig,  // Fields of the configuration.

@@ -1,4 +1,4 @@
-// What comes of a request: tensors, and what they say of themselves. Free of torch.
+// The result of a request: tensors and their metadata. Free of torch.
 #pragma once
 
 #include <chrono>
@@ -16,7 +16,7 @@
 
 namespace tensorferry::inference {
 
-// What a tensor says of itself; every field is read back from the tensor.
+// TensorMetadata describes a tensor; every field is read back from the tensor.
 struct TensorMetadata {
   std::string name;
   std::string dtype;  // Torch's name without "torch.".
@@ -28,17 +28,17 @@ struct TensorMetadata {
   std::string device;
 };
 
-// What we state about one converted array.
+// Receipt says what became of one array that was converted.
 struct Receipt {
-  std::string source_dtype;      // As sent: ">f4".
-  std::string_view numpy_dtype;  // Canonical: "float32". Static storage.
+  std::string source_dtype;      // As the caller sent it: ">f4".
+  std::string_view numpy_dtype;  // The canonical name: "float32". Lives in static storage.
   bool dtype_equal = false;      // The tensor's own dtype, read back, is the one that numpy_dtype maps to.
   bool byte_order_swapped = false;
   bool bools_normalized = false;
   std::optional<Digest> digest;
 };
 
-// A tensor's elements in C order, little-endian, and whatever keeps that memory alive.
+// TensorElements are a tensor's elements in C order, little-endian. `owner` keeps their memory alive.
 struct TensorElements {
   std::span<const std::byte> bytes;
   std::shared_ptr<const void> owner;
@@ -46,17 +46,17 @@ struct TensorElements {
 
 struct TensorResult {
   TensorMetadata metadata;
-  std::optional<Receipt> receipt;          // Converted arrays.
-  std::optional<TensorElements> elements;  // Outputs, and converted arrays with return_data.
+  std::optional<Receipt> receipt;          // For converted arrays.
+  std::optional<TensorElements> elements;  // For outputs, and for converted arrays if return_data was set.
 };
 
 struct PipelineResponse {
   std::string model_name;
-  std::string model_version;  // The one that ran.
+  std::string model_version;  // The version that ran.
   Few<TensorResult> tensors;  // One per array, in the same order.
-  Few<TensorResult> outputs;  // As requested, else all.
+  Few<TensorResult> outputs;  // The requested outputs in the order of the request, else all outputs.
   std::chrono::nanoseconds convert_time{0};
-  std::chrono::nanoseconds queue_time{0};  // Until the model took the request's arrays.
+  std::chrono::nanoseconds queue_time{0};  // The time until the model took the arrays of the request.
   std::chrono::nanoseconds compute_time{0};
 };
 

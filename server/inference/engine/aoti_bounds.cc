@@ -16,7 +16,7 @@ using Match = std::match_results<std::string_view::const_iterator>;
 
 std::int64_t Number(const Match& match, std::size_t group) { return std::stoll(match[group].str()); }
 
-// Call `visit` with each match.
+// Calls `visit` with each match.
 template <typename Visit>
 void ForEachMatch(std::string_view text, const std::regex& pattern, Visit&& visit) {
   const std::regex_iterator<std::string_view::const_iterator> end;
@@ -26,7 +26,7 @@ void ForEachMatch(std::string_view text, const std::regex& pattern, Visit&& visi
   }
 }
 
-// `body`: of the function that checks one input.
+// Reads the checks in `body`, which is the body of the function that checks one input.
 std::optional<InputBounds> ReadCheck(std::string_view body) {
   static const std::regex dtype(R"(_expected_dtype = aoti_torch_dtype_(\w+)\(\))");
   static const std::regex exactly(R"(if \((\d+) != \w+_size\[(\d+)\]\))");
@@ -45,14 +45,15 @@ std::optional<InputBounds> ReadCheck(std::string_view body) {
   ForEachMatch(body, at_least, [&](const Match& match) { dims[Number(match, 1)].min = Number(match, 2); });
   ForEachMatch(body, at_most, [&](const Match& match) { dims[Number(match, 1)].max = Number(match, 2); });
   for (const auto& [index, dim] : dims) {
-    if (index != static_cast<std::int64_t>(bounds.dims.size())) return std::nullopt;  // One is not mentioned.
+    // The checks leave a dimension out.
+    if (index != static_cast<std::int64_t>(bounds.dims.size())) return std::nullopt;
     bounds.dims.push_back(dim);
   }
   return bounds;
 }
 
-// The symbols of each input's dimensions, which stand in the checks of strides. `argument`: what the source calls an
-// input.
+// Reads the symbols of each input's dimensions from the checks of strides. The source gives each input a name
+// (`argument`), by which those checks call it.
 void ReadSymbols(std::string_view source, std::vector<InputBounds>& all) {
   static const std::regex argument(R"(auto (\w+) = std::move\(inputs\[(\d+)\]\);)");
   static const std::regex strides(R"(assert_size_stride\((\w+), \{([^}]*)\})");

@@ -31,16 +31,17 @@ using torch::inductor::AOTIModelPackageLoader;
 constexpr char kModelInPackage[] = "model";
 constexpr char kCheckVariable[] = "AOTI_RUNTIME_CHECK_INPUTS";
 
-// How callers' inputs become the package's.
+// AotiInputs say how the inputs of the model become the inputs of the package.
 struct AotiInputs {
   struct Place {
     std::size_t input;
     std::size_t dim;
   };
-  std::vector<std::size_t> places;                // By input of the model, its index among the package's.
-  std::vector<InputBounds> bounds;                // By input of the package.
-  std::vector<std::pair<Place, Place>> of_equal;  // Dimensions of the package's inputs that must have the same size.
-  std::int64_t least_rows = 1;                    // The smallest batch that the package runs.
+  std::vector<std::size_t> places;  // For each input of the model, its index among the package's.
+  std::vector<InputBounds> bounds;  // For each input of the package.
+  // Pairs of dimensions of the package's inputs that must have the same size.
+  std::vector<std::pair<Place, Place>> of_equal;
+  std::int64_t least_rows = 1;  // The smallest batch that the package runs.
 };
 
 std::vector<std::pair<AotiInputs::Place, AotiInputs::Place>> EqualDims(const std::vector<InputBounds>& bounds) {
@@ -57,8 +58,8 @@ std::vector<std::pair<AotiInputs::Place, AotiInputs::Place>> EqualDims(const std
   return equal;
 }
 
-// The tensor with the strides that a package was compiled for, also along dimensions of one element, where torch lets
-// them be anything.
+// Returns the tensor with the strides that a package was compiled for. Along dimensions of one element torch allows any
+// stride, but compiled code does not.
 at::Tensor Contiguous(const at::Tensor& tensor) {
   const at::Tensor contiguous = tensor.contiguous();
   const c10::DimVector strides = c10::contiguous_strides(contiguous.sizes());
@@ -127,7 +128,8 @@ class AotiModel final : public Model {
         .name;
   }
 
-  // Packages are compiled for two rows or more, unless their author took care: fewer are filled up.
+  // Runs the package. A package whose author did nothing about it is compiled for two rows or more, so a smaller batch
+  // is filled up with rows of zeros.
   std::vector<at::Tensor> RunPadded(std::vector<at::Tensor> arguments) {
     const std::int64_t rows = batched() ? arguments.front().size(0) : inputs_.least_rows;
     const std::int64_t missing = inputs_.least_rows - rows;
@@ -159,7 +161,7 @@ class AotiModel final : public Model {
   const ModelInfo info_;
   const std::unique_ptr<AOTIModelPackageLoader> loader_;
   const AotiInputs inputs_;
-  const std::vector<std::size_t> output_places_;  // By output in info_, its index among the package's.
+  const std::vector<std::size_t> output_places_;  // For each output in info_, its index among the package's.
   const at::Device device_;
 };
 
@@ -167,7 +169,7 @@ std::map<std::string, std::string> Sorted(const std::unordered_map<std::string, 
   return {metadata.begin(), metadata.end()};
 }
 
-// One side of the call, as callers see it.
+// Side is one side of the call, the inputs or the outputs, as callers see it.
 struct Side {
   std::vector<TensorSpec> specs;
   std::vector<std::size_t> places;
@@ -210,7 +212,7 @@ absl::StatusOr<Side> MakeSide(std::string_view what, const std::vector<Configure
   return side;
 }
 
-// What the package's members say that is read before the library is.
+// Reads those members of the package that are needed before its library is loaded.
 absl::StatusOr<PackageWeights> ReadMembers(const ModelFile& file) {
   constexpr std::string_view kFolder = "data/aotinductor/model/";
   return CatchTorch(Reason::kModelNotReady, [&] {
@@ -230,7 +232,7 @@ absl::StatusOr<PackageWeights> ReadMembers(const ModelFile& file) {
   });
 }
 
-// What the package was compiled for, as its source says, else as its metadata or configuration do.
+// Finds out what the package was compiled for: from its source, or else from its metadata or the configuration.
 absl::StatusOr<AotiInputs> MakeInputs(const std::string& source, const Side& side, bool batched) {
   AotiInputs inputs{.places = side.places, .bounds = std::vector<InputBounds>(side.specs.size())};
   const auto read = ReadInputBounds(source, side.specs.size());
@@ -274,7 +276,8 @@ absl::Status ApplyBoundsTo(TensorSpec& spec, const InputBounds& bounds, bool bat
                   Quote(spec.name), spec.dtype, ToText(spec.shape), dtype, ToText(shape)));
 }
 
-// A package's own bounds are what callers see where nobody else says more; and what a configuration says must fit them.
+// Checks that the configuration fits the package's own bounds. Where neither it nor the metadata say what an input is,
+// callers see the bounds.
 absl::Status ApplyBounds(const AotiInputs& inputs, bool batched, std::int64_t max_batch_size, Side& side) {
   for (std::size_t i = 0; i < side.specs.size(); ++i) {
     const InputBounds& bounds = inputs.bounds[side.places[i]];

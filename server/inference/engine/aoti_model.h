@@ -7,19 +7,20 @@
 
 namespace tensorferry::inference {
 
-// Load a package that AOTInductor compiled (torch._inductor.aoti_compile_and_package, tensorferry.export).
+// Loads a package that AOTInductor compiled (torch._inductor.aoti_compile_and_package, tensorferry.export).
 //
-// Inputs:  by the names that tensorferry.export wrote into the package, else by their places in the call: ARGS[0],
-//          KWARGS[mask]. A configuration names them so, or NAME__0, NAME__1, …, or lists them in their order.
-// Outputs: likewise; RESULT, RESULT[0], RESULT[key].
-// Checks:  compiled code reads as much memory as it was compiled for, so inputs are compared first (aoti_bounds.h), and
-//          what does not fit is INPUT_MISMATCH; the code's own checks (CheckPackageInputs) are a second net.
+// Inputs:  they have the names that tensorferry.export wrote into the package, or else names by their places in the
+//          call: ARGS[0], KWARGS[mask]. A configuration uses these names or NAME__0, NAME__1, …, or lists the inputs in
+//          their order.
+// Outputs: they are named in the same way: RESULT, RESULT[0], RESULT[key].
+// Checks:  compiled code reads as much memory as it was compiled for. So inputs are compared with the bounds first
+//          (aoti_bounds.h), and an input that does not fit is INPUT_MISMATCH. The code's own checks
+//          (CheckPackageInputs) come second.
 // Errors:  those of LoadEngines. Threads: one at a time.
 absl::StatusOr<std::shared_ptr<Model>> LoadAotiPackage(const ModelFile& file, const ModelConfig& config,
                                                        const EngineOptions& options);
 
-// Have packages check their inputs, unless the environment says otherwise. To be called before the first thread is
-// started.
+// Makes packages check their inputs, unless the environment says otherwise. Call it before the first thread is started.
 void CheckPackageInputs();
 
 }  // namespace tensorferry::inference

@@ -17,7 +17,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Instruction sets as Inductor writes them, and as torch finds them in the processor; empty: the machine has it.
+// InstructionSet maps the name that Inductor gives to an instruction set to the capability that torch finds in the
+// processor. An empty capability: every machine of the package's kind has it.
 struct InstructionSet {
   std::string_view word;
   std::string_view capability;
@@ -65,8 +66,9 @@ std::vector<TensorSpec> ReadSpecs(const Json& list) {
   return specs;
 }
 
-// Whether the generated source is that of a library without weights of its own, although it has some that it does not
-// compute itself. The last argument of the base class's constructor says whether the library has them.
+// Returns whether the generated source is that of a library that does not hold its weights, although it has weights
+// that it does not compute itself. The last argument of the base class's constructor says whether the library holds
+// them.
 bool LacksWeights(std::string_view source) {
   const std::size_t call = source.find(": AOTInductorModelBase(");
   if (call == std::string_view::npos) return false;
@@ -92,7 +94,7 @@ absl::Status CheckInstructionSet(const std::string& word) {
     }
   }
   if (!is_known) return WrongTarget("a processor with " + Quote(word), "is not known to have it");
-  if (word == "AMX_TILE") at::cpu::init_amx();  // The system grants its use to who asks.
+  if (word == "AMX_TILE") at::cpu::init_amx();  // The system lets a process use AMX only if the process asks for it.
   return absl::OkStatus();
 }
 
@@ -105,7 +107,7 @@ absl::StatusOr<PackageSignature> ReadPackageSignature(const std::string& json) {
     return PackageSignature{.inputs = ReadSpecs(parsed.at("inputs")),
                             .outputs = ReadSpecs(parsed.at("outputs")),
                             .processor = parsed.value("processor", std::vector<std::string>{})};
-  } catch (const std::exception& error) {  // What the JSON library and the dtype check throw.
+  } catch (const std::exception& error) {  // The JSON library and the check of the dtype throw.
     return MakeError(Reason::kModelNotReady, "the package's metadata under the key tensorferry cannot be read",
                      {.log_text = error.what()});
   }

@@ -9,35 +9,37 @@
 
 namespace tensorferry::inference {
 
-// What tensorferry.export writes into the metadata of a package under this key, as JSON: names, dtypes and shapes, and
-// what the processor must have.
+// kPackageKey is the key in a package's metadata under which tensorferry.export writes, as JSON, the names, dtypes and
+// shapes, and the capabilities that the processor must have.
 inline constexpr char kPackageKey[] = "tensorferry";
 
 struct PackageSignature {
-  std::vector<TensorSpec> inputs, outputs;  // In the package's order. Empty: the package does not say.
-  std::vector<std::string> processor;       // Capabilities by torch's names.
+  std::vector<TensorSpec> inputs, outputs;  // In the package's order. Empty: the package does not say them.
+  std::vector<std::string> processor;       // The capabilities that the processor must have, by torch's names.
 };
 
-// Errors: MODEL_NOT_READY for a text that is none of tensorferry.export's.
+// Reads the JSON that is stored under kPackageKey. An empty text gives an empty signature.
+// Errors: MODEL_NOT_READY if tensorferry.export has not written the text.
 absl::StatusOr<PackageSignature> ReadPackageSignature(const std::string& json);
 
-// Whether this machine can run what a package was compiled for, as its metadata say.
+// Checks that a package with these metadata was compiled for a machine like this one.
 // Errors: MODEL_NOT_READY, with what is missing.
 absl::Status CheckTarget(const std::map<std::string, std::string>& metadata, bool on_cuda);
 
-// What a package says of its weights.
+// PackageWeights say where a package has its weights.
 struct PackageWeights {
   std::string
-      beside;  // Text of the member weights_config.json, which names the weights beside the library; empty: none.
-  std::string source;     // The generated source; empty: the package was made without.
+      beside;  // The text of the member weights_config.json, which names the weights beside the library; empty: none.
+  std::string source;     // The generated source; empty: the package has none.
   bool has_blob = false;  // Whether the package has a member of raw weights, which torch gives to the library.
 };
 
-// Whether the package's library is given all of its weights when it is loaded. One that is not must never be run.
-// Errors: MODEL_NOT_READY, with how to compile it.
+// Checks that the package's library gets all of its weights when it is loaded. A library without them must never run:
+// it would read memory that is not there (https://github.com/pytorch/pytorch/pull/142246).
+// Errors: MODEL_NOT_READY, with how to compile the package.
 absl::Status CheckWeights(const PackageWeights& weights);
 
-// Whether this machine's processor has all `capabilities`.
+// Checks that this machine's processor has all `capabilities`.
 // Errors: MODEL_NOT_READY, with the first that is missing.
 absl::Status CheckProcessor(const std::vector<std::string>& capabilities);
 

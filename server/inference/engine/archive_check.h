@@ -5,8 +5,8 @@
 
 namespace tensorferry::inference {
 
-// Whether a zip archive is whole: each member has the CRC-32 that the archive says. Reads all of it; torch's own reader
-// looks at no checksum.
+// Checks that each member of a zip archive has the CRC-32 that the archive gives for it. Reads the whole file. torch's
+// own reader is built without this check (https://github.com/pytorch/pytorch/issues/126952).
 // Errors: MODEL_NOT_READY.
 absl::Status CheckArchive(const ModelFile& file);
 

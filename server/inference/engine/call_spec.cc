@@ -14,7 +14,7 @@ using Json = nlohmann::json;
 
 constexpr int kMaxDepth = 32;
 
-// Adds the leaves below `node`. False: it is not a pytree.
+// Adds the leaves below `node`. Returns false if it is not a pytree.
 bool AddLeaves(const Json& node, const std::string& path, int depth, std::vector<std::string>& leaves) {
   if (depth > kMaxDepth || !node.is_object() || !node.contains("children_spec")) return false;
   const Json& children = node["children_spec"];
@@ -34,7 +34,7 @@ bool AddLeaves(const Json& node, const std::string& path, int depth, std::vector
   return true;
 }
 
-// The tree that the text holds, behind the version of its format.
+// Returns the tree that `spec` holds after the version of its format.
 std::optional<Json> Tree(std::string_view spec) {
   const Json json = Json::parse(spec, nullptr, false);
   if (!json.is_array() || json.size() != 2 || !json[1].is_object()) return std::nullopt;
@@ -51,7 +51,7 @@ absl::StatusOr<std::vector<std::string>> InputLeaves(std::string_view spec) {
   const auto tree = Tree(spec);
   std::vector<std::string> leaves;
   if (!tree || !tree->contains("children_spec") || (*tree)["children_spec"].size() != 2) return Unreadable();
-  const Json& sides = (*tree)["children_spec"];  // A call has two: arguments and keyword arguments.
+  const Json& sides = (*tree)["children_spec"];  // A call has two children: the arguments and the keyword arguments.
   if (!AddLeaves(sides[0], "ARGS", 0, leaves) || !AddLeaves(sides[1], "KWARGS", 0, leaves)) return Unreadable();
   return leaves;
 }

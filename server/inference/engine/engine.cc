@@ -17,7 +17,7 @@ namespace {
 
 enum class Format { kTorchScript, kAotiPackage, kExportedProgram, kUnknown };
 
-// `records`: the names of what is in the archive, each without the archive's own folder.
+// Recognises the format by `records`, the names of the archive's members without the archive's own folder.
 Format FormatOf(const std::vector<std::string>& records) {
   const auto has = [&](std::string_view prefix) {
     return std::ranges::any_of(records, [&](const std::string& name) { return name.starts_with(prefix); });

@@ -1,4 +1,4 @@
-// From a file to a model: the engines.
+// Engines: they are made from a file, and run a model.
 #pragma once
 
 #include <c10/core/Device.h>
@@ -16,26 +16,26 @@
 namespace tensorferry::inference {
 
 struct EngineOptions {
-  std::string name, version;  // What the model is called.
+  std::string name, version;  // The name and version under which callers know the model.
   at::Device device = at::kCPU;
-  int runs_at_once = 1;  // At most: as many as there are executors.
+  int runs_at_once = 1;  // The most runs at once: the number of executors.
 };
 
-// What runs a model on one device.
+// Engines run a model on one device.
 struct Engines {
-  // One for each executor: the same, unless a run of one would leave a trace in another's.
+  // One for each executor. They are one and the same object, unless a run would leave a trace that another run sees.
   std::vector<std::shared_ptr<Model>> models;
 
-  // Brings the models back to how the file has them, whatever runs have left in them. Not while one runs.
-  // Errors: MEMORY_BUDGET; MODEL_NOT_READY, whatever torch says.
+  // Resets the models to the state that they have in the file, whatever runs have changed. No run may be going on.
+  // Errors: MEMORY_BUDGET; MODEL_NOT_READY for any other error of torch's.
   std::function<absl::Status()> forget_runs = [] { return absl::OkStatus(); };
 };
 
-// Load a model file. Loading runs code that the file brings, and so does running it: trust its author.
+// Loads a model file. Loading and running execute code from the file: trust its author.
 //
-// Files:  TorchScript (torch.jit.save), or a package of AOTInductor's (aoti_compile_and_package), told apart by their
-//         content.
-// Errors: MODEL_NOT_READY, with what is wrong with the file, and what to do; it names no path.
+// Files:  TorchScript (torch.jit.save), or a package of AOTInductor's (aoti_compile_and_package); the content tells
+//         which.
+// Errors: MODEL_NOT_READY, with what is wrong with the file, and what to do. The message names no path.
 absl::StatusOr<Engines> LoadEngines(const ModelFile& file, const ModelConfig& config, const EngineOptions& options);
 
 }  // namespace tensorferry::inference

@@ -7,7 +7,7 @@
 
 namespace tensorferry::inference {
 
-// Built in: takes any inputs and gives them back under the same names.
+// IdentityModel is part of the server. It takes any inputs, and gives them back under the same names.
 class IdentityModel final : public Model {
  public:
   const ModelInfo& info() const override { return info_; }

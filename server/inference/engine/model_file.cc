@@ -29,13 +29,13 @@ absl::Status CannotRead(const fs::path& file, int error) {
                    {.log_text = file.string()});
 }
 
-// Whether `file`, without links, lies below `root`, which has none either.
+// Returns whether `file` lies below `root`. Neither path has links.
 bool IsBelow(const fs::path& file, const fs::path& root) {
   const auto [end, rest] = std::mismatch(root.begin(), root.end(), file.begin(), file.end());
   return end == root.end() && rest != file.end();
 }
 
-// Call `visit` with the file's bytes, piece by piece, until it returns false. Returns the error, or 0.
+// Calls `visit` with the file's bytes, piece by piece, until `visit` returns false. Returns errno, or 0.
 int ForEachPiece(int descriptor, const std::function<bool(std::span<const char>)>& visit) {
   std::vector<char> piece(1 << 20);
   for (off_t offset = 0;;) {
@@ -50,7 +50,7 @@ int ForEachPiece(int descriptor, const std::function<bool(std::span<const char>)
 }  // namespace
 
 absl::StatusOr<ModelFile> ModelFile::Open(const fs::path& file, const fs::path& root) {
-  // Neither a pipe nor a device is waited for.
+  // O_NONBLOCK: opening a pipe or a device does not wait.
   const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (descriptor < 0) return CannotRead(file, errno);
   ModelFile opened(file, descriptor);

@@ -7,27 +7,29 @@
 
 namespace tensorferry::inference {
 
-// A file of a model, held open: what was checked is what is read, whatever becomes of its name.
+// ModelFile is a file of a model that is kept open: the bytes that were checked are those that are read, even if
+// another file gets its name.
 class ModelFile {
  public:
-  // `root`: where the file must be, links followed; empty: anywhere.
-  // Errors: MODEL_NOT_READY if it cannot be read, is no regular file, or is elsewhere; the message names no path.
+  // Opens `file`. `root` is the folder below which the file must be once links are followed; empty: it may be anywhere.
+  // Errors: MODEL_NOT_READY if the file cannot be read, is no regular file, or is not below `root`. The message names
+  //         no path.
   static absl::StatusOr<ModelFile> Open(const std::filesystem::path& file, const std::filesystem::path& root);
 
   ModelFile(ModelFile&& other) noexcept;
   ModelFile& operator=(ModelFile&&) = delete;
   ~ModelFile();
 
-  // A path that opens this very file, while this lives.
+  // Returns a path that opens this very file, as long as this object lives.
   std::string path() const;
 
-  // The path by which it was opened.
+  // Returns the path by which the file was opened.
   const std::filesystem::path& name() const { return name_; }
 
-  // Reads all of it. Errors: MODEL_NOT_READY; if it has more than `max_nbytes`, too.
+  // Reads the whole file. Errors: MODEL_NOT_READY if it cannot be read, or has more than `max_nbytes` bytes.
   absl::StatusOr<std::string> Read(std::size_t max_nbytes) const;
 
-  // Computes its SHA-256, in hex. Errors: MODEL_NOT_READY if it cannot be read.
+  // Computes the file's SHA-256, in hex. Errors: MODEL_NOT_READY if it cannot be read.
   absl::StatusOr<std::string> Sha256() const;
 
  private:

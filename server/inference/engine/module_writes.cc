@@ -13,8 +13,8 @@ namespace {
 
 namespace jit = torch::jit;
 
-// In evaluation mode `training` is false everywhere: what a module does while it is trained is cut out of the graph.
-// Batch normalisation counts its batches there.
+// Removes from the graph what a module does only while it is trained: in evaluation mode `training` is false
+// everywhere. Batch normalisation, for example, counts its batches there.
 void CutTrainingOut(std::shared_ptr<jit::Graph>& graph) {
   const auto cut = [&](const auto& self, jit::Block* block) -> void {
     for (jit::Node* const node : block->nodes()) {
@@ -38,7 +38,7 @@ bool IsContainer(const jit::Value& value) {
   return kind == c10::TypeKind::ListType || kind == c10::TypeKind::DictType || kind == c10::TypeKind::TupleType;
 }
 
-// What the graph of a method does to attributes of its module.
+// Attributes finds out what the graph of a method does to the attributes of its module.
 class Attributes {
  public:
   explicit Attributes(const std::shared_ptr<jit::Graph>& graph) { Look(graph); }
@@ -47,7 +47,8 @@ class Attributes {
 
  private:
   void Look(const std::shared_ptr<jit::Graph>& graph) {
-    // Frozen: each attribute that is read has memory of its own, and is not taken for any other of its type.
+    // isFrozen: the analysis gives each attribute that is read its own memory, and does not mistake it for others of
+    // its type.
     const jit::AliasDb aliases(graph, /*isFrozen=*/true);
     Look(aliases, graph->block());
   }
@@ -63,7 +64,7 @@ class Attributes {
   void Look(const jit::AliasDb& aliases, const jit::Node* node) {
     switch (node->kind()) {
       case c10::prim::SetAttr:
-      case c10::prim::CallMethod:  // What an interface calls is known only when it runs.
+      case c10::prim::CallMethod:  // The method that an interface calls is known only at run time.
       case c10::prim::CallFunction: written_ = true; break;
       case c10::prim::GetAttr:
         if (IsModule(*node->output())) break;
@@ -84,8 +85,9 @@ class Attributes {
   }
 
   bool written_ = false;
-  bool reads_container_ = false;    // A list, dictionary or tuple, whose elements the aliases do not tell apart.
-  bool writes_to_element_ = false;  // Whether an element of any of these is changed.
+  // The method reads a list, dictionary or tuple; the analysis does not tell their elements apart.
+  bool reads_container_ = false;
+  bool writes_to_element_ = false;  // Whether an element of any container is changed.
 };
 
 }  // namespace

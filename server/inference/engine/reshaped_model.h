@@ -7,11 +7,11 @@
 
 namespace tensorferry::inference {
 
-// The configuration with the shapes that the model itself takes and gives.
+// Returns the configuration with the shapes that the model itself takes and gives.
 ModelConfig AsTheModelSeesIt(ModelConfig config);
 
-// A model whose configuration shows callers other shapes than it takes and gives itself (`reshape`). Without any, the
-// model as it is.
+// Wraps a model whose configuration shows callers other shapes than the model takes and gives itself (`reshape`).
+// Without such shapes it returns the model as it is.
 std::shared_ptr<Model> WithReshapes(std::shared_ptr<Model> model, const ModelConfig& config);
 
 }  // namespace tensorferry::inference

@@ -1,4 +1,4 @@
-// How the names of a configuration stand for a model's own inputs and outputs.
+// Names: which of a model's own inputs and outputs the names of a configuration stand for.
 #pragma once
 
 #include <cstddef>
@@ -13,16 +13,16 @@
 
 namespace tensorferry::inference {
 
-// Such as "OUTPUT__0".
+// Returns the name of an output that has none: "OUTPUT__0".
 std::string OutputName(std::size_t index);
 
-// For each configured tensor its place among `own` names: by the own name; by the number in NAME__number; and where not
-// every one of them has such a name, by the order of the configuration.
-// Nothing: there is no place for one of them, or two have the same.
+// Returns for each configured tensor its place among the model's `own` names. A tensor has the own name or a name such
+// as NAME__number; if any of them has neither, the order of the configuration counts.
+// Returns nothing if a tensor has no place, or if two have the same place.
 std::optional<std::vector<std::size_t>> PlacesOf(const std::vector<ConfiguredTensor>& configured,
                                                  std::span<const std::string> own);
 
-// SpecOf gives a tensor as callers see it. `batched`: the batch comes first.
+// Returns the tensor as callers see it. If `batched`, the first dimension is that of the batch.
 TensorSpec SpecOf(const ConfiguredTensor& tensor, bool batched);
 
 }  // namespace tensorferry::inference

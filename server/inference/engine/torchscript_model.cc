@@ -45,28 +45,28 @@ class TorchScriptModel final : public Model {
     });
   }
 
-  // From now on `module` runs, which has the same code. Not while another runs.
+  // Makes later runs use `module`, which has the same code. No run may be going on.
   void Use(const torch::jit::Module& module) { forward_ = module.get_method(kForward); }
 
  private:
   const ModelInfo info_;
-  torch::jit::Method forward_;  // Holds the module.
+  torch::jit::Method forward_;  // Keeps the module alive.
   const TorchScriptSignature signature_;
   const at::Device device_;
   const bool optimized_;
   const bool inference_mode_;
 };
 
-// Makes one engine for all executors of a module that its runs do not change. Otherwise each executor gets one, with a
-// copy of the module, unless the configuration has them share it. Copies have the code in common, so that what torch has
-// learnt of it in the warm-up stays when the module is replaced by one that was never run.
+// Makes one engine for all executors, if runs of the module do not change it. Otherwise each executor gets its own
+// engine with a copy of the module, unless the configuration makes them share one. All copies use the same code, so
+// what torch has learnt in the warm-up stays when a module is replaced by one that was never run.
 template <typename MakeEngine>
 absl::StatusOr<Engines> EnginesOf(const torch::jit::Module& module, const ModelParameters& parameters,
                                   const EngineOptions& options, MakeEngine make_engine) {
   return CatchTorch(Reason::kModelNotReady, [&] {
     Engines engines;
     const auto writes = CatchTorch(Reason::kInternal, [&] { return WritesToItself(module.get_method(kForward)); });
-    if (writes.ok() && !*writes) {  // What torch cannot analyse may write.
+    if (writes.ok() && !*writes) {  // If torch cannot analyse the method, it may write.
       engines.models.assign(static_cast<std::size_t>(options.runs_at_once), make_engine(module));
       return engines;
     }

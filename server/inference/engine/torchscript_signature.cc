@@ -43,7 +43,8 @@ TensorSpec SpecOfOwn(std::string name, const c10::TypePtr& type) {
   return spec;
 }
 
-// The outputs that a return type names; nothing if it is not made of tensors. A list or dictionary names none.
+// Returns the outputs that a return type names: none for a list or dictionary. Returns nothing if the type is not made
+// of tensors.
 std::optional<std::vector<TensorSpec>> OutputsOfType(const c10::TypePtr& type) {
   std::vector<TensorSpec> outputs;
   if (IsSent(type)) {
@@ -82,7 +83,8 @@ absl::Status BadStrings(std::string_view name) {
                    fmt::format("config.pbtxt: {}: strings have one dimension, and max_batch_size 0", Quote(name)));
 }
 
-// A model takes and gives strings as lists: they have one dimension, and no batch.
+// Checks strings: a model takes and gives them as lists, which have one dimension and no batch. A dtype that is missing
+// is filled in.
 absl::Status SettleStrings(const TensorSpec& own, bool batched, TensorSpec& configured) {
   if (configured.dtype.empty() && own.dtype == kStrings) configured.dtype = kStrings;
   const bool strings = configured.dtype == kStrings;
@@ -94,7 +96,7 @@ absl::Status SettleStrings(const TensorSpec& own, bool batched, TensorSpec& conf
   return strings && (batched || configured.shape.size() != 1) ? BadStrings(configured.name) : absl::OkStatus();
 }
 
-// TensorOfStrings gives strings in their raw form, as a tensor of bytes.
+// Returns the strings in their raw form, as a tensor of bytes.
 NamedTensor TensorOfStrings(const std::string& name, const c10::IValue& value) {
   std::string raw;
   const c10::List<c10::IValue> list = value.toList();
@@ -137,7 +139,7 @@ absl::StatusOr<TorchScriptSignature> TorchScriptSignature::Make(const c10::Funct
 }
 
 absl::Status TorchScriptSignature::ReadArguments(const c10::FunctionSchema& forward) {
-  arguments_.assign(forward.arguments().begin() + 1, forward.arguments().end());  // Without `self`.
+  arguments_.assign(forward.arguments().begin() + 1, forward.arguments().end());  // The first argument is `self`.
   if (!arguments_.empty() && IsDictionary(arguments_.front().type()) &&
       std::all_of(arguments_.begin() + 1, arguments_.end(), [](const auto& other) { return other.default_value(); })) {
     takes_dictionary_ = true;

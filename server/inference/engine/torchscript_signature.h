@@ -13,28 +13,31 @@
 
 namespace tensorferry::inference {
 
-// How named tensors become the arguments of a TorchScript `forward`, and its value becomes named tensors.
+// TorchScriptSignature makes the arguments of a TorchScript `forward` from named tensors, and named tensors from its
+// value.
 //
-// Inputs:  without a configuration the tensors among forward's arguments, by their names. A configuration names them as
-//          forward does, or NAME__0, NAME__1, … by their places, or else lists them in their order. Where forward takes
-//          one dictionary of tensors, the names are its keys.
+// Inputs:  without a configuration, the tensors among forward's arguments, by their names. A configuration uses these
+//          names, or NAME__0, NAME__1, … by their places, or else lists the inputs in their order. If forward takes one
+//          dictionary of tensors, the names are its keys.
 // Strings: arguments and values of type List[str].
-// Outputs: dictionary keys, NamedTuple fields, else OUTPUT__0, OUTPUT__1, …. A configuration lists them in their order,
-//          by those names or others; of a dictionary, by its keys.
+// Outputs: dictionary keys, NamedTuple fields, or else OUTPUT__0, OUTPUT__1, …. A configuration lists them in their
+//          order, by these names or others; those of a dictionary, by its keys.
 class TorchScriptSignature {
  public:
-  // `forward`: the schema of the method, `self` first.
-  // Errors: MODEL_NOT_READY for an argument that no array can fill, a value that is not made of tensors, and a
-  // configuration that does not fit.
+  // `forward` is the schema of the method; its first argument is `self`.
+  // Errors: MODEL_NOT_READY for an argument that no array can fill, for a value that is not made of tensors, and for a
+  //         configuration that does not fit.
   static absl::StatusOr<TorchScriptSignature> Make(const c10::FunctionSchema& forward, const ModelConfig& config);
 
   const std::vector<TensorSpec>& inputs() const { return inputs_; }
-  const std::vector<TensorSpec>& outputs() const { return outputs_; }  // Empty: known only from the value.
+  const std::vector<TensorSpec>& outputs() const { return outputs_; }  // Empty: they are known only from the value.
 
+  // Makes the arguments of forward.
   // Errors: INPUT_MISMATCH for a name that is missing.
   absl::StatusOr<std::vector<c10::IValue>> Arguments(std::vector<NamedTensor> inputs) const;
 
-  // Errors: MODEL_FAILED if the value is not made of tensors, or not of as many as it should.
+  // Makes the outputs from the value of forward.
+  // Errors: MODEL_FAILED if the value is not made of tensors, or has another number of them than it should.
   absl::StatusOr<std::vector<NamedTensor>> Outputs(const c10::IValue& value) const;
 
  private:
@@ -46,12 +49,13 @@ class TorchScriptSignature {
   absl::StatusOr<std::vector<NamedTensor>> NamedByKey(const c10::IValue& dictionary) const;
   absl::StatusOr<std::vector<NamedTensor>> NamedByPlace(std::span<const c10::IValue> own) const;
 
-  std::vector<c10::Argument> arguments_;  // Without `self`.
-  std::vector<std::string> names_;        // By argument, the name of its input; empty: no array fills it.
-  bool takes_dictionary_ = false;         // All inputs are one argument.
+  std::vector<c10::Argument> arguments_;  // The arguments without `self`.
+  std::vector<std::string> names_;        // For each argument the name of its input; empty: no array fills it.
+  bool takes_dictionary_ = false;         // One argument, a dictionary, takes all inputs.
   std::vector<TensorSpec> inputs_;
   std::vector<TensorSpec> outputs_;
-  std::vector<std::size_t> output_places_;  // By configured output, its index in the value; empty: as they come.
+  // For each configured output its index in the value; empty: the outputs keep their order.
+  std::vector<std::size_t> output_places_;
 };
 
 }  // namespace tensorferry::inference

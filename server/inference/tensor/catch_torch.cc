@@ -9,9 +9,10 @@ namespace tensorferry::inference {
 namespace {
 
 constexpr std::string_view kTraceback = "Traceback of TorchScript";
-constexpr std::string_view kEndOfCode = "<--- HERE";  // Ends the code that a traceback shows.
+constexpr std::string_view kEndOfCode = "<--- HERE";  // Stands at the end of the code that a traceback shows.
 
-// The first line of `text` that is not empty; `skips_indented`: nor indented. Empty: there is none.
+// Returns the first line of `text` that is not empty, and if `skips_indented` is true, not indented. Returns an empty
+// line if there is none.
 std::string_view FirstLine(std::string_view text, bool skips_indented) {
   while (!text.empty()) {
     const std::string_view line = text.substr(0, text.find('\n'));
@@ -21,7 +22,8 @@ std::string_view FirstLine(std::string_view text, bool skips_indented) {
   return {};
 }
 
-// What the interpreter says behind its tracebacks, which have the paths of the author's machine; empty: no traceback.
+// Returns what the interpreter says after its tracebacks, which hold paths of the author's machine. Returns an empty
+// line if there is no traceback.
 std::string_view LineBehindTraceback(std::string_view text) {
   const std::size_t traceback = text.rfind(kTraceback);
   if (traceback == std::string_view::npos) return {};
@@ -31,7 +33,8 @@ std::string_view LineBehindTraceback(std::string_view text) {
   return FirstLine(text, /*skips_indented=*/true);
 }
 
-// The line without the kinds of exception that say nothing. An exception without words is its kind.
+// Returns the line without the kinds of exception that say nothing. For an exception without a message it returns the
+// kind.
 std::string_view WithoutKind(std::string_view line) {
   for (const std::string_view kind : {"builtins.", "RuntimeError: ", "torch.jit.Error: "}) {
     if (line.starts_with(kind) && line.size() > kind.size()) line.remove_prefix(kind.size());
@@ -39,8 +42,8 @@ std::string_view WithoutKind(std::string_view line) {
   return line.ends_with(": ") ? line.substr(0, line.size() - 2) : line;
 }
 
-// The line that says what went wrong: the one behind the last traceback; without a traceback the first, which advice
-// follows.
+// Returns the line that says what went wrong: the line after the last traceback, or without a traceback the first line,
+// as torch's advice comes after it.
 std::string TellingLine(std::string_view text) {
   std::string_view line = LineBehindTraceback(text);
   if (line.empty()) line = FirstLine(text, /*skips_indented=*/false);

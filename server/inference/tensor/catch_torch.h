@@ -14,15 +14,15 @@
 
 namespace tensorferry::inference {
 
-// MEMORY_BUDGET, with a retry delay.
+// Makes MEMORY_BUDGET, with a retry delay.
 absl::Status NotEnoughMemory(std::string_view log_text);
 
-// Turns what libtorch says when an operator fails into an error of ours: OPERATOR_UNSUPPORTED, with operator and dtype,
-// if it has no kernel for the dtype; MEMORY_BUDGET if it had no memory; else `otherwise`, with the line of the text
-// that tells most. The whole text goes to the log alone.
+// Turns the text with which libtorch reports a failed operator into an error of ours: OPERATOR_UNSUPPORTED, with
+// operator and dtype, if the operator has no kernel for the dtype; MEMORY_BUDGET if there was no memory; else
+// `otherwise`, with the line of the text that says most. The whole text goes to the log only.
 absl::Status TranslateTorchError(std::string_view text, Reason otherwise);
 
-// StatusOrOf<T> is absl::StatusOr<T>; absl::StatusOr and absl::Status stay what they are.
+// StatusOrOf<T> is absl::StatusOr<T>, but for T = absl::Status and absl::StatusOr<U> it is T itself.
 template <typename T>
 struct StatusOrOf {
   using Type = absl::StatusOr<T>;
@@ -36,7 +36,7 @@ struct StatusOrOf<absl::Status> {
   using Type = absl::Status;
 };
 
-// Calls `call` and turns what libtorch throws into a status. Whatever calls libtorch is called by CatchTorch.
+// Calls `call`, and turns an exception of libtorch into a status. All code that calls libtorch runs inside CatchTorch.
 template <typename Call>
 auto CatchTorch(Reason otherwise, Call&& call) -> typename StatusOrOf<std::invoke_result_t<Call>>::Type {
   try {
@@ -45,7 +45,7 @@ auto CatchTorch(Reason otherwise, Call&& call) -> typename StatusOrOf<std::invok
     return TranslateTorchError(error.what_without_backtrace(), otherwise);
   } catch (const std::bad_alloc& error) {
     return NotEnoughMemory(error.what());
-  } catch (const std::exception& error) {  // TorchScript: JITException, ErrorReport.
+  } catch (const std::exception& error) {  // TorchScript throws JITException and ErrorReport.
     return TranslateTorchError(error.what(), otherwise);
   }
 }

@@ -12,14 +12,15 @@
 
 namespace tensorferry::inference {
 
-// States what was found when the array was converted; ResultWithReceipt sets dtype_equal.
+// Makes the receipt of an array from what its copy found. ResultWithReceipt sets dtype_equal.
 Receipt MakeReceipt(const ArrayHeader& header, const CopiedElements& copied);
 
-// Gives what a tensor says of itself, and its elements.
+// Returns the metadata of a tensor, and its elements.
 // Errors: those of Describe.
 absl::StatusOr<TensorResult> ResultOf(const NamedTensor& named, Elements elements, std::uint64_t max_tensor_bytes);
 
-// Does as ResultOf for a converted array, and adds its receipt, which says whether its dtype is the tensor's own.
+// Does what ResultOf does, for a converted array, and adds its receipt, which says whether its dtype is the tensor's
+// own.
 absl::StatusOr<TensorResult> ResultWithReceipt(const NamedTensor& named, Receipt receipt, bool with_elements,
                                                std::uint64_t max_tensor_bytes);
 

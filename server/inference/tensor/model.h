@@ -16,28 +16,28 @@ namespace tensorferry::inference {
 struct NamedTensor {
   std::string name;
   at::Tensor tensor;
-  // Set if these are strings, for which torch has no tensor: their shape. `tensor` then holds their raw form as uint8
-  // (payload/strings.h).
+  // The shape of the strings, if this is an array of strings: torch has no tensor for them. `tensor` then holds their
+  // raw form as uint8 (payload/strings.h).
   std::optional<Shape> strings{};
 };
 
-// A Model makes tensors of tensors: it is a loaded file, or built in.
+// A Model computes tensors from tensors. It is a loaded file, or built in.
 // Threads: Run may be called on any number of threads at once.
 class Model {
  public:
   virtual ~Model() = default;
 
-  // Platform, inputs and outputs, as far as the file and its configuration tell.
+  // Returns the platform, inputs and outputs, as far as the file and its configuration tell them.
   virtual const ModelInfo& info() const = 0;
 
-  // The device on which its inputs must be, and its outputs are.
+  // Returns the device on which inputs must be, and outputs are.
   virtual at::Device device() const { return at::kCPU; }
 
-  // Whether a run takes no time to speak of, whatever the inputs.
+  // Returns whether a run takes no time to speak of, whatever the inputs.
   virtual bool is_trivial() const { return false; }
 
-  // `inputs` have distinct names, which fit info().inputs, and are on device().
-  // Errors: OPERATOR_UNSUPPORTED, MODEL_FAILED, MEMORY_BUDGET, INPUT_MISMATCH; nothing is thrown.
+  // Runs the model. The inputs have distinct names, fit info().inputs, and are on device().
+  // Errors: OPERATOR_UNSUPPORTED, MODEL_FAILED, MEMORY_BUDGET, INPUT_MISMATCH. Nothing is thrown.
   virtual absl::StatusOr<std::vector<NamedTensor>> Run(std::vector<NamedTensor> inputs) = 0;
 };
 

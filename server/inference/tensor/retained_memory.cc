@@ -13,19 +13,19 @@ const c10::StorageImpl* StorageOf(const at::Tensor& tensor) { return tensor.stor
 
 bool HasStorage(const at::Tensor& tensor) { return tensor.defined() && tensor.has_storage(); }
 
-// Nearly every output: the only handle of the only tensor of its memory.
+// Returns whether `tensor` is the only handle of the only tensor of its memory, as is nearly every output.
 bool IsAlone(const at::Tensor& tensor) {
   return tensor.use_count() == 1 && tensor.storage().use_count() == 1 && IsTakenForOneTensor(tensor.storage());
 }
 
-// Handles by their memory, and among these by their tensor.
+// Orders handles by their memory, and handles of one memory by their tensor.
 bool IsBefore(const at::Tensor* a, const at::Tensor* b) {
   const std::less<> before;
   if (StorageOf(*a) != StorageOf(*b)) return before(StorageOf(*a), StorageOf(*b));
   return before(a->unsafeGetTensorImpl(), b->unsafeGetTensorImpl());
 }
 
-// Whether there are references to a memory, or to a tensor over it, beside `handles`, which are sorted by IsBefore.
+// Returns whether a memory, or a tensor over it, has references besides `handles`, which are sorted by IsBefore.
 template <typename Iterator>
 bool IsRetained(Iterator begin, Iterator end) {
   std::size_t tensors = 0;

@@ -19,14 +19,14 @@ namespace tensorferry::inference {
 
 namespace {
 
-// `let_go` gets `owner` when the last tensor that shares the memory is gone.
+// Makes a tensor over `data`. `let_go` is called with `owner` when the last tensor that shares the memory is gone.
 at::Tensor MakeTensor(std::byte* data, void* owner, void (*let_go)(void*), DType dtype, const Shape& shape,
                       bool fortran_order) {
   const ElementStrides strides = ContiguousStrides(shape, fortran_order);
   const at::IntArrayRef sizes(shape.data(), shape.size());
   const at::IntArrayRef element_strides(strides.data(), strides.size());
   const auto options = at::TensorOptions().dtype(ToTorch(dtype)).device(at::kCPU);
-  if (data == nullptr) return at::empty_strided(sizes, element_strides, options);  // A blob may not be null.
+  if (data == nullptr) return at::empty_strided(sizes, element_strides, options);  // at::for_blob does not take null.
   return at::for_blob(data, sizes).strides(element_strides).context(owner, let_go).options(options).make_tensor();
 }
 
@@ -37,7 +37,7 @@ at::Tensor MakeTensor(AlignedBuffer elements, DType dtype, const Shape& shape, b
 
 void LetGoOfShared(void* owner) { delete static_cast<std::shared_ptr<std::byte>*>(owner); }
 
-// Expanded tensors claim more elements than memory has: up to 2^63 - 1, of 16 bytes.
+// An expanded tensor claims more elements than its memory has, up to 2^63 - 1 elements of 16 bytes.
 absl::StatusOr<std::int64_t> SizeOf(const NamedTensor& named, std::uint64_t max_tensor_bytes) {
   const absl::uint128 nbytes = absl::uint128(named.tensor.numel()) * named.tensor.element_size();
   if (nbytes <= std::min<std::uint64_t>(max_tensor_bytes, std::numeric_limits<std::int64_t>::max())) {

@@ -5,7 +5,7 @@
 namespace tensorferry::inference {
 
 c10::ScalarType ToTorch(DType dtype) {
-  switch (dtype) {  // No default: the compiler names the case that a new DType forgets.
+  switch (dtype) {  // There is no default case, so that the compiler warns when a new DType has no case here.
     case DType::kBool: return c10::ScalarType::Bool;
     case DType::kInt8: return c10::ScalarType::Char;
     case DType::kInt16: return c10::ScalarType::Short;

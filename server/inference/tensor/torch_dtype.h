@@ -8,10 +8,10 @@
 
 namespace tensorferry::inference {
 
-// The torch dtype of the same name.
+// Returns the torch dtype of the same name.
 c10::ScalarType ToTorch(DType dtype);
 
-// The dtype of the same name; nothing for quantised and sub-byte types, which no NumPy array can hold.
+// Returns the dtype of the same name. Returns nothing for quantised and sub-byte types, which no NumPy array can hold.
 std::optional<DType> FromTorch(c10::ScalarType type);
 
 }  // namespace tensorferry::inference
