@@ -44,7 +44,7 @@ absl::StatusOr<at::Device> DeviceOf(const std::string& device) {
   });
 }
 
-// Where a model runs, and how many times at once there.
+// Placement says on which device a model runs, and on how many executors there.
 struct Placement {
   std::string device;
   int executors;
@@ -71,7 +71,7 @@ std::vector<Placement> PlacementsOf(const ModelConfig& config, const LoaderOptio
   return placements;
 }
 
-// The engines of all placements.
+// AllEngines are the engines of all placements.
 struct AllEngines {
   std::vector<std::shared_ptr<Model>> models;
   std::vector<std::function<absl::Status()>> forget_runs;
@@ -97,7 +97,7 @@ absl::StatusOr<AllEngines> LoadAll(const VersionToLoad& source, const ModelConfi
 
 constexpr std::size_t kMaxLabelsBytes = 16 << 20;
 
-// ReadLabels reads a file with one label in each line.
+// Reads a file that has one label in each line.
 absl::StatusOr<std::vector<std::string>> ReadLabels(const VersionToLoad& source, const std::string& name) {
   const auto fail = [&](const Failure& failure) {
     return MakeError(Reason::kModelNotReady,

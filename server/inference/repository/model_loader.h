@@ -12,19 +12,20 @@
 
 namespace tensorferry::inference {
 
-// One version of a model, on its way from a file.
+// VersionToLoad is one version of a model that is to be loaded from a file.
 struct VersionToLoad {
   std::string name;
   std::int64_t version = 1;
   std::filesystem::path file;
-  std::filesystem::path folder;  // The model's, with its warm-up samples; empty: none.
-  std::filesystem::path root;    // Where the files must be; empty: anywhere.
+  std::filesystem::path folder;  // The model's folder, which holds its warm-up samples; empty: the model has none.
+  std::filesystem::path root;    // The folder below which the files must be; empty: they may be anywhere.
 };
 
-// Errors: MODEL_NOT_READY if torch has no such device here.
+// Checks that torch has such a device here.
+// Errors: MODEL_NOT_READY.
 absl::Status CheckDevice(const std::string& device);
 
-// Load a model file, and warm it up on every executor, of which nothing is left in the model itself.
+// Loads a model file, and warms it up on every executor. The warm-up leaves no trace in the model.
 // Errors: those of LoadEngines and WarmUp. Threads: one at a time.
 absl::StatusOr<std::unique_ptr<ServedModel>> LoadVersion(const VersionToLoad& source, const ModelConfig& config,
                                                          const LoaderOptions& options, BufferPool& pool);

@@ -16,38 +16,41 @@
 
 namespace tensorferry::inference {
 
-// The model versions by name and number, each with its state. One that could not be loaded is kept with its reason, so
-// that callers learn of it.
+// ModelRegistry holds the model versions by name and number, each with its state. A version that could not be loaded is
+// kept with its reason, so that callers learn of it.
 // Threads: any.
 class ModelRegistry {
  public:
-  // `ready`: whether a version of the model serves. Called by who changed something, one call after the other.
+  // An Observer is told whether a version of a model serves. The thread that changed this calls it; calls come one
+  // after another.
   using Observer = std::function<void(const std::string& name, bool ready)>;
 
-  // `observer` is told of every model that there is, too. Null: nobody is told any more, once this returns.
+  // Calls `observer` for every model, now and at every change. If `observer` is null, no observer is called any more
+  // once Observe returns.
   void Observe(Observer observer);
 
-  // The model; `version` empty: the newest that is ready.
+  // Returns the model's version `version`; if that is empty, the newest version that is ready.
   // Errors: MODEL_NOT_FOUND; MODEL_NOT_READY, with the reason.
   absl::StatusOr<std::shared_ptr<ServedModel>> Find(std::string_view name, std::string_view version) const;
 
-  // Every version, by name and number.
+  // Returns every version, sorted by name and number.
   std::vector<ModelInfo> List() const;
 
-  // Every version, but of models that are built in.
+  // Returns every version of the models that are not built in.
   std::vector<ModelInfo> ListLoaded() const;
 
-  // Adds a model that is part of the server; a repository model of the same name hides it. Call before any method below.
+  // Adds a model that is part of the server; a repository model of the same name hides it. Call it before any method
+  // below.
   void AddBuiltIn(std::shared_ptr<ServedModel> model);
 
-  // For ModelRepository only, as all below. Sets the state and reason of a version. A version that serves goes on
-  // serving, unless the new state is kUnavailable.
+  // This method and those below are for ModelRepository only. Sets the state and reason of a version. A version that
+  // serves goes on serving, unless the new state is kUnavailable.
   void Set(const ModelInfo& info);
 
-  // Has `model` serve from now on, in the place of what served before.
+  // Makes `model` serve from now on, in place of the model that served this version before.
   void Publish(std::int64_t version, std::shared_ptr<ServedModel> model);
 
-  // Has no new request find the version, which is UNLOADING from now on.
+  // Makes the version UNLOADING, so that no new request finds it.
   void Withdraw(const std::string& name, std::int64_t version);
 
   void Forget(const std::string& name, std::int64_t version);
@@ -55,11 +58,12 @@ class ModelRegistry {
  private:
   struct Entry {
     ModelInfo info;
-    std::shared_ptr<ServedModel> model;  // Null: it does not serve.
+    std::shared_ptr<ServedModel> model;  // Null: the version does not serve.
   };
   using Versions = std::map<std::int64_t, Entry>;
 
-  // `change` returns what it takes out of the versions, which may be the last of its kind: it is let go without a lock.
+  // `change` returns the model that it removes from the versions. This may be the last reference to the model, so it is
+  // released without the lock.
   void Change(const std::string& name, const std::function<std::shared_ptr<ServedModel>(Versions&)>& change);
   bool IsReady(const std::string& name) const;
   const Versions* VersionsOf(std::string_view name) const TENSORFERRY_REQUIRES(mutex_);  // Null: there are none.

@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMaxConfigBytes = 1 << 20;
 constexpr char kUnloaded[] = "unloaded";
 
-// kAll and kNone stand in the place of the names that are to be loaded.
+// kAll and kNone stand in place of the names of the models that are to be loaded.
 constexpr std::string_view kAll = "*";
 constexpr std::string_view kNone = "none";
 
@@ -31,7 +31,7 @@ fs::path Canonical(const fs::path& folder) {
   return error ? folder : canonical;
 }
 
-// The versions that the policy wants, of those that there are.
+// Returns those of the existing versions that the policy wants.
 absl::StatusOr<std::vector<std::int64_t>> WantedOf(const ModelSource& source, const VersionPolicy& policy) {
   std::vector<std::int64_t> all;
   for (const auto& [number, version] : source.versions) all.push_back(number);
@@ -206,7 +206,7 @@ void ModelRepository::Post(std::function<void()> work) {
   posted_.notify_all();
 }
 
-// Retire is called where the last handle goes, on whatever thread.
+// The thread that releases the last handle of a model calls Retire.
 void ModelRepository::Retire(std::unique_ptr<ServedModel> model) {
   {
     const std::lock_guard lock(mutex_);
@@ -217,9 +217,9 @@ void ModelRepository::Retire(std::unique_ptr<ServedModel> model) {
 
 void ModelRepository::Destroy(std::unique_ptr<ServedModel> model) {
   const ModelInfo info = model->info();
-  model.reset();  // Waits for its executors.
+  model.reset();  // Waits until its executors have ended.
   auto withdrawn = records_[info.name].withdrawing.extract(std::stoll(info.version));
-  if (withdrawn.empty()) return;  // Another has taken its place.
+  if (withdrawn.empty()) return;  // A newer model of this version serves already.
   const std::string& reason = withdrawn.mapped();
   if (reason.empty()) return registry_.Forget(info.name, withdrawn.key());
   registry_.Set({.name = info.name,
@@ -234,7 +234,7 @@ bool ModelRepository::IsWanted(const std::string& name) const {
   return std::ranges::any_of(options_.load, [&](const std::string& each) { return each == kAll || each == name; });
 }
 
-// `settled_only`: leave alone what has changed since the last look: it may still be being written.
+// `settled_only`: skips a model whose files have changed since the last look, because they may still be being written.
 absl::Status ModelRepository::ApplyAll(bool settled_only) {
   const auto sources = Sources();
   if (!sources.ok()) {
@@ -344,7 +344,7 @@ void ModelRepository::Fail(const ModelSource& source, std::int64_t version, cons
                  .reason = failure.message});
 }
 
-// `reason`: why they are unavailable then; empty: nothing of them stays.
+// `reason` is the reason for which the versions are unavailable from then on. If it is empty, they are forgotten.
 void ModelRepository::WithdrawAllBut(const std::string& name, const std::vector<std::int64_t>& wanted,
                                      const std::string& reason) {
   Record& record = records_[name];

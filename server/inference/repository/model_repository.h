@@ -22,11 +22,12 @@
 
 namespace tensorferry::inference {
 
-// Loads the models of a repository and of single files into a registry, and keeps them as the files and callers want
-// them. A new version is loaded beside the old one, takes its place when it is warm, and the old one goes with its last
-// request. What serves goes on serving when its file changes into something that cannot be loaded.
+// ModelRepository loads the models of a repository and of single files into a registry, and keeps the registry as the
+// files and the callers want it. A new version is loaded while the old one serves. Once it is warm it takes the old
+// one's place, and the old one is destroyed after its last request. A version goes on serving when its file changes
+// into something that cannot be loaded.
 //
-// Threads:  any; one thread of its own loads and unloads, one model after the other.
+// Threads:  any; one thread of its own loads and unloads, one model after another.
 // Lifetime: outlives every handle to a model; borrows the registry and the pool.
 class ModelRepository {
  public:
@@ -35,32 +36,33 @@ class ModelRepository {
   ModelRepository& operator=(const ModelRepository&) = delete;
   ~ModelRepository();
 
-  // Called once, on the repository's thread.
+  // A Done is called once, on the repository's thread.
   using Done = std::function<void(const absl::Status&)>;
 
-  // Load what is to be loaded at the start.
+  // Loads the models that are to be loaded at the start.
   // Errors: with strict_start those of the first model that cannot be loaded; MODEL_NOT_READY if the repository cannot
-  // be read at all.
+  //         be read at all.
   void LoadAtStart(Done done);
 
-  // What lies in the repository, and what was loaded from it.
+  // Lists what lies in the repository, and what was loaded from it.
   void List(std::function<void(absl::StatusOr<std::vector<RepositoryEntry>>)> done);
 
-  // Load a model, or load anew what has changed, the overrides included; let it go.
+  // Load loads a model; if it is loaded, Load loads again what has changed, the overrides included. Unload unloads it.
   // Errors: MODEL_NOT_FOUND; MODEL_NOT_READY, with the reason.
   void Load(const std::string& name, const ModelOverrides& overrides, Done done);
   void Unload(const std::string& name, Done done);
 
-  // Look at the files now, as is done every poll_interval.
+  // Looks at the files now. The repository's thread does the same at every poll_interval.
   void Poll(Done done);
 
  private:
-  // What the repository has done about one model.
+  // Record says what the repository has done with one model.
   struct Record {
-    std::string seen;                                 // The stamp at the last look: what still changes is not loaded.
-    std::optional<std::string> applied;               // The stamp when the model was last loaded; nothing: it is not.
-    std::map<std::int64_t, std::string> serving;      // By version, the stamp of what was loaded.
-    std::map<std::int64_t, std::string> withdrawing;  // By version, the reason that stays; empty: nothing stays.
+    std::string seen;                    // The stamp at the last look. A model whose stamp still changes is not loaded.
+    std::optional<std::string> applied;  // The stamp when the model was last loaded; nothing: it is not loaded.
+    std::map<std::int64_t, std::string> serving;  // The stamp with which each version was loaded.
+    // The reason that each version gets once it is gone; empty: it is forgotten.
+    std::map<std::int64_t, std::string> withdrawing;
   };
 
   void RunWork();
@@ -79,20 +81,20 @@ class ModelRepository {
   void WithdrawAllBut(const std::string& name, const std::vector<std::int64_t>& wanted, const std::string& reason);
 
   const RepositoryOptions options_;
-  const std::filesystem::path root_;  // Without links.
+  const std::filesystem::path root_;  // The path of the repository without links.
   ModelRegistry& registry_;
   BufferPool& pool_;
 
-  // Touched by the repository's thread alone.
+  // Only the repository's thread uses the two members below.
   std::map<std::string, Record> records_;  // By model.
-  std::set<std::string> left_out_;         // Lines that were logged.
+  std::set<std::string> left_out_;         // Lines that were logged, so that each is logged once.
 
-  std::mutex mutex_;  // Guards what follows.
+  std::mutex mutex_;  // Guards the members below.
   std::condition_variable posted_;
   std::deque<std::function<void()>> work_;
-  std::deque<std::unique_ptr<ServedModel>> retired_;  // Nobody uses them any more.
+  std::deque<std::unique_ptr<ServedModel>> retired_;  // Models that have no handles any more.
   bool ending_ = false;
-  std::thread thread_;  // Last: it uses the rest.
+  std::thread thread_;  // The last member: the thread uses the others.
 };
 
 }  // namespace tensorferry::inference

@@ -38,7 +38,7 @@ std::optional<std::int64_t> VersionOf(const std::string& name) {
   return whole && version > 0 && name.front() != '0' ? std::optional(version) : std::nullopt;
 }
 
-// Stamp gives a text that changes when the file does, or another takes its place.
+// Returns a text that changes when the file changes, or when another file takes its place.
 std::string Stamp(const fs::path& file) {
   struct stat status {};
   if (stat(file.c_str(), &status) != 0) return "gone";
@@ -56,7 +56,7 @@ bool IsFolder(const fs::path& path) {
   return fs::is_directory(path, error);
 }
 
-// Whether label_filename may name the file.
+// Returns whether label_filename may name the file.
 bool IsLabels(const fs::path& path) { return path.extension() == ".txt" && IsFile(path); }
 
 std::string StampOfFolder(const fs::path& folder) {

@@ -4,22 +4,23 @@
 
 namespace tensorferry::inference {
 
-// A folder of this process's own for temporary files, below the one that the environment names (TMPDIR) or /tmp: torch
-// unpacks packages there, and leaves them when the process ends. For this user alone: what is unpacked is run.
+// ScratchFolder is a folder for the temporary files of this process, inside the folder that TMPDIR names, or /tmp.
+// torch unpacks packages there, and does not remove them when the process ends. Only this user can access the folder,
+// because the server runs what is unpacked.
 class ScratchFolder {
  public:
-  // Makes TMPDIR name the folder: to be called before the first thread is started. Where none can be made, nothing
-  // changes.
+  // Makes the folder, and makes TMPDIR name it. Call it before the first thread is started. If the folder cannot be
+  // made, nothing changes.
   ScratchFolder();
   ScratchFolder(const ScratchFolder&) = delete;
   ScratchFolder& operator=(const ScratchFolder&) = delete;
   ~ScratchFolder() { Remove(); }
 
-  // Removes the folder, whatever is in it, also while code from it runs.
+  // Removes the folder with all files in it, even while code from it runs.
   void Remove();
 
  private:
-  std::filesystem::path path_;  // Empty: there is none.
+  std::filesystem::path path_;  // Empty: there is no folder.
 };
 
 }  // namespace tensorferry::inference

@@ -21,7 +21,7 @@
 namespace tensorferry::inference {
 namespace {
 
-// MakeIdentity makes the built-in model, which any number of threads may run at once.
+// Makes the model that is part of the server; any number of threads may run it at once.
 std::shared_ptr<ServedModel> MakeIdentity(const LoaderOptions& options, BufferPool& pool) {
   const auto engine = std::make_shared<IdentityModel>();
   const ServedModel::Options served{
@@ -30,7 +30,7 @@ std::shared_ptr<ServedModel> MakeIdentity(const LoaderOptions& options, BufferPo
   return std::make_shared<ServedModel>(engine->info(), engines, served, pool);
 }
 
-// WarningsToLog writes what torch warns of to our log, in our format.
+// WarningsToLog writes torch's warnings into our log, in our format.
 class WarningsToLog final : public c10::WarningHandler {
  public:
   void process(const c10::Warning& warning) override { spdlog::debug("torch: {}", warning.msg()); }
@@ -96,7 +96,7 @@ class TorchPipeline final : public Pipeline {
   const std::uint64_t max_tensor_bytes_;
   const bool callers_control_;
   ModelRegistry registry_;
-  ModelRepository repository_;  // Last: its thread uses the registry.
+  ModelRepository repository_;  // The last member: its thread uses the registry.
 };
 
 }  // namespace

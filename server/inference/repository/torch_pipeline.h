@@ -1,4 +1,4 @@
-// The pipeline that runs on libtorch. Free of torch's headers, so that main.cc can make one.
+// Makes the pipeline that runs on libtorch. Free of torch's headers, so that main.cc can make one.
 #pragma once
 
 #include <memory>
@@ -11,13 +11,14 @@
 
 namespace tensorferry::inference {
 
-// Torch's settings that a process makes once, before the first thread is started: some are in the environment.
+// Sets torch up for this process. Call it once, before the first thread is started: some settings are in the
+// environment.
 void PrepareTorch();
 
-// Such as "2.13.0".
+// Returns torch's version, such as "2.13.0".
 std::string TorchVersion();
 
-// A pipeline whose models are still to be loaded.
+// Makes a pipeline, whose models are loaded later.
 // Lifetime: borrows `pool`.
 // Errors: MODEL_NOT_READY if torch has no such device here.
 absl::StatusOr<std::unique_ptr<Pipeline>> MakeTorchPipeline(const RepositoryOptions& options, BufferPool& pool);

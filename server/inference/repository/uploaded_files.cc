@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Whether `path` is "VERSION/FILE", of names that lead nowhere else.
+// Returns whether `path` is "VERSION/FILE", and neither name can lead to another folder.
 bool IsPath(std::string_view path) {
   const std::size_t slash = path.find('/');
   if (slash == std::string_view::npos) return false;
@@ -26,7 +26,7 @@ bool IsPath(std::string_view path) {
   return is_number && !version.empty() && version.size() < 19 && IsPlainFileName(path.substr(slash + 1));
 }
 
-// A repository's model does not begin with a dot.
+// Checks that a model of the repository may have this name: it must not begin with a dot.
 absl::Status CheckName(const std::string& model) {
   if (IsPlainFileName(model) && !model.starts_with('.')) return absl::OkStatus();
   return MakeError(Reason::kModelNotReady,

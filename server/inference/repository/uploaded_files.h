@@ -9,11 +9,13 @@
 
 namespace tensorferry::inference {
 
-// The files of a model that a caller sent, in a folder of their own until this is destroyed.
+// UploadedFiles are the files of a model that a caller sent. They lie in a folder of their own, which the destructor
+// removes.
 class UploadedFiles {
  public:
-  // `files`: contents by "VERSION/FILE".
-  // Errors: MODEL_NOT_READY for paths that are not of this form, and a name no model has; if they cannot be written.
+  // Writes the files, whose contents are given by "VERSION/FILE".
+  // Errors: MODEL_NOT_READY for a path of another form, for a name that no model may have, and if the files cannot be
+  //         written.
   static absl::StatusOr<UploadedFiles> Write(const std::string& model, const std::map<std::string, std::string>& files);
 
   UploadedFiles(UploadedFiles&& other) noexcept
@@ -26,7 +28,7 @@ class UploadedFiles {
  private:
   explicit UploadedFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
-  std::filesystem::path folder_;  // Empty: there is none any more.
+  std::filesystem::path folder_;  // Empty: this object was moved from.
   ModelSource source_;
 };
 

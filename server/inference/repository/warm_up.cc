@@ -24,7 +24,7 @@ using Sample = std::vector<NamedTensor>;
 
 constexpr std::size_t kMaxSampleBytes = std::size_t{1} << 30;
 
-// TorchScript looks at the first run, makes code for the second, and runs that from then on.
+// In the first run TorchScript observes the model, in the second it compiles code, and from then on it runs that code.
 constexpr int kRuns = 3;
 
 absl::Status CannotWarmUp(std::string_view sample, std::string_view input, std::string_view why) {
@@ -32,7 +32,7 @@ absl::Status CannotWarmUp(std::string_view sample, std::string_view input, std::
                    fmt::format("config.pbtxt: model_warmup {}, input {}: {}", Quote(sample), Quote(input), why));
 }
 
-// FillRandom gives floats from 0 to 1; bools and integers are 0 or 1, since random bits would be no index of a table.
+// Fills floats with numbers from 0 to 1. Bools and integers become 0 or 1: random bits would be no index of a table.
 void FillRandom(at::Tensor& tensor) {
   std::mt19937_64 random(1);
   if (at::isFloatingType(tensor.scalar_type()) && tensor.element_size() > 1) {
@@ -84,7 +84,7 @@ absl::StatusOr<std::vector<Sample>> MakeSamples(const ModelConfig& config, const
   return samples;
 }
 
-// Zeros gives each input zeros; nothing where the model does not say how many.
+// Makes zeros for each input. Returns nothing if the model does not say how many elements an input has.
 std::optional<Sample> Zeros(const ModelInfo& model) {
   Sample sample;
   for (const TensorSpec& spec : model.inputs) {

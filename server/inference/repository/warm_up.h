@@ -10,11 +10,11 @@
 
 namespace tensorferry::inference {
 
-// Run a model on the samples of its configuration, on each of its executors, before the first request: what is made for
-// the first time is made then. Without samples, where every dimension is known, on zeros; what comes of these counts
-// for nothing.
+// Runs a model on the samples of its configuration, on each of its executors, so that what a run makes for the first
+// time is made before the first request. Without samples it runs the model on zeros, if every dimension is known; their
+// results and errors are ignored.
 //
-// `folder`: of the samples' files; `root`: where they must be.
+// `folder` holds the files of the samples; `root` is the folder below which they must be.
 // Errors: MODEL_NOT_READY if a sample cannot be made, or the model fails on it.
 absl::Status WarmUp(ServedModel& model, const ModelConfig& config, const std::filesystem::path& folder,
                     const std::filesystem::path& root);

@@ -21,8 +21,8 @@ at::Tensor ToDevice(const at::Tensor& tensor, at::Device device) {
   return device.is_cpu() ? tensor : tensor.pin_memory().to(device, /*non_blocking=*/true);
 }
 
-// The inputs as the model gets them. If responses have the converted tensors' elements, the model gets copies, as it
-// may write to its inputs.
+// Returns the inputs for the model. If responses have the elements of the converted tensors, the model gets copies of
+// these tensors, as it may write to its inputs.
 std::vector<NamedTensor> InputsForModel(std::vector<NamedTensor> inputs, const Few<ModelRun*>& runs,
                                         at::Device device) {
   const bool returns_data = std::ranges::any_of(runs, [](const ModelRun* run) { return run->options.return_data; });
@@ -33,7 +33,7 @@ std::vector<NamedTensor> InputsForModel(std::vector<NamedTensor> inputs, const F
   return inputs;
 }
 
-// The converted tensors of one request, the `index`th of those gathered, with their receipts.
+// Describes the converted tensors of one request, the `index`th of those that were gathered, with their receipts.
 absl::StatusOr<PipelineResponse> DescribeInputs(const ModelRun& run, const GatheredInputs& gathered, std::size_t index,
                                                 std::uint64_t max_tensor_bytes) {
   PipelineResponse response;
@@ -54,7 +54,7 @@ absl::Status UnknownOutput(const std::vector<NamedTensor>& outputs, std::string_
       {.field = "requested_outputs", .expected = fmt::format("[{}]", fmt::join(names, ", ")), .actual = Quote(name)});
 }
 
-// The outputs in the order in which they were requested; all of them if none was.
+// Returns the outputs in the order in which they were requested, or all of them if none was requested.
 absl::StatusOr<Few<const NamedTensor*>> Select(const std::vector<NamedTensor>& outputs,
                                                const std::vector<std::string>& requested) {
   Few<const NamedTensor*> selected;
@@ -92,7 +92,7 @@ absl::Status CheckOutput(const std::vector<TensorSpec>& specs, const TensorMetad
                    {.expected = expected, .actual = actual});
 }
 
-// The rows of a batch that belong to one request.
+// RowRange is the rows of a batch that belong to one request.
 struct RowRange {
   std::int64_t first = 0;
   std::int64_t count = 0;  // 0: the model has no batches, and every output belongs to the request as it is.
@@ -104,10 +104,10 @@ NamedTensor SliceRows(const NamedTensor& output, const RowRange& rows) {
   return {name, is_all ? tensor : tensor.narrow(0, rows.first, rows.count), strings};
 }
 
-// Turns the outputs of a run into results.
+// OutputReader turns the outputs of a run into results.
 class OutputReader {
  public:
-  // Constructed right after the run, as RetainedMemory must be. Borrows both.
+  // Constructed right after the run, as RetainedMemory must be. Borrows `model` and `outputs`.
   OutputReader(const ModelInfo& model, const std::vector<NamedTensor>& outputs, std::uint64_t max_tensor_bytes)
       : model_(model), outputs_(outputs), retained_(outputs), max_tensor_bytes_(max_tensor_bytes) {}
 
@@ -170,7 +170,8 @@ absl::Status BatchRunner::RunOnce(Model& model, Execution& execution) const {
     execution.runs[i]->result = DescribeInputs(*execution.runs[i], gathered, i, options_.max_tensor_bytes);
     TENSORFERRY_RETURN_IF_ERROR(execution.runs[i]->result.status());
   }
-  if (execution.runs.size() == 1) execution.runs.front()->InputsTaken();  // Several may have to run again, each alone.
+  // If there are several runs, they may have to run again, each alone.
+  if (execution.runs.size() == 1) execution.runs.front()->InputsTaken();
   const Clock::time_point gathered_at = options_.now();
   execution.compute_input = gathered_at - start;
   auto outputs = model.Run(InputsForModel(std::move(gathered.tensors), execution.runs, model.device()));
@@ -203,7 +204,7 @@ absl::Status BatchRunner::AddOutputs(const ModelInfo& model, const std::vector<N
   return absl::OkStatus();
 }
 
-// Torch and OpenMP keep the number of threads for each thread that calls operators.
+// Torch and OpenMP keep a number of threads for each thread that calls operators, so it is set on every such thread.
 void BatchRunner::LimitThreads() const {
   if (at::get_num_threads() != options_.intra_op_threads) at::set_num_threads(options_.intra_op_threads);
 }

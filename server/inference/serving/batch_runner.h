@@ -28,7 +28,8 @@ struct RunnerOptions {
   bool batches = false;  // The first dimension of every input and output is that of the batch.
   std::uint64_t max_tensor_bytes = 0;
   int intra_op_threads = 1;
-  ReadClock now = [] { return Clock::now(); };  // Tells what runs take. A test's clock goes as the test says.
+  // Reads the time before and after a run. Tests set a clock of their own.
+  ReadClock now = [] { return Clock::now(); };
 };
 
 // BatchRunner runs a model on requests: one, or several as the rows of one batch.

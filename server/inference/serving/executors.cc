@@ -36,7 +36,7 @@ std::optional<Clock::time_point> Executors::OldestStart() const {
 
 bool Executors::Dispatch(Executor& executor, std::function<void()> job) {
   if (executor.thread_ended_) {
-    executor.thread_.join();  // It does not need the mutex any more.
+    executor.thread_.join();  // The thread does not lock the mutex any more.
     executor.thread_ended_ = false;
   }
   executor.job_ = std::move(job);

@@ -17,8 +17,8 @@ ModelInput& Named(ModelRun& run, std::string_view name) {
   return *std::ranges::find(run.inputs, name, &ModelInput::name);
 }
 
-// Memory for the elements: that of their reservation, or, if an earlier run of the same request has used it up, new
-// memory.
+// Takes the memory for the elements: that of their reservation, or new memory if an earlier run of the request has used
+// up the reservation.
 absl::StatusOr<AlignedBuffer> MemoryOf(WaitingElements& waiting, BufferPool& pool) {
   if (waiting.reservation.nbytes() == waiting.header.nbytes()) return pool.Take(std::move(waiting.reservation));
   return pool.Take(waiting.header.nbytes());
@@ -26,7 +26,8 @@ absl::StatusOr<AlignedBuffer> MemoryOf(WaitingElements& waiting, BufferPool& poo
 
 absl::StatusOr<ArrayPayload> TakePayload(ModelInput& input, BufferPool& pool) {
   if (auto* const payload = std::get_if<ArrayPayload>(&input.array)) {
-    ArrayHeader header = payload->header;  // A copy: the input's own header is asked for its size later.
+    // Copied, because the size of the input's own header is still asked for later.
+    ArrayHeader header = payload->header;
     return ArrayPayload{std::move(header), std::move(payload->elements), payload->copied, std::move(payload->shared)};
   }
   auto& waiting = std::get<WaitingElements>(input.array);
@@ -48,7 +49,7 @@ absl::StatusOr<GatheredInputs> GatherOne(ModelRun& run, bool batches, BufferPool
   return gathered;
 }
 
-// A tensor over the payload's elements, which borrows them.
+// Makes a tensor over the payload's elements. Borrows `payload`.
 at::Tensor View(const ArrayPayload& payload) {
   const ArrayHeader& header = payload.header;
   const ElementStrides strides = ContiguousStrides(header.shape(), header.fortran_order());
@@ -56,7 +57,7 @@ at::Tensor View(const ArrayPayload& payload) {
                        {strides.data(), strides.size()}, at::TensorOptions().dtype(ToTorch(header.dtype())));
 }
 
-// Memory for one input, of all requests together.
+// Takes the memory for one input of all requests together.
 absl::StatusOr<AlignedBuffer> MemoryOfAll(std::span<ModelRun* const> runs, std::string_view name, BufferPool& pool) {
   MemoryBudget::Reservation all;
   for (ModelRun* const run : runs) {

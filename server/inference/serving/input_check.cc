@@ -66,7 +66,7 @@ absl::Status CheckSpec(const ModelInfo& model, const TensorSpec& spec, const Inp
   return absl::OkStatus();
 }
 
-// A model that takes any tensor does not take strings for one.
+// Refuses strings for a model that takes any tensor: it does not take strings for a tensor.
 absl::Status CheckStrings(const ModelInfo& model, std::span<const InputDeclaration> inputs) {
   if (model.platform == kBuiltIn) return absl::OkStatus();
   for (const InputDeclaration& input : inputs) {

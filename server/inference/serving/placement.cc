@@ -17,8 +17,8 @@ bool Placement::IsShortEnough(std::uint64_t nbytes, Clock::time_point now, const
   return traits_.batches || run_time_.IsVeryShort(nbytes) || meanwhile_.ExpectsOne();
 }
 
-// A caller who sends the next request while the answer to the last one is on its way comes alone: such a pair is not
-// counted as two at once, nor as one.
+// A caller that sends its next request while the response to the last one is on its way comes alone: such a pair counts
+// neither as two requests at once nor as one.
 void Placement::RecordArrival(std::size_t present, std::size_t answering) {
   if (present > 1 || answering == 0) meanwhile_.Record(present);
 }

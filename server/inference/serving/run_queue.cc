@@ -14,19 +14,19 @@ namespace {
 // anybody waits for them, and memory is finite.
 constexpr std::size_t kMaxQueued = 1024;
 
-// Whether the two shapes are equal from dimension `first` on.
+// Returns whether the two shapes are equal from dimension `first` on.
 bool EqualFrom(const Shape& a, const Shape& b, std::size_t first) {
   return a.size() == b.size() && std::equal(a.begin() + static_cast<std::ptrdiff_t>(std::min(first, a.size())), a.end(),
                                             b.begin() + static_cast<std::ptrdiff_t>(std::min(first, b.size())));
 }
 
-// Whether two inputs may be rows of one tensor. Strings may not: there is no tensor of strings.
+// Returns whether two inputs may be rows of one tensor. Strings may not: torch has no tensor of strings.
 bool FitTogether(const ModelInput& a, const ModelInput& b) {
   return !a.strings && !b.strings && a.header().dtype() == b.header().dtype() &&
          EqualFrom(a.header().shape(), b.header().shape(), 1);
 }
 
-// Whether two requests may be rows of one batch.
+// Returns whether two requests may be rows of one batch.
 bool RunTogether(const ModelRun& a, const ModelRun& b) {
   if (&a == &b) return true;
   return a.inputs.size() == b.inputs.size() && std::ranges::all_of(a.inputs, [&](const ModelInput& input) {
@@ -41,7 +41,7 @@ absl::Status WaitedForTooLong(std::chrono::microseconds waited) {
                                waited.count()));
 }
 
-// How long a request may wait; nothing if it may wait for as long as its caller does.
+// Returns how long a request may wait; nothing if it may wait for as long as its caller does.
 std::optional<std::chrono::microseconds> TimeoutOf(const QueuePolicy& policy, std::chrono::microseconds wanted) {
   std::optional<std::chrono::microseconds> timeout;
   if (policy.default_timeout.count() > 0) timeout = policy.default_timeout;
@@ -148,8 +148,8 @@ void RunQueue::ForEachWaiting(Visit&& visit) {
   }
 }
 
-// The rows of the next batch, if `available` rows fit together: the largest preferred size that can be filled, or all
-// there are if none can.
+// Returns the number of rows of the next batch, if `available` rows fit together: the largest preferred size that can
+// be filled; if there is none, as many as a batch takes.
 std::int64_t RunQueue::BatchRows(std::int64_t available) const {
   const std::int64_t all = std::min(available, max_rows_);
   std::int64_t rows = 0;

@@ -24,8 +24,8 @@ class ShortRuns {
     }
   }
 
-  // Whether a run of inputs of `nbytes` bytes is short. Inputs of up to twice as many bytes as any that were short
-  // count as short, since they are expected to take at most twice as long.
+  // Returns whether a run of inputs of `nbytes` bytes is short. Inputs of up to twice as many bytes as any that were
+  // short count as short, since they are expected to take at most twice as long.
   bool Have(std::uint64_t nbytes) const { return known_ && nbytes / 2 <= up_to_ && runs_ >= kEnough; }
 
  private:

@@ -42,7 +42,8 @@ bool HasStrings(const ModelInfo& model) {
   return std::ranges::any_of(model.inputs, is_strings) || std::ranges::any_of(model.outputs, is_strings);
 }
 
-// Strings of several requests are never put together, so that a model of strings does not batch.
+// Returns the traits of a model. A model of strings does not batch, since strings of several requests cannot be put
+// together.
 Placement::Traits TraitsOf(const ModelInfo& model, const ModelConfig& config, const Model& engine) {
   const bool batches = config.batching.has_value() && model.max_batch_size > 1 && !HasStrings(model);
   return {.batches = batches,
@@ -105,14 +106,15 @@ absl::Status ServedModel::Queue(ModelRun& run, Clock::time_point now) {
   return queue_.Push(run, now, Milliseconds(wait + placement_.expected()));
 }
 
-// How long a request that comes now waits at least: the requests ahead run in full batches, on all executors at once.
+// Returns how long a request that comes now waits at least: the requests ahead run in full batches, on all executors at
+// once.
 std::chrono::nanoseconds ServedModel::ExpectedWait() const {
   const std::int64_t batch = traits_.batches ? info_.max_batch_size : 1;
   const std::int64_t ahead = queue_.rows() / batch;
   return placement_.expected() * ahead / static_cast<std::int64_t>(executors_.size());
 }
 
-// `run` was queued just now.
+// Places `run`, which was just queued.
 ModelVersion::Submitted ServedModel::PlaceQueued(const ModelRun& run, Clock::time_point now) {
   if (awaiting_more_ > 0) more_.NotifyAll();
   RecordArrival();
@@ -135,8 +137,8 @@ void ServedModel::RecordArrival() {
   placement_.RecordArrival(queue_.size() + running, answering_);
 }
 
-// Whether what is queued will be taken without more ado: by an executor that waits for a fuller batch, by a thread that
-// was told to call RunQueued, or by an executor that is still running.
+// Returns whether what is queued will be taken: by an executor that waits for a fuller batch, by a thread that was told
+// to call RunQueued, or by an executor that is still running.
 bool ServedModel::HasTaker() const {
   return awaiting_more_ > 0 || !idle_reserved_.empty() || executors_.idle_count() == 0;
 }
@@ -187,7 +189,7 @@ void ServedModel::AwaitMore(Clock::time_point until) {
   --awaiting_more_;
 }
 
-// Has the executor's thread serve what is queued. False: the system has no thread for it.
+// Makes the executor's thread serve what is queued. Returns false if the system has no thread for it.
 bool ServedModel::DispatchQueued(Executor& executor) {
   return executors_.Dispatch(executor, [this, &executor] {
     const MutexLock lock(mutex_);
@@ -195,7 +197,8 @@ bool ServedModel::DispatchQueued(Executor& executor) {
   });
 }
 
-// Has the executor's thread run the batch, and then serve what is queued. False: the system has no thread for it.
+// Makes the executor's thread run the batch, and then serve what is queued. Returns false if the system has no thread
+// for it.
 bool ServedModel::DispatchBatch(Executor& executor, const Batch& batch) {
   return executors_.Dispatch(executor, [this, &executor, batch] {
     const MutexLock lock(mutex_);
@@ -253,8 +256,8 @@ void ServedModel::Record(const Execution& execution) {
   batch.compute_output.Add(output);
 }
 
-// Has the watcher look at the queue, as a request with a timeout has come. If the system has no thread for the watcher,
-// such requests learn that they are late when they are about to run.
+// Makes the watcher look at the queue, as a request with a timeout has come. If the system has no thread for the
+// watcher, such requests are refused as late only when they are about to run.
 void ServedModel::WatchForLate() {
   watch_.NotifyOne();
   if (watcher_.joinable()) return;
