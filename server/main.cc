@@ -1,4 +1,4 @@
-// tensorferry-server: flags → config → objects → serve until a signal.
+// tensorferry-server reads its configuration, makes its objects, and serves until a signal comes.
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
@@ -29,7 +29,7 @@
 namespace tensorferry {
 namespace {
 
-// Buffers that nobody uses keep this fraction of the memory budget at most.
+// Idle buffers keep at most one kIdleShare-th of the memory budget.
 constexpr std::uint64_t kIdleShare = 4;
 
 void LogBuffers(const BufferPool::Stats& stats, std::uint64_t freed) {
@@ -46,7 +46,8 @@ void PrintReadyLine(const std::vector<std::string>& addresses) {
   std::fflush(stdout);
 }
 
-// NOT_SERVING, then serve on for the drain delay, then let what is in progress finish. A second signal ends it at once.
+// Announces NOT_SERVING, serves on for the drain delay, and then lets requests in progress finish. A second signal ends
+// the process at once.
 void Drain(const config::Config& config, Process& process, rpc::Server& server) {
   process.EndAtNextSignal();
   server.AnnounceStop();
@@ -59,9 +60,10 @@ void Drain(const config::Config& config, Process& process, rpc::Server& server) 
 
 enum class Loaded { kYes, kNo, kStopped };
 
-// Models may take long to load: a signal ends that, too.
+// Loads the models. This may take long, and a signal stops it.
 Loaded LoadModels(inference::RepositoryControl& repository, const StopSignals& signals) {
-  const auto ok = std::make_shared<std::atomic<bool>>(false);  // Outlives a loading that was stopped.
+  // Shared, because it must outlive a load that a signal has stopped.
+  const auto ok = std::make_shared<std::atomic<bool>>(false);
   repository.LoadModels([ok](const absl::Status& status) {
     *ok = status.ok();
     StopSignals::Interrupt();
@@ -87,7 +89,7 @@ ExitCode Serve(const config::Config& config) {
   }
   switch (LoadModels(**pipeline, process.signals())) {
     case Loaded::kYes: break;
-    case Loaded::kNo: process.End(ExitCode::kModelLoad);  // Logged with its reason where it was loaded.
+    case Loaded::kNo: process.End(ExitCode::kModelLoad);  // The load has logged the reason.
     case Loaded::kStopped: process.End(ExitCode::kOk);
   }
   (*server)->AnnounceReady();

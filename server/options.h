@@ -1,4 +1,4 @@
-// From the configuration to what each part of the server takes.
+// Translates the configuration into the options of the server's parts.
 #pragma once
 
 #include "config/config.h"

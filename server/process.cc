@@ -17,7 +17,7 @@ void Process::EndAtNextSignal() {
 
 void Process::End(ExitCode code) {
   scratch_.Remove();
-  spdlog::shutdown();  // Writes what is still to be written.
+  spdlog::shutdown();  // Writes the lines that are still to be written.
   std::_Exit(static_cast<int>(code));
 }
 

@@ -9,9 +9,10 @@
 
 namespace tensorferry {
 
-// What a process has once, and how it ends. The steps that make it are the constructors of the members, in their order.
-// Lifetime: constructed before the first thread is started, since malloc, the mask of signals and the environment are
-// set here.
+// Process holds what a process has once, and ends the process. The constructors of its members set the process up, in
+// the order of the members.
+// Lifetime: constructed before the first thread is started, since its members set malloc, the signal mask and the
+//           environment.
 class Process {
  public:
   Process() = default;
@@ -20,12 +21,12 @@ class Process {
 
   const StopSignals& signals() const { return signals_; }
 
-  // From now on the next signal ends the process at once, with the exit code 128 + its number.
+  // Makes the next signal end the process at once, with the exit code 128 + the signal's number.
   void EndAtNextSignal();
 
-  // Ends the process without destroying anything: every call has ended, and what is left is gRPC's own shutdown, which
-  // now and then waits ten seconds for a poller of its own that sleeps that long, and only gives back what the system
-  // takes back anyway.
+  // Ends the process without destroying anything. Every call has ended, and only gRPC's own shutdown is left. It would
+  // give back what the system takes back anyway, and now and then wait ten seconds for a thread of gRPC's that polls
+  // for so long.
   [[noreturn]] void End(ExitCode code);
 
  private:

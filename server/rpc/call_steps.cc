@@ -8,8 +8,8 @@
 
 namespace tensorferry::rpc {
 
-// One line per step. Before LogStep stand those that may refuse a request, the cheapest first: an identity check belongs
-// behind DeadlineStep. Behind LogStep stand those that only record: a trace, then counts.
+// Each step has one line. The steps before LogStep may refuse a request, the cheapest first: an identity check belongs
+// after DeadlineStep. The steps after LogStep only record: a trace, then counts.
 CallChain::Steps MakeCallSteps(CallGate& gate) {
   CallChain::Steps steps;
   steps.push_back(std::make_unique<GateStep>(gate));

@@ -5,7 +5,7 @@
 
 namespace tensorferry::rpc {
 
-// The steps that every call goes through, in their order. Borrows `gate`.
+// Makes the steps through which every call goes, in their order. Borrows `gate`.
 CallChain::Steps MakeCallSteps(CallGate& gate);
 
 }  // namespace tensorferry::rpc

@@ -16,7 +16,8 @@ namespace {
 using grpc::health::v1::HealthCheckRequest;
 using grpc::health::v1::HealthCheckResponse;
 
-// Wakes a watcher at the end of its call. `ended` is complete then, for the watcher to see: only one can await `done`.
+// Wakes a watcher at the end of its call. `ended` is completed first: the watcher sees the end there, since only one
+// coroutine can await `done`.
 Detached WakeAtEnd(Operation& done, std::shared_ptr<Waker> watcher, Tag* ended) {
   co_await done;
   ended->Complete(true);
@@ -101,7 +102,7 @@ HealthService::Status HealthService::StatusOf(const std::string& name) const {
   return status == statuses_.end() ? HealthCheckResponse::SERVICE_UNKNOWN : status->second;
 }
 
-// Watchers are woken without the lock: each goes on on this thread.
+// Wakes the watchers without holding the lock, since each watcher goes on on this thread.
 void HealthService::WakeWatchers() {
   std::vector<std::weak_ptr<Waker>> watchers;
   {

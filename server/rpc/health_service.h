@@ -13,7 +13,7 @@
 
 namespace tensorferry::rpc {
 
-// grpc.health.v1.Health: whether a name is served. The name "" is that of the process.
+// HealthService is grpc.health.v1.Health: it says whether a name is served. The name "" stands for the process.
 // Threads: any.
 class HealthService {
  public:
@@ -26,10 +26,10 @@ class HealthService {
   // Serves calls on `queue`, after the server was started.
   void Serve(ServingQueue& queue);
 
-  // Says from now on whether `name` is served.
+  // Sets whether `name` is served.
   void Set(const std::string& name, bool serving);
 
-  // Says from now on that nothing is served, whatever is set later.
+  // Makes every name not served, whatever is set later.
   void SetAllNotServing();
 
  private:
@@ -39,7 +39,7 @@ class HealthService {
   absl::StatusOr<grpc::Status> Check(const grpc::health::v1::HealthCheckRequest& request,
                                      grpc::health::v1::HealthCheckResponse& response) const;
   Detached ServeWatch(grpc::ServerCompletionQueue* queue, CallSlots& slots);
-  Status StatusOf(const std::string& name) const;  // SERVICE_UNKNOWN for names that were never set.
+  Status StatusOf(const std::string& name) const;  // SERVICE_UNKNOWN for a name that was never set.
   void AddWatcher(const std::shared_ptr<Waker>& watcher);
   void WakeWatchers();
 

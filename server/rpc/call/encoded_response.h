@@ -13,16 +13,16 @@
 
 namespace tensorferry::rpc {
 
-// The response to one request as its protocol sends it: one message, and on a stream also chunks of the elements that
-// the message had no room for. Next makes each chunk when it is asked for.
+// EncodedResponse is the response to one request as its protocol sends it: one message, and on a stream also chunks,
+// with those elements for which the message had no room. Next makes each chunk when it is asked for.
 class EncodedResponse {
  public:
-  // Writes elements as one message of a protocol. The message refers to them where they are.
+  // Writes elements as one message of a protocol. The message refers to the elements where they lie.
   using EncodeChunk = grpc::ByteBuffer (*)(const inference::TensorElements& part);
 
   explicit EncodedResponse(grpc::ByteBuffer message) : message_(std::move(message)) {}
 
-  // A response without messages: the call ends with `error`.
+  // Makes a response without messages: the call ends with `error`.
   static EncodedResponse End(const absl::Status& error) {
     EncodedResponse response{grpc::ByteBuffer()};
     response.message_.reset();
@@ -40,7 +40,7 @@ class EncodedResponse {
     encode_chunk_ = encode;
   }
 
-  // The next message; nothing after the last.
+  // Returns the next message; nothing after the last.
   std::optional<grpc::ByteBuffer> Next();
 
   // Not OK: the call ends with this error, and nothing else is sent.
@@ -49,7 +49,8 @@ class EncodedResponse {
  private:
   std::optional<CallGate::Pass> pass_;
   std::optional<grpc::ByteBuffer> message_;
-  std::vector<inference::TensorElements> chunked_;  // The rest of each tensor; the last one is sent next.
+  // The part of each tensor that is still to be sent; the last tensor is sent next.
+  std::vector<inference::TensorElements> chunked_;
   std::size_t chunk_bytes_ = 0;
   EncodeChunk encode_chunk_ = nullptr;
   absl::Status end_;

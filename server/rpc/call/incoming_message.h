@@ -12,19 +12,19 @@
 
 namespace tensorferry::rpc {
 
-// The memory of a message whose elements are still needed, while IncomingMessage takes the next message.
+// HeldMessage is the memory of a message whose elements are still needed, while IncomingMessage takes the next message.
 struct HeldMessage {
   std::vector<grpc::Slice> slices;
   std::vector<Bytes> pieces;
   ParsedMessage parsed;
 };
 
-// Takes one message after another from gRPC, and decodes it.
-// `Decoder`: a class with the methods of RequestDecoder that are called here.
+// IncomingMessage takes one message after another from gRPC, and decodes it.
+// `Decoder` is a class with the methods of RequestDecoder that are called here.
 template <typename Decoder>
 class IncomingMessage {
  public:
-  grpc::ByteBuffer bytes;  // For gRPC to fill.
+  grpc::ByteBuffer bytes;  // gRPC puts the message here.
 
   // Errors: those of the decoder.
   absl::Status Decode() {
@@ -35,7 +35,7 @@ class IncomingMessage {
     return decoder_.Decode(pieces_);
   }
 
-  // The message that was decoded last; borrows its memory.
+  // Returns the message that was decoded last; borrows its memory.
   const Decoder& decoded() const { return decoder_; }
   Decoder& decoder() { return decoder_; }
 

@@ -10,7 +10,8 @@
 namespace tensorferry::rpc {
 namespace {
 
-// Whether a tensor may use the elements where the caller has them: in this machine's form, and aligned.
+// Returns whether a tensor may use the elements where the caller has them: they must be aligned, and in the form of
+// this machine.
 bool CanStay(const ArrayHeader& header, const std::byte* elements) {
   const DTypeInfo& dtype = Info(header.dtype());
   return header.nbytes() > 0 && dtype.dtype != DType::kBool && !header.byte_swapped() &&
@@ -92,8 +93,8 @@ absl::Status Intake::TakeIn(Few<CheckedArray> checked, const RequestView& reques
   return absl::OkStatus();
 }
 
-// The array stays in the caller's memory if no model computes on it. A model gets a copy: its operators rely on what
-// they have counted or checked, and a caller may change the elements at any time.
+// Leaves the array in the caller's memory if no model computes on it. A model gets a copy, since the caller may change
+// the elements at any time, and operators rely on what they have counted or checked.
 absl::Status Intake::TakeShared(std::string_view name, CheckedArray&& checked, const CopyOptions& options,
                                 BufferPool& pool) {
   const SharedRange& range = *checked.shared;

@@ -24,7 +24,7 @@
 
 namespace tensorferry::rpc {
 
-// What requests are served with. Borrows its members, and outlives every call.
+// CallEnvironment holds what every call uses. Borrows its members, and outlives every call.
 struct CallEnvironment {
   inference::Converter& converter;
   inference::ModelCatalog& models;
@@ -36,13 +36,14 @@ struct CallEnvironment {
   std::string torch_version{};
 };
 
-// Takes one request in: checks it, and brings its elements into memory. Every method of every protocol uses it.
+// Intake takes one request in: it checks the request, and brings its elements into memory. Every method of every
+// protocol uses it.
 class Intake {
  public:
-  // Whether the elements of an array may follow the request in chunks.
+  // Chunks says whether the elements of an array may follow the request in chunks.
   enum class Chunks : bool { kRefused, kAllowed };
 
-  // What a model needs of the request.
+  // ForModel is what a model needs of the request.
   struct ForModel {
     std::shared_ptr<inference::ModelVersion> model;
     Few<inference::ModelInput> inputs;
@@ -55,43 +56,43 @@ class Intake {
   // Errors: all of docs/errors.md that concern arrays and models. An error holds no memory.
   static absl::StatusOr<Intake> Start(const RequestView& request, Chunks chunks, const CallEnvironment& environment);
 
-  // The name of the array whose chunks are awaited; nothing if the request is complete.
+  // Returns the name of the array whose chunks are awaited. Nothing if the request is complete.
   std::optional<std::string_view> awaited_array() const;
 
-  // Bytes that the awaited array lacks.
+  // Returns the bytes that the awaited array lacks.
   std::size_t missing() const;
 
-  // Bytes that the awaited array lacks and all arrays after it.
+  // Returns the bytes that the awaited array and all arrays after it lack.
   std::uint64_t missing_in_all() const;
 
   // Copies the next bytes of the awaited array; `chunk` has no more than missing().
   // Errors: BOOL_RANGE; afterwards this object is of no use.
   absl::Status Append(const ScatteredBytes& chunk);
 
-  // Whether the request names a model. A complete request goes on in a ModelRequest then, else with Finish.
+  // Returns whether the request names a model. If so, a complete request goes on in a ModelRequest, else with Finish.
   bool runs_model() const { return model_ != nullptr; }
 
-  // The model that the request names; null if it names none, and after TakeForModel.
+  // Returns the model that the request names. Null if it names none, and after TakeForModel.
   const std::shared_ptr<inference::ModelVersion>& model() const { return model_; }
 
-  // Whether elements stay in the message until the model takes them.
+  // Returns whether elements stay in the message until the model takes them.
   bool needs_message() const;
 
-  // Makes tensors of the arrays, where no model is to run. Once nothing is awaited.
+  // Makes tensors of the arrays, if no model is to run. Call it once no array is awaited.
   // Errors: those of Converter::Convert and Respond.
   absl::StatusOr<Response> Finish() &&;
 
-  // Hands over what the model needs; its result goes to Respond. Once nothing is awaited.
+  // Hands over what the model needs. The model's result goes to Respond. Call it once no array is awaited.
   ForModel TakeForModel();
 
-  // The response with `result`.
-  // Errors: BAD_SHARED_MEMORY if a region that an array lies in has become smaller meanwhile.
+  // Makes the response with `result`.
+  // Errors: BAD_SHARED_MEMORY if a region that holds an array has become smaller meanwhile.
   absl::StatusOr<Response> Respond(inference::PipelineResponse&& result);
 
  private:
   using Clock = inference::Clock;
 
-  // An array while it may lack elements; afterwards a ModelInput or NamedArray.
+  // Incoming is an array that may lack elements. Once it is complete, it becomes a ModelInput or NamedArray.
   struct Incoming {
     std::string name;
     std::variant<ArrayAssembler, inference::WaitingElements, ArrayPayload> array;
@@ -118,10 +119,10 @@ class Intake {
   inference::Converter* converter_;
   std::shared_ptr<inference::ModelVersion> model_;
   Few<Incoming> arrays_;
-  std::vector<std::shared_ptr<const SharedRegion>> regions_;  // Arrays lie in these, and were not copied.
+  std::vector<std::shared_ptr<const SharedRegion>> regions_;  // The regions in which arrays lie that were not copied.
   std::size_t awaited_ = 0;                                   // Index of the first array that is not complete.
   Clock::time_point start_ = Clock::now();
-  Clock::time_point received_;  // When the last elements came.
+  Clock::time_point received_;  // The time when the last elements came.
   std::chrono::nanoseconds copy_time_{0};
 };
 

@@ -8,8 +8,8 @@
 namespace tensorferry::rpc {
 namespace {
 
-// A call's deadline on the steady clock. gRPC's deadlines are on the system's clock, which may be set: what counts is
-// the time that is left now.
+// Returns a call's deadline on the steady clock. gRPC's deadlines are on the system's clock, which may be set at any
+// time, so the time that is left now is added to the steady clock.
 inference::Clock::time_point SteadyDeadline(const grpc::ServerContext& context) {
   const auto left = context.deadline() - std::chrono::system_clock::now();
   return left > std::chrono::hours(24 * 365) ? inference::Clock::time_point::max() : inference::Clock::now() + left;
@@ -29,7 +29,7 @@ ModelRequest::ModelRequest(Intake intake, HeldMessage message, const AsyncCall& 
 
 void ModelRequest::Submit(ServingQueue& queue) {
   using Submitted = inference::ModelVersion::Submitted;
-  const std::shared_ptr<inference::ModelVersion> model = model_;  // Once the run is complete, this object may be gone.
+  const std::shared_ptr<inference::ModelVersion> model = model_;  // This object may be gone once the run is complete.
   if (model->Submit(*this) == Submitted::kRunWhenIdle) {
     queue.WhenIdle([model] { return model->RunQueued(); });
   }

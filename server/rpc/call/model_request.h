@@ -11,8 +11,8 @@
 
 namespace tensorferry::rpc {
 
-// Takes from `message` what `intake` still needs of it, and gives the rest of its memory back.
-// `Message`: an IncomingMessage.
+// Takes from `message` what `intake` still needs of it, and gives the rest of the message's memory back.
+// `Message` is an IncomingMessage.
 template <typename Message>
 HeldMessage HoldFor(const Intake& intake, Message& message) {
   if (intake.needs_message()) return message.Hold();
@@ -20,27 +20,28 @@ HeldMessage HoldFor(const Intake& intake, Message& message) {
   return {};
 }
 
-// A request that a model runs, from its arrays to its response.
+// ModelRequest is a request that a model runs, from its arrays to its response.
 //
 //   model_request.Submit(queue);
 //   co_await model_request.finished;
 //   … model_request.TakeResponse() …
 //
-// Lifetime: borrows `caller`, the call that the request came in.
+// Lifetime: borrows `caller`, the call in which the request came.
 class ModelRequest : public inference::ModelRun {
  public:
-  // `intake` is complete, and runs a model. `message`: as HoldFor gives it.
+  // `intake` is complete, and runs a model. `message` comes from HoldFor.
   ModelRequest(Intake intake, HeldMessage message, const AsyncCall& caller);
   ModelRequest(const ModelRequest&) = delete;
   ModelRequest& operator=(const ModelRequest&) = delete;
 
-  // Called once. The model may run at once, on this thread. A short run may also wait until `queue` is idle.
+  // Hands the run to the model. Called once. The model may run at once, on this thread; a short run may also wait until
+  // `queue` is idle.
   void Submit(ServingQueue& queue);
 
   // Complete once the model has run.
   Operation finished;
 
-  // The response; its request_id is empty. Called once, after `finished` is complete.
+  // Returns the response; its request_id is empty. Called once, after `finished` is complete.
   // Errors: those of ModelVersion::Submit; DEADLINE, CANCELLED.
   absl::StatusOr<Response> TakeResponse();
 
@@ -50,7 +51,7 @@ class ModelRequest : public inference::ModelRun {
 
  private:
   Intake intake_;
-  std::shared_ptr<inference::ModelVersion> model_;  // Until the response is taken.
+  std::shared_ptr<inference::ModelVersion> model_;  // Null once the response was taken.
   HeldMessage message_;
   const AsyncCall& caller_;
 };

@@ -1,4 +1,4 @@
-// What the common code asks of a protocol: how a request is read, and how its response is written.
+// Concepts of a protocol: they say how the code that all protocols share reads a request and writes its response.
 #pragma once
 
 #include <concepts>
@@ -16,29 +16,29 @@
 
 namespace tensorferry::rpc {
 
-// A protocol's view of one request once it has started. The request ends with Encode, or with Refuse if it failed or
-// Encode did; after either, the object keeps nothing of the request.
+// ResponseProtocol is a protocol's view of one request that has started. The request ends with Encode; if it failed, or
+// if Encode fails, it ends with Refuse. After either call the object keeps nothing of the request.
 template <typename P>
 concept ResponseProtocol = requires(P protocol, Response& response, WireWriter& writer, const absl::Status& error) {
-  // Worded is `error` in the words of the protocol; Refuse gets it so.
+  // Worded returns `error` in the words of the protocol. Refuse gets the error in these words.
   { P::Worded(error) } -> std::same_as<absl::Status>;
   // Encode sets the request_id of `response`, and may move from the rest.
   { protocol.Encode(response, writer) } -> std::same_as<absl::StatusOr<EncodedResponse>>;
   { protocol.Refuse(error) } -> std::same_as<EncodedResponse>;
 };
 
-// A protocol's view of a request that one message brings. ServeRequest uses the same object for one request after
-// another, so that memory is taken once.
+// RequestProtocol is a protocol's view of a request that one message brings. ServeRequest uses the same object for one
+// request after another, so that its memory is taken once.
 template <typename P>
 concept RequestProtocol = ResponseProtocol<P> && requires(P protocol, typename P::Message& message) {
   { protocol.Start(message) } -> std::same_as<absl::StatusOr<Intake>>;
-  // The steps that each request goes through, and the method that they see.
+  // chain() returns the steps through which each request goes, and Method() the method that these steps see.
   { protocol.chain() } -> std::same_as<const CallChain&>;
   { P::Method() } -> std::same_as<const google::protobuf::MethodDescriptor&>;
 };
 
-// Ends a request: encodes `response`, or the refusal if it is an error or does not encode, and tells the steps of
-// `admission`. The request stays inside the gate until the result is destroyed.
+// Ends a request: encodes `response`, or the refusal if `response` is an error or cannot be encoded, and tells the
+// steps of `admission`. The request stays inside the gate until the result is destroyed.
 template <ResponseProtocol P>
 EncodedResponse EndRequest(P& protocol, Admission& admission, absl::StatusOr<Response>& response, WireWriter& writer) {
   absl::StatusOr<EncodedResponse> encoded = Guarded([&]() -> absl::StatusOr<EncodedResponse> {

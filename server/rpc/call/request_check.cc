@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t kMaxNameBytes = 256;
 
-// Whether `text`, which is UTF-8, has a character of C0 or C1, or DEL. C1 is 0xC2 0x80 to 0xC2 0x9F in UTF-8.
+// Returns whether `text`, which is UTF-8, has a character of C0 or C1, or DEL. In UTF-8, C1 is 0xC2 0x80 to 0xC2 0x9F.
 bool HasControlCharacter(std::string_view text) {
   unsigned char previous = 0;
   for (const char c : text) {
@@ -46,7 +46,7 @@ absl::StatusOr<CheckedArray> CheckDeclared(const ArrayView& array, std::uint64_t
   return CheckedArray{std::move(header)};
 }
 
-// The array of bytes that is the raw form of an array of strings with `shape`.
+// Makes the array of bytes that is the raw form of an array of strings with `shape`.
 absl::StatusOr<CheckedArray> AsBytes(std::size_t nbytes, const Shape& shape, const PayloadLimits& limits) {
   TENSORFERRY_RETURN_IF_ERROR(ByteSize(shape, 1).status());
   const auto size = static_cast<std::int64_t>(nbytes);
@@ -105,7 +105,7 @@ absl::Status CheckRequest(const RequestView& request) {
   }
   for (std::size_t i = 0; i < request.arrays.size(); ++i) {
     const std::string_view name = request.arrays[i].name;
-    // The index is put into words only where it is needed: this runs for every request.
+    // Only a name that is wrong gets the index put into words, since this runs for every request.
     if (!CheckName("arrays.name", name).ok()) return CheckName(fmt::format("arrays[{}].name", i), name);
   }
   return absl::OkStatus();

@@ -22,7 +22,7 @@ absl::Status CheckName(std::string_view field, std::string_view name);
 // Errors: TENSOR_TOO_LARGE; BAD_NAME, naming the field.
 absl::Status CheckRequest(const RequestView& request);
 
-// An array whose header is checked, and the place of the elements that came with it.
+// CheckedArray is an array whose header is checked, and the place of the elements that came with it.
 struct CheckedArray {
   ArrayHeader header;
   ScatteredBytes elements;              // Borrows the message; empty if `chunked` or `shared`.
@@ -30,7 +30,7 @@ struct CheckedArray {
   std::optional<Shape> strings{};       // The shape of an array of strings; `header` describes their raw form.
   std::optional<SharedRange> shared{};  // The place of elements that lie in shared memory.
 
-  // The array as ModelVersion::Check takes it. Borrows `name` and this object.
+  // Returns the array as ModelVersion::Check takes it. Borrows `name` and this object.
   inference::InputDeclaration DeclaredAs(std::string_view name) const {
     if (strings) return {name, inference::kStrings, *strings};
     return {name, Info(header.dtype()).name, header.shape()};

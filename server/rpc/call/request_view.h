@@ -11,7 +11,8 @@
 
 namespace tensorferry::rpc {
 
-// How the elements of an array come. The values are the members of the oneof `payload` in the native protocol.
+// PayloadKind says how the elements of an array come. The values are the members of the oneof `payload` in the native
+// protocol.
 enum class PayloadKind : std::uint8_t { kNone, kData, kNpy, kChunked, kSharedMemory };
 
 struct ArrayView {
@@ -35,7 +36,7 @@ struct RequestView {
   std::string_view model_name;
   std::string_view model_version;
   bool strict = false;
-  bool digest = false;  // Asks for XXH3-128.
+  bool digest = false;  // Whether to compute the XXH3-128 of each array.
   bool return_data = false;
   std::uint64_t priority = 0;            // As RunOptions::priority.
   std::chrono::microseconds timeout{0};  // As RunOptions::timeout.
@@ -45,10 +46,10 @@ struct RequestView {
   bool operator==(const RequestView&) const = default;
 };
 
-// The number of arrays that a request may have, and of outputs that it may ask for.
+// The most arrays that a request may have, and the most outputs that it may ask for.
 inline constexpr std::size_t kMaxArrays = 4096;
 
-// What a message on ConvertStream holds.
+// StreamPart says what a message on ConvertStream holds.
 enum class StreamPart : std::uint8_t { kNone, kRequest, kChunk };
 
 }  // namespace tensorferry::rpc

@@ -7,9 +7,9 @@
 
 namespace tensorferry::rpc {
 
-// The response to one request, before its protocol encodes it.
+// Response is the response to one request, before its protocol encodes it.
 struct Response {
-  std::string_view request_id;         // Set, and borrowed, by the protocol that encodes.
+  std::string_view request_id;         // The protocol that encodes the response sets it. Borrowed.
   inference::PipelineResponse result;  // Its convert_time includes the copy of the elements.
   std::chrono::nanoseconds receive_time{0};
 };

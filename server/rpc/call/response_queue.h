@@ -13,19 +13,19 @@
 
 namespace tensorferry::rpc {
 
-// The responses of one stream in the order of its requests, some of which a model still runs. One coroutine adds
-// entries, another one sends and removes them.
+// ResponseQueue holds the responses of one stream in the order of its requests, some of which a model still runs. One
+// coroutine adds entries, another sends and removes them.
 // Threads: any.
 class ResponseQueue {
  public:
-  // A response, or the run that it will come from.
+  // An Entry is a response, or the run from which it will come.
   struct Entry {
     std::optional<EncodedResponse> response;
     std::unique_ptr<StreamRun> run;
   };
 
-  // Requests of one stream that are worked on at the same time. So many may run together, and a caller who does not
-  // read takes no more memory than they need.
+  // The most requests of one stream that are worked on at the same time. So many may run together, and a caller who
+  // does not read takes no more memory than they need.
   static constexpr std::size_t kMaxEntries = 64;
 
   void Push(Entry entry) {
@@ -36,7 +36,7 @@ class ResponseQueue {
     pushed_.Wake();
   }
 
-  // Tells that Push is not called any more.
+  // Says that Push is not called any more.
   void Close() {
     {
       const MutexLock lock(mutex_);
@@ -55,13 +55,13 @@ class ResponseQueue {
     return entries_.size() >= kMaxEntries;
   }
 
-  // The first entry, which stays until Pop; null if there is none.
+  // Returns the first entry, which stays until Pop. Null if the queue is empty.
   Entry* Front() {
     const MutexLock lock(mutex_);
     return entries_.empty() ? nullptr : &entries_.front();
   }
 
-  // Whether the response after the first one can be sent at once.
+  // Returns whether the response after the first one can be sent at once.
   bool NextIsReady() const {
     const MutexLock lock(mutex_);
     return entries_.size() > 1 && (entries_[1].response || entries_[1].run->finished().complete());
@@ -69,7 +69,7 @@ class ResponseQueue {
 
   // Removes the first entry.
   void Pop() {
-    std::optional<Entry> sent;  // Destroyed without the lock.
+    std::optional<Entry> sent;  // The entry is destroyed without the lock.
     {
       const MutexLock lock(mutex_);
       sent = std::move(entries_.front());
@@ -89,16 +89,16 @@ class ResponseQueue {
     return stream_ended_;
   }
 
-  // Whether the queue is closed, and every entry was removed.
+  // Returns whether the queue is closed and empty.
   bool at_end() const {
     const MutexLock lock(mutex_);
     return closed_ && entries_.empty();
   }
 
-  // Woken by Push and Close.
+  // Push and Close wake it.
   Waker& pushed() { return pushed_; }
 
-  // Woken by Pop.
+  // Pop wakes it.
   Waker& popped() { return popped_; }
 
  private:

@@ -13,14 +13,14 @@
 
 namespace tensorferry::rpc {
 
-// What a protocol says of a stream of requests, message by message. StreamServer uses the same object for one stream
-// after another, so that memory is taken once.
+// StreamProtocol says how a protocol reads a stream of requests, message by message, and how it writes the responses.
+// StreamServer uses the same object for one stream after another, so that its memory is taken once.
 class StreamProtocol {
  public:
-  // What the server owes to the caller after a message; nothing while a request is incomplete.
+  // Owed says what the server owes to the caller after a message: nothing while a request is incomplete.
   struct Owed {
-    std::unique_ptr<StreamRun> run;  // The response is this run's; it is not submitted yet.
-    bool response = false;           // The response is there: TakeResponse, before the next Take.
+    std::unique_ptr<StreamRun> run;  // Not null: the response will come from this run, which is not submitted yet.
+    bool response = false;           // The response can be had now: call TakeResponse before the next Take.
   };
 
   virtual ~StreamProtocol() = default;
@@ -28,24 +28,24 @@ class StreamProtocol {
   // Begins a stream. `call` outlives the stream and every StreamRun of it.
   virtual void Begin(const AsyncCall& call) = 0;
 
-  // Ends the stream: nothing of it is kept, an incomplete request least of all.
+  // Ends the stream, and forgets everything about it, an incomplete request included.
   virtual void End() = 0;
 
-  // The memory into which gRPC reads each message; the same for all.
+  // Returns the memory into which gRPC reads each message. It is the same for all messages.
   virtual grpc::ByteBuffer& message() = 0;
 
   // Takes in the message that message() holds, and empties it.
   // Errors: what ends the stream, for example framing that can no longer be trusted.
   virtual absl::StatusOr<Owed> Take() = 0;
 
-  // The response or the refusal, where Take has said that it is there.
+  // Returns the response or the refusal. Call it if Take has set Owed::response.
   virtual EncodedResponse TakeResponse() = 0;
 
   // Called when the caller has sent its last message.
   // Errors: what the stream ends with, if a request is incomplete.
   virtual absl::Status OnEnd() const = 0;
 
-  // What the stream ends with where that is not the error of a request; logs errors.
+  // Returns the status with which the stream ends if no request's error ends it. Logs errors.
   virtual grpc::Status FinalStatus(const absl::Status& status) const = 0;
 };
 

@@ -14,7 +14,7 @@
 
 namespace tensorferry::rpc {
 
-// A request on a stream that a model runs. Its call outlives it.
+// StreamRun is a request on a stream that a model runs. Its call outlives it.
 class StreamRun {
  public:
   virtual ~StreamRun() = default;
@@ -25,11 +25,11 @@ class StreamRun {
   // Complete once the model has run.
   virtual Operation& finished() = 0;
 
-  // The response or the refusal. Called once, after finished() is complete, on any thread.
+  // Returns the response or the refusal. Called once, after finished() is complete, on any thread.
   virtual EncodedResponse TakeResponse(WireWriter& writer) = 0;
 };
 
-// A ModelRequest whose response `P` encodes.
+// ModelStreamRun is a ModelRequest whose response `P` encodes.
 template <ResponseProtocol P>
 class ModelStreamRun final : public StreamRun {
  public:

@@ -125,7 +125,7 @@ Detached StreamServer::SendQueued() {
     }
     responses_->Pop();
   }
-  sent_.Complete(true);  // Afterwards this object may be gone.
+  sent_.Complete(true);  // This object may be gone once sent_ is complete.
 }
 
 Detached ServeStreams(StreamThreads threads, CallSlots& slots, std::unique_ptr<StreamCall> call,

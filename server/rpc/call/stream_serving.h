@@ -17,10 +17,11 @@
 
 namespace tensorferry::rpc {
 
-// One stream while it is served: the steps between the awaits of ServeStreams, and what they remember.
+// StreamServer serves one stream: its methods are the steps between the awaits of ServeStreams, and its members are
+// what the steps remember.
 //
-// Responses that follow each other at once leave together, with one system call: so the last message is held until it
-// is known what follows it. Where a model takes its time, the response goes to a ResponseQueue, and from then on
+// Responses that follow each other at once leave together, with one system call. For this the last message is held
+// until it is known what follows it. If a model takes its time, the response goes to a ResponseQueue. From then on
 // SendQueued sends the responses, while more requests are taken in, so that they may run together.
 //
 // Threads: one at a time calls the steps; SendQueued may run beside them.
@@ -37,45 +38,46 @@ class StreamServer {
   // Starts to read the next message.
   void Read();
 
-  // Whether another message is to be taken in: the caller reads, and nothing has ended the stream.
+  // Returns whether to take in another message: the caller reads, and nothing has ended the stream.
   bool goes_on() const { return caller_reads_ && !ended_by_queue_ && status_.ok(); }
 
-  // Whether to copy the message on a thread of the WorkerPool.
+  // Returns whether to copy the message on a thread of the WorkerPool.
   bool message_is_long() const;
 
   // Hands the message that was read to the protocol, and submits the run if a model is to run.
   void TakeIn();
 
-  // Whether the response must go to the ResponseQueue: it is not there yet, or others wait there.
+  // Returns whether the response must go to the ResponseQueue: either it does not exist yet, or others wait in the
+  // queue.
   bool MustHandOver() const;
 
   // Adds the response to the ResponseQueue; starts SendQueued if it is the first one.
   void HandOver();
 
-  // The queue, after HandOver.
+  // Returns the queue. Call it after HandOver.
   ResponseQueue& responses() { return *responses_; }
 
   // Starts to read the next message, and makes the response to this one meanwhile, if one is owed.
   void Respond();
 
-  // Holds the next message of the response. True: the message held before is to be written first.
+  // Holds the next message of the response. Returns true if the message that was held before is to be written first.
   bool MustWriteHeld();
 
   bool holds_message() const { return held_.has_value(); }
 
-  // `OnWritten(co_await WriteHeld(…))` sends the message that is held. `more_follows`: as in OpenStream::Write.
+  // Writes the message that is held: `OnWritten(co_await WriteHeld(…))`. `more_follows` is that of OpenStream::Write.
   Operation::Wait WriteHeld(bool more_follows);
   void OnWritten(bool ok);
 
-  // Closes the ResponseQueue. False: there is none; else sent() is complete once SendQueued has ended.
+  // Closes the ResponseQueue. Returns false if there is none; else sent() is complete once SendQueued has ended.
   bool CloseQueue();
   Operation::Wait sent() { return Operation::Wait(sent_); }
 
-  // Whether Finish is still to be called: SendQueued has not done it.
+  // Returns whether Finish is still to be called, because SendQueued has not done it.
   bool MustFinish() const;
   Operation::Wait Finish();
 
-  // Whether a read was started whose end is still to be awaited.
+  // Returns whether a read was started whose end is still to be awaited.
   bool reading() const { return reading_; }
 
  private:
@@ -87,16 +89,16 @@ class StreamServer {
   StreamProtocol& protocol_;
   grpc::ByteBuffer& message_;
   WireWriter writer_;
-  absl::Status status_;                // Not OK: what the stream ends with.
-  bool status_is_of_request_ = false;  // The steps of that request know it already.
+  absl::Status status_;                // Not OK: the stream ends with this status.
+  bool status_is_of_request_ = false;  // The steps of the request have been told the status already.
   bool reading_ = false;
   bool caller_reads_ = true;
   bool ended_by_queue_ = false;              // SendQueued has ended the stream.
-  StreamProtocol::Owed owed_;                // After the last message.
-  std::optional<EncodedResponse> response_;  // Its messages are being sent.
-  std::optional<grpc::ByteBuffer> next_;     // Follows held_.
+  StreamProtocol::Owed owed_;                // What is owed for the last message.
+  std::optional<EncodedResponse> response_;  // The response whose messages are being sent.
+  std::optional<grpc::ByteBuffer> next_;     // The message that follows held_.
   std::optional<grpc::ByteBuffer> held_;
-  std::optional<ResponseQueue> responses_;  // Once a model's run was not complete at once.
+  std::optional<ResponseQueue> responses_;  // Exists once a model's run was not complete at once.
   Operation sent_;
 };
 
@@ -110,7 +112,7 @@ Detached ServeStreams(StreamThreads threads, CallSlots& slots, std::unique_ptr<S
                       std::unique_ptr<StreamProtocol> protocol);
 
 // Serves the streams of a method of a gRPC service.
-// `Protocol`: a StreamProtocol that is made from `environment`. `expect`: see GrpcStreamCall.
+// `Protocol` is a StreamProtocol that is made from `environment`. `expect` is that of GrpcStreamCall.
 template <typename Protocol, typename Environment, typename Expect>
 void ServeStream(ServingQueue& queue, WorkerPool& copiers, CallSlots& slots, const Environment& environment,
                  Expect expect) {

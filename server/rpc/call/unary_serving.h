@@ -18,7 +18,7 @@
 namespace tensorferry::rpc {
 
 // Serves the calls of a unary method, one after another.
-// `P`: made from `environment`, once. `expect`: the service's Request… method; see AsyncUnaryCall::Next.
+// `P` is made once, from `environment`. `expect` is the service's Request… method, as AsyncUnaryCall::Next takes it.
 template <RequestProtocol P, typename Environment, typename Expect>
 Detached ServeRequest(ServingQueue& queue, WorkerPool& copiers, CallSlots& slots, const Environment& environment,
                       Expect expect) {
