@@ -20,14 +20,14 @@ using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
 using Holds = FieldLayout::Holds;
 
-// Bytes of a message.
+// Sizes counts the bytes of a message.
 struct Sizes {
   std::uint64_t elements = 0;
-  std::uint64_t varints = 0;  // Counted among the elements, too.
+  std::uint64_t varints = 0;  // They count among `elements`, too.
 };
 
-// Adds the bytes of elements up to the end of the message, or to where it does not parse: protobuf's parser has its say
-// about that afterwards.
+// Adds the bytes of elements, up to the end of the message or to where it does not parse: protobuf's parser then
+// refuses it.
 void AddElementBytes(CodedInputStream& input, const MessageLayout& layout, Sizes& sizes) {
   while (const std::uint32_t tag = input.ReadTag()) {
     if (!IsLengthDelimited(tag)) {

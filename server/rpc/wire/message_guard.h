@@ -8,15 +8,15 @@
 
 namespace tensorferry::rpc {
 
-// Bytes of one message that may be anything but elements: names, shapes, fields that we do not know.
+// The most bytes of one message that are no elements: names, shapes, fields that the server does not know.
 inline constexpr std::size_t kMaxMetadataBytes = 1 << 20;
 
-// Bytes of one message that may be packed varints.
+// The most bytes of one message that are packed varints.
 inline constexpr std::size_t kMaxVarintBytes = 16 << 20;
 
 struct MessageLayout;
 
-// A field that holds elements, or a message in which elements may be.
+// FieldLayout is a field that holds elements, or a message that may hold elements.
 struct FieldLayout {
   enum class Holds {
     kElements,  // Bytes, or packed numbers of a fixed size.
@@ -25,16 +25,16 @@ struct FieldLayout {
   };
   int number;
   Holds holds;
-  const MessageLayout* message = nullptr;  // The layout of what a kMessage holds.
+  const MessageLayout* message = nullptr;  // For kMessage: the layout of the message that the field holds.
 };
 
-// Where the elements of a message are. A field that is not listed is metadata.
+// MessageLayout says where the elements of a message are. A field that is not listed is metadata.
 struct MessageLayout {
   std::span<const FieldLayout> fields;
 };
 
 // Refuses a message whose parsed form would take many times its size. An array without elements is a dozen bytes on the
-// wire and some kilobytes once it is a tensor: 64 MiB of them would take all memory. To be called before parsing.
+// wire and some kilobytes once it is a tensor: 64 MiB of them would take all memory. Call it before parsing.
 //
 // Cost:   nothing up to kMaxMetadataBytes; above, one step for each field.
 // Errors: TENSOR_TOO_LARGE.

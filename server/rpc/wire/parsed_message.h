@@ -10,11 +10,12 @@
 
 namespace tensorferry::rpc {
 
-// What protobuf's parser made of a message, if it was needed, and what the views of it borrow.
+// ParsedMessage is what protobuf's parser made of a message, if it was needed, with the memory that the views of the
+// message borrow.
 struct ParsedMessage {
   std::unique_ptr<google::protobuf::Message> message;
-  std::vector<Bytes> pieces;          // Where the elements lie in `message`.
-  std::vector<std::string> contents;  // Elements that were converted from another form in `message`.
+  std::vector<Bytes> pieces;          // The places of the elements in `message`.
+  std::vector<std::string> contents;  // Elements that had another form in `message`, and were converted.
 };
 
 }  // namespace tensorferry::rpc

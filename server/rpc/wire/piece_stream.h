@@ -10,7 +10,7 @@
 
 namespace tensorferry::rpc {
 
-// Lets protobuf's parser read a message that lies in pieces, each smaller than 2 GiB.
+// PieceStream lets protobuf's parser read a message that lies in pieces, each smaller than 2 GiB.
 class PieceStream final : public google::protobuf::io::ZeroCopyInputStream {
  public:
   explicit PieceStream(std::span<const Bytes> pieces) : left_(pieces) {}
@@ -50,7 +50,7 @@ class PieceStream final : public google::protobuf::io::ZeroCopyInputStream {
 
  private:
   std::span<const Bytes> left_;
-  std::size_t offset_ = 0;  // Bytes of the first piece of left_ that were read.
+  std::size_t offset_ = 0;  // The bytes of the first piece of left_ that were read.
   std::int64_t count_ = 0;
 };
 

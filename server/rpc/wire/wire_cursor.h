@@ -1,4 +1,4 @@
-// What the readers of both protocols share: they read a message in place where it is written as usual.
+// Functions that the readers of all protocols share: they read a message in place if it is written as usual.
 #pragma once
 
 #include <algorithm>
@@ -15,15 +15,16 @@
 
 namespace tensorferry::rpc {
 
-// The memory in which Cursor puts together a text that goes on from one piece of the message to the next.
+// WireScratch is the memory in which Cursor puts together a text that goes on from one piece of the message to the
+// next.
 using WireScratch = std::array<char, 1024>;
 
-// The longest text, in bytes, that Cursor reads. No longer one is accepted: protobuf's parser reads it, and the checks
-// behind refuse it.
+// The longest text, in bytes, that Cursor reads. Protobuf's parser reads a longer text, and the checks after it refuse
+// the request.
 inline constexpr std::size_t kMaxText = 512;
 
-// A place in a message that lies in pieces. Functions return false at the end of the message, or where the wire is
-// unusual; the cursor is of no further use then.
+// A Cursor is a place in a message that lies in pieces. Its functions return false at the end of the message, or if
+// something unusual comes; the cursor must not be used any more then.
 class Cursor {
  public:
   Cursor(std::span<const Bytes> pieces, WireScratch& scratch) : piece_(pieces.data()), scratch_(scratch) {
@@ -64,7 +65,7 @@ class Cursor {
     return true;
   }
 
-  // Reads a length; false if the message has fewer bytes left.
+  // Reads a length. Returns false if the message has fewer bytes left.
   bool ReadLength(std::size_t& length) {
     std::uint64_t value = 0;
     if (!ReadVarint(value) || value > size_ - position_) return false;
@@ -80,7 +81,8 @@ class Cursor {
     return true;
   }
 
-  // Reads a text of ASCII. `text` is of the message, or of the scratch memory if the text lies in several pieces.
+  // Reads a text of ASCII. `text` points into the message, or into the scratch memory if the text lies in several
+  // pieces.
   bool ReadText(std::string_view& text) {
     std::size_t length = 0;
     if (!ReadLength(length) || length > kMaxText) return false;
@@ -133,8 +135,8 @@ class Cursor {
   std::size_t scratch_used_ = 0;
 };
 
-// Whether fields come as every generated writer writes them: in the order of their numbers, and each once, but for those
-// from `first_repeated` on.
+// FieldOrder checks that fields come as every generated writer writes them: in the order of their numbers, and each
+// once, but for the fields from `first_repeated` on.
 class FieldOrder {
  public:
   explicit FieldOrder(int first_repeated) : first_repeated_(first_repeated) {}
@@ -151,7 +153,7 @@ class FieldOrder {
 };
 inline constexpr int kNoneRepeated = std::numeric_limits<int>::max();
 
-// Reads packed dimensions. False where there are more than an array may have.
+// Reads packed dimensions. Returns false if there are more than an array may have.
 inline bool ReadShape(Cursor& cursor, Shape& shape) {
   std::size_t length = 0;
   if (!cursor.ReadLength(length)) return false;

@@ -1,4 +1,5 @@
-// Protobuf's wire format: before each field stands a tag, which holds the field's number and how its value is written.
+// Protobuf's wire format. Each field begins with a tag, which holds the field's number and says how its value is
+// written.
 #pragma once
 
 #include <cassert>
@@ -6,7 +7,7 @@
 
 namespace tensorferry::rpc {
 
-// How the value of a field is written. Protobuf's other wire types are read by its own parser alone.
+// WireType says how the value of a field is written. Only protobuf's parser reads the other wire types.
 enum WireType : std::uint8_t { kVarint = 0, kLengthDelimited = 2 };
 
 inline constexpr int kWireTypeBits = 3;
@@ -17,13 +18,13 @@ constexpr std::uint32_t MakeTag(int field, WireType type) {
 constexpr int FieldOf(std::uint32_t tag) { return static_cast<int>(tag >> kWireTypeBits); }
 constexpr bool IsLengthDelimited(std::uint32_t tag) { return (tag & ((1U << kWireTypeBits) - 1)) == kLengthDelimited; }
 
-// A tag of one byte, as the fields 1 to 15 have it.
+// Returns the tag of a field from 1 to 15, which is one byte.
 constexpr std::uint8_t SmallTag(int field, WireType type) {
-  assert(field >= 1 && field <= 15);  // Does not compile as a constant otherwise.
+  assert(field >= 1 && field <= 15);  // A wrong number in a constant expression does not compile.
   return static_cast<std::uint8_t>(MakeTag(field, type));
 }
 
-// An entry of a map is a message of its own, whose fields have no generated constants: these two, in every map.
+// An entry of a map is a message with these two fields, for which protobuf generates no constants.
 inline constexpr int kEntryName = 1;
 inline constexpr int kEntryValue = 2;
 

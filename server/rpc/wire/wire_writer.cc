@@ -9,13 +9,14 @@
 namespace tensorferry::rpc {
 namespace {
 
-// Bytes from which on they are referenced. Fewer are copied: a reference costs gRPC more than that.
+// From this many bytes on, a byte field is referenced. Fewer bytes are copied, since a reference costs gRPC more than
+// the copy.
 constexpr std::size_t kReferenceFrom = 1024;
 
 grpc::Slice SliceOf(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
   if (owner == nullptr) return {bytes.data(), bytes.size()};
   auto* const kept = new std::shared_ptr<const void>(std::move(owner));
-  return {const_cast<std::byte*>(bytes.data()), bytes.size(),  // gRPC only reads.
+  return {const_cast<std::byte*>(bytes.data()), bytes.size(),  // gRPC only reads the bytes.
           [](void* owner_pointer) { delete static_cast<std::shared_ptr<const void>*>(owner_pointer); }, kept};
 }
 

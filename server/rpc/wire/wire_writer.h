@@ -14,41 +14,41 @@
 
 namespace tensorferry::rpc {
 
-// Writes protobuf's wire format from the end of a message to its beginning: when the length of a nested message is
-// needed, it is known. Large byte fields are referenced, not copied. Fields that hold their default are left out, as
-// proto3 does; memory is kept for the next message.
+// WireWriter writes protobuf's wire format from the end of a message to its beginning, so that the length of a nested
+// message is known when it is needed. Large byte fields are referenced, not copied. Fields that hold their default are
+// left out, as proto3 does. The memory is kept for the next message.
 class WireWriter {
  public:
   WireWriter();
 
-  // Forget what was written.
+  // Forgets what was written.
   void Clear();
 
-  // Bytes written so far, what is referenced included.
+  // Returns the bytes written so far, with those that are referenced.
   std::size_t size() const { return written_ + referenced_; }
 
   void Varint(int field, std::uint64_t value);
   void Text(int field, std::string_view text);
   void Packed(int field, std::span<const std::int64_t> values);
-  // Makes a message of its own of what was written since size() was `end`.
+  // Makes a nested message of what was written since size() was `end`.
   void Nested(int field, std::size_t end);
 
-  // These write a field whatever it holds: an element of a repeated field, a member of a oneof.
+  // These functions write a field even if it holds its default: an element of a repeated field, a member of a oneof.
   void RepeatedText(int field, std::string_view text);
   void OneofVarint(int field, std::uint64_t value);
-  void Encoded(std::string_view fields);  // `fields` are whole fields, encoded already.
+  void Encoded(std::string_view fields);  // `fields` are whole fields that are encoded already.
 
-  // `owner` lives on until gRPC has sent the message. Null: the bytes are copied.
+  // `owner` keeps the bytes alive until gRPC has sent the message. If it is null, the bytes are copied.
   void RepeatedBytes(int field, std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
     OneofBytes(field, bytes, std::move(owner));
   }
   void OneofBytes(int field, std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
 
-  // Gives the message that was written. What is referenced stays alive with it.
+  // Returns the message that was written. It keeps alive what it references.
   grpc::ByteBuffer Finish();
 
  private:
-  // Bytes that lie elsewhere. `from_end` bytes of memory_ follow them.
+  // A Reference is a range of bytes that lie elsewhere. `from_end` bytes of memory_ follow them in the message.
   struct Reference {
     std::size_t from_end;
     grpc::Slice bytes;
