@@ -1,4 +1,5 @@
-// The calls of one coroutine, one after another in the same memory: gRPC's context of the call, and its operations.
+// AsyncCall and its classes: the calls of one coroutine, one after another in the same memory, each with gRPC's context
+// of the call and its operations.
 #pragma once
 
 #include <grpcpp/server_context.h>
@@ -21,18 +22,18 @@ class AsyncCall {
   grpc::ServerContext& context() { return *context_; }
   const grpc::ServerContext& context() const { return *context_; }
 
-  // Not ok: the server is shut down, and no other call comes. gRPC then never completes `done`:
-  // https://github.com/grpc/grpc/issues/10136
+  // Completes when a call has come. Not ok: the server is shut down, and no other call comes. gRPC then never completes
+  // `done`: https://github.com/grpc/grpc/issues/10136
   Operation arrived;
 
-  // The call is over, or cancelled. Once Finish was called it becomes complete in any case, and only then may the
-  // context be renewed. In a cancelled call it may be complete before `finished`.
+  // Completes when the call is over or cancelled. After Finish it completes in any case, and only then may the context
+  // be renewed. If the call is cancelled, `done` may complete before `finished`.
   Operation done;
 
-  // The status is sent.
+  // Completes when the status is sent.
   Operation finished;
 
-  // Whether anybody still waits for the response. Virtual for unit tests, which have no caller.
+  // Checks that the caller still waits for the response. Virtual for unit tests, which have no caller.
   // Errors: DEADLINE, CANCELLED.
   virtual absl::Status CheckCaller() const {
     if (context_->deadline() <= std::chrono::system_clock::now()) {
@@ -58,8 +59,8 @@ class AsyncUnaryCall : public AsyncCall {
  public:
   Request request;
 
-  // Awaits the next call. `expect`: the service's Request… method, bound to a queue: void(context, request, responder,
-  // tag).
+  // Awaits the next call. `expect` is the service's Request… method, bound to a queue: void(context, request,
+  // responder, tag).
   template <typename Expect>
   Operation::Wait Next(Expect&& expect) {
     responder_.reset();
@@ -82,7 +83,8 @@ class AsyncUnaryCall : public AsyncCall {
   std::optional<grpc::ServerAsyncResponseWriter<Response>> responder_;
 };
 
-// A call with a stream, once the call has come. `Stream`: a stream class of gRPC's, or the interface of one.
+// OpenStream is a call with a stream, once the call has come. `Stream` is a stream class of gRPC's, or the interface of
+// such a class.
 template <typename Stream>
 class OpenStream : public AsyncCall {
  public:
@@ -95,9 +97,9 @@ class OpenStream : public AsyncCall {
     return Operation::Wait(read);
   }
 
-  // `more_follows`: gRPC may keep the message until the next one comes. The first message of a stream is always sent at
-  // once: it is written together with the initial metadata, and gRPC completes that operation only when they are sent.
-  // https://github.com/grpc/grpc/issues/12975
+  // Writes a message. If `more_follows`, gRPC may keep the message until the next one comes. The first message of a
+  // stream is always sent at once: it is written together with the initial metadata, and gRPC completes that operation
+  // only when they are sent. https://github.com/grpc/grpc/issues/12975
   template <typename Message>
   Operation::Wait Write(const Message& message, bool more_follows = false) {
     grpc::WriteOptions options;
@@ -107,7 +109,7 @@ class OpenStream : public AsyncCall {
     return Operation::Wait(written);
   }
 
-  // Ends the call. No write is under way; a read may be, and is complete afterwards.
+  // Ends the call. No write may be under way; a read may be, and is complete afterwards.
   Operation::Wait Finish(const grpc::Status& status) {
     open_->Finish(status, finished.Start());
     return Operation::Wait(finished);
@@ -125,11 +127,12 @@ class OpenStream : public AsyncCall {
   bool wrote_ = false;
 };
 
-// `Stream`: grpc::ServerAsyncReaderWriter or ServerAsyncWriter. `Base`: an OpenStream of it, or of its interface.
+// AsyncStreamCall makes a new stream for each call. `Stream` is grpc::ServerAsyncReaderWriter or ServerAsyncWriter.
+// `Base` is an OpenStream of it, or of its interface.
 template <typename Stream, typename Base = OpenStream<Stream>>
 class AsyncStreamCall : public Base {
  public:
-  // Awaits the next call. `expect`: the service's Request… method, bound to a queue: void(context, stream, tag).
+  // Awaits the next call. `expect` is the service's Request… method, bound to a queue: void(context, stream, tag).
   template <typename Expect>
   Operation::Wait Next(Expect&& expect) {
     stream_.reset();

@@ -1,4 +1,4 @@
-// What every call gets: the steps of docs/adr/0017, which rpc/call_steps.cc lists.
+// The chain of steps through which every call goes: docs/adr/0017 explains it, and rpc/call_steps.cc lists the steps.
 #pragma once
 
 #include <google/protobuf/descriptor.h>
@@ -16,33 +16,35 @@
 namespace tensorferry::rpc {
 
 enum class CallKind : std::uint8_t {
-  kTensors,     // Takes in arrays. A server that stops refuses it, and waits for those that have begun.
-  kManagement,  // Asks for something or sets it. It is answered to the end, that of a stopping server included.
+  // The call brings arrays. A server that stops refuses it, and waits for the calls of this kind that have begun.
+  kTensors,
+  kManagement,  // The call asks for something, or sets it. It is served to the end, even while the server stops.
 };
 
-// One request, as the steps see it: a call, or one request of a stream.
+// CallInfo is one request as the steps see it: a call, or one request of a stream.
 struct CallInfo {
   const google::protobuf::MethodDescriptor& method;
-  const AsyncCall& caller;  // Its deadline, its metadata, and whether it was cancelled.
+  const AsyncCall& caller;  // The call: its deadline, its metadata, and whether it was cancelled.
   CallKind kind;
   std::optional<CallGate::Pass> pass{};  // Set by GateStep for kTensors.
 };
 
-// One concern of every call. A step is made once; its functions are called on any thread, for many requests at a time.
+// CallStep is one concern of every call. A step is made once. Its functions are called on any thread, for many requests
+// at a time.
 class CallStep {
  public:
   virtual ~CallStep() = default;
 
-  // Called before anything is done for the request. An error refuses it: no later step is entered, no handler is called,
-  // and the caller is told the error.
+  // Called before anything is done for the request. An error refuses the request: no later step is entered, no handler
+  // is called, and the caller gets the error.
   virtual absl::Status Enter(CallInfo& /*call*/) const { return absl::OkStatus(); }
 
-  // Called once the request is dealt with, and before its caller is told. `status` is the error that it ended with, or OK;
-  // a step sees the end of every request, of those too that a step before it has refused.
+  // Called once the request is dealt with, before its caller gets the response. `status` is the error with which the
+  // request ended, or OK. Every step sees the end of every request, even of a request that an earlier step has refused.
   virtual void End(const CallInfo& /*call*/, const absl::Status& /*status*/) const {}
 };
 
-// The steps, in their order. Outlives every call.
+// CallChain holds the steps in their order. Outlives every call.
 class CallChain {
  public:
   using Steps = std::vector<std::unique_ptr<CallStep>>;
@@ -56,7 +58,7 @@ class CallChain {
   const Steps steps_;
 };
 
-// One request's way through the chain, from its arrival until its answer is sent.
+// Admission is one request's way through the chain, from its arrival until its response is sent.
 //
 //   Admission admission(chain, {method, call, CallKind::kTensors});
 //   … handle the request if admission.status() is OK …
@@ -67,16 +69,16 @@ class Admission {
     status_ = chain_.Enter(call_);
   }
 
-  // The call that the request came in.
+  // Returns the call in which the request came.
   const AsyncCall& caller() const { return call_.caller; }
 
-  // The error of the step that has refused the request.
+  // Returns the error of the step that has refused the request, or OK.
   const absl::Status& status() const { return status_; }
 
-  // Ends every step. Called once for each admission, a refused one too.
+  // Tells every step that the request has ended. Called once for each admission, even for a refused request.
   void Finish(const absl::Status& status) const { chain_.End(call_, status); }
 
-  // Hands over the pass of the gate to what outlives this; else it is given back with this.
+  // Hands over the pass of the gate to an object that outlives this one. Otherwise the destructor gives the pass back.
   std::optional<CallGate::Pass> TakePass() { return std::exchange(call_.pass, std::nullopt); }
 
  private:

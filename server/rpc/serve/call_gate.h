@@ -9,12 +9,13 @@
 
 namespace tensorferry::rpc {
 
-// Counts the requests being worked on, so that a stopping server can refuse new ones and wait for these.
+// CallGate counts the requests that are being worked on, so that a stopping server can refuse new requests and wait for
+// these.
 // Threads:  any.
 // Lifetime: outlives every Pass.
 class CallGate {
  public:
-  // Stands for one request being worked on, as long as it lives.
+  // A Pass stands for one request that is being worked on, as long as the Pass lives.
   class Pass {
    public:
     Pass(Pass&& other) noexcept : gate_(std::exchange(other.gate_, nullptr)) {}
@@ -39,7 +40,7 @@ class CallGate {
   // Refuses every later request.
   void Close();
 
-  // Waits until no request is being worked on. False: some still were at the deadline.
+  // Waits until no request is being worked on. Returns false if some still were at the deadline.
   bool WaitUntilIdle(std::chrono::steady_clock::time_point deadline);
 
  private:

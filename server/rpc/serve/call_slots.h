@@ -12,7 +12,7 @@
 
 namespace tensorferry::rpc {
 
-// Counts the coroutines of a server, so that the server can wait for the end of the last one.
+// LiveCoroutines counts the coroutines of a server, so that the server can wait for the end of the last one.
 // Threads: any.
 class LiveCoroutines {
  public:
@@ -33,19 +33,19 @@ class LiveCoroutines {
   std::condition_variable none_;
 };
 
-// The coroutines that serve one method, each of them one call at a time. A call that finds no coroutine waiting must
-// wait until another call has ended, and so some are always waiting.
+// CallSlots are the coroutines that serve one method, each of them one call at a time. If no coroutine waits for a
+// call, the next call must wait until another call has ended; so some coroutines are always kept waiting.
 // Threads: any, but for Start.
 class CallSlots {
  public:
-  // `serve` starts one more coroutine, which first of all makes a Slot.
+  // `serve` starts one more coroutine, which makes a Slot before anything else.
   CallSlots(LiveCoroutines& live, std::function<void(CallSlots&)> serve) : live_(live), serve_(std::move(serve)) {}
 
   void Start() {
     for (int i = 0; i < kWaitingAtStart; ++i) serve_(*this);
   }
 
-  // The place of one coroutine, which holds it to its end.
+  // A Slot is the place of one coroutine, which holds the Slot to its end.
   class Slot {
    public:
     explicit Slot(CallSlots& slots) : slots_(slots) {
@@ -56,12 +56,12 @@ class CallSlots {
     Slot& operator=(const Slot&) = delete;
     ~Slot() { slots_.live_.Remove(); }
 
-    // Tells that a call has come; starts another coroutine if too few are left waiting.
+    // Says that a call has come. Starts another coroutine if too few are left waiting.
     void Arrived() {
       if (--slots_.waiting_ < kFewest) slots_.serve_(slots_);
     }
 
-    // Tells that the call has ended. False: enough others wait, and the coroutine must end.
+    // Says that the call has ended. Returns false if enough other coroutines wait; the coroutine must then end.
     bool WaitAgain() {
       if (++slots_.waiting_ <= kMost) return true;
       --slots_.waiting_;
@@ -82,12 +82,12 @@ class CallSlots {
   std::atomic<int> waiting_{0};
 };
 
-// The coroutines of one service, for all of its methods.
+// ServiceSlots are the coroutines of all methods of one service.
 class ServiceSlots {
  public:
   explicit ServiceSlots(LiveCoroutines& live) : live_(live) {}
 
-  // Serves one more method. `one_more`: see CallSlots.
+  // Serves one more method. `one_more` is the `serve` of CallSlots.
   void Serve(std::function<void(CallSlots&)> one_more) {
     slots_.push_back(std::make_unique<CallSlots>(live_, std::move(one_more)));
     slots_.back()->Start();

@@ -4,7 +4,7 @@
 
 namespace tensorferry::rpc {
 
-// Refuses a request whose caller has stopped waiting.
+// DeadlineStep refuses a request whose caller has stopped waiting.
 class DeadlineStep final : public CallStep {
  public:
   // Errors: DEADLINE, CANCELLED.

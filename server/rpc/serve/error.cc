@@ -15,7 +15,8 @@ namespace {
 
 constexpr char kDomain[] = "tensorferry";
 
-// gRPC's trailers must stay below 8 KiB, and protobuf's strings are UTF-8.
+// Texts are cut to these sizes, since gRPC's trailers must stay below 8 KiB. Printable makes them ASCII, since
+// protobuf's strings must be UTF-8.
 constexpr std::size_t kMaxMessageBytes = 512;
 constexpr std::size_t kMaxValueBytes = 256;
 
@@ -27,7 +28,8 @@ std::string Printable(std::string text, std::size_t max_bytes) {
   return text;
 }
 
-// The name of an array is valid UTF-8 of at most 256 bytes already, and must come back as it was sent.
+// Returns the value as the caller may see it. The name of an array stays as it is, because it must come back as it was
+// sent; it is valid UTF-8 of at most 256 bytes.
 std::string MetadataValue(const std::string& key, const std::string& value) {
   return key == "array" ? value : Printable(value, kMaxValueBytes);
 }

@@ -5,7 +5,7 @@
 
 namespace tensorferry::rpc {
 
-// Counts the requests that take in arrays. A closed gate refuses them.
+// GateStep counts the requests that bring arrays. Once the gate is closed, it refuses them.
 class GateStep final : public CallStep {
  public:
   // Borrows `gate`.

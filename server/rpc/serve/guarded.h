@@ -9,8 +9,8 @@
 
 namespace tensorferry::rpc {
 
-// Calls `work` and gives its result, an absl::Status or absl::StatusOr. An exception becomes an error here: it would end
-// the process if it went further.
+// Calls `work` and returns its result, an absl::Status or absl::StatusOr. Turns an exception into an error, since it
+// would end the process if it went further.
 template <typename Work>
 auto Guarded(Work&& work) -> decltype(work()) {
   try {

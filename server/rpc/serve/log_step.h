@@ -5,7 +5,7 @@
 
 namespace tensorferry::rpc {
 
-// Logs the error that a request ended with.
+// LogStep logs the error with which a request ended.
 class LogStep final : public CallStep {
  public:
   void End(const CallInfo& call, const absl::Status& status) const override {

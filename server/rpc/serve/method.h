@@ -1,4 +1,4 @@
-// What the request methods of generated services say of their RPC methods.
+// MethodTraits and MethodOf: the types and the descriptor that belong to a request method of a generated service.
 #pragma once
 
 #include <google/protobuf/descriptor.h>
@@ -13,7 +13,8 @@ namespace tensorferry::rpc {
 
 enum class Streams : std::uint8_t { kNone, kResponses, kBoth };
 
-// The types of a generated service's Request… method: `MethodTraits<decltype(&Service::RequestServerReady)>`.
+// MethodTraits has the types of a generated service's Request… method:
+// `MethodTraits<decltype(&Service::RequestServerReady)>`.
 template <typename RequestMethod>
 struct MethodTraits;
 
@@ -42,12 +43,12 @@ struct MethodTraits<void (Service::*)(grpc::ServerContext*, grpc::ServerAsyncRea
   static constexpr Streams kStreams = Streams::kBoth;
 };
 
-// The method that takes `request` messages and answers with `response` messages, of a service in the file of `request`.
-// Throws std::logic_error unless there is exactly one.
+// Returns the method that takes `request` messages and answers with `response` messages, of a service in the same file
+// as `request`. Throws std::logic_error unless exactly one method does.
 const google::protobuf::MethodDescriptor& FindMethod(const google::protobuf::Descriptor& request,
                                                      const google::protobuf::Descriptor& response, Streams streams);
 
-// The descriptor of a method whose messages generated code parses: `MethodOf<&Service::RequestServerReady>()`.
+// Returns the descriptor of a method whose messages generated code parses: `MethodOf<&Service::RequestServerReady>()`.
 template <auto kRequestMethod>
 const google::protobuf::MethodDescriptor& MethodOf() {
   using Traits = MethodTraits<decltype(kRequestMethod)>;

@@ -16,13 +16,13 @@
 
 namespace tensorferry::rpc {
 
-// What the tags point to that completion queues give back.
+// A Tag is the object to which gRPC's tags point. Completion queues give the tags back.
 class Tag {
  public:
   virtual ~Tag() = default;
 
-  // Tell ThreadSanitizer, which does not see inside gRPC, that what was done before a tag was given to gRPC happens
-  // before what is done once the queue has given it back.
+  // Give and GetBack tell ThreadSanitizer, which does not see inside gRPC, that everything that was done before gRPC
+  // got the tag happens before everything that is done once the queue has given the tag back.
   void Give() {
 #ifdef TENSORFERRY_TSAN
     __tsan_release(this);
@@ -34,17 +34,17 @@ class Tag {
 #endif
   }
 
-  // Called once, on a thread of the queue. `ok`: as gRPC's CompletionQueue::Next gives it.
+  // Called once, on a thread of the queue. `ok` is that of gRPC's CompletionQueue::Next.
   virtual void Complete(bool ok) = 0;
 };
 
-// An operation of gRPC's that a coroutine awaits: Start it, hand its tag to gRPC, await it; then it may be started
-// again.
+// Operation is an operation of gRPC's that a coroutine awaits: Start it, give its tag to gRPC, and await it. Then it
+// may be started again.
 // Threads:  Complete may run on any thread, also before the operation is awaited; the coroutine goes on there.
 // Lifetime: must not be destroyed while it is started and not complete.
 class Operation final : public Tag {
  public:
-  // Starts the operation, and gives its tag. An operation that was never started counts as complete and not ok.
+  // Starts the operation, and returns its tag. An operation that was never started counts as complete and not ok.
   Tag* Start() {
     waiting_.store(nullptr, std::memory_order_relaxed);
     Give();
@@ -59,7 +59,7 @@ class Operation final : public Tag {
 
   bool complete() const { return waiting_.load(std::memory_order_acquire) == Done(); }
 
-  // `co_await Wait(operation)`, or short `co_await operation`, resumes when the operation is complete; the result is
+  // `co_await Wait(operation)`, or in short `co_await operation`, resumes when the operation is complete. The result is
   // gRPC's `ok`.
   class Wait {
    public:
@@ -73,13 +73,14 @@ class Operation final : public Tag {
   };
   Wait operator co_await() { return Wait(*this); }
 
-  // Has Complete resume the coroutine. False: the operation is complete already, and nothing will resume it.
+  // Makes Complete resume the coroutine. Returns false if the operation is complete already; nothing resumes the
+  // coroutine then.
   bool Await(std::coroutine_handle<> coroutine) {
     void* running = nullptr;
     return waiting_.compare_exchange_strong(running, coroutine.address(), std::memory_order_acq_rel);
   }
 
-  // Undoes Await, so that the caller may resume the coroutine. False: Complete resumes it already.
+  // Undoes Await, so that the caller may resume the coroutine. Returns false if Complete resumes it already.
   bool Abandon(std::coroutine_handle<> coroutine) {
     void* awaiting = coroutine.address();
     return waiting_.compare_exchange_strong(awaiting, nullptr, std::memory_order_acq_rel);
@@ -92,8 +93,8 @@ class Operation final : public Tag {
   bool ok_ = false;
 };
 
-// The type of a coroutine that runs from its call on, and frees itself at its end. Nobody awaits it. An exception that
-// leaves it ends the process.
+// Detached is the type of a coroutine that starts when it is called, and frees itself at its end. Nobody can await it.
+// An exception that leaves the coroutine ends the process.
 struct Detached {
   struct promise_type {
     Detached get_return_object() { return {}; }

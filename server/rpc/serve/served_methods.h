@@ -14,19 +14,20 @@
 
 namespace tensorferry::rpc {
 
-// What every service of a server needs. Outlives the services.
+// ServiceEnvironment holds what every service of a server uses. Outlives the services.
 struct ServiceEnvironment {
   LiveCoroutines& live;
   const CallChain& chain;
 };
 
-// What a call ends with.
+// CallEnd says how a call ends.
 struct CallEnd {
-  absl::Status status;  // For the steps of the chain: OK where `sent` is an end that the protocol defines, no failure.
-  grpc::Status sent;    // For the caller.
+  // For the steps of the chain. It is OK if `sent` is an end that the protocol defines and that is no failure.
+  absl::Status status;
+  grpc::Status sent;  // For the caller.
 };
 
-// Ends a call whose handler goes on elsewhere.
+// Done ends a call whose handler goes on elsewhere.
 // Threads: called once, on any thread.
 class Done {
  public:
@@ -46,11 +47,11 @@ class Done {
   Tag* tag_;
 };
 
-// The methods of one service: each is served by coroutines of its own, one call after another, and every call goes
-// through the chain.
+// ServedMethods are the methods of one service. Coroutines of its own serve each method, one call after another, and
+// every call goes through the chain.
 class ServedMethods {
  public:
-  // `to_end`: says how an error of the service ends a call, in the words of its protocol.
+  // `to_end` says how an error of the service ends a call, in the words of its protocol.
   explicit ServedMethods(const ServiceEnvironment& environment, Done::ToEnd to_end = PlainEnd)
       : environment_(environment), slots_(environment.live), to_end_(to_end) {}
 
@@ -59,9 +60,10 @@ class ServedMethods {
 
   // Serves a unary method whose messages generated code parses: `Serve<&Service::RequestServerReady>(…)`.
   //
-  // `handle`: absl::Status(const Request&, Response&), which takes no time to speak of; or absl::StatusOr<grpc::Status>,
-  // where the protocol defines an end that is no failure of ours; or void(const Request&, Response&, Done), which calls
-  // Done once. Where it throws it has not called Done.
+  // `handle` has one of these forms:
+  // - absl::Status(const Request&, Response&), which takes no time to speak of;
+  // - absl::StatusOr<grpc::Status>(const Request&, Response&), if the protocol defines an end that is no failure;
+  // - void(const Request&, Response&, Done), which calls Done once. If it throws, it has not called Done.
   template <auto kRequestMethod, typename Service, typename Handle>
   void Serve(Service& service, grpc::ServerCompletionQueue* queue, Handle handle) {
     slots_.Serve([this, &service, queue, handle](CallSlots& slots) {
@@ -105,7 +107,7 @@ class ServedMethods {
     } while (slot.WaitAgain());
   }
 
-  // Calls a handler that ends its call later. What it throws ends the call at once.
+  // Calls a handler that ends its call later. An exception of the handler ends the call at once.
   template <typename Handle, typename RequestMessage, typename ResponseMessage>
   static void Begin(Handle& handle, const RequestMessage& request, ResponseMessage& response, const Done& done) {
     const absl::Status thrown = Guarded([&] {

@@ -9,8 +9,8 @@
 namespace tensorferry::rpc {
 namespace {
 
-// A queue that always has something to do counts as idle after this many events, so that what waits for idleness is not
-// forgotten.
+// A queue that always has something to do counts as idle after this many events, so that work that waits for idleness
+// is not forgotten.
 constexpr int kEventsUntilIdle = 64;
 
 // How long a relief thread waits for an event before it looks whether it is still needed.
@@ -49,8 +49,8 @@ void ServingQueue::Relieve(Worker& worker) {
   worker.ended = true;
 }
 
-// Handles the next event, or idleness at `idle_at`, at once if something waits for idleness. False: the queue was shut
-// down.
+// Handles the next event. At `idle_at` it handles idleness, or at once if something waits for idleness. Returns false
+// if the queue was shut down.
 template <typename Time>
 bool ServingQueue::ServeOne(Worker& worker, const Time& idle_at, int& events) {
   using Status = grpc::CompletionQueue::NextStatus;
@@ -97,7 +97,7 @@ void ServingQueue::RelieveIfStalled() {
   Worker& worker = relief_workers_.emplace_back();
   try {
     worker.thread = std::thread([this, &worker] { Relieve(worker); });
-  } catch (const std::system_error&) {  // The system has no more threads: the stall lasts.
+  } catch (const std::system_error&) {  // The system has no more threads, so the stall lasts.
     relief_workers_.pop_back();
   }
 }
@@ -131,8 +131,8 @@ void ServingQueue::TellIdle() {
   WorkWhileIdle();
   std::vector<std::coroutine_handle<>> idle;
   {
-    // An entry of waiting_ lives in its coroutine, which takes the lock before it goes on: so it stays while the lock is
-    // held.
+    // An entry of waiting_ lives in the frame of its coroutine, which takes the lock before it goes on. So the entry
+    // exists while the lock is held.
     const std::lock_guard lock(mutex_);
     for (CompletionOrIdle* const waiting : waiting_) {
       waiting->waiting_ = false;

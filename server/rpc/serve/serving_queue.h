@@ -17,28 +17,28 @@
 
 namespace tensorferry::rpc {
 
-// A completion queue and the threads on which its operations complete. A call runs to its end on them: waking another
-// thread costs more than most calls do.
+// ServingQueue is a completion queue with the threads on which its operations complete. A call runs to its end on these
+// threads: waking another thread costs more than most calls do.
 class ServingQueue {
  public:
   explicit ServingQueue(grpc::ServerBuilder& builder) : queue_(builder.AddCompletionQueue()) {}
 
-  // Starts the threads. To be called after the server was started.
+  // Starts the threads. Call it after the server was started.
   void Start(int threads);
 
-  // Ends the threads. To be called after the server was shut down, when no coroutine can start another operation.
+  // Ends the threads. Call it after the server was shut down, when no coroutine can start another operation.
   void Stop();
 
-  // Starts one more thread, a relief thread, if every thread is still busy with what it was busy with at the last call.
-  // The relief thread serves until one of the others is back. To be called between Start and Stop, by one thread, again
-  // and again.
+  // Starts one more thread, a relief thread, if every thread still handles the event that it handled at the last call.
+  // The relief thread serves until one of the other threads is back. One thread calls RelieveIfStalled again and again,
+  // between Start and Stop.
   void RelieveIfStalled();
 
   grpc::ServerCompletionQueue* get() const { return queue_.get(); }
 
-  // `co_await queue.CompleteOrIdle(operation)` resumes with true when the operation completes. It resumes with false, the
-  // operation still pending, when the queue is idle or has handled 64 events meanwhile; at once with false on a thread
-  // that is not this queue's.
+  // `co_await queue.CompleteOrIdle(operation)` resumes with true when the operation completes. It resumes with false,
+  // the operation still pending, when the queue is idle or has handled 64 events meanwhile; at once with false on a
+  // thread that is not this queue's.
   class CompletionOrIdle {
    public:
     CompletionOrIdle(ServingQueue& queue, Operation& operation) : queue_(queue), operation_(operation) {}
@@ -55,14 +55,14 @@ class ServingQueue {
   };
   CompletionOrIdle CompleteOrIdle(Operation& operation) { return {*this, operation}; }
 
-  // Calls `work` when the queue is idle or has handled 64 events, and so again as long as `work` returns true. On a thread
+  // Calls `work` when the queue is idle or has handled 64 events, and again as long as `work` returns true. On a thread
   // that is not this queue's it calls `work` at once.
   void WhenIdle(std::function<bool()> work);
 
  private:
   struct Worker {
-    std::atomic<std::uint64_t> step = 0;  // Odd while the thread handles an event. Written by that thread alone.
-    std::uint64_t seen = 0;               // `step` at the last call of RelieveIfStalled.
+    std::atomic<std::uint64_t> step = 0;  // Odd while the thread handles an event. Only that thread writes it.
+    std::uint64_t seen = 0;               // The value of `step` at the last call of RelieveIfStalled.
     std::atomic<bool> ended = false;      // Whether a relief thread has ended and can be joined.
     std::thread thread;
 
@@ -82,7 +82,7 @@ class ServingQueue {
 
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   std::mutex mutex_;
-  std::vector<CompletionOrIdle*> waiting_;  // Guarded by mutex_, as idle_work_.
+  std::vector<CompletionOrIdle*> waiting_;  // Guarded by mutex_, like idle_work_.
   std::vector<std::function<bool()>> idle_work_;
   std::list<Worker> workers_;
   std::list<Worker> relief_workers_;

@@ -7,8 +7,8 @@
 
 namespace tensorferry::rpc {
 
-// Calls RelieveIfStalled of every queue of a server some times a second, so that no queue waits for one call that takes
-// long: a model that was fast a thousand times may be slow the next time.
+// StallWatch calls RelieveIfStalled of every queue of a server several times a second, so that no queue waits for one
+// call that takes long. A model that was fast a thousand times may be slow the next time.
 // Lifetime: borrows `queues`, which have been started and are stopped later.
 class StallWatch {
  public:

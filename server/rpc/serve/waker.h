@@ -7,14 +7,14 @@
 
 namespace tensorferry::rpc {
 
-// Lets one coroutine sleep until another one, or a thread, has changed something.
+// Waker lets one coroutine sleep until another coroutine, or a thread, has changed something.
 //
 //   while (!condition) co_await waker.Sleep();
 //
 // Threads: Wake may be called on any thread; the coroutine goes on there.
 class Waker {
  public:
-  // `co_await waker.Sleep()` resumes once Wake is called; at once, if it was called since the last Sleep.
+  // `co_await waker.Sleep()` resumes once Wake is called. It resumes at once if Wake was called since the last Sleep.
   Operation::Wait Sleep() {
     const MutexLock lock(mutex_);
     Tag* const tag = woken_.Start();

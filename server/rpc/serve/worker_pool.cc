@@ -17,7 +17,8 @@ WorkerPool::~WorkerPool() {
 
 void WorkerPool::Entry::await_suspend(std::coroutine_handle<> coroutine) {
   coroutine_ = coroutine;
-  WorkerPool& pool = pool_;  // Once this entry is in the list, the coroutine may go on, and the entry be gone.
+  // Once this entry is in the list, the coroutine may go on, and the entry with it be destroyed.
+  WorkerPool& pool = pool_;
   {
     const std::lock_guard lock(pool.mutex_);
     if (pool.last_ == nullptr) {

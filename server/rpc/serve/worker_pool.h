@@ -9,18 +9,18 @@
 
 namespace tensorferry::rpc {
 
-// Bytes of a message from which on a worker copies it. The copy takes some hundred microseconds then, many times what
-// waking a worker costs.
+// A message of at least this many bytes is copied by a worker. The copy takes some hundred microseconds then, many
+// times what waking a worker costs.
 inline constexpr std::size_t kLongCopy = 4 << 20;
 
-// Threads for work that takes long. A coroutine moves to one of them, so that the small calls that wait for its former
-// thread are served meanwhile.
+// WorkerPool has threads for work that takes long. A coroutine moves to one of them, and the small calls that wait for
+// its former thread are served meanwhile.
 class WorkerPool {
  public:
   explicit WorkerPool(int threads);
-  ~WorkerPool();  // Lets every coroutine that waits go on first.
+  ~WorkerPool();  // First lets every coroutine that waits go on.
 
-  // `co_await pool.Enter()`: the coroutine goes on on a thread of the pool, in the order of arrival.
+  // `co_await pool.Enter()` resumes on a thread of the pool. Coroutines resume in the order in which they came.
   class Entry {
    public:
     explicit Entry(WorkerPool& pool) : pool_(pool) {}
@@ -41,10 +41,10 @@ class WorkerPool {
 
   std::mutex mutex_;
   std::condition_variable arrived_;
-  Entry* first_ = nullptr;  // Entries that wait, linked by Entry::next_. Guarded by mutex_, as the two below.
+  Entry* first_ = nullptr;  // Entries that wait, linked by Entry::next_. Guarded by mutex_, like the two members below.
   Entry* last_ = nullptr;
   bool ending_ = false;
-  std::vector<std::thread> threads_;  // Stands last: the threads use the other members.
+  std::vector<std::thread> threads_;  // The last member: the threads use the others.
 };
 
 }  // namespace tensorferry::rpc
