@@ -1,4 +1,4 @@
-// Convert and ConvertStream, as unary_serving.h and stream_serving.h serve them.
+// Convert and ConvertStream in the form in which unary_serving.h and stream_serving.h serve them.
 #pragma once
 
 #include <grpcpp/support/byte_buffer.h>
@@ -18,7 +18,7 @@
 
 namespace tensorferry::rpc {
 
-// A RequestProtocol: Convert.
+// ConvertProtocol is the RequestProtocol of Convert.
 class ConvertProtocol {
  public:
   using Message = IncomingMessage<ConvertDecoder>;
@@ -37,7 +37,7 @@ class ConvertProtocol {
   std::string request_id_;
 };
 
-// ConvertStream: brings the messages of gRPC's streams to a ConvertStreamSession.
+// ConvertStreamProtocol brings the messages of gRPC's streams to a ConvertStreamSession.
 class ConvertStreamProtocol final : public StreamProtocol {
  public:
   explicit ConvertStreamProtocol(const CallEnvironment& environment) : environment_(environment) {}
@@ -55,7 +55,7 @@ class ConvertStreamProtocol final : public StreamProtocol {
 
   const CallEnvironment& environment_;
   IncomingMessage<ConvertStreamDecoder> message_;
-  std::optional<ConvertStreamSession> session_;  // While there is a stream.
+  std::optional<ConvertStreamSession> session_;  // Exists while there is a stream.
 };
 
 }  // namespace tensorferry::rpc

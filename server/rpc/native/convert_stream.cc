@@ -26,7 +26,8 @@ const google::protobuf::MethodDescriptor& Method() {
 
 absl::Status FramingLost(std::string_view why) { return MakeError(Reason::kBadChunk, why, {.field = "part"}); }
 
-// Bytes of chunks that the request says will follow it. A sum that does not fit 64 bits counts as the largest number.
+// Returns the number of bytes of chunks that the request announces. If the sum does not fit 64 bits, returns the
+// largest number.
 std::uint64_t DeclaredChunkBytes(const RequestView& request) {
   std::uint64_t nbytes = 0;
   for (const ArrayView& array : request.arrays) {

@@ -18,7 +18,7 @@
 
 namespace tensorferry::rpc {
 
-// A ResponseProtocol: one request on ConvertStream.
+// StreamedConvert is the ResponseProtocol of one request on ConvertStream.
 class StreamedConvert {
  public:
   explicit StreamedConvert(const CallEnvironment& environment) : environment_(&environment) {}
@@ -38,35 +38,36 @@ class StreamedConvert {
   std::string id_;
 };
 
-// The framing of one ConvertStream: which message may come next, what is refused in place, and what ends the stream. It
-// knows nothing of gRPC's streams: messages are handed in, and a response is fetched if one is owed.
+// ConvertStreamSession is the framing of one ConvertStream: it knows which message may come next, what is refused in
+// place, and what ends the stream. It knows nothing of gRPC's streams: messages are handed in, and a response is
+// fetched if one is owed.
 class ConvertStreamSession {
  public:
-  // `call` is the stream's, and outlives this.
+  // `call` is the call of the stream, and outlives this object.
   ConvertStreamSession(const CallEnvironment& environment, const AsyncCall& call)
       : environment_(environment), call_(call), request_(environment) {}
 
-  // Takes in the next message; not while a response is owed.
+  // Takes in the next message. Must not be called while a response is owed.
   // Errors: BAD_CHUNK if the framing can no longer be trusted; the stream ends with it.
   absl::Status OnMessage(const RequestDecoder& message);
 
-  // Whether the last message completed a request, or led to the refusal of one.
+  // Returns whether the last message completed a request, or led to the refusal of one.
   bool owes_response() const { return !refusal_.ok() || (intake_ && !intake_->awaited_array()); }
 
-  // Whether the response that is owed comes from a model: then TakeIntake and TakeRequest give what a run needs, else
-  // TakeResponse the response.
+  // Returns whether the response that is owed comes from a model. If so, TakeIntake and TakeRequest give what a run
+  // needs; else TakeResponse gives the response.
   bool runs_model() const { return refusal_.ok() && intake_ && intake_->runs_model(); }
 
-  // The response that is owed, or the refusal.
+  // Returns the response that is owed, or the refusal.
   EncodedResponse TakeResponse();
 
-  // The request that was completed. Its elements may still be in the last message.
+  // Returns the request that was completed. Its elements may still be in the last message.
   Intake TakeIntake() { return *std::exchange(intake_, std::nullopt); }
 
-  // What tells the steps of that request when it ends.
+  // Returns the admission of that request: it tells the steps when the request ends.
   Admission TakeAdmission();
 
-  // What encodes the response to that request.
+  // Returns the object that encodes the response to that request.
   StreamedConvert TakeRequest() { return std::exchange(request_, StreamedConvert(environment_)); }
 
   // Called when the caller has sent its last message.
@@ -81,12 +82,12 @@ class ConvertStreamSession {
   const CallEnvironment& environment_;
   const AsyncCall& call_;
   WireWriter writer_;
-  StreamedConvert request_;             // The last one.
-  std::optional<Admission> admission_;  // The admission of request_, until its response is taken.
-  std::optional<Intake> intake_;        // Unless request_ is refused, or the response to it was taken.
-  absl::Status refusal_;                // Why request_ is refused, until the refusal was taken.
-  std::uint64_t droppable_ = 0;         // Bytes of chunks that may still come for a refused request.
-  int empty_chunks_ = 0;                // Chunks without bytes that came for request_.
+  StreamedConvert request_;             // The last request.
+  std::optional<Admission> admission_;  // Belongs to request_. Nothing once the response was taken.
+  std::optional<Intake> intake_;        // Nothing if request_ is refused, or its response was taken.
+  absl::Status refusal_;                // Says why request_ is refused, until the refusal was taken.
+  std::uint64_t droppable_ = 0;         // The bytes of chunks that may still come for a refused request.
+  int empty_chunks_ = 0;                // The number of chunks without bytes that came for request_.
 };
 
 }  // namespace tensorferry::rpc

@@ -1,4 +1,4 @@
-// Turns what protobuf's parser has read into the views that wire_reader.h fills.
+// Turns messages that protobuf's parser has read into the views that wire_reader.h fills.
 #pragma once
 
 #include <vector>
@@ -8,7 +8,7 @@
 
 namespace tensorferry::rpc {
 
-// Makes `view` say what `request` says. `pieces` is filled with one piece for each array. `view` borrows both.
+// Makes `view` say what `request` says, and fills `pieces` with one piece for each array. `view` borrows both.
 void FromProto(const v1::ConvertRequest& request, std::vector<Bytes>& pieces, RequestView& view);
 
 }  // namespace tensorferry::rpc

@@ -1,4 +1,4 @@
-// Where the elements are in the messages that callers of TensorService send.
+// The places of the elements in the messages that callers of TensorService send.
 #pragma once
 
 #include <array>

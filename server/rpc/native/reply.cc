@@ -17,7 +17,7 @@ namespace {
 
 // WireWriter writes fields from the last to the first.
 
-// At least the bytes of a chunk's tag and length.
+// The tag and the length of a chunk need no more than this many bytes.
 constexpr std::uint64_t kChunkOverhead = 16;
 
 enum class Elements { kInside, kInChunks };

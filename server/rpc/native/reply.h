@@ -16,23 +16,23 @@
 
 namespace tensorferry::rpc {
 
-// The size of the chunks that we send, and recommend to callers, in bytes. Below 256 KiB most of the cost is per
-// message; larger chunks take more memory.
+// kChunkBytes is the size of the chunks that the server sends, and recommends to callers, in bytes. Below 256 KiB most
+// of the cost is per message; larger chunks take more memory.
 inline constexpr std::size_t kChunkBytes = 1 << 20;
 
-// The whole response as one ConvertResponse.
+// Encodes the whole response as one ConvertResponse.
 // Errors: TENSOR_TOO_LARGE, naming the stream, if it would not fit `max_message_bytes`; INPUT_MISMATCH if an output is
 //         of strings.
 absl::StatusOr<grpc::ByteBuffer> EncodeResponse(const Response& response, std::uint64_t max_message_bytes,
                                                 WireWriter& writer);
 
-// The response as one ConvertStreamResponse; if it does not fit `max_message_bytes`, as one without elements and chunks
-// of the elements after it.
-// Errors: TENSOR_TOO_LARGE if the metadata alone does not fit a message; INPUT_MISMATCH if an output is of strings.
+// Encodes the response as one ConvertStreamResponse. If that does not fit `max_message_bytes`, it has no elements, and
+// chunks of the elements follow it.
+// Errors: TENSOR_TOO_LARGE if the metadata alone do not fit a message; INPUT_MISMATCH if an output is of strings.
 absl::StatusOr<EncodedResponse> EncodeStreamResponse(Response response, std::uint64_t max_message_bytes,
                                                      WireWriter& writer);
 
-// The ConvertStreamResponse that refuses the request.
+// Encodes the ConvertStreamResponse that refuses the request.
 EncodedResponse EncodeRefusal(const std::string& request_id, const absl::Status& error);
 
 }  // namespace tensorferry::rpc

@@ -14,11 +14,12 @@ class ConvertStreamRequest;
 
 namespace tensorferry::rpc {
 
-// Decodes one message after another: in place where it is written as usual, else by protobuf's parser. Which of them
-// read a message cannot be told from the result. ConvertDecoder and ConvertStreamDecoder say which message that is.
+// RequestDecoder decodes one message after another: in place if the message is written as usual, else by protobuf's
+// parser. The result does not show which of them has read the message. The message itself is a matter of ConvertDecoder
+// and ConvertStreamDecoder.
 class RequestDecoder {
  public:
-  RequestDecoder(const RequestDecoder&) = delete;  // Views may be of its own scratch memory.
+  RequestDecoder(const RequestDecoder&) = delete;  // Views may refer to the decoder's own scratch memory.
   RequestDecoder& operator=(const RequestDecoder&) = delete;
 
   // Gives back the memory that a large message took.
@@ -26,7 +27,7 @@ class RequestDecoder {
 
   ParsedMessage TakeParsed() { return std::exchange(parsed_, {}); }
 
-  // What the last message said; it borrows that message until the next call of Decode.
+  // These return what the last message said. They borrow that message until the next call of Decode.
   StreamPart part() const { return part_; }
   const RequestView& request() const { return request_; }
   const ScatteredBytes& chunk() const { return chunk_; }
@@ -35,10 +36,10 @@ class RequestDecoder {
   RequestDecoder() = default;
   ~RequestDecoder() = default;
 
-  // A new message for protobuf's parser; it lives in parsed_.
+  // Returns a new message for protobuf's parser. It lives in parsed_.
   v1::ConvertStreamRequest& NewParsed();
 
-  // Takes over what protobuf's parser made of the message that NewParsed gave.
+  // Takes over the message that NewParsed has returned and protobuf's parser has filled.
   void TakeOver(const v1::ConvertStreamRequest& parsed);
 
   StreamPart part_ = StreamPart::kNone;
@@ -48,14 +49,14 @@ class RequestDecoder {
   ParsedMessage parsed_;
 };
 
-// Decodes the messages of Convert; part() is kRequest.
+// ConvertDecoder decodes the messages of Convert; part() is kRequest.
 class ConvertDecoder final : public RequestDecoder {
  public:
   // Errors: BAD_CHUNK if the message does not parse; those of CheckMetadataSize.
   absl::Status Decode(std::span<const Bytes> message);
 };
 
-// Decodes the messages of ConvertStream.
+// ConvertStreamDecoder decodes the messages of ConvertStream.
 class ConvertStreamDecoder final : public RequestDecoder {
  public:
   // Errors: BAD_CHUNK if the message does not parse; those of CheckMetadataSize.

@@ -8,8 +8,8 @@
 
 namespace tensorferry::rpc {
 
-// tensorferry.v1.TensorService. A coroutine serves each call on a thread of its queue; what takes long moves to a
-// worker, or to a model's own threads.
+// TensorService is tensorferry.v1.TensorService. A coroutine serves each call on a thread of its queue. Work that takes
+// long moves to a thread of the WorkerPool, or to a model's own threads.
 //
 // Convert and ConvertStream get the bytes of their messages as they came: elements are copied once, from there into the
 // tensor. Generated code parses the messages of the other methods.
@@ -17,7 +17,7 @@ class TensorService {
  public:
   static constexpr const char* kName = v1::TensorService::service_full_name();
 
-  // `copiers`: the threads that copy large arrays. Borrows everything.
+  // `copiers` has the threads that copy large arrays. Borrows all arguments.
   TensorService(const CallEnvironment& environment, WorkerPool& copiers, const ServiceEnvironment& services)
       : environment_(environment), copiers_(copiers), methods_(services) {}
 

@@ -1,4 +1,4 @@
-// Models, dtypes and errors as messages of tensorferry.v1.
+// Makes messages of tensorferry.v1 of models, dtypes and errors.
 #pragma once
 
 #include "absl/status/status.h"
@@ -11,7 +11,7 @@ namespace tensorferry::rpc {
 v1::ModelInfo ToProto(const inference::ModelInfo& model);
 v1::DtypeInfo ToProto(const DTypeInfo& dtype);
 
-// `error` as it stands inside a response on a stream.
+// Returns `error` in the form that it has inside a response on a stream.
 v1::Error ToProtoError(const absl::Status& error);
 
 }  // namespace tensorferry::rpc

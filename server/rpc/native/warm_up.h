@@ -5,8 +5,8 @@
 
 namespace tensorferry::rpc {
 
-// Serves a small request, without gRPC. Else the first caller would wait while the system loads code and memory that
-// were never used before, torch's above all.
+// Serves a small request without gRPC. Otherwise the first caller would wait while the system loads code and memory
+// that were never used before, torch's above all.
 // Errors: those of Intake::Start, Intake::Finish and EncodeResponse.
 absl::Status WarmUp(const CallEnvironment& environment);
 
