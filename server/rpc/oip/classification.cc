@@ -27,7 +27,7 @@ void AppendLargest(std::span<const std::byte> row, std::size_t classes, std::spa
   std::vector<std::size_t> order(values.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   const auto before = [&](std::size_t a, std::size_t b) {
-    if constexpr (std::is_floating_point_v<Element>) {  // NaN comes last.
+    if constexpr (std::is_floating_point_v<Element>) {  // NaN is ordered after all numbers.
       if (values[a] != values[a] || values[b] != values[b]) return values[a] == values[a] && values[b] != values[b];
     }
     return values[a] != values[b] ? values[a] > values[b] : a < b;

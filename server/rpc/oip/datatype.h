@@ -1,4 +1,4 @@
-// Names of datatypes in the Open Inference Protocol.
+// The names of datatypes in the Open Inference Protocol.
 #pragma once
 
 #include <string>

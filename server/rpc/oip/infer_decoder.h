@@ -16,12 +16,12 @@ class ModelInferRequest;
 
 namespace tensorferry::rpc {
 
-// Decodes one ModelInferRequest after another: in place where it is written as usual, else by protobuf's parser. Which
-// of them read a message cannot be told from the result.
+// InferDecoder decodes one ModelInferRequest after another: in place if the message is written as usual, else by
+// protobuf's parser. The result does not show which of them has read the message.
 class InferDecoder {
  public:
   InferDecoder() = default;
-  InferDecoder(const InferDecoder&) = delete;  // Views may be of its own scratch memory.
+  InferDecoder(const InferDecoder&) = delete;  // Views may refer to the decoder's own scratch memory.
   InferDecoder& operator=(const InferDecoder&) = delete;
 
   // Decodes a message. request() borrows it until the next call.
@@ -31,7 +31,8 @@ class InferDecoder {
   // Gives back the memory that a large message took.
   void Clear() { parsed_ = {}; }
 
-  // What request() borrows, if protobuf's parser was needed. ParsedMessage::contents is left to the caller to fill.
+  // Hands over what request() borrows if protobuf's parser has read the message. The caller fills
+  // ParsedMessage::contents.
   ParsedMessage TakeParsed() { return std::exchange(parsed_, {}); }
   ParsedMessage& parsed() { return parsed_; }
 
@@ -45,7 +46,7 @@ class InferDecoder {
   ParsedMessage parsed_;
 };
 
-// Makes `view` say what `request` says, which protobuf's parser has read. `pieces` is filled with one piece for each
+// Makes `view` say what `request` says, which protobuf's parser has read, and fills `pieces` with one piece for each
 // element of raw_input_contents. `view` borrows both.
 void FromProto(const triton::ModelInferRequest& request, std::vector<Bytes>& pieces, InferRequestView& view);
 

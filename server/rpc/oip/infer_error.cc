@@ -8,14 +8,14 @@
 namespace tensorferry::rpc {
 namespace {
 
-// The protocol's word for a term of ours: datatypes have names of its own, and its arrays are inputs.
+// Returns the protocol's word for a term of ours: its datatypes have other names, and its arrays are inputs.
 std::string OipWord(std::string_view term) {
   if (term == "array") return "input";
   const std::string_view datatype = OipNameOf(term);
   return std::string(datatype.empty() ? term : datatype);
 }
 
-// Foreign programs look for some of Triton's words.
+// Returns the message of `error`. Foreign programs look for some of Triton's words in it.
 std::string OipMessage(const absl::Status& error) {
   const std::string message = Reworded(error, OipWord);
   return DescribeError(error).reason == Reason::kModelNotFound ? "Request for unknown model: " + message : message;

@@ -4,7 +4,7 @@
 
 namespace tensorferry::rpc {
 
-// `error` in the words that clients of the protocol look for.
+// Returns `error` in the words that clients of the protocol look for.
 absl::Status InferError(const absl::Status& error);
 
 }  // namespace tensorferry::rpc

@@ -18,7 +18,7 @@ namespace {
 
 static_assert(RequestProtocol<InferProtocol>);
 
-// The metadata of a call with which it asks that the first error ends the stream.
+// A call whose metadata have this key asks that the first error ends the stream.
 constexpr char kEndsWithError[] = "triton_grpc_error";
 
 bool AsksForEnd(const grpc::ServerContext& context) {
@@ -69,7 +69,7 @@ EncodedResponse InferProtocol::Refuse(const absl::Status& error) {
   return EncodedResponse(EncodeStreamInferError(id_, FailureForCaller(error).message));
 }
 
-// Releases the model and the regions of shared memory, which may be withdrawn before the next request comes.
+// Releases the model and the regions of shared memory: they may be withdrawn before the next request comes.
 void InferProtocol::Forget() {
   model_.reset();
   plans_.clear();

@@ -1,4 +1,4 @@
-// ModelInfer and ModelStreamInfer, as unary_serving.h and stream_serving.h serve them.
+// ModelInfer and ModelStreamInfer in the form in which unary_serving.h and stream_serving.h serve them.
 #pragma once
 
 #include <grpcpp/support/byte_buffer.h>
@@ -30,12 +30,13 @@ struct InferEnvironment {
   Tracer& tracer;
 };
 
-// A RequestProtocol: one ModelInferRequest. Applies classification and shared memory to the outputs of its model.
+// InferProtocol is the RequestProtocol of one ModelInferRequest. It applies classification and shared memory to the
+// outputs of the model.
 class InferProtocol {
  public:
   using Message = IncomingMessage<InferDecoder>;
 
-  // Where the error of the request goes.
+  // ErrorsGo says where the error of the request goes.
   enum class ErrorsGo : std::uint8_t {
     kToTheCall,      // ModelInfer: the error ends the call.
     kIntoTheStream,  // ModelStreamInfer: the error is a response.
@@ -61,13 +62,13 @@ class InferProtocol {
 
   const InferEnvironment& environment_;
   const ErrorsGo errors_go_;
-  std::string id_;  // Empty for a message that does not decode.
+  std::string id_;  // Empty if the message does not decode.
   RequestView request_;
   std::vector<OutputPlan> plans_;
-  std::shared_ptr<inference::ModelVersion> model_;  // Only if there are plans.
+  std::shared_ptr<inference::ModelVersion> model_;  // Null if there are no plans.
 };
 
-// ModelStreamInfer: each message is a request.
+// InferStreamProtocol reads ModelStreamInfer: each message is a request.
 class InferStreamProtocol final : public StreamProtocol {
  public:
   explicit InferStreamProtocol(const InferEnvironment& environment) : environment_(environment) {}
@@ -88,9 +89,9 @@ class InferStreamProtocol final : public StreamProtocol {
   const AsyncCall* call_ = nullptr;
   InferProtocol::ErrorsGo errors_go_ = InferProtocol::ErrorsGo::kIntoTheStream;
   WireWriter writer_;
-  std::optional<InferProtocol> request_;  // The last one, unless its model runs.
-  std::optional<Admission> admission_;    // The admission of request_.
-  absl::Status refusal_;                  // Why request_ is refused.
+  std::optional<InferProtocol> request_;  // The last request; nothing if its model runs.
+  std::optional<Admission> admission_;    // Belongs to request_.
+  absl::Status refusal_;                  // Says why request_ is refused.
 };
 
 }  // namespace tensorferry::rpc

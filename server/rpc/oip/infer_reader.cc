@@ -14,7 +14,8 @@ using Input = Request::InferInputTensor;
 using Output = Request::InferRequestedOutputTensor;
 using Parameter = triton::InferParameter;
 
-// Reads fields up to `end`, each with `read_field(tag)`. False where they do not come as `order` accepts them.
+// Reads fields up to `end`, each with `read_field(tag)`. Returns false if they come in another order than `order`
+// accepts.
 template <typename ReadField>
 bool ReadFields(Cursor& cursor, std::size_t end, FieldOrder order, ReadField&& read_field) {
   while (cursor.position() < end) {
@@ -51,7 +52,7 @@ bool ReadValue(Cursor& cursor, ParameterView& parameter) {
   return ReadNested(cursor, FieldOrder(kNoneRepeated), read_field);
 }
 
-// Reads an entry of a map. False if an entry before has its name.
+// Reads an entry of a map. Returns false if an earlier entry has the same name.
 bool ReadParameter(Cursor& cursor, std::vector<ParameterView>& parameters) {
   ParameterView parameter;
   const auto read_field = [&](std::uint8_t tag) {
@@ -91,7 +92,7 @@ bool ReadOutput(Cursor& cursor, InferOutputView& output) {
   return ReadNested(cursor, FieldOrder(/*first_repeated=*/Output::kParametersFieldNumber), read_field);
 }
 
-// Adds an element to `list`. Null if it has as many as a request may have.
+// Adds an element to `list`. Returns null if the list has as many elements as a request may have.
 template <typename Element>
 Element* Add(std::vector<Element>& list) {
   return list.size() < kMaxArrays ? &list.emplace_back() : nullptr;

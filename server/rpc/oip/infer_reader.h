@@ -8,8 +8,8 @@
 namespace tensorferry::rpc {
 
 // Reads a ModelInferRequest in place, as native/wire_reader.h reads a ConvertRequest. `view` borrows `message` and
-// `scratch`. False where something is unusual, elements in `contents` and parameters of type double included: then
-// protobuf's parser has to read the message.
+// `scratch`. Returns false if protobuf's parser must read the message: it has something unusual, elements in
+// `contents`, or parameters of type double.
 bool ReadInferRequest(std::span<const Bytes> message, WireScratch& scratch, InferRequestView& view);
 
 }  // namespace tensorferry::rpc

@@ -16,8 +16,8 @@
 
 namespace tensorferry::rpc {
 
-// Does with the outputs what `plans` asks for: keeps the largest elements only, or writes them into shared memory, and
-// then nothing of them is sent. `model` is the one that ran.
+// Applies `plans` to the outputs: keeps only the largest elements of an output, or writes the output into shared memory
+// and sends no elements of it. `model` is the model that ran.
 // Errors: those of Classify; BAD_SHARED_MEMORY, naming the output, if a region has no room for it.
 absl::Status ApplyPlans(const std::vector<OutputPlan>& plans, const inference::ModelInfo& model,
                         inference::PipelineResponse& result);

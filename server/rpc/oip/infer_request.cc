@@ -34,7 +34,7 @@ absl::StatusOr<std::uint64_t> ReadNumber(const ParameterView& parameter, std::in
   return BadParameter(parameter.name, fmt::format("an integer (int64_param) of {} or more", least));
 }
 
-// SharedPlace is where a tensor lies in shared memory, as the caller says.
+// SharedPlace is the place of a tensor in shared memory, as the caller gives it.
 struct SharedPlace {
   std::string_view region;
   std::uint64_t offset = 0;
@@ -125,7 +125,7 @@ absl::Status TakeTyped(const InferInputView& input, const DTypeInfo* dtype, Pars
     TENSORFERRY_RETURN_IF_ERROR(RawOfTypedStrings(*input.contents, raw));
   } else {
     TENSORFERRY_RETURN_IF_ERROR(RawOfTyped(*input.contents, *dtype, raw));
-    // The caller counts elements, not bytes, and so does the error.
+    // The error counts elements, as the caller does, not bytes.
     const auto count = raw.size() / dtype->itemsize;
     if (const auto nbytes = ByteSize(input.shape, dtype->itemsize); nbytes.ok() && *nbytes != raw.size()) {
       return MakeError(Reason::kSizeMismatch,

@@ -1,4 +1,4 @@
-// Translates a ModelInferRequest into a request as Intake takes it, and plans where its outputs go.
+// Translates a ModelInferRequest into a request that Intake takes, and plans where its outputs go.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,8 @@ struct OutputPlan {
   std::optional<SharedRange> shared{};  // It is written there, and not sent.
 };
 
-// Fills `request`, which borrows `view` and what is written into `parsed.contents`: both must live as long as it.
-// `plans` gets an entry for each output that is not sent as it is.
+// Fills `request`, which borrows `view` and what is written into `parsed.contents`: both must live as long as
+// `request`. `plans` gets an entry for each output that is not sent as it is.
 // Errors: INPUT_MISMATCH for inputs and parameters that are not as the protocol has them; BAD_DTYPE for a datatype;
 //         those of RawOfTyped and SharedRegions::Find. They name the input or output.
 absl::Status Translate(const InferRequestView& view, const SharedRegions& regions, ParsedMessage& parsed,

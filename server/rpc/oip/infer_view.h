@@ -1,4 +1,4 @@
-// What a ModelInferRequest says, decoded and unchecked. The structs here are views of the message: nothing is copied.
+// Views of a ModelInferRequest, decoded and unchecked. They borrow the message: nothing is copied.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ class InferTensorContents;
 
 namespace tensorferry::rpc {
 
-// A named value. std::monostate stands for a value in none of the forms that the protocol knows.
+// ParameterView is a named value. std::monostate stands for a value in none of the forms that the protocol knows.
 struct ParameterView {
   std::string_view name;
   std::variant<std::monostate, bool, std::int64_t, std::string_view, double, std::uint64_t> value;
@@ -26,7 +26,8 @@ struct InferInputView {
   std::string_view name;
   std::string_view datatype;
   Shape shape;
-  std::vector<ParameterView> parameters;  // Their names are distinct, their order is any; here and below.
+  // Their names are distinct, and their order is any. This is so for each `parameters` in this file.
+  std::vector<ParameterView> parameters;
   const triton::InferTensorContents* contents = nullptr;  // Null: the message has none.
 };
 

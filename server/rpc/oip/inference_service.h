@@ -23,16 +23,17 @@ struct RepositoryAccess {
   inference::OverridePolicy overrides;
 };
 
-// inference.GRPCInferenceService: the Open Inference Protocol, with Triton's extensions, over the same models and the
-// same way of tensors as TensorService. docs/compatibility.md lists where it behaves differently from Triton.
+// InferenceService is inference.GRPCInferenceService: the Open Inference Protocol, with Triton's extensions. It serves
+// the same models as TensorService, and makes tensors in the same way. docs/compatibility.md lists where it behaves
+// differently from Triton.
 //
-// ModelInfer and ModelStreamInfer take the bytes of their messages as they came; the others are parsed by generated
-// code, and have one handler each, in the file of their concern.
+// ModelInfer and ModelStreamInfer get the bytes of their messages as they came. Generated code parses the messages of
+// the other methods; each of these has one handler, in the file of its concern.
 class InferenceService {
  public:
   static constexpr const char* kName = triton::GRPCInferenceService::service_full_name();
 
-  // `copiers`: where the copies of large inputs go on. Borrows everything.
+  // `copiers` has the threads that copy large inputs. Borrows all arguments.
   InferenceService(const CallEnvironment& environment, const RepositoryAccess& repository, WorkerPool& copiers,
                    const ServiceEnvironment& services);
 
@@ -41,7 +42,7 @@ class InferenceService {
   // Serves calls on `queue`, after the server was started.
   void Serve(ServingQueue& queue);
 
-  // Sets what ServerReady answers.
+  // Sets the answer of ServerReady.
   void SetReady(bool ready) { ready_ = ready; }
 
  private:
@@ -67,7 +68,7 @@ class InferenceService {
       WithServerMethods<WithModelMethods<WithRepositoryMethods<WithSystemMemoryMethods<WithCudaMemoryMethods<
           Generated::WithRawMethod_ModelInfer<Generated::WithRawMethod_ModelStreamInfer<Generated::Service>>>>>>>;
 
-  // Serves a method by the member function that handles it, as ServedMethods::Serve takes handlers.
+  // Serves a method with the member function that handles it. ServedMethods::Serve says which handlers there are.
   template <auto kRequestMethod, typename Handler>
   void ServeMethod(grpc::ServerCompletionQueue* queue, Handler handler) {
     methods_.Serve<kRequestMethod>(service_, queue, std::bind_front(handler, this));
@@ -75,7 +76,7 @@ class InferenceService {
 
   void ServeInference(ServingQueue& queue);
 
-  // server_methods.cc
+  // Defined in server_methods.cc.
   void ServeServerMethods(grpc::ServerCompletionQueue* queue);
   absl::Status ServerLive(const triton::ServerLiveRequest&, triton::ServerLiveResponse& response);
   absl::Status ServerReady(const triton::ServerReadyRequest&, triton::ServerReadyResponse& response);
@@ -83,7 +84,7 @@ class InferenceService {
   absl::Status TraceSetting(const triton::TraceSettingRequest& request, triton::TraceSettingResponse& response);
   absl::Status LogSettings(const triton::LogSettingsRequest& request, triton::LogSettingsResponse& response);
 
-  // model_methods.cc
+  // Defined in model_methods.cc.
   void ServeModelMethods(grpc::ServerCompletionQueue* queue);
   absl::Status ModelReady(const triton::ModelReadyRequest& request, triton::ModelReadyResponse& response);
   absl::Status ModelMetadata(const triton::ModelMetadataRequest& request, triton::ModelMetadataResponse& response);
@@ -91,7 +92,7 @@ class InferenceService {
   absl::Status ModelStatistics(const triton::ModelStatisticsRequest& request,
                                triton::ModelStatisticsResponse& response);
 
-  // repository_methods.cc
+  // Defined in repository_methods.cc.
   void ServeRepositoryMethods(grpc::ServerCompletionQueue* queue);
   void RepositoryIndex(const triton::RepositoryIndexRequest& request, triton::RepositoryIndexResponse& response,
                        const Done& done);
@@ -100,7 +101,7 @@ class InferenceService {
   void RepositoryModelUnload(const triton::RepositoryModelUnloadRequest& request,
                              triton::RepositoryModelUnloadResponse&, const Done& done);
 
-  // shared_memory_methods.cc
+  // Defined in shared_memory_methods.cc.
   void ServeSharedMemoryMethods(grpc::ServerCompletionQueue* queue);
   absl::Status SystemStatus(const triton::SystemSharedMemoryStatusRequest& request,
                             triton::SystemSharedMemoryStatusResponse& response);

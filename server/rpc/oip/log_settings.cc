@@ -14,7 +14,7 @@ namespace {
 
 using Value = triton::LogSettingsRequest::SettingValue;
 
-// Levels says with four switches what spdlog says with one level.
+// Levels are the four switches with which the protocol says what spdlog says with one level.
 struct Levels {
   bool info, warning, error;
   std::uint32_t verbose;

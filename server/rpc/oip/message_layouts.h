@@ -1,4 +1,4 @@
-// Where the elements are in a ModelInferRequest.
+// The places of the elements in a ModelInferRequest.
 #pragma once
 
 #include <array>

@@ -1,4 +1,4 @@
-// What GRPCInferenceService says of models.
+// The methods of GRPCInferenceService that describe models.
 #include <string>
 #include <vector>
 
@@ -47,7 +47,7 @@ absl::Status InferenceService::ModelConfig(const triton::ModelConfigRequest& req
   return absl::OkStatus();
 }
 
-// The statistics of a version, of all versions of a model, or, without a name, of all models that are ready.
+// Returns the statistics of one version, of all versions of a model, or, without a name, of all models that are ready.
 absl::Status InferenceService::ModelStatistics(const triton::ModelStatisticsRequest& request,
                                                triton::ModelStatisticsResponse& response) {
   const inference::ModelCatalog& models = calls_.models;

@@ -1,4 +1,4 @@
-// The model repository of GRPCInferenceService: what is in it, and loads and unloads by callers.
+// The methods of GRPCInferenceService that list, load and unload the models of the repository.
 #include <fmt/format.h>
 
 #include <string>
@@ -19,13 +19,14 @@ absl::Status CheckRepositoryName(const std::string& name) {
                    {.field = "repository_name", .expected = "''", .actual = Quote(name)});
 }
 
-// KServe's own clients have the model's name where Triton's have that of the repository.
+// Returns the model's name. KServe's own clients put it where Triton's clients put the repository's name.
 template <typename Request>
 const std::string& ModelNameOf(const Request& request) {
   return request.model_name().empty() ? request.repository_name() : request.model_name();
 }
 
-// Ends a load with the codes and words that foreign programs look for. It has no details: they would say otherwise.
+// Ends a load with the codes and words that foreign programs look for. The status has no details, since they would
+// contradict these codes.
 CallEnd EndOfLoad(const std::string& name, const absl::Status& status) {
   CallEnd end = ServedMethods::PlainEnd(status.ok() ? status : InferError(status));
   if (status.ok()) return end;
@@ -39,7 +40,7 @@ CallEnd EndOfLoad(const std::string& name, const absl::Status& status) {
   return end;
 }
 
-// Checks a request to load or unload. In KServe's form the name that there is is the model's.
+// Checks a request to load or unload. If model_name is empty, repository_name is the model's name, as KServe has it.
 template <typename Request>
 absl::Status CheckControl(const Request& request, const inference::RepositoryControl& control) {
   if (!request.model_name().empty()) TENSORFERRY_RETURN_IF_ERROR(CheckRepositoryName(request.repository_name()));
@@ -62,7 +63,7 @@ absl::Status BadLoad(const std::string& why) {
                    {.field = "parameters", .expected = "config (string_param), file:VERSION/FILE (bytes_param)"});
 }
 
-// Reads what a load brings along.
+// Reads what the load overrides.
 absl::StatusOr<inference::ModelOverrides> OverridesOf(const triton::RepositoryModelLoadRequest& request,
                                                       inference::OverridePolicy allowed) {
   constexpr std::string_view kFile = "file:";

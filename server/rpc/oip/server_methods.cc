@@ -1,4 +1,4 @@
-// What GRPCInferenceService says of the server, and sets in it.
+// The methods of GRPCInferenceService that describe the server, and change its settings.
 #include "base/status.h"
 #include "rpc/oip/inference_service.h"
 #include "rpc/oip/log_settings.h"

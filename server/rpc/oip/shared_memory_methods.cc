@@ -1,4 +1,4 @@
-// Regions of callers' shared memory, as GRPCInferenceService registers and lists them.
+// The methods of GRPCInferenceService that register and list regions of callers' shared memory.
 #include <fmt/format.h>
 
 #include "base/status.h"

@@ -13,16 +13,16 @@
 
 namespace tensorferry::rpc {
 
-// Tracer writes lines about some of the requests into the log, as the trace settings say. A model without settings of
-// its own has those for all models.
+// Tracer writes log lines about some of the requests, as the trace settings say. A model without settings of its own
+// has the settings for all models.
 // Threads: any.
 class Tracer {
  public:
   // Values by the settings' names in the protocol: trace_level, trace_rate, trace_count, log_frequency, trace_file.
   using Values = std::map<std::string, std::vector<std::string>>;
 
-  // Changes settings of `model`, or of all models if it is empty. A name with no values falls back: a model's setting
-  // to that for all models, and that to its default.
+  // Changes settings of `model`, or of all models if it is empty. A setting that comes without values is reset: a
+  // model's setting to that for all models, and a setting for all models to its default.
   // Errors: INPUT_MISMATCH for unknown names and values; OPERATOR_UNSUPPORTED for trace_file.
   absl::Status Set(const std::string& model, const Values& values);
 
@@ -43,7 +43,7 @@ class Tracer {
     bool timestamps = false;
     bool tensors = false;
     std::int64_t rate = 1000;  // One request of this many is traced.
-    std::int64_t count = -1;   // This many lines are still to come; -1: without end.
+    std::int64_t count = -1;   // The number of lines that are still to come; -1: without end.
   };
 
   static absl::Status Apply(const std::string& name, const std::vector<std::string>& values, Settings& settings);

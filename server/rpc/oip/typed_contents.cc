@@ -22,7 +22,7 @@ absl::Status Mismatch(const std::string& why, const std::string& expected, const
   return MakeError(Reason::kInputMismatch, why, {.field = "contents", .expected = expected, .actual = actual});
 }
 
-// Checks that no other field is set than the one for the datatype.
+// Checks that the field for the datatype is the only field that is set.
 absl::Status CheckField(const Contents& contents, std::string_view datatype, int field) {
   std::vector<const google::protobuf::FieldDescriptor*> set;
   contents.GetReflection()->ListFields(contents, &set);
@@ -35,7 +35,7 @@ absl::Status CheckField(const Contents& contents, std::string_view datatype, int
   return absl::OkStatus();
 }
 
-// `Sent` is the type of the field's elements; not every value of it fits an `Element`.
+// `Sent` is the type of the field's elements. Not every value of it fits an `Element`.
 template <typename Element, typename Sent>
 absl::Status Append(const google::protobuf::RepeatedField<Sent>& values, std::string_view datatype, std::string& raw) {
   raw.resize(static_cast<std::size_t>(values.size()) * sizeof(Element));

@@ -13,9 +13,9 @@ class InferTensorContents;
 
 namespace tensorferry::rpc {
 
-// Writes elements that came typed (int_contents and the like) into `raw`, as raw_input_contents would have them.
-// Errors: INPUT_MISMATCH for a datatype that has no typed form, a field that is not the datatype's, a number that the
-// datatype cannot hold.
+// Writes elements that came typed (int_contents and the like) into `raw`, in the form of raw_input_contents.
+// Errors: INPUT_MISMATCH for a datatype that has no typed form, for a field that is not the datatype's, and for a
+//         number that the datatype cannot hold.
 absl::Status RawOfTyped(const triton::InferTensorContents& contents, const DTypeInfo& dtype, std::string& raw);
 absl::Status RawOfTypedStrings(const triton::InferTensorContents& contents, std::string& raw);
 
