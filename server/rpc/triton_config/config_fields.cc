@@ -14,8 +14,7 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-// kHonoured lists the fields that have an effect. A message that is listed by itself is honoured with all of its
-// fields.
+// kHonoured lists the fields that have an effect. If a message itself is listed, all of its fields have one.
 constexpr auto kHonoured = std::to_array<std::string_view>({
     "name",
     "platform",

@@ -21,7 +21,7 @@ namespace {
 
 using inference::ConfiguredTensor;
 
-// Triton's names of platforms.
+// These are Triton's names of the platforms.
 constexpr std::string_view kTorchScript = "pytorch_libtorch";
 constexpr std::string_view kAotInductor = "torch_aoti";
 
@@ -189,7 +189,7 @@ absl::StatusOr<inference::WarmUpSample> ReadWarmUp(const triton::ModelConfig& co
   return sample;
 }
 
-// Refuses configurations that need something that this server does not do.
+// Refuses a configuration that needs something that this server does not do.
 absl::Status CheckServed(const triton::ModelConfig& proto) {
   constexpr std::array<std::string_view, 3> kPlatforms{"", kTorchScript, kAotInductor};
   if (std::ranges::find(kPlatforms, proto.platform()) == kPlatforms.end()) {
@@ -242,7 +242,7 @@ absl::StatusOr<inference::ModelConfig> FromProto(const triton::ModelConfig& prot
 bool ParseText(std::string_view text, Complaints& complaints, triton::ModelConfig& proto) {
   google::protobuf::TextFormat::Parser parser;
   parser.RecordErrorsTo(&complaints);
-  parser.AllowUnknownField(true);  // Newer versions of the format have more.
+  parser.AllowUnknownField(true);  // Newer versions of the format have more fields.
   parser.SetRecursionLimit(32);
   return parser.ParseFromString(std::string(text), &proto);
 }
@@ -252,7 +252,7 @@ absl::Status NoOverride(std::string_view why) {
                    fmt::format("the override of the configuration is not a ModelConfig in JSON: {}", why));
 }
 
-// Replaces the fields of `proto` that the JSON has, also where the JSON sets them to their defaults.
+// Replaces the fields of `proto` that the JSON has, even those that the JSON sets to their defaults.
 absl::Status Override(std::string_view json, triton::ModelConfig& proto) {
   triton::ModelConfig overrides;
   const auto parsed = google::protobuf::util::JsonStringToMessage(std::string(json), &overrides);
@@ -315,7 +315,7 @@ std::string_view TritonPlatformOf(const inference::ModelInfo& model) {
 triton::ModelConfig ToProto(const inference::ModelInfo& model, const inference::ModelConfig& config) {
   triton::ModelConfig proto;
   Complaints complaints;
-  ParseText(config.text, complaints, proto);  // It was printed from a message.
+  ParseText(config.text, complaints, proto);  // Cannot fail: the text was printed from a message.
   proto.set_name(model.name);
   if (model.platform != inference::kBuiltIn) proto.set_platform(std::string(TritonPlatformOf(model)));
   if (proto.backend().empty() && !proto.platform().empty()) proto.set_backend("pytorch");

@@ -1,5 +1,6 @@
-// `triton::` for the package of the Open Inference Protocol: its own name, `inference`, is that of one of our folders
-// and of its namespace. For headers that declare its classes beforehand; others include triton_proto.h.
+// `triton::` stands for the package of the Open Inference Protocol. The package's own name, `inference`, is also that
+// of one of our folders and of its namespace. This header is for headers that declare classes of the package; others
+// include triton_proto.h.
 #pragma once
 
 namespace inference {}
