@@ -10,8 +10,9 @@
 
 namespace tensorferry::rpc {
 
-// grpc.reflection.v1alpha.ServerReflection: the .proto files of the services here, for tools that have none. gRPC's own
-// runs on threads of its own, which cost every other call a switch between threads.
+// ReflectionService is grpc.reflection.v1alpha.ServerReflection: it gives the .proto files of this server's services to
+// tools that have none. gRPC's own service is not used, because it runs on threads of its own, which cost every other
+// call a switch between threads (https://github.com/grpc/grpc/issues/9115).
 class ReflectionService {
  public:
   static constexpr const char* kName = grpc::reflection::v1alpha::ServerReflection::service_full_name();
@@ -20,7 +21,7 @@ class ReflectionService {
 
   grpc::Service& service() { return service_; }
 
-  // Adds the full name of a service to those that it lists. To be called before Serve.
+  // Adds the full name of a service to the names that ListServices gives. Call it before Serve.
   void List(std::string name) { names_.push_back(std::move(name)); }
 
   // Serves calls on `queue`, after the server was started.

@@ -20,7 +20,8 @@ namespace {
 
 constexpr int kThreadsPerQueue = 2;
 
-// The moment that the last answers are given to leave, when gRPC's own shutdown ends everything else.
+// When everything has ended that Stop waits for, the last responses get this much time before gRPC's own shutdown
+// cancels the calls.
 constexpr std::chrono::milliseconds kLastAnswers{200};
 
 }  // namespace
@@ -28,7 +29,8 @@ constexpr std::chrono::milliseconds kLastAnswers{200};
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, inference::Pipeline& pipeline,
                                                       BufferPool& pool) {
   SendLibraryLogsToOurs();
-  // Debian's abseil looks for deadlocks at every lock of gRPC's, for some percent of a small call's time.
+  // Debian builds abseil without NDEBUG, so it checks for deadlocks at every lock of gRPC's, which takes some percent
+  // of a small call's time. https://github.com/grpc/grpc/issues/40390
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   std::unique_ptr<Server> server(new Server(options, pipeline, pool));
   if (const absl::Status cold = Guarded([&] { return WarmUp(server->environment_); }); !cold.ok()) {
@@ -55,7 +57,8 @@ Server::Server(const ServerOptions& options, inference::Pipeline& pipeline, Buff
       inference_(environment_, {pipeline, options.model_overrides}, copiers_, service_environment_),
       health_(service_environment_),
       reflection_(service_environment_) {
-  // The one list of services: they are registered, served, known to health and listed by reflection from here.
+  // This is the only list of services: everything that registers services, serves them, reports their health or lists
+  // them by reflection uses it.
   AddService(health_, /*announced=*/false);
   if (options.reflection) AddService(reflection_, /*announced=*/false);
   AddService(inference_, /*announced=*/true);
@@ -131,7 +134,7 @@ bool Server::Stop(std::chrono::steady_clock::time_point deadline) {
   AnnounceStop();
   gate_.Close();
   const bool idle = gate_.WaitUntilIdle(deadline);
-  // What is left are streams without a request and health watches, which would go on for ever.
+  // Only streams without a request and health watches are left, which would go on for ever.
   server_->Shutdown(std::chrono::system_clock::now() + kLastAnswers);
   return idle;
 }

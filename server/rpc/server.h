@@ -25,20 +25,21 @@
 
 namespace tensorferry::rpc {
 
-// config/config.h has the defaults.
+// The defaults are in config/config.h.
 struct ServerOptions {
-  std::vector<std::string> listen;  // host:port (port 0: any) or unix:PATH.
+  std::vector<std::string> listen;  // Each is host:port or unix:PATH; port 0 is any free port.
   std::uint64_t max_message_bytes;
   std::uint64_t max_tensor_bytes;
-  int threads;         // They serve the completion queues, two threads each.
-  bool compression;    // Take compressed requests.
-  bool shared_memory;  // Take arrays from POSIX shared memory.
+  int threads;         // The number of threads that serve the completion queues, two for each queue.
+  bool compression;    // Whether to take compressed requests.
+  bool shared_memory;  // Whether to take arrays from POSIX shared memory.
   inference::OverridePolicy model_overrides;
   bool reflection;
-  std::string torch_version;  // What GetServerInfo says.
+  std::string torch_version;  // The text that GetServerInfo gives.
 };
 
-// The gRPC side of the process: TensorService, GRPCInferenceService, health and reflection on every address.
+// Server is the gRPC side of the process: it serves TensorService, GRPCInferenceService, health and reflection on every
+// address.
 class Server {
  public:
   // Serves from the moment it returns; health says NOT_SERVING until AnnounceReady. Borrows `pipeline` and `pool`,
@@ -50,26 +51,26 @@ class Server {
   Server& operator=(const Server&) = delete;
   ~Server();
 
-  // The addresses of ServerOptions::listen, with the real ports.
+  // Returns the addresses of ServerOptions::listen, with the real ports.
   const std::vector<std::string>& addresses() const { return addresses_; }
 
-  // The models are loaded: health says SERVING.
+  // Says that the models are loaded: health says SERVING from now on.
   void AnnounceReady();
 
-  // Health says NOT_SERVING, whatever happens; everything is served as before.
+  // Makes health say NOT_SERVING from now on. Everything is served as before.
   void AnnounceStop();
 
-  // Refuses new requests, lets those in progress finish until the deadline, then ends every call and the listeners.
-  // False: some requests were cut off.
+  // Refuses new requests, and lets those in progress finish until the deadline. Then ends every call and closes the
+  // listeners. Returns false if some requests were cut off.
   bool Stop(std::chrono::steady_clock::time_point deadline);
 
  private:
-  // One service on the port.
+  // ServedService is one service on the port.
   struct ServedService {
     std::string name;
     grpc::Service& service;
     std::function<void(ServingQueue&)> serve;
-    bool announced;  // Whether health says of it what AnnounceReady and AnnounceStop announce.
+    bool announced;  // Whether AnnounceReady and AnnounceStop change what health says of the service.
   };
 
   Server(const ServerOptions& options, inference::Pipeline& pipeline, BufferPool& pool);

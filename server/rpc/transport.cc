@@ -20,7 +20,8 @@ void LogForGrpc(gpr_log_func_args* line) {
   spdlog::log(level, "grpc: {}", line->message);
 }
 
-// protobuf logs texts that are not UTF-8 as errors: each caller could fill the log with them.
+// protobuf logs texts that are not UTF-8 as errors, so that any caller could fill the log with them. They are logged at
+// a lower level here.
 void LogForProtobuf(google::protobuf::LogLevel, const char*, int, const std::string& message) {
   spdlog::debug("protobuf: {}", message);
 }
@@ -35,15 +36,16 @@ void SendLibraryLogsToOurs() {
 void SetTransportOptions(std::uint64_t max_message_bytes, bool compression, grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(
       static_cast<int>(std::min<std::uint64_t>(max_message_bytes, std::numeric_limits<int>::max())));
-  builder.SetMaxSendMessageSize(-1);                        // We frame what we send.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // Else a second server would share the port in silence.
+  builder.SetMaxSendMessageSize(-1);  // The protocols limit what the server sends.
+  // Otherwise a second server could take the same port unnoticed.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
-  builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);  // Nobody asks; every call would be recorded.
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);  // Nobody asks for channelz, and it would record every call.
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 30'000);
-  if (!compression) {  // 50 KB of gzip can hold 50 MB: an amplifier.
+  if (!compression) {  // 50 KB of gzip can hold 50 MB, so a caller could amplify its attack.
     builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
     builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   }

@@ -1,4 +1,4 @@
-// gRPC's own settings: what holds for every connection, before any service sees a call.
+// Settings of gRPC that hold for every connection, before any service sees a call.
 #pragma once
 
 #include <grpcpp/server_builder.h>
@@ -8,13 +8,13 @@
 
 namespace tensorferry::rpc {
 
-// Lets gRPC and protobuf write their lines into our log, in our format. Holds for the whole process.
+// Makes gRPC and protobuf write their lines into our log, in our format. Holds for the whole process.
 void SendLibraryLogsToOurs();
 
-// Sets limits of messages and connections. `compression`: whether compressed requests are taken.
+// Sets the limits of messages and connections. `compression` says whether compressed requests are taken.
 void SetTransportOptions(std::uint64_t max_message_bytes, bool compression, grpc::ServerBuilder& builder);
 
-// `address`, as a server was told to listen on, with the port that the system chose.
+// Returns `address`, on which a server was told to listen, with the port that the system chose.
 std::string WithPort(const std::string& address, int port);
 
 }  // namespace tensorferry::rpc
