@@ -29,7 +29,7 @@
 namespace tensorferry {
 namespace {
 
-// Idle buffers keep at most one kIdleShare-th of the memory budget.
+// Idle buffers may hold the memory budget divided by kIdleShare.
 constexpr std::uint64_t kIdleShare = 4;
 
 void LogBuffers(const BufferPool::Stats& stats, std::uint64_t freed) {

@@ -48,7 +48,7 @@ class WatchedMapping {
  private:
   explicit WatchedMapping(std::size_t slot) : slot_(slot) {}
 
-  // The index of this mapping's slot in the handler's table. Nothing: this object was moved from.
+  // slot_ is the index of this mapping's slot in the handler's table. Nothing: this object was moved from.
   std::optional<std::size_t> slot_;
 };
 

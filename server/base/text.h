@@ -20,16 +20,16 @@ std::optional<std::uint64_t> ParseSize(std::string_view text);
 // Reads a number and ms, s, m or h: `0s`, `500ms`, `1h`. Returns nothing for other text, or beyond 2^63 milliseconds.
 std::optional<std::chrono::milliseconds> ParseDuration(std::string_view text);
 
-// Each returns the value in the largest unit that leaves no rest: `8GiB`, `1500ms`. ParseSize and ParseDuration read it
-// back.
+// These functions return the value in the largest unit that leaves no rest: `8GiB`, `1500ms`. ParseSize and
+// ParseDuration read it back.
 std::string FormatSize(std::uint64_t nbytes);
 std::string FormatDuration(std::chrono::milliseconds duration);
 
-// These say in words what a value should have been, for Unexpected: "a size from 64KiB to 8GiB, in B, KiB, MiB or GiB".
+// They say in words what a value should have been, for Unexpected: "a size from 64KiB to 8GiB, in B, KiB, MiB or GiB".
 std::string ExpectedSize(std::uint64_t min, std::uint64_t max);
 std::string ExpectedDuration(std::chrono::milliseconds min, std::chrono::milliseconds max);
 
-// These guess the value that a text means which the grammar does not take: `10GiB` for "10GB" or "10 g", `30s` for
+// They guess the value that is meant by a text that the grammar does not take: `10GiB` for "10GB" or "10 g", `30s` for
 // "30". They return an empty text if the grammar takes it, or if it cannot be guessed.
 std::string MeantSize(std::string_view text);
 std::string MeantDuration(std::string_view text);

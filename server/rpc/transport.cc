@@ -37,7 +37,7 @@ void SetTransportOptions(std::uint64_t max_message_bytes, bool compression, grpc
   builder.SetMaxReceiveMessageSize(
       static_cast<int>(std::min<std::uint64_t>(max_message_bytes, std::numeric_limits<int>::max())));
   builder.SetMaxSendMessageSize(-1);  // The protocols limit what the server sends.
-  // Otherwise a second server could take the same port unnoticed.
+  // Without this setting a second server could take the same port unnoticed.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
   builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);  // Nobody asks for channelz, and it would record every call.

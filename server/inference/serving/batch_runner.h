@@ -12,7 +12,7 @@
 
 namespace tensorferry::inference {
 
-// An Execution is one run of a model, with the requests that it was for.
+// An Execution is one run of a model, with the requests for which it ran.
 struct Execution {
   Few<ModelRun*> runs;
   std::int64_t rows = 1;                       // The rows of the batch; 1 if the model has no batches.
@@ -39,9 +39,9 @@ class BatchRunner {
   // Borrows `pool`.
   BatchRunner(const RunnerOptions& options, BufferPool& pool) : options_(options), pool_(pool) {}
 
-  // Runs `model` on requests whose inputs fit together, and sets their results, but completes none of them. A result
-  // holds the values at the end of its run: what the model does afterwards changes none of them. If several requests
-  // fail together, each is run alone, so that the fault of one costs the others nothing.
+  // Runs `model` on requests whose inputs fit together, and sets their results, but completes none of the requests. A
+  // result holds the values at the end of its run: nothing that the model does later changes them. If several requests
+  // fail together, each is run alone, so that the fault of one request does not harm the others.
   Few<Execution> Run(Model& model, Few<ModelRun*> runs) const;
 
  private:

@@ -17,14 +17,14 @@
 namespace tensorferry::inference {
 
 // An Executor is the right to run one batch at a time on its engine, and a thread for it, which exists while it is
-// needed. The runs of several executors go on at once.
+// needed. Several executors run at the same time.
 class Executor {
  public:
   explicit Executor(std::shared_ptr<Model> engine) : engine_(std::move(engine)) {}
 
   Model& engine() const { return *engine_; }
 
-  std::optional<Clock::time_point> running_since;  // When its run began; nothing while it has none.
+  std::optional<Clock::time_point> running_since;  // The time at which its run began; nothing while it runs nothing.
 
  private:
   friend class Executors;
@@ -32,15 +32,15 @@ class Executor {
   const std::shared_ptr<Model> engine_;
   std::thread thread_;
   bool thread_ended_ = false;  // `thread_` was idle for so long that it has ended, or is about to.
-  std::function<void()> job_;  // What the thread is to do next.
+  std::function<void()> job_;  // The job that the thread does next.
   ConditionVariable wake_;
 };
 
 // Executors keeps the executors of one model: it knows which are idle, and starts and ends their threads.
 //
-// Threads: members are called while the mutex is held that the constructor got. The executors' threads lock it to take
-// a job, and do the job without it.
-// Lifetime: the destructor, which is called without the mutex, waits for the jobs that were dispatched.
+// Threads: the members are called while the constructor's mutex is held. The executors' threads lock it to take a job,
+//          and do the job without it.
+// Lifetime: the destructor waits for the jobs that were dispatched. It is called without the mutex.
 class Executors {
  public:
   // Makes one executor for each engine; several engines may be the same. A thread that had no job for `keep_threads`
@@ -58,10 +58,10 @@ class Executors {
   Executor& TakeIdle();
   void MakeIdle(Executor& executor) { idle_.push_back(&executor); }
 
-  // Returns when the oldest of the runs that go on now began.
+  // Returns the time at which the oldest of the present runs began.
   std::optional<Clock::time_point> OldestStart() const;
 
-  // Has the executor's thread, which has no other job, do this one. False: the system has no thread for it.
+  // Makes the executor's thread, which has no other job, do this job. Returns false if the system has no thread for it.
   [[nodiscard]] bool Dispatch(Executor& executor, std::function<void()> job);
 
  private:

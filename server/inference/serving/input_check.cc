@@ -66,7 +66,7 @@ absl::Status CheckSpec(const ModelInfo& model, const TensorSpec& spec, const Inp
   return absl::OkStatus();
 }
 
-// Refuses strings for a model that takes any tensor: it does not take strings for a tensor.
+// Refuses strings for an input that is not declared as strings. Only built-in models take them anyway.
 absl::Status CheckStrings(const ModelInfo& model, std::span<const InputDeclaration> inputs) {
   if (model.platform == kBuiltIn) return absl::OkStatus();
   for (const InputDeclaration& input : inputs) {

@@ -6,12 +6,12 @@
 
 namespace tensorferry::inference {
 
-// ShortRuns knows for inputs of how many bytes the runs of a model are short.
+// ShortRuns knows up to which size of the inputs, in bytes, the runs of a model are short.
 // Threads: one at a time.
 class ShortRuns {
  public:
-  // A run under `low` is short. One over `high` is long, and three short runs are wanted before any counts as short
-  // again. A run in between changes nothing.
+  // A run under `low` is short. A run over `high` is long, and no run counts as short again before three more short
+  // runs. A run in between changes nothing.
   ShortRuns(std::chrono::nanoseconds low, std::chrono::nanoseconds high) : low_(low), high_(high) {}
 
   void Record(std::uint64_t nbytes, std::chrono::nanoseconds time) {
@@ -38,14 +38,15 @@ class ShortRuns {
   bool known_ = false;
 };
 
-// RunTime knows what the runs of a model took: callers are told how long they would wait, and Placement which runs are
-// for the thread that serves calls. To wake another thread, and to be woken by it, costs each request 50 us and more.
+// RunTime knows how long the runs of a model took. Callers are told how long they would wait, and Placement learns
+// which runs are short enough for the thread that serves calls: waking another thread, and being woken by it, costs
+// each request 50 us and more.
 // Threads: one at a time.
 class RunTime {
  public:
   static constexpr std::chrono::microseconds kLong{1400};
 
-  // `nbytes`: the bytes of the inputs.
+  // Records that a run took `time`. Its inputs had `nbytes` bytes.
   void Record(std::uint64_t nbytes, std::chrono::nanoseconds time) {
     expected_ = runs_ == 0 || time < expected_ ? time : expected_ + (time - expected_) / 8;
     runs_ = std::min(runs_ + 1, kEnough);
@@ -53,14 +54,15 @@ class RunTime {
     short_.Record(nbytes, time);
   }
 
-  // Says whether runs of such inputs have been so short that several may keep the other calls of a thread waiting.
+  // Returns whether runs of such inputs are so short that several in a row may keep the other calls of a thread
+  // waiting.
   bool IsVeryShort(std::uint64_t nbytes) const { return very_short_.Have(nbytes); }
 
-  // Says whether runs of such inputs have been so short that one may keep the other calls of a thread waiting.
+  // Returns whether runs of such inputs are so short that one run may keep the other calls of a thread waiting.
   bool IsShort(std::uint64_t nbytes) const { return short_.Have(nbytes); }
 
-  // Returns what the next run takes at least, as the last ones tell; 0 if there were fewer than three. It follows a
-  // fast run at once and slow ones slowly, so that nobody is refused because of one slow run.
+  // Returns the time that the next run takes at least, estimated from the last runs; 0 if there were fewer than three.
+  // The estimate follows a fast run at once and slow runs slowly, so that one slow run makes no request be refused.
   std::chrono::nanoseconds expected() const { return runs_ < kEnough ? std::chrono::nanoseconds(0) : expected_; }
 
  private:

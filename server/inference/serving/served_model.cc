@@ -282,7 +282,7 @@ void ServedModel::WatcherLoop() {
   }
 }
 
-// Completes the requests that nobody waits for any more, or that have waited for too long.
+// Completes the requests whose callers have stopped waiting, and those that have waited for too long.
 void ServedModel::CompleteEnded(Clock::time_point now) {
   const Few<ModelRun*> ended = queue_.RemoveEnded(now);
   if (ended.empty()) return;

@@ -20,8 +20,8 @@ namespace tensorferry::inference {
 
 // ServedModel is a loaded model with the requests that wait for it, its executors and its statistics.
 //
-// Whichever thread finds an executor idle takes what is queued. Placement says which thread that is: the one that
-// submits, at once or as soon as it has nothing else to do, or the executor's own, so that no model waits for another.
+// The thread that finds an executor idle takes what is queued. Placement says which thread that is: the thread that
+// submits, at once or when it is idle, or the executor's own, so that no model waits for another.
 //
 // Threads:  any.
 // Lifetime: destroyed when no run is queued, and not by a thread of its own.
@@ -34,7 +34,7 @@ class ServedModel final : public ModelVersion {
         std::chrono::seconds(30);  // Threads of executors end when idle for so long.
   };
 
-  // `engines`: one for each executor; several may be the same.
+  // `engines` has one engine for each executor; several may be the same object.
   ServedModel(ModelInfo info, std::vector<std::shared_ptr<Model>> engines, const Options& options, BufferPool& pool);
   ServedModel(const ServedModel&) = delete;
   ServedModel& operator=(const ServedModel&) = delete;
@@ -49,8 +49,8 @@ class ServedModel final : public ModelVersion {
   Submitted Submit(ModelRun& run) override;
   bool RunQueued() override;
 
-  // Calls `work` with the engine of each executor, on the executor's own thread, all at once, and waits for them. Not
-  // while requests wait or run.
+  // Calls `work` with the engine of each executor, on the executors' own threads, all at once, and waits for them. No
+  // request may wait or run meanwhile.
   // Errors: the first that `work` returned.
   absl::Status OnEachExecutor(const std::function<absl::Status(Model&)>& work);
 
@@ -91,9 +91,11 @@ class ServedModel final : public ModelVersion {
   RunQueue queue_ TENSORFERRY_GUARDED_BY(mutex_);
   Placement placement_ TENSORFERRY_GUARDED_BY(mutex_);
   ModelStatistics statistics_ TENSORFERRY_GUARDED_BY(mutex_);
-  std::vector<Executor*> idle_reserved_ TENSORFERRY_GUARDED_BY(mutex_);  // For threads that were told kRunWhenIdle.
-  std::size_t answering_ TENSORFERRY_GUARDED_BY(mutex_) = 0;  // Executors whose run is over, and its callers are told.
-  int awaiting_more_ TENSORFERRY_GUARDED_BY(mutex_) = 0;      // Executors that wait for a fuller batch.
+  // Reserved for threads that were told kRunWhenIdle.
+  std::vector<Executor*> idle_reserved_ TENSORFERRY_GUARDED_BY(mutex_);
+  // Executors whose run is over, but whose callers are still told.
+  std::size_t answering_ TENSORFERRY_GUARDED_BY(mutex_) = 0;
+  int awaiting_more_ TENSORFERRY_GUARDED_BY(mutex_) = 0;  // Executors that wait for a fuller batch.
   bool ending_ TENSORFERRY_GUARDED_BY(mutex_) = false;
   ConditionVariable more_;   // Wakes executors that wait for a fuller batch.
   ConditionVariable watch_;  // Wakes `watcher_`.

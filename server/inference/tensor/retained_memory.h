@@ -9,16 +9,16 @@
 
 namespace tensorferry::inference {
 
-// The memory of a run's outputs that somebody beside this run may still write to: a model keeps buffers, parameters,
-// attributes and constants, and may have kept what it was given. A result must copy such outputs before the next run
-// begins. It may share memory that the run alone refers to, its inputs' too.
+// RetainedMemory is the memory of a run's outputs to which something other than this run may still write: a model keeps
+// buffers, parameters, attributes and constants, and may have kept its inputs. A result must copy such outputs before
+// the next run begins. It may share memory to which only the run refers, that of its inputs included.
 class RetainedMemory {
  public:
-  // Call it right after the run, when `outputs` are the only tensors that the run has left and nobody has taken views
-  // of them yet: it counts who else refers to their memory.
+  // Call it right after the run, when the run has left no tensors but `outputs`, and before views of them are taken: it
+  // counts the other references to their memory.
   explicit RetainedMemory(const std::vector<NamedTensor>& outputs);
 
-  // Says whether the tensor, an output or a view of one, lies in such memory.
+  // Returns whether the tensor, an output or a view of an output, lies in such memory.
   bool Holds(const at::Tensor& tensor) const;
 
  private:

@@ -95,10 +95,10 @@ class ResponseQueue {
     return closed_ && entries_.empty();
   }
 
-  // Push and Close wake it.
+  // Push and Close wake this Waker.
   Waker& pushed() { return pushed_; }
 
-  // Pop wakes it.
+  // Pop wakes this Waker.
   Waker& popped() { return popped_; }
 
  private:

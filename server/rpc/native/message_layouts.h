@@ -1,4 +1,4 @@
-// The places of the elements in the messages that callers of TensorService send.
+// MessageLayouts of the messages that callers of TensorService send: they say where the elements are.
 #pragma once
 
 #include <array>

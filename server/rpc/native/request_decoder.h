@@ -15,8 +15,8 @@ class ConvertStreamRequest;
 namespace tensorferry::rpc {
 
 // RequestDecoder decodes one message after another: in place if the message is written as usual, else by protobuf's
-// parser. The result does not show which of them has read the message. The message itself is a matter of ConvertDecoder
-// and ConvertStreamDecoder.
+// parser. The result does not show which of them has read the message. ConvertDecoder and ConvertStreamDecoder decode
+// the messages of the two methods.
 class RequestDecoder {
  public:
   RequestDecoder(const RequestDecoder&) = delete;  // Views may refer to the decoder's own scratch memory.
@@ -27,7 +27,7 @@ class RequestDecoder {
 
   ParsedMessage TakeParsed() { return std::exchange(parsed_, {}); }
 
-  // These return what the last message said. They borrow that message until the next call of Decode.
+  // These functions return what the last message said. They borrow that message until the next call of Decode.
   StreamPart part() const { return part_; }
   const RequestView& request() const { return request_; }
   const ScatteredBytes& chunk() const { return chunk_; }

@@ -1,4 +1,4 @@
-// The places of the elements in a ModelInferRequest.
+// The MessageLayout of ModelInferRequest: it says where the elements are.
 #pragma once
 
 #include <array>
