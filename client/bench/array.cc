@@ -15,20 +15,20 @@
 namespace tensorferry::cli {
 namespace {
 
-// Bytes per element; of a dtype that is for the server to refuse, 1.
+// ItemsizeOf gives the bytes per element, and 1 for a dtype that this library does not know: the server refuses it.
 std::uint64_t ItemsizeOf(const std::string& dtype) {
   const auto source = ParseDType(dtype, Fidelity::kConvert);
   return source.ok() ? Info(source->dtype).itemsize : 1;
 }
 
-// What is done to eight random bytes, so that they are elements with which a model computes at its usual speed: no
-// subnormal number, no infinity, no NaN; and no bool that would have to be normalised.
+// Pattern says which bits of eight random bytes are kept and which are set. It makes elements with which a model
+// computes at its usual speed: no subnormal number, infinity or NaN, and no bool that would have to be normalised.
 struct Pattern {
   std::uint64_t keep = ~std::uint64_t{0};
   std::uint64_t set = 0;
 };
 
-// Floating point: a sign and a significand, with the exponent of numbers from 0.5 to 1.
+// A floating-point number keeps a random sign and significand; its exponent is set to that of numbers from 0.5 to 1.
 Pattern PatternOf(const std::string& dtype) {
   const auto source = ParseDType(dtype, Fidelity::kConvert);
   if (!source.ok()) return {};
@@ -55,7 +55,8 @@ void FillRandom(std::span<std::byte> bytes, const Pattern& pattern) {
   }
 }
 
-// `shape` with `numel` elements: its first open dimension takes what the others leave, each other is 1.
+// Fit gives the first open dimension (-1) of `shape` the size that makes `numel` elements in all, and each other open
+// one 1. It returns nothing if there is no such size.
 std::optional<std::vector<std::int64_t>> Fit(std::vector<std::int64_t> shape, std::int64_t numel) {
   const auto open = std::ranges::find(shape, -1);
   if (open == shape.end()) return std::nullopt;

@@ -14,17 +14,20 @@
 
 namespace tensorferry::cli {
 
-// Arrays of random elements, ordinary numbers where the dtype is floating point, which share one piece of memory.
+// BenchArrays makes arrays of random elements that share one piece of memory. Elements of a floating-point dtype are
+// ordinary numbers.
 class BenchArrays {
  public:
-  // `dtype`: as it is sent, known here or not. `input`: of the model that is to take them, as far as that is known.
+  // `dtype` is sent as it is, whether this library knows it or not. `input` is the model's input that takes the arrays,
+  // as far as it is known.
   BenchArrays(std::string dtype, client::TensorSpec input) : dtype_(std::move(dtype)), input_(std::move(input)) {}
 
-  // Makes elements for all sizes, in bytes.
+  // Makes elements for arrays of all `sizes`, in bytes.
   // Errors: INVALID_ARGUMENT for a size that is no whole number of elements, RESOURCE_EXHAUSTED.
   absl::Status Fill(const std::vector<std::uint64_t>& sizes);
 
-  // One dimension, or the input's shape where a number for its first open dimension makes it fit.
+  // Returns an array with the shape of the model's input, its first open dimension fitted to `nbytes`; if nothing fits,
+  // an array of one dimension.
   client::Array Of(std::uint64_t nbytes) const;
 
  private:

@@ -8,7 +8,7 @@ ArrivalSchedule::ArrivalSchedule(double rate, Arrivals arrivals, Clock::time_poi
 void ArrivalSchedule::Advance() {
   ++count_;
   switch (arrivals_) {
-    case Arrivals::kConstant: seconds_ = static_cast<double>(count_) / rate_; break;  // Not summed: no drift.
+    case Arrivals::kConstant: seconds_ = static_cast<double>(count_) / rate_; break;  // A sum would drift.
     case Arrivals::kPoisson: seconds_ += gap_(random_); break;
   }
   next_ = start_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds_));

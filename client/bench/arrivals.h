@@ -8,13 +8,13 @@
 
 namespace tensorferry::cli {
 
-// ArrivalSchedule says when the requests of an open loop are to be sent, whatever became of those before. Every run has
-// the same times.
+// ArrivalSchedule says when the requests of an open loop are to be sent, however long the answers take. Its times do
+// not change from run to run.
 class ArrivalSchedule {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // `rate`: requests per second. The first is due at `start`.
+  // `rate` counts requests per second. The first request is due at `start`.
   ArrivalSchedule(double rate, Arrivals arrivals, Clock::time_point start);
 
   Clock::time_point next() const { return next_; }

@@ -9,7 +9,7 @@ namespace {
 
 constexpr int kBits = 7;
 constexpr std::uint64_t kPerDoubling = 1U << kBits;
-constexpr std::size_t kBuckets = (63 - kBits) * kPerDoubling + kPerDoubling;  // For all of int64.
+constexpr std::size_t kBuckets = (63 - kBits) * kPerDoubling + kPerDoubling;  // The buckets hold any int64.
 
 // Values below 2 * kPerDoubling have buckets of their own; the width doubles with each further power of two.
 std::size_t IndexOf(std::uint64_t value) {
@@ -17,7 +17,7 @@ std::size_t IndexOf(std::uint64_t value) {
   return static_cast<std::size_t>(shift) * kPerDoubling + (value >> shift);
 }
 
-// The middle of a bucket.
+// ValueOf returns the middle of the bucket.
 std::uint64_t ValueOf(std::size_t index) {
   if (index < 2 * kPerDoubling) return index;
   const std::size_t shift = index / kPerDoubling - 1;

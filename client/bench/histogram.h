@@ -6,18 +6,19 @@
 
 namespace tensorferry::cli {
 
-// Latencies in buckets that are 1/128 as wide as what they hold: any range, in fixed memory, to within half a percent.
+// LatencyHistogram counts latencies in buckets that are 1/128 as wide as the values they hold: it covers any range in
+// fixed memory, to within half a percent.
 class LatencyHistogram {
  public:
   LatencyHistogram();
 
-  // Negative ones count as 0.
+  // A negative latency counts as 0.
   void Add(std::chrono::nanoseconds latency);
 
   std::uint64_t count() const { return count_; }
   std::chrono::nanoseconds max() const { return max_; }  // Exact.
 
-  // The smallest latency that is not exceeded by `share` of all, 0 < share <= 1. Without latencies: 0.
+  // Returns the smallest latency that the given share of all does not exceed, 0 < share <= 1; 0 without latencies.
   std::chrono::nanoseconds Quantile(double share) const;
 
  private:

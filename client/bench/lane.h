@@ -12,7 +12,8 @@
 
 namespace tensorferry::cli {
 
-// The tag of an operation on the completion queue. Everything here runs on the one thread that takes them from it.
+// BenchEvent is the tag of an operation on the completion queue. One thread takes the tags from the queue, and calls
+// everything in this file.
 class BenchEvent {
  public:
   virtual void Happened(bool ok) = 0;
@@ -21,11 +22,11 @@ class BenchEvent {
   ~BenchEvent() = default;
 };
 
-// What came of one request.
+// BenchAnswer says how one request ended.
 struct BenchAnswer {
   std::chrono::steady_clock::time_point intended;  // When it was to be sent.
   absl::Status status;
-  // What follows is set in OK answers:
+  // The members below are set if `status` is OK.
   BenchMessage summary;
   grpc::ByteBuffer* message = nullptr;
   Framing framing = Framing::kCall;
@@ -35,17 +36,17 @@ class BenchLane;
 
 class BenchObserver {
  public:
-  // Called when `lane` takes the next request.
+  // Called before `lane` takes the next request.
   virtual void Answered(BenchLane& lane, const BenchAnswer& answer) = 0;
 
  protected:
   ~BenchObserver() = default;
 };
 
-// One way for copies of one request to the server.
+// BenchLane carries copies of one request to the server, over calls or over a stream.
 class BenchLane {
  public:
-  // The messages of a request, and whom to tell of its answers. All outlive the lane.
+  // Route has the messages of the request, and the observer that is told of each answer. All of it outlives the lane.
   struct Route {
     grpc::GenericStub& stub;
     grpc::CompletionQueue& queue;
@@ -56,13 +57,13 @@ class BenchLane {
   virtual ~BenchLane() = default;
   virtual void Send(std::chrono::steady_clock::time_point intended) = 0;
 
-  // Ends what is unanswered: each gets its answer.
+  // Cancels the requests that are not answered yet. Each still gets its BenchAnswer.
   virtual void Cancel() = 0;
 
-  // No more will be sent. The lane must be idle before it goes.
+  // Called when no more requests are to be sent. The lane may be destroyed once it is idle.
   virtual void Close() = 0;
 
-  // No operation is on the completion queue.
+  // Returns true if no operation of the lane is on the completion queue.
   virtual bool idle() const = 0;
 };
 

@@ -9,11 +9,11 @@
 
 namespace tensorferry::cli {
 
-// How the requests of `bench` travel.
+// BenchMode says how the requests of `bench` travel.
 enum class BenchMode : std::uint8_t {
-  kUnary,   // A call each.
-  kStream,  // Pipelined on one stream per connection, the elements inside.
-  kChunks,  // One at a time on a stream, the elements in chunks behind it.
+  kUnary,   // Each request is a call.
+  kStream,  // Each connection has one stream for all requests; the elements are inside the messages.
+  kChunks,  // Each connection has one stream for one request at a time; its elements follow in chunks.
 };
 
 struct BenchModeInfo {
@@ -32,18 +32,18 @@ constexpr const BenchModeInfo& Info(BenchMode mode) { return kBenchModes.at(stat
 
 enum class Arrivals : std::uint8_t { kConstant, kPoisson };
 
-// What load `bench` makes.
+// BenchOptions says what load `bench` makes.
 struct BenchOptions {
   BenchMode mode = BenchMode::kUnary;
-  std::vector<std::uint64_t> sizes;  // Bytes of elements of each request; measured one after the other.
+  std::vector<std::uint64_t> sizes;  // Bytes of elements per request; one size is measured after the other.
   bool digest = false;
   int outstanding = 1;         // Closed loop: requests per connection that wait for their answers at any time.
   std::optional<double> rate;  // Open loop: requests per second over all connections.
   Arrivals arrivals = Arrivals::kConstant;
   int connections = 1;
   std::chrono::milliseconds duration{5000};
-  std::chrono::milliseconds warmup{1000};  // The same load, for each size, which is not counted.
-  // How long answers may be missing when the duration is over.
+  std::chrono::milliseconds warmup{1000};  // Before each size the load runs this long without being counted.
+  // When the duration is over, `bench` waits this long for missing answers.
   std::chrono::milliseconds patience{10'000};
 };
 

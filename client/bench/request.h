@@ -11,16 +11,17 @@
 
 namespace tensorferry::cli {
 
-// What a request of `bench` asks for.
+// BenchRequestOptions says what a request of `bench` asks for.
 struct BenchRequestOptions {
   BenchMode mode = BenchMode::kUnary;
   std::string model;  // Empty: conversion only.
   bool digest = false;
-  std::size_t chunk_bytes = 1024 * 1024;  // How long each chunk of kChunks is.
+  std::size_t chunk_bytes = 1024 * 1024;  // The size of each chunk of kChunks.
 };
 
-// The messages of one request, serialised once and sent any number of times: one, or with kChunks the request and its
-// chunks. `array`: one that owns its elements, so that they are not copied; elements alone, not a .npy file.
+// MakeBenchRequest returns the messages of one request, serialised once to be sent any number of times: one message, or
+// with kChunks the request and its chunks. `array` holds bare elements, not a .npy file, and has an owner, so that they
+// are not copied.
 std::vector<grpc::ByteBuffer> MakeBenchRequest(const client::Array& array, const BenchRequestOptions& options);
 
 }  // namespace tensorferry::cli

@@ -19,8 +19,8 @@ namespace {
 using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
 
-// Calls `read(number)` for each field up to the end of the input or of the innermost limit. It consumes the field's
-// value or returns false, which skips it.
+// ForEachField calls `read(number)` for each field up to the end of the input or of the innermost limit. `read` either
+// consumes the field's value, or returns false, and the value is skipped.
 template <typename Read>
 bool ForEachField(CodedInputStream& input, Read read) {
   while (const std::uint32_t tag = input.ReadTag()) {
@@ -66,7 +66,7 @@ bool ReadTensor(CodedInputStream& input, std::uint64_t& chunked_nbytes) {
   });
 }
 
-// A field of ConvertResponse.
+// Reads a field of ConvertResponse.
 bool ReadResponseField(CodedInputStream& input, int number, BenchMessage& message) {
   switch (number) {
     case v1::ConvertResponse::kErrorFieldNumber: message.has_error = true; return false;  // ReadError reads it.
@@ -130,7 +130,7 @@ absl::Status CheckResponse(grpc::ByteBuffer& message, Framing framing, const cli
     return absl::InternalError(
         fmt::format("one array was sent, the server answered with {} tensors", wire.tensors_size()));
   }
-  wire.clear_outputs();  // Theirs may come in chunks.
+  wire.clear_outputs();  // The tensors' elements may follow in chunks.
   TENSORFERRY_ASSIGN_OR_RETURN(const client::Response response, client::ToResponse(std::move(wire)));
   TENSORFERRY_ASSIGN_OR_RETURN(const client::Verdict verdict, client::Verify(sent, response.tensors[0]));
   if (!verdict.dtype_equal) return absl::InternalError("the tensor's dtype is not the array's");

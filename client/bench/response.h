@@ -14,24 +14,25 @@ namespace tensorferry::cli {
 
 using client::Framing;
 
-// What one message from the server says, as far as a load generator has to know.
+// BenchMessage is what a load generator has to know of a message from the server.
 struct BenchMessage {
   bool is_chunk = false;
-  std::uint64_t chunk_bytes = 0;  // How long the chunk is, if it is one.
+  std::uint64_t chunk_bytes = 0;  // The size of the chunk, if the message is one.
   bool has_error = false;
   client::Timing timing;
   std::uint64_t chunked_nbytes = 0;  // Bytes of elements that follow the response in chunks.
 };
 
-// Reads a message without building it or touching elements.
-// Errors: INTERNAL if it is no such message.
+// ReadMessage parses the fields of BenchMessage in place: it neither builds the message nor touches elements.
+// Errors: INTERNAL if the bytes are no such message.
 absl::StatusOr<BenchMessage> ReadMessage(grpc::ByteBuffer& message, Framing framing);
 
-// The error that a response carries, read completely.
+// ReadError parses the whole response and returns the error that it carries.
 absl::Status ReadError(grpc::ByteBuffer& message);
 
-// Reads a response completely. Errors: INTERNAL if its first tensor is not the array that was sent, by its dtype and
-// shape and, if `digest`, every bit.
+// CheckResponse parses the whole response.
+// Errors: INTERNAL if the dtype or the shape of its first tensor differs from that of `sent`, or, with `digest`, any
+// bit of the elements does.
 absl::Status CheckResponse(grpc::ByteBuffer& message, Framing framing, const client::Array& sent, bool digest);
 
 }  // namespace tensorferry::cli

@@ -11,17 +11,17 @@
 
 namespace tensorferry::cli {
 
-// What came of one size's requests.
+// BenchResult is the outcome of all requests of one size.
 struct BenchResult {
   std::uint64_t ok = 0;
-  std::map<std::string, std::uint64_t> errors;  // Numbers by reason, or by code where the server gave none.
+  std::map<std::string, std::uint64_t> errors;  // Counts by reason, or by code if the server gave no reason.
   std::uint64_t late = 0;                       // Open loop: requests sent more than kLate after they were due.
   std::uint64_t unsent = 0;                     // Open loop: requests never sent, since too many were unanswered.
   std::chrono::nanoseconds elapsed{0};
-  LatencyHistogram latency;  // Times of the ok requests, from when they were to be sent.
+  LatencyHistogram latency;  // Times of the ok requests, each from when it was due.
   client::Timing server;     // Sums over the ok requests.
-  absl::Status ended;        // Why nothing more was measured: no connection, or a tensor that is not the array.
-  bool gave_up = false;      // Answers were missing after all patience; their reason is DEADLINE_EXCEEDED.
+  absl::Status ended;        // Why the measurement ended early: no connection, or a tensor that is not the array.
+  bool gave_up = false;      // Answers were still missing when patience ended; they count as DEADLINE_EXCEEDED.
 
   static constexpr std::chrono::milliseconds kLate{1};
 

@@ -16,12 +16,12 @@
 namespace tensorferry::cli {
 namespace {
 
-constexpr std::size_t kMaxUnanswered = 1024;        // Open loop: a server that hangs costs no more memory than these.
-constexpr std::chrono::milliseconds kTick{100};     // How soon an interruption is noticed.
-constexpr std::chrono::milliseconds kTimer{2};      // The queue waits whole milliseconds, rounded up.
-constexpr std::chrono::milliseconds kClosing{500};  // For streams to end in peace.
+constexpr std::size_t kMaxUnanswered = 1024;        // Open loop: bounds the memory that a hanging server costs.
+constexpr std::chrono::milliseconds kTick{100};     // The longest time until an interruption is noticed.
+constexpr std::chrono::milliseconds kTimer{2};      // gRPC's queue waits whole milliseconds, rounded up.
+constexpr std::chrono::milliseconds kClosing{500};  // The time that streams have to end by themselves.
 
-// The steady clock is the one that gRPC calls monotonic.
+// ToTimespec may take steady_clock's time as it is: gRPC's monotonic clock is the same clock.
 gpr_timespec ToTimespec(std::chrono::steady_clock::time_point time) {
   const std::chrono::nanoseconds since_epoch = time.time_since_epoch();
   return {.tv_sec = since_epoch.count() / 1'000'000'000,
@@ -39,7 +39,7 @@ std::string ReasonOf(const absl::Status& status) {
 BenchChannels OpenBenchChannels(const std::string& address, int count) {
   grpc::ChannelArguments arguments = client::CommonChannelArguments();
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // Else channels to one address share a connection.
-  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);             // What fails is counted; retries cost calls their speed.
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);             // Failures are counted, and retries would slow each call.
   BenchChannels channels;
   for (int i = 0; i < count; ++i) {
     channels.push_back(grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
@@ -50,7 +50,8 @@ BenchChannels OpenBenchChannels(const std::string& address, int count) {
 BenchRun::BenchRun(const BenchOptions& options, const BenchChannels& channels, const client::Array& array,
                    const std::vector<grpc::ByteBuffer>& request, const std::atomic<bool>& interrupted)
     : options_(options), array_(array), interrupted_(interrupted) {
-  // In an open loop any number of requests shares a lane; chunks of one array keep the next waiting on their stream.
+  // An open loop sends any number of requests on a lane. Chunks of one array keep the next request on their stream
+  // waiting.
   const bool lane_each = options.mode == BenchMode::kChunks && !options.rate;
   const int lanes = lane_each ? options.outstanding : 1;
   for (const std::shared_ptr<grpc::Channel>& channel : channels) {
@@ -116,7 +117,7 @@ void BenchRun::Step() {
   if (state_ == State::kSending || unanswered_ > 0) Wait(now);
 }
 
-// Sends what the schedule wants sent by now. Returns whether more is to come.
+// SendDue sends the requests that are due by `now`. It returns true if more requests are to come.
 bool BenchRun::SendDue(Clock::time_point now) {
   for (; schedule_->next() < end_ && schedule_->next() <= now && unanswered_ < kMaxUnanswered; schedule_->Advance()) {
     if (now - schedule_->next() > BenchResult::kLate) ++result_.late;
@@ -164,7 +165,7 @@ void BenchRun::Fail(const absl::Status& status) {
   const bool ours = state_ == State::kGivingUp && absl::IsCancelled(status);
   ++result_.errors[ReasonOf(ours ? absl::DeadlineExceededError("") : status)];
   if (!client::IsUnreachable(status)) return;
-  result_.ended = status;  // Without a connection requests fail by the thousand, to no purpose.
+  result_.ended = status;  // Without a connection, thousands of further requests would fail for this reason.
   CancelAll(State::kDropping);
 }
 
@@ -173,17 +174,18 @@ void BenchRun::CancelAll(State next) {
   for (const auto& lane : lanes_) lane->Cancel();
 }
 
-// Until the next thing happens or falls due.
+// Wait returns after the next event, or when something falls due.
 void BenchRun::Wait(Clock::time_point now) {
   Clock::time_point until = now + kTick;
   if (state_ == State::kSending) until = std::min(until, std::max(now, end_));
   const bool scheduled = state_ == State::kSending && schedule_ && unanswered_ < kMaxUnanswered;
   if (scheduled) until = std::min(until, schedule_->next() - kTimer);
-  // Shorter waits than the queue's timers know: looking again and again, after whoever wants this core.
+  // The queue's timers are too coarse for short waits: here the thread polls, and lets others have the core between two
+  // looks.
   if (!TakeEvent(until) && scheduled && until <= now) std::this_thread::yield();
 }
 
-// Deals with one event. Returns false if there was none until then.
+// TakeEvent handles one event. It returns false if none came before `until`.
 bool BenchRun::TakeEvent(Clock::time_point until) {
   void* tag = nullptr;
   bool ok = false;

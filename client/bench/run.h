@@ -19,30 +19,31 @@ namespace tensorferry::cli {
 
 using BenchChannels = std::vector<std::shared_ptr<grpc::Channel>>;
 
-// Connections for the load, each a socket of its own. They are made with the first requests.
+// OpenBenchChannels makes a channel for each connection of the load. Each has a socket of its own, which is connected
+// with the first request.
 BenchChannels OpenBenchChannels(const std::string& address, int count);
 
-// Loads a server with copies of one request. One thread, the caller's, does everything.
+// BenchRun loads a server with copies of one request. Everything runs on the caller's thread.
 class BenchRun final : public BenchObserver {
  public:
-  // `array`, `request`: what is sent, as MakeBenchRequest made it. `interrupted`: ends everything when it turns true.
-  // All are borrowed.
+  // `array` and `request` are what is sent; MakeBenchRequest made `request`. When `interrupted` becomes true,
+  // everything ends. BenchRun borrows all of its arguments.
   BenchRun(const BenchOptions& options, const BenchChannels& channels, const client::Array& array,
            const std::vector<grpc::ByteBuffer>& request, const std::atomic<bool>& interrupted);
   ~BenchRun();
   BenchRun(const BenchRun&) = delete;
   BenchRun& operator=(const BenchRun&) = delete;
 
-  // Sends requests for `duration` and waits for the answers.
+  // Sends requests for `duration`, then waits for the answers.
   BenchResult Measure(std::chrono::milliseconds duration);
 
  private:
   using Clock = std::chrono::steady_clock;
   enum class State : std::uint8_t {
     kSending,
-    kWaiting,   // For the answers that are missing.
-    kGivingUp,  // For the ends of cancelled requests, which count as failed.
-    kDropping,  // For the ends of cancelled requests, which do not count.
+    kWaiting,   // Waiting for the answers that are missing.
+    kGivingUp,  // Waiting for the ends of cancelled requests, which count as failed.
+    kDropping,  // Waiting for the ends of cancelled requests, which do not count.
   };
 
   void Send(BenchLane& lane, Clock::time_point intended);
@@ -61,9 +62,9 @@ class BenchRun final : public BenchObserver {
   grpc::CompletionQueue queue_;
   std::vector<std::unique_ptr<grpc::GenericStub>> stubs_;
   std::vector<std::unique_ptr<BenchLane>> lanes_;
-  bool checked_ = false;  // The first tensor is the array.
+  bool checked_ = false;  // The first tensor was compared with the array, and is equal.
 
-  // What follows belongs to the measurement:
+  // The members below belong to one measurement.
   State state_ = State::kDropping;
   Clock::time_point end_;
   std::optional<ArrivalSchedule> schedule_;  // Open loop.

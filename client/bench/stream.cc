@@ -41,7 +41,7 @@ void StreamLane::Started(bool ok) {
   WriteNext();
 }
 
-// gRPC takes one write at a time. The hint lets it gather small ones: another write follows in any case.
+// gRPC takes one write at a time. The hint that another write follows lets it join small ones.
 void StreamLane::WriteNext() {
   if (state_ != State::kOpen || writing_ || unwritten_ == 0) return;
   const grpc::ByteBuffer& message = route_.request[next_message_];
@@ -97,7 +97,7 @@ void StreamLane::Answer() {
                            .message = &message,
                            .framing = Framing::kStream};
   unanswered_.pop_front();
-  if (unwritten_ > unanswered_.size()) {  // Refused before its last chunk: the server expects no more of it.
+  if (unwritten_ > unanswered_.size()) {  // The server expects no more of a refused request.
     unwritten_ = unanswered_.size();
     next_message_ = 0;
   }
@@ -127,7 +127,7 @@ void StreamLane::EndIfDone() {
   unwritten_ = next_message_ = 0;
   const auto unanswered = std::exchange(unanswered_, {});
   for (const auto intended : unanswered) {
-    route_.observer.Answered(*this, {.intended = intended, .status = status});  // May open the stream again.
+    route_.observer.Answered(*this, {.intended = intended, .status = status});  // This may open the stream again.
   }
 }
 

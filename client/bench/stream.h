@@ -11,7 +11,8 @@
 
 namespace tensorferry::cli {
 
-// Requests pipelined on one stream, which is opened for the first and again should the server end it.
+// StreamLane sends requests on one stream without waiting for their answers. It opens the stream with the first
+// request, and again if the server has ended it.
 class StreamLane final : public BenchLane {
  public:
   explicit StreamLane(const Route& route);
@@ -42,16 +43,16 @@ class StreamLane final : public BenchLane {
   void EndIfDone();
 
   const Route route_;
-  Step started_, written_, read_, finished_;  // The tags.
+  Step started_, written_, read_, finished_;  // The tags of the operations.
   State state_ = State::kClosed;
   std::optional<grpc::ClientContext> context_;
   std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
   grpc::Status status_;
-  absl::Status broken_;        // Why we ended the stream.
-  bool has_finished_ = false;  // The call, while a write of it may still be on the queue.
+  absl::Status broken_;        // Why the client ended the stream.
+  bool has_finished_ = false;  // The call has finished; a write of it may still be on the queue.
 
-  std::deque<std::chrono::steady_clock::time_point> unanswered_;  // In the order sent.
-  std::size_t unwritten_ = 0;     // How many of the last of them still have messages to be written.
+  std::deque<std::chrono::steady_clock::time_point> unanswered_;  // When each request was due, in the order sent.
+  std::size_t unwritten_ = 0;     // How many of the last requests in unanswered_ still have messages to write.
   std::size_t next_message_ = 0;  // The index of the next message of the first unwritten request.
   bool writing_ = false;
 

@@ -26,8 +26,7 @@ void UnaryLane::Send(std::chrono::steady_clock::time_point intended) {
 void UnaryLane::Call::Happened(bool) {
   reader.reset();
   context.reset();
-  grpc::ByteBuffer message =
-      std::exchange(response, {});  // The call may be used again before the answer is dealt with.
+  grpc::ByteBuffer message = std::exchange(response, {});  // Answered() may start this call again.
   BenchAnswer answer{.intended = intended, .message = &message, .framing = Framing::kCall};
   if (status.ok()) {
     const absl::StatusOr<BenchMessage> read = ReadMessage(message, Framing::kCall);

@@ -11,7 +11,7 @@
 
 namespace tensorferry::cli {
 
-// A call for each request.
+// UnaryLane sends each request as a call.
 class UnaryLane final : public BenchLane {
  public:
   explicit UnaryLane(const Route& route) : route_(route) {}
@@ -28,14 +28,14 @@ class UnaryLane final : public BenchLane {
 
     UnaryLane& lane;
     std::chrono::steady_clock::time_point intended;
-    std::optional<grpc::ClientContext> context;  // Set: the call is on its way.
+    std::optional<grpc::ClientContext> context;  // Has a value while the call is on its way.
     std::unique_ptr<grpc::GenericClientAsyncResponseReader> reader;
     grpc::ByteBuffer response;
     grpc::Status status;
   };
 
   const Route route_;
-  std::deque<Call> calls_;  // As many as were ever on their way at once.
+  std::deque<Call> calls_;  // One for each call that was ever on its way at once.
   std::vector<Call*> free_;
 };
 

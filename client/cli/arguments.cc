@@ -35,14 +35,14 @@ struct Subcommand {
   CLI::App* app;
 };
 
-// What is still to be read from text.
+// Words holds options that are still text, to be parsed.
 struct Words {
   std::string timeout;
   BenchWords bench;
 };
 
 void AddServerOptions(CLI::App& app, Arguments& arguments, std::string& timeout, const char* what_has_timeout) {
-  // Not CLI11's envname: every subcommand has this option, and each would overwrite what another was given.
+  // CLI11's envname would not do: every subcommand has this option, and each would overwrite the value of the others.
   app.add_option("--server", arguments.server,
                  "host:port or unix:PATH (default: $TENSORFERRY_SERVER, else 127.0.0.1:8001)")
       ->type_name("ADDRESS");
@@ -106,7 +106,7 @@ std::vector<std::string> OptionNames(const CLI::App& app) {
   return names;
 }
 
-// Words that neither the program nor the subcommand knows.
+// CheckExtras reports words that neither the program nor the subcommand knows.
 absl::Status CheckExtras(const CLI::App& app, const std::vector<Subcommand>& subcommands) {
   const std::vector<CLI::App*> chosen = app.get_subcommands();
   const CLI::App& owner = chosen.empty() ? app : *chosen.front();
@@ -154,7 +154,7 @@ absl::StatusOr<Arguments> ParseArguments(std::span<const std::string> words) {
   app.add_flag("--version", version, "print the version of this command");
   const std::vector<Subcommand> subcommands = AddSubcommands(app, arguments, given);
   try {
-    app.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes them from the back.
+    app.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes the words from the back.
   } catch (const CLI::CallForHelp&) {
     const std::vector<CLI::App*> chosen = app.get_subcommands();
     arguments.help = chosen.empty() ? app.help() : chosen.front()->help("tensorferry");

@@ -13,24 +13,24 @@ namespace tensorferry::cli {
 
 enum class Command : std::uint8_t { kHelp, kConvert, kInspect, kModels, kInfo, kPing, kBench, kVersion };
 
-// The command line, checked.
+// Arguments is the command line, checked.
 struct Arguments {
   Command command = Command::kHelp;
-  std::string help;  // What to print for kHelp.
+  std::string help;  // The text to print for kHelp.
   std::vector<std::string> files;
   std::string server;
   std::string model;
   std::string dtype;
   std::string output;                    // Empty: nothing is saved.
-  std::string service;                   // What ping asks for.
+  std::string service;                   // The service whose health ping asks for.
   std::chrono::milliseconds timeout{0};  // 0: the default of the command.
   BenchOptions bench;
   bool json = false;
   bool strict = false;
 };
 
-// `words`: the command line without the program's name.
-// Errors: INVALID_ARGUMENT in one line; for an unknown command or option it names the nearest one.
+// ParseArguments takes the command line without the program's name.
+// Errors: INVALID_ARGUMENT with one line; for an unknown command or option it names the nearest one.
 absl::StatusOr<Arguments> ParseArguments(std::span<const std::string> words);
 
 }  // namespace tensorferry::cli

@@ -10,7 +10,7 @@ namespace {
 constexpr std::size_t kMaxPending = 16;
 constexpr std::uint64_t kMaxPendingBytes = 16 << 20;
 
-// An array that was sent and not yet answered, or could not be read.
+// Pending is an array that waits for its answer, or that could not be read.
 struct Pending {
   std::string name;
   absl::StatusOr<client::Array> array;
@@ -28,7 +28,7 @@ ArrayAnswer Await(Pending pending) {
   return {std::move(pending.name), *std::move(pending.array), std::move(response)};
 }
 
-// Arrays on one stream, of which some are pending.
+// ArrayStream sends arrays on one stream, and keeps those that are not answered yet.
 class ArrayStream {
  public:
   ArrayStream(client::Client& client, const client::ConvertOptions& options,
@@ -37,7 +37,7 @@ class ArrayStream {
         options_(options),
         take_(take) {}
 
-  // False: `take` wants no more.
+  // Returns false if `take` wants no more answers.
   bool Send(const std::string& name, absl::StatusOr<client::Array> array) {
     pending_.push_back({name, std::move(array), {}});
     Pending& sent = pending_.back();
@@ -66,10 +66,10 @@ class ArrayStream {
   const client::ConvertOptions& options_;
   const std::function<bool(ArrayAnswer)>& take_;
   std::deque<Pending> pending_;
-  std::uint64_t nbytes_ = 0;  // What the pending arrays have together.
+  std::uint64_t nbytes_ = 0;  // Bytes of all pending arrays together.
 };
 
-// A call of its own is cheaper than a stream, and simpler for what stands between command and server.
+// A single array goes in a call, which is cheaper than a stream, and simpler for proxies between command and server.
 void ConvertOne(client::Client& client, InputFile& file, const client::ConvertOptions& options,
                 const std::function<bool(ArrayAnswer)>& take) {
   const std::string& name = file.names().front();

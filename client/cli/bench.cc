@@ -21,9 +21,9 @@
 namespace tensorferry::cli {
 namespace {
 
-std::atomic<bool> interrupted = false;  // A signal handler reaches nothing else.
+std::atomic<bool> interrupted = false;  // A signal handler may touch nothing else.
 
-// The first Ctrl-C ends the measurement, the second the program.
+// The first Ctrl-C ends the measurement, the second one the program.
 void CatchInterrupt() {
   struct sigaction action {};
   action.sa_handler = [](int) { interrupted = true; };
@@ -32,10 +32,10 @@ void CatchInterrupt() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
-// What the server has to be asked before the load.
+// Target holds what `bench` asks the server before the load.
 struct Target {
   std::size_t chunk_bytes = 0;
-  client::TensorSpec input;  // The model's input, if it has but one.
+  client::TensorSpec input;  // The model's input, if it has exactly one.
 };
 
 absl::StatusOr<Target> AskServer(client::Client& client, const Arguments& arguments) {
@@ -50,7 +50,7 @@ absl::StatusOr<Target> AskServer(client::Client& client, const Arguments& argume
   return target;
 }
 
-// Measures one size after the other, and prints each.
+// Bench measures one size after the other, and prints each.
 class Bench {
  public:
   Bench(const Arguments& arguments, const Target& target)
@@ -78,7 +78,7 @@ class Bench {
   }
 
  private:
-  // Nothing if interrupted before anything counted.
+  // Returns nothing if it was interrupted before the measurement began.
   std::optional<BenchResult> Measure(std::uint64_t size) {
     const client::Array array = arrays_.Of(size);
     const std::vector<grpc::ByteBuffer> request = MakeBenchRequest(
@@ -88,7 +88,7 @@ class Bench {
     if (options_.warmup.count() > 0) {
       BenchResult warmup = run.Measure(options_.warmup);
       if (interrupted) return std::nullopt;
-      if (warmup.gave_up || !warmup.ended.ok()) return warmup;  // Nothing better will come.
+      if (warmup.gave_up || !warmup.ended.ok()) return warmup;  // A measurement would fare no better.
     }
     return run.Measure(options_.duration);
   }

@@ -12,7 +12,7 @@ class App;
 
 namespace tensorferry::cli {
 
-// The options of `bench`, as given.
+// BenchWords holds the options of `bench` as the user wrote them.
 struct BenchWords {
   std::string mode = "unary";
   std::string sizes;
@@ -28,7 +28,8 @@ struct BenchWords {
 // AddBenchOptions adds the options of `bench` but for those that other commands have too.
 void AddBenchOptions(CLI::App& app, BenchWords& words);
 
-// Errors: INVALID_ARGUMENT in one line.
+// ParseBenchOptions checks `words`.
+// Errors: INVALID_ARGUMENT with one line.
 absl::StatusOr<BenchOptions> ParseBenchOptions(const BenchWords& words);
 
 }  // namespace tensorferry::cli

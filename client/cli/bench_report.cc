@@ -35,7 +35,7 @@ std::string Columns(const std::vector<std::string>& cells) {
   return line + '\n';
 }
 
-// One decimal where it says something.
+// NumberText writes one decimal for numbers below 100, and none above.
 std::string NumberText(double number) { return fmt::format("{:.{}f}", number, number < 100 ? 1 : 0); }
 
 Json LatencyJson(const LatencyHistogram& latency) {

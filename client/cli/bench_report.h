@@ -14,11 +14,11 @@ struct BenchRow {
   BenchResult result;
 };
 
-// For people: what was measured and the names of the columns, then a line for each size, and its errors.
+// BenchHead writes, for people, what is measured and the names of the columns; BenchLine one size and its errors.
 std::string BenchHead(const Arguments& arguments);
 std::string BenchLine(const Arguments& arguments, const BenchRow& row);
 
-// For programs: one object on one line, with the same keys whatever was measured.
+// BenchJson writes, for programs, one object on one line. Its keys do not depend on what was measured.
 std::string BenchJson(const Arguments& arguments, const std::vector<BenchRow>& rows, bool interrupted);
 
 }  // namespace tensorferry::cli

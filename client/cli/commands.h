@@ -5,7 +5,7 @@
 
 namespace tensorferry::cli {
 
-// The commands: results on standard output, messages on standard error.
+// Each command writes results to standard output and messages to standard error.
 ExitCode RunConvert(const Arguments& arguments);
 ExitCode RunInspect(const Arguments& arguments);
 ExitCode RunModels(const Arguments& arguments);

@@ -38,19 +38,19 @@ client::Tensor Metadata(const client::Tensor& tensor) {
           .data = std::nullopt};
 }
 
-// An array that was accepted there and is refused here is not equal.
+// VerdictOf reports nothing as equal if the client refuses an array that the server has accepted.
 client::Verdict VerdictOf(const client::Array& array, const client::Tensor& tensor) {
   return client::Verify(array, tensor).value_or(client::Verdict{});
 }
 
-// What a model is run on.
+// ModelInputs holds what a model is run on.
 struct ModelInputs {
   std::vector<InputFile> files;
-  std::vector<client::Array> arrays;  // All files' arrays.
-  std::vector<std::string> paths;     // The file of each array.
+  std::vector<client::Array> arrays;  // The arrays of all files.
+  std::vector<std::string> paths;     // The file that each array came from.
 };
 
-// The outcomes of one run of the command.
+// Conversion is one run of the command, with the outcomes of all files.
 class Conversion {
  public:
   Conversion(const Arguments& arguments, client::Client client, Output output)
@@ -90,12 +90,12 @@ ExitCode Conversion::EachFile() {
     absl::StatusOr<InputFile> file = Open(path, outcome);
     if (file.ok()) ConvertArrays(*file, outcome);
     Print(path, outcome);
-    if (client::IsUnreachable(outcome.error)) break;  // Nor will the server be reached for the next file.
+    if (client::IsUnreachable(outcome.error)) break;  // The server will not be reachable for the next file either.
   }
   return Finish();
 }
 
-// Errors: the outcome's, too.
+// Open also stores the error in `outcome`.
 absl::StatusOr<InputFile> Conversion::Open(const std::string& path, Outcome& outcome) const {
   absl::StatusOr<InputFile> file =
       InputFile::Open(path, {.name = arguments_.dtype, .only_file = arguments_.files.size() == 1});
@@ -121,21 +121,22 @@ void Conversion::ConvertArrays(InputFile& file, Outcome& outcome) {
   if (!any_read) outcome.exit_code = ExitCode::kBadInput;
 }
 
-// Whether the file is as it was when it was opened: if not, nothing is to be believed that came of its arrays.
+// CheckWhole returns whether the file still holds what it held when it was opened. If not, no answer to its arrays can
+// be trusted.
 bool Conversion::CheckWhole(const InputFile& file, Outcome& outcome) const {
   const absl::Status whole = file.CheckWhole();
   if (!whole.ok()) Fail(file.path(), whole, outcome);
   return whole.ok();
 }
 
-// The file cannot be read.
+// Fail reports that the file cannot be read.
 void Conversion::Fail(const std::string& path, const absl::Status& status, Outcome& outcome) const {
   PrintError(fmt::format("{}: {}", path, ErrorText(status)));
   outcome.error = status;
   outcome.exit_code = Worse(outcome.exit_code, ExitCode::kBadInput);
 }
 
-// Adds what came of one array. False: the others need not be tried.
+// Take adds the answer to one array. It returns false if the other arrays need not be tried.
 bool Conversion::Take(const InputFile& file, ArrayAnswer answer, Outcome& outcome) {
   client::Verdict verdict;
   if (answer.response.ok()) verdict = VerdictOf(*answer.array, answer.response->tensors.front());
@@ -168,7 +169,7 @@ ExitCode Conversion::AllFilesAsOneRequest() {
   return Finish();
 }
 
-// Errors: the outcome's.
+// AddInputs stores its errors in `outcome`.
 void Conversion::AddInputs(const std::string& path, ModelInputs& inputs, Outcome& outcome) const {
   absl::StatusOr<InputFile> file = Open(path, outcome);
   if (!file.ok()) return;
@@ -184,7 +185,7 @@ void Conversion::AddInputs(const std::string& path, ModelInputs& inputs, Outcome
   inputs.files.push_back(*std::move(file));
 }
 
-// The server names one array that it refuses; these are all that it would.
+// NameOffenders prints all arrays that the server would refuse: the server itself names only the first.
 void Conversion::NameOffenders(const ModelInputs& inputs, Outcome& outcome) const {
   const std::string named = client::ToError(outcome.error).metadata["array"];
   for (std::size_t i = 0; i < inputs.arrays.size(); ++i) {

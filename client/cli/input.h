@@ -9,16 +9,16 @@
 
 namespace tensorferry::cli {
 
-// What `--dtype` says, and of which arrays.
+// NamedDType is the value of `--dtype`, and whether it is said of a single file.
 struct NamedDType {
-  std::string name;       // Empty: it was not given.
-  bool only_file = true;  // No other file was given.
+  std::string name;       // Empty if `--dtype` was not given.
+  bool only_file = true;  // The command line has no other file.
 };
 
-// A file of the command line.
+// InputFile is a file of the command line.
 class InputFile {
  public:
-  // Lists members that are not arrays on standard error.
+  // Opens the file, and lists its members that are not arrays on standard error.
   // Errors: those of client::ArrayReader::Open.
   static absl::StatusOr<InputFile> Open(const std::string& path, NamedDType dtype);
 
@@ -26,15 +26,15 @@ class InputFile {
   std::span<const std::string> names() const { return reader_.names(); }
   std::span<const std::string> skipped() const { return reader_.skipped_members(); }
 
-  // Errors: INVALID_ARGUMENT if the file has members and none of them is an array: nothing could be converted.
+  // Errors: INVALID_ARGUMENT if the file has members and none of them is an array, so that nothing can be converted.
   absl::Status CheckHasArrays() const;
 
-  // The array called names()[i]. `--dtype` is said of it if its void descr leaves open what it holds; of the only array
-  // of the only file always, so that a name that contradicts it is refused.
+  // Returns the array called names()[i]. `--dtype` applies to an array whose void descr leaves its type open. It always
+  // applies to the only array of the only file, so that a name that contradicts the file is refused.
   // Errors: those of client::ArrayReader::Read.
   absl::StatusOr<client::Array> Read(std::size_t i);
 
-  // Errors: DATA_LOSS if the file has become smaller, so that its arrays may have been read as zeros.
+  // Errors: DATA_LOSS if the file has become smaller, so that arrays may have been read as zeros.
   absl::Status CheckWhole() const { return reader_.CheckWhole(); }
 
  private:

@@ -15,11 +15,11 @@
 namespace tensorferry::cli {
 namespace {
 
-// What a .npy says of itself, and whether it could be sent.
+// Inspection is what a .npy file says about itself, and whether a server would take it.
 struct Inspection {
   std::string name;
   NpyHeader header;
-  std::size_t nbytes = 0;  // The file's size.
+  std::size_t nbytes = 0;  // Bytes of the whole file.
   std::string dtype;       // Torch's name; empty if refused.
   absl::StatusOr<Digest> digest;
 };
@@ -38,7 +38,7 @@ std::vector<std::int64_t> ShapeOf(const Inspection& inspection) {
   return {inspection.header.shape.begin(), inspection.header.shape.end()};
 }
 
-// Why a server would refuse the array.
+// ReasonOf says why a server would refuse the array.
 std::string_view ReasonOf(const Inspection& inspection) {
   return Info(DescribeError(inspection.digest.status()).reason).name;
 }
@@ -69,7 +69,7 @@ Json ToJson(const Inspection& inspection) {
   return json;
 }
 
-// The rows of all files, and what the command ends with.
+// Report collects the rows of all files and the exit code.
 class Report {
  public:
   explicit Report(const Arguments& arguments) : arguments_(arguments) {}

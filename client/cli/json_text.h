@@ -5,9 +5,9 @@
 
 namespace tensorferry::cli {
 
-using Json = nlohmann::ordered_json;  // Keys stay in the order in which they are documented.
+using Json = nlohmann::ordered_json;  // Keys keep the order in which they are documented.
 
-// Text from elsewhere that is not UTF-8 is no reason to fail.
+// JsonText does not fail on text from elsewhere that is not UTF-8.
 inline std::string JsonText(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 }  // namespace tensorferry::cli

@@ -10,14 +10,14 @@
 
 namespace tensorferry::cli {
 
-// An array that was not converted, and why.
+// Refused is an array that was not converted, and the reason.
 struct Refused {
   std::string file;
   std::string name;
   absl::Status error;
 };
 
-// What came of one file, whose arrays are requests of their own, or of all files as the one request of a model.
+// Outcome is what came of one file, each of whose arrays is a request, or of all files as the one request to a model.
 struct Outcome {
   std::string server;
   std::string request_id;
@@ -26,7 +26,7 @@ struct Outcome {
   std::vector<client::Verdict> verdicts;  // One per tensor of the response.
   std::vector<Refused> refused;
   std::vector<std::string> skipped;  // Members that are no arrays.
-  absl::Status error;                // Why nothing was converted, or not all was tried.
+  absl::Status error;                // Why nothing was converted, or why not everything was tried.
   ExitCode exit_code = ExitCode::kOk;
 };
 
@@ -35,13 +35,13 @@ std::string HexText(const Digest& digest);
 // ShapeText writes a shape as NumPy prints it: "(1000,)".
 std::string ShapeText(const std::vector<std::int64_t>& shape);
 
-// For people: one aligned line per tensor and output.
+// ToText writes, for people, one aligned line per tensor and output.
 std::string ToText(const Outcome& outcome);
 
-// For programs: one object on one line.
+// ToJson writes, for programs, one object on one line.
 std::string ToJson(const Outcome& outcome);
 
-// "SIZE_MISMATCH: array 'x': …", without a reason the code.
+// ErrorText writes "SIZE_MISMATCH: array 'x': …", with the code where there is no reason.
 std::string ErrorText(const absl::Status& error);
 
 }  // namespace tensorferry::cli

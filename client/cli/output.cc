@@ -43,7 +43,7 @@ absl::Status Output::Add(std::vector<client::Tensor> tensors) {
 
 absl::Status Output::Finish() { return is_npz_ ? client::WriteNpz(path_, kept_) : absl::OkStatus(); }
 
-// Names come from files and servers: none may lead out of the directory, or hide another's tensor.
+// Names come from files and servers: no name may lead out of the directory, or replace the file of another tensor.
 std::string Output::UniqueName(const std::string& name) {
   std::string safe = OneLine(name);
   for (char& c : safe) {

@@ -11,19 +11,19 @@
 
 namespace tensorferry::cli {
 
-// Where `-o` saves tensors: NAME.npy files in a directory, or the members of one .npz file.
+// Output is where `-o` saves tensors: NAME.npy files in a directory, or the members of one .npz file.
 class Output {
  public:
-  // `path`: ends in .npz, or is a directory, which is made if it is not there. Empty: nothing is saved.
-  // Errors: those of the system, if nothing could be written there.
+  // `path` ends in .npz, or names a directory, which is made if it is missing. If it is empty, nothing is saved.
+  // Errors: those of the system, if nothing can be written there.
   static absl::StatusOr<Output> Open(const std::string& path);
 
   bool wanted() const { return !path_.empty(); }
 
-  // Saves tensors that came with their elements. Names that are no file names, or taken, are changed.
+  // Saves tensors that came with their elements. It changes names that cannot be file names, or that are taken.
   absl::Status Add(std::vector<client::Tensor> tensors);
 
-  // Writes what was kept for the .npz file.
+  // Writes the .npz file with what Save has kept.
   absl::Status Finish();
 
  private:

@@ -13,7 +13,8 @@
 
 namespace tensorferry::cli {
 
-// Asks a server about itself: `ask(client, timeout)`, then `print(answer)`, which gives the exit code.
+// Query asks a server about itself with `ask(client, timeout)`, then calls `print(answer)`, which returns the exit
+// code.
 template <typename Ask, typename Print>
 ExitCode Query(const Arguments& arguments, Ask ask, Print print) {
   absl::StatusOr<client::Client> client = client::Client::Connect(arguments.server);
@@ -25,7 +26,7 @@ ExitCode Query(const Arguments& arguments, Ask ask, Print print) {
   const auto answer = ask(*client, has_timeout ? arguments.timeout : client::Client::kQueryTimeout);
   if (!answer.ok()) {
     PrintError(fmt::format("{}: {}", arguments.server, ErrorText(answer.status())));
-    // Only ping asks for something by name: a service that is not known does not serve.
+    // NOT_FOUND means "does not serve": ping alone asks for something by its name.
     const bool unknown_service = absl::IsNotFound(answer.status());
     return unknown_service ? ExitCode::kUnreachable : ExitCodeOf(answer.status());
   }

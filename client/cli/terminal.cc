@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::uint64_t kLongUpload = 64 * 1024 * 1024;  // Bytes.
 
-// Characters of UTF-8 text: bytes that do not continue one.
+// Counts the characters of UTF-8 text: every byte but those that continue one.
 std::size_t Width(std::string_view text) {
   return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
 }

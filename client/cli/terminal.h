@@ -7,17 +7,17 @@
 
 namespace tensorferry::cli {
 
-// One line on standard error: "tensorferry: x.npy: …".
+// PrintError writes one line to standard error: "tensorferry: x.npy: …".
 void PrintError(std::string_view message);
 
 // Rows of cells as lines, the cells of a column below each other. No blanks at the end of a line.
 std::string Align(const std::vector<std::vector<std::string>>& rows);
 
-// `text` in red or green if standard output is a terminal and NO_COLOR is not set.
+// Returns `text` in red or green if standard output is a terminal and NO_COLOR is not set.
 enum class Color : std::uint8_t { kRed, kGreen };
 std::string Colored(Color color, std::string_view text);
 
-// A bar on standard error for long uploads, if that is a terminal; gone when the bar is.
+// ProgressBar draws a bar on standard error for long uploads, if that is a terminal. Its destructor removes the bar.
 class ProgressBar {
  public:
   ProgressBar();
@@ -28,7 +28,7 @@ class ProgressBar {
 
  private:
   const bool shown_;
-  std::uint64_t percent_ = 101;  // The last drawn: none.
+  std::uint64_t percent_ = 101;  // The percentage drawn last; 101 stands for none.
 };
 
 }  // namespace tensorferry::cli

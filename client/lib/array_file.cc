@@ -23,7 +23,7 @@ std::string NameOf(const std::string& path) {
 }  // namespace
 
 struct ArrayReader::Impl {
-  std::vector<std::string> npy_name;  // One, unless the file is a .npz.
+  std::vector<std::string> npy_name;  // One name; empty for a .npz.
   FileBytes npy;
   std::optional<NpzReader> npz;
 };
@@ -41,12 +41,12 @@ absl::StatusOr<ArrayReader> ArrayReader::Open(const std::string& path) {
     impl->npy = std::move(content);
     return ArrayReader(std::move(impl));
   }
-  // A zip without members is its end record alone.
+  // A zip without members consists of its end record.
   if (!StartsWith(content.bytes, "PK\x03\x04") && !StartsWith(content.bytes, "PK\x05\x06")) {
     return absl::InvalidArgumentError("neither a .npy nor a .npz file");
   }
   absl::StatusOr<NpzReader> npz = NpzReader::Open(content);
-  TENSORFERRY_RETURN_IF_ERROR(content.CheckWhole());  // The truer reason, if both fail.
+  TENSORFERRY_RETURN_IF_ERROR(content.CheckWhole());  // If both checks fail, CheckWhole has the true reason.
   TENSORFERRY_ASSIGN_OR_RETURN(impl->npz, std::move(npz));
   return ArrayReader(std::move(impl));
 }

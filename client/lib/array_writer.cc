@@ -41,7 +41,7 @@ zip_buffer_fragment_t Fragment(const std::string& bytes) {
   return {.data = reinterpret_cast<zip_uint8_t*>(const_cast<char*>(bytes.data())), .length = bytes.size()};
 }
 
-// Borrows both parts until the archive is closed.
+// AddMember borrows `header` and `elements` until the archive is closed.
 bool AddMember(zip_t* archive, const std::string& name, const std::string& header, const std::string& elements) {
   const std::array parts{Fragment(header), Fragment(elements)};
   zip_source_t* source = zip_source_buffer_fragment(archive, parts.data(), elements.empty() ? 1 : 2, /*freep=*/0);
@@ -60,7 +60,7 @@ absl::Status WriteNpy(const std::string& path, const Tensor& tensor) {
 }
 
 absl::Status WriteNpz(const std::string& path, std::span<const Tensor> tensors) {
-  // libzip removes archives without members; NumPy writes their end record.
+  // libzip deletes archives without members, but NumPy writes their end record.
   if (tensors.empty()) return WriteFile(path, "PK\x05\x06", std::string(18, '\0'));
   std::vector<std::string> headers;
   for (const Tensor& tensor : tensors) {
@@ -76,7 +76,7 @@ absl::Status WriteNpz(const std::string& path, std::span<const Tensor> tensors) 
     }
   }
   if (zip_close(archive.get()) != 0) return ArchiveError(path, archive.get());
-  archive.release();  // Closing has freed it.
+  archive.release();  // zip_close has freed it.
   return absl::OkStatus();
 }
 

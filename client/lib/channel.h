@@ -4,7 +4,7 @@
 
 namespace tensorferry::client {
 
-// What all channels of ours to a server have in common.
+// CommonChannelArguments returns what all channels of this library to a server have in common.
 grpc::ChannelArguments CommonChannelArguments();
 
 }  // namespace tensorferry::client

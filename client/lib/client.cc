@@ -17,7 +17,8 @@
 namespace tensorferry::client {
 namespace {
 
-// Whether request and response surely fit one message each, the response being metadata alone.
+// FitsUnary returns whether request and response surely fit one message each: without a model and returned elements the
+// response is metadata alone.
 bool FitsUnary(std::span<const Array> arrays, const ConvertOptions& options) {
   return PlacementOf(arrays) == Placement::kInside && options.model_name.empty() && !options.return_data;
 }
@@ -60,7 +61,7 @@ absl::StatusOr<Response> Client::Convert(std::span<const Array> arrays, const Co
 absl::StatusOr<Response> Client::ConvertOnStream(std::span<const Array> arrays, const ConvertOptions& options) {
   Stream stream = OpenStream({.max_outstanding = 1, .timeout = options.timeout});
   Stream::Answer answer = stream.Send(arrays, options);
-  stream.Finish().IgnoreError();  // The answer says it too.
+  stream.Finish().IgnoreError();  // The answer carries the same error.
   return answer.get();
 }
 

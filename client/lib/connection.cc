@@ -31,7 +31,7 @@ Connection::Connection(const std::string& address, const ConnectOptions& options
       service_(v1::TensorService::NewStub(channel_)),
       health_(grpc::health::v1::Health::NewStub(channel_)) {}
 
-// Convert does what generated stubs do, with another type of request.
+// Convert does what generated stubs do, but takes a request that is serialised already.
 grpc::Status Connection::Convert(grpc::ClientContext& context, const grpc::ByteBuffer& request,
                                  v1::ConvertResponse& response) {
   return grpc::internal::BlockingUnaryCall<grpc::ByteBuffer, v1::ConvertResponse>(channel_.get(), convert_, &context,

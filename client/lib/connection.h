@@ -19,7 +19,8 @@
 
 namespace tensorferry::client {
 
-// The channel that a client and its streams share. Threads: any.
+// Connection is the channel that a client and its streams share.
+// Threads: any.
 class Connection {
  public:
   Connection(const std::string& address, const ConnectOptions& options);
@@ -27,13 +28,13 @@ class Connection {
   v1::TensorService::Stub& service() { return *service_; }
   grpc::health::v1::Health::Stub& health() { return *health_; }
 
-  // Convert and ConvertStream as the stub has them, but with requests that are serialised already: their elements are
-  // sent from where they are.
+  // Convert and ConvertStream are those of the stub, but take requests that are serialised already, so that elements
+  // are sent from where they are.
   using StreamCall = grpc::ClientReaderWriter<grpc::ByteBuffer, v1::ConvertStreamResponse>;
   grpc::Status Convert(grpc::ClientContext& context, const grpc::ByteBuffer& request, v1::ConvertResponse& response);
   std::unique_ptr<StreamCall> ConvertStream(grpc::ClientContext& context);
 
-  // Bytes per chunk that the server recommends; asked once.
+  // ChunkBytes returns the size of chunks that the server recommends, and asks the server only once.
   absl::StatusOr<std::size_t> ChunkBytes(std::chrono::milliseconds timeout);
 
  private:
@@ -46,7 +47,7 @@ class Connection {
   std::optional<std::size_t> chunk_bytes_;
 };
 
-// Ends the call after `timeout`; 0 = never.
+// SetTimeout makes the call end after `timeout`; 0 stands for no timeout.
 void SetTimeout(grpc::ClientContext& context, std::chrono::milliseconds timeout);
 
 }  // namespace tensorferry::client

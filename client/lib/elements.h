@@ -10,14 +10,14 @@
 
 namespace tensorferry::client {
 
-// An array whose sizes agree with each other. Borrows the array's bytes.
+// Elements is an array whose dtype, shape and size were checked against each other. It borrows the array's bytes.
 struct Elements {
   ArrayHeader header;
-  std::span<const std::byte> bytes;  // header.nbytes() of them.
+  std::span<const std::byte> bytes;  // As many as header.nbytes().
 };
 
-// Check an array, of either form, as the server does but for the server's own limits.
-// Errors: the server's, with its reasons and words; they name the array.
+// CheckElements checks an array of either form as the server does, except for the server's own limits.
+// Errors: those of the server, with its reasons and words; they name the array.
 absl::StatusOr<Elements> CheckElements(const Array& array, Fidelity fidelity);
 
 }  // namespace tensorferry::client

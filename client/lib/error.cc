@@ -7,7 +7,7 @@ namespace tensorferry::client {
 Error ToError(const absl::Status& status) {
   Error error{.code = status.code(), .message = std::string(status.message())};
   const Failure failure = tensorferry::DescribeError(status);
-  // A status without a reason reads as INTERNAL; a reason always comes with its own code.
+  // DescribeError reads a status without a reason as INTERNAL; a true reason always comes with its own code.
   const bool has_reason = failure.message == error.message && Info(failure.reason).code == error.code;
   if (!has_reason) return error;
   error.reason = Info(failure.reason).name;

@@ -51,7 +51,7 @@ absl::StatusOr<FileBytes> ReadToEnd(int descriptor, const std::string& path) {
 
 class MappedFile {
  public:
-  // Null: the process watches as many mappings as it can.
+  // Map returns null if the process watches as many mappings as it can.
   static absl::StatusOr<std::shared_ptr<const MappedFile>> Map(int descriptor, const struct stat& info,
                                                                const std::string& path) {
     static const BusErrorHandler handler;
@@ -84,7 +84,7 @@ class MappedFile {
       : bytes_(bytes), info_(info), path_(std::move(path)), watched_(WatchedMapping::Watch(bytes)) {}
 
   const std::span<const std::byte> bytes_;
-  const struct stat info_;  // As it was mapped.
+  const struct stat info_;  // The file's state when it was mapped.
   const std::string path_;
   std::optional<WatchedMapping> watched_;
 };

@@ -10,26 +10,26 @@
 
 namespace tensorferry::client {
 
-// The pages of a file that is mapped, until this is destroyed. The file is not locked: whoever makes it smaller takes
-// the pages behind its new end away, which read as zeros from then on.
+// MappedFile maps the pages of a file for as long as it lives. The file is not locked: if another process makes it
+// smaller, the pages behind its new end are gone, and read as zeros from then on.
 class MappedFile;
 
-// The whole content of a file, and who keeps it in memory.
+// FileBytes is the whole content of a file, with what keeps it in memory.
 struct FileBytes {
   std::shared_ptr<const void> memory;
   std::span<const std::byte> bytes;
-  std::shared_ptr<const MappedFile> mapped = nullptr;  // Null: the bytes are a copy, to which nothing can happen.
+  std::shared_ptr<const MappedFile> mapped = nullptr;  // Null if the bytes are a copy.
 
-  // Errors: DATA_LOSS if the file has become smaller since it was mapped: what was read of it may be zeros.
+  // Errors: DATA_LOSS if the file has become smaller since it was mapped, so that some of what was read may be zeros.
   absl::Status CheckWhole() const;
 };
 
-// Maps a regular file; reads anything else (a pipe, and `-`, which is standard input) to its end. The first call
-// handles SIGBUS for the process, by a BusErrorHandler that stays.
+// LoadFile maps a regular file. It reads anything else (a pipe, or `-`, which is standard input) to its end. Its first
+// call installs a BusErrorHandler, which handles SIGBUS for the process from then on.
 // Errors: those of the system, by their absl code.
 absl::StatusOr<FileBytes> LoadFile(const std::string& path);
 
-// Takes over what was read otherwise.
+// Own makes a FileBytes of content that is in memory already, and owns it.
 FileBytes Own(std::string content);
 
 }  // namespace tensorferry::client

@@ -12,7 +12,7 @@
 namespace tensorferry::client {
 namespace {
 
-constexpr std::size_t kAlignment = 64;     // The first element lies at a multiple, so that files can be mapped.
+constexpr std::size_t kAlignment = 64;     // The elements begin at a multiple of it, so that files can be mapped.
 constexpr std::size_t kGrowthDigits = 21;  // NumPy leaves room for the first dimension to grow.
 constexpr std::string_view kMagicAndVersion{"\x93NUMPY\x01\x00", 8};
 
@@ -22,7 +22,8 @@ absl::StatusOr<std::string> DescrOf(const Tensor& tensor) {
     return MakeError(Reason::kUnsupportedDtype, fmt::format("no .npy form of dtype {}", Quote(tensor.dtype)));
   }
   const DTypeInfo& info = Info(*dtype);
-  // numpy.load knows the descrs of these alone: `<f1` and `<c4`, which ml_dtypes writes, it refuses.
+  // numpy.load knows the descrs of the dtypes of torch.from_numpy alone: it refuses `<f1` and `<c4`, which ml_dtypes
+  // writes.
   return info.in_from_numpy ? std::string(info.descr) : fmt::format("<V{}", info.itemsize);
 }
 

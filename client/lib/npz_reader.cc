@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::string_view kSuffix = ".npy";
 constexpr std::string_view kMagic = "\x93NUMPY";
-constexpr std::uint64_t kMaxDeflateRatio = 1032;  // A deflate stream cannot unpack to more per byte.
+constexpr std::uint64_t kMaxDeflateRatio = 1032;  // Deflate packs no more into a byte.
 
 struct Discard {
   void operator()(zip_t* archive) const { zip_discard(archive); }
@@ -46,7 +46,8 @@ absl::StatusOr<Zip> OpenZip(std::span<const std::byte> file) {
   return archive;
 }
 
-// Whether libzip has found the same directory: two readers must not see two archives in one file.
+// Agree returns whether libzip has found the members of ReadZipLayout: two readers must not see two archives in one
+// file.
 bool Agree(zip_t* zip, const std::vector<ZipMember>& members) {
   if (static_cast<std::uint64_t>(zip_get_num_entries(zip, 0)) != members.size()) return false;
   for (std::size_t i = 0; i < members.size(); ++i) {
@@ -61,7 +62,7 @@ bool Agree(zip_t* zip, const std::vector<ZipMember>& members) {
   return true;
 }
 
-// Refuses what cannot or should not be unpacked, by what the directory says of it.
+// Check refuses, by its directory entry, a member that cannot or should not be unpacked.
 absl::Status Check(const ZipMember& member) {
   constexpr std::uint16_t kEncrypted = 1;
   if (!member.status.ok()) return Damaged(std::string(member.status.message()));
@@ -84,11 +85,11 @@ struct NpzReader::Archive {
   FileBytes file;
   Zip zip;
   std::vector<ZipMember> members;
-  std::vector<std::size_t> arrays;  // Indices of members, one for each of names().
+  std::vector<std::size_t> arrays;  // An index of `members` for each of names().
 
   MemberStream Start(std::size_t index) { return MemberStream(zip_fopen_index(zip.get(), index, 0)); }
 
-  // False where that cannot be told: reading the member then says why.
+  // IsNoArray returns false if it cannot tell: reading the member then gives the reason.
   bool IsNoArray(std::size_t index) {
     const ZipMember& member = members[index];
     if (!Check(member).ok()) return false;
@@ -102,7 +103,7 @@ struct NpzReader::Archive {
     return Damaged(fmt::format("member {}: {}", Quote(members[index].name), why));
   }
 
-  // Unpacks a member block by block; the checksum is compared at its end.
+  // ReadBlocks unpacks a member block by block. libzip compares the checksum at its end.
   template <typename Take>
   absl::Status ReadBlocks(std::size_t index, Take take) {
     const MemberStream stream = Start(index);
@@ -137,11 +138,11 @@ absl::StatusOr<NpzReader> NpzReader::Open(FileBytes file, const NpzLimits& limit
   return reader;
 }
 
-// Tells arrays from other members.
+// Sort tells arrays from other members.
 absl::Status NpzReader::Sort(const NpzLimits& limits) {
   std::uint64_t left = limits.max_bytes;
   for (std::size_t i = 0; i < archive_->members.size(); ++i) {
-    std::string name = zip_get_name(archive_->zip.get(), i, 0);  // libzip gives UTF-8, whatever the archive has.
+    std::string name = zip_get_name(archive_->zip.get(), i, 0);  // libzip returns UTF-8, whatever the archive holds.
     if (archive_->IsNoArray(i)) {
       skipped_.push_back(std::move(name));
       continue;
@@ -171,7 +172,7 @@ absl::StatusOr<FileBytes> NpzReader::Read(std::size_t i) {
   std::string content;
   try {
     content.reserve(member.nbytes);
-  } catch (const std::exception&) {  // bad_alloc, or length_error.
+  } catch (const std::exception&) {  // std::bad_alloc or std::length_error.
     return absl::ResourceExhaustedError(
         fmt::format("no memory for member {} of {} bytes", Quote(member.name), member.nbytes));
   }

@@ -11,17 +11,17 @@
 
 namespace tensorferry::client {
 
-// What a zip file may unpack to: far beyond what is saved in earnest.
+// NpzLimits bounds what a zip file may unpack to, far above what anybody saves in earnest.
 struct NpzLimits {
   std::uint64_t max_members = 65'536;
-  std::uint64_t max_bytes = std::uint64_t{64} << 30;  // Unpacked, all arrays together.
+  std::uint64_t max_bytes = std::uint64_t{64} << 30;  // The unpacked bytes of all arrays together.
 };
 
-// The members of a .npz file. A member is an array if its content begins as a .npy file does, whatever it is called, as
-// numpy.load has it.
+// NpzReader reads the members of a .npz file. As for numpy.load, a member is an array if its content begins as a .npy
+// file does, whatever its name.
 //
-// Memory: stored members lie in the file; a deflated one takes its own size when it is read.
-// Threads: one at a time.
+// Memory:  stored members are views of the file; a deflated one takes its own size when it is read.
+// Threads: one at a time may use an NpzReader.
 class NpzReader {
  public:
   // Errors: INVALID_ARGUMENT for what is no zip file; RESOURCE_EXHAUSTED beyond the limits, before anything is
@@ -32,16 +32,16 @@ class NpzReader {
   NpzReader& operator=(NpzReader&&) noexcept;
   ~NpzReader();
 
-  // Names of the arrays without `.npy`, in the order of the central directory.
+  // Returns the names of the arrays, without `.npy`, in the order of the central directory.
   const std::vector<std::string>& names() const { return names_; }
 
-  // Whole names of the members that are no arrays.
+  // Returns the whole names of the members that are not arrays.
   const std::vector<std::string>& skipped() const { return skipped_; }
 
   // CheckWhole is FileBytes::CheckWhole of the archive.
   absl::Status CheckWhole() const;
 
-  // The .npy file called names()[i], read to its end and its checksum verified.
+  // Returns the .npy file called names()[i], read to its end so that its checksum is verified.
   // Errors: INVALID_ARGUMENT for a member that is damaged, encrypted or packed by another method than deflate;
   //         RESOURCE_EXHAUSTED without memory for it.
   absl::StatusOr<FileBytes> Read(std::size_t i);

@@ -16,11 +16,12 @@ namespace {
 
 struct DeclaredArray {
   Array array;
-  std::size_t swap_width = 1;  // As in ChunkedElements.
+  std::size_t swap_width = 1;  // As ChunkedElements::swap_width.
 };
 
-// The array as it is declared where its elements follow in chunks: a .npy file's header becomes fields. A dtype that
-// has a name only cannot be declared big-endian: its elements are swapped before they are sent.
+// Declared returns the array as the message declares it if its elements follow in chunks: the header of a .npy file
+// becomes fields. The field `dtype` cannot say that a dtype without a descr of its own is big-endian, so its elements
+// are swapped before they are sent.
 absl::StatusOr<DeclaredArray> Declared(const Array& array, Fidelity fidelity) {
   if (array.form == Array::Form::kElements) return DeclaredArray{array};
   TENSORFERRY_ASSIGN_OR_RETURN(const Elements elements, CheckElements(array, fidelity));

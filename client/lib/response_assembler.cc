@@ -79,7 +79,7 @@ absl::StatusOr<ResponseAssembler> ResponseAssembler::Start(v1::ConvertResponse&&
 
 absl::Status ResponseAssembler::AddTensors(google::protobuf::RepeatedPtrField<v1::Tensor>& source,
                                            std::vector<Tensor>& target) {
-  target.reserve(static_cast<std::size_t>(source.size()));  // `chunked_` points at the tensors.
+  target.reserve(static_cast<std::size_t>(source.size()));  // `chunked_` points at the tensors, which must not move.
   for (v1::Tensor& wire : source) {
     TENSORFERRY_ASSIGN_OR_RETURN(Tensor converted, ToTensor(std::move(wire)));
     Tensor& tensor = target.emplace_back(std::move(converted));
@@ -92,7 +92,7 @@ absl::Status ResponseAssembler::AddTensors(google::protobuf::RepeatedPtrField<v1
     if (!wire.has_chunked_nbytes()) continue;
     try {
       tensor.data.emplace().reserve(nbytes);  // Pages are touched only as elements come.
-    } catch (const std::exception&) {         // bad_alloc, or length_error.
+    } catch (const std::exception&) {         // std::bad_alloc or std::length_error.
       return absl::ResourceExhaustedError(fmt::format("no memory here for a tensor of {} bytes", nbytes));
     }
     if (nbytes > 0) chunked_.push_back({&tensor, nbytes});

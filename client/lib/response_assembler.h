@@ -13,10 +13,11 @@
 
 namespace tensorferry::client {
 
-// Puts one response together: the message, and the elements that follow it in chunks, each tensor's in one buffer.
+// ResponseAssembler puts one response together: its message, and the elements that follow in chunks, in one buffer per
+// tensor.
 class ResponseAssembler {
  public:
-  // Errors: INTERNAL for sizes that contradict each other, RESOURCE_EXHAUSTED where memory for them is not to be had.
+  // Errors: INTERNAL for sizes that contradict each other, RESOURCE_EXHAUSTED if there is no memory for the elements.
   static absl::StatusOr<ResponseAssembler> Start(v1::ConvertResponse&& message);
 
   // Errors: INTERNAL for a chunk that no tensor waits for.
@@ -24,7 +25,7 @@ class ResponseAssembler {
 
   bool complete() const { return current_ == chunked_.size(); }
 
-  // The response, once complete, or the error that it carried.
+  // Returns the response, or the error that it carried. Call it once complete() is true.
   absl::StatusOr<Response> Finish() &&;
 
  private:
@@ -35,13 +36,13 @@ class ResponseAssembler {
   absl::Status AddTensors(google::protobuf::RepeatedPtrField<v1::Tensor>& source, std::vector<Tensor>& target);
 
   absl::Status error_;
-  // On the heap: `chunked_` points into it while the assembler moves.
+  // `chunked_` points into the response, so it stays on the heap while the assembler moves.
   std::unique_ptr<Response> response_ = std::make_unique<Response>();
   std::vector<Buffer> chunked_;
   std::size_t current_ = 0;
 };
 
-// A response that came as one message.
+// ToResponse converts a response that came as one message.
 absl::StatusOr<Response> ToResponse(v1::ConvertResponse&& message);
 
 }  // namespace tensorferry::client

@@ -19,10 +19,10 @@ std::string Find(const Metadata& metadata, const std::string& key) {
   return entry == metadata.end() ? std::string() : entry->second;
 }
 
-// The status that the server had before it went over the wire.
+// Restore returns the status that the server had before it sent the error.
 absl::Status Restore(const v1::Error& error) {
   const auto reason = ParseReason(error.reason());
-  if (!reason) {  // A newer server has sent it: people can read it, if not programs.
+  if (!reason) {  // A newer server has sent it: people can read it, but programs cannot.
     const auto code = static_cast<absl::StatusCode>(error.code());
     return absl::Status(code == absl::StatusCode::kOk ? absl::StatusCode::kUnknown : code,
                         fmt::format("{}: {}", error.reason(), error.message()));
@@ -35,7 +35,7 @@ absl::Status Restore(const v1::Error& error) {
   const std::string array = Find(error.metadata(), "array");
   if (array.empty()) return MakeError(*reason, error.message(), details);
 
-  // InArray says again what the message begins with.
+  // The message begins with the array's name, which InArray will add again.
   const std::string prefix = fmt::format("array {}: ", Quote(array));
   const std::string_view message = error.message();
   return InArray(array, MakeError(*reason, message.substr(message.starts_with(prefix) ? prefix.size() : 0), details));

@@ -7,10 +7,10 @@
 
 namespace tensorferry::client {
 
-// How a call ended, with the reason and metadata that the server sent in its details.
+// FromGrpc returns how a call ended, with the reason and metadata that the server sent in its details.
 absl::Status FromGrpc(const grpc::Status& status);
 
-// The error that a response on a stream carries.
+// FromProto returns the error that a response on a stream carries.
 absl::Status FromProto(const v1::Error& error);
 
 }  // namespace tensorferry::client

@@ -48,7 +48,8 @@ Stream::Answer Stream::Impl::Send(std::span<const Array> arrays, const ConvertOp
   return answer;
 }
 
-// Waits for a free place and takes it. The promise is there before the answer can be.
+// Enqueue waits until a request may be sent and adds its promise, so that the promise is there before the answer can
+// be.
 absl::StatusOr<std::uint64_t> Stream::Impl::Enqueue(Unanswered request) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return ended_ || unanswered_.size() < options_.max_outstanding; });
@@ -63,7 +64,7 @@ bool Stream::Impl::IsAnswered(std::uint64_t ordinal) {
   return ended_ || ordinal < sent_ - unanswered_.size();
 }
 
-// A Write that fails means that the stream has ended; the reader then learns why and tells all who wait.
+// If Write fails, the stream has ended: the reader then learns why, and tells everybody who waits.
 void Stream::Impl::Write(PreparedRequest request, const ConvertOptions& options, std::uint64_t ordinal,
                          std::size_t chunk_bytes) {
   if (!call_->Write(request.message)) return;
@@ -71,7 +72,7 @@ void Stream::Impl::Write(PreparedRequest request, const ConvertOptions& options,
   std::uint64_t sent = 0;
   for (const ChunkedElements& elements : request.chunked) total += elements.bytes.size();
   ForEachChunk(request.chunked, chunk_bytes, [&](const ChunkedElements& chunk) {
-    if (IsAnswered(ordinal)) return false;  // Refused: the server expects no more of it.
+    if (IsAnswered(ordinal)) return false;  // The request was refused: the server expects no more of it.
     if (!call_->Write(ChunkMessage(chunk))) return false;
     sent += chunk.bytes.size();
     if (options.progress) options.progress(sent, total);

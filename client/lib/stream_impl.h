@@ -16,7 +16,7 @@
 
 namespace tensorferry::client {
 
-// The caller's thread writes; `reader_` reads and keeps the promises, oldest first.
+// The caller's thread writes requests. `reader_` reads answers and keeps the promises, the oldest first.
 class Stream::Impl {
  public:
   Impl(std::shared_ptr<Connection> connection, const StreamOptions& options);
@@ -28,15 +28,15 @@ class Stream::Impl {
  private:
   struct Unanswered {
     std::promise<absl::StatusOr<Response>> promise;
-    std::vector<std::size_t> swapped;  // As in PreparedRequest.
+    std::vector<std::size_t> swapped;  // As PreparedRequest::swapped.
   };
 
-  // The writing side.
+  // These functions run on the caller's thread.
   absl::StatusOr<std::uint64_t> Enqueue(Unanswered request);
   bool IsAnswered(std::uint64_t ordinal);
   void Write(PreparedRequest request, const ConvertOptions& options, std::uint64_t ordinal, std::size_t chunk_bytes);
 
-  // The reading side.
+  // These functions run on `reader_`.
   void ReadToEnd();
   absl::Status ReadAnswers();
   absl::Status Resolve(absl::StatusOr<Response> answer);
@@ -47,10 +47,10 @@ class Stream::Impl {
   grpc::ClientContext context_;
   std::unique_ptr<Connection::StreamCall> call_;
 
-  std::mutex mutex_;  // Guards what follows.
+  std::mutex mutex_;  // Guards the members below, except for reader_.
   std::condition_variable changed_;
   std::deque<Unanswered> unanswered_;
-  std::uint64_t sent_ = 0;  // Requests.
+  std::uint64_t sent_ = 0;  // The number of requests.
   bool ended_ = false;
   absl::Status end_;
 

@@ -1,4 +1,4 @@
-// The reading side of a stream.
+// The functions of Stream::Impl that read answers.
 #include <new>
 #include <optional>
 #include <utility>
@@ -11,7 +11,7 @@
 namespace tensorferry::client {
 namespace {
 
-// The server has not seen that the elements of these tensors were sent in another order than they were given.
+// AddSwaps completes the receipts of arrays whose elements the client has swapped: the server has not seen that.
 void AddSwaps(const std::vector<std::size_t>& swapped, Response& response) {
   for (const std::size_t i : swapped) {
     if (i >= response.tensors.size() || !response.tensors[i].receipt) continue;

@@ -12,9 +12,9 @@
 namespace tensorferry::client {
 namespace {
 
-constexpr std::size_t kScratch = 256 * 1024;  // A multiple of every itemsize.
+constexpr std::size_t kScratch = 256 * 1024;  // Bytes; a multiple of every itemsize.
 
-// Feeds elements to a digest as the server's tensor holds them.
+// ElementDigest feeds elements to a digest in the form in which the server's tensor holds them.
 class ElementDigest {
  public:
   explicit ElementDigest(const ArrayHeader& header)
@@ -22,7 +22,7 @@ class ElementDigest {
         as_sent_(!header.byte_swapped() && header.dtype() != DType::kBool),
         scratch_(as_sent_ ? nullptr : std::make_unique<std::byte[]>(kScratch)) {}
 
-  // The next elements in C order, whole ones.
+  // `run` holds the next elements in C order, and no part of an element.
   void Update(std::span<const std::byte> run) {
     if (as_sent_) return digest_.Update(run);
     while (!run.empty()) {
@@ -36,17 +36,17 @@ class ElementDigest {
   Digest Finish() const { return digest_.Finish(); }
 
  private:
-  // Copy into scratch through the server's own copier, as an array of its own.
+  // Normalize copies `piece` into scratch_ with the server's own copier, as if it were an array of its own.
   void Normalize(std::span<const std::byte> piece) {
     const auto count = static_cast<std::int64_t>(piece.size() / Info(header_.dtype()).itemsize);
     const SourceDType source{header_.dtype(), header_.byte_swapped()};
     const auto header = ArrayHeader::Make({header_.source_dtype(), {&count, 1}}, source, {kScratch});
     ElementCopier copier(*header, Fidelity::kConvert, scratch_.get(), nullptr);
-    copier.Append(piece).IgnoreError();  // Nothing is refused with kConvert.
+    copier.Append(piece).IgnoreError();  // kConvert refuses nothing.
   }
 
   const ArrayHeader& header_;
-  const bool as_sent_;  // Neither order nor values change.
+  const bool as_sent_;  // Neither byte order nor values change.
   const std::unique_ptr<std::byte[]> scratch_;
   DigestStream digest_;
 };
@@ -59,7 +59,7 @@ Digest DigestOf(const Elements& elements) {
   return digest.Finish();
 }
 
-// What came back is in the form in which digests are taken.
+// Returned data is already in the form over which digests are taken.
 Digest DigestOf(const std::string& data) {
   DigestStream digest;
   digest.Update(std::as_bytes(std::span(data)));
@@ -80,7 +80,7 @@ absl::StatusOr<Verdict> Verify(const Array& sent, const Tensor& received) {
   if (!received.receipt) return Verdict{};
   const Receipt& receipt = *received.receipt;
   const Digest digest = DigestOf(elements);
-  const std::string_view dtype = Info(elements.header.dtype()).name;  // NumPy's name and torch's are the same.
+  const std::string_view dtype = Info(elements.header.dtype()).name;  // NumPy and torch use one name.
   return Verdict{.dtype_equal = receipt.dtype_equal && receipt.numpy_dtype == dtype && received.dtype == dtype,
                  .shape_equal = std::ranges::equal(elements.header.shape(), received.shape),
                  .digest_equal = receipt.digest == digest && (!received.data || DigestOf(*received.data) == digest)};

@@ -33,12 +33,12 @@ absl::Status Damaged(std::string_view member, std::string_view why) {
   return Damaged(fmt::format("member {}: {}", Quote(member), why));
 }
 
-// `count` bytes of `text` from `offset` on; shorter where the text ends.
+// Part returns `count` bytes of `text` from `offset` on, or fewer if the text ends before.
 std::string_view Part(std::string_view text, std::uint64_t offset, std::uint64_t count) {
   return offset > text.size() ? std::string_view() : text.substr(offset, count);
 }
 
-// A number at `offset`, which lies in `record`.
+// At reads a number at `offset`, which must lie in `record`.
 template <typename Number>
 Number At(std::string_view record, std::size_t offset) {
   Number number;
@@ -50,7 +50,7 @@ struct Directory {
   std::uint64_t offset, nbytes;
 };
 
-// The end record: the last one that the file can hold, as zipfile looks for it.
+// FindEnd finds the end record: the last one in the file, as zipfile does.
 std::optional<std::size_t> FindEnd(std::string_view file) {
   const std::size_t first = file.size() - std::min(file.size(), kEndBytes + kMaxComment);
   const std::size_t found = file.rfind(kEnd);
@@ -78,7 +78,7 @@ absl::StatusOr<Directory> FindDirectory(std::string_view file) {
   return directory;
 }
 
-// The values of a zip64 extra field, one after the other.
+// Zip64Values reads the values of a zip64 extra field, one after the other.
 class Zip64Values {
  public:
   explicit Zip64Values(std::string_view extra) {
@@ -89,7 +89,8 @@ class Zip64Values {
     }
   }
 
-  // What a field of 32 bits means, which holds `field`; nothing if the value is missing here.
+  // Widen returns `field`, or the next 64-bit value if `field` says that it stands there; nothing if that value is
+  // missing.
   std::optional<std::uint64_t> Widen(std::uint32_t field) {
     if (field != kIn64Bits) return field;
     if (values_.size() < sizeof(std::uint64_t)) return std::nullopt;
@@ -102,11 +103,11 @@ class Zip64Values {
   std::string_view values_;
 };
 
-// An entry, and where the member's local header is.
+// Entry is a directory entry, with the place of the member's local header.
 struct Entry {
   ZipMember member;
   std::uint64_t packed_nbytes, local_offset;
-  std::size_t nbytes;  // The length of the entry itself.
+  std::size_t nbytes;  // The length of the directory entry itself.
 };
 
 absl::StatusOr<Entry> ReadEntry(std::string_view directory) {
@@ -158,7 +159,7 @@ absl::Status CheckFields(const Entry& entry, std::string_view record, std::strin
   return absl::OkStatus();
 }
 
-// Checks the local header of `entry`, and finds the member's bytes.
+// Locate checks the local header of `entry`, and finds the member's bytes.
 absl::Status Locate(std::string_view file, Entry& entry) {
   ZipMember& member = entry.member;
   const std::string_view record = Part(file, entry.local_offset, kLocalBytes);

@@ -1,5 +1,5 @@
-// Where the members of a zip file lie, and whether the two places that describe each of them agree: libzip does not say
-// the first, and compares the second more strictly than programs write it.
+// ReadZipLayout says where the members of a zip file lie, and checks that the two records of each member agree. libzip
+// does not tell the places, and its comparison refuses what common programs write.
 #pragma once
 
 #include <cstddef>
@@ -13,22 +13,23 @@
 
 namespace tensorferry::client {
 
-// One entry of the central directory, and the bytes that it points to. Borrows the file.
+// ZipMember is one entry of the central directory, with the packed bytes that it points to. It borrows the file.
 struct ZipMember {
-  std::string_view name;  // As in the file, in whatever encoding.
+  std::string_view name;  // As it stands in the file, in any encoding.
   std::uint16_t flags = 0;
   std::uint16_t method = 0;
   std::uint32_t crc = 0;     // Checksum of the unpacked bytes.
-  std::uint64_t nbytes = 0;  // Unpacked.
+  std::uint64_t nbytes = 0;  // The size of the unpacked bytes.
   std::span<const std::byte> packed;
-  absl::Status status;  // Not OK: the archive contradicts itself about this member, and `packed` means nothing.
+  absl::Status status;  // If not OK, the archive contradicts itself about this member, and `packed` must not be used.
 };
 
-// The members of `file`, in the order of its central directory, where Python's zipfile finds them.
+// ReadZipLayout returns the members of `file` in the order of its central directory, which is looked for as Python's
+// zipfile does.
 //
-// Each local header is compared with its entry. Where either says that the sizes follow the member (bit 3 of the flags,
-// as programs set it that write to a pipe), checksum and sizes may each be 0: some writers leave all three at 0, some
-// two.
+// Each local header is compared with its entry. If either says that the sizes follow the member (bit 3 of the flags,
+// which programs set that write to a pipe), its checksum and sizes may be 0: some writers leave all three at 0, some
+// only two.
 // Member errors: INVALID_ARGUMENT, which names the member and the field, if the two contradict each other, if the
 //                member overlaps another or lies outside the file, or if another has its name.
 // Errors:        INVALID_ARGUMENT if there is no directory, or if it does not end where the archive says.

@@ -13,37 +13,39 @@
 
 namespace tensorferry::client {
 
-// Reads the arrays of a .npy or .npz file, told apart by their first bytes, one by one: what is wrong with one of them
-// costs the others nothing.
+// ArrayReader reads the arrays of a .npy or .npz file one by one. What is wrong with one array costs the others
+// nothing.
 //
-// A member of a .npz file is an array if its content begins as a .npy file does. What stands behind that is left for
-// the server to judge.
+// The first bytes of a file tell .npy from .npz. A member of a .npz file is an array if its content begins as a .npy
+// file does; the server judges the rest of its header.
 // Memory:  a .npy file and stored members are mapped, not read; a deflated member takes its own size.
-// Threads: one at a time.
+// Threads: one at a time may use an ArrayReader.
 class ArrayReader {
  public:
-  // `path`: `-` is standard input.
-  // Errors: NOT_FOUND, PERMISSION_DENIED and the like; INVALID_ARGUMENT for a file that is neither; RESOURCE_EXHAUSTED
-  //         beyond the caps on members.
+  // Opens the file at `path`; `-` is standard input.
+  // Errors: NOT_FOUND, PERMISSION_DENIED and the like; INVALID_ARGUMENT for a file that is neither .npy nor .npz;
+  //         RESOURCE_EXHAUSTED beyond the caps on members.
   static absl::StatusOr<ArrayReader> Open(const std::string& path);
 
   ArrayReader(ArrayReader&&) noexcept;
   ArrayReader& operator=(ArrayReader&&) noexcept;
   ~ArrayReader();
 
-  // Names of the arrays: of a .npz, of its members without `.npy`; of a .npy, of the file (`stdin` for `-`).
+  // Returns the names of the arrays: in a .npz the names of its members without `.npy`; for a .npy the name of the
+  // file, or `stdin` for `-`.
   std::span<const std::string> names() const;
 
-  // Members of a .npz that are not arrays.
+  // Returns the names of the members of a .npz that are not arrays.
   std::span<const std::string> skipped_members() const;
 
-  // The array called names()[i]. Lifetime: it owns its memory.
+  // Returns the array called names()[i], which owns its memory.
   // Errors: INVALID_ARGUMENT for a member that is damaged, encrypted or packed by another method than deflate;
   //         RESOURCE_EXHAUSTED without memory for it.
   absl::StatusOr<Array> Read(std::size_t i);
 
-  // Whether what was read is what the file held: a mapped file that another process makes smaller reads as zeros behind
-  // its new end. Ask after the last use of its arrays, before what came of them is believed.
+  // CheckWhole says whether everything read is what the file held: if another process makes a mapped file smaller, the
+  // part behind its new end reads as zeros. Call it after the last use of the arrays, and before you believe what was
+  // computed from them.
   // Errors: DATA_LOSS if the file has become smaller.
   absl::Status CheckWhole() const;
 
@@ -62,10 +64,10 @@ class ArrayFile {
   std::span<const Array> arrays() const { return arrays_; }
   std::span<Array> arrays() { return arrays_; }
 
-  // Members of a .npz that are not arrays.
+  // Returns the names of the members of a .npz that are not arrays.
   const std::vector<std::string>& skipped_members() const { return skipped_members_; }
 
-  // CheckWhole says what ArrayReader's says.
+  // CheckWhole is ArrayReader::CheckWhole of the file.
   absl::Status CheckWhole() const { return reader_.CheckWhole(); }
 
  private:

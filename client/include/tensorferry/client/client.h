@@ -19,25 +19,26 @@ namespace tensorferry::client {
 class Connection;
 
 struct ConnectOptions {
-  std::chrono::milliseconds keepalive{60'000};  // A connection that is silent for so long is probed.
+  std::chrono::milliseconds keepalive{60'000};  // A connection that has been silent for this long is probed.
 };
 
-// A tensorferry server.
+// Client is a connection to a tensorferry server.
 //
-// Errors:  what the server refuses carries its reason and metadata: ToError(status). IsUnreachable(status) is true
-//          where there is no connection.
+// Errors:  a status of a refusal carries the server's reason and metadata: ToError(status). Without a connection,
+//          IsUnreachable(status) is true.
 // Threads: any; copies share one connection.
 class Client {
  public:
-  // `address`: `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`. Connects with the first call, and again whenever the
-  // connection broke.
+  // Connect takes an `address` of the form `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`. The connection is made by the
+  // first call, and made anew whenever it breaks.
   // Errors: INVALID_ARGUMENT for an address of another form.
   static absl::StatusOr<Client> Connect(const std::string& address, const ConnectOptions& options = {});
 
-  // Converts the arrays as one request, and runs a model on them if one is named.
+  // Convert sends the arrays as one request, and the server runs a model on them if `options` name one. The response
+  // has one tensor per array.
   //
   // More than 4 MiB of arrays go in chunks; returned elements of any size arrive in one buffer per tensor. The arrays
-  // are borrowed until it returns; with an `Array::owner` they are not copied. The response has one tensor per array.
+  // are borrowed until Convert returns; those with an `Array::owner` are not copied.
   absl::StatusOr<Response> Convert(std::span<const Array> arrays, const ConvertOptions& options = {});
 
   // Opens a stream for many requests.
@@ -47,7 +48,8 @@ class Client {
   absl::StatusOr<ServerInfo> GetServerInfo(std::chrono::milliseconds timeout = kQueryTimeout);
   absl::StatusOr<std::vector<ModelInfo>> ListModels(std::chrono::milliseconds timeout = kQueryTimeout);
 
-  // The health of one service, or of the server (""). Errors: NOT_FOUND for a service that the server does not know.
+  // Ping returns the health of one service, or of the whole server ("").
+  // Errors: NOT_FOUND for a service that the server does not know.
   absl::StatusOr<Health> Ping(const std::string& service = "", std::chrono::milliseconds timeout = kQueryTimeout);
 
  private:

@@ -12,20 +12,20 @@
 namespace tensorferry::client {
 
 struct ConvertOptions {
-  std::string request_id;     // Echoed in the response.
+  std::string request_id;     // The response repeats it.
   std::string model_name;     // Empty: conversion only.
-  std::string model_version;  // Empty: the server's choice.
+  std::string model_version;  // Empty: the server chooses.
   Fidelity fidelity = Fidelity::kConvert;
-  bool digest = true;                          // Ask for the digest of each tensor.
-  bool return_data = false;                    // Ask for the elements of the converted tensors.
+  bool digest = true;                          // The server digests each tensor.
+  bool return_data = false;                    // The response brings the elements of the converted tensors.
   std::vector<std::string> requested_outputs;  // Empty: all.
-  std::chrono::milliseconds timeout{0};        // For a call; 0 = none. On a Stream, StreamOptions::timeout holds.
-  // Called with the bytes sent so far, and in all, after each chunk of a large upload.
+  std::chrono::milliseconds timeout{0};        // For a call; 0: none. On a Stream, StreamOptions::timeout applies.
+  // Called after each chunk of a large upload, with the bytes sent so far and the bytes in all.
   std::function<void(std::uint64_t sent, std::uint64_t total)> progress;
 };
 
 struct StreamOptions {
-  std::size_t max_outstanding = 16;      // Requests sent and not yet answered.
+  std::size_t max_outstanding = 16;      // The most requests that are sent and not yet answered.
   std::chrono::milliseconds timeout{0};  // For the whole stream; 0 = none.
 };
 

@@ -10,22 +10,22 @@
 
 namespace tensorferry::client {
 
-// A change that the conversion made to the bytes that were sent.
+// Adjustment is a change that the conversion made to the bytes that were sent.
 enum class Adjustment : std::uint8_t {
   kByteOrderSwapped,
   kBoolNormalized,
 };
 
-// What the server states about one converted array.
+// Receipt is what the server states about one converted array.
 struct Receipt {
   std::string source_dtype;  // As sent: `>f4`.
   std::string numpy_dtype;   // Canonical NumPy or ml_dtypes name: `float32`.
-  bool dtype_equal = false;  // The tensor's own dtype is the one that `numpy_dtype` maps to.
+  bool dtype_equal = false;  // The tensor's own dtype is the one that belongs to `numpy_dtype`.
   std::vector<Adjustment> adjustments;
-  std::optional<Digest> digest;  // The digest of the tensor's elements in C order, little-endian.
+  std::optional<Digest> digest;  // Of the tensor's elements in C order, little-endian.
 };
 
-// A torch tensor, as the server read it back.
+// Tensor is a torch tensor, as the server read it back.
 struct Tensor {
   std::string name;
   std::string dtype;                  // Torch's name without `torch.`.
@@ -36,15 +36,15 @@ struct Tensor {
   std::int64_t nbytes = 0;
   std::string device;
   std::optional<Receipt> receipt;   // Set for converted arrays.
-  std::optional<std::string> data;  // `nbytes` bytes, C order, little-endian; unset: not asked for.
+  std::optional<std::string> data;  // `nbytes` bytes, C order, little-endian; not set unless asked for.
 };
 
-// Where the server's time went.
+// Timing says where the server's time went.
 struct Timing {
   std::chrono::nanoseconds receive{0};  // From the request's header to the last byte of its arrays.
   std::chrono::nanoseconds convert{0};
-  std::chrono::nanoseconds queue{0};    // Waiting for a model executor.
-  std::chrono::nanoseconds compute{0};  // Running the model.
+  std::chrono::nanoseconds queue{0};    // The wait for a model executor.
+  std::chrono::nanoseconds compute{0};  // The run of the model.
 };
 
 struct Response {
@@ -52,7 +52,7 @@ struct Response {
   std::string model_name;  // Empty: no model ran.
   std::string model_version;
   std::vector<Tensor> tensors;  // One per array, in the same order.
-  std::vector<Tensor> outputs;  // The model's.
+  std::vector<Tensor> outputs;  // The outputs of the model.
   Timing timing;
 };
 

@@ -14,7 +14,7 @@ struct DtypeInfo {
   std::string oip_datatype;  // `FP32`
 };
 
-// What a server is and what it takes.
+// ServerInfo says what a server is and what it takes.
 struct ServerInfo {
   std::string version;
   std::string torch_version;
@@ -28,11 +28,11 @@ struct ServerInfo {
 
 enum class ModelState : std::uint8_t { kUnknown, kLoading, kReady, kUnavailable, kUnloading };
 
-// What a model takes or gives.
+// TensorSpec is an input or output of a model.
 struct TensorSpec {
   std::string name;
-  std::string dtype;                // Empty: the model does not say.
-  std::vector<std::int64_t> shape;  // -1 = any size.
+  std::string dtype;                // Empty if the model does not say.
+  std::vector<std::int64_t> shape;  // -1: any size.
 };
 
 struct ModelInfo {
@@ -43,7 +43,7 @@ struct ModelInfo {
   std::string platform;
   std::vector<TensorSpec> inputs;
   std::vector<TensorSpec> outputs;
-  std::string sha256;  // Hex, of the model file; empty: built in.
+  std::string sha256;  // SHA-256 of the model file in hex; empty for a built-in model.
 };
 
 enum class Health : std::uint8_t { kUnknown, kServing, kNotServing };

@@ -13,27 +13,27 @@
 
 namespace tensorferry::client {
 
-// Many requests, pipelined on one stream: several times cheaper each than calls of their own. Answers are read by a
-// thread of the stream's own while requests are written, so neither side ever waits for the other in a circle.
+// Stream sends many requests on one gRPC stream, without waiting for answers: each costs a fraction of a call. A thread
+// of its own reads answers while requests are written, so client and server never wait for each other in a circle.
 //
 // Threads: one at a time may call Send and Finish.
 class Stream {
  public:
   using Answer = std::future<absl::StatusOr<Response>>;
 
-  // Writes one request, the chunks of its arrays included, and returns before it is answered. Waits first while
-  // `StreamOptions::max_outstanding` requests are unanswered. The arrays are borrowed until it returns.
+  // Send writes one request, with the chunks of its arrays, and returns before it is answered. It first waits while
+  // `StreamOptions::max_outstanding` requests are unanswered. The arrays are borrowed until Send returns.
   //
-  // Answer: is that of this request alone. A refused request costs the others nothing; when the stream itself ends, all
-  //         that are unanswered fail with the reason.
+  // The Answer belongs to this request alone, and a refused request costs the others nothing. If the stream itself
+  // ends, all unanswered requests fail with the reason.
   Answer Send(std::span<const Array> arrays, const ConvertOptions& options = {});
 
-  // No more requests: waits until all are answered and says how the stream ended.
+  // Finish says that no more requests come, waits until all are answered, and returns how the stream ended.
   absl::Status Finish();
 
   Stream(Stream&&) noexcept;
   Stream& operator=(Stream&&) noexcept;
-  ~Stream();  // Without Finish, cancels what is unanswered.
+  ~Stream();  // Cancels what is unanswered, unless Finish was called.
 
  private:
   friend class Client;
