@@ -1,4 +1,4 @@
-// Runs one piece of the hot path a hundred times, for callgrind to count its instructions: count_pieces PIECE
+// count_pieces PIECE runs one piece of the hot path a hundred times, for callgrind to count its instructions.
 #include <cstdio>
 #include <functional>
 #include <map>
@@ -19,7 +19,7 @@ namespace {
 
 constexpr int kTimes = 100;
 
-// A piece: called kTimes times; sets itself up when it is made.
+// A Piece is called kTimes times. What it needs is set up when it is made.
 using Piece = std::function<void()>;
 
 Piece WireRead(std::size_t nbytes) {
@@ -82,7 +82,7 @@ const std::map<std::string, std::function<Piece()>> kPieces = {
 }  // namespace
 }  // namespace tensorferry
 
-// What callgrind counts; a name that it can be told.
+// CountedPiece is the function that callgrind is told to count, by its name.
 extern "C" __attribute__((noinline)) void CountedPiece(const tensorferry::Piece& piece) {
   for (int i = 0; i < tensorferry::kTimes; ++i) piece();
 }
@@ -94,6 +94,6 @@ int main(int argc, char** argv) {
     return argc == 1 ? 0 : 2;
   }
   const tensorferry::Piece piece = found->second();
-  for (int i = 0; i < 10; ++i) piece();  // What is set up at the first time does not count.
+  for (int i = 0; i < 10; ++i) piece();  // What only the first calls set up does not count.
   CountedPiece(piece);
 }

@@ -1,4 +1,4 @@
-// Every input that the fuzzers were given or kept, once more: without clang, in every build.
+// These tests replay every input that the fuzzers were given or have kept, without clang and in every build.
 #include <gmock/gmock.h>
 
 #include <filesystem>
@@ -12,7 +12,7 @@ namespace tensorferry::fuzz {
 namespace {
 
 struct Target {
-  std::string name;  // And its corpus' folder.
+  std::string name;  // The corpus' folder has this name, too.
   std::string_view (*mistake)(std::string_view);
 };
 

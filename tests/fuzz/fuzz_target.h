@@ -7,7 +7,7 @@
 
 #include "fuzz/properties.h"
 
-// What libFuzzer calls: ends the process if a property does not hold.
+// TENSORFERRY_FUZZ_TARGET defines the function that libFuzzer calls. It ends the process if a property does not hold.
 #define TENSORFERRY_FUZZ_TARGET(property)                                                          \
   extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {              \
     const auto mistake = tensorferry::fuzz::property({reinterpret_cast<const char*>(data), size}); \

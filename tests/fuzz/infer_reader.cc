@@ -12,7 +12,7 @@ namespace {
 
 using Request = triton::ModelInferRequest;
 
-// The lengths around the mutated fields are always right: mutations get past them.
+// Wrapped gives the mutated fields the right lengths, so that mutations get past those.
 std::string Wrapped(unsigned wrapping, std::string_view bytes) {
   switch (wrapping % 4) {
     case 0: return std::string(bytes);

@@ -6,13 +6,14 @@ namespace {
 
 constexpr PayloadLimits kLimits{.max_tensor_bytes = std::uint64_t{1} << 40};
 
-// Whether the elements of an accepted file have the byte order of its descr, whatever named their dtype.
+// HasOrderOfDescr returns whether the elements of an accepted file have the byte order of its descr, whatever named
+// their dtype.
 bool HasOrderOfDescr(const NpyHeader& npy, const ArrayHeader& header) {
   return header.byte_swapped() == (npy.descr.starts_with('>') && Info(header.dtype()).swap_width > 1);
 }
 
-// CheckMistake says what is wrong with how a header that was read is accepted: its array's elements must end where the
-// file does.
+// CheckMistake says what is wrong if a header is accepted that must not be, or the reverse: the array's elements must
+// end where the file does.
 std::string_view CheckMistake(const NpyHeader& npy, std::string_view named_dtype, std::size_t file_nbytes,
                               Fidelity fidelity) {
   const auto accepts = [&](std::size_t nbytes) {

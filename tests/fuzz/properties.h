@@ -1,26 +1,26 @@
-// What must hold for any bytes at all: a function for each fuzz target, which returns what is wrong, or "".
+// A property must hold for any bytes at all. Each fuzz target has a function here, which returns what is wrong, or "".
 #pragma once
 
 #include <string_view>
 
 namespace tensorferry::fuzz {
 
-// A RequestDecoder reads a message, in pieces, as protobuf's parser reads it whole.
+// WireReaderMistake checks that a RequestDecoder reads a message in pieces as protobuf's parser reads it whole.
 //
-// Input: a byte: its lowest bit is the kind of message, the others are the number of cuts; the length of the piece
-// before
-//        each cut, a byte each; the message.
+// Input: a byte, whose lowest bit is the kind of message and whose others are the number of cuts; for each cut a byte,
+//        the length of the piece before it; the message.
 std::string_view WireReaderMistake(std::string_view input);
 
-// An InferDecoder reads a ModelInferRequest, in pieces, as protobuf's parser reads it whole.
+// InferReaderMistake checks that an InferDecoder reads a ModelInferRequest in pieces as protobuf's parser reads it
+// whole.
 //
-// Input: a byte: its lowest two bits say what the rest is part of (a request; a parameter of one; an input; the value of
-//        an input's parameter), the others are the number of cuts; the length of the piece before each cut, a byte each;
-//        the rest.
+// Input: a byte, whose lowest two bits say what the message part is (a request; a parameter of one; an input; the value
+//        of an input's parameter) and whose others are the number of cuts; for each cut a byte, the length of the piece
+//        before it; the message part.
 std::string_view InferReaderMistake(std::string_view input);
 
-// A .npy header is read from the bytes that it may be read from, and accepted for one size of the file: that which it
-// says.
+// NpyHeaderMistake checks that a .npy header is read from the bytes that it may be read from, and is accepted for one
+// size of the file only, which is the one that it says.
 //
 // Input: the file.
 std::string_view NpyHeaderMistake(std::string_view input);

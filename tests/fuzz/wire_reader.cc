@@ -15,7 +15,7 @@ struct Message {
   MessageKind kind;
 };
 
-// The lengths around the mutated fields are always right: mutations get past them.
+// Wrapped gives the mutated fields the right lengths, so that mutations get past those.
 Message Wrapped(unsigned wrapping, std::string_view bytes) {
   switch (wrapping % 4) {
     case 0: return {std::string(bytes), MessageKind::kConvertRequest};

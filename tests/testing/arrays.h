@@ -13,7 +13,7 @@ namespace tensorferry {
 
 inline constexpr PayloadLimits kNoLimits{.max_tensor_bytes = std::uint64_t{1} << 62};
 
-// The header of an array that is known to be good.
+// GoodHeader makes the header of an array that is known to be good.
 inline ArrayHeader GoodHeader(std::string_view dtype, const std::vector<std::int64_t>& shape,
                               bool fortran_order = false) {
   return ArrayHeader::Make({dtype, shape, fortran_order}, Fidelity::kConvert, kNoLimits).value();

@@ -8,7 +8,8 @@
 
 namespace tensorferry {
 
-// A ByteBuffer calls gRPC's core, which servers and channels start: tests of buffers alone have none.
+// grpc_library starts gRPC's core, which a ByteBuffer calls: tests of buffers alone have no server or channel to start
+// it.
 inline const grpc::internal::GrpcLibraryInitializer grpc_library;
 
 inline std::string Concatenated(const grpc::ByteBuffer& bytes) {
@@ -19,13 +20,13 @@ inline std::string Concatenated(const grpc::ByteBuffer& bytes) {
   return text;
 }
 
-// Whether the message is a piece of its own, and these bytes where they are.
+// RefersTo returns whether the message consists of a piece of its own and of `bytes`, where they are.
 inline bool RefersTo(const grpc::ByteBuffer& message, const std::byte* bytes) {
   std::vector<grpc::Slice> slices;
   return message.Dump(&slices).ok() && slices.size() == 2 && static_cast<const void*>(slices[1].begin()) == bytes;
 }
 
-// What a caller's generated code reads.
+// Parse returns what a caller's generated code reads.
 template <typename Message>
 Message Parse(const grpc::ByteBuffer& bytes) {
   Message message;

@@ -11,7 +11,7 @@
 
 namespace tensorferry {
 
-// Takes what is logged, from the level on that a server has by default; afterwards all is as it was.
+// CapturedLog takes what is logged, from the level that a server logs by default. Its destructor restores the logger.
 class CapturedLog {
  public:
   CapturedLog() {
@@ -24,7 +24,7 @@ class CapturedLog {
   CapturedLog& operator=(const CapturedLog&) = delete;
   ~CapturedLog() { spdlog::set_default_logger(former_); }
 
-  // The lines since the last call.
+  // Take returns the lines since its last call.
   std::vector<std::string> Take() {
     std::vector<std::string> lines;
     std::istringstream text(std::exchange(text_, std::ostringstream()).str());

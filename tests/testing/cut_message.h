@@ -13,10 +13,11 @@
 
 namespace tensorferry {
 
-// A message in pieces. Each is an allocation of exactly its size: AddressSanitizer sees what is read beyond it.
+// CutMessage is a message in pieces. Each piece is an allocation of exactly its size, so that AddressSanitizer sees
+// what is read beyond it.
 class CutMessage {
  public:
-  // Pieces of these lengths, as far as the message goes; the rest of it is the last piece.
+  // Cuts `message` into pieces of `lengths`, as far as it goes; the rest of it is the last piece.
   CutMessage(std::string_view message, std::span<const std::size_t> lengths) {
     for (const std::size_t length : lengths) {
       const std::string_view piece = message.substr(0, length);
@@ -43,7 +44,7 @@ class CutMessage {
   std::vector<Bytes> pieces_;
 };
 
-// Cut once at every place, without and with an empty piece there, and into single bytes.
+// CutEverywhere cuts `message` once at every place, without and with an empty piece there, and into single bytes.
 inline std::vector<CutMessage> CutEverywhere(const std::string& message) {
   std::vector<CutMessage> cuts;
   for (std::size_t place = 0; place <= message.size(); ++place) {

@@ -9,10 +9,10 @@
 
 namespace tensorferry {
 
-// Which message the bytes are of.
+// MessageKind says which message the bytes are of.
 enum class MessageKind { kConvertRequest, kConvertStreamRequest };
 
-// Decoders of both messages, for tests that take the kind of a message from a table.
+// DecoderOfEither has decoders of both messages, for tests that take the kind of a message from a table.
 class DecoderOfEither {
  public:
   absl::Status Decode(std::span<const Bytes> message, MessageKind kind) {
@@ -21,7 +21,7 @@ class DecoderOfEither {
     return unary ? unary_.Decode(message) : stream_.Decode(message);
   }
 
-  // The decoder that was used last.
+  // Returns the decoder that was used last.
   const rpc::RequestDecoder& last() const { return *last_; }
 
  private:
@@ -30,7 +30,7 @@ class DecoderOfEither {
   const rpc::RequestDecoder* last_ = nullptr;
 };
 
-// A message as a caller's generated code writes it, and as the server decodes it.
+// Decoded is a message that a caller's generated code wrote and the server decoded.
 class Decoded {
  public:
   explicit Decoded(const v1::ConvertRequest& request)
@@ -49,7 +49,7 @@ class Decoded {
   }
 
   const std::string bytes_;
-  const Bytes piece_;  // What is decoded borrows it, too.
+  const Bytes piece_;  // The views in decoder_ borrow it, too.
   DecoderOfEither decoder_;
 };
 

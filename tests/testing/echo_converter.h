@@ -8,7 +8,7 @@
 
 namespace tensorferry {
 
-// A converter without torch: describes arrays and gives their elements back.
+// EchoConverter is a converter without torch: it describes arrays and gives their elements back.
 class EchoConverter final : public inference::Converter {
  public:
   absl::StatusOr<inference::PipelineResponse> Convert(Few<inference::NamedArray> arrays, bool return_data) override {

@@ -9,7 +9,7 @@
 
 namespace tensorferry {
 
-// A model that does what its test says; gives its inputs back unless told otherwise.
+// FakeModel does what its test says. Unless told otherwise, it gives its inputs back.
 class FakeModel final : public inference::Model {
  public:
   using Inputs = std::vector<inference::NamedTensor>;

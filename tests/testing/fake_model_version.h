@@ -14,10 +14,10 @@
 
 namespace tensorferry {
 
-// A model whose runs end when the test says.
+// FakeModelVersion is a model whose runs end when the test says.
 class FakeModelVersion final : public inference::ModelVersion {
  public:
-  // A run that was submitted.
+  // Run is a run that was submitted.
   class Run {
    public:
     explicit Run(inference::ModelRun& run) : run_(&run) {}
@@ -52,7 +52,7 @@ class FakeModelVersion final : public inference::ModelVersion {
   }
   bool RunQueued() override { return false; }
 
-  // Waits until a run is submitted.
+  // AwaitRun waits until a run is submitted.
   Run AwaitRun() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return submitted_ != nullptr; });
@@ -67,7 +67,7 @@ class FakeModelVersion final : public inference::ModelVersion {
   inference::ModelRun* submitted_ = nullptr;
 };
 
-// A catalog that finds `model`, whatever name is asked for.
+// OneModel is a catalog that finds `model`, whatever name is asked for.
 class OneModel final : public inference::ModelCatalog {
  public:
   const std::shared_ptr<FakeModelVersion> model = std::make_shared<FakeModelVersion>();

@@ -14,7 +14,7 @@
 
 namespace tensorferry::client {
 
-// A TensorService that records what comes and answers as its test says.
+// FakeServer is a TensorService that records what comes, and answers as its test says.
 class FakeServer : public v1::TensorService::Service {
  public:
   using StreamCall = grpc::ServerReaderWriter<v1::ConvertStreamResponse, v1::ConvertStreamRequest>;
@@ -54,7 +54,7 @@ class FakeServer : public v1::TensorService::Service {
   std::string address_;
 };
 
-// The answer to `request`: a tensor of each array, without elements.
+// AnswerTo answers `request` with a tensor for each array, without elements.
 inline v1::ConvertResponse AnswerTo(const v1::ConvertRequest& request) {
   v1::ConvertResponse response;
   response.set_request_id(request.request_id());

@@ -27,7 +27,7 @@ inline grpc::ByteBuffer ToBytes(const std::string& text) {
   return {&slice, 1};
 }
 
-// A message that the server has written, and whether gRPC was told that another one follows.
+// Written is a message that the server has written, and whether gRPC was told that another one follows.
 struct Written {
   std::string text;
   bool more_follows = false;
@@ -37,20 +37,21 @@ struct Written {
   }
 };
 
-// gRPC's side of a stream. Writes succeed at once, unless the test holds them; reads complete as the test says.
+// FakeCall plays gRPC's side of a stream. Writes succeed at once unless the test holds them; reads complete when the
+// test says.
 class FakeCall final : public StreamCall,
                        private grpc::ServerAsyncReaderWriterInterface<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
-  // What CheckCaller says.
+  // CheckCaller returns it.
   absl::Status caller;
-  // Whether the caller still takes messages.
+  // False if the caller takes no more messages.
   bool writes_succeed = true;
 
   std::vector<Written> written;
   std::vector<grpc::Status> ends;
   int streams = 0;
 
-  // Whether a stream has come and not ended.
+  // True from the arrival of a stream to its end.
   bool open = false;
 
   void Arrive() {
@@ -59,13 +60,13 @@ class FakeCall final : public StreamCall,
     arrived.Complete(true);
   }
 
-  // The caller sends a message; the server gets it now, or with its next read.
+  // Send has the caller send a message: the server gets it at once if it is reading, else with its next read.
   void Send(std::string text) {
     inbox_.push_back(std::move(text));
     Deliver();
   }
 
-  // The caller sends nothing more.
+  // SendEnd has the caller send nothing more.
   void SendEnd() {
     inbox_.push_back(std::nullopt);
     Deliver();
@@ -125,13 +126,13 @@ class FakeCall final : public StreamCall,
   Tag* reading_ = nullptr;
 };
 
-// A response of one message, or the end of the stream if `text` begins with "end".
+// ResponseOf makes a response of one message, or the end of the stream if `text` begins with "end".
 inline EncodedResponse ResponseOf(const std::string& text) {
   if (text.starts_with("end")) return EncodedResponse::End(MakeError(Reason::kBadDtype, text));
   return EncodedResponse(ToBytes(text));
 }
 
-// A run of a model that ends when the test says.
+// FakeRun is a run of a model that ends when the test says.
 class FakeRun final : public StreamRun {
  public:
   FakeRun(std::string text, bool quick) : text_(std::move(text)), quick_(quick) { finished_.Start(); }
@@ -150,20 +151,20 @@ class FakeRun final : public StreamRun {
   Operation finished_;
 };
 
-// A protocol whose messages say in their first word what they are:
+// FakeProtocol is a protocol whose messages say in their first word what they are:
 //   echo TEXT   a request with the response TEXT
 //   pieces TEXT a request whose response is "pieces", and a message for each letter of TEXT
 //   part        a request that is not complete
 //   quick TEXT  a request that a model runs at once
 //   slow TEXT   a request that a model runs until the test completes runs[TEXT]
 //   bad         a message that ends the stream
-// A response "end…" ends the stream.
+// A response that begins with "end" ends the stream.
 class FakeProtocol final : public StreamProtocol {
  public:
   struct Seen {
     std::vector<std::string> messages;
     std::map<std::string, FakeRun*> runs;
-    std::thread::id thread;  // On which the last message was taken in.
+    std::thread::id thread;  // The thread that took the last message in.
     int begun = 0, ended = 0;
     absl::Status on_end;
     std::function<void()> responding = [] {};  // Called when a response is made.

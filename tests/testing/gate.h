@@ -5,10 +5,10 @@
 
 namespace tensorferry {
 
-// Lets runs of a model begin and end when the test says.
+// Gate lets runs of a model begin and end when the test says.
 class Gate {
  public:
-  // Called by the model: waits until it may go on.
+  // Pass is called by the model, and waits until the model may go on.
   void Pass() {
     std::unique_lock lock(mutex_);
     ++arrived_;

@@ -9,10 +9,10 @@
 
 namespace tensorferry {
 
-// A gRPC server without a port: its calls come through channel().
+// InProcessServer is a gRPC server without a port: its calls come through channel().
 class InProcessServer {
  public:
-  // Borrows `live`, with which the services were made, and the services.
+  // Borrows the services, and `live`, with which they were made.
   template <typename... Services>
   explicit InProcessServer(rpc::LiveCoroutines& live, Services&... services) : live_(live), queue_(builder_) {
     (builder_.RegisterService(&services.service()), ...);

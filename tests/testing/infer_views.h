@@ -1,4 +1,5 @@
-// What a ModelInferRequest says, as this server reads it and as protobuf's own parser does, which is the oracle.
+// These functions compare what this server reads in a ModelInferRequest with what protobuf's own parser reads: that is
+// the oracle.
 #pragma once
 
 #include <google/protobuf/stubs/logging.h>
@@ -17,10 +18,10 @@
 
 namespace tensorferry {
 
-// A message as ParseFromString reads it.
+// ProtobufInferReading is a message as ParseFromString reads it.
 struct ProtobufInferReading {
   explicit ProtobufInferReading(const std::string& message) {
-    const google::protobuf::LogSilencer silencer;  // Thousands of messages do not parse.
+    const google::protobuf::LogSilencer silencer;  // Else protobuf logs thousands of messages that do not parse.
     parses = request.ParseFromString(message);
   }
 
@@ -41,7 +42,7 @@ inline bool Equal(const rpc::ParameterView& view, const triton::InferParameter& 
       return choice == Choice::kInt64Param && value == expected.int64_param();
     } else if constexpr (std::is_same_v<Value, std::string_view>) {
       return choice == Choice::kStringParam && value == expected.string_param();
-    } else if constexpr (std::is_same_v<Value, double>) {  // NaN, too, is the same where its bits are.
+    } else if constexpr (std::is_same_v<Value, double>) {  // Compares bits, so that a NaN equals itself.
       return choice == Choice::kDoubleParam &&
              std::bit_cast<std::uint64_t>(value) == std::bit_cast<std::uint64_t>(expected.double_param());
     } else {
@@ -52,7 +53,7 @@ inline bool Equal(const rpc::ParameterView& view, const triton::InferParameter& 
   return std::visit(compare, view.value);
 }
 
-// In any order: as many, each of which the map has.
+// Equal compares views with a map, in any order: there are as many, and the map has each.
 template <typename Map>
 bool Equal(const std::vector<rpc::ParameterView>& views, const Map& expected) {
   if (views.size() != expected.size()) return false;
@@ -73,7 +74,7 @@ inline bool Equal(const triton::InferTensorContents* contents,
 
 // Difference takes views apart by structured bindings: it does not compile once a view has a field that it forgets.
 
-// The first field of an input in which it is not what protobuf's parser reads; "": none.
+// Difference names the first field of an input that differs from what protobuf's parser reads, or returns "".
 inline std::string_view Difference(const rpc::InferInputView& view,
                                    const triton::ModelInferRequest::InferInputTensor& expected) {
   const auto& [name, datatype, shape, parameters, contents] = view;
@@ -96,7 +97,7 @@ inline std::string_view Difference(const ScatteredBytes& bytes, const std::strin
   return bytes.size() == expected.size() && bytes.First(expected.size()) == expected ? "" : "raw_input_contents";
 }
 
-// The first difference between two lists; `number` says that one is longer.
+// DifferenceOfLists names the first difference between two lists, with `number` if one is longer.
 template <typename Views, typename Expected>
 std::string_view DifferenceOfLists(const Views& views, const Expected& expected, std::string_view number) {
   if (std::ssize(views) != expected.size()) return number;
@@ -122,7 +123,7 @@ inline std::string_view Difference(const rpc::InferRequestView& view, const trit
   return "";
 }
 
-// A message read in place, if it can be.
+// InPlaceInferReading is a message read in place, if it can be.
 struct InPlaceInferReading {
   explicit InPlaceInferReading(std::span<const Bytes> message)
       : done(rpc::ReadInferRequest(message, scratch, request)) {}
@@ -134,14 +135,15 @@ struct InPlaceInferReading {
   bool done;
 };
 
-// What is wrong with a message's reading in place; "": nothing. A message that is not read in place is not read wrong.
+// Mistake says what is wrong with reading a message in place, or returns "". A message that is not read in place is not
+// read wrong.
 inline std::string_view Mistake(const InPlaceInferReading& in_place, const ProtobufInferReading& expected) {
   if (!in_place.done) return "";
   return expected.parses ? Difference(in_place.request, expected.request) : "protobuf does not parse it";
 }
 
-// What is wrong with what an InferDecoder makes of a message; "": nothing. It reads a message if and only if protobuf
-// does.
+// InferDecoderMistake says what is wrong with what an InferDecoder makes of a message, or returns "". The decoder must
+// read a message if and only if protobuf does.
 inline std::string_view InferDecoderMistake(std::span<const Bytes> message, const ProtobufInferReading& expected) {
   const google::protobuf::LogSilencer silencer;
   rpc::InferDecoder decoder;

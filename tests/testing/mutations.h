@@ -1,4 +1,4 @@
-// Random messages, changed at random places and cut anywhere.
+// These functions make random messages, change them at random places, and cut them anywhere.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace tensorferry {
 
-// Gives the same numbers everywhere and always, which the standard's distributions do not promise.
+// Random gives equal numbers on every machine, which the standard's distributions do not promise.
 class Random {
  public:
   std::size_t Below(std::size_t bound) { return bound == 0 ? 0 : numbers_() % bound; }

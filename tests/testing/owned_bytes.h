@@ -7,7 +7,7 @@
 
 namespace tensorferry::client {
 
-// An array of random uint8 that keeps its memory itself.
+// OwnedBytes makes an array of random uint8 that owns its memory.
 inline Array OwnedBytes(std::size_t nbytes) {
   auto bytes = std::make_shared<const std::vector<std::byte>>(RandomBytes(nbytes));
   const std::span<const std::byte> elements = *bytes;

@@ -12,7 +12,7 @@
 
 namespace tensorferry {
 
-// A complete payload. Borrows `pool`, which outlives it.
+// GoodPayload makes a complete payload. It borrows `pool`, which must outlive it.
 inline ArrayPayload GoodPayload(const ArrayHeader& header, std::span<const std::byte> bytes, BufferPool& pool) {
   ArrayAssembler assembler = ArrayAssembler::Start(header, {.digest = true}, pool).value();
   if (!assembler.Append(bytes).ok()) std::abort();

@@ -1,5 +1,5 @@
-// Strings in their raw form, written and read by hand as the protocol describes it: each behind its length, four bytes,
-// little-endian.
+// These functions write and read strings in their raw form by hand, as the protocol describes it: each behind its
+// length, four bytes, little-endian.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +21,7 @@ inline std::string RawStrings(const Texts& texts) {
   return raw;
 }
 
-// Nothing: they do not end where the bytes do.
+// TextsOf returns nothing if the strings do not end where the bytes do.
 inline std::optional<Texts> TextsOf(std::string_view raw) {
   Texts texts;
   while (!raw.empty()) {

@@ -1,4 +1,4 @@
-// What a message says, read in two ways and compared. Protobuf's own parser is the oracle.
+// These functions compare two ways to read a message. Protobuf's own parser is the oracle.
 #pragma once
 
 #include <google/protobuf/stubs/logging.h>
@@ -17,7 +17,7 @@
 
 namespace tensorferry {
 
-// What a message was read as; `request` or `chunk` counts, as `part` says.
+// Reading is what a message was read as. `part` says whether `request` or `chunk` counts.
 struct Reading {
   Reading(rpc::StreamPart the_part, const rpc::RequestView& the_request, const ScatteredBytes& the_chunk)
       : part(the_part), request(the_request), chunk(the_chunk) {}
@@ -28,10 +28,10 @@ struct Reading {
   const ScatteredBytes& chunk;
 };
 
-// Protobuf's words about what does not parse are not wanted on standard error, thousands of times.
+// protobuf_silencer keeps protobuf from logging each of thousands of messages that do not parse.
 inline const google::protobuf::LogSilencer protobuf_silencer;
 
-// A message as ParseFromString reads it.
+// ProtobufReading is a message as ParseFromString reads it.
 class ProtobufReading {
  public:
   ProtobufReading(const std::string& message, MessageKind kind) {
@@ -61,15 +61,16 @@ class ProtobufReading {
   ScatteredBytes chunk_;
 };
 
-// Bytes are compared whole, and from their middle on: Skip must find its way through the pieces.
+// Equal compares all bytes, and those from the middle on: Skip must find its way through the pieces.
 inline bool Equal(const ScatteredBytes& a, const ScatteredBytes& b) {
   return a == b && a.Skip(a.size() / 2) == b.Skip(a.size() / 2);
 }
 
-// What operator== of a view finds different, and no line of Difference names: so no field is forgotten.
+// Difference returns kUnnamedField if operator== of a view finds a difference that it cannot name, so that no field is
+// forgotten.
 inline constexpr std::string_view kUnnamedField = "a field that Difference does not name";
 
-// The first field in which two arrays differ; "": none.
+// Difference names the first field in which two arrays differ, or returns "".
 inline std::string_view Difference(const rpc::ArrayView& a, const rpc::ArrayView& b) {
   if (a.name != b.name) return "name";
   if (a.dtype != b.dtype) return "dtype";
@@ -110,7 +111,7 @@ inline std::string_view Difference(const Reading& a, const Reading& b) {
   __builtin_unreachable();
 }
 
-// A message read in place, if it can be.
+// InPlaceReading is a message read in place, if it can be.
 struct InPlaceReading {
   InPlaceReading(std::span<const Bytes> message, MessageKind kind)
       : done(kind == MessageKind::kConvertRequest ? rpc::ReadConvertRequest(message, scratch, request)
@@ -127,15 +128,15 @@ struct InPlaceReading {
   bool done;
 };
 
-// What is wrong with a message's reading in place, protobuf's being right; "": nothing. A message that is not read in
-// place is not read wrong.
+// Mistake says what is wrong with reading a message in place, or returns "". A message that is not read in place is not
+// read wrong.
 inline std::string_view Mistake(const InPlaceReading& in_place, const ProtobufReading& expected) {
   if (!in_place.done) return "";
   return expected.parses() ? Difference(in_place.reading(), expected.reading()) : "protobuf does not parse it";
 }
 
-// What is wrong with what a decoder makes of a message; "": nothing. A decoder reads a message if and only if protobuf
-// does.
+// DecoderMistake says what is wrong with what a decoder makes of a message, or returns "". The decoder must read a
+// message if and only if protobuf does.
 inline std::string_view DecoderMistake(std::span<const Bytes> message, MessageKind kind,
                                        const ProtobufReading& expected) {
   DecoderOfEither decoder;

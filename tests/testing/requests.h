@@ -6,7 +6,7 @@
 
 namespace tensorferry {
 
-// uint8 arrays: as many bytes as elements.
+// AddArray adds an array of uint8: it has as many bytes as elements.
 inline v1::Array& AddArray(v1::ConvertRequest& request, const std::string& name, std::int64_t numel) {
   v1::Array& array = *request.add_arrays();
   array.set_name(name);

@@ -12,7 +12,8 @@
 
 namespace tensorferry {
 
-// A POSIX shared memory object as a client makes one, under a name that no other test has; gone with this.
+// SharedObject is a POSIX shared memory object as a client makes one, under a name that no other test has. Its
+// destructor removes it.
 class SharedObject {
  public:
   explicit SharedObject(std::string_view bytes) : key_(UniqueKey()) {
@@ -43,7 +44,7 @@ class SharedObject {
     if (ftruncate(file_, static_cast<off_t>(nbytes)) != 0) std::abort();
   }
 
-  // A key that belongs to no object.
+  // UniqueKey returns a key that belongs to no object.
   static std::string UniqueKey() {
     static std::atomic<int> count = 0;
     return fmt::format("/tensorferry-test-{}-{}", getpid(), ++count);

@@ -9,7 +9,7 @@
 
 namespace tensorferry::inference {
 
-// A folder for models, which goes with its test.
+// TemporaryRepository is a folder for models, which goes with its test.
 class TemporaryRepository {
  public:
   TemporaryRepository() {
@@ -18,7 +18,7 @@ class TemporaryRepository {
   }
   ~TemporaryRepository() { std::filesystem::remove_all(root); }
 
-  // A TorchScript file with this source of `forward`, whose folders are made.
+  // Save makes the folders of `file`, and writes a TorchScript model there whose method `forward` has this source.
   void Save(const std::string& file, const std::string& forward) const {
     torch::jit::Module module("Model");
     module.define("def forward(self, x):\n  " + forward + "\n");

@@ -5,7 +5,7 @@
 
 namespace tensorferry {
 
-// Memory for the arrays of a test.
+// TestMemory is the memory for the arrays of a test.
 struct TestMemory {
   explicit TestMemory(std::uint64_t limit_bytes = 1 << 24) : budget(limit_bytes), pool(budget, limit_bytes) {}
   MemoryBudget budget;

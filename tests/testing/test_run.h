@@ -13,7 +13,7 @@
 
 namespace tensorferry {
 
-// A request for a model, which can be waited for.
+// TestRun is a request for a model that can be waited for.
 class TestRun final : public inference::ModelRun {
  public:
   explicit TestRun(Few<inference::NamedArray> arrays = {}, inference::RunOptions run_options = {}) {
@@ -21,7 +21,7 @@ class TestRun final : public inference::ModelRun {
     for (inference::NamedArray& array : arrays) inputs.push_back({std::move(array.name), std::move(array.payload)});
   }
 
-  // Whether the caller still waits.
+  // CheckCaller returns its result: an error if the caller no longer waits.
   std::function<absl::Status()> caller = [] { return absl::OkStatus(); };
   // Called when the run is complete.
   std::function<void()> completed = [] {};
@@ -47,7 +47,7 @@ class TestRun final : public inference::ModelRun {
   const std::shared_future<void> done_ = complete_.get_future().share();
 };
 
-// What a caller's thread does about a run: checks, submits, and does what else it is told to.
+// SubmitChecked does what a caller's thread does for a run: it checks, submits, and does what else it is told to.
 inline absl::Status SubmitChecked(inference::ModelVersion& model, TestRun& run) {
   std::vector<inference::InputDeclaration> declarations;
   for (const inference::ModelInput& input : run.inputs) {
@@ -61,7 +61,7 @@ inline absl::Status SubmitChecked(inference::ModelVersion& model, TestRun& run) 
   return absl::OkStatus();
 }
 
-// Run a model on arrays, and wait.
+// RunOn runs a model on arrays, and waits for the end.
 inline absl::StatusOr<inference::PipelineResponse> RunOn(inference::ModelVersion& model,
                                                          Few<inference::NamedArray> arrays,
                                                          inference::RunOptions options = {}) {

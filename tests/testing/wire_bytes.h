@@ -1,4 +1,4 @@
-// Protobuf's wire format, put together by hand.
+// These functions write protobuf's wire format by hand.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ inline std::string Varint(std::uint64_t value) {
   return bytes + static_cast<char>(value);
 }
 
-// A varint of exactly `nbytes` bytes: longer than needed.
+// LongVarint writes a varint in exactly `nbytes` bytes, which is longer than needed.
 inline std::string LongVarint(std::uint64_t value, int nbytes) {
   std::string bytes;
   for (int i = 1; i < nbytes; ++i, value >>= 7) bytes += static_cast<char>(value | 0x80);

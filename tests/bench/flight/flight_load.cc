@@ -1,5 +1,5 @@
-// Arrow Flight's C++ client: batches of one float32 column on one DoPut stream, each answered before it counts. Prints
-// as `tensorferry bench --json`.
+// flight_load is a client of Arrow Flight in C++: it sends batches of one float32 column on one DoPut stream, and
+// counts a batch once it is answered. It prints as `tensorferry bench --json` does.
 //
 //   flight_load LOCATION OUTSTANDING SIZE DURATION_MS WARMUP_MS
 #include <arrow/api.h>
@@ -30,7 +30,7 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> MakeBatch(std::uint64_t nbyte
   return arrow::RecordBatch::Make(schema, column->length(), {column});
 }
 
-// Keeps `outstanding` batches unanswered for `duration`.
+// Repeat keeps `outstanding` batches unanswered for `duration`.
 arrow::Result<BenchResult> Repeat(flight::FlightClient::DoPutResult& stream, const arrow::RecordBatch& batch,
                                   std::size_t outstanding, std::chrono::milliseconds duration) {
   BenchResult result;

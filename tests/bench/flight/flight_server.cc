@@ -1,5 +1,5 @@
-// Arrow Flight's C++ server. DoPut: looks at each batch where it arrived and answers with its type and length; no
-// tensor is made, and nothing copied.
+// flight_server is a server of Arrow Flight in C++. DoPut looks at each batch where it arrived, and answers with its
+// type and length; it makes no tensor and copies nothing.
 //
 //   flight_server LOCATION    grpc+tcp://127.0.0.1:0 or grpc+unix:///PATH
 #include <arrow/api.h>

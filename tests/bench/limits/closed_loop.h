@@ -1,4 +1,4 @@
-// One request after the other, reported as `tensorferry bench --json` reports.
+// These functions send one request after the other, and report as `tensorferry bench --json` does.
 #pragma once
 
 #include <fmt/format.h>
@@ -13,7 +13,7 @@
 
 namespace tensorferry::bench {
 
-// SIZE DURATION_MS WARMUP_MS, as the last words of a command line.
+// Load is what the last words of a command line say: SIZE DURATION_MS WARMUP_MS.
 struct Load {
   std::uint64_t nbytes;
   std::chrono::milliseconds duration, warmup;
@@ -49,7 +49,7 @@ inline void Print(const std::string& what, const Load& load, const cli::BenchRes
   fmt::print("{}\n", cli::BenchJson(arguments, {{load.nbytes, result}}, false));
 }
 
-// Calls `request` for the warm-up and the measurement, and prints what came of it.
+// MeasureAndPrint calls `request` over and over, for the warm-up and then for the measurement, and prints the result.
 template <typename Request>
 void MeasureAndPrint(const std::string& what, const Load& load, Request&& request) {
   if (load.warmup.count() > 0) Repeat(load.warmup, request);

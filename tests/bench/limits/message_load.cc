@@ -1,9 +1,9 @@
-// Any unary method, called with the bytes of a file: for comparing forms of the same request under the same client.
-// Prints as `tensorferry bench --json`.
+// message_load calls any unary method with the bytes of a file, so that forms of a request can be compared under one
+// client. It prints as `tensorferry bench --json` does.
 //
 //   message_load ADDRESS METHOD FILE OUTSTANDING SIZE DURATION_MS WARMUP_MS
 //
-// SIZE: of the elements that the message stands for.
+// SIZE is that of the elements that the message stands for.
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>

@@ -1,8 +1,11 @@
-// What sockets and memory allow, without gRPC:
+// raw_limit measures what sockets and memory allow without gRPC:
 //
-//   raw_limit serve ADDRESS                            reads [8-byte length][payload] into one warm buffer, answers 32
-//   bytes raw_limit load ADDRESS SIZE DURATION_MS WARMUP_MS  sends to it, one at a time, and prints as `tensorferry
-//   bench --json` raw_limit memcpy SIZE DURATION_MS WARMUP_MS        copies, from one warm buffer to another
+//   raw_limit serve ADDRESS
+//     reads [8-byte length][payload] into one warm buffer, and answers 32 bytes
+//   raw_limit load ADDRESS SIZE DURATION_MS WARMUP_MS
+//     sends to it, one payload at a time, and prints as `tensorferry bench --json`
+//   raw_limit memcpy SIZE DURATION_MS WARMUP_MS
+//     copies from one warm buffer to another
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -31,7 +34,7 @@ using Ack = std::array<char, 32>;
   std::exit(1);
 }
 
-// An IPv4 port of this machine, `127.0.0.1:PORT`, or a Unix socket, `unix:PATH`.
+// SocketAddress is an IPv4 port of this machine, `127.0.0.1:PORT`, or a Unix socket, `unix:PATH`.
 struct SocketAddress {
   explicit SocketAddress(std::string_view text) : is_unix(text.starts_with("unix:")) {
     if (is_unix) {
@@ -64,7 +67,7 @@ void SendAtOnce(const SocketAddress& address, int fd) {
   if (!address.is_unix) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 }
 
-// Returns false at the end of the connection.
+// Receive returns false at the end of the connection.
 bool Receive(int fd, char* data, std::size_t nbytes) {
   while (nbytes > 0) {
     const ssize_t count = recv(fd, data, nbytes, 0);

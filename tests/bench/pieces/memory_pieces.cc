@@ -1,4 +1,4 @@
-// A buffer for the elements of one array, taken and given back.
+// These pieces take a buffer for the elements of one array, and give it back.
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>

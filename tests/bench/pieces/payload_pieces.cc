@@ -1,4 +1,4 @@
-// Elements into their place, and how dtypes are read.
+// These pieces copy elements into their place, and read dtypes.
 #include <benchmark/benchmark.h>
 
 #include <cstring>

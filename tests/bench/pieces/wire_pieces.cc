@@ -1,4 +1,4 @@
-// From the bytes of a message to what it says and back, beside protobuf's own code.
+// These pieces read a message and write one, beside what protobuf's own code does for it.
 #include <benchmark/benchmark.h>
 #include <grpcpp/impl/grpc_library.h>
 #include <grpcpp/support/proto_buffer_reader.h>
@@ -17,7 +17,7 @@ namespace {
 
 const grpc::internal::GrpcLibraryInitializer grpc_library;  // Buffers call gRPC's core.
 
-constexpr std::size_t kSlice = 64 * 1024;  // What gRPC reads from a TCP connection at once.
+constexpr std::size_t kSlice = 64 * 1024;  // gRPC reads so much from a TCP connection at once.
 
 std::string Request(std::size_t nbytes) {
   v1::ConvertRequest request;
@@ -29,7 +29,7 @@ std::string Request(std::size_t nbytes) {
   return request.SerializeAsString();
 }
 
-// `text` as it arrives: 1 MiB of elements in 17 slices.
+// InSlices cuts `text` as it arrives: 1 MiB of elements are 17 slices.
 grpc::ByteBuffer InSlices(std::string_view text) {
   std::vector<grpc::Slice> slices;
   while (!text.empty()) {
@@ -50,7 +50,7 @@ void ReadInPlace(benchmark::State& state) {
 }
 BENCHMARK(ReadInPlace)->Arg(64)->Arg(1 << 20);
 
-// What generated code does with every request; it copies the elements.
+// ParseWithProtobuf does what generated code does with every request; it copies the elements.
 void ParseWithProtobuf(benchmark::State& state) {
   grpc::ByteBuffer bytes = InSlices(Request(static_cast<std::size_t>(state.range(0))));
   v1::ConvertRequest request;
@@ -86,7 +86,7 @@ void EncodeReply(benchmark::State& state) {
 }
 BENCHMARK(EncodeReply);
 
-// A message of protobuf's, filled and serialised into a slice, as generated code does.
+// SerializeWithProtobuf fills one of protobuf's messages and serialises it into a slice, as generated code does.
 void SerializeWithProtobuf(benchmark::State& state) {
   const Answer answer = AnswerToOneArray();
   const inference::TensorResult& result = *answer.response.tensors.begin();

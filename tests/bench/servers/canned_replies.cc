@@ -22,7 +22,7 @@ Message Parse(grpc::ByteBuffer& bytes) {
   std::exit(1);
 }
 
-// What a server that does all of its work would say of the array.
+// Describe says what a server that does all of its work would say of the array.
 void Describe(const v1::Array& array, v1::Tensor& tensor) {
   const auto source = ParseDType(array.dtype(), Fidelity::kConvert);
   const std::string name(source.ok() ? Info(source->dtype).name : "unknown");

@@ -7,25 +7,26 @@
 
 namespace tensorferry::bench {
 
-// Answers like those of tensorferry-server, without a look at more than the first of many requests that are the same:
-// `tensorferry bench` sends copies of one request, and compares the first answer.
+// CannedReplies and CannedStreamReply are answers like those of tensorferry-server, made by a look at only the first of
+// many equal requests. That is enough: `tensorferry bench` sends copies of one request, and checks only the first
+// answer.
 
-// Replies to calls: requests of the same length are taken to be the same.
+// CannedReplies has the replies to calls. It takes requests of equal length to be equal.
 class CannedReplies {
  public:
-  // Lifetime: the reply stays where it is.
+  // The reply stays where it is for as long as this object lives.
   const grpc::ByteBuffer& For(grpc::ByteBuffer& request);
 
  private:
   std::unordered_map<std::size_t, grpc::ByteBuffer> by_length_;
 };
 
-// Replies on a stream: all requests are taken to be like its first.
+// CannedStreamReply is the reply to every request of a stream, and takes them all to be like the first.
 struct CannedStreamReply {
   explicit CannedStreamReply(grpc::ByteBuffer& request);
 
   grpc::ByteBuffer bytes;
-  std::size_t chunks = 0;  // Messages that follow each request before it is to be answered.
+  std::size_t chunks = 0;  // The messages that follow each request before it is answered.
 };
 
 }  // namespace tensorferry::bench

@@ -1,4 +1,5 @@
-// The conversion of the servers with generated code. Apart, because torch's headers bring a protobuf of their own.
+// This is the conversion of the servers with generated code. It has a file of its own because torch's headers bring
+// another protobuf.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +9,7 @@
 
 namespace tensorferry::bench {
 
-// Read back from the tensor.
+// TensorFacts are read back from the tensor.
 struct TensorFacts {
   std::string dtype;
   std::vector<std::int64_t> shape, strides;
@@ -16,11 +17,11 @@ struct TensorFacts {
   std::string device;
 };
 
-// What most people would write: a tensor over the message's bytes, cloned so that it owns its memory.
-// Throws std::invalid_argument if the three do not belong together.
+// CloneIntoTensor does what most people would write: it makes a tensor over the message's bytes, and clones it so that
+// it owns its memory. It throws std::invalid_argument if dtype, shape and bytes do not belong together.
 TensorFacts CloneIntoTensor(const std::string& dtype, std::span<const std::int64_t> shape, const std::string& bytes);
 
-// Torch's own threads would compete for the core that the server has.
+// UseOneTorchThread keeps torch's own threads from competing for the core that the server has.
 void UseOneTorchThread();
 
 }  // namespace tensorferry::bench

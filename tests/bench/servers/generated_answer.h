@@ -6,7 +6,7 @@
 
 namespace tensorferry::bench {
 
-// Convert every array of the request and describe the tensors, with protobuf's classes.
+// Answer converts every array of the request, and describes the tensors with protobuf's classes.
 grpc::Status Answer(const v1::ConvertRequest& request, v1::ConvertResponse& response);
 
 }  // namespace tensorferry::bench

@@ -1,4 +1,4 @@
-// The service with generated code and gRPC's callback API.
+// generated_callback_server serves with generated code and gRPC's callback API.
 //
 //   generated_callback_server [--tuned] ADDRESS...
 #include <grpcpp/grpcpp.h>
@@ -11,7 +11,7 @@
 namespace tensorferry::bench {
 namespace {
 
-// Reads, answers, reads on once the answer is written.
+// StreamReactor reads a message, answers it, and reads on once the answer is written.
 class StreamReactor final : public grpc::ServerBidiReactor<v1::ConvertStreamRequest, v1::ConvertStreamResponse> {
  public:
   StreamReactor() { StartRead(&part_); }

@@ -1,4 +1,4 @@
-// The service as most people would write it: generated code, gRPC's synchronous API.
+// generated_sync_server serves as most people would write it: with generated code and gRPC's synchronous API.
 //
 //   generated_sync_server [--tuned] ADDRESS...
 #include <grpcpp/grpcpp.h>

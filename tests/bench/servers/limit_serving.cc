@@ -17,7 +17,7 @@ using Service = v1::TensorService::WithRawMethod_Convert<v1::TensorService::With
     v1::TensorService::WithRawMethod_GetServerInfo<v1::TensorService::Service>>>;
 using UnaryWriter = grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>;
 
-constexpr int kCalls = 128;  // That may wait for their turn.
+constexpr int kCalls = 128;  // So many calls may wait for their turn.
 constexpr int kStreams = 8;
 
 struct Endpoint {
@@ -33,7 +33,7 @@ class Event {
   ~Event() = default;
 };
 
-// One call after another of one method.
+// UnaryCall serves one call after another of one method.
 class UnaryCall final : public Event {
  public:
   using Expect = std::function<void(grpc::ServerContext*, grpc::ByteBuffer*, UnaryWriter*, void* tag)>;
@@ -67,7 +67,7 @@ class UnaryCall final : public Event {
   bool answered_ = false;
 };
 
-// One stream after another.
+// StreamCall serves one stream after another.
 class StreamCall {
  public:
   explicit StreamCall(const Endpoint& endpoint) : endpoint_(endpoint) { Next(); }
@@ -86,7 +86,7 @@ class StreamCall {
     bool writing = false;
     std::optional<CannedStreamReply> reply;
     std::size_t missing_chunks = 0;
-    std::size_t owed = 0;  // Answers.
+    std::size_t owed = 0;  // The number of answers.
   };
 
   void Next() {

@@ -1,4 +1,4 @@
-// The least that a gRPC server can do, and so a limit for ours.
+// ServeLimit does the least that a gRPC server can do, which is a limit for tensorferry-server.
 #pragma once
 
 #include <functional>
@@ -7,10 +7,10 @@
 
 namespace tensorferry::bench {
 
-// Serve with one completion queue and one thread: messages are received as bytes and dropped unread, answers were made
-// before, malloc's memory is kept as ours keeps it. Also an empty stream.
+// ServeLimit serves calls and streams with one completion queue and one thread. It receives messages as bytes and drops
+// them unread, sends answers that were made before, and has malloc keep memory as tensorferry-server does.
 //
-// `work`: done for each call before it is answered. Never returns: a signal ends the process.
+// It calls `work` for each call before the answer. It never returns: a signal ends the process.
 void ServeLimit(const ServerArguments& arguments, const std::function<void()>& work);
 
 }  // namespace tensorferry::bench

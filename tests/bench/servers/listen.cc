@@ -44,7 +44,7 @@ std::unique_ptr<grpc::Server> Listen(const ServerArguments& arguments, grpc::Ser
     builder.AddListeningPort(arguments.addresses[i], grpc::InsecureServerCredentials(), &ports[i]);
   }
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  if (server == nullptr) std::exit(1);  // gRPC has said why.
+  if (server == nullptr) std::exit(1);  // gRPC has printed the reason.
   std::string line = "ready";
   for (std::size_t i = 0; i < ports.size(); ++i) {
     const std::string& address = arguments.addresses[i];

@@ -1,4 +1,4 @@
-// What the servers that `make bench` compares have in common: arguments, listening, the ready line.
+// These functions are common to the servers that `make bench` compares: arguments, listening, the ready line.
 #pragma once
 
 #include <grpcpp/server_builder.h>
@@ -16,13 +16,14 @@ struct ServerArguments {
   std::vector<std::string> addresses;
 };
 
-// [--tuned] ADDRESS...: each `host:port` or `unix:PATH`. To be called first: it sets how malloc works.
+// ReadArguments reads [--tuned] ADDRESS..., where each address is `host:port` or `unix:PATH`. It sets how malloc works,
+// so it is to be called first.
 ServerArguments ReadArguments(int argc, char** argv);
 
-// Listens where the arguments say and prints the ready line. Ends the process if it cannot.
+// Listen listens on the addresses and prints the ready line. It ends the process if it cannot.
 std::unique_ptr<grpc::Server> Listen(const ServerArguments& arguments, grpc::ServerBuilder& builder);
 
-// What `tensorferry bench` asks before the load.
+// FillServerInfo answers what `tensorferry bench` asks before the load.
 void FillServerInfo(v1::GetServerInfoResponse& info);
 
 }  // namespace tensorferry::bench

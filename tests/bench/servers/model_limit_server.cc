@@ -1,4 +1,4 @@
-// An empty gRPC server in whose process a model runs for each call, on a tensor that is there already:
+// model_limit_server is an empty gRPC server that runs a model for each call, on a tensor made beforehand:
 // model_limit_server [--tuned] FILE ROWS,… ADDRESS...
 #include <cstdlib>
 #include <string>

@@ -19,7 +19,7 @@ constexpr int kOtherHandler = 42;  // The exit code of the handler below.
 
 std::size_t PageBytes() { return static_cast<std::size_t>(sysconf(_SC_PAGESIZE)); }
 
-// Two mapped pages of an object that has one.
+// MapBehindTheEnd maps two pages of an object that has one.
 std::span<std::byte> MapBehindTheEnd() {
   SharedObject object("x");
   const int file = shm_open(object.key().c_str(), O_RDWR, 0);
@@ -30,7 +30,7 @@ std::span<std::byte> MapBehindTheEnd() {
   return {static_cast<std::byte*>(pages), 2 * PageBytes()};
 }
 
-// Touches the second page, which is not there.
+// Touch reads the second page, which is not there.
 std::byte Touch(std::span<const std::byte> pages) {
   return static_cast<const volatile std::byte*>(pages.data())[PageBytes()];
 }
@@ -57,7 +57,7 @@ TEST(WatchedMapping, ReadsZerosBehindTheEnd) {
   munmap(pages.data(), pages.size());
 }
 
-// Whoever debugs another bus error sees it: both where nothing was watched, and where something was.
+// A bus error elsewhere still ends the process, so that a debugger sees it, whether something is watched or not.
 TEST(BusErrorDeathTest, OfOthersEndTheProcess) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   const auto of_nobody = [] {
@@ -70,7 +70,7 @@ TEST(BusErrorDeathTest, OfOthersEndTheProcess) {
     std::signal(SIGBUS, SIG_DFL);
     const BusErrorHandler handler;
     const std::span<std::byte> pages = MapBehindTheEnd();
-    if (!WatchedMapping::Watch(pages)) std::abort();  // Watched for no longer than this.
+    if (!WatchedMapping::Watch(pages)) std::abort();  // Watched only until the end of this statement.
     return Touch(pages);
   };
   EXPECT_EXIT(after_a_mapping(), testing::KilledBySignal(SIGBUS), "");

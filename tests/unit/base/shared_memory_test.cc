@@ -1,4 +1,4 @@
-// With real objects, as clients on the same machine make them.
+// These tests use real objects, which are made as clients on the same machine make them.
 #include "base/shared_memory.h"
 
 #include <gmock/gmock.h>
@@ -37,7 +37,7 @@ std::span<const std::byte> BytesOf(std::string_view text) { return std::as_bytes
 
 class SharedMemoryTest : public testing::Test {
  protected:
-  // The bytes of a region, as they are now.
+  // Read returns the bytes of a region as they are now.
   std::string Read(const std::string& name, std::uint64_t offset, std::uint64_t nbytes) {
     const auto range = regions_.Find(name, offset, nbytes);
     EXPECT_THAT(range, IsOk());
@@ -45,7 +45,7 @@ class SharedMemoryTest : public testing::Test {
     return TextOf(range->bytes());
   }
 
-  // All of an object, as a region.
+  // Region registers a whole object.
   std::shared_ptr<const SharedRegion> Region(const std::string& name, const SharedObject& object,
                                              std::uint64_t nbytes) {
     EXPECT_THAT(regions_.Register(name, object.key(), 0, nbytes), IsOk());
@@ -72,7 +72,7 @@ TEST_F(SharedMemoryTest, ReadsWhatTheOwnerWrote) {
   EXPECT_EQ(Read("r", 0, 3), "AB4");
 }
 
-// Pages are what the system maps; regions begin and end anywhere.
+// The system maps whole pages, but regions begin and end anywhere.
 TEST_F(SharedMemoryTest, MapsWhatLiesAcrossPages) {
   const std::size_t page = PageBytes();
   std::string bytes(3 * page, '\0');
@@ -133,7 +133,7 @@ TEST_F(SharedMemoryTest, LeavesARegionToWhoUsesIt) {
   regions_.Unregister("r");
   EXPECT_THAT(range.Write(BytesOf("ab")), IsOk());
   EXPECT_EQ(object->Read(), "0ab3");
-  object.reset();  // The owner goes without a word; the memory stays until nobody has it.
+  object.reset();  // The owner removes the object; its memory stays until nobody maps it.
   EXPECT_EQ(TextOf(range.bytes()), "ab");
   EXPECT_THAT(range.region->CheckWhole(), IsOk());
   const std::weak_ptr<const SharedRegion> watch = range.region;
@@ -141,10 +141,10 @@ TEST_F(SharedMemoryTest, LeavesARegionToWhoUsesIt) {
   EXPECT_TRUE(watch.expired());
 }
 
-// Files and mappings of regions are given back, and those of what is refused.
+// Files and mappings of regions are given back, and so are those of refused registrations.
 TEST_F(SharedMemoryTest, TakesNoMoreThanWhatIsRegistered) {
   SharedObject object("0123");
-  for (int i = 0; i < 10'000; ++i) {  // More than there may be at once.
+  for (int i = 0; i < 10'000; ++i) {  // More than may be open at once.
     ASSERT_THAT(regions_.Register("r", object.key(), 0, 4), IsOk());
     ASSERT_THAT(regions_.Register("r", object.key(), 0, 4), IsOk()) << "which is taken";
     ASSERT_FALSE(regions_.Register("s", object.key(), 0, 5).ok());
@@ -217,10 +217,10 @@ TEST_F(SharedMemoryTest, TakesOnlyKeysOfObjects) {
     EXPECT_THAT(regions_.Register("r", key, 0, 1), Fails(Reason::kBadSharedMemory, HasSubstr("keys look like '/name'")))
         << key;
   }
-  for (const std::string key : {"/.", "/.."}) {  // Folders.
+  for (const std::string key : {"/.", "/.."}) {  // These are folders.
     EXPECT_THAT(regions_.Register("r", key, 0, 1), Fails(Reason::kBadSharedMemory)) << key;
   }
-  // A foreign program tests for these words.
+  // A client that is not ours tests for these words.
   EXPECT_THAT(regions_.Register("r", SharedObject::UniqueKey(), 0, 1),
               Fails(Reason::kBadSharedMemory, HasSubstr("Unable to open shared memory region: '/")));
   EXPECT_THAT(regions_.Register("", object.key(), 0, 1), Fails(Reason::kBadSharedMemory, HasSubstr("needs a name")));
@@ -253,7 +253,7 @@ TEST(SharedMemory, IsRefusedWhereItIsOff) {
   EXPECT_THAT(regions.List(), IsEmpty());
 }
 
-// --- Owners that cut their memory off while it is used.
+// --- Owners make their object smaller while it is used.
 
 constexpr char kSmaller[] = "shared memory region 'r' has become smaller than it was registered";
 
@@ -262,7 +262,7 @@ TEST_F(SharedMemoryTest, ReadsZerosWhereTheOwnerCutItOff) {
   SharedObject object(std::string(4 * page, 'x'));
   const auto region = Region("r", object, 4 * page);
   object.Resize(2 * page);
-  const std::string text = TextOf(region->bytes());  // Would end the process if nobody took care.
+  const std::string text = TextOf(region->bytes());  // This would end the process without a handler of SIGBUS.
   EXPECT_EQ(text, std::string(2 * page, 'x') + std::string(2 * page, '\0'));
   EXPECT_THAT(region->CheckWhole(), Fails(Reason::kBadSharedMemory, kSmaller));
   object.Resize(4 * page);
@@ -271,7 +271,7 @@ TEST_F(SharedMemoryTest, ReadsZerosWhereTheOwnerCutItOff) {
   EXPECT_THAT(Region("r", object, 4 * page)->CheckWhole(), IsOk()) << "registered again it is";
 }
 
-// Within a page the system does not say so.
+// The system does not report accesses behind the end that are still within its page.
 TEST_F(SharedMemoryTest, SeesThatTheOwnerCutOffAByte) {
   SharedObject object("0123456789");
   ASSERT_THAT(regions_.Register("r", object.key(), 2, 8), IsOk());
@@ -296,7 +296,7 @@ TEST_F(SharedMemoryTest, TakesWritesIntoWhatIsNotThere) {
   EXPECT_EQ(object.Read(), "") << "and does not make the object larger";
 }
 
-// One caller's misfortune is no other's.
+// A region that was cut off does not disturb another.
 TEST_F(SharedMemoryTest, BlamesTheRegionThatWasCutOffAlone) {
   const std::size_t page = PageBytes();
   SharedObject cut(std::string(page, 'x')), whole(std::string(page, 'y'));
@@ -323,14 +323,14 @@ TEST_F(SharedMemoryTest, SurvivesOwnersThatCutOffWhileManyRead) {
         if (!regions_.Register(name, object.key(), 0, 8 * page).ok()) continue;  // It was small just then.
         const SharedRange range = regions_.Find(name, 0, 8 * page).value();
         const std::string text = TextOf(range.bytes());
-        // Where the owner makes it larger again there are zeros, too.
+        // If the owner makes it larger again, the new part reads as zeros, too.
         EXPECT_TRUE(std::ranges::all_of(text, [](char c) { return c == 'x' || c == '\0'; }));
         zeros += text.back() == '\0' ? 1 : 0;
         regions_.Unregister(name);
       }
     });
   }
-  for (int round = 0; round < 2000 || zeros == 0; ++round) {  // Until a reader has met it, on however busy a machine.
+  for (int round = 0; round < 2000 || zeros == 0; ++round) {  // On a busy machine readers meet zeros late.
     object.Resize(page);
     object.Resize(8 * page);
   }

@@ -11,10 +11,10 @@ namespace {
 
 constexpr std::uint64_t kMiB = 1 << 20;
 
-// All limits are far below, so that the machine that runs the test does not matter.
+// All limits in these tests are far below those of any machine, so that the one that runs them does not matter.
 class Host : public testing::Test {
  protected:
-  // `content` of a file below the folder that stands for the root of the file system.
+  // Put writes a file below the folder that stands for the root of the file system.
   void Put(const std::string& name, const std::string& content) { root_.Write(name, content + "\n"); }
   std::uint64_t Memory() const { return UsableMemoryBytes(root_.path()); }
   int Cores() const { return UsableCores(root_.path()); }

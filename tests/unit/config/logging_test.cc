@@ -17,17 +17,17 @@ namespace {
 
 using testing::HasSubstr;
 
-// 2026-01-31T23:59:59.007Z, by `date -u -d @1769903999`.
+// kTime is 2026-01-31T23:59:59.007Z, by `date -u -d @1769903999`.
 const spdlog::log_clock::time_point kTime{std::chrono::milliseconds(1769903999007)};
 
-// Every byte there is.
+// AllBytes returns every byte that there is.
 std::string AllBytes() {
   std::string bytes;
   for (int byte = 0; byte < 256; ++byte) bytes += static_cast<char>(byte);
   return bytes;
 }
 
-// What a logger of that format writes for one message.
+// Line returns what a logger of that format writes for one message.
 std::string Line(LogFormat format, std::string_view message, const std::string& logger_name = "") {
   std::ostringstream out;
   spdlog::logger logger(logger_name, std::make_shared<spdlog::sinks::ostream_sink_st>(out));

@@ -21,7 +21,7 @@ std::string Printed(std::vector<std::string> args, const Environment& environmen
   return exit != nullptr ? exit->text : "";
 }
 
-// The Config of a server that is given what --print-config printed.
+// FedBack returns the Config of a server that is given what --print-config printed.
 Config FedBack(const std::string& printed) {
   const TemporaryFolder folder;
   const auto result = Resolve({"--config", folder.Write("printed.toml", printed)}, {}, "");

@@ -11,7 +11,7 @@
 
 namespace tensorferry::config {
 
-// A folder of this test's own, gone with the object.
+// TemporaryFolder is a folder of one test. Its destructor removes it.
 class TemporaryFolder {
  public:
   TemporaryFolder() {
@@ -25,7 +25,7 @@ class TemporaryFolder {
 
   const std::filesystem::path& path() const { return path_; }
 
-  // Write a file, with the folders above it. Returns its path.
+  // Write writes a file, with the folders above it, and returns its path.
   std::string Write(std::string_view name, std::string_view content) const {
     const std::filesystem::path file = path_ / name;
     std::filesystem::create_directories(file.parent_path());

@@ -37,7 +37,7 @@ TEST(ArrayAssembler, TakesTheDigestOfCOrder) {
   EXPECT_EQ(c_order->copied.digest, Xxh3(bytes));
   EXPECT_EQ(AsText({c_order->elements.data(), 24}), AsText(bytes));
 
-  // Column by column in memory, row by row in the digest.
+  // The elements are in memory column by column, but are digested row by row.
   std::vector<std::byte> rows;
   for (const std::size_t element : {0u, 2u, 4u, 1u, 3u, 5u}) {
     rows.insert(rows.end(), bytes.begin() + static_cast<long>(4 * element),

@@ -15,7 +15,7 @@ std::vector<std::byte> Collected(std::span<const std::byte> data, const Shape& s
   return result;
 }
 
-// One element at a time, by its index: slow and plain.
+// ByIndex reads one element at a time by its index, which is slow and plain.
 std::vector<std::byte> ByIndex(std::span<const std::byte> data, const Shape& shape, const ElementStrides& strides,
                                std::size_t itemsize) {
   std::int64_t numel = 1;

@@ -11,7 +11,7 @@
 namespace tensorferry {
 namespace {
 
-// Hand the source over in pieces of random sizes, from odd addresses.
+// CopyInPieces hands the source over in pieces of random sizes, from odd addresses.
 absl::Status CopyInPieces(std::span<const std::byte> source, unsigned seed, ElementCopier& copier) {
   std::mt19937 random(seed);
   while (!source.empty()) {

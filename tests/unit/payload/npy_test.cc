@@ -144,7 +144,7 @@ TEST(CheckNpyHeader, ComparesTheWholeLength) {
   EXPECT_THAT(Check(File(Header("(2,)", "[('a', '<f4')]"), 1, "12345678")), Fails(Reason::kUnsupportedDtype));
 }
 
-// What docs/dtypes.md says of a name beside a descr.
+// Named is what docs/dtypes.md says of a name beside a descr.
 enum class Named { kTaken, kTakenAsVoid, kConflicts };
 
 Named Expected(const DTypeInfo& name, const DTypeInfo* descr, std::size_t void_itemsize) {

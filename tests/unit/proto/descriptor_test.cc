@@ -10,7 +10,7 @@
 namespace tensorferry {
 namespace {
 
-// Others build clients against these names and numbers. A change that is meant is taken over with `make stubs`.
+// Others build clients against these names and numbers. `make stubs` takes over a change that is meant.
 TEST(Descriptor, IsTheCheckedInOne) {
   const std::string compiled = v1::ConvertRequest::descriptor()->file()->DebugString();
   if (std::getenv("TENSORFERRY_UPDATE_SNAPSHOT") != nullptr) std::ofstream(TENSORFERRY_SNAPSHOT) << compiled;

@@ -26,7 +26,7 @@ namespace {
 
 using testing::Contains;
 
-// Streams of requests, each of which goes through the chain by itself: a refusal is a response on the stream.
+// kRefuseInPlace has the streams on which each request goes through the chain by itself: a refusal is a response there.
 const std::set<std::string> kRefuseInPlace = {"tensorferry.v1.TensorService.ConvertStream",
                                               "inference.GRPCInferenceService.ModelStreamInfer"};
 
@@ -40,7 +40,7 @@ std::vector<const google::protobuf::MethodDescriptor*> MethodsOfEveryService() {
   return methods;
 }
 
-// Refuses everything, and writes down what it has refused and whose end it has seen.
+// RefusingStep refuses everything, and records what it has refused and whose end it has seen.
 class RefusingStep final : public CallStep {
  public:
   struct Seen {
@@ -63,7 +63,7 @@ class RefusingStep final : public CallStep {
   Seen& seen_;
 };
 
-// Calls a method with a message whose field 1 is empty, which all of them have: a text, or a message.
+// Call calls a method with a message whose field 1 is empty. All requests have such a field: a text, or a message.
 grpc::Status Call(const std::shared_ptr<grpc::Channel>& channel, const google::protobuf::MethodDescriptor& method) {
   grpc::GenericStub stub(channel);
   grpc::ClientContext context;

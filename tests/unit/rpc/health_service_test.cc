@@ -19,7 +19,7 @@ class HealthServiceTest : public testing::Test {
     return request;
   }
 
-  // What Check answers; SERVICE_UNKNOWN where it fails with NOT_FOUND.
+  // Check returns the service's answer, and SERVICE_UNKNOWN if it fails with NOT_FOUND.
   HealthCheckResponse::ServingStatus Check(const std::string& name) {
     grpc::ClientContext context;
     HealthCheckResponse response;
@@ -64,7 +64,7 @@ TEST_F(HealthServiceTest, TellsAWatcherEveryChangeOnce) {
   health_.Set("a", true);
   ASSERT_TRUE(watch->Read(&response));
   EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
-  health_.Set("a", true);  // No change: not told.
+  health_.Set("a", true);  // Without a change nobody is told.
   health_.Set("b", false);
   health_.SetAllNotServing();
   ASSERT_TRUE(watch->Read(&response));

@@ -1,4 +1,5 @@
-// What bench sends is what the generated code would have sent, and refers to the elements.
+// These tests compare what bench sends with what generated code would have sent, and check that it refers to the
+// elements.
 #include "bench/request.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// What bench reads of messages agrees with the generated code.
+// These tests compare what bench reads of a message with what generated code reads.
 #include "bench/response.h"
 
 #include <gmock/gmock.h>
@@ -14,7 +14,7 @@ using testing::HasSubstr;
 
 constexpr std::array kBytes{std::byte{1}, std::byte{2}};
 
-// In slices of `slice` bytes.
+// ToBuffer cuts `text` into slices of `slice` bytes.
 grpc::ByteBuffer ToBuffer(const std::string& text, std::size_t slice = 5) {
   std::vector<grpc::Slice> slices;
   for (std::size_t i = 0; i < text.size(); i += slice) slices.emplace_back(text.substr(i, slice));

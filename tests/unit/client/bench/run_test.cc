@@ -1,4 +1,4 @@
-// Loads on a server that answers as its test says. No test looks at how long anything took.
+// These tests load a server that answers as they say. No test looks at how long anything took.
 #include "bench/run.h"
 
 #include <gmock/gmock.h>
@@ -50,7 +50,7 @@ class BenchRunTest : public testing::Test {
     server_.on_stream = [&](FakeServer::StreamCall& call) { return AnswerEach(call, Converted); };
   }
 
-  // Takes requests with their chunks until the client ends the stream.
+  // AnswerEach takes requests with their chunks until the client ends the stream.
   template <typename Answer>
   grpc::Status AnswerEach(FakeServer::StreamCall& call, Answer answer) {
     for (v1::ConvertStreamRequest part; call.Read(&part);) {
@@ -70,7 +70,7 @@ class BenchRunTest : public testing::Test {
     return BenchRun(options, channels, array_, request, interrupted_).Measure(duration);
   }
 
-  // Before the server, whose handlers use them to their end.
+  // These members stand before the server, whose handlers use them to their end.
   std::atomic<std::uint64_t> served_ = 0;
   std::atomic<int> spoiled_ = 0;
   std::atomic<bool> interrupted_ = false;

@@ -1,4 +1,4 @@
-// The options of `tensorferry bench`.
+// These tests parse the options of `tensorferry bench`.
 #include <gmock/gmock.h>
 
 #include <ostream>

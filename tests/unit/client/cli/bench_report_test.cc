@@ -1,4 +1,4 @@
-// What bench prints.
+// These tests read what bench prints.
 #include "cli/bench_report.h"
 
 #include <gmock/gmock.h>

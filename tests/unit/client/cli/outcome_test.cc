@@ -1,4 +1,4 @@
-// What the command prints and returns.
+// These tests read what the command prints and returns.
 #include "cli/outcome.h"
 
 #include <gmock/gmock.h>

@@ -23,7 +23,7 @@ class ArrayWriterTest : public testing::Test {
   std::filesystem::path folder_;
 };
 
-// The tensor that the server returns for a file named DTYPE-N.npy.
+// TensorOf is the tensor that the server returns for a file named DTYPE-N.npy.
 Tensor TensorOf(const std::filesystem::path& path) {
   const std::string file = ReadFile(path);
   const NpyHeader header = ParseNpyHeader(file).value();

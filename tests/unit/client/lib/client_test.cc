@@ -1,4 +1,4 @@
-// Calls of one request: how it is framed, and what comes back.
+// These tests make calls of one request: they look at how it is framed, and what comes back.
 #include "tensorferry/client/client.h"
 
 #include <gmock/gmock.h>
@@ -19,7 +19,7 @@ using testing::Each;
 using testing::ElementsAre;
 using testing::Pair;
 
-constexpr std::size_t kLarge = 4 * 1024 * 1024 + 8;  // Bytes: just too many for one message.
+constexpr std::size_t kLarge = 4 * 1024 * 1024 + 8;  // Bytes; just too many for one message.
 
 class ClientTest : public testing::Test {
  protected:
@@ -93,7 +93,7 @@ TEST_F(ClientTest, PassesOnReasonsThatItDoesNotKnow) {
   EXPECT_EQ(ToError(status).message, "FROM_THE_FUTURE: not yet");
 }
 
-// Reads one request with its chunks, and answers it.
+// Upload reads one request with its chunks, and answers it.
 struct Upload {
   v1::ConvertRequest request;
   std::vector<std::size_t> chunk_sizes;
@@ -192,7 +192,7 @@ TEST_F(ClientTest, EndsAtItsDeadline) {
 }
 
 TEST(Connect, TellsAnAbsentServerFromARefusal) {
-  const std::string address = FakeServer().address();  // Gone by now.
+  const std::string address = FakeServer().address();  // That server has ended.
   const absl::Status status = Client::Connect(address)->Convert({}).status();
   EXPECT_TRUE(IsUnreachable(status)) << status;
   EXPECT_FALSE(IsUnreachable(MakeError(Reason::kDraining, "the server is shutting down")));

@@ -8,7 +8,7 @@
 
 namespace tensorferry::client {
 
-// What make_files.py has saved.
+// kFiles is the folder in which make_files.py has saved its files.
 inline const std::filesystem::path kFiles = TENSORFERRY_TEST_FILES;
 
 inline std::string ReadFile(const std::filesystem::path& path) {

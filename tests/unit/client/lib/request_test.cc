@@ -1,4 +1,4 @@
-// What is sent is what the generated code would have sent, and whose memory it holds on to.
+// These tests compare what is sent with what generated code would have sent, and check whose memory it holds on to.
 #include "lib/request.h"
 
 #include <gmock/gmock.h>

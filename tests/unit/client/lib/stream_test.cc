@@ -1,4 +1,4 @@
-// Many requests on one stream, and servers that break its framing.
+// These tests send many requests on one stream, also to servers that break its framing.
 #include "tensorferry/client/stream.h"
 
 #include <gmock/gmock.h>

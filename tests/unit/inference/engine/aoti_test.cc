@@ -1,4 +1,4 @@
-// What is read off a package of AOTInductor's before it runs: call spec, bounds, target, names.
+// These tests read what a package of AOTInductor's says before it runs: call spec, bounds, target, names.
 #include <gmock/gmock.h>
 
 #include "inference/engine/aoti_bounds.h"
@@ -12,7 +12,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// {"x": tensor, "pair": (tensor, tensor)} beside one argument, as torch 2.13 writes it.
+// kInputs is the call spec of {"x": tensor, "pair": (tensor, tensor)} beside one argument, as torch 2.13 writes it.
 constexpr char kInputs[] = R"([1, {"type": "builtins.tuple", "context": "null", "children_spec": [
   {"type": "builtins.tuple", "context": "null", "children_spec": [{"type": null, "context": null, "children_spec": []}]},
   {"type": "builtins.dict", "context": "[\"x\", \"pair\"]", "children_spec": [
@@ -42,7 +42,7 @@ TEST(CallSpec, OfAnotherFormIsRefused) {
   EXPECT_THAT(OutputLeaves("[1, " + deep + "]"), Fails(Reason::kModelNotReady)) << "no recursion without end";
 }
 
-// The checks of two inputs: [2..64, 16] of float32, and [any, 3..] of int64.
+// kSource checks two inputs: [2..64, 16] of float32, and [any, 3..] of int64.
 constexpr char kSource[] = R"(
 AOTI_NOINLINE static void check_input_0(
     AtenTensorHandle* input_handles
@@ -142,7 +142,7 @@ TEST(Target, MustHaveWhatTheProcessorHadThatCompiledIt) {
   EXPECT_THAT(CheckProcessor({"sse2", "quantum"}), Fails(Reason::kModelNotReady, HasSubstr("quantum")));
 }
 
-// The constructor of a package with one weight, as torch 2.13 writes it.
+// SourceWith writes the constructor of a package with one weight, as torch 2.13 writes it.
 std::string SourceWith(const std::string& includes_weights, const std::string& is_folded) {
   return R"(
     AOTInductorModel::AOTInductorModel(std::shared_ptr<ConstantMap> constants_map,

@@ -1,4 +1,4 @@
-// Models on a GPU; where there is none these cases say so and do not run.
+// These tests run models on a GPU. Without one they say so and are skipped.
 #include <ATen/Context.h>
 #include <gmock/gmock.h>
 

@@ -1,4 +1,4 @@
-// Configurations that show callers other shapes than the model has. The oracle is at::Tensor::reshape.
+// These configurations show callers other shapes than the model has. The oracle is at::Tensor::reshape.
 #include "inference/engine/reshaped_model.h"
 
 #include <ATen/Functions.h>
@@ -18,7 +18,7 @@ using testing::HasSubstr;
 
 using Dims = std::vector<std::int64_t>;
 
-// A model that notes the shape of what it gets as x, and gives it back as y.
+// NotingModel notes the shape of what it gets as x, and gives it back as y.
 class NotingModel final : public Model {
  public:
   explicit NotingModel(Dims& seen) : seen_(seen) {}

@@ -1,4 +1,4 @@
-// Names become arguments of forward, and its value becomes names. torch itself runs the methods in between.
+// Names become arguments of forward, and its value becomes names. Between the two, torch itself runs the methods.
 #include "inference/engine/torchscript_signature.h"
 
 #include <ATen/Functions.h>
@@ -25,7 +25,7 @@ using Values = std::vector<std::pair<std::string, double>>;  // Outputs by name,
 
 class TorchScriptSignatureTest : public testing::Test {
  protected:
-  // `source`: forward's, from its arguments on.
+  // `source` is that of forward, from its arguments on.
   absl::Status Make(const std::string& source, const ModelConfig& config = {}) {
     module_.define("def forward(self" + source);
     auto made = TorchScriptSignature::Make(module_.get_method("forward").function().getSchema(), config);
@@ -111,8 +111,8 @@ TEST_F(TorchScriptSignatureTest, RefusesToGiveMoreThanAListHas) {
 
 // A configuration names inputs as forward does, by the number behind "__", or in their order.
 struct NamingCase {
-  std::string first, second;  // As the configuration has them.
-  double expected;            // What comes of 5 as the first and 2 as the second.
+  std::string first, second;  // As the configuration names them.
+  double expected;            // The result of 5 as the first and 2 as the second.
 };
 class ConfiguredInputs : public TorchScriptSignatureTest, public testing::WithParamInterface<NamingCase> {};
 

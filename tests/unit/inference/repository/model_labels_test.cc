@@ -1,4 +1,4 @@
-// Labels of classes, which configurations name files of.
+// These tests load the labels of classes from the files that configurations name.
 #include <gmock/gmock.h>
 
 #include <filesystem>
@@ -20,7 +20,7 @@ class ModelLabelsTest : public testing::Test {
  protected:
   ModelLabelsTest() { files_.Save("m/1/model.pt", "return x, x"); }
 
-  // The labels of the outputs.
+  // Load returns the labels of the outputs.
   absl::StatusOr<std::vector<std::vector<std::string>>> Load(const std::string& first, const std::string& second = "") {
     const ModelConfig config{.outputs = {{.name = "y", .dims = {3}, .label_filename = first},
                                          {.name = "z", .dims = {3}, .label_filename = second}}};

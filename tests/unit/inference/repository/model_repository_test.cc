@@ -1,4 +1,4 @@
-// Models come, change and go while requests hold them.
+// In these tests models come, change and go while requests hold them.
 #include "inference/repository/model_repository.h"
 
 #include <gmock/gmock.h>
@@ -31,7 +31,7 @@ class ModelRepositoryTest : public testing::Test {
     return Await([&](ModelRepository::Done done) { repository_->LoadAtStart(std::move(done)); });
   }
 
-  // Two looks: what has changed is taken when it has not changed again.
+  // Poll looks twice: a change is taken when it has not changed again.
   absl::Status Poll() {
     Await([&](ModelRepository::Done done) { repository_->Poll(std::move(done)); }).IgnoreError();
     return Await([&](ModelRepository::Done done) { repository_->Poll(std::move(done)); });
@@ -47,7 +47,7 @@ class ModelRepositoryTest : public testing::Test {
     return Await([&](ModelRepository::Done done) { repository_->Unload(name, std::move(done)); });
   }
 
-  // "m:1 READY", "m" for what was never loaded.
+  // Index writes "m:1 READY", or "m" for what was never loaded.
   absl::StatusOr<std::vector<std::string>> Index() {
     std::promise<absl::StatusOr<std::vector<RepositoryEntry>>> done;
     repository_->List(
@@ -68,7 +68,7 @@ class ModelRepositoryTest : public testing::Test {
     return done.get_future().get();
   }
 
-  // Until all that was let go of is gone.
+  // Settle waits until everything that was let go of is gone.
   void Settle() {
     for (;;) {
       Await([&](ModelRepository::Done done) { repository_->Load("nothing", {}, std::move(done)); }).IgnoreError();
@@ -78,7 +78,7 @@ class ModelRepositoryTest : public testing::Test {
     }
   }
 
-  // "m:1 READY"
+  // Listed writes "m:1 READY".
   std::vector<std::string> Listed() {
     std::vector<std::string> lines;
     for (const ModelInfo& model : registry_.List()) {
@@ -87,7 +87,7 @@ class ModelRepositoryTest : public testing::Test {
     return lines;
   }
 
-  // What the model makes of a 1.
+  // Ask returns what the model makes of a 1.
   float Ask(const std::string& name, const std::string& version = "") {
     const auto model = registry_.Find(name, version);
     EXPECT_THAT(model, IsOk());
@@ -293,7 +293,7 @@ TEST_F(ModelRepositoryTest, ListsWhatLiesThereAndWhatWasLoaded) {
   EXPECT_THAT(Index(), Fails(Reason::kModelNotReady));
 }
 
-// --- Overrides: here the number of rows of a batch.
+// --- These loads override a configuration, here the number of rows of a batch.
 
 class ModelRepositoryOverrides : public ModelRepositoryTest {
  protected:

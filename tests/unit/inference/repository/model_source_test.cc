@@ -1,4 +1,4 @@
-// What lies in a repository, and the files that are opened in it.
+// These tests look at what lies in a repository, and open files in it.
 #include "inference/repository/model_source.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// TorchScript models that take or give lists of strings.
+// These TorchScript models take or give lists of strings.
 #include <gmock/gmock.h>
 #include <torch/csrc/jit/api/module.h>
 
@@ -97,7 +97,7 @@ TEST_F(StringsModelTest, GetAndGiveThem) {
   }
 }
 
-// Any bytes are: a string of TorchScript is no text.
+// A string of TorchScript may hold any bytes: it is not text.
 TEST_F(StringsModelTest, KeepTheirBytes) {
   const auto model = Load("def forward(self, x: List[str]) -> List[str]:\n  return x\n");
   ASSERT_THAT(model, IsOk());
@@ -152,7 +152,7 @@ TEST_F(StringsModelTest, AreNotLoadedForOtherFormsOfThem) {
   }
 }
 
-// --- With a configuration.
+// --- These models have a configuration.
 
 ModelConfig Configured(const ConfiguredTensor& input, const ConfiguredTensor& output) {
   return {.inputs = {input}, .outputs = {output}};

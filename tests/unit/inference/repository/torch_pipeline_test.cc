@@ -28,7 +28,7 @@ class TorchPipelineTest : public testing::Test {
   }
   ~TorchPipelineTest() override { std::filesystem::remove_all(folder_); }
 
-  // A TorchScript file with this source of `forward`.
+  // Save writes a TorchScript file whose method `forward` has this source.
   NamedFile Save(const std::string& name, const std::string& forward) {
     torch::jit::Module module("Model");
     module.define(forward);
@@ -80,7 +80,7 @@ class TorchPipelineTest : public testing::Test {
   }
 
   TestMemory memory_{1 << 24};
-  absl::Status loaded_;  // By Make.
+  absl::Status loaded_;  // Set by Make.
   const std::filesystem::path folder_;
 };
 

@@ -1,4 +1,4 @@
-// The files that a caller's load brings along.
+// These tests are about the files that a caller's load brings along.
 #include "inference/repository/uploaded_files.h"
 
 #include <gmock/gmock.h>
@@ -25,7 +25,7 @@ std::string Read(const fs::path& file) {
   return {std::istreambuf_iterator<char>(stream), {}};
 }
 
-// TMPDIR is a folder of the test's own: it sees what is left behind.
+// TMPDIR is a folder of the test's own, so that the test sees what is left behind.
 class UploadedFilesTest : public testing::Test {
  protected:
   UploadedFilesTest() {

@@ -5,7 +5,7 @@
 namespace tensorferry::inference {
 namespace {
 
-// How many of a hundred requests are expected to come alone.
+// CountAlone returns how many of a hundred requests are expected to come alone.
 int CountAlone(ArrivalPattern& arrivals) {
   int count = 0;
   for (int i = 0; i < 100; ++i) count += arrivals.ExpectsOne() ? 1 : 0;

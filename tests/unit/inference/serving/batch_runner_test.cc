@@ -29,7 +29,7 @@ using testing::HasSubstr;
 
 class BatchRunnerTest : public testing::Test {
  protected:
-  // A request of one float32 array `x` of `rows` rows of two numbers, which are all `value`.
+  // Request makes a request of one float32 array `x` of `rows` rows of two numbers, which are all `value`.
   TestRun& Request(float value, std::int64_t rows = 1, RunOptions options = {}) {
     const ArrayHeader header = GoodHeader("<f4", {rows, 2});
     const std::vector<float> values(static_cast<std::size_t>(rows) * 2, value);
@@ -38,7 +38,7 @@ class BatchRunnerTest : public testing::Test {
     return runs_.emplace_back(std::move(arrays), std::move(options));
   }
 
-  // Runs the model on all requests made since the last time.
+  // Run runs the model on all requests made since its last call.
   Few<Execution> Run(FakeModel::Run_ run, RunnerOptions options = {.batches = true}) {
     options.max_tensor_bytes = 1 << 10;
     FakeModel model(std::move(run));
@@ -126,7 +126,7 @@ TEST_F(BatchRunnerTest, GivesBackInputsAsTheyCameThoughTheModelChangesThem) {
   EXPECT_THAT(Floats(run), Each(5));
 }
 
-// A model that adds to a tensor that it keeps, and shows it in some way.
+// Counting is a model that adds to a tensor that it keeps, and shows it in some way.
 struct Counting {
   std::string name;
   std::function<at::Tensor(const at::Tensor& kept)> show;
@@ -142,7 +142,7 @@ const std::vector<Counting> kCounting = {
     {"an alias", [](const at::Tensor& kept) { return kept.alias(); }},
 };
 
-// Also one row of a batch, which may be dense where the batch is not.
+// This holds for one row of a batch, too, which may be dense where the batch is not.
 TEST_F(BatchRunnerTest, GivesTheValuesAtTheEndOfTheRun) {
   for (const auto& [name, show] : kCounting) {
     at::Tensor kept = at::zeros({2, 2});

@@ -16,7 +16,7 @@ using std::chrono::milliseconds;
 
 std::vector<std::shared_ptr<Model>> Engines(std::size_t count) { return {count, std::make_shared<FakeModel>()}; }
 
-// Has an executor's thread do something, and waits for it.
+// Do has an executor's thread do something, and waits for it.
 void Do(Executors& executors, Executor& executor, Mutex& mutex, const std::function<void()>& what) {
   const auto done = std::make_shared<std::promise<void>>();
   {
@@ -82,7 +82,7 @@ TEST(Executors, FinishTheirJobsBeforeTheyEnd) {
   EXPECT_TRUE(done);
 }
 
-// Tells when its thread has come to an end.
+// ThreadEnd tells when its thread has come to an end.
 struct ThreadEnd {
   std::shared_ptr<std::promise<void>> told;
   ~ThreadEnd() {

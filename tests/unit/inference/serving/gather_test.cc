@@ -1,4 +1,4 @@
-// Elements that wait in their messages become the rows of one tensor.
+// In these tests elements that wait in their messages become the rows of one tensor.
 #include "inference/serving/gather.h"
 
 #include <gmock/gmock.h>
@@ -18,13 +18,13 @@ using testing::HasSubstr;
 
 class GatherTest : public testing::Test {
  protected:
-  // A message in pieces of seven bytes.
+  // Message is a message in pieces of seven bytes.
   struct Message {
     std::vector<std::byte> bytes;
     std::vector<Bytes> pieces;
   };
 
-  // A request whose elements are still in its message.
+  // Waiting makes a request whose elements are still in its message.
   TestRun& Waiting(const ArrayHeader& header, const CopyOptions& options = {}) {
     Message& message = messages_.emplace_back(Message{RandomBytes(header.nbytes(), seed_++), {}});
     for (Bytes rest = message.bytes; !rest.empty(); rest = rest.subspan(message.pieces.back().size())) {
@@ -37,7 +37,7 @@ class GatherTest : public testing::Test {
     return run;
   }
 
-  // One whose elements are there.
+  // Complete makes a request whose elements are complete.
   TestRun& Complete(const ArrayHeader& header) {
     Message& message = messages_.emplace_back(Message{RandomBytes(header.nbytes(), seed_++), {}});
     TestRun& run = runs_.emplace_back();
@@ -99,7 +99,7 @@ TEST_F(GatherTest, BringsEveryFormIntoCOrder) {
   const auto* const bytes = static_cast<const std::byte*>(tensor.const_data_ptr());
   EXPECT_EQ(bytes[0], messages_[0].bytes[1]);
   EXPECT_EQ(bytes[1], messages_[0].bytes[0]);
-  // Row 1, column 2 of the second: element 1 + 2 * 3 of its columns.
+  // Row 1, column 2 of the second array is element 1 + 2 * 3 of its columns.
   EXPECT_EQ(bytes[2 * (4 + 4 * 1 + 2)], messages_[1].bytes[2 * (1 + 2 * 3)]);
   EXPECT_TRUE(gathered->receipts[0][0].byte_order_swapped);
 }

@@ -20,7 +20,7 @@ struct Sent {
 struct InputCase {
   std::string name;
   std::vector<Sent> sent;
-  std::string why;  // Empty: it is fine.
+  std::string why;  // Empty if the input is fine.
   friend void PrintTo(const InputCase& c, std::ostream* out) { *out << c.name; }
 };
 class Inputs : public testing::TestWithParam<InputCase> {

@@ -1,4 +1,4 @@
-// Requests with a timeout in the queue are refused when it is over, also while the model is busy.
+// Requests with a timeout in the queue are refused when it is over, even while the model is busy.
 #include <gmock/gmock.h>
 
 #include <deque>
@@ -21,7 +21,7 @@ using testing::HasSubstr;
 
 class LateRequestsTest : public testing::Test {
  protected:
-  // Runs one request, which ends when the test says. `second`: the policy for requests of priority 2.
+  // Occupy runs one request, which ends when the test says. `second` is the policy for requests of priority 2.
   void Occupy(const QueuePolicy& policy, const QueuePolicy& second = {}) {
     const auto engine = std::make_shared<FakeModel>([this](FakeModel::Inputs inputs) {
       gate_.Pass();

@@ -1,4 +1,4 @@
-// Where runs go, by numbers: bytes, microseconds, requests. No thread and no clock takes part.
+// These tests say by numbers where runs go: bytes, microseconds, requests. No thread and no clock takes part.
 #include "inference/serving/placement.h"
 
 #include <gtest/gtest.h>
@@ -13,13 +13,13 @@ namespace {
 using Where = Placement::Where;
 using std::chrono::microseconds;
 
-// A run that was: the bytes of its inputs, and the microseconds that it took.
+// PastRun is a run that has ended: the bytes of its inputs, and the microseconds that it took.
 struct PastRun {
   std::uint64_t nbytes;
   int took;
 };
 
-// A request that came: those that wait or run, with it, and the executors whose callers are being answered.
+// Arrival is a request that came: with it, those that wait or run, and the executors whose callers are being answered.
 struct Arrival {
   std::size_t present;
   std::size_t answering = 0;

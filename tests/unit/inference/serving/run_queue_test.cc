@@ -255,7 +255,7 @@ TEST_F(RunQueueTest, HasNobodyLateTwiceOrWithoutATimeout) {
   EXPECT_EQ(without.next_late_at(), std::nullopt) << "nothing lets callers set one";
 }
 
-// There is no tensor that strings of two requests could be rows of.
+// Strings of two requests cannot be rows of one tensor.
 TEST_F(RunQueueTest, GivesStringsAlone) {
   RunQueue queue(DynamicBatching{}, 8);
   const auto strings = [&](std::int64_t count) -> TestRun& {

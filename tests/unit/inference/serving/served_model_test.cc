@@ -47,7 +47,7 @@ class ServedModelTest : public testing::Test {
                                          options, memory_.pool);
   }
 
-  // A request of `rows` rows of three random numbers, in `x`.
+  // Request makes a request of `rows` rows of three random numbers, in `x`.
   TestRun& Request(std::int64_t rows = 1, RunOptions options = {}) {
     Few<NamedArray> arrays;
     arrays.push_back(GoodArray("x", "<f4", {rows, 3}, memory_.pool));
@@ -97,12 +97,12 @@ TEST_F(ServedModelTest, RunsWhatIsSlowOnThreadsOfItsOwn) {
   EXPECT_NE(thread, std::this_thread::get_id());
 }
 
-// A clock that goes as a test says.
+// TestNow is a clock that goes as a test says.
 std::atomic<Clock::rep> test_time;
 Clock::time_point TestNow() { return Clock::time_point(Clock::duration(test_time)); }
 
-// Runs the model three times, which is often enough for what it takes by the test's clock to be known, and waits until
-// its executor is idle.
+// MakeKnown runs the model three times, which is often enough for its time by the test's clock to be known, and waits
+// until its executor is idle.
 void MakeKnown(ServedModel& model, const std::function<TestRun&()>& request) {
   for (int i = 0; i < 3; ++i) {
     TestRun& run = request();
@@ -146,7 +146,7 @@ TEST_F(ServedModelTest, WaitsUntilTheThreadIsIdleWhereRequestsMayJoin) {
   EXPECT_FALSE(model->RunQueued()) << "nothing is left";
 }
 
-// The runs were short and become long: the first long one is still run here, the next one by the executor's thread.
+// Short runs become long: the first long one still runs on this thread, the next one on the executor's.
 TEST_F(ServedModelTest, RunsElsewhereWhatHasBecomeSlow) {
   std::thread::id thread;
   milliseconds takes{0};

@@ -71,7 +71,7 @@ constexpr char kTwoTracebacks[] =
     "    ~~~~~ <--- HERE\n"
     "    return x\n";
 
-// As torch 2.13 wrote them.
+// torch 2.13 wrote these texts.
 INSTANTIATE_TEST_SUITE_P(
     Texts, TorchText,
     testing::Values(

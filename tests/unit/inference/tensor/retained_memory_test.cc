@@ -1,4 +1,4 @@
-// Which outputs a result must copy: those whose memory somebody beside the run may write to.
+// These tests say which outputs a result must copy: those whose memory somebody beside the run may write to.
 #include "inference/tensor/retained_memory.h"
 
 #include <ATen/ops/from_blob.h>
@@ -24,8 +24,8 @@ namespace {
 
 using Outputs = std::vector<at::Tensor>;
 
-// For each output, whether it lies in memory that others may write to. Takes the outputs as a run gives them: without
-// any handle beside.
+// Held returns for each output whether others may write to its memory. It takes the outputs as a run gives them, so
+// that no other handle to them is left.
 std::vector<bool> Held(Outputs tensors) {
   std::vector<NamedTensor> outputs;
   for (at::Tensor& tensor : tensors) outputs.push_back({"y", std::move(tensor)});
@@ -35,7 +35,7 @@ std::vector<bool> Held(Outputs tensors) {
   return held;
 }
 
-// Moves what it gets, where an initializer list would copy it.
+// Of moves the tensors; an initializer list would copy them.
 template <typename... Tensor>
 Outputs Of(Tensor... tensor) {
   Outputs outputs;
@@ -48,7 +48,7 @@ using testing::ElementsAre;
 
 class RetainedMemoryTest : public testing::Test {
  private:
-  const c10::InferenceMode inference_mode_;  // As in a run.
+  const c10::InferenceMode inference_mode_;  // A run has it, too.
 };
 
 TEST_F(RetainedMemoryTest, LeavesWhatBelongsToTheRunAlone) {
@@ -65,7 +65,7 @@ TEST_F(RetainedMemoryTest, LeavesOutputsThatShareMemoryWithEachOtherAlone) {
   EXPECT_THAT(Held(Of(std::move(half), std::move(y), at::ones({1}), std::move(again))), Each(false));
 }
 
-// What the views are of is gone when the run is over.
+// When the run is over, nothing but the views holds the memory that it made.
 TEST_F(RetainedMemoryTest, LeavesViewsOfWhatTheRunMadeAlone) {
   Outputs outputs;
   const auto add = [&](const at::Tensor& made) {
@@ -90,7 +90,7 @@ TEST_F(RetainedMemoryTest, LeavesViewsOfCallersSharedMemoryAlone) {
   EXPECT_THAT(Held(Of(MakeTensor(std::move(payload)))), ElementsAre(false));
 }
 
-// How an output shows memory that a model keeps.
+// kWays has the ways in which an output may show memory that a model keeps.
 const std::vector<std::pair<std::string, std::function<at::Tensor(const at::Tensor&)>>> kWays = {
     {"itself", [](const at::Tensor& kept) { return kept; }},
     {"a part", [](const at::Tensor& kept) { return kept.slice(0, 1, 2); }},

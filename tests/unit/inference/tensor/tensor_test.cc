@@ -80,7 +80,7 @@ TEST(ElementsOf, ResolvesConjugateViews) {
   EXPECT_EQ(Bytes(elements), Bytes(ElementsOf(tensor.conj_physical(), Elements::kShared)));
 }
 
-// Whatever the form in which the tensor shows it.
+// The copy is right in whatever form the tensor shows its memory.
 TEST(ElementsOf, CopiesMemoryThatOthersWriteTo) {
   at::Tensor kept = at::ones({3, 3}, at::kComplexFloat);
   const std::vector<at::Tensor> shown{kept,
@@ -107,7 +107,7 @@ TEST(Describe, RefusesWhatNoArrayCanHold) {
   EXPECT_THAT(Describe({"y", at::empty({2, 2}).to_sparse()}, kUnlimited), Fails(Reason::kModelFailed));
 }
 
-// Expanded tensors of any size, which take no memory.
+// Size is an expanded tensor, which may have any size and takes no memory.
 struct Size {
   c10::ScalarType dtype;
   std::vector<std::int64_t> shape;

@@ -1,4 +1,4 @@
-// How often a request takes memory of its own. Replaces operator new for the whole program.
+// These tests count how often a request allocates. They replace operator new for the whole program.
 #include <dlfcn.h>
 #include <gmock/gmock.h>
 
@@ -21,7 +21,7 @@ namespace {
 thread_local bool counting = false;
 thread_local int allocations = 0;
 
-// Torch makes its tensors as it likes.
+// IsTorch: what torch allocates for its tensors does not count.
 bool IsTorch(void* caller) {
   Dl_info info{};
   if (dladdr(caller, &info) == 0 || info.dli_fname == nullptr) return false;
@@ -60,7 +60,7 @@ struct WarmRequest {
 
 class WarmConvert : public testing::TestWithParam<WarmRequest> {
  protected:
-  // One request on its way through the server, as the handler of Convert takes it.
+  // ConvertOnce takes one request through the server, as the handler of Convert does.
   void ConvertOnce(std::span<const Bytes> message) {
     ASSERT_TRUE(decoder_.Decode(message).ok());
     auto call = Intake::Start(decoder_.request(), Intake::Chunks::kRefused, environment_);

@@ -11,7 +11,7 @@
 namespace tensorferry::rpc {
 namespace {
 
-// The only message of the first entry.
+// FirstText returns the only message of the first entry.
 std::string FirstText(ResponseQueue& queue) { return Concatenated(queue.Front()->response->Next().value()); }
 
 ResponseQueue::Entry Ready(const std::string& text) { return {.response = ResponseOf(text), .run = nullptr}; }
@@ -74,7 +74,7 @@ TEST(ResponseQueue, RemembersThatTheStreamHasEnded) {
   EXPECT_TRUE(queue.stream_ended());
 }
 
-// Counts how often it is woken, until it has been woken `times`.
+// CountWakes counts how often it is woken, until it has been woken `times`.
 Detached CountWakes(Waker& waker, int& woken, int times) {
   while (woken < times) {
     co_await waker.Sleep();

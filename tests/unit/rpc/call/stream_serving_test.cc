@@ -17,8 +17,8 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-// The test plays gRPC and the models: nothing happens but on this thread. The queue serves no thread here, and so counts
-// as idle whenever no message is there.
+// The test plays gRPC and the models: everything happens on its thread. The queue serves no thread here, and so counts
+// as idle whenever there is no message.
 class StreamServing : public testing::Test {
  protected:
   StreamServing() {
@@ -32,13 +32,13 @@ class StreamServing : public testing::Test {
     live_.WaitForNone();
   }
 
-  // The caller sends these messages at once.
+  // Arrive starts a stream on which the caller sends these messages at once.
   void Arrive(std::initializer_list<const char*> messages = {}) {
     for (const char* const message : messages) call_->Send(message);
     call_->Arrive();
   }
 
-  // The only status with which the stream has ended.
+  // End returns the only status with which the stream has ended.
   grpc::Status End() const {
     EXPECT_THAT(call_->ends, SizeIs(1));
     return call_->ends.empty() ? grpc::Status(grpc::StatusCode::UNKNOWN, "not ended") : call_->ends.front();
@@ -53,7 +53,7 @@ class StreamServing : public testing::Test {
   LiveCoroutines live_;
   CallSlots slots_{live_, [](CallSlots&) {}};
   FakeProtocol::Seen seen_;
-  FakeCall* call_;  // The coroutine's.
+  FakeCall* call_;  // It belongs to the coroutine.
 };
 
 TEST_F(StreamServing, AnswersEachRequestAsItComes) {
@@ -196,7 +196,7 @@ TEST_F(StreamServing, EndsOnceThoughMessagesCameAfterTheRunThatEndedIt) {
   EXPECT_EQ(call_->streams, 2) << "the next stream is awaited";
 }
 
-// Keeps the thread of the pool until `go_on`.
+// Occupy keeps the thread of the pool until `go_on`.
 Detached Occupy(WorkerPool& pool, std::shared_future<void> go_on) {
   co_await pool.Enter();
   go_on.wait();

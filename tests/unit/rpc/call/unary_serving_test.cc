@@ -44,7 +44,7 @@ struct TextDecoder {
   ParsedMessage TakeParsed() { return {}; }
 };
 
-// How each request has ended: "encoded" or "refused".
+// Ends records how each request has ended: "encoded" or "refused".
 // Threads: any.
 class Ends {
  public:
@@ -67,8 +67,8 @@ struct TextEnvironment {
   Ends& ends;
 };
 
-// A protocol of texts: "model" is a request that a model runs; others are answered with themselves, but for those that
-// say what goes wrong.
+// TextProtocol is a protocol of texts: a model runs the request "model". Others are answered with themselves, except
+// for those that say what goes wrong.
 class TextProtocol {
  public:
   using Message = IncomingMessage<TextDecoder>;
@@ -109,7 +109,7 @@ class TextProtocol {
 
 static_assert(RequestProtocol<TextProtocol>);
 
-// A server in this process, without a port. Convert takes bytes, and TextProtocol says what they mean.
+// UnaryServing is a server in this process, without a port. Convert takes bytes, and TextProtocol says what they mean.
 class UnaryServing : public testing::Test {
  protected:
   UnaryServing() {
@@ -132,7 +132,7 @@ class UnaryServing : public testing::Test {
     std::string text;
   };
 
-  // Calls, and waits for the end. `sent` is called once the request is on its way.
+  // Call makes a call and waits for its end. It calls `sent` once the request is on its way.
   Answered Call(
       const std::string& text, const std::function<void(grpc::ClientContext&)>& sent = [](auto&) {}) {
     grpc::ClientContext context;

@@ -21,7 +21,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-// A caller who waits for ever.
+// WaitingCaller is a caller who waits for ever.
 class WaitingCaller final : public AsyncCall {
  public:
   absl::Status CheckCaller() const override { return absl::OkStatus(); }
@@ -110,7 +110,7 @@ TEST_F(ConvertStreamTest, RefusesInPlaceAndDropsTheChunksThatStillCome) {
   EXPECT_EQ(Last().error().metadata().at("array"), "x");
   EXPECT_THAT(SendChunk("abcd"), IsOk());
 
-  v1::ConvertRequest good = Request("good");  // The caller has stopped sending the refused array: that is fine.
+  v1::ConvertRequest good = Request("good");  // The caller may stop sending the refused array.
   AddChunked(good, "x", 2);
   ASSERT_THAT(Send(good), IsOk());
   ASSERT_THAT(SendChunk("ok"), IsOk());

@@ -16,7 +16,7 @@ namespace {
 
 using google::protobuf::util::MessageDifferencer;
 
-// A response with one tensor of these elements. Borrows them.
+// ResponseWith makes a response with one tensor of these elements, which it borrows.
 Response ResponseWith(const std::string& elements) {
   Response response{.request_id = "1"};
   response.result.tensors.push_back(
@@ -32,7 +32,7 @@ absl::StatusOr<v1::ConvertResponse> Encode(const Response& response, std::uint64
   return Parse<v1::ConvertResponse>(bytes);
 }
 
-// Every field of the response, as generated code writes and reads it.
+// This response has every field, so that generated code reads each.
 TEST(EncodeResponse, IsReadByGeneratedCode) {
   const std::string large(5000, 'L');
   inference::TensorResult tensor{.metadata = {.name = "δ",
@@ -149,7 +149,7 @@ TEST(EncodeResponse, WritesOneAnswerAfterAnother) {
 
 class EncodedResponseTest : public testing::Test {
  protected:
-  // All messages of the reply.
+  // Messages returns all messages of the reply.
   std::vector<v1::ConvertStreamResponse> Messages(EncodedResponse reply) {
     std::vector<v1::ConvertStreamResponse> messages;
     while (const auto bytes = reply.Next()) messages.push_back(Parse<v1::ConvertStreamResponse>(*bytes));

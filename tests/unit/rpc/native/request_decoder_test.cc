@@ -22,7 +22,7 @@ using testing::HasSubstr;
 constexpr MessageKind kUnary = MessageKind::kConvertRequest;
 constexpr MessageKind kStream = MessageKind::kConvertStreamRequest;
 
-// Means nothing, and makes protobuf's parser read the message.
+// kUnknownField means nothing, but only protobuf's parser reads a message with it.
 const std::string kUnknownField = VarintField(100, 1);
 
 absl::Status Decode(DecoderOfEither& decoder, const CutMessage& message, MessageKind kind) {
@@ -158,7 +158,7 @@ TEST(RequestDecoder, RefusesWhatDoesNotParse) {
   EXPECT_EQ(DescribeError(error).metadata.at("actual"), "4 bytes");
 }
 
-// Each allowed by itself, all together more than 1 MiB.
+// Each field is allowed by itself; all together are more than 1 MiB.
 TEST(RequestDecoder, RefusesTooMuchMetadataInPlaceAndByProtobuf) {
   v1::ConvertRequest request;
   for (std::size_t i = 0; i < kMaxArrays; ++i) AddData(request, std::string(250, 'n'), std::string(100, 'x'));

@@ -1,4 +1,4 @@
-// The comparison that the differential tests and the fuzz targets of the native protocol stand on.
+// The differential tests and the fuzz targets of the native protocol rely on the comparison that is tested here.
 #include "testing/request_views.h"
 
 #include <gmock/gmock.h>

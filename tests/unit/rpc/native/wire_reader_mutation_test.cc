@@ -1,4 +1,4 @@
-// Random requests, mutated: whatever is read in place, protobuf reads the same. tests/fuzz looks further.
+// These tests mutate random requests: protobuf must read alike whatever is read in place. tests/fuzz looks further.
 #include <gmock/gmock.h>
 
 #include <string>
@@ -67,7 +67,7 @@ TEST(WireReader, ReadsMutatedMessagesAsProtobufDoesOrNotAtAll) {
     in_place += actual.done ? 1 : 0;
     parsed += expected.parses() ? 1 : 0;
   }
-  // The mutations leave enough of each sort.
+  // The mutations leave enough messages of each sort.
   EXPECT_GT(in_place, kMessages / 4);
   EXPECT_GT(parsed - in_place, kMessages / 20);
   EXPECT_GT(kMessages - parsed, kMessages / 4);

@@ -33,7 +33,7 @@ struct MessageCase {
 
 std::string NameOf(const testing::TestParamInfo<MessageCase>& test) { return test.param.name; }
 
-// --- What generated writers write is read in place.
+// --- The reader reads in place what generated writers write.
 
 v1::ConvertRequest EveryField() {
   v1::ConvertRequest request;
@@ -177,7 +177,7 @@ TEST(ReadConvertRequest, LeavesMoreCutTextThanTheScratchHoldsToProtobuf) {
   EXPECT_FALSE(reads());
 }
 
-// --- What is written otherwise is left to protobuf.
+// --- The reader leaves what is written otherwise to protobuf.
 
 std::vector<MessageCase> UnusualRequests() {
   const auto kind = MessageKind::kConvertRequest;

@@ -80,7 +80,7 @@ TEST(Classify, TakesNoMoreThanThereAre) {
   }
 }
 
-// Rows of a batch are classified by themselves, whatever dimensions they have.
+// The rows of a batch are classified one by one, whatever dimensions they have.
 TEST(Classify, GoesRowByRow) {
   const std::vector<std::int32_t> values{1, 2, 3, 4, 40, 30, 20, 10};
   const auto rows = ClassifyValues("int32", values, {2, 2, 2}, {.classes = 2, .batched = true});

@@ -1,4 +1,4 @@
-// Decoders that take one message after another, and random messages, mutated. tests/fuzz looks further.
+// These tests give one decoder several messages, and mutate random messages. tests/fuzz looks further.
 #include "rpc/oip/infer_decoder.h"
 
 #include <gmock/gmock.h>
@@ -21,7 +21,7 @@ using Request = triton::ModelInferRequest;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// Means nothing, and makes protobuf's parser read the message.
+// kUnknownField means nothing, but only protobuf's parser reads a message with it.
 const std::string kUnknownField = VarintField(100, 1);
 
 void Fill(triton::InferParameter& parameter, Random& random) {
@@ -93,7 +93,7 @@ TEST(InferDecoder, ReadsMutatedMessagesAsProtobufDoes) {
     in_place += actual.done ? 1 : 0;
     parsed += expected.parses ? 1 : 0;
   }
-  // The mutations leave enough of each sort.
+  // The mutations leave enough messages of each sort.
   EXPECT_GT(in_place, kMessages / 5);
   EXPECT_GT(parsed - in_place, kMessages / 20);
   EXPECT_GT(kMessages - parsed, kMessages / 4);
@@ -155,7 +155,7 @@ TEST(InferDecoder, KeepsRawContentsWhereTheyLie) {
   EXPECT_THAT(runs, ElementsAre(cut.pieces()[0].data() + cut.pieces()[0].size() - 5, cut.pieces()[1].data()));
 }
 
-// What protobuf's parser made of a message is all that raw contents need, wherever the decoder goes on to.
+// The message that protobuf's parser made keeps the raw contents in memory, whatever the decoder reads next.
 TEST(InferDecoder, LeavesWhatWasParsedToWhoTakesIt) {
   const std::string message = LargeRequest().SerializeAsString() + kUnknownField;
   InferDecoder decoder;
@@ -181,7 +181,7 @@ TEST(InferDecoder, RefusesWhatDoesNotParse) {
               Fails(Reason::kBadChunk, "the message does not parse as inference.ModelInferRequest"));
 }
 
-// Each allowed by itself, all together more than 1 MiB.
+// Each field is allowed by itself; all together are more than 1 MiB.
 TEST(InferDecoder, RefusesTooMuchMetadataInPlaceAndByProtobuf) {
   Request request;
   for (int i = 0; i < 4000; ++i) request.add_inputs()->set_name(std::string(300, 'n'));

@@ -34,7 +34,7 @@ struct MessageCase {
 
 std::string NameOf(const testing::TestParamInfo<MessageCase>& test) { return test.param.name; }
 
-// --- What generated writers write is read in place.
+// --- The reader reads in place what generated writers write.
 
 Request EveryField() {
   Request request;
@@ -92,7 +92,7 @@ Request WithTexts(const std::string& text) {
   return request;
 }
 
-// An entry of a map is what it holds, and a message of its own.
+// Entry writes an entry of a map, which is a message of its own.
 std::string Entry(const std::string& value, std::string_view name = "p") {
   return BytesField(1, name) + BytesField(2, value);
 }
@@ -209,7 +209,7 @@ TEST(ReadInferRequest, LeavesMoreCutTextThanTheScratchHoldsToProtobuf) {
   EXPECT_FALSE(reads());
 }
 
-// --- What is written otherwise is left to protobuf.
+// --- The reader leaves what is written otherwise to protobuf.
 
 std::vector<MessageCase> UnusualFields() {
   const std::string model = BytesField(1, "model");
@@ -261,7 +261,7 @@ std::vector<MessageCase> UnusualFields() {
   };
 }
 
-// Parameters of an entry: a request, an input and an output read them alike.
+// A request, an input and an output read the entries of their parameters alike.
 std::vector<MessageCase> UnusualParameters() {
   const std::vector<std::pair<std::string, std::string>> entries = {
       {"ValueBeforeName", BytesField(2, VarintField(1, 1)) + BytesField(1, "p")},

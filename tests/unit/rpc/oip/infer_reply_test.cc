@@ -23,7 +23,7 @@ using triton::ModelStreamInferResponse;
 
 constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 31;
 
-// Borrows the elements.
+// Output borrows the elements.
 TensorResult Output(std::string name, std::string dtype, Shape shape, const std::string& elements) {
   return {.metadata = {.name = std::move(name), .dtype = std::move(dtype), .shape = std::move(shape)},
           .elements = inference::TensorElements{.bytes = std::as_bytes(std::span(elements))}};

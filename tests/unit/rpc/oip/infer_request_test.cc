@@ -1,4 +1,4 @@
-// What requests mean, from the messages that clients send.
+// These tests say what requests mean, from the messages that clients send.
 #include "rpc/oip/infer_request.h"
 
 #include <gmock/gmock.h>
@@ -24,7 +24,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-// A message as a client's generated code writes it, and what it means.
+// Translated is a message that a client's generated code wrote, and what it means.
 class Translated {
  public:
   Translated(const Message& message, const SharedRegions& regions) : cut_(message.SerializeAsString(), {}) {
@@ -38,7 +38,7 @@ class Translated {
   const RequestView& request() const { return request_; }
   const std::vector<OutputPlan>& plans() const { return plans_; }
 
-  // The elements of an input.
+  // ElementsOf returns the elements of an input.
   std::string ElementsOf(std::size_t index) const {
     const ScatteredBytes& bytes = request_.arrays.at(index).bytes;
     return bytes.First(bytes.size());
@@ -114,7 +114,7 @@ TEST_F(TranslateTest, TakesTypedElements) {
   message_.mutable_inputs(0)->mutable_contents()->add_int_contents(2);
   AddInput(message_, "b", "BYTES", {1}).mutable_contents()->add_bytes_contents("text");
   AddInput(message_, "c", "FP32", {0}).mutable_contents();
-  AddInput(message_, "d", "FP16", {3, 0});  // Elements that there are none of need no field.
+  AddInput(message_, "d", "FP16", {3, 0});  // Without elements, no field is needed.
   const Translated translated(message_, regions_);
   ASSERT_THAT(translated.status(), IsOk());
   EXPECT_EQ(translated.ElementsOf(0), "\xFF\2");
@@ -162,7 +162,7 @@ TEST_F(TranslateTest, WantsOneRawContentForEach) {
                                         "memory, got 3"));
 }
 
-// Where any input has raw contents, each has: also one without elements.
+// If any input has raw contents, each must have some, even one without elements.
 TEST_F(TranslateTest, WantsRawContentsOfEmptyInputsBesideOthers) {
   AddInput(message_, "a", "UINT8", {0});
   AddInput(message_, "b", "UINT8", {1});
@@ -177,7 +177,7 @@ TEST_F(TranslateTest, RefusesTypedElementsBesideOthers) {
   message_.set_model_name("simple");
   AddInput(message_, "INPUT0", "INT32", {1}).mutable_contents()->add_int_contents(1);
   message_.add_raw_input_contents("1234");
-  // A client of Triton's tests for these words.
+  // A test of Triton's clients looks for these words.
   EXPECT_THAT(StatusOf(message_), Fails(Reason::kConflictingFields,
                                         HasSubstr("contents field must not be specified when using raw_input_contents "
                                                   "for 'INPUT0' for model 'simple'")));
@@ -257,7 +257,7 @@ TEST_F(TranslateTest, PlansWhatBecomesOfOutputs) {
   EXPECT_EQ(translated.plans()[1].shared->nbytes, 4u);
 }
 
-// --- Parameters that are refused, wherever they stand.
+// --- These parameters are refused, wherever they stand.
 
 using Parameter = triton::InferParameter;
 struct ParameterCase {

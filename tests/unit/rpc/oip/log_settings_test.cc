@@ -21,7 +21,7 @@ using triton::LogSettingsResponse;
 
 using Value = LogSettingsRequest::SettingValue;
 
-// Changes the level of the logger that CapturedLog puts in the place of the process's own.
+// LogSettingsTest changes the level of the logger that CapturedLog puts in the place of the process's own.
 class LogSettingsTest : public testing::Test {
  protected:
   absl::StatusOr<LogSettingsResponse> Change(const LogSettingsRequest& request) {
@@ -149,7 +149,7 @@ INSTANTIATE_TEST_SUITE_P(
     }),
     [](const auto& test) { return test.param.name; });
 
-// What the server says it takes back.
+// The server takes the settings back in the form in which it tells them.
 TEST_F(LogSettingsTest, MayBeSentAsTheyWereSaid) {
   const auto response = SetVerbose(1);
   ASSERT_THAT(response, IsOk());

@@ -20,7 +20,7 @@ absl::Status Check(const std::string& message) {
 
 absl::Status Check(const ModelInferRequest& request) { return Check(request.SerializeAsString()); }
 
-// Beyond the size from which a message is looked at at all.
+// A message of kMany bytes is so large that it is looked at.
 constexpr int kMany = 3 << 20;
 
 TEST(InferLayouts, DoNotCountElements) {
@@ -55,11 +55,11 @@ TEST(InferLayouts, RefuseWhatWouldSwellWhenParsed) {
   }
 }
 
-// One byte on the wire is up to eight in memory.
+// An integer may be one byte on the wire and eight in memory.
 TEST(InferLayouts, BoundIntegersOfContents) {
   const auto with_ints = [](auto field) {
     ModelInferRequest request;
-    // In two inputs: the bound is on the message.
+    // The numbers are in two inputs, because the bound is on the message.
     for (const std::size_t count : {kMaxVarintBytes - 10, std::size_t{10}})
       (request.add_inputs()->mutable_contents()->*field)()->Resize(static_cast<int>(count), 1);
     return request;
@@ -77,7 +77,7 @@ TEST(InferLayouts, BoundIntegersOfContents) {
   check(static_cast<UInt64s* (Contents::*)()>(&Contents::mutable_uint64_contents));
 }
 
-// Each number is a field of its own: as many bytes of metadata.
+// Numbers that are not packed are a field each, and count as so many bytes of metadata.
 TEST(InferLayouts, CountNumbersThatAreNotPacked) {
   std::string contents;
   for (int i = 0; i < (1 << 20); ++i)
@@ -87,7 +87,7 @@ TEST(InferLayouts, CountNumbersThatAreNotPacked) {
   EXPECT_THAT(Check(message), Fails(Reason::kTensorTooLarge));
 }
 
-// An input's field of the number that raw_input_contents has in a request is something else.
+// The number of raw_input_contents in a request stands for another field in an input.
 TEST(InferLayouts, KnowFieldsByTheirMessage) {
   const std::string large(2 << 20, 'x');
   for (const std::string& message : {BytesField(5, BytesField(7, large)), BytesField(6, BytesField(7, large)),

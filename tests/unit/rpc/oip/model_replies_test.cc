@@ -12,7 +12,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-// "": the message is what protobuf makes of the text.
+// Difference returns "" if the message is what protobuf makes of the text.
 template <typename Message>
 std::string Difference(const std::string& expected_text, const Message& actual) {
   Message expected;
@@ -58,7 +58,7 @@ TEST(StatisticsOf, HasEveryNumberInItsPlace) {
       .compute_infer = time(9, 10),
       .compute_output = time(11, 12),
       .batches = {{4, {time(13, 14), time(15, 16), time(17, 18)}}, {1, {time(19, 20), {}, {}}}}};
-  // Counters that stay 0 are there, too: clients read them without asking.
+  // Counters that stay 0 are there, too, because clients read them without asking.
   EXPECT_EQ(Difference(R"(
     name: "m" version: "3" last_inference: 1769903999007 inference_count: 30 execution_count: 20
     inference_stats {
@@ -92,7 +92,7 @@ TEST(IndexOf, SaysWhatStateModelsAreIn) {
       {"a", "2", ModelState::kLoading, ""},
       {"b", "1", ModelState::kUnavailable, "why"},
       {"c", "1", ModelState::kUnloading, ""},
-      {.name = "d"},  // Never loaded: no version and no state.
+      {.name = "d"},  // It was never loaded, and so has no version and no state.
   };
   EXPECT_EQ(Difference(R"(
     models { name: "a" version: "1" state: "READY" }

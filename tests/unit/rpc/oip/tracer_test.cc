@@ -36,7 +36,7 @@ Response ResponseOf(const std::string& model, const std::string& id = "id") {
 
 class TracerTest : public testing::Test {
  protected:
-  // The ids of those of so many requests that are traced.
+  // Traced records so many requests, and returns the ids of those that are traced.
   Texts Traced(const std::string& model, int requests) {
     for (int i = 0; i < requests; ++i) tracer_.Record(ResponseOf(model, std::to_string(i)));
     Texts ids;
@@ -161,7 +161,7 @@ struct RefusedCase {
 };
 class TracerRefuses : public TracerTest, public testing::WithParamInterface<RefusedCase> {};
 
-// And changes nothing, also of what stands beside it.
+// A refused setting changes nothing, not even what stands beside it.
 TEST_P(TracerRefuses, SayingWhy) {
   const auto& [test, name, values, reason, why] = GetParam();
   Set("", {{"trace_level", {"TENSORS"}}, {"trace_rate", {"7"}}});

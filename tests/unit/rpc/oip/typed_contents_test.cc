@@ -34,7 +34,7 @@ absl::StatusOr<std::string> RawOf(const Contents& contents, std::string_view dat
   return raw;
 }
 
-// As C++ lays them out, which on the machines we run on is little-endian.
+// BytesOf returns the elements as C++ lays them out, which is little-endian on the machines that are supported.
 template <typename Element>
 std::string BytesOf(const std::vector<Element>& elements) {
   std::string bytes(elements.size() * sizeof(Element), '\0');
@@ -47,7 +47,7 @@ std::vector<Element> Extremes() {
   return {std::numeric_limits<Element>::lowest(), Element{0}, Element{1}, std::numeric_limits<Element>::max()};
 }
 
-// Elements of a datatype, which is what they are in the field's own type, and raw.
+// TypedCase has elements of a datatype twice: in the type of their field, and raw.
 struct TypedCase {
   std::string datatype;
   Contents contents;
@@ -97,7 +97,7 @@ TEST_P(TypedContents, MayBeNone) {
   EXPECT_EQ(*raw, "");
 }
 
-// The number of the one field that is set.
+// FieldOf returns the number of the one field that is set.
 int FieldOf(const Contents& contents) {
   std::vector<const google::protobuf::FieldDescriptor*> fields;
   contents.GetReflection()->ListFields(contents, &fields);
@@ -105,7 +105,7 @@ int FieldOf(const Contents& contents) {
   return fields.front()->number();
 }
 
-// Whatever else is set: alone, or beside the right ones.
+// No other field may be set, whether alone or beside the right one.
 TEST_P(TypedContents, StandInNoOtherField) {
   const auto& [datatype, contents, raw] = GetParam();
   for (const TypedCase& other : TypedCases()) {
@@ -130,7 +130,7 @@ TEST(RawOfTyped, NamesTheFieldsThatWereMixedUp) {
               Fails(Reason::kInputMismatch, "contents of INT32 are in int_contents, not int64_contents"));
 }
 
-// Triton keeps the low bits.
+// Triton keeps the low bits of such numbers.
 TEST(RawOfTyped, RefusesNumbersThatTheDatatypeDoesNotHold) {
   const auto refuse_int = [](std::int32_t value, const char* datatype, const char* why) {
     Contents contents;
@@ -163,10 +163,10 @@ TEST(RawOfTyped, KnowsOnlyDatatypesThatHaveAField) {
   }
 }
 
-// --- Datatypes.
+// --- These tests are about the names of datatypes.
 
 TEST(Datatype, IsKnownByTheProtocolsName) {
-  // The table of the protocol; all others are this server's own.
+  // The protocol's table has these; all other names are this server's own.
   const std::vector<std::pair<std::string_view, std::string_view>> names = {
       {"BOOL", "bool"},    {"UINT8", "uint8"},  {"UINT16", "uint16"}, {"UINT32", "uint32"}, {"UINT64", "uint64"},
       {"INT8", "int8"},    {"INT16", "int16"},  {"INT32", "int32"},   {"INT64", "int64"},   {"FP16", "float16"},

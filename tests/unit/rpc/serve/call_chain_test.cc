@@ -24,7 +24,7 @@ const google::protobuf::MethodDescriptor& Check() {
   return FindMethod(*HealthCheckRequest::descriptor(), *HealthCheckResponse::descriptor(), Streams::kNone);
 }
 
-// Writes down what is called.
+// RecordingStep records what is called.
 class RecordingStep final : public CallStep {
  public:
   RecordingStep(std::string name, bool refuses, std::string& record)

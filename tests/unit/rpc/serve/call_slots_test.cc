@@ -8,7 +8,7 @@
 namespace tensorferry::rpc {
 namespace {
 
-// Coroutines are played by their slots: to start one is to make a slot.
+// Slots play the coroutines here: to start a coroutine is to make a slot.
 class CallSlotsTest : public testing::Test {
  protected:
   LiveCoroutines live_;
@@ -32,7 +32,7 @@ TEST_F(CallSlotsTest, StartsMoreWhenFewerThanEightWait) {
 
 TEST_F(CallSlotsTest, EndsThoseThatWouldBeMoreThanSixtyFour) {
   slots_.Start();
-  // 100 calls come and stay, each slot in turn: others are started for them.
+  // 100 calls come and stay, one in each slot, and others are started for them.
   auto slot = started_.begin();
   for (int calls = 0; calls < 100; ++calls) (slot++)->Arrived();
   EXPECT_EQ(started_.size(), 108u);

@@ -71,7 +71,7 @@ TEST(ToGrpcStatus, KeepsALibrarysWordsToTheLog) {
 
 class LogErrorTest : public testing::Test {
  protected:
-  // The line that LogError writes at the level warning.
+  // Logged returns the line that LogError writes at the level warning.
   std::string Logged(const absl::Status& error) {
     LogError("Convert", error);
     std::vector<std::string> lines = log_.Take();

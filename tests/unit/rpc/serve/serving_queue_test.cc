@@ -11,7 +11,7 @@
 namespace tensorferry::rpc {
 namespace {
 
-// A queue of a server without services; its events come from alarms.
+// ServingQueueTest has a queue of a server without services. Its events come from alarms.
 class ServingQueueTest : public testing::Test {
  protected:
   ServingQueueTest() : queue_(builder_), server_(builder_.BuildAndStart()) { queue_.Start(1); }
@@ -20,12 +20,13 @@ class ServingQueueTest : public testing::Test {
     queue_.Stop();
   }
 
-  // Completes at once, on the queue's thread.
+  // Ring completes the operation at once, on the queue's thread.
   void Ring(grpc::Alarm& alarm, Operation& operation) {
     alarm.Set(queue_.get(), gpr_inf_past(GPR_CLOCK_REALTIME), operation.Start());
   }
 
-  // On the queue's thread: awaits an operation that `complete` completes, or nobody does. The result of CompleteOrIdle.
+  // AwaitOnQueue awaits, on the queue's thread, an operation that `complete` completes, or that nobody does. It sets
+  // `result` to that of CompleteOrIdle.
   Detached AwaitOnQueue(bool complete, std::promise<bool>& result) {
     Operation here;
     grpc::Alarm to_queue;
@@ -42,7 +43,7 @@ class ServingQueueTest : public testing::Test {
     result.set_value(completed);
   }
 
-  // Gives the queue something to do for as long as `busy` says.
+  // KeepBusy gives the queue something to do for as long as `busy` says.
   Detached KeepBusy(const std::atomic<bool>& busy, std::promise<void>& ended) {
     while (busy) {
       Operation rung;
@@ -81,7 +82,7 @@ TEST_F(ServingQueueTest, LetsNobodyWaitForIdlenessThatNeverComes) {
   ended.get_future().wait();
 }
 
-// Keeps the queue's thread until it may go on.
+// Hold keeps the queue's thread until it may go on.
 class Hold final : public Tag {
  public:
   void Complete(bool /*ok*/) override {

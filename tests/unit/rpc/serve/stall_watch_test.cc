@@ -11,7 +11,7 @@
 namespace tensorferry::rpc {
 namespace {
 
-// Keeps the thread of its queue until `go_on`.
+// Hold keeps the thread of its queue until `go_on`.
 class Hold final : public Tag {
  public:
   void Complete(bool /*ok*/) override {
@@ -47,7 +47,7 @@ TEST(StallWatch, HasEveryStalledQueueServed) {
       Ring(first, queue, hold);
       hold.held.get_future().wait();
       Ring(second, queue, served);
-      served.done.get_future().wait();  // By another thread: the queue's own is held.
+      served.done.get_future().wait();  // Another thread serves it: the queue's own is held.
       hold.go_on.set_value();
       hold.ended.get_future().wait();
     }

@@ -37,7 +37,7 @@ TEST(Waker, RemembersOneCallThatFoundNobodyAsleep) {
   EXPECT_EQ(woken, 2);
 }
 
-// Sleeps until `changed` reaches `last`, as a coroutine does that waits for a condition.
+// SleepUntil sleeps until `changed` reaches `last`, as a coroutine does that waits for a condition.
 Detached SleepUntil(Waker& waker, const std::atomic<int>& changed, int last, std::atomic<bool>& ended) {
   while (changed < last) co_await waker.Sleep();
   ended = true;

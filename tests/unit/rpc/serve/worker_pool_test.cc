@@ -19,7 +19,7 @@ Detached TellThread(WorkerPool& pool, std::promise<std::thread::id>& thread) {
   thread.set_value(std::this_thread::get_id());
 }
 
-// Keeps its worker until `go_on`.
+// Hold keeps its worker until `go_on`.
 Detached Hold(WorkerPool& pool, std::promise<void>& held, std::future<void> go_on) {
   co_await pool.Enter();
   held.set_value();
@@ -39,7 +39,7 @@ TEST(WorkerPool, GoesOnWithACoroutineOnAThreadOfItsOwn) {
 }
 
 TEST(WorkerPool, GoesOnInTheOrderOfArrivalAndEndsWithTheLast) {
-  std::vector<int> list;  // Written by the one worker; read once it has ended.
+  std::vector<int> list;  // Written by the only worker; read once it has ended.
   {
     WorkerPool pool(1);
     std::promise<void> held, go_on;
@@ -58,7 +58,7 @@ TEST(WorkerPool, WorksOnAsManyAtATimeAsItHasThreads) {
   first_held.get_future().wait();
   std::promise<std::thread::id> thread;
   TellThread(pool, thread);
-  thread.get_future().wait();  // Ends, though the first worker is held.
+  thread.get_future().wait();  // It ends, although the first worker is held.
   first_goes_on.set_value();
 }
 

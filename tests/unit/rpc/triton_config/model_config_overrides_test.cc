@@ -1,4 +1,4 @@
-// Configurations that callers change when they load a model, and what is said of those that apply.
+// Callers change these configurations when they load a model. The tests read, too, what is said of those that apply.
 #include <gmock/gmock.h>
 #include <google/protobuf/text_format.h>
 #include <google/protobuf/util/message_differencer.h>
@@ -41,7 +41,7 @@ constexpr char kBase[] = R"(
   parameters { key: "a" value { string_value: "1" } }
 )";
 
-// `base` as protobuf parses it, but for a field that is as `text` says.
+// BaseBut returns kBase as protobuf parses it, except for the field that `text` sets.
 triton::ModelConfig BaseBut(const std::string& field, const std::string& text) {
   triton::ModelConfig proto = Parsed(kBase);
   proto.GetReflection()->ClearField(&proto, proto.GetDescriptor()->FindFieldByName(field));
@@ -64,7 +64,7 @@ TEST_P(ModelConfigOverride, ReplacesTheFieldAndNoOther) {
 
 TEST_P(ModelConfigOverride, MayBeAllThatThereIs) {
   const auto& [name, json, field, text] = GetParam();
-  if (field == "dynamic_batching") return;  // Not without max_batch_size.
+  if (field == "dynamic_batching") return;  // It is not allowed without max_batch_size.
   const auto config = ReadModelConfig("", json);
   ASSERT_THAT(config, IsOk());
   EXPECT_EQ(Difference(Parsed(text), Parsed(config->text)), "");
@@ -138,7 +138,7 @@ INSTANTIATE_TEST_SUITE_P(Jsons, ModelConfigOverrideRefused,
                          }),
                          [](const auto& test) { return test.param.name; });
 
-// --- What is said of a configuration.
+// --- These tests read what is said of a configuration.
 
 inference::ModelInfo Loaded() {
   return {.name = "m",
@@ -195,7 +195,7 @@ TEST(ModelConfigToProto, NamesThePlatform) {
   EXPECT_EQ(ToProto(model, {}).backend(), "");
 }
 
-// perf_analyzer stops where the names of metadata and configuration differ.
+// perf_analyzer stops if the names in metadata and configuration differ.
 TEST(ModelConfigToProto, CanBeReadAgain) {
   const inference::ModelInfo model = Loaded();
   std::string text;
@@ -210,7 +210,7 @@ TEST(ModelConfigToProto, CanBeReadAgain) {
   EXPECT_EQ(Difference(ToProto(model, {}), ToProto(model, *config)), "");
 }
 
-// They are not on the wire, but the caller wrote them.
+// These values are not on the wire, but the caller wrote them.
 TEST(ModelConfigOverrides, SetDefaultsToo) {
   const auto config = ReadModelConfig(
       kBase, R"({"maxBatchSize": 0, "dynamic_batching": {}, "platform": "", "input": [], "parameters": {}})");
