@@ -161,7 +161,8 @@ def run_here(file: Path, array: Array) -> torch.Tensor:
     torch.set_num_threads(1)
     run = torch._inductor.aoti_load_package(str(file)) if file.suffix == ".pt2" else torch.jit.load(str(file))
     with torch.inference_mode():
-        # A copy in torch's own memory: the last bits of a matrix product depend on alignment, and NumPy's is smaller.
+        # The copy lies in torch's own memory: the last bits of a matrix product depend on alignment, and NumPy's is
+        # smaller.
         output: torch.Tensor = run(x=torch.from_numpy(array).clone())
     return output
 

@@ -119,7 +119,7 @@ def measure(servers: Servers, place: str, workload: Workload, name: str, times: 
     watch = Watch(place, process)
     row = run_load(command)
     watch.stop()
-    # The warm-up is the same load, and not counted in the requests.
+    # The warm-up is of the measured load, and its requests are not counted.
     requests = row["ok"] * (1 + times.warmup_ms / 1000 / row["elapsed_s"])
     counts = row["ok"] >= FEWEST
     return Slice(

@@ -70,7 +70,7 @@ class Results:
     def median(
         self, place: str, workload: str, contender: str, measure: Callable[[Slice], float | None]
     ) -> float | None:
-        """Of what was measured; nothing if that is nothing."""
+        """The median of what was measured; nothing if that is nothing."""
         slices = self.of(place, workload, contender)
         clean = [s for s in slices if not s.disturbed]
         values = [value for s in clean or slices if (value := measure(s)) is not None]

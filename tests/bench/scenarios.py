@@ -55,7 +55,7 @@ def mixed(servers: Servers, place: str) -> Iterator[Slice]:
                 rate=row["requests_per_s"],
                 p50_us=row["latency_us"]["p50"],
                 p99_us=row["latency_us"]["p99"],
-                # The companion is no stranger, but its time counts only once it has ended.
+                # The companion's load is expected, but its CPU time counts only once it has ended.
                 foreign=0.0 if beside else watch.foreign,
                 steal=watch.steal,
             )
@@ -79,7 +79,8 @@ def first_requests(folder: Path) -> Iterator[Slice]:
 
 
 def _after_idle(started: dict[str, Process]) -> Iterator[Slice]:
-    # Requests are due at 0, 2 and 4 s: the median is one of the last two. All wait at the same time, but never work.
+    # Requests are due at 0, 2 and 4 s, so the median is one of the last two. All wait at one time, but never work at
+    # one.
     clients = {}
     for name, process in started.items():
         command = bench_command(process.addresses[0], KIB, Times(4200, 0), "--rate", "0.5")

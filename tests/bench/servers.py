@@ -31,7 +31,7 @@ def _model_limit(model: str, shape: str) -> Callable[[str, str], list[list[str]]
     return lambda tcp, unix: [[str(BIN / "model_limit_server"), str(file), shape, tcp, unix]]
 
 
-# By name: the processes that serve on a TCP address and a Unix socket.
+# Each value has the processes that serve on a TCP address and on a Unix socket.
 COMMANDS: dict[str, Callable[[str, str], list[list[str]]]] = {
     "tensorferry": lambda tcp, unix: [
         [

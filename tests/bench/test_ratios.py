@@ -38,7 +38,7 @@ def test_more_rounds_make_a_narrower_interval() -> None:
 
 
 def test_ratios_compare_slices_of_the_same_round() -> None:
-    # The machine is ten times as fast in the second round: the ratio is the same.
+    # The machine is ten times as fast in the second round, but the ratio is equal.
     results = Results(
         [made("a", 20 * s, r) for r, s in enumerate((1, 10, 5))]
         + [made("b", 10 * s, r) for r, s in enumerate((1, 10, 5))]

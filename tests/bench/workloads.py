@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 KIB, MIB = 1 << 10, 1 << 20
 
-# Server and client on one core, or on one each.
+# Server and client share one core, or have one each.
 TCP, UNIX, SPLIT, SPLIT_UNIX = "same/tcp", "same/unix", "split/tcp", "split/unix"
 PLACES = (TCP, UNIX, SPLIT, SPLIT_UNIX)
 
 
-# What a request to the models of W7 brings (models.py makes them), as limit-MODEL's arguments.
+# A request to the models of W7 (models.py makes them) brings these rows, as limit-MODEL's arguments.
 MODEL_SHAPES = {"mlp_ts": "1,256", "mlp_aoti": "1,256", "cnn_ts": "1,3,224,224", "cnn_aoti": "1,3,224,224"}
 
 
@@ -26,7 +26,7 @@ class Contender:
     nbytes: int = 0  # Instead of the workload's.
 
 
-# In the order of the tables.
+# The tables show the contenders in this order.
 CONTENDERS = {
     "memcpy": Contender(None, "memcpy"),
     "raw-socket": Contender("raw", "raw"),

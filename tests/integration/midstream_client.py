@@ -23,7 +23,7 @@ def parts() -> Iterator[pb.ConvertStreamRequest]:
     yield pb.ConvertStreamRequest(request=pb.ConvertRequest(arrays=[array]))
     for _ in range(32):
         yield pb.ConvertStreamRequest(chunk=BLOCK)
-    # Flow control took the chunks before asking for more, so the server has most of them.
+    # Flow control asked for more only after it took these chunks, so the server has most of them.
     print("midstream", flush=True)
     threading.Event().wait()
 

@@ -22,7 +22,7 @@ BY_NAME = [
 ]  # fmt: skip
 ALL = FROM_NUMPY + BY_NAME
 
-# Type strings that np.dtype() does not take: ml_dtypes' own that are not void, and complex32's of its newer versions.
+# np.dtype() does not take these type strings: ml_dtypes' own that are not void, and complex32's of its newer versions.
 _TYPE_STRINGS = {
     np.dtype(getattr(ml_dtypes, name)).str: name
     for name in BY_NAME
@@ -67,7 +67,7 @@ def expect(dtype: str, shape: Sequence[int], data: bytes, *, fortran_order: bool
         data = (np.frombuffer(data, np.uint8) != 0).tobytes()
         adjustments.append(pb.ADJUSTMENT_BOOL_NORMALIZED)
 
-    # torch.from_numpy refuses ml_dtypes' types: those go through an unsigned integer of the same size.
+    # torch.from_numpy refuses the types of ml_dtypes, which go through an unsigned integer of their size.
     by_name = sent.name in BY_NAME
     held = np.dtype(f"u{sent.itemsize}") if by_name else sent.newbyteorder("=")
     native = np.ndarray(tuple(shape), held, bytearray(data), order="F" if fortran_order else "C")

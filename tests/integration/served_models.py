@@ -139,7 +139,7 @@ class Gate:
         self._shared = np.memmap(file, np.int64, "r+")
 
     def open(self, to: int = 1 << 40) -> None:
-        """For inputs whose largest element is at most `to`; for those that have nothing positive it always is."""
+        """Opens the gate for inputs whose largest element is at most `to`. Inputs without positive ones never wait."""
         self._shared[0] = to
 
     def runs(self) -> list[int]:
@@ -279,7 +279,7 @@ def config_tensor(kind: str, name: str, data_type: str, dims: str, more: str = "
 
 
 def elements(tensor: Tensor) -> bytes:
-    """In C order, as they travel."""
+    """Returns the elements in C order, as they travel."""
     return tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
 
 

@@ -35,7 +35,7 @@ BASIC_ARRAYS = {
 for name in [name for name in BASIC_ARRAYS if name.endswith("-fortran")]:
     BASIC_ARRAYS[name] = np.asfortranarray(BASIC_ARRAYS[name])
 
-# Header texts that all describe [0, 0, 0] in float32.
+# Each of these header texts describes [0, 0, 0] in float32.
 ACCEPTED_HEADERS = {
     "85-keys-in-another-order": "{'shape': (3,), 'descr': '<f4', 'fortran_order': False}",
     "85-no-trailing-comma": "{'descr': '<f4', 'fortran_order': False, 'shape': (3,)}",
@@ -48,7 +48,7 @@ ACCEPTED_HEADERS = {
     "python-2-long": "{'descr': '<f4', 'fortran_order': False, 'shape': (3L,)}",
 }
 
-# Header values, each in a file that is otherwise [0, 0, 0] in float32.
+# Each of these header values is in a file that is otherwise [0, 0, 0] in float32.
 REFUSED_VALUES = {
     **{f"106-shape-{s}": {"shape": s} for s in ("[3]", "(3)", "3", "(3.0,)", "((3,),)", "(3,,)", "(,)", "None")},
     "107-shape-(True,)": {"shape": "(True,)"},
@@ -151,7 +151,7 @@ def test_30_an_ambiguous_descr_needs_the_name(name: str, convert: Transport, stu
     assert convert(stub, request(npy_array(npy, dtype=name), fidelity=STRICT)).reason == "UNSUPPORTED_DTYPE"
 
 
-# Every way in which a file says what its elements of a dtype outside torch.from_numpy are: (name, descr).
+# A file may say in each of these ways what its elements of a dtype outside torch.from_numpy are: (name, descr).
 SPELLINGS = [
     (name, order + kind + str(oracle.numpy_dtype(name).itemsize))
     for name in oracle.BY_NAME

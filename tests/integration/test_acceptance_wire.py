@@ -99,7 +99,7 @@ CONVERTED = [
     randomly_filled("79-fortran-0-d", "<f4", (), fortran_order=True),
 ]
 
-# What ml_dtypes has and torch has not: small integers, 4 and 6 bit floats, three float8.
+# ml_dtypes has these dtypes and torch has not: small integers, 4 and 6 bit floats, three float8.
 NOT_IN_TORCH = [
     name
     for name, value in vars(ml_dtypes).items()

@@ -47,20 +47,20 @@ def output(outcome: Outcome, name: str) -> Tensor:
 
 
 def convert_patiently(stub: TensorServiceStub, message: pb.ConvertRequest) -> Outcome:
-    """In a call without a deadline, which no guess at how long it waits has refused."""
+    """Calls without a deadline, so that no guess at the wait refuses the call."""
     answer = pb.ConvertStreamResponse(response=stub.Convert(message))
     return next(receive_outcomes(iter([answer])))
 
 
 def send_stream(model: Busy, messages: list[pb.ConvertRequest]) -> Future[list[Outcome]]:
-    """All on one stream, without waiting for answers."""
+    """Sends all on one stream, without waiting for answers."""
     model.expect(len(messages))
     parts = map(request_part, messages)
     return model.pool.submit(lambda: list(receive_outcomes(model.stub.ConvertStream(parts))))
 
 
 def send_all(model: Busy, inputs: list[Tensor]) -> Callable[[], list[Outcome]]:
-    """Half of them in calls, half on streams of 32, all at once. Returns what waits for the answers."""
+    """Sends half of them in calls and half on streams of 32, all at once. Returns what waits for the answers."""
     messages = [infer("model", {"x": x}) for x in inputs]
     half = len(messages) // 2
     calls = [model.send(message, convert_patiently) for message in messages[:half]]
@@ -86,7 +86,7 @@ def features(rng: random.Random) -> Tensor:
     return -torch.tensor([[rng.random() for _ in range(16)] for _ in range(rng.randint(1, 5))])
 
 
-# What makes an input, and how much the answer may differ from that to the request alone.
+# Each case makes an input, and says how much the answer may differ from that to the request alone.
 MIXES: dict[str, tuple[nn.Module, Callable[[random.Random], Tensor], float]] = {
     "element-wise": (Scaled(), anything, 0.0),
     "matrices": (models.Perceptron(), features, 1e-5),
@@ -111,7 +111,7 @@ def test_no_answer_depends_on_its_company(mix: str, seed: int, tmp_path: Path) -
         check_whole(model.stub)
 
 
-# The configuration, the rows of the requests that wait, and those of the runs that they are answered in.
+# Each case has a configuration, the rows of the requests that wait, and the rows of the runs that answer them.
 RUNS: dict[str, tuple[str, list[int], list[int]]] = {
     "as-many-as-wait": (DYNAMIC, [1] * 5, [5]),
     "as-many-as-may": (DYNAMIC, [1] * 20, [8, 8, 4]),

@@ -41,7 +41,7 @@ def x(tmp_path: Path) -> Path:
     return cli.save(tmp_path / "x.npy", SWAPPED)
 
 
-# What is equal.
+# These tests convert arrays that are equal.
 
 
 @pytest.mark.parametrize("dtype", oracle.ALL)
@@ -134,7 +134,7 @@ def test_a_terminal_gets_progress_and_colour(no_color: str, verdict: str, server
     assert f"dtype {verdict}  digest {verdict} " in shown.splitlines()[-1]
 
 
-# What is saved.
+# These tests save tensors.
 
 
 @pytest.mark.parametrize("dtype", oracle.ALL)
@@ -148,7 +148,7 @@ def test_saved_tensors_are_the_files_that_numpy_writes(dtype: str, run: Run, tmp
         assert (ran.code, ran.stderr) == (OK, "")
     with zipfile.ZipFile(tmp_path / "out.npz") as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-    # numpy.load reads neither `<f1` nor every `<W4`: a void of the size instead.
+    # numpy.load reads neither `<f1` nor every `<W4`, so the file has a void of the size instead.
     expected = {name: saved(np.array(array, order="C")) for name, array in arrays.items()}
     expected = {name: file.replace(b"'<W4'", b"'<V4'").replace(b"'<f1'", b"'<V1'") for name, file in expected.items()}
     assert members == {f"{name}.npy": content for name, content in expected.items()}
@@ -159,7 +159,7 @@ def test_saved_tensors_are_the_files_that_numpy_writes(dtype: str, run: Run, tmp
 @pytest.mark.parametrize("target", ["out.npz", "directory"])
 @pytest.mark.parametrize("dtype", oracle.ALL)
 def test_numpy_loads_what_is_saved(dtype: str, target: str, flags: list[str], run: Run, tmp_path: Path) -> None:
-    """And makes it the ml_dtypes type again by a view."""
+    """A view of the loaded array makes it the ml_dtypes type again."""
     array = random_array(dtype)
     named = ["--dtype", dtype] if cli.needs_name(array) else []
     assert run("convert", cli.save(tmp_path / "x.npy", array), "-o", tmp_path / target, *flags, *named).code == OK
@@ -227,7 +227,7 @@ def test_text_of_a_model(model_server: str, tmp_path: Path) -> None:
     assert ran.stdout.splitlines()[-1].split() == ["OUTPUT__0", "torch.float32", "(5,", "5)", "from", "affine"]
 
 
-# What is not converted.
+# These tests send what is not converted.
 
 
 def big(array: Array) -> Array:

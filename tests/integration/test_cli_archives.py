@@ -63,7 +63,7 @@ def test_members_that_are_no_arrays_are_skipped_aloud(run: Run, server: Server, 
     assert ran.code == OK
 
 
-# Members of an archive: a name, and whether numpy.load finds an array under it.
+# Each case is a member of an archive: its name, and whether numpy.load finds an array under it.
 FOREIGN_MEMBERS = {"w": True, "w.bin": True, "a/b.npy": True, ".npy": True, "x.npy.bak": True, "README.txt": False}
 FOREIGN_MEMBERS |= {"text.npy": False, "folder/": False, "empty.npy": False}
 
@@ -118,7 +118,7 @@ def test_an_archive_without_members_is_empty(run: Run, server: Server, tmp_path:
     cli.check_converted(ran.json(), server.address, {})
 
 
-# The content of a member that cannot be a tensor, and the reason; none: the client cannot read it.
+# Each case has the content of a member that cannot be a tensor, and the reason; empty if the client cannot read it.
 BAD_MEMBERS = {
     "object": (saved(np.array([{}], object), allow_pickle=True), "OBJECT_DTYPE"),
     "bytes": (saved(np.array([b"csr"])), "UNSUPPORTED_DTYPE"),

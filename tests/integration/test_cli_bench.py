@@ -88,7 +88,7 @@ def rows(ran: Ran, code: int = OK) -> list[dict[str, Any]]:
     return result["sizes"]
 
 
-# What is answered.
+# These tests measure requests that are answered.
 
 
 @pytest.mark.parametrize("flags", [[], ["--outstanding", "5", "--connections", "2"], ["--digest", "--dtype", ">i2"]])
@@ -169,7 +169,7 @@ def test_an_array_for_a_model_has_its_inputs_name(model_server: str) -> None:
     assert list(row["errors"]) == ["INPUT_MISMATCH"]
 
 
-# What is refused.
+# These tests measure requests that are refused.
 
 REFUSALS = {
     "dtype": (["--dtype", "float33"], "BAD_DTYPE"),
@@ -209,7 +209,7 @@ def test_a_tensor_that_is_not_the_array(tamper: Tamper, mode: str, server: Serve
     assert row["requests"] == 0
 
 
-# Servers that do not answer, and ends.
+# These servers do not answer, or end.
 
 
 def test_no_server(tmp_path: Path) -> None:
@@ -261,7 +261,7 @@ def test_ctrl_c_ends_early_with_the_results_so_far(flags: list[str], server: Ser
     assert stdout.splitlines()[-1].split()[:2] == ["64", "B"]
 
 
-# Usage.
+# These command lines are wrong.
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def x(tmp_path: Path) -> Path:
     return cli.save(tmp_path / "x.npy", FLOATS)
 
 
-# A server that does not answer.
+# In these tests the server does not answer.
 
 
 @pytest.mark.parametrize("call", [*CALLS, "convert"])
@@ -90,7 +90,7 @@ def test_ping_tells_a_server_from_none() -> None:
     assert (ran.code, ran.stdout) == (UNREACHABLE, "")
 
 
-# A server that does.
+# In these tests the server answers.
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +168,7 @@ def test_version_is_the_servers(server: Server) -> None:
     assert cli.run("version") == cli.run("--version") == (OK, f"tensorferry {version}\n", "")
 
 
-# No server at all.
+# In these tests there is no server at all.
 
 
 def inspection(name: str, array: np.ndarray) -> dict[str, Any]:

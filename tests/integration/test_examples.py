@@ -94,7 +94,7 @@ def test_the_demo_shows(line: str, demo: str) -> None:
 
 
 def test_the_demo_shows_the_same_output_twice(demo: str) -> None:
-    """Of each model: once the server's, once PyTorch's."""
+    """The demo prints each model's output twice: the server's and PyTorch's."""
     outputs = re.findall(r"^    (?:server|PyTorch) +float32 (.*)$", demo, re.MULTILINE)
     assert len(outputs) == 4
     assert outputs[::2] == outputs[1::2]

@@ -117,7 +117,7 @@ class Visits(nn.Module):
         return self.visits.clone()
 
 
-# All sizes are known, so that the model is warmed up on zeros.
+# All sizes are known, so the model is warmed up on zeros.
 TWO_EXECUTORS = "instance_group { count: 2 kind: KIND_CPU }\n" + config_tensor("input", "x", "TYPE_FP32", "1, 4")
 SHARING = TWO_EXECUTORS + 'parameters { key: "ENABLE_WEIGHT_SHARING" value { string_value: "true" } }\n'
 
@@ -274,7 +274,7 @@ def test_a_slow_run_does_not_hold_up_another_model(config: str, fast_runs: int, 
         assert not model.first.done()
 
 
-# Flags and configuration, and how many requests run at once.
+# Each case has flags and a configuration, and says how many requests run at one time.
 AT_ONCE: dict[str, tuple[list[str], str, int]] = {
     "flag-1": (["--model-threads", "1"], "", 1),
     "flag-2": (["--model-threads", "2"], "", 2),
@@ -296,7 +296,7 @@ def test_as_many_run_at_once_as_are_to(case: str, tmp_path: Path) -> None:
         assert all(future.result().refusal is None for future in waiting)
 
 
-# What does not do as it should, under which configuration, and what is said of it.
+# Each case has what goes wrong, under which configuration, and what is said of it.
 FAILING: dict[str, tuple[nn.Module, str, str]] = {
     "throws": (models.Failing(), "", "too few elements"),
     "lacks-an-output": (models.Named(), config_tensor("output", "sum", "TYPE_INT64", ""), "sum"),

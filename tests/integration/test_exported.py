@@ -35,7 +35,7 @@ FORMS: dict[str, Callable[[Tensor, Tensor], Any]] = {
     "namedtuple": Pair,
     "dataclass": Fields,
     "dictionary": lambda zeta, alpha: {"zeta": zeta, "alpha": alpha},
-    # Names that end as places do, and others that need quoting.
+    # Some of these names end as places do; others need quoting.
     "odd-names": lambda zeta, alpha: {"b__1": zeta, 'a "b"\n\u00e9': alpha},
     "tuple": lambda zeta, alpha: (zeta, alpha),
 }

@@ -165,7 +165,7 @@ def test_garbage_instead_of_a_request(garbage: bytes, server: Server) -> None:
         call = channel.unary_unary("/tensorferry.v1.TensorService/Convert")
         with pytest.raises(grpc.RpcError) as raised:
             call(garbage, timeout=TIMEOUT_S)
-    # What cannot be parsed is refused by the service or, before it, by gRPC.
+    # What cannot be parsed is refused by gRPC, or behind it by the service.
     assert raised.value.code() in {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.INTERNAL}
 
 

@@ -129,7 +129,7 @@ def test_answers_that_are_held_up_are_those_of_their_runs(
     with serve(tmp_path / "models", 4) as (_, channel), ThreadPoolExecutor(1) as pool:
         answers = pool.submit(list, stream(channel, [("gated", 1), *[("counting", 0)] * 6]))
         try:
-            # Until the six have run, while none is answered. Each call counts, too.
+            # This waits until the six have run, while none is answered. Each call counts, too.
             assert becomes_true(lambda: number_of(infer_call(channel)) - next(calls) >= 6)
             assert not answers.done()
         finally:

@@ -26,7 +26,8 @@ each_format = pytest.mark.parametrize("format", FORMATS)
 
 Naming = tuple[dict[str, int], dict[str, int]]
 
-# How configurations may call the inputs and outputs of `Several`: names in their order, each with the place it means.
+# Configurations may call the inputs and outputs of `Several` so: the names in their order, each with the place it
+# means.
 NAMINGS: dict[str, Naming] = {
     "own-names": ({"left": 0, "right": 1, "scale": 2}, {"OUTPUT__0": 0, "OUTPUT__1": 1}),
     "own-names-reordered": ({"scale": 2, "left": 0, "right": 1}, {"OUTPUT__1": 1, "OUTPUT__0": 0}),
@@ -219,7 +220,8 @@ def test_a_model_of_a_dictionary(stub: TensorServiceStub) -> None:
     assert convert_unary(stub, infer("dictionary", {"a": a})).reason == "INPUT_MISMATCH"
 
 
-# What replaces the inputs of `Several`; None: nothing does. Then the input at fault, what was expected, what came.
+# Each case replaces inputs of `Several`, or None for nothing. Then come the input at fault, what was expected, what
+# came.
 MISFITS: dict[str, tuple[dict[str, Tensor | None], str, str, str]] = {
     "dtype": ({"left": torch.ones(3, 4, dtype=torch.float64)}, "left", "float32", "float64"),
     "half": ({"right": torch.ones(4, 5, dtype=torch.float16)}, "right", "float32", "float16"),
@@ -248,7 +250,7 @@ def of_masked(rows: int, mask_rows: int) -> dict[str, Tensor]:
     return {"ARGS[0]": torch.ones(rows, 4), "KWARGS[mask]": torch.ones(mask_rows, 3)}
 
 
-# Model, inputs, what the refusal says of them.
+# Each case has a model, inputs, and what the refusal says of them.
 BATCH_MISFITS: dict[str, tuple[str, dict[str, Tensor], str, str, str]] = {
     "too-many-rows": ("perceptron-aotinductor", {"features": torch.ones(65, 16)}, "features", "64", "[65, 16]"),
     "no-rows": ("perceptron-torchscript", {"features": torch.ones(0, 16)}, "features", "1 to 64", "[0, 16]"),

@@ -166,7 +166,7 @@ def test_an_array_above_the_message_limit_is_not_copied_as_a_whole(layout: str, 
     assert peak_growth(before) < 32 * MIB
     before = forget_peak()
     returned = client.convert(array, return_data=True)
-    # Besides the array that comes back: gRPC's receive buffers, up to 50 MiB whatever the array's size.
+    # Beside the returned array there are gRPC's receive buffers, up to 50 MiB whatever the array's size.
     assert peak_growth(before) < nbytes + 64 * MIB
 
     check_receipt(returned, array)

@@ -137,7 +137,7 @@ def test_an_array_above_the_message_limit(layout: str, server: Server) -> None:
     connected(server.address, use)
 
 
-# Models, and what the server says of itself.
+# These tests ask for models and for what the server says of itself.
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +183,7 @@ def test_what_the_server_says_of_itself(model_server: str, files: dict[str, Path
     connected(model_server, use)
 
 
-# What goes wrong.
+# In these tests something goes wrong.
 
 
 @pytest.mark.parametrize("tamper", [wrong_digest, wrong_dtype, wrong_shape, wrong_data])

@@ -14,7 +14,7 @@ import tensorferry
 from array_layouts import Array, check_elements, check_receipt, expect, random_array
 from harness import MIB, TIMEOUT_S, Server, becomes_true
 
-# Bytes: within any message; as large as a message of 1 MiB; within 4 MiB, which travel inline; chunked in any case.
+# These sizes in bytes fit any message; fill a message of 1 MiB; travel inline within 4 MiB; are chunked in any case.
 SIZES = {"small": 64, "brim": MIB - 200, "inline": 3 * MIB, "chunked": 9 * MIB}
 
 

@@ -146,7 +146,7 @@ def test_strides_are_torchs(shape: tuple[int, ...], order: Any, client: tensorfe
     assert receipt.strides == torch.from_numpy(array).stride()
 
 
-# Reasons, on every road.
+# The refusals have their reasons on every road.
 
 EVERY = [
     *NATIVE,

@@ -266,7 +266,7 @@ def test_packages_leave_no_files_behind(root: Path, tmp_path: Path) -> None:
 
 @pytest.fixture
 def gate(tmp_path: Path, root: Path, stub: TensorServiceStub) -> Iterator[Gate]:
-    """Of a model `slow`."""
+    """The gate of a model `slow`."""
     gate = Gate(tmp_path / "gate")
     put(root / "slow", Gated(gate, Echo()))
     assert becomes_true(lambda: states(stub, "slow") == {"1": READY})
@@ -286,7 +286,7 @@ def replace_version(root: Path) -> None:
     replace(root / "slow/1/model.pt", script(Plus(2)))
 
 
-# What is done to the model while it runs, and its versions thereafter, while it still does.
+# Each case has what is done to the model while it runs, and its versions afterwards, while it still runs.
 CHANGES: dict[str, tuple[Callable[[Path], None], dict[str, int]]] = {
     "taken-away": (take_away, {"1": UNLOADING}),
     "new-version": (add_version, {"1": UNLOADING, "2": READY}),

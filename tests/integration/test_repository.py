@@ -50,8 +50,8 @@ class GivesNumber(nn.Module):
         return x.numel()
 
 
-# What lies under which path: a module to script, text, bytes, a file to copy, a link, nothing: an empty folder; or a
-# function that makes it.
+# Each path has a module to script, text, bytes, a file to copy, a link, nothing for an empty folder, or a function that
+# makes it.
 Content = nn.Module | str | bytes | Path | Link | None
 Tree = Mapping[str, Content | Callable[[], Content]]
 
@@ -88,7 +88,7 @@ SPECIFIC = "version_policy { specific { versions: [9, 1] } }"
 MODEL, WEIGHTS = (f'default_model_filename: "{name}"' for name in ("model.pt", "weights.v2"))
 NO_NUMBERS = ("03", "-4", "0", "4.5", "4a", "latest", "\N{ARABIC-INDIC DIGIT FOUR}")
 
-# For each model its files, and the versions that serve with the number that each adds.
+# Each case has a model's files, and the versions that serve with the number that each adds.
 SERVING: dict[str, tuple[Tree, dict[str, int]]] = {
     "file": ({"file.pt": Plus(1)}, {"1": 1}),
     "1.5_B-c": ({"1.5_B-c.pt": Plus(9)}, {"1": 9}),
@@ -155,7 +155,7 @@ SYNTAX = "max_batch_size: 4\ndynamic_batching {\n  preferred_batch_size: [\n}\n"
 PREFERRED = "max_batch_size: 4 dynamic_batching { preferred_batch_size: 5 }"
 PARAMETER = 'parameters { key: "INFERENCE_MODE" value { string_value: "maybe" } }'
 
-# What lies in a model's folder, and what the reason says.
+# Each case has what lies in a model's folder, and what the reason says.
 BROKEN: dict[str, tuple[Tree, str]] = {
     "no-version": ({".": None}, "no version"),
     "no-file": ({"1": None}, "neither model.pt nor model.pt2"),
@@ -267,7 +267,7 @@ def test_nothing_else_is_a_model(server: Server, stub: TensorServiceStub) -> Non
         client.health("model:no-such")
 
 
-# Flags, beside a repository with one model that is damaged; the exit code, and what stderr says.
+# Each case has flags, beside a repository with one model that is damaged; the exit code, and what stderr says.
 ENDS: dict[str, tuple[list[str], int, str]] = {
     "a-model-fails": (["--strict-start"], 6, "damaged"),
     "a-model-is-absent": (["--strict-start", "--load-model", "no-such"], 6, "no-such"),

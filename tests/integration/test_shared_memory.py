@@ -73,7 +73,7 @@ def shared(
     return pb.Array(name="x", dtype=dtype, shape=shape, shared_memory=place, **more)
 
 
-# Aligned and not: in place, or copied.
+# Aligned arrays stay in place, others are copied.
 @pytest.mark.parametrize("offset", [0, 64, 1, 4099])
 @pytest.mark.parametrize("dtype", [*oracle.ALL, ">f4", ">i8", ">c16"])
 @each_transport

@@ -11,7 +11,7 @@ import cli
 from cli import OK, UNREACHABLE, USAGE
 from harness import Server, run_to_exit
 
-# A text, what --print-config makes of it, and bytes.
+# Each case has a text, what --print-config makes of it, and bytes.
 SIZES = {
     "1024": ("1KiB", 1 << 10),
     "65536B": ("64KiB", 1 << 16),
@@ -22,7 +22,7 @@ SIZES = {
 TIMES = {"20ms": ("20ms", 0.02), "1500ms": ("1500ms", 1.5), "1s": ("1s", 1.0), "0m": ("0s", 0.0), "0s": ("0s", 0.0)}
 LONG_TIMES = {"60s": "1m", "1h": "1h", "60m": "1h", "24h": "24h"}
 
-# A text that neither takes, and what it is told to write; empty: nobody knows.
+# Each case has a text that neither program takes, and the text to write instead; empty if nobody knows.
 NO_SIZES = {"10GB": "10GiB", "10g": "10GiB", "64 MiB": "64MiB", "64mib": "64MiB", "2TB": "2048GiB", "1.5GiB": ""}
 NO_SIZES |= {"": "", "-1": "", "ten": "", "0x400": "", "99999999999999999999": ""}
 NO_TIMES = {"30": "30s", "30 s": "30s", "30S": "30s", "5min": "5m", "2hours": "2h", "1d": "24h", "1.5s": "", "": ""}

@@ -185,7 +185,7 @@ def convert_chunks(stub: TensorServiceStub, message: pb.ConvertRequest, chunk_nb
 
 Transport = Callable[[TensorServiceStub, pb.ConvertRequest], Outcome]
 
-# An `.npy` file travels whole: it is never chunked.
+# An `.npy` file travels whole and is never chunked.
 WHOLE: dict[str, Transport] = {"unary": convert_unary, "stream": convert_stream}
 TRANSPORTS: dict[str, Transport] = {**WHOLE, "chunks": convert_chunks}
 CHUNK_SIZES: dict[str, Transport] = {

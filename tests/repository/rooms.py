@@ -23,7 +23,7 @@ def room(target: str, includes: str = "", libraries: str = "") -> Room:
     return Room(target, frozenset(includes.split()), frozenset(libraries.split()))
 
 
-# An include belongs to the first library whose pattern it matches; what matches none is free for all.
+# An include belongs to the first library whose pattern it matches. An include that matches none is free for all.
 LIBRARIES = {
     "native-proto": re.compile(r"^tensorferry/v1/.*\.pb\.h$"),
     "oip-proto": re.compile(r"^inference/.*\.pb\.h$"),

@@ -158,7 +158,7 @@ assert WireArray(swapped.view("V2"), dtype=big).inline().data == elements
 
 @pytest.mark.parametrize("name", ["bfloat16"])
 def test_names_mean_little_endian_whatever_happened_to_the_dtype_that_all_arrays_share(name: str) -> None:
-    """To unpickle a big-endian dtype of ml_dtypes turns the byte order of NumPy's one object of it round."""
+    """Unpickling a big-endian dtype of ml_dtypes reverses the byte order of NumPy's one object for it."""
     ran = subprocess.run(
         [sys.executable, "-c", SHARED_DTYPE, name], capture_output=True, text=True, check=False
     )

@@ -17,7 +17,7 @@ NAME = re.compile(r"(?<![/\w.-])tensorferry(?:\.[a-zA-Z]\w*)+")
 def names() -> Iterator[str]:
     for path in [PACKAGE / "README.md", *(PACKAGE / "src/tensorferry").glob("*.py")]:
         text = path.read_text()
-        # Modules import what a user need not type: their docstrings alone are documents.
+        # A user need not type what modules import: only the modules' docstrings are documents.
         for part in re.findall(r'"""(.*?)"""', text, re.DOTALL) if path.suffix == ".py" else [text]:
             yield from NAME.findall(part)
 

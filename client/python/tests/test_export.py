@@ -116,7 +116,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 QUANTISED = torch.quantize_per_tensor(ROWS, 0.1, 0, torch.quint8)
 BATCH = {"dynamic_batch": True}
 
-# Module, example inputs and options; what is said of them.
+# Each case has a module, example inputs and options, and what is said of them.
 REFUSED: dict[str, tuple[Any, Any, dict[str, Any], str]] = {
     "format": (
         Affine(),
@@ -240,7 +240,7 @@ def test_what_cannot_be_scripted_is_traced(tmp_path: Path) -> None:
     assert torch.equal(load(file)(-ROWS), -4 * ROWS)
 
 
-# What a module may return of two tensors, and what the outputs are then called.
+# Each case is a form in which a module may return two tensors, and the names of the outputs.
 NAMED = ["zeta", "alpha"]
 FORMS: dict[str, tuple[Callable[[Tensor, Tensor], Any], list[str]]] = {
     "tensor": (lambda zeta, alpha: zeta, ["OUTPUT__0"]),

@@ -15,7 +15,7 @@ import tensorferry
 
 X = torch.arange(12.0).reshape(4, 3)
 
-# The tolerances that torch.testing.assert_close documents, relative and absolute.
+# torch.testing.assert_close documents these tolerances, relative and absolute.
 TOLERANCES = {
     torch.float16: (1e-3, 1e-5),
     torch.bfloat16: (1.6e-2, 1e-5),
@@ -86,7 +86,7 @@ def test_integers_and_float8_are_exact(dtype: torch.dtype, tmp_path: Path) -> No
     assert not is_accepted(one, other, tmp_path / "other")
 
 
-# What the module computes, what the file does, and whether they are the same.
+# Each case has what the module computes, what the file does, and whether the results count as equal.
 NOT_FINITE = {
     "all the same": ([NAN, INF, -INF, 1.0], [NAN, INF, -INF, 1.0], True),
     "close beside them": ([NAN, INF, -INF, 1000.0], [NAN, INF, -INF, 1000.0001], True),

@@ -33,7 +33,7 @@ def export(module: nn.Module, example: Any, folder: Path, **options: Any) -> Pat
 
 TABLE = torch.linspace(-1, 1, 7)
 
-# Functions whose rows have to do with each other, or whose first dimension is not the batch.
+# The rows of these functions depend on each other, or their first dimension is not the batch.
 MIXED: dict[str, Callable[[Tensor], Any]] = {
     "mean": lambda x: x - x.mean(0),
     "mean over all": lambda x: x - x.mean(),

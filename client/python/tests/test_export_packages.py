@@ -113,7 +113,7 @@ def test_torchs_version_is_told(layers: tuple[nn.Module, Path]) -> None:
 
 
 def test_no_threads_are_compiled_in(layers: tuple[nn.Module, Path]) -> None:
-    """By the text: where a check of a caller's index fails in a parallel region, the process ends."""
+    """The text is searched: if a check of a caller's index fails in a parallel region, the process ends."""
     with zipfile.ZipFile(layers[1]) as package:
         sources = [package.read(name).decode() for name in package.namelist() if name.endswith(".cpp")]
     text = "\n".join(sources)

@@ -16,7 +16,7 @@ import tensorferry
 
 X = torch.rand(2, 3)
 
-# As IsModelName in server/inference/model_source.cc has it; and nothing hidden.
+# server/base/file_name.h says which names a server takes; hidden ones are refused besides.
 GOOD_NAMES = ["a", "Z9", "a.b-c_d", "-", "_", "7", "1.5", "x.pt", "x.pt2", "identity", "a" * 128]
 BAD_NAMES = [
     "my model",

@@ -44,7 +44,7 @@ def by_rows(x: Tensor) -> Tensor:
     return x / scale[:, None]
 
 
-# What Python code may look at, and whether torch says so while it traces.
+# Python code may look at these; the second value says whether torch says so while it traces.
 LOOKS: dict[str, Callable[[Tensor], Any]] = {
     "branch": lambda x: x / x.abs().max() if x.abs().max() > 1 else x,
     "number": lambda x: x * x.max().item(),
@@ -151,7 +151,7 @@ def test_nothing_is_said_of_a_module_that_was_scripted(tmp_path: Path) -> None:
     assert json.loads(extra["tensorferry.json"]) == {"method": "scripted", "torch": torch.__version__}
 
 
-# What needs no Python: whatever the values, the file computes what the module does.
+# This code needs no Python: whatever the values, the file computes what the module does.
 GOOD: dict[str, Callable[[Tensor], Tensor]] = {
     "where": lambda x: torch.where(x.abs() > 1, x / x.abs().max(), x),
     "clamp": lambda x: x.clamp(-1, 1),

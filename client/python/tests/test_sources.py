@@ -151,7 +151,7 @@ def test_a_tensor_without_an_array_is_refused_with_what_to_send(name: str) -> No
     assert caught.value.message.startswith("array 'x': ")
 
 
-# Objects that have one protocol alone.
+# Each of these objects has one protocol alone.
 
 
 class OnlyDlpack:
@@ -205,7 +205,7 @@ PROTOCOLS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-# Of the types that NumPy lacks, neither buffers nor the array interface can speak.
+# Neither buffers nor the array interface can describe the types that NumPy lacks.
 BY_PROTOCOL = [
     (protocol, name)
     for protocol in PROTOCOLS
@@ -254,7 +254,7 @@ def test_torch_is_not_imported() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-# Masks.
+# These arrays have masks.
 
 
 def masked(*mask: int) -> Any:

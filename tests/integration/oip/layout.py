@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-# Bytes per element of what travels in raw form, by the protocol's names.
+# An element in raw form has so many bytes, by the protocol's name of its datatype.
 ITEM_SIZES = {
     "BOOL": 1, "UINT8": 1, "UINT16": 2, "UINT32": 4, "UINT64": 8, "INT8": 1, "INT16": 2, "INT32": 4, "INT64": 8,
     "FP16": 2, "BF16": 2, "FP32": 4, "FP64": 8,
 }  # fmt: skip
 
-# What this server takes beyond the protocol, under torch's names in capitals.
+# This server takes these beyond the protocol, under torch's names in capitals.
 EXTENSION_ITEM_SIZES = {
     "FLOAT8_E4M3FN": 1, "FLOAT8_E4M3FNUZ": 1, "FLOAT8_E5M2": 1, "FLOAT8_E5M2FNUZ": 1, "FLOAT8_E8M0FNU": 1,
     "COMPLEX32": 4, "COMPLEX64": 8, "COMPLEX128": 16,
@@ -84,8 +84,8 @@ QUEUE = """dynamic_batching {
   default_queue_policy { max_queue_size: 4 allow_timeout_override: true default_timeout_microseconds: 600000000 }
 }"""
 
-# Where a gated model and a test meet: a file of int64. The first is the largest input that need not wait; then the
-# number of runs that began, and from there on the rows of each, and its largest input.
+# A gated model and its test meet in a file of int64. The first number is the largest input that need not wait; the
+# second counts the runs that began. Then come, for each run, its rows and its largest input.
 GATE_SIZE, GATE_HEIGHT, GATE_RUNS, GATE_ROWS, GATE_INPUTS = 4096, 0, 1, 1024, 2560
 
 MODELS: dict[str, Model] = {

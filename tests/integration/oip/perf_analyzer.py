@@ -13,10 +13,11 @@ from oip.environments import FOLDER, OLD, python_of
 
 TIMEOUT_S = 120  # Until a hung measurement fails; one takes less than two seconds.
 
-# Three windows, whatever they show: it is to work here, and how fast it is depends on what else the machine does.
+# perf_analyzer measures three windows, whatever they show: it is to work here, and its speed depends on what else the
+# machine does.
 SHORT = ("--measurement-interval", "200", "--stability-percentage", "999", "--max-trials", "3")
 
-# The modes of issue 6, and some that differ in what they call.
+# These are perf_analyzer's modes, and some options that change what it calls.
 MODES = {
     "concurrency": ("--concurrency-range", "4"),
     "concurrencies": ("--concurrency-range", "1:3:2"),

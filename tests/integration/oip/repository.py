@@ -74,7 +74,7 @@ class Gated(nn.Module):
         return torch.full((INPUT0.shape[0], 1), INPUT0.shape[0]), INPUT0
 
 
-# By the names that layout.py gives them; a gated model is made with its gate.
+# The models have the names that layout.py gives them. A gated model is made with its gate.
 MODULES: dict[str, Callable[[int], nn.Module]] = {
     "identity": lambda version: Identity(),
     "plus_version": PlusVersion,

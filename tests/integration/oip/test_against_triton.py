@@ -1,4 +1,4 @@
-"""The same against a real Triton: what these tests expect is what it does, and where not, the tests say so."""
+"""Runs the files of clients/ against a real Triton: it does what they expect, or they say where it differs."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ from oip.environments import NEWEST, python_of
 
 PROTOS = ("inference/model_config.proto", "inference/grpc_service.proto")
 
-# Prints the other side's descriptors, which must not be loaded here: one process has room for one set of these names.
+# This program prints the other side's descriptors. They must not be loaded here: a process has room for one set of
+# these names.
 PRINT_THEIRS = """
 import base64, json
 from google.protobuf import descriptor_pb2

@@ -8,7 +8,7 @@ import pytest
 from harness import TIMEOUT_S, Server, connect
 from wire import refusal_of_call
 
-# Requests in protobuf's wire format: models of no such name, an input without elements.
+# These requests are in protobuf's wire format: models of no such name, and an input without elements.
 BAD_REQUESTS = {
     "MODEL_NOT_FOUND": b"\x0a\x04nope",
     "INPUT_MISMATCH": b"\x0a\x08identity\x2a\x0c\x0a\x01x\x12\x04FP32\x1a\x01\x01",

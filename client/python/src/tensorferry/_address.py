@@ -11,7 +11,7 @@ from tensorferry import _arguments
 _DEFAULT = "127.0.0.1:8001"
 _VARIABLE = "TENSORFERRY_SERVER"
 _MAX_UNIX_PATH = 107  # Bytes; the size of sockaddr_un.sun_path without its last zero.
-# gRPC's own ways to say how a name is resolved; what stands behind them is gRPC's to judge.
+# gRPC says how a name is resolved by these prefixes. What stands behind them is for gRPC to judge.
 _RESOLVED_BY_GRPC = ("dns:", "ipv4:", "ipv6:", "unix-abstract:", "vsock:", "xds:")
 _HOST_PORT = re.compile(r"(?P<host>\[[0-9a-fA-F:.%\w]+\]|[^\s:/\[\]@]+):(?P<port>[0-9]{1,5})")
 

@@ -86,7 +86,7 @@ class WireArray:
             return
         for block in element_blocks(self._elements, self._wire_dtype, limit):
             if self.digest is not None:
-                # Before the chunk goes: after the last one another thread may ask for the digest.
+                # This comes before the yield: after the last chunk another thread may ask for the digest.
                 self.digest.advance()
             yield bytes(block)
 

@@ -26,11 +26,13 @@ _MAX_INLINE_NBYTES = 4 * _MIB
 _CHANNEL_OPTIONS = {
     "grpc.max_receive_message_length": -1,
     "grpc.max_send_message_length": -1,
-    # Large tensors at full speed: look-ahead and frames of their size, and no probing for a better one.
+    # These options send large tensors at full speed: look-ahead and frames of their size, and no probing for
+    # a better one.
     "grpc.http2.bdp_probe": 0,
     "grpc.http2.lookahead_bytes": 8 * _MIB,
     "grpc.http2.max_frame_size": _MIB,
-    # A peer that vanished is noticed; not more often than servers allow by default.
+    # These options notice a peer that vanished, by probes that are no more frequent than servers allow by
+    # default.
     "grpc.keepalive_time_ms": 300_000,
     "grpc.keepalive_timeout_ms": 20_000,
 }
@@ -92,7 +94,7 @@ class BaseClient:
             raise ValueError(f"options: gRPC does not take them: {error}") from error
         self._channel = channel
         self._stub = TensorServiceStub(channel)
-        # The messages of grpc.health.v1 are these well-known ones on the wire: one field, number 1.
+        # On the wire the messages of grpc.health.v1 equal these well-known ones: one field, number 1.
         self._check_health = channel.unary_unary(
             "/grpc.health.v1.Health/Check",
             request_serializer=wrappers_pb2.StringValue.SerializeToString,
@@ -115,7 +117,7 @@ class BaseClient:
             self._limits = None  # The next server at this address may have others.
             raise
         except (ValueError, grpc.aio.UsageError) as error:
-            # gRPC's answer to a call that began while another thread or task closed the channel.
+            # gRPC answers so if another thread or task closed the channel while the call began.
             if not self._closed:
                 raise
             raise closed() from error

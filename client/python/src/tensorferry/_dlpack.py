@@ -9,7 +9,7 @@ import numpy as np
 
 from tensorferry._elements import Array
 
-# DLDataTypeCode and bits of https://github.com/dmlc/dlpack/blob/main/include/dlpack/dlpack.h.
+# These are DLDataTypeCode and bits of https://github.com/dmlc/dlpack/blob/main/include/dlpack/dlpack.h.
 _UINT = 1
 _NAMES = {
     (4, 16): "bfloat16",
@@ -65,7 +65,7 @@ def from_dlpack(source: SupportsDLPack) -> tuple[Array, str]:
     try:
         return np.from_dlpack(source), ""
     except RuntimeError:
-        # NumPy knows no bfloat16, float8 or complex32 here. As unsigned integers of their size it takes them.
+        # NumPy knows no bfloat16, float8 or complex32 here, but takes unsigned integers of their size.
         capsule = source.__dlpack__()
         name = _as_unsigned(capsule)
         if name is None:

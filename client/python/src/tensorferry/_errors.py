@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tensorferry._receipt import Receipt
 
 _DOMAIN = "tensorferry"
-# grpc.aio's words, with INTERNAL, when a message cannot be sent any more; what the server said of it is lost.
+# grpc.aio says so, with INTERNAL, when a message cannot be sent any more; the server's own words are lost.
 _UNSENT = "Internal error from Core"
 _UNSENT_MESSAGE = "the connection was lost while a message was sent"
 _NAMELESS = re.compile(r"array ''|^(?:array \d+|the array)(?=: )")

@@ -21,7 +21,7 @@ class Response:
     """
 
     def __init__(self, message: pb.ConvertResponse) -> None:
-        # What is still missing of each chunked tensor, in order of arrival.
+        # _room has the memory of the chunked tensors that is still to be filled, in order of arrival.
         self._room: list[memoryview] = []
         self.tensors = [self._receive(tensor) for tensor in message.tensors]
         self.outputs = [self._receive(tensor) for tensor in message.outputs]

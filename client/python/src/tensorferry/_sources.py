@@ -18,7 +18,7 @@ Source = Union[npt.ArrayLike, SupportsDLPack]  # What the clients' methods take;
 USER_DTYPE = 2  # Value of np.dtype.isbuiltin for types that a package registered, as ml_dtypes does.
 
 _ARRAY_PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
-# Dtypes that `torch.Tensor.numpy` does not give away, some of them in older versions only.
+# `torch.Tensor.numpy` does not give these dtypes away, some of them in older versions only.
 _TORCH_BITS = {
     "bfloat16", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu",
     "complex32", "uint16", "uint32", "uint64",
@@ -48,7 +48,7 @@ def to_elements(source: Any, label: Label) -> tuple[Array, str]:
     except (MemoryError, TensorferryError):
         raise
     except Exception as error:
-        # The source itself is asked, and may raise anything.
+        # The source itself answers, and may raise anything.
         problem = f"there is no NumPy array of this {type(source).__name__}: {error}"
         raise array_error(label, problem, "NOT_AN_ARRAY") from error
 
@@ -132,7 +132,7 @@ def _from_torch(tensor: Any, label: Label) -> tuple[Array, str]:
     if name not in _TORCH_BITS | _TORCH_NUMPY:
         problem = f"dtype {tensor.dtype} is not supported; docs/dtypes.md lists those that are"
         raise array_error(label, problem, "UNSUPPORTED_DTYPE", field="dtype", actual=name)
-    # A conjugation or negation may be a mere bit of the tensor, which its memory knows nothing of.
+    # A conjugation or negation may be a mere bit of the tensor, of which its memory knows nothing.
     plain = tensor.detach().resolve_conj().resolve_neg()
     if name in _TORCH_NUMPY:
         return plain.numpy(), ""

@@ -9,7 +9,7 @@ import numpy as np
 from tensorferry._errors import Label, array_error
 from tensorferry._sources import USER_DTYPE
 
-# Twins of int32 and int64, of the same type strings, that torch takes as well.
+# int32 and int64 have twins with equal type strings. torch takes these twins as well.
 _TAKEN_TWINS = {np.dtype("intc").num, np.dtype("longlong").num}
 
 

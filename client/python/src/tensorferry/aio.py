@@ -260,7 +260,7 @@ class Client(BaseClient):
             with super()._translated():
                 yield
         except asyncio.CancelledError as error:
-            # gRPC raises it for calls that `close` ended, too.
+            # gRPC also raises it for calls that `close` ended.
             if not self._closed or _is_cancelled(asyncio.current_task()):
                 raise
             raise closed() from error

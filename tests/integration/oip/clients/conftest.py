@@ -25,7 +25,7 @@ def target(request: pytest.FixtureRequest) -> Target:
 
 @pytest.fixture
 def ours(target: Target) -> None:
-    """For tests that only this server runs, not a real Triton."""
+    """Skips tests that only this server runs, not a real Triton."""
     if target.is_triton:
         pytest.skip("only for this server")
 

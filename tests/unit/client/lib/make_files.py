@@ -42,7 +42,7 @@ def save_plain(folder: Path) -> None:
         for i, shape in enumerate([(), (0,), (7,), (3, 4), (0, 2), (1234567, 1, 0), (1,) * 32]):
             file = io.BytesIO()
             np.save(file, random_array(dtype, shape))
-            # numpy.load refuses what np.save writes of float8_e5m2: the client writes a void there.
+            # numpy.load refuses what np.save writes of float8_e5m2, so the client writes a void there.
             (folder / f"{name}-{i}.npy").write_bytes(file.getvalue().replace(b"'<f1'", b"'<V1'"))
 
 

@@ -23,7 +23,7 @@ class Case(NamedTuple):
     expected: Tensors
 
     def rows(self) -> int:
-        """Of its inputs, which have at least one dimension."""
+        """Returns the number of rows of the inputs, which have at least one dimension."""
         return len(next(iter(self.inputs.values())))
 
 
@@ -142,7 +142,7 @@ def _check_outputs(outputs: Tensors, expected: Tensors, what: str, first_dim: in
 def _check_rows(evaluation: Evaluation, batch: Case, alone: Sequence[Case]) -> None:
     for name, output in batch.expected.items():
         rows = torch.cat([row.expected[name] for row in alone])
-        # Another number of rows may mean another kernel, whose last bits are others.
+        # Another number of rows may choose another kernel, which rounds the last bits differently.
         if found := difference(output, rows, evaluation.tolerances, growth(rows)):
             raise ValueError(
                 f"dynamic_batch: output {name!r} of a row depends on the rows beside it: that of "

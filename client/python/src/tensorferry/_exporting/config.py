@@ -6,7 +6,7 @@ import json
 
 from tensorferry._exporting.signature import Signature, Spec
 
-# What config.pbtxt calls a dtype; those that are missing go into parameters of their own.
+# config.pbtxt calls dtypes so. Those that are missing go into parameters of their own.
 _CONFIG_TYPES = {
     "bool": "TYPE_BOOL", "uint8": "TYPE_UINT8", "uint16": "TYPE_UINT16", "uint32": "TYPE_UINT32",
     "uint64": "TYPE_UINT64", "int8": "TYPE_INT8", "int16": "TYPE_INT16", "int32": "TYPE_INT32",

@@ -19,7 +19,7 @@ class ModuleError(RuntimeError):
 
 
 def copied(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """For a run: a module may write into its inputs."""
+    """Copies inputs for a run, as a module may write into them."""
     return {name: tensor.clone() for name, tensor in tensors.items()}
 
 

@@ -14,12 +14,12 @@ Tensors = Mapping[str, torch.Tensor]
 
 _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
-# Rows that differ from each other even where the example has one row, or equal ones.
+# These rows differ from each other even if the example has one row, or equal ones.
 _ROW_FACTORS = (1.0, -3.0, 10.0)
 
 
 def other_values(examples: Tensors) -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
-    """What they are, and inputs of the example's shapes with other values."""
+    """Returns what they are, and inputs of the example's shapes with other values."""
     changes: list[tuple[str, Callable[[torch.Tensor], torch.Tensor]]] = [
         ("the example times -3", lambda tensor: _multiplied(tensor, -3.0)),
         ("the example times 10", lambda tensor: _multiplied(tensor, 10.0)),
@@ -74,7 +74,7 @@ def _multiplied(tensor: torch.Tensor, factor: float) -> torch.Tensor:
 
 
 def _halved(tensor: torch.Tensor) -> torch.Tensor:
-    """Of whole numbers; 0 and 1 alone are left, as they may be a mask, and all masked is no example."""
+    """Halves whole numbers. A tensor of 0 and 1 alone may be a mask, and stays: all masked is no example."""
     if tensor.is_floating_point() or tensor.is_complex():
         return tensor
     wide = tensor.to(torch.int64)
@@ -88,5 +88,5 @@ def _reversed(tensor: torch.Tensor, dims: Sequence[int]) -> torch.Tensor:
 
 
 def _as_integers(tensor: torch.Tensor) -> torch.Tensor:
-    """The same bits as a dtype that torch can move and compare: of unsigned ones and float8 it cannot."""
+    """Returns the bits as a dtype that torch can move and compare, unlike unsigned ones and float8."""
     return tensor.view(_INTEGERS.get(tensor.element_size(), tensor.dtype))

@@ -31,8 +31,8 @@ def recorded() -> Iterator[list[warnings.WarningMessage]]:
 
 
 def pass_on(seen: list[warnings.WarningMessage]) -> None:
-    """To the user, as if they came now; but for what the user can do nothing about: that torch.jit is
-    deprecated, and that torch's own recurrent layers renew their list of weights."""
+    """Passes warnings to the user as if they came now, except for those about which the user can do nothing:
+    that torch.jit is deprecated, and that torch's own recurrent layers renew their list of weights."""
     for one in {(each.category, str(each.message), each.lineno): each for each in seen}.values():
         is_deprecation = issubclass(one.category, (DeprecationWarning, FutureWarning))
         if not is_deprecation and "._flat_weights[" not in str(one.message):

@@ -18,11 +18,11 @@ from tensorferry._exporting.job import Job
 from tensorferry._exporting.notices import pass_on, recorded, users_line
 from tensorferry._exporting.signature import Signature, named_outputs
 
-# What `portable` may use, as torch calls it: x86-64-v3.
+# `portable` may use what torch knows by this name: x86-64-v3.
 _PORTABLE = {"avx2", "bmi", "bmi2", "f16c", "fma3", "lzcnt", "movbe"}
 
-# Each kernel on one thread. An exception that leaves a parallel region ends the process, and what checks a
-# caller's indices throws one. Besides, the number of threads would be that of the compiling process.
+# Each kernel runs on one thread. An exception that leaves a parallel region ends the process, and the check
+# of a caller's indices throws one. Besides, the number of threads would be that of the compiling process.
 _SERIAL = {"cpp.threads": 1, "cpp.dynamic_threads": False}
 
 
@@ -33,10 +33,10 @@ class _Way(NamedTuple):
     is_oblivious: bool
 
 
-# In the order in which they are tried. torch's own recurrent and attention layers ask whether there is one
-# row, which the first way forbids. Without it torch assumes two rows or more, and as a rule is right for one,
-# too: the comparison with the module tells. In the last resort the package takes no single row, and the
-# server fills it up.
+# These ways are tried in this order. torch's own recurrent and attention layers ask whether there is one row,
+# which the first way forbids. The second way lets torch assume two rows or more; as a rule the result is
+# right for one row, too, which the comparison with the module shows. In the last resort the package takes no
+# single row, and the server fills it up.
 _WAYS = (_Way(1, True), _Way(1, False), _Way(2, False))
 
 
@@ -80,7 +80,7 @@ def _program(job: Job, way: _Way) -> torch.export.ExportedProgram:
 
 @contextmanager
 def _compiling(way: _Way) -> Iterator[None]:
-    # NNPACK takes batches of some sizes only, and what is compiled while it is about takes no others.
+    # NNPACK takes batches of some sizes only, and code that is compiled while it is enabled takes no others.
     with (
         symbols.patch(backed_size_oblivious=way.is_oblivious),  # type: ignore[attr-defined]
         torch.backends.nnpack.flags(enabled=False),
@@ -94,8 +94,8 @@ def _compile(program: torch.export.ExportedProgram, job: Job, way: _Way, file: P
         **_SERIAL,
         "emulate_precision_casts": True,  # Halves are rounded after each operator, as in Python.
         "aot_inductor.metadata": {"tensorferry": _metadata(job.signature, portable)},
-        # Code that takes one row must not refuse it where torch assumed two. Where it takes none, its check
-        # is what tells the server to fill it up.
+        # Code that takes one row must not refuse it because torch assumed two. If it takes none, its check
+        # tells the server to fill the batch up.
         "aot_inductor.check_lowerbound": way.least_rows > 1,
     }
     if portable:
@@ -166,7 +166,7 @@ def _check_sources(file: Path, rows: int) -> None:
         sources = [package.read(name).decode() for name in package.namelist() if name.endswith(".cpp")]
     if any(re.search(r"#\s*pragma\s+omp\s+parallel", source) for source in sources):
         raise RuntimeError("torch compiled parallel regions into the package, although cpp.threads is 1")
-    # Fewer rows than wanted, where a module's computation depends on their number.
+    # A module whose computation depends on the number of rows may take fewer rows than wanted.
     most = [int(found) for source in sources for found in re.findall(r"if \(\w+_size\[0\] > (\d+)\)", source)]
     if rows > 1 and most and min(most) < rows:
         raise RuntimeError(

@@ -25,7 +25,7 @@ class Signature(NamedTuple):
     rows: int
 
 
-# What the server has.
+# The server has these dtypes.
 _DTYPES = {
     *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
     *("float16", "bfloat16", "float32", "float64", "complex32", "complex64", "complex128"),

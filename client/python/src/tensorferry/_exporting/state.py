@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 import xxhash
 
-# What each module has, whatever it computes: parameters, buffers and submodules among them.
+# Every module has these attributes, whatever it computes: parameters, buffers and submodules among them.
 _OF_EVERY_MODULE = set(vars(torch.nn.Module()))
 _CONTAINERS = (list, tuple, set, frozenset, deque)
 _DEPTH = 4  # Containers within containers that are looked into.

@@ -13,8 +13,8 @@ from torch.jit import TracerWarning  # type: ignore[attr-defined]
 from tensorferry._exporting.job import Job
 from tensorferry._exporting.notices import first_line, pass_on, recorded, warn
 
-# torch itself ignores what its own modules look at, which are shapes as a rule; but torch._tensor looks at
-# what the user's code asks for.
+# torch ignores what its own modules look at, which are shapes as a rule. But what the user's code asks for is
+# looked at in torch._tensor.
 _IGNORED_MODULES = r"torch\.(?!_tensor$)"
 
 

@@ -37,11 +37,11 @@ class Runs:
         self._shared[:] = 0
 
     def open(self, to: int = WIDE_OPEN) -> None:
-        """For runs whose largest input is at most `to`."""
+        """Opens the gate for runs whose largest input is at most `to`."""
         self._shared[GATE_HEIGHT] = to
 
     def begun(self) -> list[Run]:
-        """In the order in which they began."""
+        """Returns the runs in the order in which they began."""
         count = int(self._shared[GATE_RUNS])
         columns = (self._shared[start : start + count].tolist() for start in (GATE_ROWS, GATE_INPUTS))
         return [Run(*run) for run in zip(*columns, strict=True)]

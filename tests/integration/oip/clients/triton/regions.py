@@ -59,7 +59,7 @@ def unregistered(name: str, size: int) -> Iterator[Region]:
 
 
 def unregister(client: Client, name: str) -> bool:
-    """Whether it was done: Triton 2.51 counts a request as a user for a moment longer than its answer takes."""
+    """Returns whether it was done: Triton 2.51 counts a request as a user for a moment longer than its answer takes."""
     try:
         client.unregister_system_shared_memory(name)
     except triton.InferenceServerException as error:

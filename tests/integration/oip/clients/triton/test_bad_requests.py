@@ -90,7 +90,7 @@ BOTH_KINDS = Request(
 )
 
 BAD = {
-    # Models and versions.
+    # These requests name models and versions that there are not.
     "unknown model": Bad(one("no-such", "FP32", [1], bytes(4)), ("'no-such'",), codes=(StatusCode.NOT_FOUND,)),
     "unknown version": Bad(
         simple_request(model_version="9"), ("'simple'", "9"), codes=(StatusCode.NOT_FOUND, StatusCode.UNAVAILABLE)
@@ -99,7 +99,7 @@ BAD = {
         simple_request(model_version="one"), ("one",), codes=(INVALID, StatusCode.NOT_FOUND)
     ),
     "no model": Bad(Request(), codes=(INVALID, StatusCode.NOT_FOUND)),
-    # Inputs by name.
+    # These requests name their inputs wrongly.
     "no inputs": Bad(Request(model_name="simple"), ("simple",), ("INPUT0",)),
     "one input": Bad(named("INPUT0"), ("simple",), ("INPUT1",)),
     "the other input": Bad(named("INPUT1"), ("simple",), ("INPUT0",)),
@@ -109,7 +109,7 @@ BAD = {
     "three, of which two are the same": Bad(named("INPUT0", "INPUT1", "INPUT1"), ("INPUT1",)),
     "input without a name": Bad(named("", "INPUT1"), ("simple",)),
     "name in other letters": Bad(named("input0", "INPUT1"), ("input0",)),
-    # Datatypes.
+    # These requests have wrong datatypes.
     "another datatype": Bad(first("FP32", [1, 16], ROW), ("INPUT0", "FP32", "INT32")),
     "a datatype of the same size": Bad(first("UINT32", [1, 16], ROW), ("INPUT0", "UINT32", "INT32")),
     "no datatype": Bad(first("", [1, 16], ROW), ("INPUT0",), ("INT32",)),
@@ -117,7 +117,7 @@ BAD = {
     "configuration's name": Bad(first("TYPE_INT32", [1, 16], ROW), ("INPUT0",), ("'TYPE_INT32'",)),
     "unknown datatype": Bad(one("idle", "FLOAT32", [1], bytes(4)), ("INPUT0",), ("'FLOAT32'",)),
     "strings for numbers": Bad(first("BYTES", [1, 16], b"\0\0\0\0" * 16), ("INPUT0", "BYTES", "INT32")),
-    # Shapes.
+    # These requests have wrong shapes.
     "too narrow": Bad(first("INT32", [1, 15], bytes(60)), ("INPUT0", "[1,15]", "[-1,16]")),
     "too wide": Bad(first("INT32", [1, 17], bytes(68)), ("INPUT0", "[1,17]", "[-1,16]")),
     "no batch dimension": Bad(first("INT32", [16], ROW), ("INPUT0",), ("[16]", "[-1,16]")),
@@ -142,7 +142,7 @@ BAD = {
     "the largest dimension": Bad(one("idle", "FP32", [(1 << 63) - 1], bytes(4)), ("INPUT0",)),
     "a terabyte": Bad(one("idle", "FP32", [1 << 38], bytes(4)), ("INPUT0",), ("4",)),
     "many dimensions": Bad(one("idle", "FP32", [1] * 1000, bytes(4)), ("INPUT0",)),
-    # Raw contents.
+    # These requests have wrong raw contents.
     "one byte short": Bad(first("INT32", [1, 16], bytes(63)), ("INPUT0", "64", "63")),
     "one byte long": Bad(first("INT32", [1, 16], bytes(65)), ("INPUT0", "64", "65")),
     "no bytes": Bad(first("INT32", [1, 16], b""), ("INPUT0", "64", "0")),
@@ -152,14 +152,14 @@ BAD = {
     "raw contents surplus": Bad(SURPLUS, (), ("1", "2"), triton=ACCEPTS),
     "no contents at all": Bad(NO_DATA, ("INPUT0",)),
     "typed and raw": Bad(BOTH_KINDS, ("raw_input_contents", "'INPUT0'", "'simple'")),
-    # Strings.
+    # These requests have wrong strings.
     "length cut off": Bad(strings(packed(b"1")[:3]), ("INPUT0",)),
     "string cut off": Bad(strings(packed(b"12345")[:5]), ("INPUT0",)),
     "length that is huge": Bad(strings(b"\xff\xff\xff\xff1"), ("INPUT0",)),
     "too few strings": Bad(strings(packed(b"1"), (2,)), ("INPUT0",), ("1", "2")),
     "too many strings": Bad(strings(packed(b"1", b"2")), ("INPUT0",), ("1", "2")),
     "bytes after the strings": Bad(strings(packed(b"1") + b"x"), ("INPUT0",)),
-    # Typed contents.
+    # These requests have wrong typed contents.
     "typed, too few": Bad(typed("INT32", [2], int_contents=[1]), ("INPUT0",), ("1", "2")),
     "typed, too many": Bad(typed("INT32", [2], int_contents=[1, 2, 3]), ("INPUT0",), ("2", "3")),
     "typed, in another field": Bad(typed("INT32", [1], fp32_contents=[1]), ("INPUT0",)),
@@ -171,7 +171,7 @@ BAD = {
     "typed, above UINT8": Bad(typed("UINT8", [1], uint_contents=[256]), (), ("INPUT0", "256"), triton=ACCEPTS),
     "typed, below INT16": Bad(typed("INT16", [1], int_contents=[-32769]), (), ("INPUT0", "-32769"), triton=ACCEPTS),
     "typed, above UINT16": Bad(typed("UINT16", [1], uint_contents=[65536]), (), ("INPUT0", "65536"), triton=ACCEPTS),
-    # Outputs and parameters.
+    # These requests have wrong outputs and parameters.
     "unknown output": Bad(output("OUTPUT7"), ("OUTPUT7", "simple")),
     "output without a name": Bad(output(""), ("simple",)),
     "classes, none": Bad(output("OUTPUT0", classification=0), ("classification",)),

@@ -15,7 +15,7 @@ from oip.layout import EXTENSION_ITEM_SIZES, ITEM_SIZES
 
 Client = triton.InferenceServerClient
 
-# Where elements travel that are typed: only these have a place.
+# Typed elements travel in these fields; other dtypes have none.
 TYPED_FIELDS = {
     "BOOL": "bool_contents", "INT8": "int_contents", "INT16": "int_contents", "INT32": "int_contents",
     "INT64": "int64_contents", "UINT8": "uint_contents", "UINT16": "uint_contents", "UINT32": "uint_contents",

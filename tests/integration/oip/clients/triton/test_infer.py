@@ -108,7 +108,7 @@ def test_a_priority_is_signed_or_not(choice: str, stub: Stub) -> None:
 
 
 def test_the_cpp_client_asks_for_an_empty_final_response(stub: Stub) -> None:
-    """On each request, also on those that are no streams."""
+    """It asks on each request, even outside of streams."""
     parameters = parameters_of({"triton_enable_empty_final_response": True})
     assert len(stub.ModelInfer(simple_request(parameters=parameters), timeout=TIMEOUT_S).outputs) == 2
 

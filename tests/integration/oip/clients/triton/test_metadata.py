@@ -116,7 +116,7 @@ def test_metadata_and_configuration_name_the_same_tensors(client: Client) -> Non
 
 @pytest.mark.parametrize(("name", "version"), [("nobody", ""), ("simple", "7"), ("latest", "1"), ("corrupt", "")])
 def test_what_is_not_there_is_named(client: Client, name: str, version: str) -> None:
-    # A model that did not load is not found in Triton, and found but unavailable where that is told apart.
+    # Triton does not find a model that did not load. Where the two are told apart, it is found, but unavailable.
     codes = StatusCode.NOT_FOUND, *([StatusCode.UNAVAILABLE] if name == "corrupt" else [])
     with refused(codes, name, version):
         client.get_model_metadata(name, version)

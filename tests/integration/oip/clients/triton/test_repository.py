@@ -44,7 +44,7 @@ def index(client: Client, name: str) -> dict[str, tuple[str, str]]:
 
 def unload(client: Client, name: str = "scratch", **options: object) -> None:
     client.unload_model(name, **options)
-    # The answer does not wait for the end of the unloading.
+    # The answer comes before the unloading has ended.
     wait_until(lambda: index(client, name) == {"1": ("UNAVAILABLE", "unloaded")}, "the end of the unloading")
 
 

@@ -103,7 +103,7 @@ def test_an_input_of_another_size(size: int, stub: Stub, region: Region) -> None
 
 @pytest.mark.parametrize("size", [4, SIZE - 1])
 def test_too_little_room_for_an_output(size: int, stub: Stub, region: Region, target: object) -> None:
-    # Triton finds it out when the output is there.
+    # Triton finds it out once it has the output.
     code = StatusCode.INTERNAL if target.is_triton else StatusCode.INVALID_ARGUMENT
     with refused(code, "OUTPUT0", str(size)):
         with_output(stub, shared_memory_region="region", shared_memory_byte_size=size)
@@ -128,7 +128,7 @@ def test_parameters_of_the_wrong_kind(case: str, stub: Stub, region: Region) -> 
 
 
 def test_a_region_and_contents(stub: Stub, region: Region) -> None:
-    """Of one input: the raw contents are one too many."""
+    """One input has both, and so one of the raw contents is too many."""
     given = parameters_of({"shared_memory_region": "region", "shared_memory_byte_size": SIZE})
     contents = pb.InferTensorContents(int_contents=range(16))
     inputs = [

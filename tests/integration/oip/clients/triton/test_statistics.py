@@ -142,7 +142,7 @@ def test_durations(client: Client, gate: Gate) -> None:
     parts = {
         name: getattr(after.inference_stats, name).ns - getattr(before.inference_stats, name).ns for name in DURATIONS
     }
-    # Two processes' clocks need not agree to the last percent.
+    # The clocks of two processes need not agree to the last percent.
     assert 0.9 * computing <= parts["compute_infer"] <= parts["success"] <= 1.1 * took
     assert parts["queue"] + sum(parts[name] for name in COMPUTE) <= parts["success"]
 

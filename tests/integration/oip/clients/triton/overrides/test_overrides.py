@@ -86,7 +86,7 @@ def test_files(version: str, client: Client, plus_three: bytes) -> None:
     assert client.infer("plus", inputs_of(TEN), "1").as_numpy("OUTPUT0").tolist() == [11]
 
 
-# Each path that leads upwards comes back to where it started: the server refuses the form, not the destination.
+# Each path that leads upwards comes back to its start: the server refuses the form, not the destination.
 PATHS = [
     "model.pt",
     "x/model.pt",
