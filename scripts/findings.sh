@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs each script of findings/ and says at the end which of them still hold; ends with 1 if one does not.
-# findings/README.md says what they are.
+# findings.sh runs each script of findings/ and says at the end which of them still hold. It ends with 1 if one does
+# not. findings/README.md says what findings are.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 shopt -s nullglob

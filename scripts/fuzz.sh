@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # fuzz.sh SECONDS JOBS: runs the built fuzzers, one after the other, SECONDS in all, on JOBS cores. They begin with the
-# inputs of tests/fuzz/corpus and of build/fuzz/corpus, which keeps what they find. Ends with the first target for which an
-# input breaks its property, and names the input.
+# inputs of tests/fuzz/corpus and of build/fuzz/corpus, which keeps what they find. fuzz.sh ends with the first target
+# that has an input which breaks its property, and names the input.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=$1 jobs=$2
@@ -16,7 +16,7 @@ fuzz() {
   rm -rf "$logs"
   mkdir -p "$logs" "$kept" "$work/findings"
   cd "$logs"
-  # AddressSanitizer keeps freed memory for a while: less of it than usual, as there may be many jobs.
+  # AddressSanitizer keeps freed memory for a while. Many jobs may run, so each keeps less of it than usual.
   ASAN_OPTIONS=quarantine_size_mb=64 "$work/bin/$1_fuzz" -jobs="$jobs" -workers="$jobs" -max_total_time="$2" \
     -max_len=16384 -timeout=10 -rss_limit_mb=4096 -print_final_stats=1 -artifact_prefix="$work/findings/" \
     "$kept" "$seeds/$1" >/dev/null 2>&1

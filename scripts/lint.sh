@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# lint.sh JOBS: what machines can say of the style of C++ and Python. Needs the release build's compile commands.
+# lint.sh JOBS: checks what machines can check of the style of C++ and Python. It needs the release build's compile
+# commands.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=$1

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the build and the tests need and this machine lacks: Debian packages (as root or with sudo), and Python
-# packages, torch's CPU wheel among them, into the project's own environment, .venv. Does nothing where nothing is missing.
+# setup.sh installs what the build and the tests need and this machine lacks: Debian packages (as root or with sudo),
+# and Python packages, torch's CPU wheel among them, into the project's own environment, .venv. It does nothing if
+# nothing is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -42,7 +43,7 @@ install_debian_packages() {
     fail "apt-get could not install ${missing[*]}"
 }
 
-# Elsewhere than on PyTorch's own index, "torch" may be a CUDA build of several GB.
+# On other indices than PyTorch's own, "torch" may be a CUDA build of several GB.
 torch_index() {
   if curl -fsI --max-time 10 "$TORCH_CPU_INDEX/torch/" >/dev/null 2>&1; then
     echo "--index-url $TORCH_CPU_INDEX"
@@ -64,7 +65,7 @@ install_python_packages() {
   echo "$wanted" >"$stamp"
 }
 
-# The client in a third language, for the tests.
+# The tests run a client in a third language, JavaScript.
 install_node_packages() {
   local target=build/node
   if [ -d "$target/node_modules" ] && cmp -s tests/integration/node/package-lock.json "$target/package-lock.json"; then
@@ -80,7 +81,7 @@ install_node_packages() {
   }
 }
 
-# Apart from .venv, where it would be in nobody's way but everybody's download. Without it Arrow Flight is not measured.
+# pyarrow stays out of .venv, so that not everybody has to download it. Without it Arrow Flight is not measured.
 install_bench_packages() {
   local venv=build/bench-venv
   if "$venv/bin/python" -c 'import pyarrow.flight' 2>/dev/null; then

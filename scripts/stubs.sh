@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # stubs.sh [FOLDER]: generates the Python stubs from proto/ into FOLDER, by default where they are checked in.
-# The descriptor snapshot is taken over by `make stubs`, which has a build.
+# `make stubs` takes over the descriptor snapshot, too, as it has a build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${1:-client/python/src}

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds the container image, starts it, and converts NumPy arrays through it: with the Docker engine, or where none
-# answers with buildah, as root, on a base image that debootstrap makes. Both keep what a later run can use again.
+# test-image.sh builds the container image, starts it, and converts NumPy arrays through it: with the Docker engine, or,
+# if none answers, with buildah, as root, on a base image that debootstrap makes. Both keep what a later run can use
+# again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,7 +18,7 @@ fail() {
   exit 1
 }
 
-# --- Docker: each function has a namesake below.
+# --- These functions use Docker. Each has a namesake below.
 
 docker_build() { docker build --progress plain "$@"; }
 docker_create() { container=$(docker create --read-only --cap-drop ALL --publish "127.0.0.1::$PORT" "$IMAGE"); }
@@ -35,7 +36,7 @@ docker_health_check() { docker inspect --format '{{range .Config.Healthcheck.Tes
 docker_files() { docker export "$container"; }
 docker_remove() { docker rm --force "$container" >/dev/null; }
 
-# --- buildah: chroot isolation needs neither a daemon nor namespaces, and shares the network of this machine.
+# --- These use buildah. chroot isolation needs neither a daemon nor namespaces, and shares the network of this machine.
 
 buildah_prepare() {
   if [ "$(id -u)" != 0 ]; then
@@ -51,7 +52,7 @@ buildah_prepare() {
   if ! buildah images --quiet "$BASE" >/dev/null 2>&1; then make_base_image; fi
 }
 
-# Where apt finds Debian's packages here, debootstrap and the base image find them, too.
+# debootstrap and the base image find Debian's packages where apt finds them here.
 debian_sources() {
   apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' |
     grep " $SUITE[^ ]* main$" | sort -u
@@ -85,7 +86,8 @@ buildah_create() {
 buildah_start() { exec buildah run "$container" -- $(buildah_config '{{range .Entrypoint}}{{.}} {{end}}'); }
 buildah_address() { echo "127.0.0.1:$PORT"; }
 buildah_inside() { buildah run "$container" -- "$@"; }
-# What stands between here and the server kills it when it gets a signal: the signal is for the innermost process.
+# The processes between this script and the server would kill it on a signal, so the signal goes to the innermost
+# process.
 buildah_stop() {
   local pid=$server child
   while child=$(cat "/proc/$pid/task/"*/children) && [ -n "$child" ]; do pid=${child% }; done
@@ -108,7 +110,7 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# PyTorch's index, or else the wheel that pip finds here.
+# The wheel comes from PyTorch's index, or else from where pip finds one here.
 find_torch() {
   if curl -fsI --max-time 10 "$TORCH_CPU_INDEX/torch/" >/dev/null 2>&1; then return; fi
   say "PyTorch's index does not answer: taking the wheel from where this machine's pip finds it"

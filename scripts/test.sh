@@ -16,7 +16,7 @@ run_ctest() {
   tail -n 3 "$log"
 }
 
-# Whole programs: with sanitizers the start of a process takes longer than most tests.
+# run_programs runs whole programs: with sanitizers a program takes longer to start than most tests take.
 run_programs() {
   printf '%s\n' build/"$1"/bin/*_test | xargs -P "$jobs" -I {} bash -c '
     {} --gtest_brief=1 >{}.log 2>&1 || { cat {}.log; echo "{} failed"; exit 255; }
@@ -28,7 +28,7 @@ run_ctest release
 
 say "C++ unit tests with AddressSanitizer and UndefinedBehaviorSanitizer"
 scripts/build.sh asan "$jobs" unit_tests
-# Tests ask for more memory than there is: the answer is the allocator's refusal, not the sanitizer's end of the process.
+# Some tests ask for more memory than there is. The allocator is to refuse it, and the sanitizer not to end the process.
 ASAN_OPTIONS=allocator_may_return_null=1 run_programs asan
 
 scripts/lint.sh "$jobs"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # tsan.sh: runs the unit tests that have threads, built with ThreadSanitizer. It cannot see into libraries that are not
-# built with it: the annotations in server/rpc/serve/operation.h tell it what they do. tsan.sh ends with the first program
-# that races.
+# built with it: the annotations in server/rpc/serve/operation.h tell it what they do. tsan.sh ends with the first
+# program that races.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export TSAN_OPTIONS="ignore_noninstrumented_modules=1 halt_on_error=0 allocator_may_return_null=1"

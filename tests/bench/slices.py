@@ -17,7 +17,7 @@ class Slice:
     rate: float  # Answers per second.
     p50_us: float
     p99_us: float
-    cpu_us: float | None = None  # Of the server, per request.
+    cpu_us: float | None = None  # CPU time of the server, per request.
     faults: float | None = None  # Minor page faults of the server, per request.
     foreign: float = 0.0  # Share of the measured CPUs' time that others used,
     steal: float = 0.0  # and that the host gave to other guests.

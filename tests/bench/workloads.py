@@ -19,10 +19,10 @@ MODEL_SHAPES = {"mlp_ts": "1,256", "mlp_aoti": "1,256", "cnn_ts": "1,3,224,224",
 class Contender:
     server: str | None  # None: nothing is served.
     program: str = "bench"  # Who makes the load: bench (the `tensorferry` command), raw, memcpy or flight.
-    options: tuple[str, ...] = ()  # Of bench.
-    mode: str | None = None  # Of bench, instead of the workload's.
+    options: tuple[str, ...] = ()  # More options for bench.
+    mode: str | None = None  # The mode of bench, instead of the workload's.
     model: str = "{}"  # Which model it runs, where the workload names one.
-    form: str = ""  # Of messages.py, sent by message_load.
+    form: str = ""  # A form of messages.py, which message_load sends.
     nbytes: int = 0  # Instead of the workload's.
 
 
@@ -61,7 +61,7 @@ SHARED = ("tensorferry-shared", "tensorferry-shared-4KiB", "tensorferry-shared-b
 
 @dataclass(frozen=True)
 class Workload:
-    key: str  # Of the plan: W1 …
+    key: str  # The name in the plan: W1 …
     nbytes: int
     contenders: tuple[str, ...]
     places: tuple[str, ...] = (TCP,)
@@ -84,7 +84,7 @@ def size_name(nbytes: int) -> str:
 
 
 def option_of(nbytes: int) -> str:
-    """As `tensorferry bench --size` reads it."""
+    """Writes a size as `tensorferry bench --size` reads it."""
     return size_name(nbytes).replace(" ", "")
 
 

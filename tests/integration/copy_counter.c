@@ -1,5 +1,6 @@
-/* Preloaded into a process, counts the bytes that it copies within its own memory: 8 bytes at the start of the file that
- * TENSORFERRY_COPY_COUNTER names, which must exist. Copies of a few bytes are not counted: they are of texts and headers. */
+/* copy_counter is preloaded into a process, and counts the bytes that the process copies within its own memory: 8
+ * bytes at the start of the file that TENSORFERRY_COPY_COUNTER names, which must exist. Copies of a few bytes are not
+ * counted: they are of texts and headers. */
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -211,7 +211,7 @@ def add_exported(root: Path, name: str, format: str) -> Path:
 
 
 def _compile_masked(folder: Path) -> None:
-    """As the documentation of torch.export does it, which makes a program for two rows and more."""
+    """Compiles as the documentation of torch.export does, which makes a program for two rows and more."""
     torch.manual_seed(0)
     rows = torch.export.Dim("rows", max=64)
     example, mask = torch.randn(5, 4), torch.randn(5, 3)

@@ -27,7 +27,7 @@ class Sent:
     data: bytes = b""
     fortran_order: bool = False
     fidelity: int = CONVERT
-    reason: str = ""  # Of the refusal; empty: it converts.
+    reason: str = ""  # The reason of the refusal; empty if it converts.
 
     def __str__(self) -> str:
         return self.case

@@ -139,7 +139,7 @@ def test_a_terminal_gets_progress_and_colour(no_color: str, verdict: str, server
 
 @pytest.mark.parametrize("dtype", oracle.ALL)
 def test_saved_tensors_are_the_files_that_numpy_writes(dtype: str, run: Run, tmp_path: Path) -> None:
-    """As members of an archive and as files; the elements in C order and little-endian."""
+    """Saves members of an archive and files, with elements in C order and little-endian."""
     arrays = {name: LAYOUTS[name](random_array(dtype)) for name in ("c", "fortran", "0-d", "no-elements")}
     np.savez(tmp_path / "in.npz", **arrays)
     named = ["--dtype", dtype] if cli.needs_name(arrays["c"]) else []

@@ -29,7 +29,7 @@ from wire import (
 
 each_transport = pytest.mark.parametrize("convert", TRANSPORTS.values(), ids=TRANSPORTS.keys())
 
-TIB_SHAPE = (1 << 38,)  # Of float32.
+TIB_SHAPE = (1 << 38,)  # The shape of a TiB of float32.
 HEADER = "{'descr': '<f4', 'fortran_order': False, 'shape': (3,)%s}"
 
 HOSTILE_ARRAYS = {

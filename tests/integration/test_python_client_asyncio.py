@@ -161,7 +161,7 @@ INPUTS = {
 
 
 def test_outputs_are_pytorchs(model_server: str, files: dict[str, Path]) -> None:
-    """Of several models at once."""
+    """Several models answer at one time."""
     expected = {model: models.run_in_python(files[model], inputs) for model, inputs in INPUTS.items()}
 
     async def use(client: Client) -> None:

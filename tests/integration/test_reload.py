@@ -158,7 +158,7 @@ def test_a_file_that_changes_is_loaded_anew(
 
 
 def test_a_linked_folder_may_be_swapped(root: Path, stub: TensorServiceStub) -> None:
-    """As a volume of Kubernetes is: all of it changes at once, by one link."""
+    """The folder changes as a volume of Kubernetes does: all of it at once, by one link."""
     for number in (5, 6):
         put(root / f".data-{number}", Plus(number))
         (root / ".link").symlink_to(f".data-{number}")

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Makes the environments in which clients that we did not write live, under build/oip: their pins disagree with each
-# other's and with .venv's. Does nothing where nothing is missing. `environments.sh triton` unpacks the real Triton, too.
+# environments.sh makes the environments of the clients that this project did not write, under build/oip: their pins
+# disagree with each other's and with .venv's. It does nothing if nothing is missing. `environments.sh triton` unpacks
+# the real Triton, too.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 FOLDER=build/oip
@@ -11,7 +12,7 @@ fail() {
   exit 1
 }
 
-# Pip as it came with .venv; quiet about places for packages that it was told of and that are not there.
+# This is pip as it came with .venv, but quiet about places for packages that it was told of and that are not there.
 pip() { .venv/bin/pip "$@" 2> >(grep -v 'is ignored: it is neither' >&2); }
 
 # make_environment NAME PACKAGE...

@@ -65,7 +65,7 @@ def _one(datatype: str, twin: str = "identity", dims: tuple[int, ...] = (-1,), *
 
 
 def _two(datatype: str, dims: tuple[int, ...], twin: str, **changes: object) -> Model:
-    """As Triton's own examples `simple` and `simple_string`."""
+    """A model like Triton's own examples `simple` and `simple_string`."""
     inputs = tuple(TensorConfig(f"INPUT{i}", datatype, dims) for i in range(2))
     return Model(inputs, tuple(TensorConfig(f"OUTPUT{i}", datatype, dims) for i in range(2)), twin, **changes)
 

@@ -22,7 +22,7 @@ struct Receipt {
   std::string numpy_dtype;   // Canonical NumPy or ml_dtypes name: `float32`.
   bool dtype_equal = false;  // The tensor's own dtype is the one that belongs to `numpy_dtype`.
   std::vector<Adjustment> adjustments;
-  std::optional<Digest> digest;  // Of the tensor's elements in C order, little-endian.
+  std::optional<Digest> digest;  // Covers the tensor's elements in C order, little-endian.
 };
 
 // Tensor is a torch tensor, as the server read it back.

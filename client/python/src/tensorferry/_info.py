@@ -22,7 +22,7 @@ class HealthStatus(enum.IntEnum):
         return self.name
 
     def __format__(self, spec: str) -> str:
-        """As a number where the format is one of numbers (`d`), else by name."""
+        """Writes a number where the format is one of numbers (`d`), else the name."""
         return format(int(self), spec) if spec[-1:] in set("bcdoxXn") else format(self.name, spec)
 
 

@@ -10,7 +10,7 @@ import torch
 
 
 class Tolerances(NamedTuple):
-    """As torch.testing.assert_close has them: None stands for torch's own, by the outputs' dtype."""
+    """The tolerances of torch.testing.assert_close; None stands for torch's own, by the outputs' dtype."""
 
     rtol: float | None = None
     atol: float | None = None

@@ -29,7 +29,7 @@ class Evaluation:
     def __init__(self, module: torch.nn.Module, tolerances: Tolerances) -> None:
         self.module = module
         self.tolerances = tolerances
-        self.result: Any = None  # Of the latest run, as the module returned it.
+        self.result: Any = None  # What the module returned in the latest run.
 
     def run(self, inputs: Mapping[str, torch.Tensor], example: str) -> dict[str, torch.Tensor]:
         """The outputs, which later runs do not change. `example`: what the inputs are, for error texts."""

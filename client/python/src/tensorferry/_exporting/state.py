@@ -19,7 +19,7 @@ _DEPTH = 4  # Containers within containers that are looked into.
 class _TensorState:
     tensor: torch.Tensor  # Held, so that no other gets its identity.
     version: int  # Counts what is written in place.
-    digest: int  # Of the elements; 0 where they are not looked at.
+    digest: int  # XXH3 of the elements; 0 if they are not looked at.
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, _TensorState) or self.digest != other.digest:

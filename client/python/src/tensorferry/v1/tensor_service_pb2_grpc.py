@@ -40,19 +40,19 @@ class TensorServiceServicer(object):
     """Missing associated documentation comment in .proto file."""
 
     def Convert(self, request, context):
-        """Converts the arrays of one request, and runs a model on them if one is named. All arrays travel in one message of at
-        most `max_message_bytes`. Errors arrive as the call's status, with google.rpc.ErrorInfo (domain `tensorferry`) in
-        `grpc-status-details-bin`, and google.rpc.RetryInfo where a retry helps.
+        """Converts the arrays of one request, and runs a model on them if one is named. All arrays travel in one message of
+        at most `max_message_bytes`. Errors arrive as the call's status, with google.rpc.ErrorInfo (domain `tensorferry`)
+        in `grpc-status-details-bin`, and google.rpc.RetryInfo where a retry helps.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ConvertStream(self, request_iterator, context):
-        """Converts many requests, pipelined on one stream, and arrays that are too large for one message, in chunks, both ways.
-        Requests are answered in the order in which they came. A request that is refused or fails is answered in place, with
-        `ConvertResponse.error`, and the stream goes on. The stream ends with INVALID_ARGUMENT only when its framing can no
-        longer be trusted: a message that does not parse, a chunk that nobody expects, too many bytes.
+        """Converts many requests, pipelined on one stream, and arrays that are too large for one message, in chunks, both
+        ways. Requests are answered in the order in which they came. A request that is refused or fails is answered in
+        place, with `ConvertResponse.error`, and the stream goes on. The stream ends with INVALID_ARGUMENT only when its
+        framing can no longer be trusted: a message that does not parse, a chunk that nobody expects, too many bytes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -26,7 +26,7 @@ def wait_until(condition: Callable[[], object], what: str, timeout_s: float = TI
 
 class Run(NamedTuple):
     rows: int
-    largest: int  # Of the elements of its inputs.
+    largest: int  # The largest element of its inputs.
 
 
 class Runs:

@@ -172,7 +172,7 @@ def test_a_connection_for_each_call(address: str) -> None:
 
 
 def test_a_field_that_is_not_known_yet(channel: grpc.Channel) -> None:
-    """As a newer client may send."""
+    """A newer client may send such a field."""
     infer = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
     unknown = b"\xfa\x3e\x03new"  # Field 1007, of bytes.
     answer = infer(simple_request().SerializeToString() + unknown, timeout=TIMEOUT_S)

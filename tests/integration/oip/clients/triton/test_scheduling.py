@@ -115,7 +115,7 @@ def test_what_nobody_waits_for_is_not_run(how: str, client: Client, gate: Gate) 
         if how == "cancelled":
             call.cancel()
         check_refusal(abandoned.error(), (StatusCode.CANCELLED, StatusCode.DEADLINE_EXCEEDED))
-        client.is_server_live()  # And so has the word that it is not wanted.
+        client.is_server_live()  # The cancellation has gone out, too.
         runs.open()
         client.infer("queued", inputs_of(np.float32([[3]])))
         assert numbers(runs) == [1, 3]
