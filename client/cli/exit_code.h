@@ -19,8 +19,8 @@ enum class ExitCode : int {
 // ExitCodeOf returns the code for a failed call.
 ExitCode ExitCodeOf(const absl::Status& failed_call);
 
-// Worse returns the exit code of a run that met both: kNotEqual rather than kRefused, and kRefused rather than any
-// other failure. Between two others it returns `first`.
+// Worse returns the exit code of a run that met both: kInternal rather than kNotEqual, kNotEqual rather than kRefused,
+// and kRefused rather than any other failure. Between two others it returns `first`.
 ExitCode Worse(ExitCode first, ExitCode second);
 
 }  // namespace tensorferry::cli
