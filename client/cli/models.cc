@@ -26,7 +26,7 @@ std::string_view StateText(ModelState state) {
   __builtin_unreachable();
 }
 
-// Writes `x float32 (-1, 3)`, without what the model does not tell.
+// SpecsText writes `x float32 (-1, 3)`, without what the model does not tell.
 std::string SpecsText(const std::vector<TensorSpec>& specs) {
   std::vector<std::string> texts;
   for (const TensorSpec& spec : specs) {

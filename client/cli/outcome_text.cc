@@ -27,7 +27,7 @@ std::string_view AdjustmentText(Adjustment adjustment) {
   __builtin_unreachable();
 }
 
-// Writes `x  >f4 (1000,) -> torch.float32  dtype equal  digest equal 3f9a0b12…  swapped`.
+// Row writes `x  >f4 (1000,) -> torch.float32  dtype equal  digest equal 3f9a0b12…  swapped`.
 std::vector<std::string> Row(const Tensor& tensor, const Verdict& verdict) {
   const client::Receipt receipt = tensor.receipt.value_or(client::Receipt{});
   std::vector<std::string> row{

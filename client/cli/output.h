@@ -20,10 +20,10 @@ class Output {
 
   bool wanted() const { return !path_.empty(); }
 
-  // Saves tensors that came with their elements. It changes names that cannot be file names, or that are taken.
+  // Add saves tensors that came with their elements. It changes names that cannot be file names, or that are taken.
   absl::Status Add(std::vector<client::Tensor> tensors);
 
-  // Writes the .npz file with what Save has kept.
+  // Finish writes the .npz file with what Add has kept.
   absl::Status Finish();
 
  private:

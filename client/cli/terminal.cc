@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::uint64_t kLongUpload = 64 * 1024 * 1024;  // Bytes.
 
-// Counts the characters of UTF-8 text: every byte but those that continue one.
+// Width counts the characters of UTF-8 text: every byte but those that continue one.
 std::size_t Width(std::string_view text) {
   return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
 }

@@ -11,11 +11,11 @@ namespace tensorferry::cli {
 
 inline constexpr std::chrono::milliseconds kLeastTime{1};
 
-// Parses a time of at least `min` and at most 24 days.
+// ParseTimeOption parses a time of at least `min` and at most 24 days.
 absl::StatusOr<std::chrono::milliseconds> ParseTimeOption(std::string_view option, std::string_view text,
                                                           std::chrono::milliseconds min);
 
-// Parses a number of bytes, from 1 to `max`.
+// ParseSizeOption parses a number of bytes, from 1 to `max`.
 absl::StatusOr<std::uint64_t> ParseSizeOption(std::string_view option, std::string_view text, std::uint64_t max);
 
 }  // namespace tensorferry::cli
