@@ -18,7 +18,7 @@ class LatencyHistogram {
   std::uint64_t count() const { return count_; }
   std::chrono::nanoseconds max() const { return max_; }  // Exact.
 
-  // Quantile returns the smallest latency that the given share of all does not exceed, 0 < share <= 1; 0 without latencies.
+  // Quantile returns the smallest latency that `share` of all do not exceed, 0 < share <= 1; 0 without latencies.
   std::chrono::nanoseconds Quantile(double share) const;
 
  private:
