@@ -39,7 +39,8 @@ def tidy(room: str, entries: list[dict[str, str]]) -> tuple[str, bool, str]:
     unit = UNITS / (room.replace("/", "_") + ".cc")
     unit.write_text("".join(f'#include "{entry["file"]}"\n' for entry in entries))
     command = ["clang-tidy-14", "--quiet", f"--config-file={ROOT / '.clang-tidy'}", str(unit), "--"]
-    flags = [*flags_of(entries[0]["command"]), "-Wthread-safety"]
+    defined = {flag for entry in entries for flag in flags_of(entry["command"]) if flag.startswith("-D")}
+    flags = [*flags_of(entries[0]["command"]), *sorted(defined), "-Wthread-safety"]
     run = subprocess.run([*command, *flags], cwd=BUILD, capture_output=True, text=True, check=False)
     return room, run.returncode == 0, run.stdout
 

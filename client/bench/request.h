@@ -16,7 +16,7 @@ struct BenchRequestOptions {
   BenchMode mode = BenchMode::kUnary;
   std::string model;  // Empty: conversion only.
   bool digest = false;
-  std::size_t chunk_bytes = 1024 * 1024;  // The size of each chunk of kChunks.
+  std::size_t chunk_bytes = std::size_t{1} << 20;  // The size of each chunk of kChunks.
 };
 
 // MakeBenchRequest returns the messages of one request, serialised once to be sent any number of times: one message, or

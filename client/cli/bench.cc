@@ -21,12 +21,12 @@
 namespace tensorferry::cli {
 namespace {
 
-std::atomic<bool> interrupted = false;  // A signal handler may touch nothing else.
+std::atomic<bool> interrupt_requested = false;  // A signal handler may touch nothing else.
 
 // The first Ctrl-C ends the measurement, the second one the program.
 void CatchInterrupt() {
   struct sigaction action {};
-  action.sa_handler = [](int) { interrupted = true; };
+  action.sa_handler = [](int) { interrupt_requested = true; };
   action.sa_flags = static_cast<int>(SA_RESETHAND);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
@@ -71,9 +71,9 @@ class Bench {
       if (!result) break;
       rows_.push_back({size, *std::move(result)});
       if (!arguments_.json) Print(BenchLine(arguments_, rows_.back()));
-      if (interrupted || !rows_.back().result.ended.ok()) break;
+      if (interrupt_requested || !rows_.back().result.ended.ok()) break;
     }
-    if (arguments_.json) Print(BenchJson(arguments_, rows_, interrupted) + "\n");
+    if (arguments_.json) Print(BenchJson(arguments_, rows_, interrupt_requested) + "\n");
     return Finish();
   }
 
@@ -84,10 +84,10 @@ class Bench {
     const std::vector<grpc::ByteBuffer> request = MakeBenchRequest(
         array,
         {.mode = options_.mode, .model = arguments_.model, .digest = options_.digest, .chunk_bytes = chunk_bytes_});
-    BenchRun run(options_, channels_, array, request, interrupted);
+    BenchRun run(options_, channels_, array, request, interrupt_requested);
     if (options_.warmup.count() > 0) {
       BenchResult warmup = run.Measure(options_.warmup);
-      if (interrupted) return std::nullopt;
+      if (interrupt_requested) return std::nullopt;
       if (warmup.gave_up || !warmup.ended.ok()) return warmup;  // A measurement would fare no better.
     }
     return run.Measure(options_.duration);

@@ -13,7 +13,7 @@
 namespace tensorferry::cli {
 namespace {
 
-constexpr std::uint64_t kLongUpload = 64 * 1024 * 1024;  // Bytes.
+constexpr std::uint64_t kLongUpload = std::uint64_t{64} << 20;  // Bytes.
 
 // Width counts the characters of UTF-8 text: every byte but those that continue one.
 std::size_t Width(std::string_view text) {

@@ -76,7 +76,7 @@ absl::Status WriteNpz(const std::string& path, std::span<const Tensor> tensors) 
     }
   }
   if (zip_close(archive.get()) != 0) return ArchiveError(path, archive.get());
-  archive.release();  // zip_close has freed it.
+  static_cast<void>(archive.release());  // zip_close has freed it.
   return absl::OkStatus();
 }
 

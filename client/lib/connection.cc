@@ -12,8 +12,8 @@
 namespace tensorferry::client {
 namespace {
 
-constexpr std::size_t kMinChunk = 64 * 1024;
-constexpr std::size_t kMaxChunk = 16 * 1024 * 1024;
+constexpr std::size_t kMinChunk = std::size_t{64} << 10;
+constexpr std::size_t kMaxChunk = std::size_t{16} << 20;
 
 std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address, const ConnectOptions& options) {
   grpc::ChannelArguments arguments = CommonChannelArguments();

@@ -37,7 +37,7 @@ class Descriptor {
 
 absl::StatusOr<FileBytes> ReadToEnd(int descriptor, const std::string& path) {
   std::string content;
-  std::array<char, 64 * 1024> block;
+  std::array<char, std::size_t{64} << 10> block;
   while (true) {
     const ssize_t count = read(descriptor, block.data(), block.size());
     if (count == 0) return Own(std::move(content));

@@ -17,7 +17,7 @@ namespace tensorferry::client {
 
 // Requests with more than kMaxInlineBytes of arrays go in chunks. It is the largest message that stays cheap, and
 // gRPC's own default limit.
-inline constexpr std::uint64_t kMaxInlineBytes = 4 * 1024 * 1024;
+inline constexpr std::uint64_t kMaxInlineBytes = std::uint64_t{4} << 20;
 
 // Framing says which message a request or response travels in.
 enum class Framing : std::uint8_t { kCall, kStream };

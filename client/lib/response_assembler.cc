@@ -81,15 +81,15 @@ absl::Status ResponseAssembler::AddTensors(google::protobuf::RepeatedPtrField<v1
                                            std::vector<Tensor>& target) {
   target.reserve(static_cast<std::size_t>(source.size()));  // `chunked_` points at the tensors, which must not move.
   for (v1::Tensor& wire : source) {
+    const bool chunked = wire.has_chunked_nbytes();
+    const std::uint64_t chunked_nbytes = wire.chunked_nbytes();
     TENSORFERRY_ASSIGN_OR_RETURN(Tensor converted, ToTensor(std::move(wire)));
     Tensor& tensor = target.emplace_back(std::move(converted));
-    const std::uint64_t nbytes = wire.has_chunked_nbytes() ? wire.chunked_nbytes()
-                                 : tensor.data             ? tensor.data->size()
-                                                           : 0;
+    const std::uint64_t nbytes = chunked ? chunked_nbytes : tensor.data ? tensor.data->size() : 0;
     if (tensor.nbytes < 0) return Contradiction(tensor, nbytes);
-    if (!wire.has_chunked_nbytes() && !tensor.data) continue;
+    if (!chunked && !tensor.data) continue;
     if (nbytes != static_cast<std::uint64_t>(tensor.nbytes)) return Contradiction(tensor, nbytes);
-    if (!wire.has_chunked_nbytes()) continue;
+    if (!chunked) continue;
     try {
       tensor.data.emplace().reserve(nbytes);  // Pages are touched only as elements come.
     } catch (const std::exception&) {         // std::bad_alloc or std::length_error.

@@ -12,7 +12,7 @@
 namespace tensorferry::client {
 namespace {
 
-constexpr std::size_t kScratch = 256 * 1024;  // Bytes; a multiple of every itemsize.
+constexpr std::size_t kScratch = std::size_t{256} << 10;  // Bytes; a multiple of every itemsize.
 
 // ElementDigest feeds elements to a digest in the form in which the server's tensor holds them.
 class ElementDigest {

@@ -27,10 +27,10 @@ constexpr std::uint32_t kIn64Bits = 0xFFFFFFFF;  // Where this stands, the zip64
 constexpr std::uint16_t kZip64 = 1;
 constexpr std::uint16_t kEncrypted = 1 << 0, kSizesFollow = 1 << 3;
 
-absl::Status Damaged(std::string_view why) { return absl::InvalidArgumentError(std::string(why)); }
+absl::Status BadLayout(std::string_view why) { return absl::InvalidArgumentError(std::string(why)); }
 
-absl::Status Damaged(std::string_view member, std::string_view why) {
-  return Damaged(fmt::format("member {}: {}", Quote(member), why));
+absl::Status BadLayout(std::string_view member, std::string_view why) {
+  return BadLayout(fmt::format("member {}: {}", Quote(member), why));
 }
 
 // Part returns `count` bytes of `text` from `offset` on, or fewer if the text ends before.
@@ -60,7 +60,7 @@ std::optional<std::size_t> FindEnd(std::string_view file) {
 
 absl::StatusOr<Directory> FindDirectory(std::string_view file) {
   const std::optional<std::size_t> end = FindEnd(file);
-  if (!end) return Damaged("Not a zip archive");
+  if (!end) return BadLayout("Not a zip archive");
   const std::string_view record = file.substr(*end, kEndBytes);
   Directory directory{At<std::uint32_t>(record, 16), At<std::uint32_t>(record, 12)};
   std::uint64_t directory_end = *end;
@@ -69,11 +69,11 @@ absl::StatusOr<Directory> FindDirectory(std::string_view file) {
   if (locator.starts_with(kEnd64Locator)) {
     directory_end = At<std::uint64_t>(locator, 8);
     const std::string_view end64 = Part(file, directory_end, kEnd64Bytes);
-    if (end64.size() < kEnd64Bytes || !end64.starts_with(kEnd64)) return Damaged("no zip64 end of the directory");
+    if (end64.size() < kEnd64Bytes || !end64.starts_with(kEnd64)) return BadLayout("no zip64 end of the directory");
     directory = {At<std::uint64_t>(end64, 48), At<std::uint64_t>(end64, 40)};
   }
   if (directory.nbytes > directory_end || directory_end - directory.nbytes != directory.offset) {
-    return Damaged("the directory does not end where the archive says");
+    return BadLayout("the directory does not end where the archive says");
   }
   return directory;
 }
@@ -112,16 +112,16 @@ struct Entry {
 
 absl::StatusOr<Entry> ReadEntry(std::string_view directory) {
   const std::string_view record = directory.substr(0, kEntryBytes);
-  if (record.size() < kEntryBytes || !record.starts_with(kEntry)) return Damaged("the directory is cut off");
+  if (record.size() < kEntryBytes || !record.starts_with(kEntry)) return BadLayout("the directory is cut off");
   const std::size_t name_nbytes = At<std::uint16_t>(record, 28), extra_nbytes = At<std::uint16_t>(record, 30);
   const std::size_t nbytes = kEntryBytes + name_nbytes + extra_nbytes + At<std::uint16_t>(record, 32);
-  if (directory.size() < nbytes) return Damaged("the directory is cut off");
+  if (directory.size() < nbytes) return BadLayout("the directory is cut off");
   const std::string_view name = directory.substr(kEntryBytes, name_nbytes);
   Zip64Values wide(directory.substr(kEntryBytes + name_nbytes, extra_nbytes));
   const auto unpacked = wide.Widen(At<std::uint32_t>(record, 24));
   const auto packed = wide.Widen(At<std::uint32_t>(record, 20));
   const auto offset = wide.Widen(At<std::uint32_t>(record, 42));
-  if (!unpacked || !packed || !offset) return Damaged(name, "the zip64 field is too short");
+  if (!unpacked || !packed || !offset) return BadLayout(name, "the zip64 field is too short");
   return Entry{.member = {.name = name,
                           .flags = At<std::uint16_t>(record, 8),
                           .method = At<std::uint16_t>(record, 10),
@@ -133,7 +133,7 @@ absl::StatusOr<Entry> ReadEntry(std::string_view directory) {
 }
 
 absl::Status Contradiction(const Entry& entry, std::string_view field, std::uint64_t local, std::uint64_t right) {
-  return Damaged(entry.member.name, fmt::format("its header has {} {}, the directory {}", field, local, right));
+  return BadLayout(entry.member.name, fmt::format("its header has {} {}, the directory {}", field, local, right));
 }
 
 absl::Status CheckFields(const Entry& entry, std::string_view record, std::string_view extra) {
@@ -144,7 +144,7 @@ absl::Status CheckFields(const Entry& entry, std::string_view record, std::strin
   Zip64Values wide(extra);
   const auto unpacked = wide.Widen(At<std::uint32_t>(record, 22));
   const auto packed = wide.Widen(At<std::uint32_t>(record, 18));
-  if (!unpacked || !packed) return Damaged(member.name, "the zip64 field of its header is too short");
+  if (!unpacked || !packed) return BadLayout(member.name, "the zip64 field of its header is too short");
 
   struct Field {
     std::string_view name;
@@ -163,13 +163,13 @@ absl::Status CheckFields(const Entry& entry, std::string_view record, std::strin
 absl::Status Locate(std::string_view file, Entry& entry) {
   ZipMember& member = entry.member;
   const std::string_view record = Part(file, entry.local_offset, kLocalBytes);
-  if (record.size() < kLocalBytes || !record.starts_with(kLocal)) return Damaged(member.name, "it has no header");
+  if (record.size() < kLocalBytes || !record.starts_with(kLocal)) return BadLayout(member.name, "it has no header");
   const std::size_t name_nbytes = At<std::uint16_t>(record, 26), extra_nbytes = At<std::uint16_t>(record, 28);
   const std::uint64_t name_offset = entry.local_offset + kLocalBytes;
-  if (Part(file, name_offset, name_nbytes) != member.name) return Damaged(member.name, "its header has another name");
+  if (Part(file, name_offset, name_nbytes) != member.name) return BadLayout(member.name, "its header has another name");
   TENSORFERRY_RETURN_IF_ERROR(CheckFields(entry, record, Part(file, name_offset + name_nbytes, extra_nbytes)));
   const std::string_view bytes = Part(file, name_offset + name_nbytes + extra_nbytes, entry.packed_nbytes);
-  if (bytes.size() != entry.packed_nbytes) return Damaged(member.name, "it ends behind the file");
+  if (bytes.size() != entry.packed_nbytes) return BadLayout(member.name, "it ends behind the file");
   member.packed = std::as_bytes(std::span(bytes));
   return absl::OkStatus();
 }
@@ -188,8 +188,8 @@ void MarkOverlaps(std::string_view file, std::uint64_t directory_offset, std::ve
   for (std::size_t i = 0; i < in_order.size(); ++i) {
     Entry* const next = i + 1 < in_order.size() ? in_order[i + 1] : nullptr;
     if (end_of(*in_order[i]) <= (next != nullptr ? next->local_offset : directory_offset)) continue;
-    in_order[i]->member.status = Damaged(in_order[i]->member.name, "it overlaps what follows it");
-    if (next != nullptr) next->member.status = Damaged(next->member.name, "it overlaps the member before it");
+    in_order[i]->member.status = BadLayout(in_order[i]->member.name, "it overlaps what follows it");
+    if (next != nullptr) next->member.status = BadLayout(next->member.name, "it overlaps the member before it");
   }
 }
 
@@ -199,7 +199,7 @@ void MarkRepeatedNames(std::vector<Entry>& entries) {
     const auto [found, is_new] = first.try_emplace(entry.member.name, &entry);
     if (is_new) continue;
     for (Entry* const each : {&entry, found->second})
-      each->member.status = Damaged(each->member.name, "it is there twice");
+      each->member.status = BadLayout(each->member.name, "it is there twice");
   }
 }
 

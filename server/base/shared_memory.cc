@@ -77,7 +77,8 @@ SharedRegion::~SharedRegion() {
 
 absl::Status SharedRegion::CheckWhole() const {
   const bool whole = !watch_->truncated() && LiesIn(offset_, nbytes_, SizeOf(file_));
-  return whole ? absl::OkStatus() : Bad(name_, "has become smaller than it was registered", {.field = "shared_memory"});
+  return whole ? absl::OkStatus()
+               : Bad(name_, "has become smaller since it was registered", {.field = "shared_memory"});
 }
 
 absl::Status SharedRange::Write(std::span<const std::byte> content) const {

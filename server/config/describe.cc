@@ -48,7 +48,7 @@ std::string HelpText() {
   std::string text =
       "Usage: tensorferry-server [FLAG]...\n"
       "\n"
-      "Takes NumPy arrays over gRPC, makes them torch tensors bit by bit, runs models on them.\n"
+      "Takes NumPy arrays over gRPC, turns them into torch tensors without losing a bit, and runs models on them.\n"
       "\n";
   for (const Setting& setting : Settings()) {
     const std::string alias = setting.flag.alias.empty() ? "" : fmt::format("; also --{}", setting.flag.alias);

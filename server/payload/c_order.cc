@@ -8,7 +8,7 @@
 namespace tensorferry {
 namespace {
 
-constexpr std::size_t kScratch = 256 * 1024;
+constexpr std::size_t kScratch = std::size_t{256} << 10;
 
 struct Item16 {
   std::byte bytes[16];

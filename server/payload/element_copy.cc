@@ -12,7 +12,8 @@
 namespace tensorferry {
 namespace {
 
-constexpr std::size_t kBlock = 16 * 1024;  // Source and destination together fit a 32 KiB first-level cache.
+constexpr std::size_t kBlock = std::size_t{16}
+                               << 10;  // Source and destination together fit a 32 KiB first-level cache.
 
 std::uint16_t Swap(std::uint16_t value) { return __builtin_bswap16(value); }
 std::uint32_t Swap(std::uint32_t value) { return __builtin_bswap32(value); }

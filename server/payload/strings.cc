@@ -64,7 +64,7 @@ absl::Status CheckStrings(const ScatteredBytes& raw, std::uint64_t count) {
     counter.Take(run);
     return absl::OkStatus();
   }));
-  if (!counter.at_end_of_one()) return Mismatch(count, fmt::format("{} bytes that end inside one", raw.size()));
+  if (!counter.at_end_of_one()) return Mismatch(count, fmt::format("{} bytes, which end inside a string", raw.size()));
   if (counter.count() != count) return Mismatch(count, fmt::to_string(counter.count()));
   return absl::OkStatus();
 }

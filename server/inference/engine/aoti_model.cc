@@ -291,6 +291,23 @@ absl::Status ApplyBounds(const AotiInputs& inputs, bool batched, std::int64_t ma
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::unique_ptr<AOTIModelPackageLoader>> OpenPackage(const ModelFile& file,
+                                                                    const EngineOptions& options) {
+  return CatchTorch(Reason::kModelNotReady, [&] {
+    return std::make_unique<AOTIModelPackageLoader>(file.path(), kModelInPackage, /*run_single_threaded=*/false,
+                                                    static_cast<std::size_t>(options.runs_at_once),
+                                                    options.device.index());
+  });
+}
+
+// Returns the package's call spec: that of its inputs, then that of its outputs.
+absl::StatusOr<std::vector<std::string>> CallSpecOf(AOTIModelPackageLoader& loader) {
+  TENSORFERRY_ASSIGN_OR_RETURN(std::vector<std::string> spec,
+                               CatchTorch(Reason::kModelNotReady, [&] { return loader.get_call_spec(); }));
+  if (spec.size() != 2) return MakeError(Reason::kModelNotReady, "the package has no call spec");
+  return spec;
+}
+
 }  // namespace
 
 void CheckPackageInputs() { setenv(kCheckVariable, "1", /*overwrite=*/0); }
@@ -312,14 +329,8 @@ absl::StatusOr<std::shared_ptr<Model>> LoadAotiPackage(const ModelFile& file, co
   TENSORFERRY_RETURN_IF_ERROR(CheckProcessor(exported.processor));
   TENSORFERRY_ASSIGN_OR_RETURN(const PackageWeights members, ReadMembers(file));
   TENSORFERRY_RETURN_IF_ERROR(CheckWeights(members));
-  TENSORFERRY_ASSIGN_OR_RETURN(auto loader, CatchTorch(Reason::kModelNotReady, [&] {
-                                 return std::make_unique<AOTIModelPackageLoader>(
-                                     file.path(), kModelInPackage, /*run_single_threaded=*/false,
-                                     static_cast<std::size_t>(options.runs_at_once), options.device.index());
-                               }));
-  TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<std::string> spec,
-                               CatchTorch(Reason::kModelNotReady, [&] { return loader->get_call_spec(); }));
-  if (spec.size() != 2) return MakeError(Reason::kModelNotReady, "the package has no call spec");
+  TENSORFERRY_ASSIGN_OR_RETURN(auto loader, OpenPackage(file, options));
+  TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<std::string> spec, CallSpecOf(*loader));
   TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<std::string> input_leaves, InputLeaves(spec[0]));
   TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<std::string> output_leaves, OutputLeaves(spec[1]));
   const bool batched = config.max_batch_size > 0;

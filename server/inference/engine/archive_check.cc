@@ -38,7 +38,8 @@ absl::Status CheckArchive(const ModelFile& file) {
     while (count > 0) count = zip_fread(member.get(), piece.data(), piece.size());
     if (count < 0) {
       const char* const name = zip_get_name(archive.get(), index, 0);
-      return Damaged(fmt::format("{} in the archive is not what it was", Quote(name == nullptr ? "" : name)),
+      return Damaged(fmt::format("{} in the archive has another checksum than the archive says",
+                                 Quote(name == nullptr ? "" : name)),
                      zip_file_strerror(member.get()));
     }
   }

@@ -45,7 +45,7 @@ absl::StatusOr<std::vector<std::int64_t>> WantedOf(const ModelSource& source, co
       for (const std::int64_t wanted : policy.specific) {
         if (!source.versions.contains(wanted)) {
           return MakeError(Reason::kModelNotReady,
-                           fmt::format("config.pbtxt wants version {}, which is not there", wanted));
+                           fmt::format("config.pbtxt asks for version {}, which does not exist", wanted));
         }
       }
       return policy.specific;

@@ -86,7 +86,8 @@ ModelSource ScanFolder(const fs::path& folder, std::vector<std::string>& left_ou
     }
   }
   if (error) source.problem = fmt::format("the folder cannot be read: {}", error.message());
-  if (has_file && !source.versions.empty()) source.problem = "it has versions in folders, and a model file beside them";
+  if (has_file && !source.versions.empty())
+    source.problem = "the folder holds both version folders and a model file; keep one";
   if (has_file && source.versions.empty()) source.versions[1] = {folder, file_stamp};
   if (source.versions.empty() && source.problem.empty()) {
     source.problem = "the folder holds no version: a folder named by a number, with model.pt or model.pt2 in it";

@@ -50,7 +50,8 @@ absl::Status UnknownOutput(const std::vector<NamedTensor>& outputs, std::string_
   std::vector<std::string> names;
   for (const NamedTensor& output : outputs) names.push_back(Quote(output.name));
   return MakeError(
-      Reason::kUnknownOutput, fmt::format("there is no output {}, but {}", Quote(name), fmt::join(names, ", ")),
+      Reason::kUnknownOutput,
+      fmt::format("there is no output {}; the model has {}", Quote(name), fmt::join(names, ", ")),
       {.field = "requested_outputs", .expected = fmt::format("[{}]", fmt::join(names, ", ")), .actual = Quote(name)});
 }
 

@@ -81,7 +81,8 @@ absl::Status RunQueue::Push(ModelRun& run, Clock::time_point now, std::chrono::m
   Level& level = levels_[priority - 1];
   const std::size_t limit = policy.max_queue_size > 0 ? policy.max_queue_size : kMaxQueued;
   if (level.size() >= limit) {
-    return MakeError(Reason::kQueueFull, fmt::format("{} requests wait for the model, as many as may", level.size()),
+    return MakeError(Reason::kQueueFull,
+                     fmt::format("{} requests wait for the model, which is the limit", level.size()),
                      {.actual = fmt::to_string(level.size()),
                       .limit = fmt::to_string(limit),
                       .retry_after = std::max(retry_after, std::chrono::milliseconds(1))});

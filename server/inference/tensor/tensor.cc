@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <limits>
 #include <memory>
+#include <span>
 #include <utility>
 
 #include "absl/numeric/int128.h"
@@ -111,7 +112,8 @@ TensorElements ElementsOf(const at::Tensor& tensor, Elements how) {
   if (is_dense && how == Elements::kCopied) dense = tensor.clone(at::MemoryFormat::Contiguous);
   auto owner = std::make_shared<const at::Tensor>(std::move(dense));
   const auto* data = static_cast<const std::byte*>(owner->const_data_ptr());
-  return {.bytes = {data, owner->nbytes()}, .owner = std::move(owner)};
+  const std::span bytes(data, owner->nbytes());
+  return {.bytes = bytes, .owner = std::move(owner)};
 }
 
 }  // namespace tensorferry::inference

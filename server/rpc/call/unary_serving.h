@@ -36,20 +36,21 @@ Detached ServeRequest(ServingQueue& queue, WorkerPool& copiers, CallSlots& slots
       TENSORFERRY_RETURN_IF_ERROR(admission.status());
       return protocol.Start(call.request);
     });
+    absl::StatusOr<Response> response;
     if (intake.ok() && intake->runs_model()) {
       HeldMessage held = HoldFor(*intake, call.request);
       run.emplace(*std::move(intake), std::move(held), call);
       run->Submit(queue);
       co_await run->finished;
+      response = Guarded([&] { return run->TakeResponse(); });
     } else {
       call.request.Clear();
+      response = Guarded([&]() -> absl::StatusOr<Response> {
+        TENSORFERRY_RETURN_IF_ERROR(intake.status());
+        TENSORFERRY_RETURN_IF_ERROR(call.CheckCaller());
+        return (*std::move(intake)).Finish();
+      });
     }
-    absl::StatusOr<Response> response = Guarded([&]() -> absl::StatusOr<Response> {
-      if (run) return run->TakeResponse();
-      TENSORFERRY_RETURN_IF_ERROR(intake.status());
-      TENSORFERRY_RETURN_IF_ERROR(call.CheckCaller());
-      return (*std::move(intake)).Finish();
-    });
     EncodedResponse encoded = EndRequest(protocol, admission, response, writer);
     run.reset();
     const grpc::Status end = encoded.end().ok() ? grpc::Status::OK : ToGrpcStatus(encoded.end());

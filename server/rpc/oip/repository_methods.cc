@@ -50,7 +50,8 @@ absl::Status CheckControl(const Request& request, const inference::RepositoryCon
       "explicit model load / unload is not allowed: the server was not started with --model-control explicit");
 }
 
-absl::Status CheckAllowed(const std::string& parameter, inference::OverridePolicy least, inference::OverridePolicy allowed) {
+absl::Status CheckAllowed(const std::string& parameter, inference::OverridePolicy least,
+                          inference::OverridePolicy allowed) {
   if (allowed >= least) return absl::OkStatus();
   return MakeError(Reason::kPermissionDenied,
                    fmt::format("parameter {} is refused: the server was not started with --model-overrides {}",
@@ -111,7 +112,7 @@ void InferenceService::RepositoryModelLoad(const triton::RepositoryModelLoadRequ
   if (!status.ok()) return done(status);
   const std::string name = ModelNameOf(request);
   repository_.control.LoadModel(name, *overrides,
-                            [name, done](const absl::Status& loaded) { done(EndOfLoad(name, loaded)); });
+                                [name, done](const absl::Status& loaded) { done(EndOfLoad(name, loaded)); });
 }
 
 void InferenceService::RepositoryModelUnload(const triton::RepositoryModelUnloadRequest& request,

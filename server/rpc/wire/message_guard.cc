@@ -70,7 +70,7 @@ absl::Status CheckMetadataSize(std::span<const Bytes> message, const MessageLayo
   const std::uint64_t metadata = size - sizes.elements;
   if (metadata > kMaxMetadataBytes) return TooLarge("of the message are not elements", metadata, kMaxMetadataBytes);
   if (sizes.varints > kMaxVarintBytes) {
-    return TooLarge("of contents are integers, which are better sent raw", sizes.varints, kMaxVarintBytes);
+    return TooLarge("of contents are integers; send them in raw_input_contents", sizes.varints, kMaxVarintBytes);
   }
   return absl::OkStatus();
 }

@@ -255,7 +255,7 @@ TEST(SharedMemory, IsRefusedWhereItIsOff) {
 
 // --- Owners make their object smaller while it is used.
 
-constexpr char kSmaller[] = "shared memory region 'r' has become smaller than it was registered";
+constexpr char kSmaller[] = "shared memory region 'r' has become smaller since it was registered";
 
 TEST_F(SharedMemoryTest, ReadsZerosWhereTheOwnerCutItOff) {
   const std::size_t page = PageBytes();

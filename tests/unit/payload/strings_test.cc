@@ -73,7 +73,7 @@ TEST(Strings, ThatEndTooEarlyAreRefused) {
     const std::string head = raw.substr(0, nbytes);
     if (TextsOf(head)) continue;
     for (const CutMessage& cut : CutEverywhere(head)) {
-      ASSERT_THAT(Check(cut, 2), Fails(Reason::kSizeMismatch, HasSubstr("bytes that end inside one"))) << nbytes;
+      ASSERT_THAT(Check(cut, 2), Fails(Reason::kSizeMismatch, HasSubstr("bytes, which end inside a string"))) << nbytes;
     }
   }
 }
@@ -81,7 +81,7 @@ TEST(Strings, ThatEndTooEarlyAreRefused) {
 TEST(Strings, OfHugeLengthsAreRefused) {
   for (const std::string length : {"\xFF\xFF\xFF\xFF", "\xFF\xFF\xFF\x7F", "\2"}) {
     const std::string raw = length + std::string(length.size() < 4 ? 3 : 0, '\0') + "x";
-    EXPECT_THAT(Check(raw, 1), Fails(Reason::kSizeMismatch, HasSubstr("bytes that end inside one")));
+    EXPECT_THAT(Check(raw, 1), Fails(Reason::kSizeMismatch, HasSubstr("bytes, which end inside a string")));
   }
   EXPECT_THAT(Check("", 0), IsOk());
   EXPECT_THAT(Check("", std::numeric_limits<std::uint64_t>::max()), Fails(Reason::kSizeMismatch, HasSubstr("got 0")));
