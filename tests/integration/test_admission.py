@@ -13,7 +13,7 @@ import pytest
 from harness import MIB, TIMEOUT_S, Server, becomes_true, connect_stub
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
-from wire import array, chunked_parts, converse, convert_stream, convert_unary, request, request_part
+from wire import Outcome, array, chunked_parts, converse, convert_stream, convert_unary, request, request_part
 
 BUDGET = 64 * MIB
 
@@ -59,6 +59,33 @@ def is_killed(server: Server, stub: TensorServiceStub, rng: random.Random) -> No
         assert client.stdout is not None
         becomes_true(lambda: client.stdout.readline() == "midstream\n" or client.poll() is not None)
         client.kill()
+
+
+def in_chunks(*sizes: int) -> pb.ConvertRequest:
+    arrays = (pb.Array(name=f"x{i}", dtype="|u1", shape=[n], chunked_nbytes=n) for i, n in enumerate(sizes))
+    return request(*arrays, return_data=False)
+
+
+def inside(*sizes: int) -> pb.ConvertRequest:
+    return request(*(array("|u1", (n,), bytes(n), name=f"x{i}") for i, n in enumerate(sizes)), return_data=False)
+
+
+@pytest.mark.parametrize("model", ["", "identity"])
+@pytest.mark.parametrize(
+    ("send", "make"), [(convert_unary, inside), (convert_stream, inside), (convert_stream, in_chunks)]
+)
+def test_what_can_never_fit_together_is_not_told_to_come_back(
+    send: Callable[..., Outcome], make: Callable[..., pb.ConvertRequest], model: str
+) -> None:
+    half = 5 * MIB
+    with Server("--memory-budget", f"{2 * half}") as server, connect_stub(server.address) as stub:
+        for sizes in ((half, half + 1), (3 * MIB, 3 * MIB, 3 * MIB, 3 * MIB)):
+            message = make(*sizes)
+            message.model_name = model
+            outcome = send(stub, message)
+            assert outcome.reason == "TENSOR_TOO_LARGE"
+            assert outcome.refusal is not None and outcome.refusal.retry_after_ms == 0
+        assert convert_unary(stub, inside(half, half - 64)).refusal is None
 
 
 FATES: list[Callable[[Server, TensorServiceStub, random.Random], None]] = [

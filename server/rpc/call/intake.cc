@@ -1,6 +1,9 @@
 #include "rpc/call/intake.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/status.h"
@@ -55,6 +58,7 @@ absl::StatusOr<Intake> Intake::Start(const RequestView& request, Chunks chunks, 
     checked.push_back(*std::move(result));
   }
   if (intake.model_ != nullptr) TENSORFERRY_RETURN_IF_ERROR(intake.CheckModel(checked, request));
+  TENSORFERRY_RETURN_IF_ERROR(intake.CheckSum(checked, environment.pool.budget().limit()));
 
   TENSORFERRY_RETURN_IF_ERROR(intake.TakeIn(std::move(checked), request, environment.pool));
   intake.CountCopy(intake.start_);
@@ -65,6 +69,26 @@ absl::Status Intake::CheckModel(const Few<CheckedArray>& checked, const RequestV
   Few<inference::InputDeclaration> inputs;
   for (std::size_t i = 0; i < checked.size(); ++i) inputs.push_back(checked[i].DeclaredAs(request.arrays[i].name));
   return model_->Check(inputs, options_.requested_outputs);
+}
+
+// Each array alone would be told to come back, and would be told so for ever.
+absl::Status Intake::CheckSum(const Few<CheckedArray>& checked, std::uint64_t limit) const {
+  if (checked.size() < 2) return absl::OkStatus();
+  std::uint64_t nbytes = 0;
+  for (const CheckedArray& array : checked) {
+    if (array.shared && StaysShared(array)) continue;
+    if (__builtin_add_overflow(nbytes, array.header.nbytes(), &nbytes)) {
+      nbytes = std::numeric_limits<std::uint64_t>::max();
+    }
+    if (nbytes > limit) {
+      return MakeError(Reason::kTensorTooLarge,
+                       fmt::format("the request's arrays need at least {} bytes together, which can never fit the "
+                                   "server's memory budget of {} bytes",
+                                   nbytes, limit),
+                       {.field = "arrays", .actual = fmt::to_string(nbytes), .limit = fmt::to_string(limit)});
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Intake::TakeIn(Few<CheckedArray> checked, const RequestView& request, BufferPool& pool) {
@@ -93,14 +117,18 @@ absl::Status Intake::TakeIn(Few<CheckedArray> checked, const RequestView& reques
   return absl::OkStatus();
 }
 
+bool Intake::StaysShared(const CheckedArray& array) const {
+  const bool computed_on = model_ != nullptr && !model_->passes_on();
+  return !computed_on && !array.strings && CanStay(array.header, array.shared->bytes().data());
+}
+
 // Leaves the array in the caller's memory if no model computes on it. A model gets a copy, since the caller may change
 // the elements at any time, and operators rely on what they have counted or checked.
 absl::Status Intake::TakeShared(std::string_view name, CheckedArray&& checked, const CopyOptions& options,
                                 BufferPool& pool) {
   const SharedRange& range = *checked.shared;
   TENSORFERRY_RETURN_IF_ERROR(range.region->CheckWhole());
-  const bool computed_on = model_ != nullptr && !model_->passes_on();
-  if (!computed_on && !checked.strings && CanStay(checked.header, range.bytes().data())) {
+  if (StaysShared(checked)) {
     CopiedElements found;
     if (options.digest) found.digest = DigestInCOrder(checked.header, range.bytes().data());
     regions_.push_back(range.region);

@@ -110,6 +110,11 @@ class Intake {
                  .timeout = request.timeout},
         converter_(&converter) {}
   absl::Status CheckModel(const Few<CheckedArray>& checked, const RequestView& request) const;
+  // Checks that all arrays together could fit the memory budget of `limit` bytes.
+  // Errors: TENSOR_TOO_LARGE.
+  absl::Status CheckSum(const Few<CheckedArray>& checked, std::uint64_t limit) const;
+  // Whether an array in shared memory is used where it lies; else it is copied.
+  bool StaysShared(const CheckedArray& array) const;
   absl::Status TakeIn(Few<CheckedArray> checked, const RequestView& request, BufferPool& pool);
   absl::Status TakeShared(std::string_view name, CheckedArray&& checked, const CopyOptions& options, BufferPool& pool);
   absl::Status Copy(Incoming& array, const ScatteredBytes& bytes);
