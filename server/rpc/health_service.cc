@@ -51,7 +51,7 @@ Detached HealthService::ServeWatch(grpc::ServerCompletionQueue* queue, CallSlots
   do {
     if (!co_await call.Next(expect)) co_return;
     slot.Arrived();
-    const Admission admission(methods_.chain(), {method, call, CallKind::kManagement});
+    Admission admission(methods_.chain(), {method, call, CallKind::kManagement});
     const bool admitted = admission.status().ok();
     const auto watcher = std::make_shared<Waker>();
     WakeAtEnd(call.done, watcher, ended.Start());

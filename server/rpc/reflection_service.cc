@@ -81,7 +81,7 @@ Detached ReflectionService::ServeInfo(grpc::ServerCompletionQueue* queue, CallSl
   do {
     if (!co_await call.Next(expect)) co_return;
     slot.Arrived();
-    const Admission admission(methods_.chain(), {method, call, CallKind::kManagement});
+    Admission admission(methods_.chain(), {method, call, CallKind::kManagement});
     while (admission.status().ok() && co_await call.Read(request)) {
       if (!co_await call.Write(Answer(request))) break;
     }

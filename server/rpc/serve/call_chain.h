@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/status.h"
 #include "rpc/serve/async_call.h"
 #include "rpc/serve/call_gate.h"
 
@@ -65,8 +66,18 @@ class CallChain {
 //   admission.Finish(status);
 class Admission {
  public:
-  Admission(const CallChain& chain, CallInfo call) : chain_(chain), call_(std::move(call)) {
-    status_ = chain_.Enter(call_);
+  Admission(const CallChain& chain, CallInfo call) : chain_(&chain), call_(std::move(call)) {
+    status_ = chain_->Enter(call_);
+  }
+  Admission(Admission&& other) noexcept
+      : chain_(std::exchange(other.chain_, nullptr)),
+        call_(std::move(other.call_)),
+        status_(std::move(other.status_)) {}
+  Admission& operator=(Admission&&) = delete;
+
+  // Ends a request that was left incomplete, with CANCELLED: every step that it has entered sees an end.
+  ~Admission() {
+    if (chain_ != nullptr) Finish(MakeError(Reason::kCancelled, "the request was left incomplete"));
   }
 
   // Returns the call in which the request came.
@@ -75,14 +86,14 @@ class Admission {
   // Returns the error of the step that has refused the request, or OK.
   const absl::Status& status() const { return status_; }
 
-  // Tells every step that the request has ended. Called once for each admission, even for a refused request.
-  void Finish(const absl::Status& status) const { chain_.End(call_, status); }
+  // Tells every step that the request has ended. Called at most once, for a refused request too.
+  void Finish(const absl::Status& status) { std::exchange(chain_, nullptr)->End(call_, status); }
 
   // Hands over the pass of the gate to an object that outlives this one. Otherwise the destructor gives the pass back.
   std::optional<CallGate::Pass> TakePass() { return std::exchange(call_.pass, std::nullopt); }
 
  private:
-  const CallChain& chain_;
+  const CallChain* chain_;  // Null once the request has ended, or another object has it.
   CallInfo call_;
   absl::Status status_;
 };

@@ -90,7 +90,7 @@ class ServedMethods {
       if (!co_await call.Next(expect)) co_return;
       slot.Arrived();
       ResponseMessage response;
-      const Admission admission(environment_.chain, {method, call, CallKind::kManagement});
+      Admission admission(environment_.chain, {method, call, CallKind::kManagement});
       CallEnd end = to_end_(admission.status());
       if (admission.status().ok()) {
         if constexpr (std::invocable<Handle&, const RequestMessage&, ResponseMessage&, Done>) {

@@ -61,7 +61,7 @@ class CallChainTest : public testing::Test {
 
 TEST_F(CallChainTest, GoesThroughItsStepsInOrder) {
   const CallChain chain = ChainOf({"a", "b"}, "");
-  const Admission admission(chain, Info(CallKind::kTensors));
+  Admission admission(chain, Info(CallKind::kTensors));
   EXPECT_THAT(admission.status(), IsOk());
   admission.Finish(absl::OkStatus());
   EXPECT_EQ(record_, "enter a, enter b, end a, end b, ");
@@ -69,10 +69,19 @@ TEST_F(CallChainTest, GoesThroughItsStepsInOrder) {
 
 TEST_F(CallChainTest, EntersNoStepBehindOneThatRefusesAndEndsAll) {
   const CallChain chain = ChainOf({"a", "b", "c"}, "b");
-  const Admission admission(chain, Info(CallKind::kTensors));
+  Admission admission(chain, Info(CallKind::kTensors));
   EXPECT_THAT(admission.status(), Fails(Reason::kPermissionDenied, "refused by b"));
   admission.Finish(admission.status());
   EXPECT_EQ(record_, "enter a, enter b, end a with an error, end b with an error, end c with an error, ");
+}
+
+TEST_F(CallChainTest, EndsWhatWasLeftIncompleteOnce) {
+  const CallChain chain = ChainOf({"a"}, "");
+  {
+    Admission admission(chain, Info(CallKind::kTensors));
+    const Admission moved(std::move(admission));
+  }
+  EXPECT_EQ(record_, "enter a, end a with an error, ");
 }
 
 TEST_F(CallChainTest, HoldsThePassOfTheGateUntilTheAnswerIsSent) {
