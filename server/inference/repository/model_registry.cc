@@ -72,6 +72,8 @@ void ModelRegistry::Change(const std::string& name,
     let_go = change(versions);
     if (versions.empty()) models_.erase(name);
   }
+  // The observer hears the state as it is now, not as `change` left it: of two changes that come at the same time the
+  // last call of the observer tells the outcome of both.
   const MutexLock observing(observer_mutex_);
   if (observer_) observer_(name, IsReady(name));
 }
@@ -85,6 +87,7 @@ void ModelRegistry::AddBuiltIn(std::shared_ptr<ServedModel> model) {
 void ModelRegistry::Set(const ModelInfo& info) {
   Change(info.name, [&](Versions& versions) -> std::shared_ptr<ServedModel> {
     Entry& entry = versions[NumberOf(info.version)];
+    // A version that serves keeps its entry while its successor loads or fails to load.
     if (entry.model != nullptr && info.state != ModelState::kUnavailable) return nullptr;
     entry.info = info;
     return std::exchange(entry.model, nullptr);

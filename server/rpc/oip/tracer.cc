@@ -126,7 +126,7 @@ Tracer::Values Tracer::Get(const std::string& model) const {
 void Tracer::RecordIfSampled(const Response& response) {
   const inference::PipelineResponse& result = response.result;
   nlohmann::ordered_json line;
-  {
+  {  // The line is written after the lock is released: the log may have to wait for its reader.
     const MutexLock lock(mutex_);
     const Effective effective = EffectiveOf(result.model_name);
     const std::uint64_t seen = seen_[result.model_name]++;
