@@ -52,7 +52,8 @@ class ModelRepository {
   void Load(const std::string& name, const ModelOverrides& overrides, Done done);
   void Unload(const std::string& name, Done done);
 
-  // Looks at the files now. The repository's thread does the same at every poll_interval.
+  // Looks at the files now. With ModelControl::kPoll the repository's thread does so at every
+  // poll_interval.
   void Poll(Done done);
 
  private:

@@ -20,7 +20,7 @@ struct HeldMessage {
 };
 
 // IncomingMessage takes one message after another from gRPC, and decodes it.
-// `Decoder` is a class with the methods of RequestDecoder that are called here.
+// `Decoder` is ConvertDecoder, ConvertStreamDecoder or InferDecoder.
 template <typename Decoder>
 class IncomingMessage {
  public:

@@ -17,7 +17,8 @@
 namespace tensorferry::rpc {
 
 // ResponseProtocol is a protocol's view of one request that has started. The request ends with Encode; if it failed, or
-// if Encode fails, it ends with Refuse. After either call the object keeps nothing of the request.
+// if Encode fails, it ends with Refuse. After either call the object holds no
+// model, region or memory of the request.
 template <typename P>
 concept ResponseProtocol = requires(P protocol, Response& response, WireWriter& writer, const absl::Status& error) {
   // Worded returns `error` in the words of the protocol. Refuse gets the error in these words.

@@ -49,6 +49,10 @@ absl::StatusOr<Intake> InferProtocol::Start(Message& message) {
   return intake;
 }
 
+void InferProtocol::ReadId(Message& message) {
+  if (message.Decode().ok()) id_ = message.decoded().request().id;
+}
+
 absl::StatusOr<EncodedResponse> InferProtocol::Encode(Response& response, WireWriter& writer) {
   if (!plans_.empty()) {
     const auto model = std::exchange(model_, nullptr);
@@ -104,7 +108,10 @@ absl::StatusOr<StreamProtocol::Owed> InferStreamProtocol::Take() {
 }
 
 absl::StatusOr<StreamProtocol::Owed> InferStreamProtocol::TakeRun() {
-  TENSORFERRY_RETURN_IF_ERROR(admission_->status());
+  if (!admission_->status().ok()) {
+    request_->ReadId(message_);
+    return admission_->status();
+  }
   TENSORFERRY_ASSIGN_OR_RETURN(Intake intake, request_->Start(message_));
   HeldMessage held = HoldFor(intake, message_);
   return Owed{.run = std::make_unique<ModelStreamRun<InferProtocol>>(std::move(intake), std::move(held),

@@ -49,6 +49,9 @@ class InferProtocol {
   // Errors: those of InferDecoder::Decode, Translate and Intake::Start; MODEL_NOT_FOUND if no model is named.
   absl::StatusOr<Intake> Start(Message& message);
 
+  // Reads no more than the id, for the refusal of a request that is not started.
+  void ReadId(Message& message);
+
   // Errors: those of ApplyPlans and EncodeInferResponse.
   absl::StatusOr<EncodedResponse> Encode(Response& response, WireWriter& writer);
 
@@ -62,7 +65,7 @@ class InferProtocol {
 
   const InferEnvironment& environment_;
   const ErrorsGo errors_go_;
-  std::string id_;  // Empty if the message does not decode.
+  std::string id_;  // Empty until a message has decoded.
   RequestView request_;
   std::vector<OutputPlan> plans_;
   std::shared_ptr<inference::ModelVersion> model_;  // Null if there are no plans.

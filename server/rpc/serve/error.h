@@ -1,5 +1,5 @@
 // Errors in the form in which gRPC carries them and the log states them. LogError is the only function of rpc/ that
-// logs the error of a request; FinalStatus and the protocols' refusals inside a stream call it.
+// logs the error of a request or of a stream: LogStep and FinalStatus call it.
 #pragma once
 
 #include <grpcpp/support/status.h>

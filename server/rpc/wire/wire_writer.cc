@@ -38,8 +38,6 @@ void WireWriter::OneofVarint(int field, std::uint64_t value) {
   PrependTag(field, kVarint);
 }
 
-void WireWriter::Encoded(std::string_view fields) { PrependBytes(fields.data(), fields.size()); }
-
 void WireWriter::Text(int field, std::string_view text) {
   if (!text.empty()) RepeatedText(field, text);
 }

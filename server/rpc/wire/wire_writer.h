@@ -36,7 +36,6 @@ class WireWriter {
   // These functions write a field even if it holds its default: an element of a repeated field, a member of a oneof.
   void RepeatedText(int field, std::string_view text);
   void OneofVarint(int field, std::uint64_t value);
-  void Encoded(std::string_view fields);  // `fields` are whole fields that are encoded already.
 
   // `owner` keeps the bytes alive until gRPC has sent the message. If it is null, the bytes are copied.
   void RepeatedBytes(int field, std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {

@@ -60,7 +60,7 @@ TEST_F(ModelSourceTest, DoesNotChooseBetweenTwoModelsOfOneName) {
   EXPECT_THAT(Scan().at("m").problem, HasSubstr("two models have this name"));
   repository_.Write("n/1/model.pt", "");
   repository_.Write("n/model.pt", "");
-  EXPECT_THAT(Scan().at("n").problem, HasSubstr("versions in folders, and a model file beside them"));
+  EXPECT_THAT(Scan().at("n").problem, HasSubstr("both version folders and a model file"));
 }
 
 TEST_F(ModelSourceTest, StampsChangeWithTheFiles) {

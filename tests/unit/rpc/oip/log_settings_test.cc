@@ -143,9 +143,9 @@ INSTANTIATE_TEST_SUITE_P(
         {"VerboseAsBool", "log_verbose_level", kTrue, Reason::kInputMismatch, "expected a number (uint32_param)"},
         {"Format", "log_format", kText, Reason::kInputMismatch, "expected ISO8601, the only one"},
         {"File", "log_file", kText, Reason::kOperatorUnsupported, "can not be updated through network protocol"},
-        {"WarningOffAlone", "log_warning", kFalse, Reason::kInputMismatch, "a threshold"},
-        {"ErrorOffAlone", "log_error", kFalse, Reason::kInputMismatch, "a threshold"},
-        {"VerboseWithoutInfo", "log_info", kFalse, Reason::kInputMismatch, "a threshold"},
+        {"WarningOffAlone", "log_warning", kFalse, Reason::kInputMismatch, "every more severe level is on"},
+        {"ErrorOffAlone", "log_error", kFalse, Reason::kInputMismatch, "every more severe level is on"},
+        {"VerboseWithoutInfo", "log_info", kFalse, Reason::kInputMismatch, "every more severe level is on"},
     }),
     [](const auto& test) { return test.param.name; });
 
