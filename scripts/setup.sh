@@ -106,7 +106,8 @@ system)
 test)
   # A Node.js that did not come from Debian serves as well.
   if command -v npm >/dev/null; then node=(); else node=(nodejs npm); fi
-  install_debian_packages valgrind "${lint_packages[@]}" "${node[@]}"
+  # Triton's perf_analyzer, of its client's wheel, needs libb64.
+  install_debian_packages valgrind libb64-0d "${lint_packages[@]}" "${node[@]}"
   install_python_packages
   install_node_packages
   tests/integration/oip/environments.sh clients

@@ -163,7 +163,7 @@ BROKEN: dict[str, tuple[Tree, str]] = {
     "dangling": ({"1/model.pt": Link("gone.pt")}, "neither model.pt nor model.pt2"),
     "twice": ({"1/model.pt": Plus(1), "../twice.pt": Plus(1)}, "two models have this name"),
     "both": ({"1/model.pt": Plus(1), "1/model.pt2": masked_package}, "both model.pt and model.pt2"),
-    "beside": ({"1/model.pt": Plus(1), "model.pt": Plus(2)}, "beside"),
+    "beside": ({"1/model.pt": Plus(1), "model.pt": Plus(2)}, "both version folders and a model file"),
     "empty": ({"1/model.pt": b""}, "damaged"),
     "text": ({"1/model.pt": "no model at all\n" * 100}, "damaged"),
     "truncated": ({"1/model.pt": lambda: script(Plus(1))[:-100]}, "damaged"),

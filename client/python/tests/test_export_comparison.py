@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.jit import is_scripting  # type: ignore[attr-defined]
 
 import tensorferry
+from tensorferry._exporting.comparison import Tolerances, difference
 
 X = torch.arange(12.0).reshape(4, 3)
 
@@ -145,3 +146,10 @@ def test_a_difference_is_told(tmp_path: Path) -> None:
         "greatest relative difference: 2.0 at index (2,) (up to 1.3e-06 allowed). "
         "If that is close enough, allow it with rtol= and atol="
     )
+
+
+@pytest.mark.parametrize("dtype", [torch.complex32, torch.complex64, torch.bfloat16, torch.float64])
+def test_large_outputs_are_compared_in_their_own_units(dtype: torch.dtype) -> None:
+    expected = torch.full((3,), 1024.0).to(dtype)
+    assert difference(expected.clone(), expected, Tolerances(), unit=1024.0) == ""
+    assert difference(expected * 2, expected, Tolerances(), unit=1024.0) != ""

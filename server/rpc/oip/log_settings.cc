@@ -71,7 +71,8 @@ absl::Status Read(const std::string& name, const Value& value, Levels& levels) {
 
 absl::Status CheckThreshold(const Levels& levels) {
   if ((levels.verbose > 0 && !levels.info) || (levels.info && !levels.warning) || (levels.warning && !levels.error)) {
-    return Refuse("log_info, log_warning, log_error", "a level can only be on if every more severe level is on");
+    return Refuse("log_info, log_warning, log_error",
+                  "a threshold: a level can only be on if every more severe level is on");
   }
   return absl::OkStatus();
 }
