@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,11 @@ from harness import SERVER, TIMEOUT_S, clean_environment
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 COMMAND = SERVER.with_name("tensorferry")
+
+# Arrays that many tests convert: plain ones, bools of other bytes than 0 and 1, and big-endian ones in Fortran order.
+FLOATS = np.random.default_rng(1).normal(size=(5, 16)).astype(np.float32)
+BOOLS = np.array([0, 1, 2, 255], np.uint8).view(np.bool_)
+SWAPPED = np.asfortranarray(FLOATS.astype(">f4"))
 
 OK, USAGE, BAD_FILE, UNREACHABLE, REFUSED, DEADLINE, NOT_EQUAL = 0, 2, 3, 4, 5, 6, 7
 
@@ -35,6 +41,9 @@ class Ran(NamedTuple):
 
     def json_lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.stdout.splitlines()]
+
+
+Run = Callable[..., Ran]  # The fixture `run`: the command, run against the server of all tests.
 
 
 def run(*words: str | Path, server: str = "", stdin: bytes = b"") -> Ran:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
+import cli
 from harness import Server, connect_stub
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
@@ -22,3 +24,8 @@ def server() -> Iterator[Server]:
 def stub(server: Server) -> Iterator[TensorServiceStub]:
     with connect_stub(server.address) as connected:
         yield connected
+
+
+@pytest.fixture(scope="session")
+def run(server: Server) -> cli.Run:
+    return partial(cli.run, server=server.address)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,24 +15,13 @@ import cli
 import models
 import oracle
 from array_layouts import LAYOUTS, Array, random_array
-from cli import BAD_FILE, NOT_EQUAL, OK, REFUSED, Ran, check_message
+from cli import BAD_FILE, BOOLS, FLOATS, NOT_EQUAL, OK, REFUSED, SWAPPED, Run, check_message
 from harness import MIB, Server
 from npy_files import file_with_header, saved
 from proxy import Tamper, cutting, tampering, wrong_data, wrong_digest, wrong_dtype, wrong_shape
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from wire import STRICT, convert_unary, npy_array, request
-
-Run = Callable[..., Ran]
-
-FLOATS = np.random.default_rng(1).normal(size=(5, 16)).astype(np.float32)
-BOOLS = np.array([0, 1, 2, 255], np.uint8).view(np.bool_)
-SWAPPED = np.asfortranarray(FLOATS.astype(">f4"))
-
-
-@pytest.fixture(scope="session")
-def run(server: Server) -> Run:
-    return partial(cli.run, server=server.address)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import os
 import subprocess
 import zipfile
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,22 +15,10 @@ import xxhash
 
 import cli
 from array_layouts import random_array
-from cli import BAD_FILE, NOT_EQUAL, OK, REFUSED, Ran, check_message
+from cli import BAD_FILE, BOOLS, FLOATS, NOT_EQUAL, OK, REFUSED, SWAPPED, Run, check_message
 from harness import MIB, Server, clean_environment
 from npy_files import saved
 from proxy import tampering, wrong_digest
-
-Run = Callable[..., Ran]
-
-FLOATS = np.random.default_rng(1).normal(size=(5, 16)).astype(np.float32)
-BOOLS = np.array([0, 1, 2, 255], np.uint8).view(np.bool_)
-SWAPPED = np.asfortranarray(FLOATS.astype(">f4"))
-
-
-@pytest.fixture(scope="session")
-def run(server: Server) -> Run:
-    return partial(cli.run, server=server.address)
-
 
 MEMBERS = {
     "": FLOATS,

@@ -8,6 +8,8 @@
 #include <future>
 #include <memory>
 
+#include "testing/held_queue.h"
+
 namespace tensorferry::rpc {
 namespace {
 
@@ -81,23 +83,6 @@ TEST_F(ServingQueueTest, LetsNobodyWaitForIdlenessThatNeverComes) {
   busy = false;
   ended.get_future().wait();
 }
-
-// Hold keeps the queue's thread until it may go on.
-class Hold final : public Tag {
- public:
-  void Complete(bool /*ok*/) override {
-    held.set_value();
-    go_on.get_future().wait();
-    ended.set_value();
-  }
-  std::promise<void> held, go_on, ended;
-};
-
-class Served final : public Tag {
- public:
-  void Complete(bool /*ok*/) override { done.set_value(); }
-  std::promise<void> done;
-};
 
 TEST_F(ServingQueueTest, IsServedWhileItsOnlyThreadIsHeldUp) {
   Hold hold;

@@ -5,28 +5,12 @@
 #include <grpcpp/server.h>
 
 #include <deque>
-#include <future>
 #include <memory>
+
+#include "testing/held_queue.h"
 
 namespace tensorferry::rpc {
 namespace {
-
-// Hold keeps the thread of its queue until `go_on`.
-class Hold final : public Tag {
- public:
-  void Complete(bool /*ok*/) override {
-    held.set_value();
-    go_on.get_future().wait();
-    ended.set_value();
-  }
-  std::promise<void> held, go_on, ended;
-};
-
-class Served final : public Tag {
- public:
-  void Complete(bool /*ok*/) override { done.set_value(); }
-  std::promise<void> done;
-};
 
 void Ring(grpc::Alarm& alarm, ServingQueue& queue, Tag& tag) {
   alarm.Set(queue.get(), gpr_inf_past(GPR_CLOCK_REALTIME), &tag);
