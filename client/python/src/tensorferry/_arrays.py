@@ -29,7 +29,7 @@ class WireArray:
         canonical_dtype: The NumPy or ml_dtypes name, without byte order, which is torch's as well: `float32`.
         shape: Elements per dimension.
         nbytes: Bytes of the elements.
-        digest: Of the elements, keeping pace with `chunks`; None if not wanted.
+        digest: Of the elements, keeping pace with the latest `chunks`; None if not wanted.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class WireArray:
         self.fortran_order = _is_fortran(elements)
         self.nbytes = elements.nbytes
         self.digest = ElementDigest(elements) if digest else None
+        self._in_c_order = elements
         self._elements = elements.T if self.fortran_order else elements
         self._copy: bytes | None = None
 
@@ -80,14 +81,22 @@ class WireArray:
         self._copy = data
 
     def chunks(self, limit: int) -> Iterator[bytes]:
-        """Yields the elements as they travel, at most `limit` bytes at a time, the digest keeping pace."""
+        """Returns the elements as they travel, at most `limit` bytes at a time, the digest keeping pace.
+
+        The digest starts anew: another thread may still be at the chunks that were asked for before.
+        """
         if self._copy is not None:
-            yield from (self._copy[start : start + limit] for start in range(0, self.nbytes, limit))
-            return
+            copy = self._copy
+            return (copy[start : start + limit] for start in range(0, self.nbytes, limit))
+        if self.digest is not None:
+            self.digest = ElementDigest(self._in_c_order)
+        return self._chunks(limit, self.digest)
+
+    def _chunks(self, limit: int, digest: ElementDigest | None) -> Iterator[bytes]:
         for block in element_blocks(self._elements, self._wire_dtype, limit):
-            if self.digest is not None:
+            if digest is not None:
                 # This comes before the yield: after the last chunk another thread may ask for the digest.
-                self.digest.advance()
+                digest.advance()
             yield bytes(block)
 
     def inline(self) -> pb.Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Generic, TypeVar
 
 import numpy.typing as npt
@@ -52,58 +53,90 @@ class Options:
                 object.__setattr__(self, name, _arguments.flag(name, value))
 
 
-class Request(ABC, Generic[T]):
-    """A ConvertRequest and the arrays whose elements it carries or announces.
+class Upload:
+    """One try to send a request.
+
+    It shares nothing that changes with another try: gRPC's thread may still send the last one when the next
+    begins.
 
     Attributes:
-        message: What to send. Arrays up to `limits.inline_nbytes` in all are in it, the others are announced.
-        nbytes: Of all arrays.
-        answered: Set when the response is there. Chunks that were not sent by then are not wanted any more.
+        message: What to send first, or alone. Arrays that are not in it follow in chunks.
+        ended: Set when the response is there, or another try begins: no more chunks are wanted.
     """
 
-    def __init__(self, arrays: Sequence[WireArray], options: Options, limits: Limits) -> None:
-        self.message = pb.ConvertRequest(
+    def __init__(self, message: pb.ConvertRequest, chunks: Sequence[Iterator[bytes]]) -> None:
+        self.message = message
+        self.ended = False
+        self._chunks = chunks
+
+    @property
+    def is_one_message(self) -> bool:
+        return not self._chunks
+
+    def messages(self) -> Iterator[pb.ConvertStreamRequest]:
+        """Yields the request and its chunks, or fewer of them if it ended meanwhile."""
+        yield pb.ConvertStreamRequest(request=self.message)
+        for chunk in chain.from_iterable(self._chunks):
+            if self.ended:
+                return
+            yield pb.ConvertStreamRequest(chunk=chunk)
+
+
+class Request(ABC, Generic[T]):
+    """What is asked about some arrays, and the latest try to send it.
+
+    Attributes:
+        upload: Arrays up to `limits.inline_nbytes` in all are in its message, the others are announced there.
+        nbytes: Of all arrays.
+    """
+
+    def __init__(
+        self,
+        arrays: Sequence[WireArray],
+        options: Options,
+        limits: Limits,
+        model: pb.ConvertRequest | None = None,
+    ) -> None:
+        """Asks for the model and the outputs that the fields of `model` name, if it is given."""
+        self._template = pb.ConvertRequest(
             fidelity=pb.FIDELITY_STRICT if options.strict else pb.FIDELITY_CONVERT,
             digest=pb.DIGEST_ALGORITHM_XXH3_128 if options.digest else pb.DIGEST_ALGORITHM_UNSPECIFIED,
             return_data=options.return_data,
         )
+        if model is not None:
+            self._template.MergeFrom(model)
         self.nbytes = sum(array.nbytes for array in arrays)
         self._arrays = arrays
         self._verify = options.verify
-        self.plan(limits)
+        self.upload = self._plan(limits)
 
-    def plan(self, limits: Limits) -> None:
-        """Spreads the elements over messages, anew if that was done for other limits."""
-        if self.message.arrays:
-            for array, sent in zip(self._arrays, self.message.arrays):
-                if sent.WhichOneof("payload") == "data":
-                    array.keep(sent.data)
-            del self.message.arrays[:]
-        self.answered = False
-        self._chunk_nbytes = limits.chunk_nbytes
-        self._chunked: list[WireArray] = []
+    def plan_again(self, limits: Limits) -> None:
+        """Ends the upload and makes another one, for these limits."""
+        self.upload.ended = True
+        for array, sent in zip(self._arrays, self.upload.message.arrays):
+            if sent.WhichOneof("payload") == "data":
+                array.keep(sent.data)
+        self.upload = self._plan(limits)
+
+    def _plan(self, limits: Limits) -> Upload:
+        """Spreads the elements over messages."""
+        message = pb.ConvertRequest()
+        message.CopyFrom(self._template)
+        chunks = []
         room = limits.inline_nbytes
         for array in self._arrays:
             if array.nbytes <= room:
                 room -= array.nbytes
-                self.message.arrays.append(array.inline())
+                message.arrays.append(array.inline())
             else:
-                self._chunked.append(array)
-                self.message.arrays.append(array.announced())
+                message.arrays.append(array.announced())
+                chunks.append(array.chunks(limits.chunk_nbytes))
+        return Upload(message, chunks)
 
     @property
     def fits_unary(self) -> bool:
         """Request and response surely fit one message each."""
-        return not self._chunked
-
-    def stream_messages(self) -> Iterator[pb.ConvertStreamRequest]:
-        """Yields the request and its chunks; ends early when the answer, then a refusal, is there already."""
-        yield pb.ConvertStreamRequest(request=self.message)
-        for array in self._chunked:
-            for chunk in array.chunks(self._chunk_nbytes):
-                if self.answered:
-                    return
-                yield pb.ConvertStreamRequest(chunk=chunk)
+        return self.upload.is_one_message
 
     def explain(self, error: TensorferryError) -> TensorferryError:
         """Says in the error which array it speaks of, if there is one alone."""
@@ -169,10 +202,8 @@ class InferRequest(Request["dict[str, Array]"]):
     ) -> None:
         strict, digest = options.strict, options.digest
         arrays = [WireArray(array, name=name, strict=strict, digest=digest) for name, array in inputs.items()]
-        super().__init__(arrays, options, limits)
-        self.message.model_name = model
-        self.message.model_version = version
-        self.message.requested_outputs.extend(outputs)
+        wanted = pb.ConvertRequest(model_name=model, model_version=version, requested_outputs=outputs)
+        super().__init__(arrays, options, limits, wanted)
 
     @property
     def fits_unary(self) -> bool:

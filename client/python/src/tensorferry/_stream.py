@@ -9,7 +9,7 @@ from typing import Generic, TypeVar, cast
 import grpc
 
 from tensorferry._errors import ProtocolError, TensorferryError, TransportError, from_response_error
-from tensorferry._request import Limits, Request
+from tensorferry._request import Limits, Request, Upload
 from tensorferry._response import Response
 from tensorferry.v1 import tensor_service_pb2 as pb
 
@@ -54,16 +54,16 @@ class StreamState(Generic[T]):
         if isinstance(request, Request):
             self._pending_nbytes += request.nbytes
 
-    def unanswered(self) -> Iterator[Request[T] | None]:
+    def unanswered(self) -> Iterator[Upload | None]:
         """Yields what a new stream sends first: requests without an answer, and None if they are the last.
 
-        They are planned for `limits`, and a response that was on its way is forgotten.
+        They are planned again, for `limits`, and a response that was on its way is forgotten.
         """
         self._response = None
         for request in self._pending:
             if isinstance(request, Request):
-                request.plan(self.limits)
-                yield request
+                request.plan_again(self.limits)
+                yield request.upload
         if self._ended:
             yield None
 
@@ -90,7 +90,7 @@ class StreamState(Generic[T]):
         elif message.WhichOneof("part") != "response" or not self._pending:
             raise ProtocolError("a message came that answers no request")
         else:
-            cast("Request[T]", self._pending[0]).answered = True
+            cast("Request[T]", self._pending[0]).upload.ended = True
             if message.response.HasField("error"):
                 return self._next().explain(from_response_error(message.response.error))
             self._response = Response(message.response)

@@ -25,14 +25,22 @@ from tensorferry._errors import (
 )
 from tensorferry._info import HealthStatus, Model, ServerInfo, to_health, to_models, to_server_info
 from tensorferry._receipt import Receipt
-from tensorferry._request import ConvertRequest, InferRequest, Limits, Options, Request, convert_request
+from tensorferry._request import (
+    ConvertRequest,
+    InferRequest,
+    Limits,
+    Options,
+    Request,
+    Upload,
+    convert_request,
+)
 from tensorferry._response import Response
 from tensorferry._sources import Source
 from tensorferry._stream import StreamState
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 T = TypeVar("T")
-Outbox = asyncio.Queue[Optional[Request[T]]]
+Outbox = asyncio.Queue[Optional[Upload]]
 Arrays = Union[Iterable[Source], AsyncIterable[Source]]
 
 
@@ -203,13 +211,13 @@ class Client(BaseClient):
         if request.fits_unary:
             try:
                 with self._translated():
-                    call = self._stub.Convert(request.message, **self._call_settings(timeout))
+                    call = self._stub.Convert(request.upload.message, **self._call_settings(timeout))
                     message = _readable(await call)
                 return request.finish(Response(message))
             except TensorferryError as error:
                 request.explain(error)
                 limits = await self._other_limits(error, limits, timeout)
-                request.plan(limits)
+                request.plan_again(limits)
         stream = self._stream(StreamState[T](limits), _aiter([request]), timeout)
         (outcome,) = [outcome async for outcome in stream]
         return unless_error(outcome)
@@ -229,7 +237,7 @@ class Client(BaseClient):
                     request = await _anext(requests)
                     state.add(request)
                     if not isinstance(request, TensorferryError):
-                        outbox.put_nowait(request)
+                        outbox.put_nowait(request.upload if request else None)
                 elif outcome is None:
                     try:
                         with self._translated():
@@ -245,11 +253,11 @@ class Client(BaseClient):
         finally:
             call.cancel()
 
-    def _open(self, state: StreamState[T], timeout: float | None) -> tuple[Any, Outbox[T]]:
+    def _open(self, state: StreamState[T], timeout: float | None) -> tuple[Any, Outbox]:
         """Begins a stream with what an earlier one left unanswered."""
-        outbox: Outbox[T] = asyncio.Queue()
-        for request in state.unanswered():
-            outbox.put_nowait(request)
+        outbox: Outbox = asyncio.Queue()
+        for upload in state.unanswered():
+            outbox.put_nowait(upload)
         with self._translated():
             return self._stub.ConvertStream(_outgoing(outbox), **self._call_settings(timeout)), outbox
 
@@ -276,9 +284,9 @@ class Client(BaseClient):
             raise TensorferryError(grpc.StatusCode.FAILED_PRECONDITION, problem, reason="WRONG_EVENT_LOOP")
 
 
-async def _outgoing(outbox: Outbox[T]) -> AsyncIterator[pb.ConvertStreamRequest]:
-    while (request := await outbox.get()) is not None:
-        for message in request.stream_messages():
+async def _outgoing(outbox: Outbox) -> AsyncIterator[pb.ConvertStreamRequest]:
+    while (upload := await outbox.get()) is not None:
+        for message in upload.messages():
             yield message
 
 

@@ -16,14 +16,22 @@ from tensorferry._elements import Array
 from tensorferry._errors import RefusedError, TensorferryError, TransportError, is_outgrown
 from tensorferry._info import HealthStatus, Model, ServerInfo, to_health, to_models, to_server_info
 from tensorferry._receipt import Receipt
-from tensorferry._request import ConvertRequest, InferRequest, Limits, Options, Request, convert_request
+from tensorferry._request import (
+    ConvertRequest,
+    InferRequest,
+    Limits,
+    Options,
+    Request,
+    Upload,
+    convert_request,
+)
 from tensorferry._response import Response
 from tensorferry._sources import Source
 from tensorferry._stream import StreamState
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 T = TypeVar("T")
-Outbox = queue.SimpleQueue[Optional[Request[T]]]
+Outbox = queue.SimpleQueue[Optional[Upload]]
 
 
 class Client(BaseClient):
@@ -215,12 +223,12 @@ class Client(BaseClient):
         if request.fits_unary:
             try:
                 with self._translated():
-                    message = self._stub.Convert(request.message, **self._call_settings(timeout))
+                    message = self._stub.Convert(request.upload.message, **self._call_settings(timeout))
                 return request.finish(Response(message))
             except TensorferryError as error:
                 request.explain(error)
                 limits = self._other_limits(error, limits, timeout)
-                request.plan(limits)
+                request.plan_again(limits)
         (outcome,) = self._stream(StreamState[T](limits), iter([request]), timeout)
         return unless_error(outcome)
 
@@ -239,7 +247,7 @@ class Client(BaseClient):
                     request = next(requests, None)
                     state.add(request)
                     if not isinstance(request, TensorferryError):
-                        outbox.put(request)
+                        outbox.put(request.upload if request else None)
                 elif outcome is None:
                     try:
                         with self._translated():
@@ -257,15 +265,15 @@ class Client(BaseClient):
             outbox.put(None)
             call.cancel()
 
-    def _open(self, state: StreamState[T], timeout: float | None) -> tuple[Any, Outbox[T]]:
+    def _open(self, state: StreamState[T], timeout: float | None) -> tuple[Any, Outbox]:
         """Begins a stream with what an earlier one left unanswered."""
-        outbox: Outbox[T] = queue.SimpleQueue()
-        for request in state.unanswered():
-            outbox.put(request)
+        outbox: Outbox = queue.SimpleQueue()
+        for upload in state.unanswered():
+            outbox.put(upload)
         with self._translated():
             return self._stub.ConvertStream(_outgoing(outbox), **self._call_settings(timeout)), outbox
 
 
-def _outgoing(outbox: Outbox[T]) -> Iterator[pb.ConvertStreamRequest]:
-    for request in iter(outbox.get, None):
-        yield from request.stream_messages()
+def _outgoing(outbox: Outbox) -> Iterator[pb.ConvertStreamRequest]:
+    for upload in iter(outbox.get, None):
+        yield from upload.messages()
