@@ -68,6 +68,12 @@ test-large: ## Send an array of 3 GiB through a server; needs 8 GiB of memory
 	@scripts/build.sh release $(JOBS)
 	@$(PYTHON) -m pytest -q tests/integration -m large
 
+.PHONY: test-million
+test-million: ## Compare a million random requests with NumPy and torch (MILLION_ARGS="--count 10000 --seed 1")
+	@scripts/setup.sh build
+	@scripts/build.sh release $(JOBS) tensorferry tensorferry-server
+	@PYTHONPATH=client/python/src:tests/integration $(PYTHON) tests/million/million.py $(MILLION_ARGS)
+
 .PHONY: test-image
 test-image: ## Build the container image, start it, and convert an array through it
 	@scripts/setup.sh build
