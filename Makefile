@@ -74,6 +74,12 @@ test-million: ## Compare a million random requests with NumPy and torch (MILLION
 	@scripts/build.sh release $(JOBS) tensorferry tensorferry-server
 	@PYTHONPATH=client/python/src:tests/integration $(PYTHON) tests/million/million.py $(MILLION_ARGS)
 
+.PHONY: test-files
+test-files: ## Convert the .npy and .npz files that pinned Python packages ship; downloads 190 MB
+	@scripts/setup.sh build
+	@scripts/build.sh release $(JOBS) tensorferry tensorferry-server
+	@PYTHONPATH=client/python/src:tests/integration $(PYTHON) tests/files/real_files.py $(FILES_ARGS)
+
 .PHONY: test-image
 test-image: ## Build the container image, start it, and convert an array through it
 	@scripts/setup.sh build
