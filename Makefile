@@ -80,6 +80,12 @@ test-files: ## Convert the .npy and .npz files that pinned Python packages ship;
 	@scripts/build.sh release $(JOBS) tensorferry tensorferry-server
 	@PYTHONPATH=client/python/src:tests/integration $(PYTHON) tests/files/real_files.py $(FILES_ARGS)
 
+.PHONY: soak
+soak: ## An hour of load with reloads of models: does memory grow? (SOAK_ARGS="--seconds 300 --control poll")
+	@scripts/setup.sh build
+	@scripts/build.sh release $(JOBS) tensorferry tensorferry-server
+	@PYTHONPATH=client/python/src:tests/integration:tests/million $(PYTHON) tests/soak/soak.py $(SOAK_ARGS)
+
 .PHONY: test-image
 test-image: ## Build the container image, start it, and convert an array through it
 	@scripts/setup.sh build
