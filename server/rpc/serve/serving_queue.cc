@@ -45,7 +45,11 @@ void ServingQueue::Serve(Worker& worker) {
 
 void ServingQueue::Relieve(Worker& worker) {
   int events = 0;
-  while (stalled_ && ServeOne(worker, std::chrono::system_clock::now() + kReliefWait, events)) continue;
+  // What its last event has left waiting for idleness is its to tell: the other threads may have begun to wait for
+  // events before, and learn nothing of it.
+  while ((stalled_ || WaitsForIdle()) && ServeOne(worker, std::chrono::system_clock::now() + kReliefWait, events)) {
+    continue;
+  }
   worker.ended = true;
 }
 

@@ -70,6 +70,8 @@ class ServingQueue {
     bool IsStuck();
   };
 
+  // What waits for idleness is put down by a thread of this queue while it handles an event, and that thread neither
+  // sleeps nor ends before nothing waits. So nothing waits for ever, though other threads sleep and do not know of it.
   void Serve(Worker& worker);
   void Relieve(Worker& worker);
   template <typename Time>

@@ -45,6 +45,20 @@ class ServingQueueTest : public testing::Test {
     result.set_value(completed);
   }
 
+  // AwaitOnRelief does so without `complete`, on a relief thread that it holds up until `go_on`.
+  Detached AwaitOnRelief(std::promise<void>& held, std::promise<void>& go_on, std::promise<bool>& result) {
+    Operation here;
+    grpc::Alarm to_queue;
+    Ring(to_queue, here);
+    co_await here;
+    held.set_value();
+    go_on.get_future().wait();
+    Operation awaited;
+    awaited.Start();
+    const bool completed = co_await queue_.CompleteOrIdle(awaited);
+    result.set_value(completed);
+  }
+
   // KeepBusy gives the queue something to do for as long as `busy` says.
   Detached KeepBusy(const std::atomic<bool>& busy, std::promise<void>& ended) {
     while (busy) {
@@ -95,6 +109,31 @@ TEST_F(ServingQueueTest, IsServedWhileItsOnlyThreadIsHeldUp) {
   while (done.wait_for(std::chrono::seconds(0)) != std::future_status::ready) queue_.RelieveIfStalled();
   hold.go_on.set_value();
   hold.ended.get_future().wait();
+}
+
+// The queue's own thread is back, and waits for an event without an end, when the last event of the relief thread
+// begins to wait for idleness. The relief thread is the only one that knows.
+TEST_F(ServingQueueTest, ReliefThreadTellsIdlenessBeforeItEnds) {
+  Hold hold;
+  grpc::Alarm first;
+  first.Set(queue_.get(), gpr_inf_past(GPR_CLOCK_REALTIME), &hold);
+  hold.held.get_future().wait();
+  std::promise<void> relief_held, go_on;
+  std::promise<bool> completed;
+  AwaitOnRelief(relief_held, go_on, completed);
+  auto is_held = relief_held.get_future();
+  while (is_held.wait_for(std::chrono::seconds(0)) != std::future_status::ready) queue_.RelieveIfStalled();
+  hold.go_on.set_value();
+  hold.ended.get_future().wait();
+  Served served;
+  grpc::Alarm second;
+  second.Set(queue_.get(), gpr_inf_past(GPR_CLOCK_REALTIME), &served);
+  served.done.get_future().wait();
+  queue_.RelieveIfStalled();  // It sees that the queue's own thread is back.
+  go_on.set_value();
+  auto result = completed.get_future();
+  ASSERT_EQ(result.wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  EXPECT_FALSE(result.get());
 }
 
 }  // namespace
