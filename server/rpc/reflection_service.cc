@@ -89,6 +89,7 @@ Detached ReflectionService::ServeInfo(grpc::ServerCompletionQueue* queue, CallSl
     const CallEnd end = ServedMethods::PlainEnd(admission.status());
     co_await call.Finish(end.sent);
     co_await call.done;
+    request = ServerReflectionRequest();  // It would keep the memory of a large message until the next call.
   } while (slot.WaitAgain());
 }
 

@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <unordered_map>
 #include <utility>
 
 #include "base/status.h"
@@ -38,7 +39,7 @@ absl::StatusOr<PipelineResponse> DescribeInputs(const ModelRun& run, const Gathe
                                                 std::uint64_t max_tensor_bytes) {
   PipelineResponse response;
   for (std::size_t i = 0; i < run.inputs.size(); ++i) {
-    const NamedTensor named{run.inputs[i].name, gathered.RowsOf(index, run.inputs[i].name)};
+    const NamedTensor named{run.inputs[i].name, gathered.RowsOf(index, i, run.inputs[i].name)};
     TENSORFERRY_ASSIGN_OR_RETURN(TensorResult result, ResultWithReceipt(named, gathered.receipts[index][i],
                                                                         run.options.return_data, max_tensor_bytes));
     response.tensors.push_back(std::move(result));
@@ -55,6 +56,31 @@ absl::Status UnknownOutput(const std::vector<NamedTensor>& outputs, std::string_
       {.field = "requested_outputs", .expected = fmt::format("[{}]", fmt::join(names, ", ")), .actual = Quote(name)});
 }
 
+// OutputFinder finds outputs by their names. A caller chooses how many names there are, so that of many each is found in
+// a time that does not grow with their number. Borrows `outputs`.
+class OutputFinder {
+ public:
+  OutputFinder(const std::vector<NamedTensor>& outputs, std::size_t searches) : outputs_(outputs) {
+    constexpr std::size_t kFewSearches = 16;
+    if (searches <= kFewSearches) return;
+    for (const NamedTensor& output : outputs) by_name_.emplace(output.name, &output);
+  }
+
+  // Returns null if there is no output of that name.
+  const NamedTensor* Find(std::string_view name) const {
+    if (!by_name_.empty()) {
+      const auto found = by_name_.find(name);
+      return found == by_name_.end() ? nullptr : found->second;
+    }
+    const auto output = std::ranges::find(outputs_, name, &NamedTensor::name);
+    return output == outputs_.end() ? nullptr : &*output;
+  }
+
+ private:
+  const std::vector<NamedTensor>& outputs_;
+  std::unordered_map<std::string_view, const NamedTensor*> by_name_;
+};
+
 // Returns the outputs in the order in which they were requested, or all of them if none was requested.
 absl::StatusOr<Few<const NamedTensor*>> Select(const std::vector<NamedTensor>& outputs,
                                                const std::vector<std::string>& requested) {
@@ -62,10 +88,11 @@ absl::StatusOr<Few<const NamedTensor*>> Select(const std::vector<NamedTensor>& o
   if (requested.empty()) {
     for (const NamedTensor& output : outputs) selected.push_back(&output);
   }
+  const OutputFinder finder(outputs, requested.size());
   for (const std::string& name : requested) {
-    const auto output = std::ranges::find(outputs, name, &NamedTensor::name);
-    if (output == outputs.end()) return UnknownOutput(outputs, name);
-    selected.push_back(&*output);
+    const NamedTensor* const output = finder.Find(name);
+    if (output == nullptr) return UnknownOutput(outputs, name);
+    selected.push_back(output);
   }
   return selected;
 }

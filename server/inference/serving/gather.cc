@@ -90,9 +90,9 @@ absl::StatusOr<Receipt> CopyRows(const ModelInput& input, const at::Tensor& tens
 
 }  // namespace
 
-at::Tensor GatheredInputs::RowsOf(std::size_t request, std::string_view input) const {
-  const at::Tensor& tensor = std::ranges::find(tensors, input, &NamedTensor::name)->tensor;
-  if (receipts.size() == 1) return tensor;
+at::Tensor GatheredInputs::RowsOf(std::size_t request, std::size_t array, std::string_view name) const {
+  if (receipts.size() == 1) return tensors[array].tensor;
+  const at::Tensor& tensor = std::ranges::find(tensors, name, &NamedTensor::name)->tensor;
   return tensor.narrow(0, first_rows[request], first_rows[request + 1] - first_rows[request]);
 }
 

@@ -21,8 +21,8 @@ struct GatheredInputs {
 
   std::int64_t rows() const { return first_rows.empty() ? 1 : first_rows.back(); }
 
-  // Returns the rows of an input that belong to one request.
-  at::Tensor RowsOf(std::size_t request, std::string_view input) const;
+  // Returns the rows of the `request`th request's `array`th array, which has the name `name`.
+  at::Tensor RowsOf(std::size_t request, std::size_t array, std::string_view name) const;
 };
 
 // Makes tensors of the requests' arrays, whose names, dtypes and shapes fit together. Elements that wait in their

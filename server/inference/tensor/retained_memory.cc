@@ -61,7 +61,8 @@ RetainedMemory::RetainedMemory(const std::vector<NamedTensor>& outputs) {
 }
 
 bool RetainedMemory::Holds(const at::Tensor& tensor) const {
-  return !storages_.empty() && HasStorage(tensor) && std::ranges::count(storages_, StorageOf(tensor)) > 0;
+  return !storages_.empty() && HasStorage(tensor) &&
+         std::ranges::binary_search(storages_, StorageOf(tensor), std::less());  // They were added in this order.
 }
 
 }  // namespace tensorferry::inference

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "rpc/wire/parsed_message.h"
+#include "rpc/wire/shrink.h"
 
 namespace tensorferry::rpc {
 
@@ -43,12 +44,15 @@ class IncomingMessage {
   // valid; the rest of decoded() does not.
   HeldMessage Hold() {
     bytes.Clear();
-    return {std::exchange(slices_, {}), std::exchange(pieces_, {}), decoder_.TakeParsed()};
+    HeldMessage held{std::exchange(slices_, {}), std::exchange(pieces_, {}), decoder_.TakeParsed()};
+    decoder_.Clear();
+    return held;
   }
 
   // Gives the memory of the message back.
   void Clear() {
-    slices_.clear();
+    ClearAndShrink(slices_);
+    ClearAndShrink(pieces_);
     bytes.Clear();
     decoder_.Clear();
   }

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/status.h"
 #include "payload/npy.h"
@@ -74,6 +76,15 @@ absl::StatusOr<CheckedArray> CheckShared(const ArrayView& array, Fidelity fideli
   return checked;
 }
 
+// A name that comes a second time would send the same output once more, and a name takes three bytes.
+absl::Status CheckDistinct(std::vector<std::string_view> names) {
+  std::ranges::sort(names);
+  const auto twice = std::ranges::adjacent_find(names);
+  if (twice == names.end()) return absl::OkStatus();
+  return MakeError(Reason::kInputMismatch, fmt::format("output {} is requested twice", Quote(*twice)),
+                   {.field = "requested_outputs", .expected = "each name once", .actual = Quote(*twice)});
+}
+
 }  // namespace
 
 absl::Status CheckName(std::string_view field, std::string_view name) {
@@ -91,13 +102,10 @@ absl::Status CheckName(std::string_view field, std::string_view name) {
 }
 
 absl::Status CheckRequest(const RequestView& request) {
-  if (request.arrays.size() > kMaxArrays) {
-    return MakeError(
-        Reason::kTensorTooLarge,
-        fmt::format("the request has {} arrays, at most {} are taken", request.arrays.size(), kMaxArrays),
-        {.field = "arrays", .actual = fmt::to_string(request.arrays.size()), .limit = fmt::to_string(kMaxArrays)});
-  }
   TENSORFERRY_RETURN_IF_ERROR(CheckName("request_id", request.request_id));
+  if (request.requested_outputs.size() > 1) {
+    TENSORFERRY_RETURN_IF_ERROR(CheckDistinct(request.requested_outputs));
+  }
   TENSORFERRY_RETURN_IF_ERROR(CheckName("model_name", request.model_name));
   TENSORFERRY_RETURN_IF_ERROR(CheckName("model_version", request.model_version));
   for (const std::string_view name : request.requested_outputs) {

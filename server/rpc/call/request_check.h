@@ -17,9 +17,9 @@ namespace tensorferry::rpc {
 // Errors: BAD_NAME, naming the field.
 absl::Status CheckName(std::string_view field, std::string_view name);
 
-// Checks the request, but not the contents of its arrays: it has at most kMaxArrays arrays, and CheckName takes its
-// names and labels. That they are UTF-8 was checked when the message was decoded.
-// Errors: TENSOR_TOO_LARGE; BAD_NAME, naming the field.
+// Checks the request, but not the contents of its arrays: CheckName takes its names and labels, and no output is
+// requested twice. That names are UTF-8, and how many there are, was checked when the message was decoded.
+// Errors: INPUT_MISMATCH; BAD_NAME, naming the field.
 absl::Status CheckRequest(const RequestView& request);
 
 // CheckedArray is an array whose header is checked, and the place of the elements that came with it.

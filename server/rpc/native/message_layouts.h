@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "rpc/call/request_view.h"
 #include "rpc/wire/message_guard.h"
 #include "tensorferry/v1/tensor_service.pb.h"
 
@@ -15,7 +16,10 @@ inline constexpr std::array kArrayFields = {
 inline constexpr MessageLayout kArrayLayout{kArrayFields};
 
 inline constexpr std::array kConvertRequestFields = {
-    FieldLayout{v1::ConvertRequest::kArraysFieldNumber, FieldLayout::Holds::kMessage, &kArrayLayout},
+    FieldLayout{v1::ConvertRequest::kArraysFieldNumber, FieldLayout::Holds::kMessage, &kArrayLayout, kMaxArrays,
+                "arrays"},
+    FieldLayout{v1::ConvertRequest::kRequestedOutputsFieldNumber, FieldLayout::Holds::kMetadata, nullptr, kMaxArrays,
+                "requested_outputs"},
 };
 inline constexpr MessageLayout kConvertRequestLayout{kConvertRequestFields};
 

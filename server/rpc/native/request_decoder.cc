@@ -14,7 +14,8 @@
 namespace tensorferry::rpc {
 namespace {
 
-absl::Status ParseInto(google::protobuf::Message& target, std::span<const Bytes> message) {
+absl::Status ParseInto(google::protobuf::Message& target, std::span<const Bytes> message, const MessageLayout& layout) {
+  TENSORFERRY_RETURN_IF_ERROR(CheckFieldCounts(message, layout));
   PieceStream stream(message);
   if (target.ParseFromZeroCopyStream(&stream)) return absl::OkStatus();
   std::size_t size = 0;
@@ -31,7 +32,7 @@ absl::Status ConvertDecoder::Decode(std::span<const Bytes> message) {
   part_ = StreamPart::kRequest;
   if (ReadConvertRequest(message, scratch_, request_)) return absl::OkStatus();
   v1::ConvertStreamRequest& parsed = NewParsed();
-  TENSORFERRY_RETURN_IF_ERROR(ParseInto(*parsed.mutable_request(), message));
+  TENSORFERRY_RETURN_IF_ERROR(ParseInto(*parsed.mutable_request(), message, kConvertRequestLayout));
   TakeOver(parsed);
   return absl::OkStatus();
 }
@@ -40,7 +41,7 @@ absl::Status ConvertStreamDecoder::Decode(std::span<const Bytes> message) {
   TENSORFERRY_RETURN_IF_ERROR(CheckMetadataSize(message, kConvertStreamRequestLayout));
   if (ReadStreamRequest(message, scratch_, part_, request_, chunk_)) return absl::OkStatus();
   v1::ConvertStreamRequest& parsed = NewParsed();
-  TENSORFERRY_RETURN_IF_ERROR(ParseInto(parsed, message));
+  TENSORFERRY_RETURN_IF_ERROR(ParseInto(parsed, message, kConvertStreamRequestLayout));
   TakeOver(parsed);
   return absl::OkStatus();
 }

@@ -7,6 +7,7 @@
 #include "rpc/call/request_view.h"
 #include "rpc/native/wire_reader.h"
 #include "rpc/wire/parsed_message.h"
+#include "rpc/wire/shrink.h"
 
 namespace tensorferry::v1 {
 class ConvertStreamRequest;
@@ -22,8 +23,12 @@ class RequestDecoder {
   RequestDecoder(const RequestDecoder&) = delete;  // Views may refer to the decoder's own scratch memory.
   RequestDecoder& operator=(const RequestDecoder&) = delete;
 
-  // Gives back the memory that a large message took.
-  void Clear() { parsed_.message.reset(); }
+  // Gives back the memory that an unusual message took. request() is empty then.
+  void Clear() {
+    parsed_ = {};
+    ClearAndShrink(request_.requested_outputs);
+    ClearAndShrink(request_.arrays);
+  }
 
   ParsedMessage TakeParsed() { return std::exchange(parsed_, {}); }
 
@@ -52,14 +57,14 @@ class RequestDecoder {
 // ConvertDecoder decodes the messages of Convert; part() is kRequest.
 class ConvertDecoder final : public RequestDecoder {
  public:
-  // Errors: BAD_CHUNK if the message does not parse; those of CheckMetadataSize.
+  // Errors: BAD_CHUNK if the message does not parse; those of CheckMetadataSize and CheckFieldCounts.
   absl::Status Decode(std::span<const Bytes> message);
 };
 
 // ConvertStreamDecoder decodes the messages of ConvertStream.
 class ConvertStreamDecoder final : public RequestDecoder {
  public:
-  // Errors: BAD_CHUNK if the message does not parse; those of CheckMetadataSize.
+  // Errors: BAD_CHUNK if the message does not parse; those of CheckMetadataSize and CheckFieldCounts.
   absl::Status Decode(std::span<const Bytes> message);
 };
 

@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <numeric>
 #include <type_traits>
@@ -17,6 +20,21 @@
 
 namespace tensorferry::rpc {
 namespace {
+
+// The most strings of one answer. Each takes up to 330 bytes, many times the element.
+constexpr std::uint64_t kMaxStrings = 1 << 16;
+
+// Writes floats with six digits behind the point, as printf's %f does.
+template <typename Element>
+std::string TextOf(Element value) {
+  if constexpr (std::is_floating_point_v<Element>) {
+    std::array<char, std::numeric_limits<double>::max_exponent10 + 16> text;
+    const auto end = std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed, 6).ptr;
+    return {text.data(), end};
+  } else {
+    return fmt::to_string(value);
+  }
+}
 
 // Appends the raw strings of one row's largest elements to `raw`.
 template <typename Element>
@@ -34,12 +52,7 @@ void AppendLargest(std::span<const std::byte> row, std::size_t classes, std::spa
   };
   std::ranges::partial_sort(order, order.begin() + static_cast<std::ptrdiff_t>(classes), before);
   for (const std::size_t index : std::span(order).first(classes)) {
-    std::string text;
-    if constexpr (std::is_floating_point_v<Element>) {
-      text = fmt::format("{:f}:{}", values[index], index);
-    } else {
-      text = fmt::format("{}:{}", values[index], index);
-    }
+    std::string text = TextOf(values[index]) + ":" + fmt::to_string(index);
     if (index < labels.size()) text += ":" + labels[index];
     AppendString(text, raw);
   }
@@ -82,6 +95,15 @@ absl::StatusOr<inference::TensorResult> Classify(const inference::TensorResult& 
   const std::uint64_t rows = in_rows ? static_cast<std::uint64_t>(shape.front()) : 1;
   const std::size_t row_nbytes = rows == 0 ? 0 : bytes.size() / rows;
   const std::size_t count = std::min<std::uint64_t>(classes, row_nbytes / Info(*dtype).itemsize);
+
+  if (count > 0 && rows > kMaxStrings / count) {
+    return MakeError(Reason::kTensorTooLarge,
+                     fmt::format("classification of {} rows with {} classes each; at most {} classes are sent in all",
+                                 rows, count, kMaxStrings),
+                     {.field = "outputs.parameters",
+                      .actual = fmt::format("{} * {}", rows, count),
+                      .limit = fmt::to_string(kMaxStrings)});
+  }
 
   const auto raw = std::make_shared<std::string>();
   for (std::uint64_t row = 0; row < rows; ++row)

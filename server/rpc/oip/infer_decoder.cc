@@ -66,6 +66,7 @@ absl::Status InferDecoder::Decode(std::span<const Bytes> message) {
 }
 
 absl::Status InferDecoder::Parse(std::span<const Bytes> message) {
+  TENSORFERRY_RETURN_IF_ERROR(CheckFieldCounts(message, kModelInferRequestLayout));
   auto request = std::make_unique<triton::ModelInferRequest>();
   PieceStream stream(message);
   if (!request->ParseFromZeroCopyStream(&stream)) {

@@ -8,6 +8,7 @@
 #include "rpc/oip/infer_view.h"
 #include "rpc/triton_config/triton_namespace.h"
 #include "rpc/wire/parsed_message.h"
+#include "rpc/wire/shrink.h"
 #include "rpc/wire/wire_cursor.h"
 
 namespace inference {
@@ -25,11 +26,17 @@ class InferDecoder {
   InferDecoder& operator=(const InferDecoder&) = delete;
 
   // Decodes a message. request() borrows it until the next call.
-  // Errors: BAD_CHUNK if it does not parse; those of CheckMetadataSize.
+  // Errors: BAD_CHUNK if it does not parse; those of CheckMetadataSize and CheckFieldCounts.
   absl::Status Decode(std::span<const Bytes> message);
 
-  // Gives back the memory that a large message took.
-  void Clear() { parsed_ = {}; }
+  // Gives back the memory that an unusual message took. request() is empty then.
+  void Clear() {
+    parsed_ = {};
+    ClearAndShrink(request_.parameters);
+    ClearAndShrink(request_.inputs);
+    ClearAndShrink(request_.outputs);
+    ClearAndShrink(request_.raw_input_contents);
+  }
 
   // Hands over what request() borrows if protobuf's parser has read the message. The caller fills
   // ParsedMessage::contents.

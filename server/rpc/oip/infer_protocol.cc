@@ -12,6 +12,7 @@
 #include "rpc/serve/guarded.h"
 #include "rpc/serve/method.h"
 #include "rpc/triton_config/triton_proto.h"
+#include "rpc/wire/shrink.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -76,7 +77,9 @@ EncodedResponse InferProtocol::Refuse(const absl::Status& error) {
 // Releases the model and the regions of shared memory: they may be withdrawn before the next request comes.
 void InferProtocol::Forget() {
   model_.reset();
-  plans_.clear();
+  ClearAndShrink(plans_);
+  ClearAndShrink(request_.requested_outputs);
+  ClearAndShrink(request_.arrays);
 }
 
 const google::protobuf::MethodDescriptor& InferProtocol::Method() {

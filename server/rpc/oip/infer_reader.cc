@@ -54,6 +54,7 @@ bool ReadValue(Cursor& cursor, ParameterView& parameter) {
 
 // Reads an entry of a map. Returns false if an earlier entry has the same name.
 bool ReadParameter(Cursor& cursor, std::vector<ParameterView>& parameters) {
+  if (parameters.size() == kMaxParameters) return false;
   ParameterView parameter;
   const auto read_field = [&](std::uint8_t tag) {
     switch (tag) {

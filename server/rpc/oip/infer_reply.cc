@@ -93,11 +93,13 @@ absl::StatusOr<grpc::ByteBuffer> Finish(WireWriter& writer, std::uint64_t max_me
 
 absl::Status ApplyPlans(const std::vector<OutputPlan>& plans, const inference::ModelInfo& model,
                         inference::PipelineResponse& result) {
-  for (const OutputPlan& plan : plans) {
-    for (TensorResult& output : result.outputs) {
-      if (output.metadata.name != plan.name) continue;
-      TENSORFERRY_RETURN_IF_ERROR(InOutput(plan.name, Apply(plan, model, output)));
-    }
+  // Plans and outputs are both in the order in which the outputs were requested.
+  auto plan = plans.begin();
+  for (TensorResult& output : result.outputs) {
+    if (plan == plans.end()) break;
+    if (output.metadata.name != plan->name) continue;
+    TENSORFERRY_RETURN_IF_ERROR(InOutput(plan->name, Apply(*plan, model, output)));
+    ++plan;
   }
   return absl::OkStatus();
 }

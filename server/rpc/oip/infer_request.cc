@@ -6,6 +6,7 @@
 #include <array>
 #include <limits>
 #include <string_view>
+#include <unordered_set>
 
 #include "base/status.h"
 #include "payload/dtype.h"
@@ -192,8 +193,9 @@ absl::StatusOr<std::optional<OutputPlan>> PlanOf(const InferOutputView& output, 
 
 absl::Status TakeOutputs(const InferRequestView& view, const SharedRegions& regions, RequestView& request,
                          std::vector<OutputPlan>& plans) {
+  std::unordered_set<std::string_view> seen;  // It takes no memory for one output, which is what most requests have.
   for (const InferOutputView& output : view.outputs) {
-    if (std::ranges::find(request.requested_outputs, output.name) != request.requested_outputs.end()) continue;
+    if (view.outputs.size() > 1 && !seen.insert(output.name).second) continue;
     auto plan = PlanOf(output, regions);
     if (!plan.ok()) return InOutput(output.name, plan.status());
     if (*plan) plans.push_back(**std::move(plan));

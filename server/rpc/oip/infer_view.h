@@ -1,6 +1,7 @@
 // Views of a ModelInferRequest, decoded and unchecked. They borrow the message: nothing is copied.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <variant>
@@ -21,6 +22,9 @@ struct ParameterView {
   std::string_view name;
   std::variant<std::monostate, bool, std::int64_t, std::string_view, double, std::uint64_t> value;
 };
+
+// The most parameters that a request itself may have, and an input or output that is read in place.
+inline constexpr std::size_t kMaxParameters = 256;
 
 struct InferInputView {
   std::string_view name;

@@ -3,10 +3,15 @@
 
 #include <array>
 
+#include "rpc/call/request_view.h"
+#include "rpc/oip/infer_view.h"
 #include "rpc/triton_config/triton_proto.h"
 #include "rpc/wire/message_guard.h"
 
 namespace tensorferry::rpc {
+
+// The most strings in typed contents: each takes some 40 bytes more than on the wire once it is parsed.
+inline constexpr std::size_t kMaxTypedStrings = 1 << 21;
 
 inline constexpr std::array kInferContentsFields = {
     FieldLayout{triton::InferTensorContents::kBoolContentsFieldNumber, FieldLayout::Holds::kElements},
@@ -16,19 +21,37 @@ inline constexpr std::array kInferContentsFields = {
     FieldLayout{triton::InferTensorContents::kUint64ContentsFieldNumber, FieldLayout::Holds::kVarints},
     FieldLayout{triton::InferTensorContents::kFp32ContentsFieldNumber, FieldLayout::Holds::kElements},
     FieldLayout{triton::InferTensorContents::kFp64ContentsFieldNumber, FieldLayout::Holds::kElements},
-    FieldLayout{triton::InferTensorContents::kBytesContentsFieldNumber, FieldLayout::Holds::kElements},
+    FieldLayout{triton::InferTensorContents::kBytesContentsFieldNumber, FieldLayout::Holds::kElements, nullptr,
+                kMaxTypedStrings, "inputs.contents.bytes_contents"},
 };
 inline constexpr MessageLayout kInferContentsLayout{kInferContentsFields};
+
+// The most parameters of all inputs together, and of all outputs. Four suffice for shared memory and classification.
+inline constexpr std::size_t kMaxPartParameters = 4 * kMaxArrays;
 
 inline constexpr std::array kInferInputFields = {
     FieldLayout{triton::ModelInferRequest::InferInputTensor::kContentsFieldNumber, FieldLayout::Holds::kMessage,
                 &kInferContentsLayout},
+    FieldLayout{triton::ModelInferRequest::InferInputTensor::kParametersFieldNumber, FieldLayout::Holds::kMetadata,
+                nullptr, kMaxPartParameters, "inputs.parameters"},
 };
 inline constexpr MessageLayout kInferInputLayout{kInferInputFields};
 
+inline constexpr std::array kInferOutputFields = {
+    FieldLayout{triton::ModelInferRequest::InferRequestedOutputTensor::kParametersFieldNumber,
+                FieldLayout::Holds::kMetadata, nullptr, kMaxPartParameters, "outputs.parameters"},
+};
+inline constexpr MessageLayout kInferOutputLayout{kInferOutputFields};
+
 inline constexpr std::array kModelInferRequestFields = {
-    FieldLayout{triton::ModelInferRequest::kInputsFieldNumber, FieldLayout::Holds::kMessage, &kInferInputLayout},
-    FieldLayout{triton::ModelInferRequest::kRawInputContentsFieldNumber, FieldLayout::Holds::kElements},
+    FieldLayout{triton::ModelInferRequest::kInputsFieldNumber, FieldLayout::Holds::kMessage, &kInferInputLayout,
+                kMaxArrays, "inputs"},
+    FieldLayout{triton::ModelInferRequest::kOutputsFieldNumber, FieldLayout::Holds::kMessage, &kInferOutputLayout,
+                kMaxArrays, "outputs"},
+    FieldLayout{triton::ModelInferRequest::kRawInputContentsFieldNumber, FieldLayout::Holds::kElements, nullptr,
+                kMaxArrays, "raw_input_contents"},
+    FieldLayout{triton::ModelInferRequest::kParametersFieldNumber, FieldLayout::Holds::kMetadata, nullptr,
+                kMaxParameters, "parameters"},
 };
 inline constexpr MessageLayout kModelInferRequestLayout{kModelInferRequestFields};
 

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <map>
+#include <string>
 #include <string_view>
 
 #include "base/status.h"
@@ -20,36 +22,49 @@ using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
 using Holds = FieldLayout::Holds;
 
-// Sizes counts the bytes of a message.
-struct Sizes {
-  std::uint64_t elements = 0;
-  std::uint64_t varints = 0;  // They count among `elements`, too.
+// Found is what a walk through a message has found.
+struct Found {
+  std::uint64_t elements = 0;                        // In bytes, like `varints`.
+  std::uint64_t varints = 0;                         // They count among `elements`, too.
+  std::map<const FieldLayout*, std::size_t> counts;  // Of the fields whose number is bounded.
 };
 
-// Adds the bytes of elements, up to the end of the message or to where it does not parse: protobuf's parser then
-// refuses it.
-void AddElementBytes(CodedInputStream& input, const MessageLayout& layout, Sizes& sizes) {
-  while (const std::uint32_t tag = input.ReadTag()) {
-    if (!IsLengthDelimited(tag)) {
-      if (!WireFormatLite::SkipField(&input, tag)) return;
-      continue;
+// Walks up to the end of the message or to where it does not parse: protobuf's parser then refuses it.
+// Returns whether it reached the end.
+bool Walk(CodedInputStream& input, const MessageLayout& layout, Found& found) {
+  for (;;) {
+    const int begin = input.CurrentPosition();
+    const std::uint32_t tag = input.ReadTag();
+    if (tag == 0) return input.ConsumedEntireMessage();
+    const auto listed = std::ranges::find(layout.fields, FieldOf(tag), &FieldLayout::number);
+    const FieldLayout field = listed == layout.fields.end() ? FieldLayout{} : *listed;
+    if (field.most < kAny) ++found.counts[&*listed];
+    int length = 0;
+    if (IsLengthDelimited(tag)) {
+      if (!input.ReadVarintSizeAsInt(&length)) return false;
+      if (field.holds == Holds::kMessage) {
+        const auto limit = input.PushLimit(length);
+        if (!Walk(input, *field.message, found)) return false;
+        input.PopLimit(limit);
+        continue;
+      }
+      if (!input.Skip(length)) return false;
+    } else {  // An element of a repeated field may also stand by itself.
+      if (!WireFormatLite::SkipField(&input, tag)) return false;
+      length = input.CurrentPosition() - begin;
     }
-    std::uint32_t length = 0;
-    if (!input.ReadVarint32(&length) || length > std::numeric_limits<int>::max()) return;
-    const auto size = static_cast<int>(length);
-    const auto field = std::ranges::find(layout.fields, FieldOf(tag), &FieldLayout::number);
-    const bool listed = field != layout.fields.end();
-    if (listed && field->holds == Holds::kMessage) {
-      const auto limit = input.PushLimit(size);
-      AddElementBytes(input, *field->message, sizes);
-      input.Skip(input.BytesUntilLimit());
-      input.PopLimit(limit);
-    } else {
-      if (!input.Skip(size)) return;
-      if (listed) sizes.elements += length;
-      if (listed && field->holds == Holds::kVarints) sizes.varints += length;
-    }
+    const auto with_tag = static_cast<std::uint64_t>(input.CurrentPosition() - begin);
+    if (field.holds == Holds::kElements || field.holds == Holds::kVarints) found.elements += with_tag;
+    if (field.holds == Holds::kVarints) found.varints += static_cast<std::uint64_t>(length);
   }
+}
+
+Found Walk(std::span<const Bytes> message, const MessageLayout& layout) {
+  PieceStream stream(message);
+  CodedInputStream input(&stream);
+  Found found;
+  Walk(input, layout, found);
+  return found;
 }
 
 absl::Status TooLarge(std::string_view what, std::uint64_t nbytes, std::uint64_t limit) {
@@ -63,14 +78,23 @@ absl::Status CheckMetadataSize(std::span<const Bytes> message, const MessageLayo
   std::size_t size = 0;
   for (const Bytes& piece : message) size += piece.size();
   if (size <= kMaxMetadataBytes) return absl::OkStatus();
-  PieceStream stream(message);
-  CodedInputStream input(&stream);
-  Sizes sizes;
-  AddElementBytes(input, layout, sizes);
-  const std::uint64_t metadata = size - sizes.elements;
+  const Found found = Walk(message, layout);
+  const std::uint64_t metadata = size - found.elements;
   if (metadata > kMaxMetadataBytes) return TooLarge("of the message are not elements", metadata, kMaxMetadataBytes);
-  if (sizes.varints > kMaxVarintBytes) {
-    return TooLarge("of contents are integers; send them in raw_input_contents", sizes.varints, kMaxVarintBytes);
+  if (found.varints > kMaxVarintBytes) {
+    return TooLarge("of contents are integers; send them in raw_input_contents", found.varints, kMaxVarintBytes);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckFieldCounts(std::span<const Bytes> message, const MessageLayout& layout) {
+  const Found found = Walk(message, layout);
+  for (const auto& [field, count] : found.counts) {
+    if (count <= field->most) continue;
+    return MakeError(
+        Reason::kTensorTooLarge,
+        fmt::format("the request has {} {}, at most {} are taken", count, field->name, field->most),
+        {.field = std::string(field->name), .actual = fmt::to_string(count), .limit = fmt::to_string(field->most)});
   }
   return absl::OkStatus();
 }

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 #include <span>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "payload/scattered_bytes.h"
@@ -11,21 +13,26 @@ namespace tensorferry::rpc {
 // The most bytes of one message that are no elements: names, shapes, fields that the server does not know.
 inline constexpr std::size_t kMaxMetadataBytes = 1 << 20;
 
-// The most bytes of one message that are packed varints.
+// The most bytes of one message that are varints.
 inline constexpr std::size_t kMaxVarintBytes = 16 << 20;
 
 struct MessageLayout;
 
-// FieldLayout is a field that holds elements, or a message that may hold elements.
+inline constexpr std::size_t kAny = std::numeric_limits<std::size_t>::max();
+
+// FieldLayout is a field that holds elements, or a message that may hold elements, or metadata whose number is bounded.
 struct FieldLayout {
   enum class Holds {
-    kElements,  // Bytes, or packed numbers of a fixed size.
-    kVarints,   // Elements, too: packed numbers of one byte or more that take up to eight once they are parsed.
+    kMetadata,
+    kElements,  // Bytes, or numbers of a fixed size, packed or each by itself.
+    kVarints,   // Elements, too: numbers of one byte or more that take up to eight once they are parsed.
     kMessage,
   };
-  int number;
-  Holds holds;
+  int number = 0;
+  Holds holds = Holds::kMetadata;
   const MessageLayout* message = nullptr;  // For kMessage: the layout of the message that the field holds.
+  std::size_t most = kAny;  // How often the outermost message may have the field, in all its parts together.
+  std::string_view name{};  // For the error if it has more of them.
 };
 
 // MessageLayout says where the elements of a message are. A field that is not listed is metadata.
@@ -39,5 +46,12 @@ struct MessageLayout {
 // Cost:   nothing up to kMaxMetadataBytes; above, one step for each field.
 // Errors: TENSOR_TOO_LARGE.
 absl::Status CheckMetadataSize(std::span<const Bytes> message, const MessageLayout& layout);
+
+// Refuses a message that has a field more often than its layout allows: a field of two bytes may take hundreds once it
+// is parsed. Call it before protobuf's parser; what reads a message in place bounds these fields itself.
+//
+// Cost:   one step for each field.
+// Errors: TENSOR_TOO_LARGE, naming the field.
+absl::Status CheckFieldCounts(std::span<const Bytes> message, const MessageLayout& layout);
 
 }  // namespace tensorferry::rpc

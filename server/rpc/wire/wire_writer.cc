@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/reversed.h"
+#include "rpc/wire/shrink.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -12,6 +13,10 @@ namespace {
 // From this many bytes on, a byte field is referenced. Fewer bytes are copied, since a reference costs gRPC more than
 // the copy.
 constexpr std::size_t kReferenceFrom = 1024;
+
+// The memory that a writer begins with, and the most that it keeps from one message to the next.
+constexpr std::size_t kUsualBytes = 512;
+constexpr std::size_t kMostKeptBytes = 8 << 10;
 
 grpc::Slice SliceOf(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
   if (owner == nullptr) return {bytes.data(), bytes.size()};
@@ -22,11 +27,12 @@ grpc::Slice SliceOf(std::span<const std::byte> bytes, std::shared_ptr<const void
 
 }  // namespace
 
-WireWriter::WireWriter() : memory_(512) {}
+WireWriter::WireWriter() : memory_(kUsualBytes) {}
 
 void WireWriter::Clear() {
   written_ = referenced_ = 0;
-  references_.clear();
+  if (memory_.size() > kMostKeptBytes) memory_ = std::vector<std::byte>(kUsualBytes);
+  ClearAndShrink(references_);
 }
 
 void WireWriter::Varint(int field, std::uint64_t value) {
@@ -72,6 +78,12 @@ void WireWriter::OneofBytes(int field, std::span<const std::byte> bytes, std::sh
 }
 
 grpc::ByteBuffer WireWriter::Finish() {
+  grpc::ByteBuffer message = Join();
+  Clear();
+  return message;
+}
+
+grpc::ByteBuffer WireWriter::Join() {
   const std::byte* const end = memory_.data() + memory_.size();
   if (references_.empty()) {
     const grpc::Slice whole(end - written_, written_);

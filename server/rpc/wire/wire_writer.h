@@ -16,7 +16,7 @@ namespace tensorferry::rpc {
 
 // WireWriter writes protobuf's wire format from the end of a message to its beginning, so that the length of a nested
 // message is known when it is needed. Large byte fields are referenced, not copied. Fields that hold their default are
-// left out, as proto3 does. The memory is kept for the next message.
+// left out, as proto3 does. Some KiB of memory are kept for the next message.
 class WireWriter {
  public:
   WireWriter();
@@ -43,7 +43,7 @@ class WireWriter {
   }
   void OneofBytes(int field, std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
 
-  // Returns the message that was written. It keeps alive what it references.
+  // Returns the message that was written, which keeps alive what it references, and forgets it.
   grpc::ByteBuffer Finish();
 
  private:
@@ -53,6 +53,7 @@ class WireWriter {
     grpc::Slice bytes;
   };
 
+  grpc::ByteBuffer Join();
   std::byte* Prepend(std::size_t count);
   void PrependBytes(const void* bytes, std::size_t count);
   void PrependVarint(std::uint64_t value);

@@ -71,7 +71,7 @@ TEST_F(GatherTest, PutsOneRequestsRowsBehindAnothers) {
   const at::Tensor& tensor = gathered->tensors[0].tensor;
   EXPECT_EQ(Text(tensor), std::string(AsText(messages_[0].bytes)) + std::string(AsText(messages_[1].bytes)) +
                               std::string(AsText(messages_[2].bytes)));
-  EXPECT_EQ(Text(gathered->RowsOf(1, "x").contiguous()), AsText(messages_[1].bytes));
+  EXPECT_EQ(Text(gathered->RowsOf(1, 0, "x").contiguous()), AsText(messages_[1].bytes));
   EXPECT_FALSE(gathered->receipts[0][0].digest);
   EXPECT_EQ(gathered->receipts[2][0].digest, DigestOf(messages_[2].bytes));
   EXPECT_EQ(memory_.pool.stats().taken, 2u) << "one of the payload, one for all";

@@ -56,12 +56,12 @@ TEST(CheckArray, LetsANpyFileSpeakForItself) {
   EXPECT_THAT(Check(array), Fails(Reason::kConflictingFields));
 }
 
-TEST(CheckRequest, TakesABoundedNumberOfArrays) {
+TEST(CheckRequest, TakesAnOutputOnce) {
   v1::ConvertRequest request;
-  for (std::size_t i = 0; i < kMaxArrays; ++i) request.add_arrays();
+  for (const char* const name : {"y", "x", "z"}) request.add_requested_outputs(name);
   EXPECT_THAT(Check(request), IsOk());
-  request.add_arrays();
-  EXPECT_THAT(Check(request), Fails(Reason::kTensorTooLarge, HasSubstr("4097 arrays")));
+  request.add_requested_outputs("x");
+  EXPECT_THAT(Check(request), Fails(Reason::kInputMismatch, HasSubstr("output 'x' is requested twice")));
 }
 
 TEST(CheckRequest, TakesUtf8OfBoundedLength) {

@@ -4,6 +4,7 @@
 
 #include <ostream>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "rpc/wire/message_guard.h"
@@ -170,6 +171,24 @@ TEST(RequestDecoder, RefusesTooMuchMetadataInPlaceAndByProtobuf) {
       EXPECT_THAT(Decode(decoder, CutMessage(bytes, {}), kind),
                   Fails(Reason::kTensorTooLarge, HasSubstr("bytes of the message are not elements")));
     }
+  }
+}
+
+TEST(RequestDecoder, RefusesMoreArraysAndOutputsThanAreTaken) {
+  v1::ConvertRequest many_arrays;
+  for (std::size_t i = 0; i <= kMaxArrays; ++i) many_arrays.add_arrays();
+  v1::ConvertRequest many_outputs;
+  for (std::size_t i = 0; i <= kMaxArrays; ++i) many_outputs.add_requested_outputs("");
+  // A part of a message that comes twice is merged.
+  const std::string half = RequestInStream(SmallRequest());
+  std::string merged;
+  for (std::size_t i = 0; i <= kMaxArrays; ++i) merged += half;
+  for (const auto& [message, kind, what] :
+       {std::tuple(many_arrays.SerializeAsString(), kUnary, "4097 arrays"),
+        std::tuple(RequestInStream(many_outputs), kStream, "4097 requested_outputs"),
+        std::tuple(merged, kStream, "4097 arrays")}) {
+    DecoderOfEither decoder;
+    EXPECT_THAT(Decode(decoder, CutMessage(message, {}), kind), Fails(Reason::kTensorTooLarge, HasSubstr(what)));
   }
 }
 

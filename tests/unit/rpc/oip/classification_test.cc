@@ -2,7 +2,11 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdio>
+#include <functional>
 #include <limits>
 #include <string>
 #include <vector>
@@ -72,6 +76,28 @@ TEST(Classify, PutsWhatIsNoNumberLast) {
 TEST(Classify, NamesClassesThatHaveALabel) {
   EXPECT_THAT(ClassifyFloats({1, 2, 3}, {.classes = 3, .labels = {"cat", "a:b"}}),
               ElementsAre("3.000000:2", "2.000000:1:a:b", "1.000000:0:cat"));
+}
+
+TEST(Classify, WritesFloatsAsPrintfDoes) {
+  std::vector<double> values = {1e300, 1.0 / 3, -1e-300, 123456789.1234565, 5e-7, -2.5};
+  std::ranges::sort(values, std::greater());
+  const auto result = ClassifyValues("float64", values, {std::ssize(values)}, {.classes = 9});
+  ASSERT_THAT(result, IsOk());
+  const Texts texts = TextsOf(*result);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    std::array<char, 400> expected;
+    std::snprintf(expected.data(), expected.size(), "%f:%zu", values[i], i);
+    EXPECT_EQ(texts[i], expected.data());
+  }
+}
+
+TEST(Classify, RefusesMoreThanAnAnswerHolds) {
+  const std::vector<std::uint8_t> values(1 << 17);
+  EXPECT_THAT(ClassifyValues("uint8", values, {1 << 17}, {.classes = 1 << 16}), IsOk());
+  EXPECT_THAT(ClassifyValues("uint8", values, {1 << 17}, {.classes = 1 << 17}),
+              Fails(Reason::kTensorTooLarge, HasSubstr("1 rows with 131072 classes each; at most 65536 classes")));
+  EXPECT_THAT(ClassifyValues("uint8", values, {1 << 14, 8}, {.classes = 5, .batched = true}),
+              Fails(Reason::kTensorTooLarge, HasSubstr("16384 rows with 5 classes each")));
 }
 
 TEST(Classify, TakesNoMoreThanThereAre) {

@@ -18,6 +18,11 @@ absl::Status Check(const std::string& message) {
   return CheckMetadataSize({&piece, 1}, kModelInferRequestLayout);
 }
 
+absl::Status Count(const std::string& message) {
+  const Bytes piece = std::as_bytes(std::span(message));
+  return CheckFieldCounts({&piece, 1}, kModelInferRequestLayout);
+}
+
 absl::Status Check(const ModelInferRequest& request) { return Check(request.SerializeAsString()); }
 
 // A message of kMany bytes is so large that it is looked at.
@@ -47,10 +52,12 @@ TEST(InferLayouts, RefuseWhatWouldSwellWhenParsed) {
   dims.add_inputs()->mutable_shape()->Resize(2 << 20, 1);
   for (int i = 0; i < 200'000; ++i) (*parameters.mutable_parameters())[std::to_string(i)].set_bool_param(true);
   auto& contents = *strings.add_inputs()->mutable_contents();
-  for (int i = 0; i < (1 << 20); ++i) contents.add_bytes_contents("");
+  for (int i = 0; i < (3 << 20); ++i) contents.add_bytes_contents("");
   name.set_id(std::string(2 << 20, 'i'));
   for (const auto* const request : {&inputs, &outputs, &dims, &parameters, &raw, &strings, &name}) {
-    EXPECT_THAT(Check(*request), Fails(Reason::kTensorTooLarge, HasSubstr("bytes of the message are not elements")))
+    const std::string message = request->SerializeAsString();
+    const absl::Status size = Check(message);
+    EXPECT_THAT(size.ok() ? Count(message) : size, Fails(Reason::kTensorTooLarge))
         << request->ShortDebugString().substr(0, 60);
   }
 }
@@ -77,14 +84,30 @@ TEST(InferLayouts, BoundIntegersOfContents) {
   check(static_cast<UInt64s* (Contents::*)()>(&Contents::mutable_uint64_contents));
 }
 
-// Numbers that are not packed are a field each, and count as so many bytes of metadata.
-TEST(InferLayouts, CountNumbersThatAreNotPacked) {
+// A parser must take numbers that are not packed, too: each is a field of its own.
+TEST(InferLayouts, TakeNumbersThatAreNotPacked) {
   std::string contents;
-  for (int i = 0; i < (1 << 20); ++i)
+  while (contents.size() <= kMaxMetadataBytes) {
     contents += VarintField(triton::InferTensorContents::kInt64ContentsFieldNumber, 1);
+  }
   const std::string message = BytesField(5, BytesField(5, contents));
   ASSERT_TRUE(ModelInferRequest().ParseFromString(message));
-  EXPECT_THAT(Check(message), Fails(Reason::kTensorTooLarge));
+  EXPECT_THAT(Check(message), IsOk());
+  std::string many = contents;
+  while (many.size() <= kMaxVarintBytes) many += contents;
+  EXPECT_THAT(Check(BytesField(5, BytesField(5, many))), Fails(Reason::kTensorTooLarge, HasSubstr("are integers")));
+}
+
+// A string takes 32 bytes once it is parsed, however short it is.
+TEST(InferLayouts, BoundTheNumberOfStrings) {
+  std::string contents;
+  for (std::size_t i = 0; i < 600'000; ++i) {
+    contents += BytesField(triton::InferTensorContents::kBytesContentsFieldNumber, "ab");
+  }
+  EXPECT_THAT(Check(BytesField(5, BytesField(5, contents))), IsOk());
+  EXPECT_THAT(Count(BytesField(5, BytesField(5, contents))), IsOk());
+  EXPECT_THAT(Count(BytesField(5, BytesField(5, contents + contents + contents + contents))),
+              Fails(Reason::kTensorTooLarge, HasSubstr("2400000 inputs.contents.bytes_contents, at most 2097152")));
 }
 
 // The number of raw_input_contents in a request stands for another field in an input.

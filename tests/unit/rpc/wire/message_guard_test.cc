@@ -50,5 +50,42 @@ TEST(CheckMetadataSize, BoundsVarintsOfAllFieldsTogether) {
   EXPECT_THAT(Check(most + BytesField(3, "\1")), Fails(Reason::kTensorTooLarge, HasSubstr("are integers")));
 }
 
+TEST(CheckMetadataSize, CountsElementsThatStandByThemselves) {
+  std::string elements;
+  while (elements.size() <= kMaxMetadataBytes) elements += BytesField(2, "?") + VarintField(2, 1) + VarintField(3, 300);
+  EXPECT_THAT(Check(elements), IsOk());
+}
+
+// kBounded allows field 1 twice, and field 3 of the messages in field 2 three times in all.
+constexpr std::array kBoundedInnerFields = {FieldLayout{3, Holds::kMetadata, nullptr, 3, "inner.names"}};
+constexpr MessageLayout kBoundedInner{kBoundedInnerFields};
+constexpr std::array kBoundedFields = {FieldLayout{1, Holds::kElements, nullptr, 2, "arrays"},
+                                       FieldLayout{2, Holds::kMessage, &kBoundedInner}};
+constexpr MessageLayout kBounded{kBoundedFields};
+
+absl::Status CheckCounts(const std::string& message) {
+  const Bytes piece = std::as_bytes(std::span(message));
+  return CheckFieldCounts({&piece, 1}, kBounded);
+}
+
+TEST(CheckFieldCounts, RefusesMoreOfAFieldThanAreTaken) {
+  const std::string array = BytesField(1, "");
+  EXPECT_THAT(CheckCounts(array + array), IsOk());
+  EXPECT_THAT(CheckCounts(array + VarintField(7, 1) + array + array),
+              Fails(Reason::kTensorTooLarge, "the request has 3 arrays, at most 2 are taken"));
+}
+
+TEST(CheckFieldCounts, CountsOverAllPartsOfTheMessage) {
+  const std::string name = BytesField(3, "a");
+  EXPECT_THAT(CheckCounts(BytesField(2, name + name) + BytesField(2, name)), IsOk());
+  EXPECT_THAT(CheckCounts(BytesField(2, name + name) + BytesField(2, name + name)),
+              Fails(Reason::kTensorTooLarge, HasSubstr("4 inner.names")));
+}
+
+TEST(CheckFieldCounts, LeavesWhatDoesNotParseToTheParser) {
+  EXPECT_THAT(CheckCounts(BytesField(1, "") + "\xff"), IsOk());
+  EXPECT_THAT(CheckCounts(BytesField(2, "\xff")), IsOk());
+}
+
 }  // namespace
 }  // namespace tensorferry::rpc
