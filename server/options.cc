@@ -24,6 +24,7 @@ rpc::ServerOptions ServerOptionsOf(const config::Config& config) {
           .max_message_bytes = config.max_message_bytes,
           .max_tensor_bytes = config.max_tensor_bytes,
           .threads = config.threads,
+          .idle_timeout = config.idle_timeout,
           .compression = config.compression,
           .shared_memory = config.shared_memory == config::SharedMemory::kSystem,
           .model_overrides = config.model_overrides,

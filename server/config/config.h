@@ -36,6 +36,7 @@ struct Config {
   int model_threads = UsableCores();
   int intra_op_threads = 1;
 
+  std::chrono::milliseconds idle_timeout{60'000};  // 0: none.
   std::chrono::milliseconds drain_delay{0};
   std::chrono::milliseconds drain_grace{30'000};
 

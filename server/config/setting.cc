@@ -134,6 +134,8 @@ const std::vector<Setting>& Settings() {
       One({"model-threads", "N", "executors of a model whose configuration sets no number"}, &Config::model_threads,
           kThreads, "the cores the process may use"),
       One({"intra-op-threads", "N", "threads of torch within one operator"}, &Config::intra_op_threads, kThreads),
+      One({"idle-timeout", "TIME", "end calls whose caller stops sending within a request, or reading; 0s: never"},
+          &Config::idle_timeout, kDrain),
       One({"drain-delay", "TIME", "after SIGTERM, keep serving as not ready for this long"}, &Config::drain_delay,
           kDrain),
       One({"drain-grace", "TIME", "then let running calls finish for at most this long"}, &Config::drain_grace, kDrain),

@@ -70,6 +70,7 @@ Detached HealthService::ServeWatch(grpc::ServerCompletionQueue* queue, CallSlots
     const grpc::Status end = admitted ? grpc::Status::CANCELLED : ToGrpcStatus(admission.status());
     co_await call.Finish(end);
     co_await ended;
+    request = HealthCheckRequest();  // It would keep the memory of a large message until the next call.
   } while (slot.WaitAgain());
 }
 

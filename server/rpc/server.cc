@@ -24,6 +24,11 @@ constexpr int kThreadsPerQueue = 2;
 // cancels the calls.
 constexpr std::chrono::milliseconds kLastAnswers{200};
 
+// Calls that come meanwhile are refused with DRAINING: until none has come for kQuiet, which is longer than a busy
+// caller takes to send its next one, and at most for kMostQuieting. Requests are refused first, then all other calls.
+constexpr std::chrono::milliseconds kQuiet{100};
+constexpr std::chrono::milliseconds kMostQuieting{1000};
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, inference::Pipeline& pipeline,
@@ -44,6 +49,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
 Server::Server(const ServerOptions& options, inference::Pipeline& pipeline, BufferPool& pool)
     : regions_(options.shared_memory, "--shared-memory is off"),
       copiers_(options.threads),
+      waits_(options.idle_timeout),
       chain_(MakeCallSteps(gate_)),
       environment_{.converter = pipeline,
                    .models = pipeline,
@@ -53,8 +59,8 @@ Server::Server(const ServerOptions& options, inference::Pipeline& pipeline, Buff
                    .limits = {.max_tensor_bytes = options.max_tensor_bytes},
                    .max_message_bytes = options.max_message_bytes,
                    .torch_version = options.torch_version},
-      tensors_(environment_, copiers_, service_environment_),
-      inference_(environment_, {pipeline, options.model_overrides}, copiers_, service_environment_),
+      tensors_(environment_, service_environment_),
+      inference_(environment_, {pipeline, options.model_overrides}, service_environment_),
       health_(service_environment_),
       reflection_(service_environment_) {
   // This is the only list of services: everything that registers services, serves them, reports their health or lists
@@ -134,6 +140,10 @@ bool Server::Stop(std::chrono::steady_clock::time_point deadline) {
   AnnounceStop();
   gate_.Close();
   const bool idle = gate_.WaitUntilIdle(deadline);
+  // gRPC would end what comes later with CANCELLED, which no caller takes for a reason to try elsewhere.
+  gate_.WaitUntilQuiet(kQuiet, std::chrono::steady_clock::now() + kMostQuieting);
+  gate_.CloseToAll();
+  gate_.WaitUntilQuiet(kQuiet, std::chrono::steady_clock::now() + kMostQuieting);
   // Only streams without a request and health watches are left, which would go on for ever.
   server_->Shutdown(std::chrono::system_clock::now() + kLastAnswers);
   return idle;

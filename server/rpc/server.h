@@ -21,6 +21,7 @@
 #include "rpc/serve/call_gate.h"
 #include "rpc/serve/serving_queue.h"
 #include "rpc/serve/stall_watch.h"
+#include "rpc/serve/wait_limit.h"
 #include "rpc/serve/worker_pool.h"
 
 namespace tensorferry::rpc {
@@ -30,9 +31,10 @@ struct ServerOptions {
   std::vector<std::string> listen;  // Each is host:port or unix:PATH; port 0 is any free port.
   std::uint64_t max_message_bytes;
   std::uint64_t max_tensor_bytes;
-  int threads;         // The number of threads that serve the completion queues, two for each queue.
-  bool compression;    // Whether to take compressed requests.
-  bool shared_memory;  // Whether to take arrays from POSIX shared memory.
+  int threads;  // The number of threads that serve the completion queues, two for each queue.
+  std::chrono::milliseconds idle_timeout;  // That of WaitLimit.
+  bool compression;                        // Whether to take compressed requests.
+  bool shared_memory;                      // Whether to take arrays from POSIX shared memory.
   inference::OverridePolicy model_overrides;
   bool reflection;
   std::string torch_version;  // The text that GetServerInfo gives.
@@ -87,9 +89,10 @@ class Server {
   std::deque<ServingQueue> queues_;
   std::optional<StallWatch> stall_watch_;
   WorkerPool copiers_;
+  WaitLimit waits_;
   const CallChain chain_;
   const CallEnvironment environment_;
-  const ServiceEnvironment service_environment_{live_, chain_};
+  const ServiceEnvironment service_environment_{live_, chain_, copiers_, waits_};
   TensorService tensors_;
   InferenceService inference_;
   HealthService health_;

@@ -202,6 +202,7 @@ class FakeProtocol final : public StreamProtocol {
     return response;
   }
 
+  bool awaits_rest() const override { return command_ == "part"; }
   absl::Status OnEnd() const override { return seen_.on_end; }
   grpc::Status FinalStatus(const absl::Status& status) const override { return rpc::FinalStatus("Test", status); }
 

@@ -41,6 +41,9 @@ class StreamProtocol {
   // Returns the response or the refusal. Call it if Take has set Owed::response.
   virtual EncodedResponse TakeResponse() = 0;
 
+  // Returns whether a request is incomplete, which holds memory for what is still to come.
+  virtual bool awaits_rest() const = 0;
+
   // Called when the caller has sent its last message.
   // Errors: what the stream ends with, if a request is incomplete.
   virtual absl::Status OnEnd() const = 0;

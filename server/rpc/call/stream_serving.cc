@@ -1,5 +1,7 @@
 #include "rpc/call/stream_serving.h"
 
+#include <fmt/format.h>
+
 #include "base/status.h"
 #include "rpc/serve/error.h"
 
@@ -10,6 +12,11 @@ void StreamServer::Read() {
   call_.Read(message_);
 }
 
+void StreamServer::OnSilence() {
+  status_ = MakeError(Reason::kDeadline, fmt::format("nothing came for {} ms in the middle of a request",
+                                                     resources_.waits.limit().count()));
+}
+
 bool StreamServer::message_is_long() const { return message_.Length() >= kLongCopy; }
 
 void StreamServer::TakeIn() {
@@ -17,7 +24,7 @@ void StreamServer::TakeIn() {
   absl::StatusOr<StreamProtocol::Owed> owed = protocol_.Take();
   status_ = owed.status();
   owed_ = owed.ok() ? *std::move(owed) : StreamProtocol::Owed();
-  if (owed_.run) owed_.run->Submit(queue_);
+  if (owed_.run) owed_.run->Submit(resources_.queue);
 }
 
 bool StreamServer::MustHandOver() const {
@@ -68,7 +75,10 @@ bool StreamServer::MustWriteHeld() {
   return false;
 }
 
-Operation::Wait StreamServer::WriteHeld(bool more_follows) { return call_.Write(*held_, more_follows); }
+WaitLimit::Member::UntilCancelled StreamServer::WriteHeld(bool more_follows) {
+  call_.Write(*held_, more_follows);
+  return waits_.OrCancel(call_.written, call_);
+}
 
 void StreamServer::OnWritten(bool ok) {
   held_.reset();
@@ -100,6 +110,7 @@ absl::Status StreamServer::EndStatus() const {
 // Sends the responses in the queue in their order, each as soon as it is there, until the queue is closed and empty.
 Detached StreamServer::SendQueued() {
   WireWriter writer;
+  WaitLimit::Member waits(resources_.waits);
   bool caller_reads = true;
   while (!responses_->at_end()) {
     ResponseQueue::Entry* const first = responses_->Front();
@@ -114,7 +125,8 @@ Detached StreamServer::SendQueued() {
     std::optional<grpc::ByteBuffer> message = first->response->Next();
     while (message && caller_reads) {
       std::optional<grpc::ByteBuffer> next = first->response->Next();
-      caller_reads = co_await call_.Write(*message, /*more_follows=*/next || responses_->NextIsReady());
+      call_.Write(*message, /*more_follows=*/next || responses_->NextIsReady());
+      caller_reads = co_await waits.OrCancel(call_.written, call_);
       message = std::move(next);
     }
     if (caller_reads && !first->response->end().ok()) {
@@ -128,21 +140,26 @@ Detached StreamServer::SendQueued() {
   sent_.Complete(true);  // This object may be gone once sent_ is complete.
 }
 
-Detached ServeStreams(StreamThreads threads, CallSlots& slots, std::unique_ptr<StreamCall> call,
+Detached ServeStreams(CallResources resources, CallSlots& slots, std::unique_ptr<StreamCall> call,
                       std::unique_ptr<StreamProtocol> protocol) {
   CallSlots::Slot slot(slots);
+  WaitLimit::Member waits(resources.waits);
   do {
     if (!co_await call->NextCall()) co_return;
     slot.Arrived();
-    StreamServer stream(threads.queue, *call, *protocol);
+    StreamServer stream(resources, *call, *protocol, waits);
     stream.Read();
     while (stream.goes_on()) {
-      if (stream.holds_message() && !co_await threads.queue.CompleteOrIdle(call->read)) {
+      if (stream.holds_message() && !co_await resources.queue.CompleteOrIdle(call->read)) {
         stream.OnWritten(co_await stream.WriteHeld(/*more_follows=*/false));
         continue;
       }
+      if (stream.awaits_rest() && !co_await waits.Within(call->read)) {
+        stream.OnSilence();
+        break;
+      }
       if (!co_await call->read) break;
-      if (stream.message_is_long()) co_await threads.copiers.Enter();
+      if (stream.message_is_long()) co_await resources.copiers.Enter();
       stream.TakeIn();
       if (stream.MustHandOver()) {
         if (stream.holds_message()) stream.OnWritten(co_await stream.WriteHeld(/*more_follows=*/false));

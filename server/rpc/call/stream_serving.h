@@ -9,10 +9,10 @@
 #include "rpc/call/response_queue.h"
 #include "rpc/call/stream_call.h"
 #include "rpc/call/stream_protocol.h"
+#include "rpc/serve/call_resources.h"
 #include "rpc/serve/call_slots.h"
 #include "rpc/serve/operation.h"
-#include "rpc/serve/serving_queue.h"
-#include "rpc/serve/worker_pool.h"
+#include "rpc/serve/wait_limit.h"
 #include "rpc/wire/wire_writer.h"
 
 namespace tensorferry::rpc {
@@ -27,8 +27,9 @@ namespace tensorferry::rpc {
 // Threads: one at a time calls the steps; SendQueued may run beside them.
 class StreamServer {
  public:
-  StreamServer(ServingQueue& queue, StreamCall& call, StreamProtocol& protocol)
-      : queue_(queue), call_(call), protocol_(protocol), message_(protocol.message()) {
+  // `waits` is that of the coroutine which calls the steps.
+  StreamServer(const CallResources& resources, StreamCall& call, StreamProtocol& protocol, WaitLimit::Member& waits)
+      : resources_(resources), call_(call), protocol_(protocol), waits_(waits), message_(protocol.message()) {
     protocol_.Begin(call);
   }
   StreamServer(const StreamServer&) = delete;
@@ -40,6 +41,10 @@ class StreamServer {
 
   // Returns whether to take in another message: the caller reads, and nothing has ended the stream.
   bool goes_on() const { return caller_reads_ && !ended_by_queue_ && status_.ok(); }
+
+  // Returns whether the caller must go on within the WaitLimit, and what to do if that does not happen.
+  bool awaits_rest() const { return protocol_.awaits_rest(); }
+  void OnSilence();
 
   // Returns whether to copy the message on a thread of the WorkerPool.
   bool message_is_long() const;
@@ -66,7 +71,8 @@ class StreamServer {
   bool holds_message() const { return held_.has_value(); }
 
   // Writes the message that is held: `OnWritten(co_await WriteHeld(…))`. `more_follows` is that of OpenStream::Write.
-  Operation::Wait WriteHeld(bool more_follows);
+  // A caller who does not read within the WaitLimit loses the stream.
+  WaitLimit::Member::UntilCancelled WriteHeld(bool more_follows);
   void OnWritten(bool ok);
 
   // Closes the ResponseQueue. Returns false if there is none; else sent() is complete once SendQueued has ended.
@@ -84,9 +90,10 @@ class StreamServer {
   Detached SendQueued();
   absl::Status EndStatus() const;
 
-  ServingQueue& queue_;
+  const CallResources& resources_;
   StreamCall& call_;
   StreamProtocol& protocol_;
+  WaitLimit::Member& waits_;
   grpc::ByteBuffer& message_;
   WireWriter writer_;
   absl::Status status_;                // Not OK: the stream ends with this status.
@@ -102,21 +109,15 @@ class StreamServer {
   Operation sent_;
 };
 
-struct StreamThreads {
-  ServingQueue& queue;
-  WorkerPool& copiers;
-};
-
 // Serves the streams of `call`, one after another.
-Detached ServeStreams(StreamThreads threads, CallSlots& slots, std::unique_ptr<StreamCall> call,
+Detached ServeStreams(CallResources resources, CallSlots& slots, std::unique_ptr<StreamCall> call,
                       std::unique_ptr<StreamProtocol> protocol);
 
 // Serves the streams of a method of a gRPC service.
 // `Protocol` is a StreamProtocol that is made from `environment`. `expect` is that of GrpcStreamCall.
 template <typename Protocol, typename Environment, typename Expect>
-void ServeStream(ServingQueue& queue, WorkerPool& copiers, CallSlots& slots, const Environment& environment,
-                 Expect expect) {
-  ServeStreams({queue, copiers}, slots, std::make_unique<GrpcStreamCall<Expect>>(std::move(expect)),
+void ServeStream(const CallResources& resources, CallSlots& slots, const Environment& environment, Expect expect) {
+  ServeStreams(resources, slots, std::make_unique<GrpcStreamCall<Expect>>(std::move(expect)),
                std::make_unique<Protocol>(environment));
 }
 

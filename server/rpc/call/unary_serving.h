@@ -8,11 +8,10 @@
 #include "rpc/call/protocol.h"
 #include "rpc/serve/async_call.h"
 #include "rpc/serve/call_chain.h"
+#include "rpc/serve/call_resources.h"
 #include "rpc/serve/call_slots.h"
 #include "rpc/serve/error.h"
 #include "rpc/serve/guarded.h"
-#include "rpc/serve/serving_queue.h"
-#include "rpc/serve/worker_pool.h"
 #include "rpc/wire/wire_writer.h"
 
 namespace tensorferry::rpc {
@@ -20,17 +19,17 @@ namespace tensorferry::rpc {
 // Serves the calls of a unary method, one after another.
 // `P` is made once, from `environment`. `expect` is the service's Request… method, as AsyncUnaryCall::Next takes it.
 template <RequestProtocol P, typename Environment, typename Expect>
-Detached ServeRequest(ServingQueue& queue, WorkerPool& copiers, CallSlots& slots, const Environment& environment,
-                      Expect expect) {
+Detached ServeRequest(CallResources resources, CallSlots& slots, const Environment& environment, Expect expect) {
   CallSlots::Slot slot(slots);
   AsyncUnaryCall<typename P::Message, grpc::ByteBuffer> call;
+  WaitLimit::Member waits(resources.waits);
   P protocol(environment);
   WireWriter writer;
   std::optional<ModelRequest> run;
   do {
     if (!co_await call.Next(expect)) co_return;
     slot.Arrived();
-    if (call.request.bytes.Length() >= kLongCopy) co_await copiers.Enter();
+    if (call.request.bytes.Length() >= kLongCopy) co_await resources.copiers.Enter();
     Admission admission(protocol.chain(), {P::Method(), call, CallKind::kTensors});
     absl::StatusOr<Intake> intake = Guarded([&]() -> absl::StatusOr<Intake> {
       TENSORFERRY_RETURN_IF_ERROR(admission.status());
@@ -40,7 +39,7 @@ Detached ServeRequest(ServingQueue& queue, WorkerPool& copiers, CallSlots& slots
     if (intake.ok() && intake->runs_model()) {
       HeldMessage held = HoldFor(*intake, call.request);
       run.emplace(*std::move(intake), std::move(held), call);
-      run->Submit(queue);
+      run->Submit(resources.queue);
       co_await run->finished;
       response = Guarded([&] { return run->TakeResponse(); });
     } else {
@@ -56,7 +55,8 @@ Detached ServeRequest(ServingQueue& queue, WorkerPool& copiers, CallSlots& slots
     const grpc::Status end = encoded.end().ok() ? grpc::Status::OK : ToGrpcStatus(encoded.end());
     const std::optional<grpc::ByteBuffer> message = encoded.Next();
     const grpc::ByteBuffer nothing;
-    co_await call.Finish(end, message ? *message : nothing);
+    call.Finish(end, message ? *message : nothing);
+    co_await waits.OrCancel(call.finished, call);  // A caller who does not read keeps the response in memory.
     co_await call.done;
   } while (slot.WaitAgain());
 }

@@ -47,6 +47,7 @@ class ConvertStreamProtocol final : public StreamProtocol {
   grpc::ByteBuffer& message() override { return message_.bytes; }
   absl::StatusOr<Owed> Take() override;
   EncodedResponse TakeResponse() override { return session_->TakeResponse(); }
+  bool awaits_rest() const override { return session_->awaits_rest(); }
   absl::Status OnEnd() const override { return session_->OnEnd(); }
   grpc::Status FinalStatus(const absl::Status& status) const override;
 

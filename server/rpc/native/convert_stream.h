@@ -58,6 +58,9 @@ class ConvertStreamSession {
   // needs; else TakeResponse gives the response.
   bool runs_model() const { return refusal_.ok() && intake_ && intake_->runs_model(); }
 
+  // Returns whether a request is incomplete. Must not be called while a response is owed.
+  bool awaits_rest() const { return intake_.has_value(); }
+
   // Returns the response that is owed, or the refusal.
   EncodedResponse TakeResponse();
 

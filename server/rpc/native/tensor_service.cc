@@ -15,13 +15,13 @@ namespace tensorferry::rpc {
 void TensorService::Serve(ServingQueue& serving_queue) {
   grpc::ServerCompletionQueue* const queue = serving_queue.get();
   methods_.slots().Serve([this, queue, &serving_queue](CallSlots& slots) {
-    ServeRequest<ConvertProtocol>(serving_queue, copiers_, slots, environment_,
+    ServeRequest<ConvertProtocol>(methods_.ResourcesOf(serving_queue), slots, environment_,
                                   [this, queue](auto* context, auto* request, auto* responder, Tag* tag) {
                                     service_.RequestConvert(context, &request->bytes, responder, queue, queue, tag);
                                   });
   });
   methods_.slots().Serve([this, queue, &serving_queue](CallSlots& slots) {
-    ServeStream<ConvertStreamProtocol>(serving_queue, copiers_, slots, environment_,
+    ServeStream<ConvertStreamProtocol>(methods_.ResourcesOf(serving_queue), slots, environment_,
                                        [this, queue](auto* context, auto* stream, Tag* tag) {
                                          service_.RequestConvertStream(context, stream, queue, queue, tag);
                                        });

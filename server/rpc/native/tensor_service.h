@@ -17,9 +17,9 @@ class TensorService {
  public:
   static constexpr const char* kName = v1::TensorService::service_full_name();
 
-  // `copiers` has the threads that copy large arrays. Borrows all arguments.
-  TensorService(const CallEnvironment& environment, WorkerPool& copiers, const ServiceEnvironment& services)
-      : environment_(environment), copiers_(copiers), methods_(services) {}
+  // Borrows its arguments.
+  TensorService(const CallEnvironment& environment, const ServiceEnvironment& services)
+      : environment_(environment), methods_(services) {}
 
   grpc::Service& service() { return service_; }
 
@@ -35,7 +35,6 @@ class TensorService {
   absl::Status ListModels(const v1::ListModelsRequest&, v1::ListModelsResponse& response) const;
 
   const CallEnvironment environment_;
-  WorkerPool& copiers_;
   Service service_;
   ServedMethods methods_;
 };

@@ -81,6 +81,7 @@ class InferStreamProtocol final : public StreamProtocol {
   grpc::ByteBuffer& message() override { return message_.bytes; }
   absl::StatusOr<Owed> Take() override;
   EncodedResponse TakeResponse() override;
+  bool awaits_rest() const override { return false; }
   absl::Status OnEnd() const override { return absl::OkStatus(); }
   grpc::Status FinalStatus(const absl::Status& status) const override;
 

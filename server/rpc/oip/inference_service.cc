@@ -12,8 +12,8 @@ CallEnd ToEnd(const absl::Status& status) { return ServedMethods::PlainEnd(statu
 }  // namespace
 
 InferenceService::InferenceService(const CallEnvironment& environment, const RepositoryAccess& repository,
-                                   WorkerPool& copiers, const ServiceEnvironment& services)
-    : calls_(environment), repository_(repository), copiers_(copiers), methods_(services, ToEnd) {}
+                                   const ServiceEnvironment& services)
+    : calls_(environment), repository_(repository), methods_(services, ToEnd) {}
 
 void InferenceService::Serve(ServingQueue& queue) {
   ServeInference(queue);
@@ -26,13 +26,13 @@ void InferenceService::Serve(ServingQueue& queue) {
 void InferenceService::ServeInference(ServingQueue& serving_queue) {
   grpc::ServerCompletionQueue* const queue = serving_queue.get();
   methods_.slots().Serve([this, queue, &serving_queue](CallSlots& slots) {
-    ServeRequest<InferProtocol>(serving_queue, copiers_, slots, environment_,
+    ServeRequest<InferProtocol>(methods_.ResourcesOf(serving_queue), slots, environment_,
                                 [this, queue](auto* context, auto* request, auto* responder, Tag* tag) {
                                   service_.RequestModelInfer(context, &request->bytes, responder, queue, queue, tag);
                                 });
   });
   methods_.slots().Serve([this, queue, &serving_queue](CallSlots& slots) {
-    ServeStream<InferStreamProtocol>(serving_queue, copiers_, slots, environment_,
+    ServeStream<InferStreamProtocol>(methods_.ResourcesOf(serving_queue), slots, environment_,
                                      [this, queue](auto* context, auto* stream, Tag* tag) {
                                        service_.RequestModelStreamInfer(context, stream, queue, queue, tag);
                                      });

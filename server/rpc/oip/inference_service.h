@@ -33,8 +33,8 @@ class InferenceService {
  public:
   static constexpr const char* kName = triton::GRPCInferenceService::service_full_name();
 
-  // `copiers` has the threads that copy large inputs. Borrows all arguments.
-  InferenceService(const CallEnvironment& environment, const RepositoryAccess& repository, WorkerPool& copiers,
+  // Borrows its arguments.
+  InferenceService(const CallEnvironment& environment, const RepositoryAccess& repository,
                    const ServiceEnvironment& services);
 
   grpc::Service& service() { return service_; }
@@ -117,7 +117,6 @@ class InferenceService {
 
   const CallEnvironment& calls_;
   const RepositoryAccess repository_;
-  WorkerPool& copiers_;
   Tracer tracer_;
   const InferEnvironment environment_{calls_, tracer_};
   std::atomic<bool> ready_ = false;

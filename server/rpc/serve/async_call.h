@@ -42,6 +42,9 @@ class AsyncCall {
     return context_->IsCancelled() ? MakeError(Reason::kCancelled, "the call was cancelled") : absl::OkStatus();
   }
 
+  // Ends the call, whose operations then complete.
+  virtual void Cancel() { context_->TryCancel(); }
+
  protected:
   // Makes a new context for the next call.
   grpc::ServerContext* Renew() {

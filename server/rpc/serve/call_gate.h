@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <utility>
 
@@ -37,19 +38,34 @@ class CallGate {
   // Errors: DRAINING once the gate is closed.
   absl::StatusOr<Pass> Enter();
 
+  // Lets in a call that is no request and is not waited for.
+  // Errors: DRAINING once the gate is closed to all.
+  absl::Status EnterAside();
+
   // Refuses every later request.
   void Close();
+
+  // Refuses every later call, too.
+  void CloseToAll();
 
   // Waits until no request is being worked on. Returns false if some still were at the deadline.
   bool WaitUntilIdle(std::chrono::steady_clock::time_point deadline);
 
+  // Waits until no call was refused for as long as `quiet`, so that every caller who still sends some is told to go
+  // elsewhere; at most until the deadline.
+  void WaitUntilQuiet(std::chrono::milliseconds quiet, std::chrono::steady_clock::time_point deadline);
+
  private:
   void Leave();
+  absl::Status Refuse();
 
   std::mutex mutex_;
   std::condition_variable idle_;
+  std::condition_variable was_refused_;
   int inside_ = 0;
+  std::uint64_t refusals_ = 0;
   bool closed_ = false;
+  bool closed_to_all_ = false;
 };
 
 }  // namespace tensorferry::rpc

@@ -5,7 +5,7 @@
 
 namespace tensorferry::rpc {
 
-// GateStep counts the requests that bring arrays. Once the gate is closed, it refuses them.
+// GateStep counts the requests that bring arrays, and refuses what the gate is closed to.
 class GateStep final : public CallStep {
  public:
   // Borrows `gate`.
@@ -13,7 +13,7 @@ class GateStep final : public CallStep {
 
   // Errors: DRAINING.
   absl::Status Enter(CallInfo& call) const override {
-    if (call.kind != CallKind::kTensors) return absl::OkStatus();
+    if (call.kind != CallKind::kTensors) return gate_.EnterAside();
     TENSORFERRY_ASSIGN_OR_RETURN(call.pass, gate_.Enter());
     return absl::OkStatus();
   }

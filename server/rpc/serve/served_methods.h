@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "rpc/serve/async_call.h"
 #include "rpc/serve/call_chain.h"
+#include "rpc/serve/call_resources.h"
 #include "rpc/serve/call_slots.h"
 #include "rpc/serve/error.h"
 #include "rpc/serve/guarded.h"
@@ -18,6 +19,8 @@ namespace tensorferry::rpc {
 struct ServiceEnvironment {
   LiveCoroutines& live;
   const CallChain& chain;
+  WorkerPool& copiers;  // Threads that copy large messages.
+  WaitLimit& waits;
 };
 
 // CallEnd says how a call ends.
@@ -57,6 +60,7 @@ class ServedMethods {
 
   ServiceSlots& slots() { return slots_; }
   const CallChain& chain() const { return environment_.chain; }
+  CallResources ResourcesOf(ServingQueue& queue) const { return {queue, environment_.copiers, environment_.waits}; }
 
   // Serves a unary method whose messages generated code parses: `Serve<&Service::RequestServerReady>(…)`.
   //
@@ -104,6 +108,7 @@ class ServedMethods {
       admission.Finish(end.status);
       co_await call.Finish(end.sent, response);
       co_await call.done;
+      call.request = RequestMessage();  // It would keep the memory of a large message until the next call.
     } while (slot.WaitAgain());
   }
 

@@ -85,7 +85,7 @@ TEST(Resolve, ReachesEveryField) {
                                  "--max-tensor-bytes=2MiB",  "--memory-budget=3MiB", "--threads=4",
                                  "--model-threads=5",        "--intra-op-threads=6", "--drain-delay=7ms",
                                  "--drain-grace=8m",         "--log-level=warning",  "--log-format=json",
-                                 "--compression=on",         "--reflection=off"})
+                                 "--compression=on",         "--reflection=off",     "--idle-timeout=10s"})
                             .config;
   const Config expected{.listen = {"[::]:0", "unix:/run/s"},
                         .model_dir = "/models",
@@ -101,6 +101,7 @@ TEST(Resolve, ReachesEveryField) {
                         .threads = 4,
                         .model_threads = 5,
                         .intra_op_threads = 6,
+                        .idle_timeout = std::chrono::seconds(10),
                         .drain_delay = std::chrono::milliseconds(7),
                         .drain_grace = std::chrono::minutes(8),
                         .log_level = LogLevel::kWarning,

@@ -103,9 +103,10 @@ TEST(CallSteps, SeeEveryMethodOfEveryService) {
                                     1 << 20};
   WorkerPool copiers(1);
   LiveCoroutines live;
-  const ServiceEnvironment services{live, chain};
-  TensorService tensors(environment, copiers, services);
-  InferenceService inference(environment, {repository, inference::OverridePolicy::kOff}, copiers, services);
+  WaitLimit waits(std::chrono::milliseconds(0));
+  const ServiceEnvironment services{live, chain, copiers, waits};
+  TensorService tensors(environment, services);
+  InferenceService inference(environment, {repository, inference::OverridePolicy::kOff}, services);
   HealthService health(services);
   ReflectionService reflection(services);
   InProcessServer server(live, tensors, inference, health, reflection);

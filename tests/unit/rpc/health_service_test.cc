@@ -31,7 +31,9 @@ class HealthServiceTest : public testing::Test {
 
   LiveCoroutines live_;
   const CallChain chain_{CallChain::Steps()};
-  HealthService health_{{live_, chain_}};
+  WorkerPool copiers_{1};
+  WaitLimit waits_{std::chrono::milliseconds(0)};
+  HealthService health_{{live_, chain_, copiers_, waits_}};
   InProcessServer server_{live_, health_};
   std::unique_ptr<Health::Stub> stub_ = Health::NewStub(server_.channel());
 };

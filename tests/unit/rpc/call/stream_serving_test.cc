@@ -17,6 +17,8 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
+constexpr std::chrono::hours kLimit{24};  // A test says when it has passed.
+
 // The test plays gRPC and the models: everything happens on its thread. The queue serves no thread here, and so counts
 // as idle whenever there is no message.
 class StreamServing : public testing::Test {
@@ -24,7 +26,7 @@ class StreamServing : public testing::Test {
   StreamServing() {
     auto call = std::make_unique<FakeCall>();
     call_ = call.get();
-    ServeStreams({queue_, copiers_}, slots_, std::move(call), std::make_unique<FakeProtocol>(seen_));
+    ServeStreams({queue_, copiers_, waits_}, slots_, std::move(call), std::make_unique<FakeProtocol>(seen_));
   }
   ~StreamServing() override {
     if (call_->open) call_->SendEnd();
@@ -50,6 +52,7 @@ class StreamServing : public testing::Test {
   grpc::ServerBuilder builder_;
   ServingQueue queue_{builder_};
   WorkerPool copiers_{1};
+  WaitLimit waits_{kLimit};
   LiveCoroutines live_;
   CallSlots slots_{live_, [](CallSlots&) {}};
   FakeProtocol::Seen seen_;
@@ -73,6 +76,31 @@ TEST_F(StreamServing, HoldsTheLastResponseUntilTheNextMessageHasCome) {
   Arrive({"echo a", "echo b", "part", "echo c"});
   EXPECT_THAT(written(), ElementsAre(Written{"a"}, Written{"b", true}, Written{"c"}))
       << "the first message of a stream never waits for the next one, the last has none that it could wait for";
+}
+
+TEST_F(StreamServing, EndsForACallerWhoGoesSilentWithinARequest) {
+  Arrive({"part"});
+  waits_.EndLongWaits(WaitLimit::Clock::now());
+  EXPECT_THAT(call_->ends, IsEmpty()) << "it is not so long";
+  waits_.EndLongWaits(WaitLimit::Clock::now() + 2 * kLimit);
+  EXPECT_EQ(End().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_EQ(seen_.ended, 1);
+}
+
+TEST_F(StreamServing, LetsACallerTakeAnyTimeBetweenRequests) {
+  Arrive({"echo a"});
+  waits_.EndLongWaits(WaitLimit::Clock::now() + 2 * kLimit);
+  call_->Send("echo b");
+  EXPECT_THAT(written(), ElementsAre(Written{"a"}, Written{"b"}));
+}
+
+TEST_F(StreamServing, ServesACallerWhoIsSlowButMoves) {
+  Arrive({"part"});
+  call_->Send("part");
+  call_->Send("echo a");
+  waits_.EndLongWaits(WaitLimit::Clock::now() + 2 * kLimit);
+  EXPECT_THAT(written(), ElementsAre(Written{"a"}));
+  EXPECT_THAT(call_->ends, IsEmpty());
 }
 
 TEST_F(StreamServing, SendsTheHeldResponseWhenTheCallerEnds) {
