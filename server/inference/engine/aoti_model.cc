@@ -173,18 +173,21 @@ std::map<std::string, std::string> Sorted(const std::unordered_map<std::string, 
 struct Side {
   std::vector<TensorSpec> specs;
   std::vector<std::size_t> places;
+  std::string warning;  // What is done against the words of the configuration; empty: nothing is.
 };
+
+constexpr std::string_view kInput = "input", kOutput = "output";
 
 bool NamesLeaf(const ConfiguredTensor& tensor) {
   return std::ranges::any_of(std::array{"ARGS[", "KWARGS[", "RESULT"},
                              [&](std::string_view prefix) { return tensor.name.starts_with(prefix); });
 }
 
-absl::StatusOr<Side> MakeSide(std::string_view what, const std::vector<ConfiguredTensor>& configured, bool batched,
+absl::StatusOr<Side> MakeSide(std::string_view kind, const std::vector<ConfiguredTensor>& configured, bool batched,
                               const std::vector<TensorSpec>& exported, const std::vector<std::string>& leaves) {
   if (!exported.empty() && exported.size() != leaves.size()) {
-    return MakeError(Reason::kModelNotReady, fmt::format("the package's metadata name {} {}, its call spec {}",
-                                                         exported.size(), what, leaves.size()));
+    return MakeError(Reason::kModelNotReady, fmt::format("the package's metadata name {} {}s, its call spec {}",
+                                                         exported.size(), kind, leaves.size()));
   }
   Side side;
   if (configured.empty()) {
@@ -194,21 +197,18 @@ absl::StatusOr<Side> MakeSide(std::string_view what, const std::vector<Configure
     }
     return side;
   }
-  std::vector<std::string> own = leaves;
-  if (!exported.empty() && std::ranges::none_of(configured, NamesLeaf)) {
-    own.clear();
-    for (const TensorSpec& spec : exported) own.push_back(spec.name);
-  }
-  auto places = PlacesOf(configured, own);
-  if (!places || (what == "inputs" && places->size() != leaves.size())) {
-    return MakeError(
-        Reason::kModelNotReady,
-        fmt::format("config.pbtxt has {} {}, but the package {}; their names must be the package's, or end "
-                    "in __ and the place, or stand in the package's order",
-                    configured.size(), what, leaves.size()));
+  OwnTensors own{.kind = kind, .tensors = {}};
+  const bool by_leaf = exported.empty() || std::ranges::any_of(configured, NamesLeaf);
+  for (std::size_t i = 0; i < leaves.size(); ++i) own.tensors.push_back({by_leaf ? leaves[i] : exported[i].name, i});
+  TENSORFERRY_ASSIGN_OR_RETURN(Naming naming, FindOwnTensors(configured, own));
+  for (std::size_t i = 0; kind == kInput && i < leaves.size(); ++i) {
+    if (std::ranges::find(naming.indices, i) != naming.indices.end()) continue;
+    return MakeError(Reason::kModelNotReady,
+                     fmt::format("config.pbtxt has no input for the package's {}", Quote(own.tensors[i].name)));
   }
   for (const ConfiguredTensor& tensor : configured) side.specs.push_back(SpecOf(tensor, batched));
-  side.places = *std::move(places);
+  side.places = std::move(naming.indices);
+  side.warning = std::move(naming.warning);
   return side;
 }
 
@@ -334,11 +334,14 @@ absl::StatusOr<std::shared_ptr<Model>> LoadAotiPackage(const ModelFile& file, co
   TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<std::string> input_leaves, InputLeaves(spec[0]));
   TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<std::string> output_leaves, OutputLeaves(spec[1]));
   const bool batched = config.max_batch_size > 0;
-  TENSORFERRY_ASSIGN_OR_RETURN(Side inputs, MakeSide("inputs", config.inputs, batched, exported.inputs, input_leaves));
+  TENSORFERRY_ASSIGN_OR_RETURN(Side inputs, MakeSide(kInput, config.inputs, batched, exported.inputs, input_leaves));
   TENSORFERRY_ASSIGN_OR_RETURN(AotiInputs aoti_inputs, MakeInputs(members.source, inputs, batched));
   TENSORFERRY_RETURN_IF_ERROR(ApplyBounds(aoti_inputs, batched, config.max_batch_size, inputs));
   TENSORFERRY_ASSIGN_OR_RETURN(Side outputs,
-                               MakeSide("outputs", config.outputs, batched, exported.outputs, output_leaves));
+                               MakeSide(kOutput, config.outputs, batched, exported.outputs, output_leaves));
+  for (const std::string& warning : {inputs.warning, outputs.warning}) {
+    if (!warning.empty()) spdlog::warn("model {}: config.pbtxt: {}", options.name, warning);
+  }
   ModelInfo info{.name = options.name,
                  .version = options.version,
                  .state = ModelState::kReady,

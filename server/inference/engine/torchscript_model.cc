@@ -101,6 +101,9 @@ absl::StatusOr<Engines> LoadTorchScript(const ModelFile& file, const ModelConfig
                                CatchTorch(Reason::kModelNotReady, [&] { return module.get_method(kForward); }));
   TENSORFERRY_ASSIGN_OR_RETURN(const TorchScriptSignature signature,
                                TorchScriptSignature::Make(forward.function().getSchema(), config));
+  for (const std::string& warning : signature.warnings()) {
+    spdlog::warn("model {}: config.pbtxt: {}", options.name, warning);
+  }
   const ModelInfo info{.name = options.name,
                        .version = options.version,
                        .state = ModelState::kReady,

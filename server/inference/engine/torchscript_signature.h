@@ -3,11 +3,11 @@
 #include <ATen/core/function_schema.h>
 #include <ATen/core/ivalue.h>
 
-#include <span>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "inference/engine/torchscript_outputs.h"
 #include "inference/model_config.h"
 #include "inference/tensor/model.h"
 
@@ -20,8 +20,7 @@ namespace tensorferry::inference {
 //          names, or NAME__0, NAME__1, … by their places, or else lists the inputs in their order. If forward takes one
 //          dictionary of tensors, the names are its keys.
 // Strings: arguments and values of type List[str].
-// Outputs: dictionary keys, NamedTuple fields, or else OUTPUT__0, OUTPUT__1, …. A configuration lists them in their
-//          order, by these names or others; those of a dictionary, by its keys.
+// Outputs: see TorchScriptOutputs.
 class TorchScriptSignature {
  public:
   // `forward` is the schema of the method; its first argument is `self`.
@@ -30,32 +29,30 @@ class TorchScriptSignature {
   static absl::StatusOr<TorchScriptSignature> Make(const c10::FunctionSchema& forward, const ModelConfig& config);
 
   const std::vector<TensorSpec>& inputs() const { return inputs_; }
-  const std::vector<TensorSpec>& outputs() const { return outputs_; }  // Empty: they are known only from the value.
+  const std::vector<TensorSpec>& outputs() const { return outputs_.specs(); }
+
+  // Returns what is done against the words of the configuration.
+  std::vector<std::string> warnings() const;
 
   // Makes the arguments of forward.
   // Errors: INPUT_MISMATCH for a name that is missing.
   absl::StatusOr<std::vector<c10::IValue>> Arguments(std::vector<NamedTensor> inputs) const;
 
   // Makes the outputs from the value of forward.
-  // Errors: MODEL_FAILED if the value is not made of tensors, or has another number of them than it should.
-  absl::StatusOr<std::vector<NamedTensor>> Outputs(const c10::IValue& value) const;
+  // Errors: those of TorchScriptOutputs::Named.
+  absl::StatusOr<std::vector<NamedTensor>> Outputs(const c10::IValue& value) const { return outputs_.Named(value); }
 
  private:
   absl::Status ReadArguments(const c10::FunctionSchema& forward);
-  absl::Status ReadReturns(const c10::FunctionSchema& forward);
-  absl::Status ApplyConfig(const ModelConfig& config);
   absl::Status ApplyInputs(const ModelConfig& config);
-  absl::Status ApplyOutputs(const ModelConfig& config);
-  absl::StatusOr<std::vector<NamedTensor>> NamedByKey(const c10::IValue& dictionary) const;
-  absl::StatusOr<std::vector<NamedTensor>> NamedByPlace(std::span<const c10::IValue> own) const;
+  absl::Status CheckStrings(const ModelConfig& config) const;
 
   std::vector<c10::Argument> arguments_;  // The arguments without `self`.
   std::vector<std::string> names_;        // For each argument the name of its input; empty: no array fills it.
   bool takes_dictionary_ = false;         // One argument, a dictionary, takes all inputs.
   std::vector<TensorSpec> inputs_;
-  std::vector<TensorSpec> outputs_;
-  // For each configured output its index in the value; empty: the outputs keep their order.
-  std::vector<std::size_t> output_places_;
+  std::string warning_;  // What is done with the inputs against the words of the configuration; empty: nothing is.
+  TorchScriptOutputs outputs_;
 };
 
 }  // namespace tensorferry::inference

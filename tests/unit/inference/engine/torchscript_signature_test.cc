@@ -4,9 +4,13 @@
 #include <ATen/Functions.h>
 #include <gmock/gmock.h>
 #include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/frontend/resolver.h>
+#include <torch/csrc/jit/frontend/sugared_value.h>
 
 #include <map>
+#include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -23,11 +27,35 @@ using testing::Pair;
 
 using Values = std::vector<std::pair<std::string, double>>;  // Outputs by name, of one element each.
 
+// EndsResolver knows what a module calls Ends: a NamedTuple of two tensors.
+class EndsResolver final : public torch::jit::NativeResolver {
+ public:
+  c10::TypePtr resolveType(const std::string& name, const torch::jit::SourceRange&) override {
+    if (name != "Ends") return nullptr;
+    return c10::TupleType::createNamed(c10::QualifiedName("__torch__.Ends"), std::vector<std::string>{"first", "last"},
+                                       {c10::TensorType::get(), c10::TensorType::get()});
+  }
+  std::shared_ptr<torch::jit::SugaredValue> resolveValue(const std::string& name, torch::jit::GraphFunction& method,
+                                                         const torch::jit::SourceRange& place) override {
+    if (name != "Ends") return NativeResolver::resolveValue(name, method, place);
+    return std::make_shared<torch::jit::NamedTupleConstructor>(resolveType(name, place)->expect<c10::TupleType>());
+  }
+};
+
 class TorchScriptSignatureTest : public testing::Test {
  protected:
   // `source` is that of forward, from its arguments on.
   absl::Status Make(const std::string& source, const ModelConfig& config = {}) {
     module_.define("def forward(self" + source);
+    auto made = TorchScriptSignature::Make(module_.get_method("forward").function().getSchema(), config);
+    if (made.ok()) signature_.emplace(*std::move(made));
+    return made.status();
+  }
+
+  // `body` is the last statement of forward(self, x). It may make a NamedTuple called Ends.
+  absl::Status MakeOf(const std::string& body, const ModelConfig& config = {}) {
+    module_ = torch::jit::Module("Model");
+    module_.define("def forward(self, x):\n  " + body + "\n", std::make_shared<EndsResolver>());
     auto made = TorchScriptSignature::Make(module_.get_method("forward").function().getSchema(), config);
     if (made.ok()) signature_.emplace(*std::move(made));
     return made.status();
@@ -91,23 +119,117 @@ TEST_F(TorchScriptSignatureTest, TakesAndGivesADictionaryByItsKeys) {
   EXPECT_THAT(*Run({{"a", 1}, {"b", 5}}), ElementsAre(Pair("sum", 6), Pair("scaled", 2)));
 }
 
-TEST_F(TorchScriptSignatureTest, GivesTheKeysThatTheConfigurationNames) {
-  ASSERT_THAT(Make(", a):\n  return {'one': a + 1, 'two': a + 2}\n",
-                   {.outputs = {{.name = "two", .dims = {1}}, {.name = "one", .dims = {1}}}}),
-              IsOk());
-  EXPECT_THAT(*Run({{"a", 0}}), ElementsAre(Pair("two", 2), Pair("one", 1)));
+// The forms of outputs: each returns x + 1 first, and x + 2 second.
+struct Form {
+  std::string name, source;
+  std::vector<std::string> own;  // What the model calls the two.
+};
+const std::vector<Form> kForms{
+    {"Tuple", "return x + 1, x + 2", {"OUTPUT__0", "OUTPUT__1"}},
+    {"NamedTuple", "return Ends(x + 1, x + 2)", {"first", "last"}},
+    {"NestedTuple", "return ((x + 1,), x + 2)", {"OUTPUT__0", "OUTPUT__1"}},
+    {"List", "return [x + 1, x + 2]", {"OUTPUT__0", "OUTPUT__1"}},
+    {"Dictionary", "return {'out': x + 1, 'aux': x + 2}", {"out", "aux"}},
+};
+
+struct OutputNaming {
+  std::string name;
+  // As the configuration names them; "<0>" and "<1>" stand for the model's own names.
+  std::vector<std::string> configured;
+  std::vector<double> values;  // For x = 0.
+};
+const std::vector<OutputNaming> kOutputNamings{
+    {"OwnNames", {"<0>", "<1>"}, {1, 2}},
+    {"OwnNamesInAnotherOrder", {"<1>", "<0>"}, {2, 1}},
+    {"OneOwnName", {"<1>"}, {2}},
+    {"Places", {"RESULT__0", "RESULT__1"}, {1, 2}},
+    {"PlacesInAnotherOrder", {"any__1", "other__0"}, {2, 1}},
+    {"OnePlace", {"OUTPUT__1"}, {2}},
+    {"NameAndPlace", {"<1>", "other__0"}, {2, 1}},
+    {"OtherNames", {"left", "right"}, {1, 2}},
+    {"OneOtherName", {"left"}, {1}},
+};
+
+class NamesAndSelectsOutputs : public TorchScriptSignatureTest,
+                               public testing::WithParamInterface<std::tuple<Form, OutputNaming>> {};
+
+TEST_P(NamesAndSelectsOutputs, InEachWayForEachForm) {
+  const auto& [form, naming] = GetParam();
+  ModelConfig config;
+  Values expected;
+  for (std::size_t i = 0; i < naming.configured.size(); ++i) {
+    std::string name = naming.configured[i];
+    if (name.starts_with('<')) name = form.own[static_cast<std::size_t>(name[1] - '0')];
+    config.outputs.push_back({.name = name, .dims = {1}});
+    expected.emplace_back(name, naming.values[i]);
+  }
+  ASSERT_THAT(MakeOf(form.source, config), IsOk());
+  const auto values = Run({{"x", 0}});
+  ASSERT_THAT(values, IsOk());
+  EXPECT_EQ(*values, expected);
+  EXPECT_THAT(signature_->warnings(), IsEmpty());
 }
 
-TEST_F(TorchScriptSignatureTest, RefusesToGiveAKeyThatIsNotThere) {
-  ASSERT_THAT(Make(", a):\n  return {'one': a + 1}\n", {.outputs = {{.name = "two", .dims = {1}}}}), IsOk());
-  EXPECT_THAT(Run({{"a", 0}}), Fails(Reason::kModelFailed, HasSubstr("output 'two' is none of them")));
+INSTANTIATE_TEST_SUITE_P(Forms, NamesAndSelectsOutputs,
+                         testing::Combine(testing::ValuesIn(kForms), testing::ValuesIn(kOutputNamings)),
+                         [](const auto& test) { return std::get<0>(test.param).name + std::get<1>(test.param).name; });
+
+TEST_F(TorchScriptSignatureTest, GivesAllOutputsTheirOwnNamesWithoutAConfiguration) {
+  for (const Form& form : kForms) {
+    ASSERT_THAT(MakeOf(form.source), IsOk()) << form.name;
+    const auto values = Run({{"x", 0}});
+    ASSERT_THAT(values, IsOk()) << form.name;
+    EXPECT_THAT(*values, ElementsAre(Pair(form.own[0], 1), Pair(form.own[1], 2))) << form.name;
+  }
 }
 
-TEST_F(TorchScriptSignatureTest, RefusesToGiveMoreThanAListHas) {
-  ASSERT_THAT(Make(", a):\n  return [a]\n", {.outputs = {{.name = "x", .dims = {1}}, {.name = "y", .dims = {1}}}}),
-              IsOk());
-  EXPECT_THAT(Run({{"a", 0}}), Fails(Reason::kModelFailed, HasSubstr("returned 1 tensors, and output 'y'")));
+// What a list or dictionary holds is known only when the model has run.
+struct LateCase {
+  std::string name, source;
+  std::vector<std::string> configured;
+  std::string why;  // The whole text.
+  friend void PrintTo(const LateCase& c, std::ostream* out) { *out << c.name; }
+};
+class OutputsThatDoNotFit : public TorchScriptSignatureTest, public testing::WithParamInterface<LateCase> {};
+
+TEST_P(OutputsThatDoNotFit, AreAFaultOfTheConfiguration) {
+  ModelConfig config;
+  for (const std::string& name : GetParam().configured) config.outputs.push_back({.name = name, .dims = {1}});
+  ASSERT_THAT(MakeOf(GetParam().source, config), IsOk());
+  EXPECT_THAT(Run({{"x", 0}}), Fails(Reason::kModelFailed, GetParam().why));
 }
+
+INSTANTIATE_TEST_SUITE_P(
+    Texts, OutputsThatDoNotFit,
+    testing::Values(
+        LateCase{"OneOfTwoKeys",
+                 "return {'out': x, 'aux': x}",
+                 {"out", "oux"},
+                 "config.pbtxt: output 'oux' is none of the model's own, ['out', 'aux'], and does not end in __ and a "
+                 "place"},
+        LateCase{"MoreThanKeys",
+                 "return {'out': x}",
+                 {"a", "b"},
+                 "config.pbtxt has 2 outputs, but the model 1; their names must be the model's own, or end in __ and "
+                 "the place, or stand in the model's order"},
+        LateCase{"PlaceBeyondKeys",
+                 "return {'out': x}",
+                 {"OUTPUT__1"},
+                 "config.pbtxt: output 'OUTPUT__1' names a place where the model has no output; its outputs are "
+                 "['out']"},
+        LateCase{"KeyAndPlace",
+                 "return {'out': x, 'aux': x}",
+                 {"aux", "OUTPUT__1"},
+                 "config.pbtxt: outputs 'aux' and 'OUTPUT__1' both mean the model's output 'aux'"},
+        LateCase{"MoreThanListed",
+                 "return [x]",
+                 {"a", "b"},
+                 "config.pbtxt: output 'b' is number 1 of the model's list, which has 1"},
+        LateCase{"PlaceBeyondList",
+                 "return [x]",
+                 {"OUTPUT__3"},
+                 "config.pbtxt: output 'OUTPUT__3' is number 3 of the model's list, which has 1"}),
+    [](const auto& test) { return test.param.name; });
 
 // A configuration names inputs as forward does, by the number behind "__", or in their order.
 struct NamingCase {
@@ -129,13 +251,6 @@ INSTANTIATE_TEST_SUITE_P(Names, ConfiguredInputs,
                          testing::Values(NamingCase{"a", "b", 3}, NamingCase{"b", "a", -3},
                                          NamingCase{"INPUT__0", "INPUT__1", 3}, NamingCase{"INPUT__1", "INPUT__0", -3},
                                          NamingCase{"pixels", "mask", 3}, NamingCase{"b", "INPUT__0", -3}));
-
-TEST_F(TorchScriptSignatureTest, GivesTheOutputsThatTheConfigurationNames) {
-  ASSERT_THAT(Make(", a):\n  return a, a + 1, a + 2\n",
-                   {.outputs = {{.name = "last__2", .dims = {1}}, {.name = "first__0", .dims = {1}}}}),
-              IsOk());
-  EXPECT_THAT(*Run({{"a", 0}}), ElementsAre(Pair("last__2", 2), Pair("first__0", 0)));
-}
 
 TEST_F(TorchScriptSignatureTest, RefusesWhatDoesNotFitTheConfiguration) {
   const ConfiguredTensor a{.name = "a", .dims = {1}}, b{.name = "b", .dims = {1}}, c{.name = "c", .dims = {1}};
@@ -160,16 +275,17 @@ TEST_P(RefusedForward, SaysWhy) { EXPECT_THAT(Make(GetParam().source), Fails(Rea
 
 INSTANTIATE_TEST_SUITE_P(
     Sources, RefusedForward,
-    testing::Values(RefusedCase{", a, n: int):\n  return a * n\n",
-                                "forward's argument 'n' is int, which no array can fill"},
-                    RefusedCase{", a: List[Tensor]):\n  return a[0]\n",
-                                "forward's argument 'a' is Tensor[], which no array can fill"},
-                    RefusedCase{", a):\n  return int(a)\n",
-                                "forward returns int; tensors, or a flat tuple, list or dictionary of tensors by name, "
-                                "can be sent"},
-                    RefusedCase{", a):\n  return a, (a, a)\n",
-                                "forward returns (Tensor, (Tensor, Tensor)); tensors, or a flat tuple, list or "
-                                "dictionary of tensors by name, can be sent"}));
+    testing::Values(
+        RefusedCase{", a, n: int):\n  return a * n\n", "forward's argument 'n' is int, which no array can fill"},
+        RefusedCase{", a: List[Tensor]):\n  return a[0]\n",
+                    "forward's argument 'a' is Tensor[], which no array can fill"},
+        RefusedCase{", a):\n  return int(a)\n",
+                    "forward returns int, of which output 'OUTPUT__0' is int; tensors and lists of strings, "
+                    "tuples of them, and a list or dictionary of tensors by name, can be sent"},
+        RefusedCase{", a):\n  return a, (a, [a])\n",
+                    "forward returns (Tensor, (Tensor, Tensor[])), of which output 'OUTPUT__2' is Tensor[]; "
+                    "tensors and lists of strings, tuples of them, and a list or dictionary of tensors by "
+                    "name, can be sent"}));
 
 }  // namespace
 }  // namespace tensorferry::inference
