@@ -9,17 +9,15 @@
 #include <torch/csrc/inductor/aoti_package/model_package_loader.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <map>
 #include <utility>
 
 #include "base/status.h"
 #include "inference/engine/aoti_bounds.h"
+#include "inference/engine/aoti_call.h"
 #include "inference/engine/aoti_package.h"
-#include "inference/engine/call_spec.h"
 #include "inference/engine/model_parameters.h"
-#include "inference/engine/tensor_names.h"
 #include "inference/tensor/catch_torch.h"
 #include "payload/shape.h"
 
@@ -141,7 +139,8 @@ class AotiModel final : public Model {
     }
     std::vector<at::Tensor> outputs = loader_->boxed_run(std::move(arguments));
     for (at::Tensor& output : outputs) {
-      if (output.dim() > 0 && output.size(0) == inputs_.least_rows) output = output.narrow(0, 0, rows);
+      if (output.defined() && output.dim() > 0 && output.size(0) == inputs_.least_rows)
+        output = output.narrow(0, 0, rows);
     }
     return outputs;
   }
@@ -153,7 +152,12 @@ class AotiModel final : public Model {
         return MakeError(Reason::kModelFailed,
                          fmt::format("the package gave {} outputs, expected {}", outputs.size(), info_.outputs.size()));
       }
-      named.push_back({info_.outputs[i].name, outputs[output_places_[i]]});
+      const at::Tensor& output = outputs[output_places_[i]];
+      if (!output.defined()) {
+        return MakeError(Reason::kModelFailed,
+                         fmt::format("output {} is None, and no tensor", Quote(info_.outputs[i].name)));
+      }
+      named.push_back({info_.outputs[i].name, output});
     }
     return named;
   }
@@ -167,49 +171,6 @@ class AotiModel final : public Model {
 
 std::map<std::string, std::string> Sorted(const std::unordered_map<std::string, std::string>& metadata) {
   return {metadata.begin(), metadata.end()};
-}
-
-// Side is one side of the call, the inputs or the outputs, as callers see it.
-struct Side {
-  std::vector<TensorSpec> specs;
-  std::vector<std::size_t> places;
-  std::string warning;  // What is done against the words of the configuration; empty: nothing is.
-};
-
-constexpr std::string_view kInput = "input", kOutput = "output";
-
-bool NamesLeaf(const ConfiguredTensor& tensor) {
-  return std::ranges::any_of(std::array{"ARGS[", "KWARGS[", "RESULT"},
-                             [&](std::string_view prefix) { return tensor.name.starts_with(prefix); });
-}
-
-absl::StatusOr<Side> MakeSide(std::string_view kind, const std::vector<ConfiguredTensor>& configured, bool batched,
-                              const std::vector<TensorSpec>& exported, const std::vector<std::string>& leaves) {
-  if (!exported.empty() && exported.size() != leaves.size()) {
-    return MakeError(Reason::kModelNotReady, fmt::format("the package's metadata name {} {}s, its call spec {}",
-                                                         exported.size(), kind, leaves.size()));
-  }
-  Side side;
-  if (configured.empty()) {
-    for (std::size_t i = 0; i < leaves.size(); ++i) {
-      side.specs.push_back(exported.empty() ? TensorSpec{.name = leaves[i]} : exported[i]);
-      side.places.push_back(i);
-    }
-    return side;
-  }
-  OwnTensors own{.kind = kind, .tensors = {}};
-  const bool by_leaf = exported.empty() || std::ranges::any_of(configured, NamesLeaf);
-  for (std::size_t i = 0; i < leaves.size(); ++i) own.tensors.push_back({by_leaf ? leaves[i] : exported[i].name, i});
-  TENSORFERRY_ASSIGN_OR_RETURN(Naming naming, FindOwnTensors(configured, own));
-  for (std::size_t i = 0; kind == kInput && i < leaves.size(); ++i) {
-    if (std::ranges::find(naming.indices, i) != naming.indices.end()) continue;
-    return MakeError(Reason::kModelNotReady,
-                     fmt::format("config.pbtxt has no input for the package's {}", Quote(own.tensors[i].name)));
-  }
-  for (const ConfiguredTensor& tensor : configured) side.specs.push_back(SpecOf(tensor, batched));
-  side.places = std::move(naming.indices);
-  side.warning = std::move(naming.warning);
-  return side;
 }
 
 // Reads those members of the package that are needed before its library is loaded.
@@ -233,7 +194,7 @@ absl::StatusOr<PackageWeights> ReadMembers(const ModelFile& file) {
 }
 
 // Finds out what the package was compiled for: from its source, or else from its metadata or the configuration.
-absl::StatusOr<AotiInputs> MakeInputs(const std::string& source, const Side& side, bool batched) {
+absl::StatusOr<AotiInputs> MakeInputs(const std::string& source, const PackageSide& side, bool batched) {
   AotiInputs inputs{.places = side.places, .bounds = std::vector<InputBounds>(side.specs.size())};
   const auto read = ReadInputBounds(source, side.specs.size());
   for (std::size_t i = 0; i < side.specs.size(); ++i) {
@@ -278,7 +239,7 @@ absl::Status ApplyBoundsTo(TensorSpec& spec, const InputBounds& bounds, bool bat
 
 // Checks that the configuration fits the package's own bounds. Where neither it nor the metadata say what an input is,
 // callers see the bounds.
-absl::Status ApplyBounds(const AotiInputs& inputs, bool batched, std::int64_t max_batch_size, Side& side) {
+absl::Status ApplyBounds(const AotiInputs& inputs, bool batched, std::int64_t max_batch_size, PackageSide& side) {
   for (std::size_t i = 0; i < side.specs.size(); ++i) {
     const InputBounds& bounds = inputs.bounds[side.places[i]];
     if (bounds.dtype) TENSORFERRY_RETURN_IF_ERROR(ApplyBoundsTo(side.specs[i], bounds, batched));
@@ -331,16 +292,16 @@ absl::StatusOr<std::shared_ptr<Model>> LoadAotiPackage(const ModelFile& file, co
   TENSORFERRY_RETURN_IF_ERROR(CheckWeights(members));
   TENSORFERRY_ASSIGN_OR_RETURN(auto loader, OpenPackage(file, options));
   TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<std::string> spec, CallSpecOf(*loader));
-  TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<std::string> input_leaves, InputLeaves(spec[0]));
-  TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<std::string> output_leaves, OutputLeaves(spec[1]));
+  TENSORFERRY_ASSIGN_OR_RETURN(const PackageCall in, InputsOf(spec[0], members.source, config));
+  TENSORFERRY_ASSIGN_OR_RETURN(const PackageCall out, OutputsOf(spec[1], members.source));
   const bool batched = config.max_batch_size > 0;
-  TENSORFERRY_ASSIGN_OR_RETURN(Side inputs, MakeSide(kInput, config.inputs, batched, exported.inputs, input_leaves));
+  TENSORFERRY_ASSIGN_OR_RETURN(PackageSide inputs, MakeSide(in, config.inputs, batched, exported.inputs));
   TENSORFERRY_ASSIGN_OR_RETURN(AotiInputs aoti_inputs, MakeInputs(members.source, inputs, batched));
   TENSORFERRY_RETURN_IF_ERROR(ApplyBounds(aoti_inputs, batched, config.max_batch_size, inputs));
-  TENSORFERRY_ASSIGN_OR_RETURN(Side outputs,
-                               MakeSide(kOutput, config.outputs, batched, exported.outputs, output_leaves));
-  for (const std::string& warning : {inputs.warning, outputs.warning}) {
-    if (!warning.empty()) spdlog::warn("model {}: config.pbtxt: {}", options.name, warning);
+  TENSORFERRY_ASSIGN_OR_RETURN(PackageSide outputs, MakeSide(out, config.outputs, batched, exported.outputs));
+  for (std::size_t& place : outputs.places) place = out.tensors[place];
+  for (const std::string& warning : {in.warning, inputs.warning, outputs.warning}) {
+    if (!warning.empty()) spdlog::warn("model {}: {}", options.name, warning);
   }
   ModelInfo info{.name = options.name,
                  .version = options.version,

@@ -1,7 +1,13 @@
 // These tests read what a package of AOTInductor's says before it runs: call spec, bounds, target, names.
 #include <gmock/gmock.h>
 
+#include <ostream>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "inference/engine/aoti_bounds.h"
+#include "inference/engine/aoti_leaves.h"
 #include "inference/engine/aoti_package.h"
 #include "inference/engine/call_spec.h"
 #include "testing/status_matchers.h"
@@ -40,6 +46,77 @@ TEST(CallSpec, OfAnotherFormIsRefused) {
   for (int i = 0; i < 1000; ++i)
     deep = R"({"type": "builtins.tuple", "context": "null", "children_spec": [)" + deep + "]}";
   EXPECT_THAT(OutputLeaves("[1, " + deep + "]"), Fails(Reason::kModelNotReady)) << "no recursion without end";
+}
+
+// SetUpWith writes the part of a source that sets up a model, as torch 2.13 writes it: with inputs of these numbers,
+// and with this many weights.
+std::string SetUpWith(const std::vector<int>& numbers, int weights) {
+  std::string source = "    : AOTInductorModelBase(" + std::to_string(numbers.size()) + ",\n" +
+                       "                           1,\n                           1,\n";
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    source += "    inputs_info_[" + std::to_string(i) + "].name = \"arg" + std::to_string(numbers[i]) + "_1\";\n";
+  }
+  for (int i = 0; i < weights; ++i) {
+    source += "    constants_info_[" + std::to_string(i) +
+              "].type = static_cast<int32_t>(torch::aot_inductor::ConstantType::Parameter);\n";
+  }
+  return source +
+         "    constants_info_[9].type = static_cast<int32_t>(torch::aot_inductor::ConstantType::FoldedConstant);\n" +
+         "    out_spec_ = R\"()\";\n";
+}
+
+struct LeavesCase {
+  std::string name, source;
+  std::size_t leaves;
+  std::vector<std::size_t> wanted, expected;
+  bool certain;
+  friend void PrintTo(const LeavesCase& c, std::ostream* out) { *out << c.name; }
+};
+class Leaves : public testing::TestWithParam<LeavesCase> {};
+
+TEST_P(Leaves, ThatAreTensorsAreInputs) {
+  const auto inputs = TensorInputs(GetParam().source, GetParam().leaves, GetParam().wanted);
+  ASSERT_THAT(inputs, IsOk());
+  EXPECT_EQ(inputs->indices, GetParam().expected);
+  EXPECT_EQ(inputs->certain, GetParam().certain);
+}
+
+INSTANTIATE_TEST_SUITE_P(Calls, Leaves,
+                         testing::ValuesIn(std::vector<LeavesCase>{
+                             {"WithoutASource", "", 2, {}, {0, 1}, true},
+                             {"All", SetUpWith({3, 4}, 3), 2, {}, {0, 1}, true},
+                             {"NoneBetween", SetUpWith({3, 5}, 0), 3, {}, {0, 2}, true},
+                             {"NoneAtTheEnd", SetUpWith({2}, 2), 2, {}, {0}, true},
+                             {"NoneAtTheEndOrTheStart", SetUpWith({2}, 1), 2, {}, {0}, false},
+                             {"AsConfigured", SetUpWith({2}, 1), 2, {1}, {1}, true},
+                             {"ConfiguredToBeNone", SetUpWith({2}, 2), 2, {1}, {0}, false},
+                             {"Several", SetUpWith({1, 4}, 0), 5, {}, {0, 3}, false},
+                             {"SeveralAsConfigured", SetUpWith({1, 4}, 0), 5, {1, 4}, {1, 4}, true},
+                             {"NoTensorAtAll", SetUpWith({}, 2), 2, {}, {}, true},
+                         }),
+                         [](const auto& test) { return test.param.name; });
+
+TEST(TensorInputs, AreRefusedWhereTheSourceDoesNotFitTheCall) {
+  const std::string named = SetUpWith({1, 2}, 0);
+  std::string others = named;
+  others.replace(others.find("arg1_1"), 6, "x_1_10");
+  for (const auto& [source, leaves] : {std::pair(named, 1), {SetUpWith({1, 9}, 0), 3}, {others, 3}}) {
+    EXPECT_THAT(
+        TensorInputs(source, static_cast<std::size_t>(leaves), {}),
+        Fails(Reason::kModelNotReady, "the package takes 2 tensors, and its call has " + std::to_string(leaves) +
+                                          " leaves: some of its example were no tensors, and its source does "
+                                          "not tell which"));
+  }
+}
+
+TEST(TensorOutputs, AreThoseThatTheSourceSets) {
+  constexpr char kResult[] = R"(
+    __check_inputs_outputs(input_handles, output_handles);
+    output_handles[1] = buf0.release();
+    aoti_torch_clone(weight, &output_handles[3]);
+  )";
+  EXPECT_THAT(TensorOutputs(kResult, 5).indices, ElementsAre(1, 3));
+  EXPECT_THAT(TensorOutputs("", 2).indices, ElementsAre(0, 1)) << "without a source";
 }
 
 // kSource checks two inputs: [2..64, 16] of float32, and [any, 3..] of int64.
