@@ -1,17 +1,16 @@
 #include "inference/repository/warm_up.h"
 
-#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
-#include <random>
 #include <utility>
 
 #include "base/status.h"
 #include "inference/engine/model_file.h"
+#include "inference/repository/random_data.h"
 #include "inference/tensor/catch_torch.h"
 #include "inference/tensor/torch_dtype.h"
 
@@ -30,19 +29,6 @@ constexpr int kRuns = 3;
 absl::Status CannotWarmUp(std::string_view sample, std::string_view input, std::string_view why) {
   return MakeError(Reason::kModelNotReady,
                    fmt::format("config.pbtxt: model_warmup {}, input {}: {}", Quote(sample), Quote(input), why));
-}
-
-// Fills floats with numbers from 0 to 1. Bools and integers become 0 or 1: random bits would be no index of a table.
-void FillRandom(at::Tensor& tensor) {
-  std::mt19937_64 random(1);
-  if (at::isFloatingType(tensor.scalar_type()) && tensor.element_size() > 1) {
-    std::uniform_real_distribution<double> uniform;
-    for (std::int64_t i = 0; i < tensor.numel(); ++i) tensor.view(-1)[i].fill_(uniform(random));
-    return;
-  }
-  auto* const bytes = static_cast<std::byte*>(tensor.mutable_data_ptr());
-  const auto itemsize = static_cast<std::size_t>(tensor.element_size());
-  for (std::size_t i = 0; i < tensor.nbytes(); i += itemsize) bytes[i] = static_cast<std::byte>(random() & 1);
 }
 
 absl::StatusOr<at::Tensor> MakeTensor(const WarmUpSample& sample, const std::string& name, const WarmUpInput& input,
