@@ -11,7 +11,7 @@ namespace tensorferry::inference {
 //
 // Inputs:  they have the names that tensorferry.export wrote into the package, or else names by their places in the
 //          call: ARGS[0], KWARGS[mask]. A configuration uses these names or NAME__0, NAME__1, …, or lists the inputs in
-//          their order.
+//          their order. Leaves of the call that are no tensors are none.
 // Outputs: they are named in the same way: RESULT, RESULT[0], RESULT[key].
 // Checks:  compiled code reads as much memory as it was compiled for. So inputs are compared with the bounds first
 //          (aoti_bounds.h), and an input that does not fit is INPUT_MISMATCH. The code's own checks

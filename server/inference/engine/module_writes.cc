@@ -1,6 +1,7 @@
 #include "inference/engine/module_writes.h"
 
 #include <torch/csrc/jit/ir/alias_analysis.h>
+#include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/ir/ir.h>
 #include <torch/csrc/jit/passes/constant_propagation.h>
 #include <torch/csrc/jit/passes/inliner.h>
@@ -31,6 +32,15 @@ void CutTrainingOut(std::shared_ptr<jit::Graph>& graph) {
 bool IsModule(const jit::Value& value) {
   const auto type = value.type()->cast<c10::ClassType>();
   return type != nullptr && type->is_module();
+}
+
+// Returns whether a normalisation updates its running statistics. Its schema does not tell that it writes to them
+// (https://github.com/pytorch/pytorch/blob/v2.13.0/aten/src/ATen/native/native_functions.yaml).
+bool UpdatesStatistics(const jit::Node& node) {
+  constexpr std::size_t kRunningMean = 3, kUsesInput = 5;
+  const bool has_statistics = node.input(kRunningMean)->type()->kind() != c10::TypeKind::NoneType;
+  const auto uses_input = torch::jit::constant_as<bool>(node.input(kUsesInput));
+  return has_statistics && uses_input.value_or(true);
 }
 
 bool IsContainer(const jit::Value& value) {
@@ -66,6 +76,8 @@ class Attributes {
       case c10::prim::SetAttr:
       case c10::prim::CallMethod:  // The method that an interface calls is known only at run time.
       case c10::prim::CallFunction: written_ = true; break;
+      case c10::aten::batch_norm:
+      case c10::aten::instance_norm: written_ = written_ || UpdatesStatistics(*node); break;
       case c10::prim::GetAttr:
         if (IsModule(*node->output())) break;
         written_ = written_ || aliases.hasWriters(node->output());
@@ -92,12 +104,12 @@ class Attributes {
 
 }  // namespace
 
-bool WritesToItself(const jit::Method& method) {
+bool WritesToItself(const jit::Method& method, bool in_training) {
   const jit::GraphFunction* const function = jit::tryToGraphFunction(method.function());
   if (function == nullptr) return true;
   std::shared_ptr<jit::Graph> graph = function->graph()->copy();
   jit::Inline(*graph);
-  CutTrainingOut(graph);
+  if (!in_training) CutTrainingOut(graph);
   return Attributes(graph).are_written();
 }
 

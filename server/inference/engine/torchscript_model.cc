@@ -12,6 +12,7 @@
 
 #include "base/status.h"
 #include "inference/engine/model_parameters.h"
+#include "inference/engine/module_mode.h"
 #include "inference/engine/module_writes.h"
 #include "inference/engine/torchscript_signature.h"
 #include "inference/tensor/catch_torch.h"
@@ -65,7 +66,8 @@ absl::StatusOr<Engines> EnginesOf(const torch::jit::Module& module, const ModelP
                                   const EngineOptions& options, MakeEngine make_engine) {
   return CatchTorch(Reason::kModelNotReady, [&] {
     Engines engines;
-    const auto writes = CatchTorch(Reason::kInternal, [&] { return WritesToItself(module.get_method(kForward)); });
+    const auto writes = CatchTorch(Reason::kInternal,
+                                   [&] { return WritesToItself(module.get_method(kForward), IsInTraining(module)); });
     if (writes.ok() && !*writes) {  // If torch cannot analyse the method, it may write.
       engines.models.assign(static_cast<std::size_t>(options.runs_at_once), make_engine(module));
       return engines;
@@ -86,17 +88,38 @@ absl::StatusOr<Engines> EnginesOf(const torch::jit::Module& module, const ModelP
   });
 }
 
+// Loads the module in the mode in which it was saved.
+absl::StatusOr<torch::jit::Module> LoadModule(const ModelFile& file, const ModelParameters& parameters,
+                                              const EngineOptions& options) {
+  return CatchTorch(Reason::kModelNotReady, [&]() -> absl::StatusOr<torch::jit::Module> {
+    torch::jit::Module module = torch::jit::load(file.path(), options.device);
+    if (IsInTraining(module)) {
+      const auto forward = module.find_method(kForward);
+      if (!forward || !DependsOnMode(*forward)) {
+        module.eval();  // It computes the same, and can be frozen.
+      } else if (parameters.freeze) {
+        return MakeError(
+            Reason::kModelNotReady,
+            "config.pbtxt: parameter FREEZE is true, but the file was saved in training mode; torch freezes "
+            "modules in evaluation mode alone: call eval() before the module is saved");
+      } else {
+        spdlog::warn(
+            "model {}: its file was saved in training mode, and is served so: dropout, normalisation and the "
+            "like act as in training; call eval() before the module is saved if that is not meant",
+            options.name);
+      }
+    }
+    return parameters.freeze ? torch::jit::freeze(module) : module;
+  });
+}
+
 }  // namespace
 
 absl::StatusOr<Engines> LoadTorchScript(const ModelFile& file, const ModelConfig& config,
                                         const EngineOptions& options) {
   TENSORFERRY_ASSIGN_OR_RETURN(const ModelParameters parameters, ReadParameters(config));
   TENSORFERRY_ASSIGN_OR_RETURN(std::string sha256, file.Sha256());
-  TENSORFERRY_ASSIGN_OR_RETURN(const torch::jit::Module module, CatchTorch(Reason::kModelNotReady, [&] {
-                                 torch::jit::Module loaded = torch::jit::load(file.path(), options.device);
-                                 loaded.eval();
-                                 return parameters.freeze ? torch::jit::freeze(loaded) : loaded;
-                               }));
+  TENSORFERRY_ASSIGN_OR_RETURN(const torch::jit::Module module, LoadModule(file, parameters, options));
   TENSORFERRY_ASSIGN_OR_RETURN(const torch::jit::Method forward,
                                CatchTorch(Reason::kModelNotReady, [&] { return module.get_method(kForward); }));
   TENSORFERRY_ASSIGN_OR_RETURN(const TorchScriptSignature signature,
