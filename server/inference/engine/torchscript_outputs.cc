@@ -1,6 +1,5 @@
 #include "inference/engine/torchscript_outputs.h"
 
-#include <ATen/core/function_schema.h>
 #include <ATen/ops/empty.h>
 #include <fmt/format.h>
 
@@ -17,8 +16,6 @@
 namespace tensorferry::inference {
 namespace {
 
-constexpr int kMaxTupleDepth = 32;
-
 // Adds the outputs of a value of this type. `name` is that of the value; empty: what it is made of is numbered.
 // Returns nothing if it is made of tensors, else what of it is not.
 std::optional<std::string> AddOutputs(const c10::TypePtr& type, const std::string& name, int depth,
@@ -32,7 +29,7 @@ std::optional<std::string> AddOutputs(const c10::TypePtr& type, const std::strin
   if (!tuple || depth > kMaxTupleDepth) return fmt::format("output {} is {}", Quote(own_name), type->str());
   const bool numbered = name.empty() && (depth > 0 || !tuple->schema());
   for (std::size_t i = 0; i < tuple->elements().size(); ++i) {
-    const std::string element = tuple->schema() ? tuple->schema()->arguments()[i].name() : fmt::to_string(i);
+    const std::string element = ElementName(*tuple, i);
     const std::string path = name.empty() ? element : fmt::format("{}[{}]", name, element);
     if (auto fault = AddOutputs(tuple->elements()[i], numbered ? "" : path, depth + 1, outputs)) return fault;
   }
@@ -111,6 +108,7 @@ absl::StatusOr<std::vector<NamedTensor>> TorchScriptOutputs::Named(const c10::IV
   if (value.isTensorList()) {
     for (at::Tensor& tensor : value.toTensorVector()) own.emplace_back(std::move(tensor));
   } else {
+    own.reserve(value.isTuple() ? value.toTupleRef().elements().size() : 1);
     AddValues(value, own);
   }
   return NamedByPlace(own);
@@ -122,11 +120,18 @@ absl::StatusOr<std::vector<NamedTensor>> TorchScriptOutputs::NamedByKey(const c1
     own.push_back({entry.key().toStringRef(), entry.value().toTensor()});
   }
   if (specs_.empty()) return own;
+  std::vector<NamedTensor> outputs;
+  for (const TensorSpec& spec : specs_) {
+    const auto found = std::ranges::find(own, spec.name, &NamedTensor::name);
+    if (found == own.end()) break;
+    outputs.push_back(*found);
+  }
+  if (outputs.size() == specs_.size()) return outputs;  // Each name is a key, as is usual.
   OwnTensors keys{.kind = "output", .tensors = {}, .strict = true};
   for (const NamedTensor& tensor : own) keys.tensors.push_back({tensor.name, keys.tensors.size()});
   const auto naming = FindOwnTensors(configured_, keys);
   if (!naming.ok()) return MakeError(Reason::kModelFailed, DescribeError(naming.status()).message);
-  std::vector<NamedTensor> outputs;
+  outputs.clear();
   for (std::size_t i = 0; i < specs_.size(); ++i) {
     outputs.push_back({specs_[i].name, own[naming->indices[i]].tensor});
   }

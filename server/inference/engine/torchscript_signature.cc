@@ -19,6 +19,21 @@ bool IsOptionalTensor(const c10::TypePtr& type) {
   return optional && IsTensor(optional->getElementType());
 }
 
+// Adds the inputs that fill an argument of this type. Returns false if no arrays can.
+bool AddInputs(const c10::TypePtr& type, const std::string& name, int depth, std::vector<TensorSpec>& inputs) {
+  if (IsTensorOrStrings(type) || IsOptionalTensor(type)) {
+    inputs.push_back(SpecOfType(name, type));
+    return true;
+  }
+  const auto tuple = type->cast<c10::TupleType>();
+  if (!tuple || tuple->elements().empty() || depth > kMaxTupleDepth) return false;
+  for (std::size_t i = 0; i < tuple->elements().size(); ++i) {
+    const std::string element = fmt::format("{}[{}]", name, ElementName(*tuple, i));
+    if (!AddInputs(tuple->elements()[i], element, depth + 1, inputs)) return false;
+  }
+  return true;
+}
+
 c10::List<std::string> ListOf(const at::Tensor& raw) {
   c10::List<std::string> list;
   const auto* const bytes = static_cast<const std::byte*>(raw.const_data_ptr());
@@ -39,23 +54,28 @@ absl::StatusOr<TorchScriptSignature> TorchScriptSignature::Make(const c10::Funct
 }
 
 absl::Status TorchScriptSignature::ReadArguments(const c10::FunctionSchema& forward) {
-  arguments_.assign(forward.arguments().begin() + 1, forward.arguments().end());  // The first argument is `self`.
-  if (!arguments_.empty() && IsDictionary(arguments_.front().type()) &&
-      std::all_of(arguments_.begin() + 1, arguments_.end(), [](const auto& other) { return other.default_value(); })) {
+  const std::vector<c10::Argument>& all = forward.arguments();  // The first is `self`.
+  for (auto own = all.begin() + 1; own != all.end(); ++own) arguments_.push_back({.own = *own});
+  const auto has_default = [](const Argument& argument) { return argument.own.default_value().has_value(); };
+  if (!arguments_.empty() && IsDictionary(arguments_.front().own.type()) &&
+      std::all_of(arguments_.begin() + 1, arguments_.end(), has_default)) {
     takes_dictionary_ = true;
-    names_.resize(arguments_.size());
     return absl::OkStatus();
   }
-  for (const c10::Argument& argument : arguments_) {
-    const bool takes_array = IsTensorOrStrings(argument.type()) || IsOptionalTensor(argument.type());
-    if (takes_array) {
-      inputs_.push_back(SpecOfType(argument.name(), argument.type()));
-      inputs_.back().optional = argument.default_value().has_value();
-    } else if (!argument.default_value()) {
+  for (Argument& argument : arguments_) {
+    std::vector<TensorSpec> inputs;
+    if (AddInputs(argument.own.type(), argument.own.name(), 0, inputs)) {
+      argument.first_input = inputs_.size();
+      argument.inputs = inputs.size();
+      for (TensorSpec& input : inputs) {
+        input.optional = has_default(argument);
+        own_inputs_.push_back({input.name, input.name});
+        inputs_.push_back(std::move(input));
+      }
+    } else if (!has_default(argument)) {
       return MakeError(Reason::kModelNotReady, fmt::format("forward's argument {} is {}, which no array can fill",
-                                                           Quote(argument.name()), argument.type()->str()));
+                                                           Quote(argument.own.name()), argument.own.type()->str()));
     }
-    names_.push_back(takes_array ? argument.name() : "");
   }
   return absl::OkStatus();
 }
@@ -84,14 +104,13 @@ absl::Status TorchScriptSignature::ApplyInputs(const ModelConfig& config) {
     return MakeError(Reason::kModelNotReady,
                      fmt::format("config.pbtxt has no input for forward's argument {}", Quote(inputs_[own].name)));
   }
-  std::vector<std::string> names(names_.size());
+  for (OwnInput& own : own_inputs_) own.name.clear();
   for (std::size_t i = 0; i < places.size(); ++i) {
     const TensorSpec& own = inputs_[places[i]];
     TENSORFERRY_RETURN_IF_ERROR(SettleStrings(own, batched, inputs[i]));
     inputs[i].optional = inputs[i].optional || own.optional;
-    names[static_cast<std::size_t>(std::ranges::find(names_, own.name) - names_.begin())] = inputs[i].name;
+    own_inputs_[places[i]].name = inputs[i].name;
   }
-  names_ = std::move(names);
   inputs_ = std::move(inputs);
   warning_ = naming.warning;
   return absl::OkStatus();
@@ -105,30 +124,58 @@ std::vector<std::string> TorchScriptSignature::warnings() const {
   return warnings;
 }
 
+NamedTensor* TorchScriptSignature::Find(std::size_t input, Sent& sent) const {
+  const std::string& name = own_inputs_[input].name;
+  const auto found = name.empty() ? sent.end() : std::ranges::find(sent, name, &NamedTensor::name);
+  return found == sent.end() ? nullptr : &*found;
+}
+
+// Makes the value of an argument, or of an element of one, from the inputs that begin with `input`, and moves `input`
+// behind them.
+absl::StatusOr<c10::IValue> TorchScriptSignature::Fill(const c10::TypePtr& type, std::size_t& input, Sent& sent) const {
+  if (const auto tuple = type->cast<c10::TupleType>()) {
+    std::vector<c10::IValue> elements;
+    for (const c10::TypePtr& element : tuple->elements()) {
+      TENSORFERRY_ASSIGN_OR_RETURN(c10::IValue value, Fill(element, input, sent));
+      elements.push_back(std::move(value));
+    }
+    return tuple->schema() ? c10::ivalue::Tuple::createNamed(std::move(elements), tuple)
+                           : c10::ivalue::Tuple::create(std::move(elements));
+  }
+  NamedTensor* const found = Find(input, sent);
+  if (found == nullptr) {
+    const OwnInput& own = own_inputs_[input];
+    const std::string& name = own.name.empty() ? own.own_name : own.name;
+    return MakeError(Reason::kInputMismatch, fmt::format("the model's input {} is missing", Quote(name)),
+                     {.field = "arrays", .expected = name});
+  }
+  ++input;
+  return IsStrings(type) ? c10::IValue(ListOf(found->tensor)) : c10::IValue(std::move(found->tensor));
+}
+
 absl::StatusOr<std::vector<c10::IValue>> TorchScriptSignature::Arguments(std::vector<NamedTensor> inputs) const {
   std::vector<c10::IValue> values;
   if (takes_dictionary_) {
     c10::Dict<std::string, at::Tensor> dictionary;
     for (NamedTensor& input : inputs) dictionary.insert(input.name, std::move(input.tensor));
     values.emplace_back(std::move(dictionary));
-    for (std::size_t i = 1; i < arguments_.size(); ++i) values.push_back(*arguments_[i].default_value());
+    for (std::size_t i = 1; i < arguments_.size(); ++i) values.push_back(*arguments_[i].own.default_value());
     return values;
   }
-  for (std::size_t i = 0; i < arguments_.size(); ++i) {
-    const auto input = names_[i].empty() ? inputs.end() : std::ranges::find(inputs, names_[i], &NamedTensor::name);
-    if (input != inputs.end()) {
-      if (IsStrings(arguments_[i].type())) {
-        values.emplace_back(ListOf(input->tensor));
-      } else {
-        values.emplace_back(std::move(input->tensor));
+  for (const Argument& argument : arguments_) {
+    std::size_t input = argument.first_input;
+    const std::size_t end = input + argument.inputs;
+    const bool has_default = argument.own.default_value().has_value();
+    if (has_default) {
+      while (input < end && Find(input, inputs) == nullptr) ++input;
+      if (input == end) {  // Nothing of it was sent.
+        values.push_back(*argument.own.default_value());
+        continue;
       }
-    } else if (arguments_[i].default_value()) {
-      values.push_back(*arguments_[i].default_value());
-    } else {
-      const std::string& name = names_[i].empty() ? arguments_[i].name() : names_[i];
-      return MakeError(Reason::kInputMismatch, fmt::format("the model's input {} is missing", Quote(name)),
-                       {.field = "arrays", .expected = name});
+      input = argument.first_input;
     }
+    TENSORFERRY_ASSIGN_OR_RETURN(c10::IValue value, Fill(argument.own.type(), input, inputs));
+    values.push_back(std::move(value));
   }
   return values;
 }

@@ -16,9 +16,10 @@ namespace tensorferry::inference {
 // TorchScriptSignature makes the arguments of a TorchScript `forward` from named tensors, and named tensors from its
 // value.
 //
-// Inputs:  without a configuration, the tensors among forward's arguments, by their names. A configuration uses these
-//          names, or NAME__0, NAME__1, … by their places, or else lists the inputs in their order. If forward takes one
-//          dictionary of tensors, the names are its keys.
+// Inputs:  without a configuration, the tensors among forward's arguments, by their names, and those of tuples, which are
+//          called ARGUMENT[0], or ARGUMENT[field] of a NamedTuple. A configuration uses these names, or NAME__0,
+//          NAME__1, … by their places, or else lists the inputs in their order. If forward takes one dictionary of
+//          tensors, the names are its keys.
 // Strings: arguments and values of type List[str].
 // Outputs: see TorchScriptOutputs.
 class TorchScriptSignature {
@@ -47,10 +48,24 @@ class TorchScriptSignature {
   absl::Status ApplyInputs(const ModelConfig& config);
   absl::Status CheckStrings(const ModelConfig& config) const;
 
-  std::vector<c10::Argument> arguments_;  // The arguments without `self`.
-  std::vector<std::string> names_;        // For each argument the name of its input; empty: no array fills it.
-  bool takes_dictionary_ = false;         // One argument, a dictionary, takes all inputs.
-  std::vector<TensorSpec> inputs_;
+  struct Argument {
+    c10::Argument own;
+    std::size_t first_input = 0;  // Its inputs among those of the model: none if no array fills it,
+    std::size_t inputs = 0;       // several if it is a tuple.
+  };
+  // OwnInput is an input as forward calls it, and as callers do; empty: they cannot send it.
+  struct OwnInput {
+    std::string own_name, name;
+  };
+  using Sent = std::vector<NamedTensor>;
+
+  NamedTensor* Find(std::size_t input, Sent& sent) const;
+  absl::StatusOr<c10::IValue> Fill(const c10::TypePtr& type, std::size_t& input, Sent& sent) const;
+
+  std::vector<Argument> arguments_;   // The arguments without `self`.
+  std::vector<OwnInput> own_inputs_;  // In the order of the arguments.
+  bool takes_dictionary_ = false;     // One argument, a dictionary, takes all inputs.
+  std::vector<TensorSpec> inputs_;    // As callers see them.
   std::string warning_;  // What is done with the inputs against the words of the configuration; empty: nothing is.
   TorchScriptOutputs outputs_;
 };

@@ -1,5 +1,6 @@
 #include "inference/engine/torchscript_types.h"
 
+#include <ATen/core/function_schema.h>
 #include <fmt/format.h>
 
 #include <utility>
@@ -21,6 +22,10 @@ bool IsDictionary(const c10::TypePtr& type) {
 }
 
 bool IsTensorOrStrings(const c10::TypePtr& type) { return IsTensor(type) || IsStrings(type); }
+
+std::string ElementName(const c10::TupleType& tuple, std::size_t index) {
+  return tuple.schema() ? tuple.schema()->arguments()[index].name() : fmt::to_string(index);
+}
 
 TensorSpec SpecOfType(std::string name, const c10::TypePtr& type) {
   TensorSpec spec{.name = std::move(name)};

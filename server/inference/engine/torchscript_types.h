@@ -4,8 +4,8 @@
 #include <ATen/core/ivalue.h>
 #include <ATen/core/jit_type.h>
 
+#include <cstddef>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "inference/model_info.h"
@@ -16,6 +16,12 @@ bool IsTensor(const c10::TypePtr& type);
 bool IsStrings(const c10::TypePtr& type);     // List[str]
 bool IsDictionary(const c10::TypePtr& type);  // Dict[str, Tensor]
 bool IsTensorOrStrings(const c10::TypePtr& type);
+
+// Tuples within tuples are taken apart down to this depth.
+inline constexpr int kMaxTupleDepth = 32;
+
+// Returns the name of the field, or the index.
+std::string ElementName(const c10::TupleType& tuple, std::size_t index);
 
 // Returns what an argument or value of this type is called and holds. `type` is a tensor or strings.
 TensorSpec SpecOfType(std::string name, const c10::TypePtr& type);

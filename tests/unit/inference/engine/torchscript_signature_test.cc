@@ -27,18 +27,26 @@ using testing::Pair;
 
 using Values = std::vector<std::pair<std::string, double>>;  // Outputs by name, of one element each.
 
-// EndsResolver knows what a module calls Ends: a NamedTuple of two tensors.
+// EndsResolver knows two NamedTuples: Ends, of two tensors, and Heads, whose second field may be None.
 class EndsResolver final : public torch::jit::NativeResolver {
  public:
   c10::TypePtr resolveType(const std::string& name, const torch::jit::SourceRange&) override {
-    if (name != "Ends") return nullptr;
-    return c10::TupleType::createNamed(c10::QualifiedName("__torch__.Ends"), std::vector<std::string>{"first", "last"},
-                                       {c10::TensorType::get(), c10::TensorType::get()});
+    const c10::TypePtr tensor = c10::TensorType::get();
+    if (name == "Ends") return Named(name, {"first", "last"}, {tensor, tensor});
+    if (name == "Heads") return Named(name, {"logits", "aux"}, {tensor, c10::OptionalType::create(tensor)});
+    return nullptr;
   }
   std::shared_ptr<torch::jit::SugaredValue> resolveValue(const std::string& name, torch::jit::GraphFunction& method,
                                                          const torch::jit::SourceRange& place) override {
-    if (name != "Ends") return NativeResolver::resolveValue(name, method, place);
-    return std::make_shared<torch::jit::NamedTupleConstructor>(resolveType(name, place)->expect<c10::TupleType>());
+    const c10::TypePtr type = resolveType(name, place);
+    if (!type) return NativeResolver::resolveValue(name, method, place);
+    return std::make_shared<torch::jit::NamedTupleConstructor>(type->expect<c10::TupleType>());
+  }
+
+ private:
+  static c10::TypePtr Named(const std::string& name, const std::vector<std::string>& fields,
+                            const std::vector<c10::TypePtr>& types) {
+    return c10::TupleType::createNamed(c10::QualifiedName("__torch__." + name), fields, types);
   }
 };
 
@@ -47,6 +55,10 @@ class TorchScriptSignatureTest : public testing::Test {
   // `source` is that of forward, from its arguments on.
   absl::Status Make(const std::string& source, const ModelConfig& config = {}) {
     module_.define("def forward(self" + source);
+    return MakeOfModule(config);
+  }
+
+  absl::Status MakeOfModule(const ModelConfig& config) {
     auto made = TorchScriptSignature::Make(module_.get_method("forward").function().getSchema(), config);
     if (made.ok()) signature_.emplace(*std::move(made));
     return made.status();
@@ -56,9 +68,7 @@ class TorchScriptSignatureTest : public testing::Test {
   absl::Status MakeOf(const std::string& body, const ModelConfig& config = {}) {
     module_ = torch::jit::Module("Model");
     module_.define("def forward(self, x):\n  " + body + "\n", std::make_shared<EndsResolver>());
-    auto made = TorchScriptSignature::Make(module_.get_method("forward").function().getSchema(), config);
-    if (made.ok()) signature_.emplace(*std::move(made));
-    return made.status();
+    return MakeOfModule(config);
   }
 
   absl::StatusOr<Values> Run(const std::map<std::string, double>& inputs) {
@@ -97,6 +107,33 @@ TEST_F(TorchScriptSignatureTest, LeavesDefaultsToForward) {
   EXPECT_THAT(Names(signature_->inputs()), ElementsAre("a", "b?")) << "no array fills a float";
   EXPECT_THAT(*Run({{"a", 2}}), ElementsAre(Pair("OUTPUT__0", 6)));
   EXPECT_THAT(*Run({{"a", 2}, {"b", 1}}), ElementsAre(Pair("OUTPUT__0", 7)));
+}
+
+TEST_F(TorchScriptSignatureTest, TakesTuplesApart) {
+  ASSERT_THAT(Make(", x, state: Tuple[Tensor, Tuple[Tensor, Tensor]]):\n"
+                   "  return x + state[0], (state[1][0], (state[1][1],))\n"),
+              IsOk());
+  EXPECT_THAT(Names(signature_->inputs()), ElementsAre("x", "state[0]", "state[1][0]", "state[1][1]"));
+  EXPECT_THAT(*Run({{"state[1][1]", 8}, {"x", 1}, {"state[0]", 2}, {"state[1][0]", 4}}),
+              ElementsAre(Pair("OUTPUT__0", 3), Pair("OUTPUT__1", 4), Pair("OUTPUT__2", 8)));
+  EXPECT_THAT(Run({{"x", 1}, {"state[0]", 2}, {"state[1][0]", 4}}),
+              Fails(Reason::kInputMismatch, HasSubstr("'state[1][1]' is missing")));
+}
+
+TEST_F(TorchScriptSignatureTest, TakesNamedTuplesApartByTheirFields) {
+  module_.define("def forward(self, x, ends: Ends):\n  return ends, Ends(x, x + 1)\n",
+                 std::make_shared<EndsResolver>());
+  ASSERT_THAT(MakeOfModule({}), IsOk());
+  EXPECT_THAT(Names(signature_->inputs()), ElementsAre("x", "ends[first]", "ends[last]"));
+  EXPECT_THAT(*Run({{"x", 1}, {"ends[first]", 5}, {"ends[last]", 6}}),
+              ElementsAre(Pair("OUTPUT__0", 5), Pair("OUTPUT__1", 6), Pair("OUTPUT__2", 1), Pair("OUTPUT__3", 2)));
+}
+
+TEST_F(TorchScriptSignatureTest, NamesElementsOfTuplesAsTheConfigurationDoes) {
+  const ModelConfig config{
+      .inputs = {{.name = "last__2", .dims = {1}}, {.name = "state[0]", .dims = {1}}, {.name = "x", .dims = {1}}}};
+  ASSERT_THAT(Make(", x, state: Tuple[Tensor, Tensor]):\n  return x - state[0] * state[1]\n", config), IsOk());
+  EXPECT_THAT(*Run({{"x", 20}, {"state[0]", 2}, {"last__2", 3}}), ElementsAre(Pair("OUTPUT__0", 14)));
 }
 
 TEST_F(TorchScriptSignatureTest, NumbersTheOutputsOfATuple) {
@@ -265,6 +302,11 @@ TEST_F(TorchScriptSignatureTest, RefusesWhatDoesNotFitTheConfiguration) {
               Fails(Reason::kModelNotReady, HasSubstr("config.pbtxt has 2 outputs, but the model 1")));
 }
 
+TEST_F(TorchScriptSignatureTest, NamesTheFieldThatMayBeNone) {
+  EXPECT_THAT(MakeOf("return Heads(x, None)"),
+              Fails(Reason::kModelNotReady, HasSubstr("of which output 'aux' is Tensor?; tensors and lists")));
+}
+
 struct RefusedCase {
   std::string source;
   std::string why;
@@ -273,19 +315,40 @@ class RefusedForward : public TorchScriptSignatureTest, public testing::WithPara
 
 TEST_P(RefusedForward, SaysWhy) { EXPECT_THAT(Make(GetParam().source), Fails(Reason::kModelNotReady, GetParam().why)); }
 
+std::string Unfilled(const std::string& type) {
+  return "forward's argument 'a' is " + type + ", which no array can fill";
+}
+
+std::string Unsent(const std::string& type, const std::string& output, const std::string& fault) {
+  return "forward returns " + type + ", of which output '" + output + "' is " + fault +
+         "; tensors and lists of strings, tuples of them, and a list or dictionary of tensors by name, can be sent";
+}
+
 INSTANTIATE_TEST_SUITE_P(
-    Sources, RefusedForward,
+    Inputs, RefusedForward,
+    testing::Values(RefusedCase{", a: int):\n  return torch.zeros(a)\n", Unfilled("int")},
+                    RefusedCase{", a: float):\n  return torch.zeros(1)\n", Unfilled("float")},
+                    RefusedCase{", a: bool):\n  return torch.zeros(1)\n", Unfilled("bool")},
+                    RefusedCase{", a: str):\n  return torch.zeros(1)\n", Unfilled("str")},
+                    RefusedCase{", a: List[Tensor]):\n  return a[0]\n", Unfilled("Tensor[]")},
+                    RefusedCase{", a: List[int]):\n  return torch.zeros(1)\n", Unfilled("int[]")},
+                    RefusedCase{", a: Dict[int, Tensor]):\n  return a[0]\n", Unfilled("Dict(int, Tensor)")},
+                    RefusedCase{", a: Tuple[Tensor, int]):\n  return a[0]\n", Unfilled("(Tensor, int)")},
+                    RefusedCase{", a: Tuple[Tensor, Tuple[Tensor, str]]):\n  return a[0]\n",
+                                Unfilled("(Tensor, (Tensor, str))")},
+                    RefusedCase{", a: Optional[Tuple[Tensor, Tensor]]):\n  return torch.zeros(1)\n",
+                                Unfilled("(Tensor, Tensor)?")}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Outputs, RefusedForward,
     testing::Values(
-        RefusedCase{", a, n: int):\n  return a * n\n", "forward's argument 'n' is int, which no array can fill"},
-        RefusedCase{", a: List[Tensor]):\n  return a[0]\n",
-                    "forward's argument 'a' is Tensor[], which no array can fill"},
-        RefusedCase{", a):\n  return int(a)\n",
-                    "forward returns int, of which output 'OUTPUT__0' is int; tensors and lists of strings, "
-                    "tuples of them, and a list or dictionary of tensors by name, can be sent"},
-        RefusedCase{", a):\n  return a, (a, [a])\n",
-                    "forward returns (Tensor, (Tensor, Tensor[])), of which output 'OUTPUT__2' is Tensor[]; "
-                    "tensors and lists of strings, tuples of them, and a list or dictionary of tensors by "
-                    "name, can be sent"}));
+        RefusedCase{", a):\n  return int(a)\n", Unsent("int", "OUTPUT__0", "int")},
+        RefusedCase{", a):\n  return 'a'\n", Unsent("str", "OUTPUT__0", "str")},
+        RefusedCase{", a) -> Optional[Tensor]:\n  return a\n", Unsent("Tensor?", "OUTPUT__0", "Tensor?")},
+        RefusedCase{", a):\n  return a, (a, [a])\n", Unsent("(Tensor, (Tensor, Tensor[]))", "OUTPUT__2", "Tensor[]")},
+        RefusedCase{", a):\n  return a, 1\n", Unsent("(Tensor, int)", "OUTPUT__1", "int")},
+        RefusedCase{", a):\n  return [[a]]\n", Unsent("Tensor[][]", "OUTPUT__0", "Tensor[][]")},
+        RefusedCase{", a):\n  return {1: a}\n", Unsent("Dict(int, Tensor)", "OUTPUT__0", "Dict(int, Tensor)")}));
 
 }  // namespace
 }  // namespace tensorferry::inference
