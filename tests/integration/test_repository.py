@@ -151,6 +151,9 @@ def inputs(data_type: str, *names: str) -> str:
 TOO_FEW = (
     """model_warmup { name: "few" inputs { key: "x" value { data_type: TYPE_FP32 dims: [4] zero_data: true } } }"""
 )
+NO_SAMPLE = """model_warmup { name: "s" inputs { key: "x" value {
+    data_type: TYPE_FP32 dims: [4] input_data_file: "no.bin" } } }"""
+RESHAPE = config_tensor("input", "x", "TYPE_FP32", "4", "reshape { shape: [2, 3] }")
 SYNTAX = "max_batch_size: 4\ndynamic_batching {\n  preferred_batch_size: [\n}\n"
 PREFERRED = "max_batch_size: 4 dynamic_batching { preferred_batch_size: 5 }"
 PARAMETER = 'parameters { key: "INFERENCE_MODE" value { string_value: "maybe" } }'
@@ -191,6 +194,10 @@ BROKEN: dict[str, tuple[Tree, str]] = {
     "renamed": (configured('name: "another"'), "another"),
     "strings": (configured(inputs("TYPE_STRING", "x")), "'x' is of strings, but the model's 'x' is a tensor"),
     "inputs": (configured(inputs("TYPE_FP32", "x", "y", "z")), "3 inputs"),
+    "same-place": (configured(inputs("TYPE_FP32", "INPUT__0", "OTHER__0")), "'INPUT__0' and 'OTHER__0' both mean the"),
+    "no-place": (configured(inputs("TYPE_FP32", "INPUT__1")), "input 'INPUT__1' names a place where the model has no"),
+    "reshape": (configured(RESHAPE), "input 'x': dims [4] and reshape [2, 3] do not have the same number of elements"),
+    "no-sample": (configured(NO_SAMPLE), "model_warmup 's', input 'x': input_data_file 'no.bin': the file cannot be"),
     "batch": ({"1/model.pt2": masked_package, "config.pbtxt": "max_batch_size: 65"}, "64"),
     "preferred": (configured(PREFERRED), "preferred_batch_size 5"),
     "absent-version": (configured("version_policy { specific { versions: 9 } }"), "version 9"),
@@ -304,6 +311,23 @@ def test_fields_that_are_not_honoured_are_named_once(tmp_path: Path) -> None:
             (line,) = [line for line in server.log().splitlines() if name in line]
             assert "model" in line
         assert "instance_group.count" not in server.log()
+
+
+class Difference(nn.Module):
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return x - y
+
+
+def test_a_name_that_is_misspelt_is_told_if_the_order_contradicts_the_others(tmp_path: Path) -> None:
+    for name, config in {"swapped": inputs("TYPE_FP32", "y", "z"), "harmless": inputs("TYPE_FP32", "x", "z")}.items():
+        lay_out(tmp_path / name, configured(config, Difference()))
+    with Server("--model-dir", f"{tmp_path}") as server, connect_stub(server.address) as stub:
+        x, y = X["x"], torch.ones(4)
+        check_outputs(convert_unary(stub, infer("swapped", {"y": x, "z": y})), {"OUTPUT__0": x - y})
+        check_outputs(convert_unary(stub, infer("harmless", {"x": x, "z": y})), {"OUTPUT__0": x - y})
+        (line,) = [line for line in server.log().splitlines() if "is none of the model's own" in line]
+        assert "model swapped: config.pbtxt: input 'z' is none of the model's own, ['x', 'y']" in line
+        assert line.endswith("so all inputs are taken in the model's order, and 'y' is taken for 'x'")
 
 
 def test_a_model_whose_files_are_deleted_goes_on(tmp_path: Path) -> None:

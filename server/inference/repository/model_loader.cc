@@ -131,6 +131,7 @@ absl::Status CheckDevice(const std::string& device) { return DeviceOf(device).st
 absl::StatusOr<std::unique_ptr<ServedModel>> LoadVersion(const VersionToLoad& source, const ModelConfig& config,
                                                          const LoaderOptions& options, BufferPool& pool) {
   TENSORFERRY_ASSIGN_OR_RETURN(const ModelParameters parameters, ReadParameters(config));
+  TENSORFERRY_RETURN_IF_ERROR(CheckReshapes(config));
   TENSORFERRY_ASSIGN_OR_RETURN(AllEngines engines, LoadAll(source, config, options));
   const bool batched = config.max_batch_size > 0;
   ModelInfo info = engines.models.front()->info();

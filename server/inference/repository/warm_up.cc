@@ -26,31 +26,53 @@ constexpr std::size_t kMaxSampleBytes = std::size_t{1} << 30;
 // In the first run TorchScript observes the model, in the second it compiles code, and from then on it runs that code.
 constexpr int kRuns = 3;
 
-absl::Status CannotWarmUp(std::string_view sample, std::string_view input, std::string_view why) {
-  return MakeError(Reason::kModelNotReady,
-                   fmt::format("config.pbtxt: model_warmup {}, input {}: {}", Quote(sample), Quote(input), why));
+// Input is one input of a sample: what both are called, for errors, and where their files are.
+struct Input {
+  const WarmUpSample& sample;
+  const std::string& name;
+  const fs::path& folder;
+  const fs::path& root;
+};
+
+absl::Status CannotWarmUp(const Input& input, const std::string& why, const std::string& log_text = "") {
+  return MakeError(
+      Reason::kModelNotReady,
+      fmt::format("config.pbtxt: model_warmup {}, input {}: {}", Quote(input.sample.name), Quote(input.name), why),
+      {.log_text = log_text});
 }
 
-absl::StatusOr<at::Tensor> MakeTensor(const WarmUpSample& sample, const std::string& name, const WarmUpInput& input,
-                                      bool batched, const fs::path& folder, const fs::path& root) {
-  if (!input.dtype) return CannotWarmUp(sample.name, name, "it has no data_type");
-  std::vector<std::int64_t> shape = input.dims;
-  if (batched) shape.insert(shape.begin(), std::max<std::int64_t>(sample.batch_size, 1));
+// Reads the `nbytes` elements of an input from its file.
+absl::StatusOr<std::string> ReadElements(const Input& input, const std::string& name, std::size_t nbytes) {
+  const std::string what = fmt::format("input_data_file {}", Quote(name));
+  if (input.folder.empty()) {
+    return CannotWarmUp(input, what + ": a model that is one file has no folder for it");
+  }
+  const auto file = ModelFile::Open(input.folder / name, input.root);
+  auto elements = file.ok() ? file->Read(kMaxSampleBytes) : file.status();
+  if (!elements.ok()) {
+    const Failure failure = DescribeError(elements.status());
+    return CannotWarmUp(input, fmt::format("{}: {}", what, failure.message), failure.log_text);
+  }
+  if (elements->size() != nbytes) {
+    return CannotWarmUp(input, fmt::format("{} has {} bytes, expected {}", what, elements->size(), nbytes));
+  }
+  return elements;
+}
+
+absl::StatusOr<at::Tensor> MakeTensor(const Input& input, const WarmUpInput& described, bool batched) {
+  if (!described.dtype) return CannotWarmUp(input, "it has no data_type");
+  std::vector<std::int64_t> shape = described.dims;
+  if (batched) shape.insert(shape.begin(), std::max<std::int64_t>(input.sample.batch_size, 1));
   if (std::ranges::any_of(shape, [](std::int64_t dim) { return dim < 0; })) {
-    return CannotWarmUp(sample.name, name, "its dims must be numbers of elements");
+    return CannotWarmUp(input, "its dims must be numbers of elements");
   }
   const Shape checked(shape.begin(), shape.end());
-  const auto nbytes = ByteSize(checked, Info(*input.dtype).itemsize);
-  if (!nbytes.ok() || *nbytes > kMaxSampleBytes) return CannotWarmUp(sample.name, name, "it is too large");
-  at::Tensor tensor = at::zeros(shape, ToTorch(*input.dtype));
-  if (input.content == WarmUpInput::Content::kRandom) FillRandom(tensor);
-  if (input.content != WarmUpInput::Content::kFile) return tensor;
-  if (folder.empty()) return CannotWarmUp(sample.name, name, "a model that is one file has no folder for a file");
-  TENSORFERRY_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::Open(folder / input.file, root));
-  TENSORFERRY_ASSIGN_OR_RETURN(const std::string elements, file.Read(kMaxSampleBytes));
-  if (elements.size() != *nbytes) {
-    return CannotWarmUp(sample.name, name, fmt::format("its file has {} bytes, expected {}", elements.size(), *nbytes));
-  }
+  const auto nbytes = ByteSize(checked, Info(*described.dtype).itemsize);
+  if (!nbytes.ok() || *nbytes > kMaxSampleBytes) return CannotWarmUp(input, "it is too large");
+  at::Tensor tensor = at::zeros(shape, ToTorch(*described.dtype));
+  if (described.content == WarmUpInput::Content::kRandom) FillRandom(tensor);
+  if (described.content != WarmUpInput::Content::kFile) return tensor;
+  TENSORFERRY_ASSIGN_OR_RETURN(const std::string elements, ReadElements(input, described.file, *nbytes));
   std::memcpy(tensor.mutable_data_ptr(), elements.data(), elements.size());
   return tensor;
 }
@@ -61,8 +83,9 @@ absl::StatusOr<std::vector<Sample>> MakeSamples(const ModelConfig& config, const
   for (const WarmUpSample& described : config.warm_up) {
     Sample sample;
     for (const auto& [name, input] : described.inputs) {
-      TENSORFERRY_ASSIGN_OR_RETURN(at::Tensor tensor,
-                                   MakeTensor(described, name, input, config.max_batch_size > 0, folder, root));
+      TENSORFERRY_ASSIGN_OR_RETURN(
+          at::Tensor tensor, MakeTensor({.sample = described, .name = name, .folder = folder, .root = root}, input,
+                                        config.max_batch_size > 0));
       sample.push_back({name, std::move(tensor)});
     }
     samples.insert(samples.end(), static_cast<std::size_t>(std::clamp(described.count, 1, 1000)), sample);

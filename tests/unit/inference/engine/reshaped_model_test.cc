@@ -5,9 +5,12 @@
 #include <gmock/gmock.h>
 
 #include <memory>
+#include <ostream>
+#include <string>
 #include <vector>
 
 #include "base/status.h"
+#include "payload/shape.h"
 #include "testing/status_matchers.h"
 
 namespace tensorferry::inference {
@@ -101,6 +104,61 @@ TEST_F(ReshapedModelTest, PassesOnWhatTheModelRefuses) {
   const auto model = WithReshapes(failing, {.inputs = {{.name = "x", .dims = {6}, .reshape = Dims{2, 3}}}});
   EXPECT_THAT(Run(*model, at::arange(6)), Fails(Reason::kModelFailed, "no"));
 }
+
+TEST_F(ReshapedModelTest, KeepsSeveralDimensionsOfAnySize) {
+  const auto model =
+      WithReshapes(MakeModel(), {.max_batch_size = 8,
+                                 .inputs = {{.name = "x", .dims = {-1, 4, -1}, .reshape = Dims{-1, 2, 2, -1}}},
+                                 .outputs = {{.name = "y", .dims = {-1, 4, -1}, .reshape = Dims{-1, 2, 2, -1}}}});
+  const at::Tensor x = at::arange(2 * 3 * 4 * 5).reshape({2, 3, 4, 5});
+  const auto y = Run(*model, x);
+  ASSERT_THAT(y, IsOk());
+  EXPECT_THAT(seen_, ElementsAre(2, 3, 2, 2, 5));
+  EXPECT_TRUE(y->equal(x));
+}
+
+struct CheckCase {
+  std::string name;
+  Dims dims, reshape;
+  bool as_input, as_output;  // Whether some array fits.
+  friend void PrintTo(const CheckCase& c, std::ostream* out) { *out << c.name; }
+};
+class Reshapes : public testing::TestWithParam<CheckCase> {};
+
+TEST_P(Reshapes, HaveAsManyElementsAsDims) {
+  const auto& [name, dims, reshape, as_input, as_output] = GetParam();
+  const std::string why =
+      ": dims " + ToText(dims) + " and reshape " + ToText(reshape) + " do not have the same number of elements";
+  const auto expect = [&](const ModelConfig& config, bool fits, const std::string& kind) {
+    if (fits) {
+      EXPECT_THAT(CheckReshapes(config), IsOk());
+    } else {
+      EXPECT_THAT(CheckReshapes(config), Fails(Reason::kModelNotReady, "config.pbtxt: " + kind + " 'x'" + why));
+    }
+  };
+  const ConfiguredTensor tensor{.name = "x", .dims = dims, .reshape = reshape};
+  expect({.inputs = {tensor}}, as_input, "input");
+  expect({.outputs = {tensor}}, as_output, "output");
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, Reshapes,
+                         testing::ValuesIn(std::vector<CheckCase>{
+                             {"Same", {6}, {2, 3}, true, true},
+                             {"Scalar", {1}, {}, true, true},
+                             {"NoScalar", {2}, {}, false, false},
+                             {"More", {6}, {2, 4}, false, false},
+                             {"NoElements", {0, 3}, {0}, true, true},
+                             {"SomeElements", {0, 3}, {3}, false, false},
+                             {"AnySizeOfSome", {6}, {-1, 2}, true, true},
+                             {"AnySizeOfTooMany", {6}, {-1, 4}, false, false},
+                             {"AnySize", {-1}, {-1, 2}, true, true},
+                             {"AnySizeOfOther", {-1, 3}, {2, -1}, true, true},
+                             {"SeveralOfAnySize", {-1, 4, -1}, {-1, 2, 2, -1}, true, true},
+                             {"SeveralInOtherPlaces", {-1, 4, -1}, {4, -1, -1}, false, false},
+                             {"SeveralOfOne", {-1}, {-1, -1}, false, true},
+                             {"TooLarge", {1L << 40, 1L << 40}, {1L << 40, 1L << 40}, false, false},
+                         }),
+                         [](const auto& test) { return test.param.name; });
 
 TEST(AsTheModelSeesIt, HasTheShapesOfTheModelItself) {
   const ModelConfig config =
