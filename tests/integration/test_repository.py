@@ -103,7 +103,6 @@ SERVING: dict[str, tuple[Tree, dict[str, int]]] = {
     "other-name": ({"other-name/6/weights.v2": Plus(6), "other-name/config.pbtxt": WEIGHTS}, {"6": 6}),
     "one-of-two": (versions("one-of-two", 7, config=MODEL) | {"one-of-two/7/model.pt2": b""}, {"7": 7}),
     "same-name": (versions("same-name", 8, config='name: "same-name"'), {"8": 8}),
-    "newer-format": (versions("newer-format", 1, config="no_such_field { deep: 3 }"), {"1": 1}),
     "link-to-file": ({"link-to-file/1/model.pt": Link("../../file.pt")}, {"1": 1}),
     "link-to-version": ({"link-to-version/6": Link("../latest/9")}, {"6": 9}),
     "link-to-model": ({"link-to-model": Link("all")}, {"1": 1, "9": 9, "10": 10}),
@@ -198,6 +197,10 @@ BROKEN: dict[str, tuple[Tree, str]] = {
     "no-place": (configured(inputs("TYPE_FP32", "INPUT__1")), "input 'INPUT__1' names a place where the model has no"),
     "reshape": (configured(RESHAPE), "input 'x': dims [4] and reshape [2, 3] do not have the same number of elements"),
     "no-sample": (configured(NO_SAMPLE), "model_warmup 's', input 'x': input_data_file 'no.bin': the file cannot be"),
+    "typing-error": (configured("max_batch_sizes: 8"), "no field 'max_batch_sizes'; did you mean max_batch_size?"),
+    "newer-format": (configured("from_the_future { deep: 3 }"), "line 1, column 17: ModelConfig has no field"),
+    "ragged": (configured(config_tensor("input", "x", "TYPE_FP32", "4", "allow_ragged_batch: true")), "allow_ragged"),
+    "checked-by-agents": (configured('model_repository_agents { agents { name: "checksum" } }'), "repository_agents"),
     "batch": ({"1/model.pt2": masked_package, "config.pbtxt": "max_batch_size: 65"}, "64"),
     "preferred": (configured(PREFERRED), "preferred_batch_size 5"),
     "absent-version": (configured("version_policy { specific { versions: 9 } }"), "version 9"),
@@ -302,12 +305,12 @@ def test_only_what_is_asked_for_is_loaded(root: Path) -> None:
 
 def test_fields_that_are_not_honoured_are_named_once(tmp_path: Path) -> None:
     config = """version_policy { all {} } optimization { graph { level: 1 } } response_cache { enable: true }
-        instance_group { count: 1 kind: KIND_CPU rate_limiter { priority: 2 } } brand_new: 3
+        instance_group { count: 1 kind: KIND_CPU rate_limiter { priority: 2 } }
         parameters { key: "MYSTERY" value { string_value: "1" } }"""
     lay_out(tmp_path, {f"model/{n}/model.pt": Plus(n) for n in (1, 2)} | {"model/config.pbtxt": config})
     with Server("--model-dir", f"{tmp_path}") as server, connect_stub(server.address) as stub:
         check_outputs(convert_unary(stub, infer("model", X)), {"OUTPUT__0": X["x"] + 2})
-        for name in ("optimization", "response_cache", "instance_group.rate_limiter", "brand_new", "MYSTERY"):
+        for name in ("optimization", "response_cache", "instance_group.rate_limiter", "MYSTERY"):
             (line,) = [line for line in server.log().splitlines() if name in line]
             assert "model" in line
         assert "instance_group.count" not in server.log()

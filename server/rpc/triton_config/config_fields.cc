@@ -1,12 +1,18 @@
 #include "rpc/triton_config/config_fields.h"
 
+#include <fmt/format.h>
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
 
 #include <algorithm>
 #include <array>
+#include <regex>
 #include <set>
+#include <span>
 #include <string_view>
+
+#include "base/nearest.h"
+#include "base/status.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -19,6 +25,7 @@ constexpr auto kHonoured = std::to_array<std::string_view>({
     "name",
     "platform",
     "backend",
+    "runtime",
     "version_policy",
     "max_batch_size",
     "input.name",
@@ -44,30 +51,62 @@ constexpr auto kHonoured = std::to_array<std::string_view>({
     "default_model_filename",
     "parameters",
     "model_warmup",
+    "model_transaction_policy",
 });
 
-bool IsHonoured(std::string_view path) { return std::ranges::find(kHonoured, path) != kHonoured.end(); }
+// kRefused lists the fields that a model cannot be served with: without them it would get or give other shapes or
+// batches, something else would run, or nobody would have checked its files.
+constexpr auto kRefused = std::to_array<std::string_view>({
+    "input.is_shape_tensor",
+    "input.allow_ragged_batch",
+    "input.is_non_linear_format_io",
+    "output.is_shape_tensor",
+    "output.is_non_linear_format_io",
+    "batch_input",
+    "batch_output",
+    "sequence_batching",
+    "ensemble_scheduling",
+    "cc_model_filenames",
+    "model_operations.op_library_filename",
+    "model_repository_agents.agents",
+});
 
-// Returns whether a field within the message at `path` is honoured.
-bool LeadsToHonoured(std::string_view path) {
-  return std::ranges::any_of(kHonoured, [&](std::string_view honoured) {
-    return honoured.size() > path.size() && honoured.starts_with(path) && honoured[path.size()] == '.';
+bool IsIn(std::span<const std::string_view> paths, std::string_view path) {
+  return std::ranges::find(paths, path) != paths.end();
+}
+
+// Returns whether a field within the message at `path` is among `paths`.
+bool LeadsTo(std::span<const std::string_view> paths, std::string_view path) {
+  return std::ranges::any_of(paths, [&](std::string_view listed) {
+    return listed.size() > path.size() && listed.starts_with(path) && listed[path.size()] == '.';
   });
 }
 
-void AddIgnored(const Message& message, const std::string& prefix, std::set<std::string>& ignored) {
+// SetFields are the paths of fields that are set, but not honoured.
+struct SetFields {
+  std::set<std::string> refused, ignored;
+};
+
+void AddFields(const Message& message, const std::string& prefix, SetFields& set) {
+  const google::protobuf::Reflection& reflection = *message.GetReflection();
   std::vector<const FieldDescriptor*> fields;
-  message.GetReflection()->ListFields(message, &fields);
+  reflection.ListFields(message, &fields);
   for (const FieldDescriptor* const field : fields) {
     const std::string path = prefix + field->name();
-    if (IsHonoured(path)) continue;
-    if (!LeadsToHonoured(path)) {
-      ignored.insert(path);
+    const bool is_message = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+    if (IsIn(kRefused, path)) {
+      set.refused.insert(path);
+    } else if (IsIn(kHonoured, path)) {
+      continue;
+    } else if (!LeadsTo(kHonoured, path) && !LeadsTo(kRefused, path)) {
+      const bool says_nothing =
+          is_message && !field->is_repeated() && reflection.GetMessage(message, field).ByteSizeLong() == 0;
+      if (!says_nothing) set.ignored.insert(path);
     } else if (!field->is_repeated()) {
-      AddIgnored(message.GetReflection()->GetMessage(message, field), path + ".", ignored);
+      AddFields(reflection.GetMessage(message, field), path + ".", set);
     } else {
-      for (int i = 0; i < message.GetReflection()->FieldSize(message, field); ++i) {
-        AddIgnored(message.GetReflection()->GetRepeatedMessage(message, field, i), path + ".", ignored);
+      for (int i = 0; i < reflection.FieldSize(message, field); ++i) {
+        AddFields(reflection.GetRepeatedMessage(message, field, i), path + ".", set);
       }
     }
   }
@@ -75,10 +114,27 @@ void AddIgnored(const Message& message, const std::string& prefix, std::set<std:
 
 }  // namespace
 
-std::vector<std::string> IgnoredFields(const triton::ModelConfig& config) {
-  std::set<std::string> ignored;
-  AddIgnored(config, "", ignored);
-  return {ignored.begin(), ignored.end()};
+absl::StatusOr<std::vector<std::string>> IgnoredFields(const triton::ModelConfig& config) {
+  SetFields set;
+  AddFields(config, "", set);
+  if (!set.refused.empty()) {
+    return MakeError(Reason::kModelNotReady, fmt::format("config.pbtxt: {} is not served", *set.refused.begin()));
+  }
+  return std::vector<std::string>(set.ignored.begin(), set.ignored.end());
+}
+
+std::string ExplainParserError(const std::string& message) {
+  static const std::regex unknown(R"re(Message type "([\w.]+)" has no field named "(\w+)"\.)re");
+  std::smatch match;
+  if (!std::regex_match(message, match, unknown)) return message;
+  const auto* const type = triton::ModelConfig::descriptor()->file()->pool()->FindMessageTypeByName(match[1].str());
+  if (type == nullptr) return message;
+  std::vector<std::string_view> names;
+  for (int i = 0; i < type->field_count(); ++i) names.push_back(type->field(i)->name());
+  const std::string name = match[2].str();
+  const auto nearest = Nearest(name, names);
+  return fmt::format("{} has no field {}{}", type->name(), Quote(name),
+                     nearest ? fmt::format("; did you mean {}?", *nearest) : "");
 }
 
 }  // namespace tensorferry::rpc

@@ -25,19 +25,19 @@ using inference::ConfiguredTensor;
 constexpr std::string_view kTorchScript = "pytorch_libtorch";
 constexpr std::string_view kAotInductor = "torch_aoti";
 
+// This is what Triton calls the library of its PyTorch backend, which runs such models.
+constexpr std::string_view kRuntime = "libtriton_pytorch.so";
+
 absl::Status Refuse(const std::string& why) { return MakeError(Reason::kModelNotReady, "config.pbtxt: " + why); }
 
-// Complaints keeps what protobuf's parser reports: the first error, and the fields that it does not know.
+// Complaints keeps the first error that protobuf's parser reports.
 class Complaints final : public google::protobuf::io::ErrorCollector {
  public:
   void AddError(int line, int column, const std::string& message) override {
-    if (error.empty()) error = fmt::format("line {}, column {}: {}", line + 1, column + 1, message);
-  }
-  void AddWarning(int line, int column, const std::string& message) override {
-    unknown.push_back(fmt::format("line {}, column {}: {}", line + 1, column + 1, message));
+    if (!error.empty()) return;
+    error = fmt::format("line {}, column {}: {}", line + 1, column + 1, ExplainParserError(message));
   }
   std::string error;
-  std::vector<std::string> unknown;
 };
 
 absl::StatusOr<std::optional<DType>> ReadDType(const triton::ModelConfig& proto, const std::string& name,
@@ -199,8 +199,9 @@ absl::Status CheckServed(const triton::ModelConfig& proto) {
   if (!proto.backend().empty() && proto.backend() != "pytorch") {
     return Refuse(fmt::format("backend {} is not served; only pytorch is", Quote(proto.backend())));
   }
-  if (proto.has_sequence_batching()) return Refuse("sequence_batching is not served");
-  if (proto.has_ensemble_scheduling()) return Refuse("ensemble_scheduling is not served");
+  if (!proto.runtime().empty() && proto.runtime() != kRuntime) {
+    return Refuse(fmt::format("runtime {} is not served; only {} is", Quote(proto.runtime()), kRuntime));
+  }
   if (proto.model_transaction_policy().decoupled()) return Refuse("decoupled models are not served");
   if (proto.max_batch_size() < 0) return Refuse(fmt::format("max_batch_size is {}", proto.max_batch_size()));
   return absl::OkStatus();
@@ -224,6 +225,7 @@ absl::StatusOr<inference::ModelConfig> FromProto(const triton::ModelConfig& prot
   inference::ModelConfig config{.name = proto.name(),
                                 .max_batch_size = proto.max_batch_size(),
                                 .default_model_filename = proto.default_model_filename()};
+  TENSORFERRY_ASSIGN_OR_RETURN(config.ignored, IgnoredFields(proto));
   TENSORFERRY_RETURN_IF_ERROR(ReadTensors(proto, config));
   ReadVersions(proto.version_policy(), config.versions);
   if (proto.has_dynamic_batching()) {
@@ -235,14 +237,12 @@ absl::StatusOr<inference::ModelConfig> FromProto(const triton::ModelConfig& prot
     TENSORFERRY_ASSIGN_OR_RETURN(inference::WarmUpSample sample, ReadWarmUp(proto, warm_up));
     config.warm_up.push_back(std::move(sample));
   }
-  config.ignored = IgnoredFields(proto);
   return config;
 }
 
 bool ParseText(std::string_view text, Complaints& complaints, triton::ModelConfig& proto) {
   google::protobuf::TextFormat::Parser parser;
   parser.RecordErrorsTo(&complaints);
-  parser.AllowUnknownField(true);  // Newer versions of the format have more fields.
   parser.SetRecursionLimit(32);
   return parser.ParseFromString(std::string(text), &proto);
 }
@@ -301,7 +301,6 @@ absl::StatusOr<inference::ModelConfig> ReadModelConfig(std::string_view text, st
   if (!ParseText(text, complaints, proto)) return Refuse(complaints.error);
   if (!overrides.empty()) TENSORFERRY_RETURN_IF_ERROR(Override(overrides, proto));
   TENSORFERRY_ASSIGN_OR_RETURN(inference::ModelConfig config, FromProto(proto));
-  config.ignored.insert(config.ignored.end(), complaints.unknown.begin(), complaints.unknown.end());
   google::protobuf::TextFormat::PrintToString(proto, &config.text);
   return config;
 }

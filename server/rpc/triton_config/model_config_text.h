@@ -10,10 +10,11 @@
 namespace tensorferry::rpc {
 
 // Reads a config.pbtxt: the text form of inference.ModelConfig (proto/inference/model_config.proto). The result's
-// `ignored` lists unknown fields, and fields that are set and have no effect here. `overrides` is a configuration in
-// JSON, whose fields replace those of the text, or empty.
-// Errors: MODEL_NOT_READY for text that does not parse, with line and column; for contradictions; for a configuration
-//         that this server cannot serve: ensembles, sequences, decoupled models, other backends.
+// `ignored` lists fields that are set and have no effect here. `overrides` is a configuration in JSON, whose fields
+// replace those of the text, or empty.
+// Errors: MODEL_NOT_READY for text that does not parse, unknown fields among it, with line and column; for
+//         contradictions; for a configuration that this server cannot serve: ensembles, sequences, decoupled models,
+//         other backends, and other fields that would change what a model is (config_fields.cc).
 absl::StatusOr<inference::ModelConfig> ReadModelConfig(std::string_view text, std::string_view overrides = "");
 
 // Returns Triton's name of the model's platform.

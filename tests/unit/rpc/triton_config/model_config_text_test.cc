@@ -1,9 +1,14 @@
 #include "rpc/triton_config/model_config_text.h"
 
 #include <gmock/gmock.h>
+#include <google/protobuf/descriptor.h>
 
+#include <functional>
 #include <ostream>
+#include <string>
+#include <vector>
 
+#include "rpc/triton_config/triton_proto.h"
 #include "testing/status_matchers.h"
 
 namespace tensorferry::rpc {
@@ -16,7 +21,6 @@ using std::chrono::microseconds;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::UnorderedElementsAre;
 
 inference::ModelConfig Read(std::string_view text) {
   const auto config = ReadModelConfig(text);
@@ -105,17 +109,86 @@ TEST(ModelConfigText, DescribesTheWarmUp) {
   EXPECT_THAT(sample.inputs.at("b").dims, ElementsAre(2, 2));
 }
 
-TEST(ModelConfigText, NamesWhatIsNotHonoured) {
-  const inference::ModelConfig config = Read(R"(
-    optimization { graph { level: 1 } }
-    input { name: "x" format: FORMAT_NCHW is_shape_tensor: true }
-    input { name: "y" format: FORMAT_NCHW }
-    dynamic_batching { preserve_ordering: true }
-    response_cache { enable: true }
-    from_the_future: 7)");
-  EXPECT_THAT(config.ignored, UnorderedElementsAre("optimization", "input.format", "input.is_shape_tensor",
-                                                   "dynamic_batching.preserve_ordering", "response_cache",
-                                                   HasSubstr("from_the_future")));
+// Each of these fields of the format is not honoured.
+struct UnusedCase {
+  std::string text;
+  std::string path;  // As it is called.
+  bool refused;      // Or else ignored.
+  friend void PrintTo(const UnusedCase& c, std::ostream* out) { *out << c.text; }
+};
+const std::vector<UnusedCase> kUnused{
+    {R"(input { name: "x" format: FORMAT_NCHW })", "input.format", false},
+    {R"(input { name: "x" is_shape_tensor: true })", "input.is_shape_tensor", true},
+    {R"(input { name: "x" allow_ragged_batch: true })", "input.allow_ragged_batch", true},
+    {R"(input { name: "x" is_non_linear_format_io: true })", "input.is_non_linear_format_io", true},
+    {R"(output { name: "x" is_shape_tensor: true })", "output.is_shape_tensor", true},
+    {R"(output { name: "x" is_non_linear_format_io: true })", "output.is_non_linear_format_io", true},
+    {R"(batch_input { target_name: "x" })", "batch_input", true},
+    {R"(batch_output { target_name: "x" })", "batch_output", true},
+    {"optimization { graph { level: 1 } }", "optimization", false},
+    {"optimization { eager_batching: true }", "optimization", false},
+    {"max_batch_size: 8 dynamic_batching { preserve_ordering: true }", "dynamic_batching.preserve_ordering", false},
+    {"sequence_batching { }", "sequence_batching", true},
+    {"sequence_batching { iterative_sequence: true }", "sequence_batching", true},
+    {"ensemble_scheduling { }", "ensemble_scheduling", true},
+    {"instance_group { rate_limiter { priority: 2 } }", "instance_group.rate_limiter", false},
+    {"instance_group { secondary_devices { device_id: 1 } }", "instance_group.secondary_devices", false},
+    {R"(instance_group { profile: "p" })", "instance_group.profile", false},
+    {"instance_group { passive: true }", "instance_group.passive", false},
+    {R"(instance_group { host_policy: "p" })", "instance_group.host_policy", false},
+    {R"(cc_model_filenames { key: "7.0" value: "model.pt" })", "cc_model_filenames", true},
+    {R"(metric_tags { key: "a" value: "b" })", "metric_tags", false},
+    {R"(model_operations { op_library_filename: "ops.so" })", "model_operations.op_library_filename", true},
+    {R"(model_repository_agents { agents { name: "checksum" } })", "model_repository_agents.agents", true},
+    {"response_cache { enable: true }", "response_cache", false},
+    {R"(model_metrics { metric_control { metric_identifier { family: "f" } } })", "model_metrics", false},
+};
+class UnusedFields : public testing::TestWithParam<UnusedCase> {};
+
+TEST_P(UnusedFields, AreRefusedIfTheyWouldChangeTheModelElseNamed) {
+  const auto& [text, path, refused] = GetParam();
+  const auto config = ReadModelConfig(text);
+  if (refused) {
+    EXPECT_THAT(config, Fails(Reason::kModelNotReady, "config.pbtxt: " + path + " is not served"));
+  } else {
+    ASSERT_THAT(config, IsOk());
+    EXPECT_THAT(config->ignored, ElementsAre(path));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Format, UnusedFields, testing::ValuesIn(kUnused));
+
+TEST(ModelConfigText, SaysNothingOfFieldsThatChangeNothing) {
+  EXPECT_THAT(Read(R"(
+    optimization { } response_cache { enable: false } model_transaction_policy { decoupled: false } model_operations { }
+    model_repository_agents { } input { name: "x" is_shape_tensor: false format: FORMAT_NONE }
+    backend: "pytorch" runtime: "libtriton_pytorch.so")")
+                  .ignored,
+              IsEmpty());
+}
+
+// Writes, for each field of a message and of the messages in it, a text in which one letter of its name is another.
+// `before` and `after` are the text around the message.
+void MistypeEach(const google::protobuf::Descriptor& message, const std::string& before, const std::string& after,
+                 const std::function<void(const std::string& text, const std::string& name)>& visit) {
+  for (int i = 0; i < message.field_count(); ++i) {
+    const google::protobuf::FieldDescriptor& field = *message.field(i);
+    std::string mistyped = field.name();
+    mistyped[mistyped.size() / 2] = mistyped[mistyped.size() / 2] == 'q' ? 'z' : 'q';
+    const bool is_message = field.cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE;
+    visit(before + mistyped + (is_message ? " { }" : ": 1") + after, field.name());
+    if (is_message) MistypeEach(*field.message_type(), before + field.name() + " { ", " }" + after, visit);
+  }
+}
+
+TEST(ModelConfigText, NamesTheFieldThatIsMeantByAMistypedOne) {
+  int fields = 0;
+  MistypeEach(*triton::ModelConfig::descriptor(), "", "", [&](const std::string& text, const std::string& name) {
+    ++fields;
+    EXPECT_THAT(ReadModelConfig(text), Fails(Reason::kModelNotReady, HasSubstr("; did you mean " + name + "?")))
+        << text;
+  });
+  EXPECT_GT(fields, 150);
 }
 
 struct RefusedCase {
@@ -138,10 +211,15 @@ INSTANTIATE_TEST_SUITE_P(
         {"DTypeOfNothing", "parameters { key: \"dtype:y\" value { string_value: \"int8\" } }",
          "parameter 'dtype:y': there is no such input or output"},
         {"Type", "max_batch_size: \"8\"", "line 1"},
+        {"UnknownField", "name: \"m\"\nmax_batch_sizes: 8",
+         "config.pbtxt: line 2, column 16: ModelConfig has no field 'max_batch_sizes'; did you mean max_batch_size?"},
+        {"UnknownFieldWithin", "input { name: \"x\" dim: 8 }",
+         "config.pbtxt: line 1, column 22: ModelInput has no field 'dim'; did you mean dims?"},
+        {"UnknownWord", "from_the_future { deep: 7 }", "line 1, column 17: ModelConfig has no field 'from_the_future'"},
+        {"Runtime", "runtime: \"model.py\"",
+         "config.pbtxt: runtime 'model.py' is not served; only libtriton_pytorch.so is"},
         {"Platform", "platform: \"onnxruntime_onnx\"", "platform 'onnxruntime_onnx' is not served"},
         {"Backend", "backend: \"python\"", "backend 'python' is not served"},
-        {"Ensemble", "ensemble_scheduling { }", "ensemble_scheduling is not served"},
-        {"Sequence", "sequence_batching { }", "sequence_batching is not served"},
         {"Decoupled", "model_transaction_policy { decoupled: true }", "decoupled models are not served"},
         {"NegativeBatch", "max_batch_size: -1", "max_batch_size is -1"},
         {"Nameless", "input { dims: 1 }", "an input or output has no name"},
