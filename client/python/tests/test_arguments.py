@@ -15,6 +15,24 @@ import tensorferry
 NOWHERE = "unix:/nonexistent/tensorferry.sock"
 ARRAY = np.zeros(2)
 SURROGATE = "a\udcff"  # What os.fsdecode makes of a byte that is no UTF-8.
+
+
+class Unprintable:
+    def __repr__(self) -> str:
+        raise ZeroDivisionError
+
+
+class Unusual(np.ndarray):
+    @property  # type: ignore[misc]
+    def strides(self) -> Any:
+        raise ZeroDivisionError
+
+
+class Encodes(str):
+    def encode(self, *_: Any, **__: Any) -> bytes:
+        raise ZeroDivisionError
+
+
 CALLS: dict[str, tuple[Any, ...]] = {
     "convert": (ARRAY,),
     "convert_many": ([ARRAY],),
@@ -33,17 +51,26 @@ WRONG_SETTINGS: WrongSettings = {
     "timeout": [
         ("5", TypeError, "timeout is a number of seconds or None, not str '5'"),
         (True, TypeError, "timeout is a number"),
+        (Unprintable(), TypeError, "timeout is a number of seconds or None, not Unprintable$"),
         (float("nan"), ValueError, "timeout is a number of seconds or None, not nan"),
     ],
-    "name": [(3, TypeError, "name is a str, not int 3"), (SURROGATE, ValueError, "name 'a.* is not valid")],
+    "name": [
+        (3, TypeError, "name is a str, not int 3"),
+        (10**5000, TypeError, "name is a str, not int$"),
+        (SURROGATE, ValueError, "name 'a.* is not valid"),
+    ],
     "dtype": [
         (3.5, TypeError, "dtype is a name such as"),
         (SURROGATE, ValueError, "dtype 'a.* is not valid"),
     ],
-    "on_error": [("skip", ValueError, "on_error is 'raise' or 'return', not 'skip'")],
+    "on_error": [
+        ("skip", ValueError, "on_error is 'raise' or 'return', not 'skip'"),
+        (np.array(["raise", "return"]), ValueError, "on_error is 'raise' or 'return', not array"),
+    ],
     "version": [
         (1.5, TypeError, "version is a str or an int, not float 1.5"),
         (True, TypeError, "version is a str or an int"),
+        (10**5000, ValueError, "version has too many digits"),
         (SURROGATE, ValueError, "version 'a.* is not valid"),
     ],
     "outputs": [
@@ -112,6 +139,9 @@ TAKEN: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("models", (), {"timeout": np.float32(20)}),
     ("models", (), {"timeout": float("inf")}),
     ("models", (), {"timeout": 10**30}),
+    ("models", (), {"timeout": 10**400}),
+    ("convert", (ARRAY.view(Unusual),), {"strict": True}),
+    ("infer", (Encodes("m"), {Encodes("x"): ARRAY}), {"outputs": [Encodes("y")]}),
 ]
 
 

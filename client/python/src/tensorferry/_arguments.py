@@ -17,13 +17,14 @@ def text(argument: str, value: Any) -> str:
     """Returns a string that protobuf takes."""
     if not isinstance(value, str):
         raise _wrong_type(argument, "a str", value)
+    plain = str.__str__(value)  # A subclass may encode itself otherwise.
     try:
-        value.encode()
+        plain.encode()
     except UnicodeEncodeError as error:
         raise ValueError(
-            f"{argument} {value!r} is not valid Unicode: it cannot be encoded as UTF-8"
+            f"{argument} {plain!r} is not valid Unicode: it cannot be encoded as UTF-8"
         ) from error
-    return str(value)
+    return plain
 
 
 def texts(argument: str, values: Any) -> list[str]:
@@ -47,7 +48,10 @@ def seconds(argument: str, value: Any) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise _wrong_type(argument, "a number of seconds or None", value)
-    duration = float(value)
+    try:
+        duration = float(value)
+    except OverflowError:
+        duration = math.inf if value > 0 else -math.inf  # type: ignore[operator]
     if math.isnan(duration):
         raise ValueError(f"{argument} is a number of seconds or None, not nan")
     return None if duration > _FOREVER_S else max(-1.0, duration)
@@ -56,7 +60,10 @@ def seconds(argument: str, value: Any) -> float | None:
 def version(value: Any) -> str:
     """Returns a model's version, which people write as a number, too."""
     if isinstance(value, numbers.Integral) and not isinstance(value, bool):
-        return str(int(value))
+        try:
+            return str(int(value))
+        except ValueError as error:  # Python writes no number of more than some thousand digits.
+            raise ValueError("version has too many digits for the version of a model") from error
     if not isinstance(value, str):
         raise _wrong_type("version", "a str or an int", value)
     return text("version", value)
@@ -86,8 +93,8 @@ def dtype(value: Any) -> Any:
 
 
 def on_error(value: Any) -> Any:
-    if value not in ("raise", "return"):
-        raise ValueError(f"on_error is 'raise' or 'return', not {value!r}")
+    if not isinstance(value, str) or value not in ("raise", "return"):
+        raise ValueError(f"on_error is 'raise' or 'return', not {_shown(value)}")
     return value
 
 
@@ -146,7 +153,13 @@ def _pair(argument: str, pair: Any) -> tuple[Any, Any]:
 
 
 def _wrong_type(argument: str, wanted: str, value: Any) -> TypeError:
-    shown = repr(value)
-    return TypeError(
-        f"{argument} is {wanted}, not {type(value).__name__} {shown[:60]}{'…' * (len(shown) > 60)}"
-    )
+    return TypeError(f"{argument} is {wanted}, not {type(value).__name__} {_shown(value)}".rstrip())
+
+
+def _shown(value: Any) -> str:
+    """The beginning of what `repr` says of a value; empty where that fails, as for numbers of many digits."""
+    try:
+        shown = repr(value)
+    except Exception:  # Whatever the author of its type throws.
+        return ""
+    return f"{shown[:60]}{'…' * (len(shown) > 60)}"

@@ -21,6 +21,7 @@ def check_strict(array: Any, label: Label) -> None:
     if not isinstance(array, np.ndarray):
         problem = f"torch.from_numpy takes NumPy arrays only, not {type(array).__name__}"
         raise array_error(label, problem, "NOT_AN_ARRAY")
+    array = np.asarray(array)  # A subclass may say something else of its strides.
     for stride in array.strides:
         if array.itemsize and stride % array.itemsize:
             problem = f"a stride of {stride} bytes is no multiple of the {array.itemsize} bytes of an element"
