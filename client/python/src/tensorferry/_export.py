@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +25,7 @@ def export(
     rtol: float | None = None,
     atol: float | None = None,
     allow_tracer_warnings: bool = False,
+    dynamic_shapes: Mapping[str, Any] | Sequence[Any] | None = None,
 ) -> Path:
     """Writes a module into a model repository, as its next version, ready to be served.
 
@@ -33,14 +34,16 @@ def export(
     warm-up. A server that polls the repository takes the version over without dropping a request.
 
     Before the version appears, the file is compared with the module: on the example, on other values made
-    from it, and with `dynamic_batch` on rows alone and together. The module must answer the same question in
-    the same way and not change itself; what is run is a copy of it that shares the parameters.
+    from it, with `dynamic_batch` on rows alone and together, and with `dynamic_shapes` on other sizes. The
+    module must answer the same question in the same way and not change itself; what is run is a copy of it
+    that shares the parameters.
 
     Args:
         module: In evaluation mode; its inputs and outputs are tensors.
         example_inputs: One tensor for each argument of `forward`, in order or by name. Their names become the
-            inputs'. Outputs are called as the module calls them (keys of a dictionary, fields of a
-            NamedTuple or dataclass), else OUTPUT__0, OUTPUT__1, ….
+            inputs'. An argument that is left out keeps its default, and callers cannot give it. Outputs are
+            called as the module calls them (keys of a dictionary, fields of a NamedTuple or dataclass), else
+            OUTPUT__0, OUTPUT__1, ….
         path: The model's folder: "models/NAME". A name has letters of ASCII, digits, '.', '_' and '-', at
             most 128, and does not begin with '.'.
         format: "aotinductor" compiles the module for this machine's processor (needs a C++ compiler);
@@ -56,13 +59,19 @@ def export(
             (float32: 1.3e-6 and 1e-5; integers: 0). NaN and infinities must be where the module has them.
         allow_tracer_warnings: Export a module that has to be traced although its Python code looks at the
             example, and pass torch's warnings on. By default it is refused, with these lines of its code.
+        dynamic_shapes: The dimensions whose size callers choose, as for `torch.export.export`: for each
+            input, by name or in order, its dimensions by number, `{"ids": {1: Dim("length", max=512)}}`. A
+            pair `(1, 512)` is such a range without a name; of Dim.DYNAMIC and Dim.AUTO torch finds what range
+            there is. Sizes that are always equal have one Dim. A Dim without `min` is at least 1. All other
+            sizes are the example's. A package takes the range and nothing beyond; TorchScript has no ranges.
 
     Returns:
         The model file.
 
     Raises:
         ValueError: The arguments contradict each other, the module, or what a server takes: rows depend on
-            each other, outputs have another form for other values, the name is none.
+            each other, outputs have another form for other values, the module does not take every size of
+            a range, the name is none.
         RuntimeError: The module fails, answers by chance or changes itself; torch does not take it; or the
             exported model does not compute what the module does. Nothing is written then.
         ImportError: There is no torch.
@@ -76,5 +85,7 @@ def export(
     from tensorferry._exporting.job import Options
 
     tolerances = Tolerances(rtol, atol)
-    options = Options(format, dynamic_batch, max_batch_size, portable, tolerances, allow_tracer_warnings)
+    options = Options(
+        format, dynamic_batch, max_batch_size, portable, tolerances, allow_tracer_warnings, dynamic_shapes
+    )
     return write_version(module, example_inputs, path, options)

@@ -124,18 +124,31 @@ def _check_batch(outputs: Tensors, expected: Tensors, rows: int, what: str) -> N
     _check_outputs(outputs, expected, what, first_dim=1)
 
 
-def _check_outputs(outputs: Tensors, expected: Tensors, what: str, first_dim: int) -> None:
+def check_form(outputs: Tensors, expected: Tensors, what: str, why: str) -> None:
+    """Refuses outputs that differ from the example's in more than shapes. `why`: what they depend on."""
     if list(outputs) != list(expected):
         raise ValueError(
             f"the module's outputs are {list(expected)} for the example, but {list(outputs)} for {what}"
         )
     for name, output in outputs.items():
         other = expected[name]
-        if output.dtype != other.dtype or output.shape[first_dim:] != other.shape[first_dim:]:
+        if output.dtype != other.dtype or output.dim() != other.dim():
             raise ValueError(
-                f"output {name!r} is {other.dtype} with shape {tuple(other.shape)} for the example, but "
-                f"{output.dtype} with shape {tuple(output.shape)} for {what}: it depends on the inputs' "
-                "values, and a model's configuration has one dtype and shape"
+                f"output {name!r} is {other.dtype} with {other.dim()} dimensions for the example, but "
+                f"{output.dtype} with {output.dim()} for {what}: it depends on the inputs' {why}, "
+                "and a model's configuration has one dtype and one number of dimensions"
+            )
+
+
+def _check_outputs(outputs: Tensors, expected: Tensors, what: str, first_dim: int) -> None:
+    check_form(outputs, expected, what, "values")
+    for name, output in outputs.items():
+        other = expected[name]
+        if output.shape[first_dim:] != other.shape[first_dim:]:
+            raise ValueError(
+                f"output {name!r} has shape {tuple(other.shape)} for the example, but {tuple(output.shape)} "
+                f"for {what}: it depends on the inputs' values, which a model's configuration cannot say. "
+                "Fill the output up to one shape, and give what was filled as another output"
             )
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+
+import torch
 
 from tensorferry._exporting.signature import Signature, Spec
 
@@ -15,7 +18,8 @@ _CONFIG_TYPES = {
 }  # fmt: skip
 
 
-def config(format: str, signature: Signature) -> str:
+def config(format: str, signature: Signature, samples: Mapping[str, torch.Tensor]) -> str:
+    """`samples`: the inputs that lie beside the model for the warm-up."""
     inputs, outputs, max_batch_size = signature
     batched = max_batch_size > 0
     lines = [f'platform: "{"torch_aoti" if format == "aotinductor" else "pytorch_libtorch"}"']
@@ -32,7 +36,11 @@ def config(format: str, signature: Signature) -> str:
     lines += ["model_warmup {", '  name: "example"', "  batch_size: 1"]
     for spec in inputs:
         lines += ["  inputs {", f"    key: {json.dumps(spec.name)}", "    value {"]
-        lines += [*_type_and_dims(spec, batched, "      "), f"      input_data_file: {json.dumps(spec.name)}"]
+        sample = spec._replace(shape=tuple(samples[spec.name].shape))
+        lines += [
+            *_type_and_dims(sample, batched, "      "),
+            f"      input_data_file: {json.dumps(spec.name)}",
+        ]
         lines += ["    }", "  }"]
     lines.append("}")
     for spec in {spec.name: spec for spec in (*inputs, *outputs)}.values():

@@ -53,6 +53,16 @@ def take_rows(tensors: Tensors, rows: Sequence[int]) -> dict[str, torch.Tensor]:
     }
 
 
+def resized(tensor: torch.Tensor, dim: int, size: int) -> torch.Tensor:
+    """A tensor of another size in one dimension, along which its values are repeated."""
+    if not tensor.numel():
+        shape = list(tensor.shape)
+        shape[dim] = size
+        return tensor.new_zeros(shape)
+    places = torch.arange(size, device=tensor.device) % tensor.shape[dim]
+    return _as_integers(tensor).index_select(dim, places).view(tensor.dtype)
+
+
 def have_same_bits(one: torch.Tensor, other: torch.Tensor) -> bool:
     return torch.equal(_as_integers(one), _as_integers(other))
 
@@ -77,10 +87,17 @@ def _halved(tensor: torch.Tensor) -> torch.Tensor:
     """Halves whole numbers. A tensor of 0 and 1 alone may be a mask, and stays: all masked is no example."""
     if tensor.is_floating_point() or tensor.is_complex():
         return tensor
-    wide = tensor.to(torch.int64)
-    if not bool(((wide != 0) & (wide != 1)).any()):
+    if _is_mask(tensor):
         return tensor
+    wide = tensor.to(torch.int64)
     return torch.div(wide, 2, rounding_mode="trunc").to(tensor.dtype)
+
+
+def _is_mask(tensor: torch.Tensor) -> bool:
+    if tensor.is_floating_point() or tensor.is_complex():
+        return False
+    wide = tensor.to(torch.int64)
+    return not bool(((wide != 0) & (wide != 1)).any())
 
 
 def _reversed(tensor: torch.Tensor, dims: Sequence[int]) -> torch.Tensor:

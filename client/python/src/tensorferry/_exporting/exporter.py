@@ -11,10 +11,12 @@ import torch
 from tensorferry._exporting.arguments import check_batch, check_module, check_options, named_examples
 from tensorferry._exporting.cases import cases_of_rows, cases_of_values
 from tensorferry._exporting.config import config
+from tensorferry._exporting.dims import OpenDim, open_dims
 from tensorferry._exporting.evaluation import Evaluation, evaluated
+from tensorferry._exporting.examples import Tensors, take_rows
 from tensorferry._exporting.job import Job, Options
 from tensorferry._exporting.repository import checked_folder, new_version
-from tensorferry._exporting.signature import Signature, spec
+from tensorferry._exporting.sizes import cases_of_sizes
 from tensorferry._exporting.torchscript import write_torchscript
 
 
@@ -31,30 +33,38 @@ def write_version(
     example = named_examples(module, example_inputs)
     if options.dynamic_batch:
         check_batch(example, options.max_batch_size)
+    dims = open_dims(options.dynamic_shapes, example, options.dynamic_batch)
     with evaluated(module) as own, torch.no_grad(), torch.random.fork_rng(devices=[]):
-        job = _prepared(own, example, options)
-        batched = options.dynamic_batch
-        samples = {name: tensor[:1] if batched else tensor for name, tensor in example.items()}
-        with new_version(folder, config(options.format, job.signature), samples) as (version, new):
+        job = _prepared(own, example, options, dims)
+        with new_version(folder) as version:
             if options.format == "torchscript":
-                file = new / "model.pt"
+                file = version.files / "model.pt"
                 write_torchscript(job, file)
             else:
                 from tensorferry._exporting.package import write_package  # Only this takes torch's compiler.
 
-                file = new / "model.pt2"
-                write_package(job, file)
-    return folder / str(version) / file.name
+                file = version.files / "model.pt2"
+                job = write_package(job, file)
+            version.samples = take_rows(example, [0]) if options.dynamic_batch else example
+            version.config = config(options.format, job.signature(), version.samples)
+    return folder / str(version.number) / file.name
 
 
-def _prepared(module: torch.nn.Module, example: Mapping[str, torch.Tensor], options: Options) -> Job:
+def _prepared(module: torch.nn.Module, example: Tensors, options: Options, dims: Sequence[OpenDim]) -> Job:
     evaluation = Evaluation(module, options.tolerances)
-    batched = options.dynamic_batch
-    if batched:
+    if options.dynamic_batch:
         cases = cases_of_rows(evaluation, example, options.max_batch_size)
     else:
         cases = cases_of_values(evaluation, example)
-    inputs = [spec(name, tensor, batched) for name, tensor in example.items()]
-    outputs = [spec(name, tensor, batched) for name, tensor in cases[0].expected.items()]
-    signature = Signature(inputs, outputs, options.max_batch_size if batched else 0)
-    return Job(module, evaluation.result, cases, signature, options)
+    result = evaluation.result
+    # torch takes a dimension of 1 for one that never changes: two or three rows that differ are recorded.
+    several = [case for case in cases if options.dynamic_batch and case.rows() in (2, 3)]
+    base = several[-1] if several else cases[0]
+    if not dims:
+        return Job(module, result, cases, [], [], base.inputs, options)
+    sized = cases_of_sizes(evaluation, base, dims)
+    cases += sized.cases
+    if options.dynamic_batch:
+        alone = next(case for case in cases if case.rows() == 1)
+        cases += cases_of_sizes(evaluation, alone, sized.dims).cases
+    return Job(module, result, cases, sized.refused, sized.dims, sized.recorded.inputs, options)

@@ -10,10 +10,11 @@ import torch
 
 from tensorferry._exporting.cases import Case
 from tensorferry._exporting.comparison import Expected, Tolerances, compare
+from tensorferry._exporting.dims import OpenDim
 from tensorferry._exporting.evaluation import copied
 from tensorferry._exporting.examples import Tensors
 from tensorferry._exporting.notices import last_line
-from tensorferry._exporting.signature import Signature, named_outputs
+from tensorferry._exporting.signature import Signature, named_outputs, spec
 
 
 class Options(NamedTuple):
@@ -25,20 +26,43 @@ class Options(NamedTuple):
     portable: bool
     tolerances: Tolerances
     allow_tracer_warnings: bool
+    dynamic_shapes: Any
 
 
 class Job(NamedTuple):
     module: torch.nn.Module
     result: Any  # What the module returns for the example.
     cases: Sequence[Case]  # The first is the example.
-    signature: Signature
+    refused: Sequence[
+        Case
+    ]  # Inputs that the module does not take, because their sizes do not fit each other.
+    dims: Sequence[OpenDim]  # Those that are open beside the batch.
+    recorded: Tensors  # Inputs to run the module with while its operators are recorded.
     options: Options
 
-    def traced(self) -> Tensors:
-        """Inputs to run the module with while its operators are recorded: with a batch two or three rows that
-        differ, as torch takes a dimension of 1 for one that never changes."""
-        several = [case.inputs for case in self.cases if case.rows() in (2, 3)]
-        return copied(several[-1] if several and self.options.dynamic_batch else self.cases[0].inputs)
+    def signature(self) -> Signature:
+        example = self.cases[0]
+        batch = {0} if self.options.dynamic_batch else set()
+        inputs = [spec(name, tensor, batch | self._open(name)) for name, tensor in example.inputs.items()]
+        outputs = [
+            spec(name, tensor, batch | self._varied(name)) for name, tensor in example.expected.items()
+        ]
+        return Signature(inputs, outputs, self.options.max_batch_size if batch else 0)
+
+    def is_small(self, case: Case) -> bool:
+        """Whether an open size is less than 2, for which torch may have made other code."""
+        places = [place for dim in self.dims for place in dim.places]
+        if self.options.dynamic_batch:
+            places += [(name, 0) for name in case.inputs]
+        return any(case.inputs[name].shape[number] < 2 for name, number in places)
+
+    def _open(self, name: str) -> set[int]:
+        return {number for dim in self.dims for input, number in dim.places if input == name}
+
+    def _varied(self, name: str) -> set[int]:
+        """The dimensions of an output whose size is not always the example's."""
+        shapes = [case.expected[name].shape for case in self.cases]
+        return {n for shape in shapes for n, size in enumerate(shape) if size != shapes[0][n]}
 
     @contextmanager
     def with_plain_results(self) -> Iterator[torch.nn.Module]:
@@ -64,3 +88,16 @@ class Job(NamedTuple):
                 ) from error
             expected = Expected(case.expected, case.what, self.cases[0].expected)
             compare(outputs, expected, self.options.tolerances)
+
+    def check_refusals(self, run: Callable[..., Any]) -> None:
+        """Refuses an exported model that answers where the module does not."""
+        for case in self.refused:
+            try:
+                run(**copied(case.inputs))
+            except RuntimeError:
+                continue
+            raise RuntimeError(
+                f"the exported model answers for {case.what}, where the module fails: these sizes do not "
+                "fit each other, and nothing checks it. Give narrower ranges, or have the module compare "
+                "them with torch._check"
+            )

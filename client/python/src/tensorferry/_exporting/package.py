@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-import re
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch._inductor.config as inductor
-import torch.fx.experimental._config as symbols
+from torch._inductor.codegen.cpp_wrapper_cpu import CppWrapperCpu
+from torch._inductor.virtualized import V
+from torch.utils._sympy.value_ranges import ValueRanges
 
 from tensorferry._exporting.job import Job
-from tensorferry._exporting.notices import pass_on, recorded, users_line
+from tensorferry._exporting.notices import pass_on, recorded
+from tensorferry._exporting.package_check import check_sources
+from tensorferry._exporting.program import Way, exported_program, settled, torch_settings
 from tensorferry._exporting.signature import Signature, named_outputs
 
 # `portable` may use what torch knows by this name: x86-64-v3.
@@ -25,82 +27,64 @@ _PORTABLE = {"avx2", "bmi", "bmi2", "f16c", "fma3", "lzcnt", "movbe"}
 # of a caller's indices throws one. Besides, the number of threads would be that of the compiling process.
 _SERIAL = {"cpp.threads": 1, "cpp.dynamic_threads": False}
 
-
-class _Way(NamedTuple):
-    """A way to leave the number of rows open. `is_oblivious`: torch assumes nothing of it."""
-
-    least_rows: int
-    is_oblivious: bool
-
-
 # These ways are tried in this order. torch's own recurrent and attention layers ask whether there is one row,
 # which the first way forbids. The second way lets torch assume two rows or more; as a rule the result is
 # right for one row, too, which the comparison with the module shows. In the last resort the package takes no
 # single row, and the server fills it up.
-_WAYS = (_Way(1, True), _Way(1, False), _Way(2, False))
+_WAYS = (Way(1, True), Way(1, False), Way(2, False))
 
 
-def write_package(job: Job, file: Path) -> None:
-    ways = _WAYS if job.signature.rows > 1 else _WAYS[:1]
-    alone = [case for case in job.cases if len(ways) > 1 and case.rows() == 1]
-    others = [case for case in job.cases if len(ways) == 1 or case.rows() > 1]
+def _ways(job: Job) -> tuple[Way, ...]:
+    is_batched = job.options.dynamic_batch and job.options.max_batch_size > 1
+    if not job.dims:
+        return _WAYS if is_batched else _WAYS[:1]
+    if is_batched:
+        return _WAYS[1:]
+    # Where torch assumes nothing it notes no relations between sizes either, so that nobody would check them.
+    return (_WAYS[1], _WAYS[0]) if len(job.dims) == 1 else (_WAYS[1],)
+
+
+def write_package(job: Job, file: Path) -> Job:
+    """Returns the job with the ranges that the package has, and without what torch fixed of Dim.AUTO."""
     with recorded() as seen:
-        for way in ways:
-            is_last = way is ways[-1]
+        *ways, last = _ways(job)
+        for way in (*ways, last):
             try:
-                _compile(_program(job, way), job, way, file)
-            except RuntimeError:
-                if is_last:
+                program = exported_program(job, way)
+                written = settled(job, program)
+                _compile(program, written, way, file)
+            except (RuntimeError, ValueError):
+                if way is last:
                     raise
                 continue
             run = _load(file, way)
-            job.check(run, others)
+            small = [case for case in written.cases if written.is_small(case)]
+            written.check(run, [case for case in written.cases if not written.is_small(case)])
             try:
-                job.check(run, alone)
+                written.check(run, small)
             except RuntimeError:
-                if is_last:
+                if way is last:
                     raise
             else:
                 break
+        if written.refused:
+            # Compiled code that lacks a check may read what is no input: the program is asked first.
+            written.check_refusals(program.module(check_guards=False))
+            written.check_refusals(run)
     pass_on(seen)
+    return written
 
 
-def _program(job: Job, way: _Way) -> torch.export.ExportedProgram:
-    examples = dict(job.traced())
-    dynamic_shapes = None
-    if job.signature.rows > 1:
-        batch = torch.export.Dim("batch", min=way.least_rows, max=job.signature.rows)
-        dynamic_shapes = {name: {0: batch} for name in examples}
-    with _compiling(way), job.with_plain_results() as module:
-        try:
-            return torch.export.export(module, (), examples, dynamic_shapes=dynamic_shapes)
-        except Exception as error:  # Whatever torch's recorder of Python throws.
-            raise RuntimeError(_why_no_program(error)) from error
-
-
-@contextmanager
-def _compiling(way: _Way) -> Iterator[None]:
-    # NNPACK takes batches of some sizes only, and code that is compiled while it is enabled takes no others.
-    with (
-        symbols.patch(backed_size_oblivious=way.is_oblivious),  # type: ignore[attr-defined]
-        torch.backends.nnpack.flags(enabled=False),
-    ):
-        yield
-
-
-def _compile(program: torch.export.ExportedProgram, job: Job, way: _Way, file: Path) -> None:
+def _compile(program: torch.export.ExportedProgram, job: Job, way: Way, file: Path) -> None:
     portable = job.options.portable
     options: dict[str, Any] = {
         **_SERIAL,
         "emulate_precision_casts": True,  # Halves are rounded after each operator, as in Python.
-        "aot_inductor.metadata": {"tensorferry": _metadata(job.signature, portable)},
-        # Code that takes one row must not refuse it because torch assumed two. If it takes none, its check
-        # tells the server to fill the batch up.
-        "aot_inductor.check_lowerbound": way.least_rows > 1,
+        "aot_inductor.metadata": {"tensorferry": _metadata(job.signature(), portable)},
     }
     if portable:
         options |= {"cpp.simdlen": 256, "cpp.march": "x86-64-v3"}
-    with _compiling(way), inductor.patch(options):
+    with torch_settings(way), inductor.patch(options), _least_sizes(program):
         try:
             torch._inductor.aoti_compile_and_package(program, package_path=str(file))
         except Exception as error:  # Whatever torch's compiler throws.
@@ -108,10 +92,37 @@ def _compile(program: torch.export.ExportedProgram, job: Job, way: _Way, file: P
                 "AOTInductor cannot compile the module. It needs a C++ compiler, g++ or what CXX names; "
                 f"format='torchscript' needs none. torch says: {error}"
             ) from error
-    _check_sources(file, job.signature.rows)
+    check_sources(file, job, way.least_rows)
 
 
-def _load(file: Path, way: _Way) -> Callable[..., dict[str, torch.Tensor]]:
+@contextmanager
+def _least_sizes(program: torch.export.ExportedProgram) -> Iterator[None]:
+    """Has the package's checks of its inputs allow the least sizes that were asked for.
+
+    Code that was compiled for size 1 must not refuse it because torch assumed 2; whether it computes the
+    right thing is compared. `aot_inductor.check_lowerbound` leaves the checks of all least sizes out.
+    """
+    original = CppWrapperCpu.generate_input_output_runtime_checks
+
+    def generate(self: CppWrapperCpu) -> None:
+        ranges = V.graph.sizevars.shape_env.var_to_range
+        assumed = dict(ranges)
+        for symbol, asked in program.range_constraints.items():
+            if symbol in ranges and asked.lower < ranges[symbol].lower == 2:
+                ranges[symbol] = ValueRanges(asked.lower, ranges[symbol].upper)
+        try:
+            original(self)  # type: ignore[no-untyped-call]
+        finally:
+            ranges.update(assumed)
+
+    CppWrapperCpu.generate_input_output_runtime_checks = generate  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        CppWrapperCpu.generate_input_output_runtime_checks = original  # type: ignore[method-assign]
+
+
+def _load(file: Path, way: Way) -> Callable[..., dict[str, torch.Tensor]]:
     """Runs the package as the server does."""
     package = torch._inductor.aoti_load_package(str(file))
 
@@ -129,24 +140,6 @@ def _load(file: Path, way: _Way) -> Callable[..., dict[str, torch.Tensor]]:
     return run
 
 
-def _why_no_program(error: Exception) -> str:
-    text = str(error)
-    if "data-dependent" in text or "DataDependent" in type(error).__name__:
-        why = (
-            f"the module's Python code decides by values{users_line(error)}, which a compiled package "
-            "cannot. Use torch.where or torch.cond in its place, or format='torchscript', if "
-            "torch.jit.script takes the module"
-        )
-    elif "Constraints violated" in text:
-        why = (
-            "the module's code does not leave the number of rows open. Leave dynamic_batch out, or use "
-            "format='torchscript'"
-        )
-    else:
-        why = "torch.export does not take the module; format='torchscript' may"
-    return f"{why}. torch says: {text or type(error).__name__}"
-
-
 def _metadata(signature: Signature, portable: bool) -> str:
     capabilities = torch.cpu.get_capabilities()
     processor = [name for name, has in sorted(capabilities.items()) if has is True]
@@ -158,18 +151,3 @@ def _metadata(signature: Signature, portable: bool) -> str:
             "torch": torch.__version__,
         }
     )
-
-
-def _check_sources(file: Path, rows: int) -> None:
-    """Looks at what torch compiled, the text of which lies in the package."""
-    with zipfile.ZipFile(file) as package:
-        sources = [package.read(name).decode() for name in package.namelist() if name.endswith(".cpp")]
-    if any(re.search(r"#\s*pragma\s+omp\s+parallel", source) for source in sources):
-        raise RuntimeError("torch compiled parallel regions into the package, although cpp.threads is 1")
-    # A module whose computation depends on the number of rows may take fewer rows than wanted.
-    most = [int(found) for source in sources for found in re.findall(r"if \(\w+_size\[0\] > (\d+)\)", source)]
-    if rows > 1 and most and min(most) < rows:
-        raise RuntimeError(
-            f"torch compiled the module for at most {min(most)} rows, expected max_batch_size, {rows}: "
-            "ask for fewer"
-        )

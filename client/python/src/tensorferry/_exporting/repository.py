@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -51,24 +52,32 @@ def _next_version(folder: Path) -> int:
     return version
 
 
+@dataclass
+class NewVersion:
+    number: int
+    files: Path  # A folder for the model file.
+    config: str = ""  # The text of config.pbtxt.
+    samples: Mapping[str, torch.Tensor] = field(default_factory=dict)
+
+
 @contextmanager
-def new_version(folder: Path, config: str, samples: Mapping[str, torch.Tensor]) -> Iterator[tuple[int, Path]]:
-    """A number, and a folder for the model file that appears under it once it is complete; that of a new
-    model appears together with all the rest."""
+def new_version(folder: Path) -> Iterator[NewVersion]:
+    """A version that appears under its number once it is complete; that of a new model appears together with
+    all the rest."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     is_new = not folder.exists()
     version = _next_version(folder)
     temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent if is_new else folder))
     try:
         temporary.chmod(0o755)
-        new = temporary / str(version)
-        new.mkdir()
-        yield version, new
-        _write_around(temporary if is_new else folder, config, samples)
+        new = NewVersion(version, temporary / str(version))
+        new.files.mkdir()
+        yield new
+        _write_around(temporary if is_new else folder, new.config, new.samples)
         if is_new:
             temporary.rename(folder)
         else:
-            new.rename(folder / str(version))
+            new.files.rename(folder / str(version))
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
 
 
 class Spec(NamedTuple):
-    """An input or output: its name, dtype and shape, -1 for the batch."""
+    """An input or output: its name, dtype and shape, -1 for the batch and other sizes that are open."""
 
     name: str
     dtype: str
@@ -48,11 +48,10 @@ def dtype_name(tensor: torch.Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
 
 
-def spec(name: str, tensor: torch.Tensor, dynamic_batch: bool) -> Spec:
-    shape = tuple(tensor.shape)
-    if dynamic_batch:
-        shape = (-1, *shape[1:])
-    return Spec(name, dtype_name(tensor), shape)
+def spec(name: str, tensor: torch.Tensor, is_open: Container[int]) -> Spec:
+    """`is_open`: the numbers of the dimensions that have no fixed size."""
+    shape = (-1 if number in is_open else size for number, size in enumerate(tensor.shape))
+    return Spec(name, dtype_name(tensor), tuple(shape))
 
 
 def named_outputs(result: Any) -> dict[str, torch.Tensor]:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch.jit import TracerWarning  # type: ignore[attr-defined]
 
+from tensorferry._exporting.evaluation import copied
 from tensorferry._exporting.job import Job
 from tensorferry._exporting.notices import first_line, pass_on, recorded, warn
 
@@ -34,6 +35,7 @@ def write_torchscript(job: Job, file: Path) -> None:
         loaded = torch.jit.load(str(file))  # type: ignore[no-untyped-call]
     pass_on(seen)
     job.check(loaded, job.cases)
+    job.check_refusals(loaded)
 
 
 def _scripted(job: Job) -> Any:
@@ -55,7 +57,7 @@ def _traced(job: Job, not_scripted: Exception) -> Any:
         warnings.filterwarnings("ignore", category=TracerWarning, module=_IGNORED_MODULES)
         try:
             traced = torch.jit.trace(  # type: ignore[no-untyped-call]
-                module, example_kwarg_inputs=job.traced(), strict=False, check_trace=False
+                module, example_kwarg_inputs=copied(job.recorded), strict=False, check_trace=False
             )
         except Exception as error:
             raise RuntimeError(
