@@ -291,6 +291,31 @@ SHAPES: dict[str, Callable[[Tensor], Any]] = {
 }
 
 
+MASKS = {
+    "bool": torch.tensor([[True, False, False]]),
+    "whole numbers": torch.tensor([[1, 1, 0]]),
+    "none": torch.zeros(1, 3, dtype=torch.bool),
+}
+
+
+@pytest.mark.parametrize("dynamic_batch", [False, True])
+@pytest.mark.parametrize("name", MASKS)
+def test_an_output_whose_shape_depends_on_a_mask_is_refused(
+    name: str, dynamic_batch: bool, tmp_path: Path
+) -> None:
+    """Other numbers of 0 and 1 are tried, too: in another order they would give the same shape."""
+    chosen = Computes(lambda x: x.nonzero().T if not dynamic_batch else x[:, x[0] != 0])
+    with pytest.raises(ValueError, match="it depends on the inputs' values, which a model's config"):
+        export(chosen, [MASKS[name]], tmp_path, dynamic_batch=dynamic_batch)
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_module_that_fails_on_another_mask_is_written(tmp_path: Path) -> None:
+    module = Computes(lambda x: x if bool(x.any()) else x.reshape(-1, 2, 2))
+    with pytest.warns(UserWarning, match="traced"):
+        export(module, [torch.ones(1, 3, dtype=torch.bool)], tmp_path, allow_tracer_warnings=True)
+
+
 @pytest.mark.parametrize("name", SHAPES)
 def test_outputs_whose_form_depends_on_values_are_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"for the example, but .* for the example times -3"):

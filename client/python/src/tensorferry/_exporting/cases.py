@@ -38,7 +38,19 @@ def cases_of_values(evaluation: Evaluation, example: Tensors) -> list[Case]:
             continue  # It has its reasons: not all values make sense.
         _check_outputs(outputs, expected, what, first_dim=0)
         cases.append(Case(what, inputs, outputs))
+    _check_exchanged(evaluation, example, expected, first_dim=0)
     return cases
+
+
+def _check_exchanged(evaluation: Evaluation, example: Tensors, expected: Tensors, first_dim: int) -> None:
+    """Refuses outputs whose shapes depend on a mask. Their values say nothing: all may be masked."""
+    what = "the example with 0 and 1 exchanged"
+    inputs = {name: examples.exchanged(tensor) for name, tensor in example.items()}
+    try:
+        outputs = evaluation.run(inputs, what)
+    except ModuleError:
+        return  # Not all values make sense.
+    _check_outputs(outputs, expected, what, first_dim)
 
 
 def cases_of_rows(evaluation: Evaluation, example: Tensors, most: int) -> list[Case]:
@@ -50,6 +62,7 @@ def cases_of_rows(evaluation: Evaluation, example: Tensors, most: int) -> list[C
     expected = evaluation.run_twice(example, _EXAMPLE)
     number = len(next(iter(example.values())))
     _check_batch(expected, expected, number, _EXAMPLE)
+    _check_exchanged(evaluation, example, expected, first_dim=1)
     rows, alone = _rows_alone(evaluation, example, expected)
     cases = [Case(_EXAMPLE, example, expected), *alone]
     first = Case(_EXAMPLE, {}, {name: output[:1] for name, output in expected.items()})

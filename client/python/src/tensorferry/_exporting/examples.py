@@ -93,6 +93,11 @@ def _halved(tensor: torch.Tensor) -> torch.Tensor:
     return torch.div(wide, 2, rounding_mode="trunc").to(tensor.dtype)
 
 
+def exchanged(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor of 0 and 1 alone with each in the place of the other; others stay."""
+    return (tensor == 0).to(tensor.dtype) if _is_mask(tensor) else tensor
+
+
 def _is_mask(tensor: torch.Tensor) -> bool:
     if tensor.is_floating_point() or tensor.is_complex():
         return False
