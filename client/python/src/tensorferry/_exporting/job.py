@@ -94,7 +94,7 @@ class Job(NamedTuple):
         for case in self.refused:
             try:
                 run(**copied(case.inputs))
-            except RuntimeError:
+            except Exception:  # Whatever says that sizes do not fit.
                 continue
             raise RuntimeError(
                 f"the exported model answers for {case.what}, where the module fails: these sizes do not "
