@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -124,6 +125,7 @@ REFUSED: dict[str, tuple[Any, Any, dict[str, Any], str]] = {
         {"format": "onnx"},
         "format 'onnx': expected 'aotinductor' or 'torchscript'",
     ),
+    "meta": (Affine(), [ROWS.to("meta")], {}, "example input 'x' is on the device meta, and has no elements"),
     "no rows": (Affine(), [ROWS], {"max_batch_size": 0}, "max_batch_size 0: expected at least 1"),
     "no inputs": (Split(), [], {}, "example_inputs do not fit forward"),
     "too many": (Affine(), [ROWS, ROWS], {}, "example_inputs do not fit forward"),
@@ -166,6 +168,30 @@ def test_arguments_that_do_not_fit_are_refused(case: str, tmp_path: Path) -> Non
     assert said in str(raised.value)
     assert not (tmp_path / "model").exists()
     assert getattr(module, "training", True)
+
+
+WRONG_TYPES = {
+    "rtol": ("x", "rtol is a number or None, not str 'x'"),
+    "atol": (torch.tensor([0.1, 0.2]), "atol is a number or None, not Tensor"),
+    "path": (3, "path is a str or an os.PathLike of one, not int 3"),
+    "dynamic_batch": ("no", "dynamic_batch is True or False, not str 'no'"),
+    "portable": (np.array([1, 0]), "portable is True or False, not ndarray"),
+    "allow_tracer_warnings": (None, "allow_tracer_warnings is True or False, not NoneType"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_TYPES)
+def test_arguments_of_another_type_are_refused(name: str, tmp_path: Path) -> None:
+    value, said = WRONG_TYPES[name]
+    arguments: dict[str, Any] = {"path": tmp_path / "model", "rtol": 0.1, "atol": 0.1, name: value}
+    with pytest.raises(TypeError, match=said):
+        tensorferry.export(Affine(), [ROWS], format="torchscript", **arguments)
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_path_is_not_empty() -> None:
+    with pytest.raises(ValueError, match="path is empty"):
+        script(Affine(), [ROWS], "")
 
 
 CONFIG = """\

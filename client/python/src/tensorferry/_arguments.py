@@ -16,7 +16,7 @@ _FOREVER_S = 1e9  # From here on gRPC's clock overflows; nobody waits for 30 yea
 def text(argument: str, value: Any) -> str:
     """Returns a string that protobuf takes."""
     if not isinstance(value, str):
-        raise _wrong_type(argument, "a str", value)
+        raise wrong_type(argument, "a str", value)
     plain = str.__str__(value)  # A subclass may encode itself otherwise.
     try:
         plain.encode()
@@ -30,7 +30,7 @@ def text(argument: str, value: Any) -> str:
 def texts(argument: str, values: Any) -> list[str]:
     """Returns the strings of an iterable; a lone string, which is an iterable of letters, is refused."""
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-        raise _wrong_type(argument, "a sequence of str", values)
+        raise wrong_type(argument, "a sequence of str", values)
     return [text(f"{argument}[{index}]", value) for index, value in enumerate(values)]
 
 
@@ -39,7 +39,7 @@ def flag(argument: str, value: Any) -> bool:
         return bool(value)
     if isinstance(value, numbers.Integral) and value in (0, 1):
         return bool(value)
-    raise _wrong_type(argument, "True or False", value)
+    raise wrong_type(argument, "True or False", value)
 
 
 def seconds(argument: str, value: Any) -> float | None:
@@ -47,7 +47,7 @@ def seconds(argument: str, value: Any) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise _wrong_type(argument, "a number of seconds or None", value)
+        raise wrong_type(argument, "a number of seconds or None", value)
     try:
         duration = float(value)
     except OverflowError:
@@ -65,7 +65,7 @@ def version(value: Any) -> str:
         except ValueError as error:  # Python writes no number of more than some thousand digits.
             raise ValueError("version has too many digits for the version of a model") from error
     if not isinstance(value, str):
-        raise _wrong_type("version", "a str or an int", value)
+        raise wrong_type("version", "a str or an int", value)
     return text("version", value)
 
 
@@ -77,7 +77,7 @@ def model(value: Any) -> str:
 
 def inputs(values: Any) -> Mapping[str, Any]:
     if not isinstance(values, Mapping):
-        raise _wrong_type("inputs", "a mapping of names to arrays", values)
+        raise wrong_type("inputs", "a mapping of names to arrays", values)
     for name in values:
         text("a name in inputs", name)
     return values
@@ -89,7 +89,7 @@ def dtype(value: Any) -> Any:
         return text("dtype", value)
     if value is None or isinstance(value, (type, np.dtype)):
         return value
-    raise _wrong_type("dtype", "a name such as 'bfloat16', or a dtype", value)
+    raise wrong_type("dtype", "a name such as 'bfloat16', or a dtype", value)
 
 
 def on_error(value: Any) -> Any:
@@ -105,7 +105,7 @@ def iterable(argument: str, value: Any) -> Any:
     try:
         iter(value)
     except TypeError as error:
-        raise _wrong_type(argument, "an iterable of arrays", value) from error
+        raise wrong_type(argument, "an iterable of arrays", value) from error
     return value
 
 
@@ -118,7 +118,7 @@ def metadata(values: Any) -> tuple[tuple[str, str | bytes], ...]:
             raise ValueError(f"a key in metadata has lower-case letters, digits and '_-.', not {key!r}")
         if key.endswith("-bin"):
             if not isinstance(value, bytes):
-                raise _wrong_type(f"metadata {key!r}", "bytes, as its name ends in -bin", value)
+                raise wrong_type(f"metadata {key!r}", "bytes, as its name ends in -bin", value)
         elif not _is_printable_ascii(text(f"metadata {key!r}", value)):
             raise ValueError(f"metadata {key!r} is not printable ASCII")
     return pairs
@@ -133,12 +133,12 @@ def options(values: Any) -> dict[str, Any]:
 def credentials(value: Any) -> grpc.ChannelCredentials | None:
     if value is None or isinstance(value, grpc.ChannelCredentials):
         return value
-    raise _wrong_type("credentials", "grpc.ChannelCredentials or None", value)
+    raise wrong_type("credentials", "grpc.ChannelCredentials or None", value)
 
 
 def _pairs(argument: str, values: Any) -> Iterable[Any]:
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-        raise _wrong_type(argument, "a sequence of (name, value) pairs", values)
+        raise wrong_type(argument, "a sequence of (name, value) pairs", values)
     return values.items() if isinstance(values, Mapping) else values
 
 
@@ -148,11 +148,11 @@ def _is_printable_ascii(value: str) -> bool:
 
 def _pair(argument: str, pair: Any) -> tuple[Any, Any]:
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-        raise _wrong_type(f"each item of {argument}", "a (name, value) pair", pair)
+        raise wrong_type(f"each item of {argument}", "a (name, value) pair", pair)
     return pair[0], pair[1]
 
 
-def _wrong_type(argument: str, wanted: str, value: Any) -> TypeError:
+def wrong_type(argument: str, wanted: str, value: Any) -> TypeError:
     return TypeError(f"{argument} is {wanted}, not {type(value).__name__} {_shown(value)}".rstrip())
 
 

@@ -74,6 +74,8 @@ def export(
             a range, the name is none.
         RuntimeError: The module fails, answers by chance or changes itself; torch does not take it; or the
             exported model does not compute what the module does. Nothing is written then.
+        TypeError: An argument is of another type.
+        OSError: The folder cannot be written.
         ImportError: There is no torch.
     """
     try:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
+from tensorferry._arguments import flag
 from tensorferry._exporting.comparison import check_tolerances
 from tensorferry._exporting.job import Options
 from tensorferry._exporting.signature import check_tensor
@@ -17,6 +18,8 @@ _MOST_ROWS = 2**31 - 1  # What config.pbtxt can hold.
 def check_options(options: Options) -> None:
     if options.format not in ("aotinductor", "torchscript"):
         raise ValueError(f"format {options.format!r}: expected 'aotinductor' or 'torchscript'")
+    for name in ("dynamic_batch", "portable", "allow_tracer_warnings"):
+        flag(name, getattr(options, name))
     most = options.max_batch_size
     if not isinstance(most, int) or isinstance(most, bool):
         raise ValueError(f"max_batch_size {most!r}: expected a whole number")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import torch
+
+from tensorferry._arguments import wrong_type
 
 
 class Tolerances(NamedTuple):
@@ -18,7 +21,9 @@ class Tolerances(NamedTuple):
 
 def check_tolerances(tolerances: Tolerances) -> None:
     for name, value in tolerances._asdict().items():
-        if value is not None and not (math.isfinite(value) and value >= 0):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, numbers.Real)):
+            raise wrong_type(name, "a number or None", value)
+        if value is not None and not 0 <= float(value) < math.inf:
             raise ValueError(f"{name} {value!r}: expected a number of at least 0")
     if (tolerances.rtol is None) != (tolerances.atol is None):
         raise ValueError(f"rtol {tolerances.rtol} and atol {tolerances.atol}: expected both or neither")

@@ -13,12 +13,18 @@ from pathlib import Path
 
 import torch
 
+from tensorferry._arguments import wrong_type
+
 _MODEL_FILES = ("model.pt", "model.pt2")
 _LARGEST_VERSION = 2**63 - 1
 
 
 def checked_folder(path: str | os.PathLike[str]) -> Path:
     """A model's folder; refuses one that a server would leave out, or take for something else."""
+    if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str):
+        raise wrong_type("path", "a str or an os.PathLike of one", path)
+    if not os.fspath(path):
+        raise ValueError("path is empty: it is the model's folder, such as 'models/mlp'")
     folder = Path(path)
     if folder.name in ("", ".."):  # It is somewhere, and has a name there.
         folder = Path(os.path.abspath(folder))

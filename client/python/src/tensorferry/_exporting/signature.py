@@ -40,6 +40,8 @@ def check_tensor(what: str, tensor: object) -> None:
     if tensor.layout is not torch.strided or tensor.is_nested:
         layout = "nested" if tensor.is_nested else str(tensor.layout).removeprefix("torch.")
         raise ValueError(f"{what} has the layout {layout}, expected a dense tensor: use to_dense()")
+    if tensor.is_meta:
+        raise ValueError(f"{what} is on the device meta, and has no elements")
     if dtype_name(tensor) not in _DTYPES:
         raise ValueError(f"{what} is {dtype_name(tensor)}, which the server has not: use to()")
 
