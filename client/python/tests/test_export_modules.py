@@ -310,6 +310,14 @@ def test_an_output_whose_shape_depends_on_a_mask_is_refused(
     assert not (tmp_path / "model").exists()
 
 
+def test_a_size_that_no_example_shows_is_refused(tmp_path: Path) -> None:
+    """torch.export knows that the size depends on values, though it is the same for all that are tried."""
+    module = Computes(lambda x: (x, x[x > 1e9]))
+    with pytest.raises(ValueError, match="output 'OUTPUT__1' has a size that depends on the inputs' values"):
+        export(module, [torch.rand(4, 3)], tmp_path, format="aotinductor")
+    assert not (tmp_path / "model").exists()
+
+
 def test_a_module_that_fails_on_another_mask_is_written(tmp_path: Path) -> None:
     module = Computes(lambda x: x if bool(x.any()) else x.reshape(-1, 2, 2))
     with pytest.warns(UserWarning, match="traced"):

@@ -16,6 +16,11 @@ from tensorferry._exporting.notices import warn
 
 _EXAMPLE = "the example"
 
+DEPENDS_ON_VALUES = (
+    "depends on the inputs' values, which a model's configuration cannot say. Fill the output up to one "
+    "shape, and give what was filled as another output"
+)
+
 
 class Case(NamedTuple):
     what: str  # For error texts.
@@ -160,8 +165,7 @@ def _check_outputs(outputs: Tensors, expected: Tensors, what: str, first_dim: in
         if output.shape[first_dim:] != other.shape[first_dim:]:
             raise ValueError(
                 f"output {name!r} has shape {tuple(other.shape)} for the example, but {tuple(output.shape)} "
-                f"for {what}: it depends on the inputs' values, which a model's configuration cannot say. "
-                "Fill the output up to one shape, and give what was filled as another output"
+                f"for {what}: it {DEPENDS_ON_VALUES}"
             )
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 import torch.fx.experimental._config as symbols
 
-from tensorferry._exporting.cases import Case
+from tensorferry._exporting.cases import DEPENDS_ON_VALUES, Case
 from tensorferry._exporting.dims import OpenDim, torch_shapes
 from tensorferry._exporting.evaluation import copied
 from tensorferry._exporting.job import Job
@@ -102,6 +102,7 @@ def input_sizes(program: torch.export.ExportedProgram, job: Job) -> dict[str, An
 def settled(job: Job, program: torch.export.ExportedProgram) -> Job:
     """The job with the ranges that the program has, and without what torch fixed of Dim.AUTO."""
     sizes = input_sizes(program, job)
+    _check_outputs(job, program, sizes)
     dims = [_settled(dim, program, sizes) for dim in job.dims]
 
     def is_within(case: Case) -> bool:
@@ -119,6 +120,20 @@ def settled(job: Job, program: torch.export.ExportedProgram) -> Job:
         cases=[case for case in job.cases if is_within(case)],
         refused=[case for case in job.refused if is_within(case)],
     )
+
+
+def _check_outputs(job: Job, program: torch.export.ExportedProgram, sizes: dict[str, Any]) -> None:
+    """Refuses outputs that have a size of their own, which no input has."""
+    nodes = {node.name: node for node in program.graph.nodes}
+    known = {symbol for shape in sizes.values() for size in shape for symbol in _symbols(size)}
+    for name, node in zip(job.cases[0].expected, program.graph_signature.user_outputs):
+        shape = nodes[str(node)].meta["val"].shape if str(node) in nodes else ()
+        if any(_symbols(size) - known for size in shape):
+            raise ValueError(f"output {name!r} has a size that {DEPENDS_ON_VALUES}")
+
+
+def _symbols(size: Any) -> set[Any]:
+    return set() if isinstance(size, int) else set(size.node.expr.free_symbols)
 
 
 def _open_sizes(case: Case, dims: Sequence[OpenDim]) -> Iterator[tuple[str, int, int]]:
