@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <torch/csrc/inductor/aoti_package/model_package_loader.h>
+#include <torch/csrc/inductor/aoti_runner/model_container_runner.h>
 
 #include <algorithm>
 #include <array>
@@ -20,12 +21,14 @@
 #include "inference/engine/call_spec.h"
 #include "inference/engine/model_parameters.h"
 #include "inference/engine/tensor_names.h"
+#include "inference/engine/unpacked_package.h"
 #include "inference/tensor/catch_torch.h"
 #include "payload/shape.h"
 
 namespace tensorferry::inference {
 namespace {
 
+using torch::inductor::AOTIModelContainerRunner;
 using torch::inductor::AOTIModelPackageLoader;
 
 constexpr char kModelInPackage[] = "model";
@@ -66,12 +69,18 @@ at::Tensor Contiguous(const at::Tensor& tensor) {
   return contiguous.strides().equals(strides) ? contiguous : contiguous.as_strided(contiguous.sizes(), strides);
 }
 
+// OpenedPackage is a package that can run.
+struct OpenedPackage {
+  UnpackedPackage files;  // Code for GPUs is read from them when it first runs.
+  std::unique_ptr<AOTIModelContainerRunner> runner;
+};
+
 class AotiModel final : public Model {
  public:
-  AotiModel(ModelInfo info, std::unique_ptr<AOTIModelPackageLoader> loader, AotiInputs inputs,
-            std::vector<std::size_t> output_places, at::Device device)
+  AotiModel(ModelInfo info, OpenedPackage package, AotiInputs inputs, std::vector<std::size_t> output_places,
+            at::Device device)
       : info_(std::move(info)),
-        loader_(std::move(loader)),
+        package_(std::move(package)),
         inputs_(std::move(inputs)),
         output_places_(std::move(output_places)),
         device_(device) {}
@@ -133,13 +142,13 @@ class AotiModel final : public Model {
   std::vector<at::Tensor> RunPadded(std::vector<at::Tensor> arguments) {
     const std::int64_t rows = batched() ? arguments.front().size(0) : inputs_.least_rows;
     const std::int64_t missing = inputs_.least_rows - rows;
-    if (missing <= 0) return loader_->boxed_run(std::move(arguments));
+    if (missing <= 0) return package_.runner->boxed_run(std::move(arguments));
     for (at::Tensor& argument : arguments) {
       std::vector<std::int64_t> shape = argument.sizes().vec();
       shape.front() = missing;
       argument = at::cat({argument, at::zeros(shape, argument.options())});
     }
-    std::vector<at::Tensor> outputs = loader_->boxed_run(std::move(arguments));
+    std::vector<at::Tensor> outputs = package_.runner->boxed_run(std::move(arguments));
     for (at::Tensor& output : outputs) {
       if (output.dim() > 0 && output.size(0) == inputs_.least_rows) output = output.narrow(0, 0, rows);
     }
@@ -159,7 +168,7 @@ class AotiModel final : public Model {
   }
 
   const ModelInfo info_;
-  const std::unique_ptr<AOTIModelPackageLoader> loader_;
+  const OpenedPackage package_;
   const AotiInputs inputs_;
   const std::vector<std::size_t> output_places_;  // For each output in info_, its index among the package's.
   const at::Device device_;
@@ -291,19 +300,24 @@ absl::Status ApplyBounds(const AotiInputs& inputs, bool batched, std::int64_t ma
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<AOTIModelPackageLoader>> OpenPackage(const ModelFile& file,
-                                                                    const EngineOptions& options) {
-  return CatchTorch(Reason::kModelNotReady, [&] {
-    return std::make_unique<AOTIModelPackageLoader>(file.path(), kModelInPackage, /*run_single_threaded=*/false,
-                                                    static_cast<std::size_t>(options.runs_at_once),
-                                                    options.device.index());
+// Opens the library of the package, and makes a container of models that has weights of its own.
+absl::StatusOr<OpenedPackage> OpenPackage(const ModelFile& file, const EngineOptions& options) {
+  TENSORFERRY_ASSIGN_OR_RETURN(UnpackedPackage files, UnpackedPackage::Unpack(file));
+  return CatchTorch(Reason::kModelNotReady, [&]() -> absl::StatusOr<OpenedPackage> {
+    const auto& runners = torch::inductor::getAOTIModelRunnerRegistry();
+    const auto make = runners.find(options.device.is_cuda() ? "cuda" : "cpu");
+    if (make == runners.end()) return MakeError(Reason::kModelNotReady, "torch runs no packages on this device");
+    auto runner = make->second(files.library(), static_cast<std::size_t>(options.runs_at_once), options.device.str(),
+                               files.folder(), /*run_single_threaded=*/false);
+    if (!files.weights().empty()) runner->update_constant_buffer_from_blob(files.weights());
+    return OpenedPackage{std::move(files), std::move(runner)};
   });
 }
 
 // Returns the package's call spec: that of its inputs, then that of its outputs.
-absl::StatusOr<std::vector<std::string>> CallSpecOf(AOTIModelPackageLoader& loader) {
+absl::StatusOr<std::vector<std::string>> CallSpecOf(AOTIModelContainerRunner& runner) {
   TENSORFERRY_ASSIGN_OR_RETURN(std::vector<std::string> spec,
-                               CatchTorch(Reason::kModelNotReady, [&] { return loader.get_call_spec(); }));
+                               CatchTorch(Reason::kModelNotReady, [&] { return runner.get_call_spec(); }));
   if (spec.size() != 2) return MakeError(Reason::kModelNotReady, "the package has no call spec");
   return spec;
 }
@@ -329,8 +343,8 @@ absl::StatusOr<std::shared_ptr<Model>> LoadAotiPackage(const ModelFile& file, co
   TENSORFERRY_RETURN_IF_ERROR(CheckProcessor(exported.processor));
   TENSORFERRY_ASSIGN_OR_RETURN(const PackageWeights members, ReadMembers(file));
   TENSORFERRY_RETURN_IF_ERROR(CheckWeights(members));
-  TENSORFERRY_ASSIGN_OR_RETURN(auto loader, OpenPackage(file, options));
-  TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<std::string> spec, CallSpecOf(*loader));
+  TENSORFERRY_ASSIGN_OR_RETURN(OpenedPackage package, OpenPackage(file, options));
+  TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<std::string> spec, CallSpecOf(*package.runner));
   TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<std::string> input_leaves, InputLeaves(spec[0]));
   TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<std::string> output_leaves, OutputLeaves(spec[1]));
   const bool batched = config.max_batch_size > 0;
@@ -347,7 +361,7 @@ absl::StatusOr<std::shared_ptr<Model>> LoadAotiPackage(const ModelFile& file, co
                  .outputs = std::move(outputs.specs),
                  .sha256 = std::move(sha256),
                  .max_batch_size = config.max_batch_size};
-  return std::make_shared<AotiModel>(std::move(info), std::move(loader), std::move(aoti_inputs),
+  return std::make_shared<AotiModel>(std::move(info), std::move(package), std::move(aoti_inputs),
                                      std::move(outputs.places), options.device);
 }
 
