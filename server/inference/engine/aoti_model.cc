@@ -20,6 +20,7 @@
 #include "inference/engine/aoti_package.h"
 #include "inference/engine/call_spec.h"
 #include "inference/engine/model_parameters.h"
+#include "inference/engine/package_library.h"
 #include "inference/engine/tensor_names.h"
 #include "inference/engine/unpacked_package.h"
 #include "inference/tensor/catch_torch.h"
@@ -303,6 +304,7 @@ absl::Status ApplyBounds(const AotiInputs& inputs, bool batched, std::int64_t ma
 // Opens the library of the package, and makes a container of models that has weights of its own.
 absl::StatusOr<OpenedPackage> OpenPackage(const ModelFile& file, const EngineOptions& options) {
   TENSORFERRY_ASSIGN_OR_RETURN(UnpackedPackage files, UnpackedPackage::Unpack(file));
+  TENSORFERRY_RETURN_IF_ERROR(OpenForGood(files.library()));
   return CatchTorch(Reason::kModelNotReady, [&]() -> absl::StatusOr<OpenedPackage> {
     const auto& runners = torch::inductor::getAOTIModelRunnerRegistry();
     const auto make = runners.find(options.device.is_cuda() ? "cuda" : "cpu");

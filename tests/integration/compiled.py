@@ -1,0 +1,63 @@
+"""Packages for tests of what packages hold: compiled once, and altered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import tensorferry
+from harness import MIB
+from served_models import cached_export, entries_of, zipped
+
+
+class Heavy(nn.Module):
+    """Has 16 MiB of weights."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.weights = nn.Parameter(torch.full((4 * MIB,), float(number)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.weights[:1]
+
+
+def heavy_package() -> Path:
+    def build(folder: Path) -> None:
+        tensorferry.export(Heavy(0), {"x": torch.zeros(1, 4)}, folder / "heavy")
+
+    return cached_export("heavy", build) / "heavy/1/model.pt2"
+
+
+def with_weights(package: Path, number: float) -> bytes:
+    """The package with other weights, of float32, all of them `number`, as a module that was trained anew has."""
+    entries = entries_of(package)
+    (blob,) = (name for name in entries if name.endswith(".blob"))
+    weights = np.full(len(entries[blob]) // 4, number, np.float32).tobytes()
+    return zipped({**entries, blob: weights})
+
+
+class Counting(nn.Module):
+    """Has 16 MiB of weights, and adds the number of its runs, which it keeps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("weights", torch.zeros(4 * MIB))
+        self.register_buffer("runs", torch.zeros(4))  # torch takes one element for a constant.
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.runs.add_(1)
+        return x + self.weights[:1] + self.runs
+
+
+def counting_package() -> Path:
+    """A package with its weights in the library."""
+
+    def build(folder: Path) -> None:
+        shapes = {"x": {0: torch.export.Dim("rows", max=64)}}
+        program = torch.export.export(Counting().eval(), (), {"x": torch.zeros(3, 4)}, dynamic_shapes=shapes)
+        torch._inductor.aoti_compile_and_package(program, package_path=str(folder / "model.pt2"))
+
+    return cached_export("counting", build) / "model.pt2"

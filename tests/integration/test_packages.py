@@ -1,0 +1,67 @@
+"""The libraries of packages: what a server takes of the machine for them, and what they need."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import torch
+
+from compiled import counting_package
+from harness import MIB, Server, becomes_true, connect_stub
+from served_models import infer, listed, put_file
+from tensorferry.v1 import tensor_service_pb2 as pb
+from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
+from wire import convert_unary
+
+POLL = ["--model-control", "poll", "--model-poll-interval", "50ms"]
+X = torch.arange(4.0).reshape(1, 4)
+
+
+ONE_EXECUTOR = "max_batch_size: 64 instance_group { count: 1 kind: KIND_CPU }"
+
+
+def counted(stub: TensorServiceStub, model: str) -> int:
+    outcome = convert_unary(stub, infer(model, {"KWARGS[x]": X.repeat(2, 1)}))
+    assert outcome.refusal is None, outcome.refusal
+    return int(torch.frombuffer(bytearray(outcome.outputs[0].data), dtype=torch.float32)[0] - X[0, 0])
+
+
+def libraries(server: Server) -> set[str]:
+    """The libraries of packages that the server has in its memory."""
+    maps = Path(f"/proc/{server.pid}/maps").read_text()
+    return set(re.findall(r"\S*/tensorferry-\w+/\S+\.so\S*", maps))
+
+
+def test_a_library_that_is_loaded_again_takes_no_more_memory(tmp_path: Path) -> None:
+    """The weights are in the library, which the process cannot give back."""
+
+    def swap(version: int) -> None:
+        put_file(tmp_path / "counting", counting_package(), version=version)
+        ready = {str(version): pb.MODEL_STATE_READY}
+        assert becomes_true(lambda: {v: i.state for v, i in listed(stub).get("counting", {}).items()} == ready)
+        counts.append(counted(stub, "counting"))
+
+    counts: list[int] = []
+    (tmp_path / "counting").mkdir()
+    (tmp_path / "counting/config.pbtxt").write_text(ONE_EXECUTOR)
+    with Server("--model-dir", f"{tmp_path}", *POLL) as server, connect_stub(server.address) as stub:
+        for version in (1, 2):
+            swap(version)
+        rss = server.rss()
+        for version in range(3, 13):
+            swap(version)
+        assert becomes_true(lambda: server.rss() - rss < 40 * MIB)
+        assert len(libraries(server)) == 1
+        assert len(set(counts)) == 1, "each version has a state of its own"
+
+
+def test_models_of_one_library_have_state_of_their_own(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        put_file(tmp_path / name, counting_package(), ONE_EXECUTOR)
+    with Server("--model-dir", f"{tmp_path}") as server, connect_stub(server.address) as stub:
+        first = counted(stub, "one")
+        assert [counted(stub, "one") for _ in range(2)] == [first + 1, first + 2]
+        assert [counted(stub, "other") for _ in range(2)] == [first, first + 1]
+        assert counted(stub, "one") == first + 3
+        assert len(libraries(server)) == 1
