@@ -26,6 +26,14 @@ _PORTABLE = {"avx2", "bmi", "bmi2", "f16c", "fma3", "lzcnt", "movbe"}
 _SERIAL = {"cpp.threads": 1, "cpp.dynamic_threads": False}
 
 
+# The weights are a file of their own in the package. A server gives their memory back when the model goes,
+# which it cannot do with what lies in a library. Besides, the library is the same for other weights.
+_WEIGHTS_BESIDE = {
+    "aot_inductor.package_constants_in_so": False,
+    "aot_inductor.package_constants_on_disk_format": "binary_blob",
+}
+
+
 class _Way(NamedTuple):
     """A way to leave the number of rows open. `is_oblivious`: torch assumes nothing of it."""
 
@@ -100,7 +108,16 @@ def _compile(program: torch.export.ExportedProgram, job: Job, way: _Way, file: P
     }
     if portable:
         options |= {"cpp.simdlen": 256, "cpp.march": "x86-64-v3"}
-    with _compiling(way), inductor.patch(options):
+    with _compiling(way):
+        has_weights = bool(program.state_dict or program.constants)
+        _write(program, options | (_WEIGHTS_BESIDE if has_weights else {}), file)
+        if _has_empty_weights(file):
+            _write(program, options, file)
+    _check_sources(file, job.signature.rows)
+
+
+def _write(program: torch.export.ExportedProgram, options: dict[str, Any], file: Path) -> None:
+    with inductor.patch(options):
         try:
             torch._inductor.aoti_compile_and_package(program, package_path=str(file))
         except Exception as error:  # Whatever torch's compiler throws.
@@ -108,7 +125,12 @@ def _compile(program: torch.export.ExportedProgram, job: Job, way: _Way, file: P
                 "AOTInductor cannot compile the module. It needs a C++ compiler, g++ or what CXX names; "
                 f"format='torchscript' needs none. torch says: {error}"
             ) from error
-    _check_sources(file, job.signature.rows)
+
+
+def _has_empty_weights(file: Path) -> bool:
+    """Whether the package has a file of weights without a byte, which torch's loader does not take."""
+    with zipfile.ZipFile(file) as package:
+        return any(m.filename.endswith(".blob") and m.file_size == 0 for m in package.infolist())
 
 
 def _load(file: Path, way: _Way) -> Callable[..., dict[str, torch.Tensor]]:
