@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch._inductor.config as inductor
 from torch import Tensor, nn
 
 import tensorferry
@@ -61,3 +62,33 @@ def counting_package() -> Path:
         torch._inductor.aoti_compile_and_package(program, package_path=str(folder / "model.pt2"))
 
     return cached_export("counting", build) / "model.pt2"
+
+
+def package_that_needs_libtorch() -> Path:
+    """A package whose library names libtorch.so, as those of torch's wheel with CUDA do; here the linker leaves it out
+    unless it is told otherwise."""
+
+    def build(folder: Path) -> None:
+        compiler = folder / "g++"
+        compiler.write_text(
+            '#!/bin/sh\ncase " $* " in *" -shared "*) set -- -Wl,--no-as-needed "$@" ;; esac\nexec g++ "$@"\n'
+        )
+        compiler.chmod(0o755)
+        program = torch.export.export(nn.Softmax(-1), (torch.zeros(3, 4),))
+        with inductor.patch({"cpp.cxx": (None, str(compiler)), "aot_inductor.precompile_headers": False}):
+            torch._inductor.aoti_compile_and_package(program, package_path=str(folder / "model.pt2"))
+
+    package = cached_export("libtorch", build) / "model.pt2"
+    (library,) = (content for name, content in entries_of(package).items() if name.endswith(".so"))
+    assert b"\0libtorch.so\0" in library
+    return package
+
+
+def package_without_library() -> bytes:
+    """A whole archive, with a few bytes where the library should be."""
+    return zipped(
+        {
+            name: b"no library" if name.endswith(".so") else content
+            for name, content in entries_of(heavy_package()).items()
+        }
+    )

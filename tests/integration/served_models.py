@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import inspect
 import io
 import json
 import math
@@ -184,8 +185,8 @@ ENGINES = {
 def cached_export(key: str, build: Callable[[Path], object]) -> Path:
     """The folder that `build` fills. Compiling takes long: it is kept until something that went into it changes."""
     client = Path(tensorferry.__file__).parent
-    here = [Path(__file__), Path(models.__file__), Path(__file__).with_name("compiled.py")]
-    sources = [*here, client / "_export.py", *sorted(client.glob("_exporting/*.py"))]
+    here = {Path(__file__), Path(models.__file__), Path(inspect.getfile(build))}
+    sources = [*sorted(here), client / "_export.py", *sorted(client.glob("_exporting/*.py"))]
     ingredients = [torch.__version__, str(torch.cpu.get_capabilities()), key, *(file.read_text() for file in sources)]
     folder = REPO_ROOT / "build/test-models" / hashlib.sha256("\0".join(ingredients).encode()).hexdigest()[:24]
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from compiled import counting_package
+from compiled import counting_package, package_that_needs_libtorch, package_without_library
 from harness import MIB, Server, becomes_true, connect_stub
-from served_models import infer, listed, put_file
+from served_models import check_outputs, infer, listed, put_bytes, put_file, run_in_python
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from wire import convert_unary
@@ -65,3 +65,21 @@ def test_models_of_one_library_have_state_of_their_own(tmp_path: Path) -> None:
         assert [counted(stub, "other") for _ in range(2)] == [first, first + 1]
         assert counted(stub, "one") == first + 3
         assert len(libraries(server)) == 1
+
+
+def test_a_package_may_need_libtorch(tmp_path: Path) -> None:
+    package = package_that_needs_libtorch()
+    put_file(tmp_path / "softmax", package)
+    x = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
+    with Server("--model-dir", f"{tmp_path}") as server, connect_stub(server.address) as stub:
+        assert listed(stub)["softmax"]["1"].reason == ""
+        outcome = convert_unary(stub, infer("softmax", {"ARGS[0]": x}))
+    check_outputs(outcome, {"RESULT": run_in_python(package, x)["OUTPUT__0"]})
+
+
+def test_what_is_no_library_is_not_opened(tmp_path: Path) -> None:
+    put_bytes(tmp_path / "broken/1/model.pt2", package_without_library())
+    with Server("--model-dir", f"{tmp_path}") as server, connect_stub(server.address) as stub:
+        info = listed(stub)["broken"]["1"]
+    assert info.state == pb.MODEL_STATE_UNAVAILABLE
+    assert info.reason.startswith("the library in the package is incomplete")
