@@ -92,3 +92,51 @@ def package_without_library() -> bytes:
             for name, content in entries_of(heavy_package()).items()
         }
     )
+
+
+class Related(nn.Module):
+    """Adds to `x` the beginning of a table. `double` is twice as long as `x`, `joined` as long as `x` and `table`, and
+    `triples` has whole triples."""
+
+    def forward(self, x: Tensor, table: Tensor, double: Tensor, joined: Tensor, triples: Tensor) -> tuple[Tensor, ...]:
+        rows = triples.reshape(-1, 3)
+        return x + table[: x.shape[0]], x.repeat(2) + double, torch.cat([x, table]) * joined, rows.sum(1)
+
+
+class Cut(nn.Module):
+    def forward(self, x: Tensor, table: Tensor) -> Tensor:
+        return x + table[: x.shape[0]]
+
+
+def related_inputs(x: int = 4, table: int = 6, double: int = 8, joined: int = 10, triples: int = 12) -> list[Tensor]:
+    return [torch.arange(float(size)) for size in (x, table, double, joined, triples)]
+
+
+def _program(module: nn.Module, inputs: list[Tensor], asserts: bool) -> torch.export.ExportedProgram:
+    shapes = tuple({0: torch.export.Dim.DYNAMIC} for _ in inputs)
+    return torch.export.export(
+        module, tuple(inputs), dynamic_shapes=shapes, prefer_deferred_runtime_asserts_over_guards=asserts
+    )
+
+
+def related_program() -> nn.Module:
+    """`Related` as PyTorch exports it: it refuses sizes that it was not exported for."""
+    return _program(Related(), related_inputs(), asserts=False).module()
+
+
+def related_package() -> Path:
+    def build(folder: Path) -> None:
+        program = _program(Related(), related_inputs(), asserts=True)
+        torch._inductor.aoti_compile_and_package(program, package_path=str(folder / "model.pt2"))
+
+    return cached_export("related", build) / "model.pt2"
+
+
+def cut_package() -> Path:
+    """A package whose program has a guard that AOTInductor leaves out."""
+
+    def build(folder: Path) -> None:
+        program = _program(Cut(), related_inputs()[:2], asserts=False)
+        torch._inductor.aoti_compile_and_package(program, package_path=str(folder / "model.pt2"))
+
+    return cached_export("cut", build) / "model.pt2"

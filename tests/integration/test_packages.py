@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 import torch
 
-from compiled import counting_package, package_that_needs_libtorch, package_without_library
+import compiled
+from compiled import counting_package, package_that_needs_libtorch, package_without_library, related_inputs
 from harness import MIB, Server, becomes_true, connect_stub
 from served_models import check_outputs, infer, listed, put_bytes, put_file, run_in_python
 from tensorferry.v1 import tensor_service_pb2 as pb
@@ -83,3 +86,60 @@ def test_what_is_no_library_is_not_opened(tmp_path: Path) -> None:
         info = listed(stub)["broken"]["1"]
     assert info.state == pb.MODEL_STATE_UNAVAILABLE
     assert info.reason.startswith("the library in the package is incomplete")
+
+
+RELATED = ["x", "table", "double", "joined", "triples"]
+
+# Each case changes sizes of the inputs of `Related`.
+SIZES: dict[str, dict[str, int]] = {
+    "as-exported": {},
+    "longer": {"x": 5, "table": 50, "double": 10, "joined": 55, "triples": 30},
+    "equal": {"x": 6, "double": 12, "joined": 12},
+    "table-too-short": {"x": 7, "double": 14, "joined": 13},
+    "not-double": {"double": 9},
+    "not-joined": {"joined": 11},
+    "no-whole-triples": {"triples": 13},
+}
+
+
+@pytest.fixture(scope="module")
+def related(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TensorServiceStub]:
+    root = tmp_path_factory.mktemp("repository")
+    put_file(root / "related", compiled.related_package())
+    with Server("--model-dir", f"{root}") as server, connect_stub(server.address) as stub:
+        yield stub
+        assert server.alive(), server.log()
+        assert "nobody checks it" not in server.log()
+
+
+@pytest.mark.parametrize("case", SIZES)
+def test_sizes_that_do_not_fit_each_other_are_refused(case: str, related: TensorServiceStub) -> None:
+    inputs = related_inputs(**SIZES[case])
+    try:
+        compiled.related_program()(*inputs)
+        fits = True
+    except (AssertionError, RuntimeError):
+        fits = False
+    sent = {f"ARGS[{place}]": x for place, x in enumerate(inputs)}
+    outcome = convert_unary(related, infer("related", sent))
+    if fits:
+        results = run_in_python(compiled.related_package(), *inputs)
+        check_outputs(outcome, {f"RESULT[{i}]": result for i, result in enumerate(results.values())})
+        return
+    assert outcome.refusal is not None
+    assert outcome.refusal.reason == "INPUT_MISMATCH", outcome.refusal.message
+    (changed,) = [name for name in reversed(SIZES[case]) if name not in ("double", "joined")] or SIZES[case]
+    assert f"'ARGS[{RELATED.index(changed)}]'" in outcome.refusal.message
+    assert "got " in outcome.refusal.message
+
+
+def test_what_nobody_checks_is_told(tmp_path: Path) -> None:
+    put_file(tmp_path / "cut", compiled.cut_package())
+    with Server("--model-dir", f"{tmp_path}") as server, connect_stub(server.address) as stub:
+        inputs = dict(zip(["ARGS[0]", "ARGS[1]"], related_inputs(), strict=False))
+        check_outputs(
+            convert_unary(stub, infer("cut", inputs)),
+            {"RESULT": run_in_python(compiled.cut_package(), *inputs.values())["OUTPUT__0"]},
+        )
+        (line,) = [line for line in server.log().splitlines() if "nobody checks it" in line]
+    assert "dimension 0 of 'ARGS[0]' and dimension 0 of 'ARGS[1]'" in line

@@ -19,6 +19,7 @@
 #include "inference/engine/aoti_bounds.h"
 #include "inference/engine/aoti_package.h"
 #include "inference/engine/call_spec.h"
+#include "inference/engine/dim_relations.h"
 #include "inference/engine/model_parameters.h"
 #include "inference/engine/package_library.h"
 #include "inference/engine/tensor_names.h"
@@ -46,6 +47,7 @@ struct AotiInputs {
   // Pairs of dimensions of the package's inputs that must have the same size.
   std::vector<std::pair<Place, Place>> of_equal;
   std::int64_t least_rows = 1;  // The smallest batch that the package runs.
+  DimRelations relations;
 };
 
 std::vector<std::pair<AotiInputs::Place, AotiInputs::Place>> EqualDims(const std::vector<InputBounds>& bounds) {
@@ -113,6 +115,7 @@ class AotiModel final : public Model {
       arguments[inputs_.places[i]] = Contiguous(input->tensor);
     }
     TENSORFERRY_RETURN_IF_ERROR(CheckEqualDims(arguments));
+    TENSORFERRY_RETURN_IF_ERROR(inputs_.relations.Check(arguments, batched() ? inputs_.least_rows : 0));
     return arguments;
   }
 
@@ -263,6 +266,9 @@ absl::StatusOr<AotiInputs> MakeInputs(const std::string& source, const Side& sid
     if (batched && !bounds.dims.empty()) inputs.least_rows = std::max(inputs.least_rows, bounds.dims.front().min);
   }
   inputs.of_equal = EqualDims(inputs.bounds);
+  std::vector<std::string> names(side.specs.size());
+  for (std::size_t i = 0; i < names.size(); ++i) names[side.places[i]] = side.specs[i].name;
+  inputs.relations = DimRelations::Read(source, inputs.bounds, names);
   return inputs;
 }
 
@@ -324,6 +330,20 @@ absl::StatusOr<std::vector<std::string>> CallSpecOf(AOTIModelContainerRunner& ru
   return spec;
 }
 
+// Reads the package's metadata, and checks that it was compiled for a machine like this one.
+absl::StatusOr<PackageSignature> ReadMetadata(const ModelFile& file, const EngineOptions& options) {
+  TENSORFERRY_ASSIGN_OR_RETURN(
+      const auto metadata, CatchTorch(Reason::kModelNotReady, [&] {
+        return Sorted(AOTIModelPackageLoader::load_metadata_from_package(file.path(), kModelInPackage));
+      }));
+  TENSORFERRY_RETURN_IF_ERROR(CheckTarget(metadata, options.device.is_cuda()));
+  const auto text = metadata.find(kPackageKey);
+  TENSORFERRY_ASSIGN_OR_RETURN(PackageSignature exported,
+                               ReadPackageSignature(text == metadata.end() ? "" : text->second));
+  TENSORFERRY_RETURN_IF_ERROR(CheckProcessor(exported.processor));
+  return exported;
+}
+
 }  // namespace
 
 void CheckPackageInputs() { setenv(kCheckVariable, "1", /*overwrite=*/0); }
@@ -334,15 +354,7 @@ absl::StatusOr<std::shared_ptr<Model>> LoadAotiPackage(const ModelFile& file, co
     spdlog::warn("model {}: config.pbtxt: parameter {} means nothing to a compiled package", options.name, parameter);
   }
   TENSORFERRY_ASSIGN_OR_RETURN(std::string sha256, file.Sha256());
-  TENSORFERRY_ASSIGN_OR_RETURN(
-      const auto metadata, CatchTorch(Reason::kModelNotReady, [&] {
-        return Sorted(AOTIModelPackageLoader::load_metadata_from_package(file.path(), kModelInPackage));
-      }));
-  TENSORFERRY_RETURN_IF_ERROR(CheckTarget(metadata, options.device.is_cuda()));
-  const auto text = metadata.find(kPackageKey);
-  TENSORFERRY_ASSIGN_OR_RETURN(const PackageSignature exported,
-                               ReadPackageSignature(text == metadata.end() ? "" : text->second));
-  TENSORFERRY_RETURN_IF_ERROR(CheckProcessor(exported.processor));
+  TENSORFERRY_ASSIGN_OR_RETURN(const PackageSignature exported, ReadMetadata(file, options));
   TENSORFERRY_ASSIGN_OR_RETURN(const PackageWeights members, ReadMembers(file));
   TENSORFERRY_RETURN_IF_ERROR(CheckWeights(members));
   TENSORFERRY_ASSIGN_OR_RETURN(OpenedPackage package, OpenPackage(file, options));
@@ -352,6 +364,12 @@ absl::StatusOr<std::shared_ptr<Model>> LoadAotiPackage(const ModelFile& file, co
   const bool batched = config.max_batch_size > 0;
   TENSORFERRY_ASSIGN_OR_RETURN(Side inputs, MakeSide("inputs", config.inputs, batched, exported.inputs, input_leaves));
   TENSORFERRY_ASSIGN_OR_RETURN(AotiInputs aoti_inputs, MakeInputs(members.source, inputs, batched));
+  if (const std::string& unchecked = aoti_inputs.relations.unchecked(); !unchecked.empty()) {
+    spdlog::warn(
+        "model {}: the package does not say whether {} must fit each other, and nobody checks it: a program "
+        "with such a condition must be exported with prefer_deferred_runtime_asserts_over_guards=True",
+        options.name, unchecked);
+  }
   TENSORFERRY_RETURN_IF_ERROR(ApplyBounds(aoti_inputs, batched, config.max_batch_size, inputs));
   TENSORFERRY_ASSIGN_OR_RETURN(Side outputs,
                                MakeSide("outputs", config.outputs, batched, exported.outputs, output_leaves));
