@@ -26,7 +26,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Discard {
+struct CloseZip {
   void operator()(zip_t* archive) const { zip_discard(archive); }
   void operator()(zip_file_t* member) const { zip_fclose(member); }
 };
@@ -52,7 +52,7 @@ absl::Status CannotUnpack(const fs::path& file, std::string_view why) {
 
 // Copies one member of the archive into a file.
 absl::Status CopyMember(zip_t* archive, zip_uint64_t index, const fs::path& file) {
-  const std::unique_ptr<zip_file_t, Discard> member(zip_fopen_index(archive, index, 0));
+  const std::unique_ptr<zip_file_t, CloseZip> member(zip_fopen_index(archive, index, 0));
   if (member == nullptr) return CannotUnpack(file, "a member of the archive cannot be read");
   std::ofstream out(file, std::ios::binary);
   std::vector<char> piece(1 << 20);
@@ -99,7 +99,7 @@ UnpackedPackage::~UnpackedPackage() {
 
 absl::Status UnpackedPackage::Write(const ModelFile& package) {
   int error = 0;
-  const std::unique_ptr<zip_t, Discard> archive(zip_open(package.path().c_str(), ZIP_RDONLY, &error));
+  const std::unique_ptr<zip_t, CloseZip> archive(zip_open(package.path().c_str(), ZIP_RDONLY, &error));
   if (archive == nullptr) return CannotUnpack(folder_, fmt::format("libzip's error {}", error));
   const zip_int64_t members = zip_get_num_entries(archive.get(), 0);
   for (zip_int64_t i = 0; i < members; ++i) {
