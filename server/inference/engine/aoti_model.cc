@@ -8,6 +8,7 @@
 #include <spdlog/spdlog.h>
 #include <torch/csrc/inductor/aoti_package/model_package_loader.h>
 #include <torch/csrc/inductor/aoti_runner/model_container_runner.h>
+#include <torch/version.h>
 
 #include <algorithm>
 #include <array>
@@ -341,6 +342,10 @@ absl::StatusOr<PackageSignature> ReadMetadata(const ModelFile& file, const Engin
   TENSORFERRY_ASSIGN_OR_RETURN(PackageSignature exported,
                                ReadPackageSignature(text == metadata.end() ? "" : text->second));
   TENSORFERRY_RETURN_IF_ERROR(CheckProcessor(exported.processor));
+  if (IsOtherTorch(exported.torch)) {
+    spdlog::warn("model {}: the package was compiled by torch {}, and runs with {}: export it anew if it fails",
+                 options.name, exported.torch, TORCH_VERSION);
+  }
   return exported;
 }
 
