@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -140,3 +141,28 @@ def cut_package() -> Path:
         torch._inductor.aoti_compile_and_package(program, package_path=str(folder / "model.pt2"))
 
     return cached_export("cut", build) / "model.pt2"
+
+
+_OPERATOR = """
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/mul.h>
+#include <torch/library.h>
+
+TORCH_LIBRARY(tensorferry_test, library) {
+  library.def("twice(Tensor x) -> Tensor", [](const at::Tensor& x) { return at::mul(x, 2); });
+}
+"""
+
+
+def operator_library() -> Path:
+    """A library that registers the operator tensorferry_test::twice."""
+
+    def build(folder: Path) -> None:
+        (folder / "twice.cc").write_text(_OPERATOR)
+        torch_folder = Path(torch.__file__).parent
+        includes = [f"-I{torch_folder}/include", f"-I{torch_folder}/include/torch/csrc/api/include"]
+        links = [f"-L{torch_folder}/lib", "-ltorch_cpu", "-lc10"]
+        flags = ["-std=c++20", "-O0", "-shared", "-fPIC", *includes, "-o", folder / "libtwice.so"]
+        subprocess.run(["g++", folder / "twice.cc", *flags, *links], check=True, capture_output=True)
+
+    return cached_export("operator", build) / "libtwice.so"

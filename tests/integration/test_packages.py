@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 import compiled
 from compiled import counting_package, package_that_needs_libtorch, package_without_library, related_inputs
 from harness import MIB, Server, becomes_true, connect_stub
-from served_models import check_outputs, infer, listed, put_bytes, put_file, run_in_python
+from served_models import check_outputs, infer, listed, put, put_bytes, put_file, run_in_python
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from wire import convert_unary
@@ -143,3 +144,22 @@ def test_what_nobody_checks_is_told(tmp_path: Path) -> None:
         )
         (line,) = [line for line in server.log().splitlines() if "nobody checks it" in line]
     assert "dimension 0 of 'ARGS[0]' and dimension 0 of 'ARGS[1]'" in line
+
+
+class Twice(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.ops.tensorferry_test.twice(x)
+
+
+def test_an_operator_of_another_library_is_preloaded(tmp_path: Path) -> None:
+    library = compiled.operator_library()
+    torch.ops.load_library(str(library))
+    put(tmp_path / "twice", Twice())
+    with Server("--model-dir", f"{tmp_path}") as server, connect_stub(server.address) as stub:
+        info = listed(stub)["twice"]["1"]
+    assert info.state == pb.MODEL_STATE_UNAVAILABLE
+    assert "tensorferry_test::twice" in info.reason
+    assert "LD_PRELOAD" in info.reason
+    preloaded = {"LD_PRELOAD": f"{library}"}
+    with Server("--model-dir", f"{tmp_path}", environment=preloaded) as server, connect_stub(server.address) as stub:
+        check_outputs(convert_unary(stub, infer("twice", {"x": X})), {"OUTPUT__0": Twice()(X)})
