@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <map>
-#include <mutex>
 #include <regex>
 #include <string>
 #include <system_error>
@@ -25,7 +24,7 @@ namespace fs = std::filesystem;
 class OpenedLibraries {
  public:
   absl::Status Open(const fs::path& library, const std::string& sha256) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (const auto opened = files_.find(sha256); opened != files_.end()) return Link(opened->second, library);
     std::error_code error;
     if (folder_.empty()) {
@@ -61,7 +60,7 @@ class OpenedLibraries {
                      fmt::format("the package's library cannot be kept in the folder for temporary files: {}", why));
   }
 
-  std::mutex mutex_;
+  Mutex mutex_;
   fs::path folder_ TENSORFERRY_GUARDED_BY(mutex_);
   std::map<std::string, fs::path> files_ TENSORFERRY_GUARDED_BY(mutex_);
 };
