@@ -59,6 +59,7 @@ class DimExpressionParser {
   }
 
   bool FactorAtDepth() {
+    if (Number()) return true;
     if (Take("-")) {
       steps_.push_back({Op::kNumber, 0});
       return Factor() && Push(Op::kSubtract);
@@ -67,10 +68,11 @@ class DimExpressionParser {
     if (Take("c10::div_floor_integer(")) {
       return Sum() && Take(",") && Sum() && Take(")") && Push(Op::kFloorDivide);
     }
-    return Number() || Name();
+    return Name();
   }
 
   bool Number() {
+    SkipSpace();
     std::int64_t number = 0;
     const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), number);
     if (error != std::errc()) return false;
