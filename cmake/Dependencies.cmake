@@ -75,6 +75,9 @@ target_compile_options(tensorferry_torch INTERFACE
   "SHELL:-idirafter ${TENSORFERRY_TORCH_ROOT}/include/torch/csrc/api/include")
 target_link_libraries(tensorferry_torch INTERFACE
   ${TENSORFERRY_TORCH_ROOT}/lib/libtorch_cpu.so ${TENSORFERRY_TORCH_ROOT}/lib/libc10.so)
+# Packages that the usual wheel compiles need libtorch.so, which the loader finds for them only if it is loaded already.
+target_link_libraries(tensorferry_torch INTERFACE
+  -Wl,--push-state,--no-as-needed ${TENSORFERRY_TORCH_ROOT}/lib/libtorch.so -Wl,--pop-state)
 if(EXISTS ${TENSORFERRY_TORCH_ROOT}/lib/libtorch_cuda.so)
   # Nothing calls it by name; loaded, it registers its kernels.
   target_link_libraries(tensorferry_torch INTERFACE

@@ -183,10 +183,12 @@ say "Stopping it with SIGTERM"
 "${engine}_stop" || fail "the server ended with exit code $?, expected 0"
 
 say "Files"
-"${engine}_files" | tar --list --verbose | awk '
+files=$("${engine}_files" | tar --list --verbose)
+grep -q 'opt/torch/lib/libtorch.so$' <<<"$files" || fail "libtorch.so is missing, which packages of torch's wheel with CUDA need"
+awk '
   { total += $3; sizes[$6] = $3 }
   END {
     for (file in sizes) if (sizes[file] > 1e6) printf "%8.1f MB  %s\n", sizes[file] / 1e6, file | "sort -rn"
     close("sort -rn")
     printf "%8.1f MB  in all, unpacked\n", total / 1e6
-  }'
+  }' <<<"$files"

@@ -63,10 +63,10 @@ def becomes_true(condition: Callable[[], bool], timeout_s: float = TIMEOUT_S) ->
 class Server:
     """A running server. Ready when constructed; `stop` or the end of the `with` block ends it."""
 
-    def __init__(self, *flags: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, *flags: str, environment: Mapping[str, str] | None = None, program: Path = SERVER) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (kill() closes it)
         self.process = subprocess.Popen(
-            server_command(*flags),
+            [str(program), *server_command(*flags)[1:]],
             env=clean_environment(environment),
             stdout=subprocess.PIPE,
             stderr=self._log,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import inspect
 import io
 import json
 import math
@@ -184,7 +185,8 @@ ENGINES = {
 def cached_export(key: str, build: Callable[[Path], object]) -> Path:
     """The folder that `build` fills. Compiling takes long: it is kept until something that went into it changes."""
     client = Path(tensorferry.__file__).parent
-    sources = [Path(__file__), Path(models.__file__), client / "_export.py", *sorted(client.glob("_exporting/*.py"))]
+    here = {Path(__file__), Path(models.__file__), Path(inspect.getfile(build))}
+    sources = [*sorted(here), client / "_export.py", *sorted(client.glob("_exporting/*.py"))]
     ingredients = [torch.__version__, str(torch.cpu.get_capabilities()), key, *(file.read_text() for file in sources)]
     folder = REPO_ROOT / "build/test-models" / hashlib.sha256("\0".join(ingredients).encode()).hexdigest()[:24]
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -259,10 +261,16 @@ def put(folder: Path, module: nn.Module, config: str = "", version: int = 1) -> 
     folder.mkdir(parents=True, exist_ok=True)
     if config:
         (folder / "config.pbtxt").write_text(config)
-    new = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
-    (new / "model.pt").write_bytes(script(module))
-    new.rename(folder / str(version))
-    return folder / str(version) / "model.pt"
+    return put_bytes(folder / str(version) / "model.pt", script(module))
+
+
+def put_bytes(file: Path, content: bytes) -> Path:
+    """Adds the file of a version, complete when it appears."""
+    file.parent.parent.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=".new-", dir=file.parent.parent))
+    (new / file.name).write_bytes(content)
+    new.rename(file.parent)
+    return file
 
 
 def put_file(folder: Path, file: Path, config: str = "", version: int = 1) -> None:

@@ -152,6 +152,16 @@ def test_a_corrupt_model_ends_a_strict_start(tmp_path: Path) -> None:
     assert "broken" in ended.stderr
 
 
+def loads_libtorch(server: Server) -> bool:
+    """Packages of torch's wheel with CUDA need libtorch.so, and find it only if the server has it."""
+    return "/libtorch.so\n" in Path(f"/proc/{server.pid}/maps").read_text()
+
+
+def test_libtorch_is_there_for_packages() -> None:
+    with Server() as server:
+        assert loads_libtorch(server)
+
+
 def test_installed_programs_run(tmp_path: Path) -> None:
     install = ["cmake", "--install", REPO_ROOT / "build/release", "--prefix", tmp_path]
     subprocess.run(install, check=True, capture_output=True, timeout=TIMEOUT_S)
@@ -160,6 +170,8 @@ def test_installed_programs_run(tmp_path: Path) -> None:
         ran = subprocess.run(program, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
         assert (ran.returncode, ran.stderr) == (0, "")
         assert re.search(r"\d+\.\d+\.\d+", ran.stdout)
+    with Server(program=tmp_path / "bin/tensorferry-server") as server:
+        assert loads_libtorch(server)
 
 
 def test_new_connections_are_refused_after_the_end() -> None:

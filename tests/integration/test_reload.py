@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
 
 import tensorferry
+from compiled import Heavy, heavy_package, with_weights
 from harness import MIB, TIMEOUT_S, Server, becomes_true, connect_stub
 from served_models import (
     Echo,
@@ -26,6 +26,7 @@ from served_models import (
     masked_package,
     package_with_weights_beside,
     put,
+    put_bytes,
     put_file,
     script,
 )
@@ -37,17 +38,6 @@ X = torch.arange(4.0).reshape(1, 4)
 MESSAGE = infer("model", {"x": X})
 POLL = ["--model-control", "poll", "--model-poll-interval", "50ms"]
 READY, UNAVAILABLE, UNLOADING = pb.MODEL_STATE_READY, pb.MODEL_STATE_UNAVAILABLE, pb.MODEL_STATE_UNLOADING
-
-
-class Heavy(nn.Module):
-    """Has 16 MiB of weights."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.weights = nn.Parameter(torch.full((4 * MIB,), float(number)))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.weights[:1]
 
 
 @pytest.fixture
@@ -233,9 +223,20 @@ def test_a_new_model_appears(root: Path, server: Server, stub: TensorServiceStub
         assert client.health("model:folder") == tensorferry.HealthStatus.SERVING
 
 
-def test_swaps_leave_no_memory_threads_or_files_behind(root: Path, server: Server, stub: TensorServiceStub) -> None:
+# Each form has a model of 16 MiB of weights that adds the number.
+HEAVY: dict[str, Callable[[int], tuple[str, bytes]]] = {
+    "torchscript": lambda number: ("model.pt", script(Heavy(number))),
+    "aotinductor": lambda number: ("model.pt2", with_weights(heavy_package(), number)),
+}
+
+
+@pytest.mark.parametrize("form", HEAVY)
+def test_swaps_leave_no_memory_threads_or_files_behind(
+    form: str, root: Path, server: Server, stub: TensorServiceStub
+) -> None:
     def swap(number: int) -> None:
-        put(root / "model", Heavy(number), version=number)
+        file, content = HEAVY[form](number)
+        put_bytes(root / f"model/{number}" / file, content)
         assert becomes_true(lambda: adds(stub, number))
         assert becomes_true(lambda: states(stub) == {f"{number}": READY})
         shutil.rmtree(root / f"model/{number - 1}")

@@ -112,6 +112,33 @@ def test_torchs_version_is_told(layers: tuple[nn.Module, Path]) -> None:
     assert json.loads(metadata["tensorferry"])["torch"] == torch.__version__
 
 
+class Unweighted(nn.Module):
+    """Has a parameter, but none that weighs anything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.none = nn.Parameter(torch.zeros(0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x.reshape(-1), self.none])
+
+
+def members(file: Path, suffix: str) -> list[bytes]:
+    with zipfile.ZipFile(file) as package:
+        return [package.read(name) for name in package.namelist() if name.endswith(suffix)]
+
+
+def test_weights_are_a_file_of_their_own(layers: tuple[nn.Module, Path], tmp_path: Path) -> None:
+    module, file = layers
+    table = module.get_parameter("large_table.weight").detach().numpy().tobytes()
+    (weights,), (library,) = members(file, ".blob"), members(file, ".so")
+    assert table in weights
+    assert table not in library
+    without = tensorferry.export(Unweighted(), [X], tmp_path / "unweighted")
+    assert not members(without, ".blob"), "torch cannot read an empty one"
+    assert torch.equal(torch._inductor.aoti_load_package(str(without))(x=X), X.reshape(-1))
+
+
 def test_no_threads_are_compiled_in(layers: tuple[nn.Module, Path]) -> None:
     """The text is searched: if a check of a caller's index fails in a parallel region, the process ends."""
     with zipfile.ZipFile(layers[1]) as package:

@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <torch/csrc/inductor/aoti_package/model_package_loader.h>
+#include <torch/csrc/inductor/aoti_runner/model_container_runner.h>
+#include <torch/version.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -17,13 +19,17 @@
 #include "inference/engine/aoti_bounds.h"
 #include "inference/engine/aoti_call.h"
 #include "inference/engine/aoti_package.h"
+#include "inference/engine/dim_relations.h"
 #include "inference/engine/model_parameters.h"
+#include "inference/engine/package_library.h"
+#include "inference/engine/unpacked_package.h"
 #include "inference/tensor/catch_torch.h"
 #include "payload/shape.h"
 
 namespace tensorferry::inference {
 namespace {
 
+using torch::inductor::AOTIModelContainerRunner;
 using torch::inductor::AOTIModelPackageLoader;
 
 constexpr char kModelInPackage[] = "model";
@@ -40,6 +46,7 @@ struct AotiInputs {
   // Pairs of dimensions of the package's inputs that must have the same size.
   std::vector<std::pair<Place, Place>> of_equal;
   std::int64_t least_rows = 1;  // The smallest batch that the package runs.
+  DimRelations relations;
 };
 
 std::vector<std::pair<AotiInputs::Place, AotiInputs::Place>> EqualDims(const std::vector<InputBounds>& bounds) {
@@ -64,12 +71,18 @@ at::Tensor Contiguous(const at::Tensor& tensor) {
   return contiguous.strides().equals(strides) ? contiguous : contiguous.as_strided(contiguous.sizes(), strides);
 }
 
+// OpenedPackage is a package that can run.
+struct OpenedPackage {
+  UnpackedPackage files;  // Code for GPUs is read from them when it first runs.
+  std::unique_ptr<AOTIModelContainerRunner> runner;
+};
+
 class AotiModel final : public Model {
  public:
-  AotiModel(ModelInfo info, std::unique_ptr<AOTIModelPackageLoader> loader, AotiInputs inputs,
-            std::vector<std::size_t> output_places, at::Device device)
+  AotiModel(ModelInfo info, OpenedPackage package, AotiInputs inputs, std::vector<std::size_t> output_places,
+            at::Device device)
       : info_(std::move(info)),
-        loader_(std::move(loader)),
+        package_(std::move(package)),
         inputs_(std::move(inputs)),
         output_places_(std::move(output_places)),
         device_(device) {}
@@ -101,6 +114,7 @@ class AotiModel final : public Model {
       arguments[inputs_.places[i]] = Contiguous(input->tensor);
     }
     TENSORFERRY_RETURN_IF_ERROR(CheckEqualDims(arguments));
+    TENSORFERRY_RETURN_IF_ERROR(inputs_.relations.Check(arguments, batched() ? inputs_.least_rows : 0));
     return arguments;
   }
 
@@ -131,13 +145,13 @@ class AotiModel final : public Model {
   std::vector<at::Tensor> RunPadded(std::vector<at::Tensor> arguments) {
     const std::int64_t rows = batched() ? arguments.front().size(0) : inputs_.least_rows;
     const std::int64_t missing = inputs_.least_rows - rows;
-    if (missing <= 0) return loader_->boxed_run(std::move(arguments));
+    if (missing <= 0) return package_.runner->boxed_run(std::move(arguments));
     for (at::Tensor& argument : arguments) {
       std::vector<std::int64_t> shape = argument.sizes().vec();
       shape.front() = missing;
       argument = at::cat({argument, at::zeros(shape, argument.options())});
     }
-    std::vector<at::Tensor> outputs = loader_->boxed_run(std::move(arguments));
+    std::vector<at::Tensor> outputs = package_.runner->boxed_run(std::move(arguments));
     for (at::Tensor& output : outputs) {
       if (output.defined() && output.dim() > 0 && output.size(0) == inputs_.least_rows)
         output = output.narrow(0, 0, rows);
@@ -163,7 +177,7 @@ class AotiModel final : public Model {
   }
 
   const ModelInfo info_;
-  const std::unique_ptr<AOTIModelPackageLoader> loader_;
+  const OpenedPackage package_;
   const AotiInputs inputs_;
   const std::vector<std::size_t> output_places_;  // For each output in info_, its index among the package's.
   const at::Device device_;
@@ -214,6 +228,9 @@ absl::StatusOr<AotiInputs> MakeInputs(const std::string& source, const PackageSi
     if (batched && !bounds.dims.empty()) inputs.least_rows = std::max(inputs.least_rows, bounds.dims.front().min);
   }
   inputs.of_equal = EqualDims(inputs.bounds);
+  std::vector<std::string> names(side.specs.size());
+  for (std::size_t i = 0; i < names.size(); ++i) names[side.places[i]] = side.specs[i].name;
+  inputs.relations = DimRelations::Read(source, inputs.bounds, names);
   return inputs;
 }
 
@@ -252,21 +269,45 @@ absl::Status ApplyBounds(const AotiInputs& inputs, bool batched, std::int64_t ma
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<AOTIModelPackageLoader>> OpenPackage(const ModelFile& file,
-                                                                    const EngineOptions& options) {
-  return CatchTorch(Reason::kModelNotReady, [&] {
-    return std::make_unique<AOTIModelPackageLoader>(file.path(), kModelInPackage, /*run_single_threaded=*/false,
-                                                    static_cast<std::size_t>(options.runs_at_once),
-                                                    options.device.index());
+// Opens the library of the package, and makes a container of models that has weights of its own.
+absl::StatusOr<OpenedPackage> OpenPackage(const ModelFile& file, const EngineOptions& options) {
+  TENSORFERRY_ASSIGN_OR_RETURN(UnpackedPackage files, UnpackedPackage::Unpack(file));
+  TENSORFERRY_RETURN_IF_ERROR(OpenForGood(files.library()));
+  return CatchTorch(Reason::kModelNotReady, [&]() -> absl::StatusOr<OpenedPackage> {
+    const auto& runners = torch::inductor::getAOTIModelRunnerRegistry();
+    const auto make = runners.find(options.device.is_cuda() ? "cuda" : "cpu");
+    if (make == runners.end()) return MakeError(Reason::kModelNotReady, "torch runs no packages on this device");
+    auto runner = make->second(files.library(), static_cast<std::size_t>(options.runs_at_once), options.device.str(),
+                               files.folder(), /*run_single_threaded=*/false);
+    if (!files.weights().empty()) runner->update_constant_buffer_from_blob(files.weights());
+    return OpenedPackage{std::move(files), std::move(runner)};
   });
 }
 
 // Returns the package's call spec: that of its inputs, then that of its outputs.
-absl::StatusOr<std::vector<std::string>> CallSpecOf(AOTIModelPackageLoader& loader) {
+absl::StatusOr<std::vector<std::string>> CallSpecOf(AOTIModelContainerRunner& runner) {
   TENSORFERRY_ASSIGN_OR_RETURN(std::vector<std::string> spec,
-                               CatchTorch(Reason::kModelNotReady, [&] { return loader.get_call_spec(); }));
+                               CatchTorch(Reason::kModelNotReady, [&] { return runner.get_call_spec(); }));
   if (spec.size() != 2) return MakeError(Reason::kModelNotReady, "the package has no call spec");
   return spec;
+}
+
+// Reads the package's metadata, and checks that it was compiled for a machine like this one.
+absl::StatusOr<PackageSignature> ReadMetadata(const ModelFile& file, const EngineOptions& options) {
+  TENSORFERRY_ASSIGN_OR_RETURN(
+      const auto metadata, CatchTorch(Reason::kModelNotReady, [&] {
+        return Sorted(AOTIModelPackageLoader::load_metadata_from_package(file.path(), kModelInPackage));
+      }));
+  TENSORFERRY_RETURN_IF_ERROR(CheckTarget(metadata, options.device.is_cuda()));
+  const auto text = metadata.find(kPackageKey);
+  TENSORFERRY_ASSIGN_OR_RETURN(PackageSignature exported,
+                               ReadPackageSignature(text == metadata.end() ? "" : text->second));
+  TENSORFERRY_RETURN_IF_ERROR(CheckProcessor(exported.processor));
+  if (IsOtherTorch(exported.torch)) {
+    spdlog::warn("model {}: the package was compiled by torch {}, and runs with {}: export it anew if it fails",
+                 options.name, exported.torch, TORCH_VERSION);
+  }
+  return exported;
 }
 
 }  // namespace
@@ -279,24 +320,22 @@ absl::StatusOr<std::shared_ptr<Model>> LoadAotiPackage(const ModelFile& file, co
     spdlog::warn("model {}: config.pbtxt: parameter {} means nothing to a compiled package", options.name, parameter);
   }
   TENSORFERRY_ASSIGN_OR_RETURN(std::string sha256, file.Sha256());
-  TENSORFERRY_ASSIGN_OR_RETURN(
-      const auto metadata, CatchTorch(Reason::kModelNotReady, [&] {
-        return Sorted(AOTIModelPackageLoader::load_metadata_from_package(file.path(), kModelInPackage));
-      }));
-  TENSORFERRY_RETURN_IF_ERROR(CheckTarget(metadata, options.device.is_cuda()));
-  const auto text = metadata.find(kPackageKey);
-  TENSORFERRY_ASSIGN_OR_RETURN(const PackageSignature exported,
-                               ReadPackageSignature(text == metadata.end() ? "" : text->second));
-  TENSORFERRY_RETURN_IF_ERROR(CheckProcessor(exported.processor));
+  TENSORFERRY_ASSIGN_OR_RETURN(const PackageSignature exported, ReadMetadata(file, options));
   TENSORFERRY_ASSIGN_OR_RETURN(const PackageWeights members, ReadMembers(file));
   TENSORFERRY_RETURN_IF_ERROR(CheckWeights(members));
-  TENSORFERRY_ASSIGN_OR_RETURN(auto loader, OpenPackage(file, options));
-  TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<std::string> spec, CallSpecOf(*loader));
+  TENSORFERRY_ASSIGN_OR_RETURN(OpenedPackage package, OpenPackage(file, options));
+  TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<std::string> spec, CallSpecOf(*package.runner));
   TENSORFERRY_ASSIGN_OR_RETURN(const PackageCall in, InputsOf(spec[0], members.source, config));
   TENSORFERRY_ASSIGN_OR_RETURN(const PackageCall out, OutputsOf(spec[1], members.source));
   const bool batched = config.max_batch_size > 0;
   TENSORFERRY_ASSIGN_OR_RETURN(PackageSide inputs, MakeSide(in, config.inputs, batched, exported.inputs));
   TENSORFERRY_ASSIGN_OR_RETURN(AotiInputs aoti_inputs, MakeInputs(members.source, inputs, batched));
+  if (const std::string& unchecked = aoti_inputs.relations.unchecked(); !unchecked.empty()) {
+    spdlog::warn(
+        "model {}: the package does not say whether {} must fit each other, and nobody checks it: a program "
+        "with such a condition must be exported with prefer_deferred_runtime_asserts_over_guards=True",
+        options.name, unchecked);
+  }
   TENSORFERRY_RETURN_IF_ERROR(ApplyBounds(aoti_inputs, batched, config.max_batch_size, inputs));
   TENSORFERRY_ASSIGN_OR_RETURN(PackageSide outputs, MakeSide(out, config.outputs, batched, exported.outputs));
   for (std::size_t& place : outputs.places) place = out.tensors[place];
@@ -311,7 +350,7 @@ absl::StatusOr<std::shared_ptr<Model>> LoadAotiPackage(const ModelFile& file, co
                  .outputs = std::move(outputs.specs),
                  .sha256 = std::move(sha256),
                  .max_batch_size = config.max_batch_size};
-  return std::make_shared<AotiModel>(std::move(info), std::move(loader), std::move(aoti_inputs),
+  return std::make_shared<AotiModel>(std::move(info), std::move(package), std::move(aoti_inputs),
                                      std::move(outputs.places), options.device);
 }
 

@@ -3,6 +3,7 @@
 #include <ATen/cpu/Utils.h>
 #include <fmt/format.h>
 #include <sys/utsname.h>
+#include <torch/version.h>
 
 #include <array>
 #include <nlohmann/json.hpp>
@@ -106,11 +107,16 @@ absl::StatusOr<PackageSignature> ReadPackageSignature(const std::string& json) {
     const Json parsed = Json::parse(json);
     return PackageSignature{.inputs = ReadSpecs(parsed.at("inputs")),
                             .outputs = ReadSpecs(parsed.at("outputs")),
-                            .processor = parsed.value("processor", std::vector<std::string>{})};
+                            .processor = parsed.value("processor", std::vector<std::string>{}),
+                            .torch = parsed.value("torch", "")};
   } catch (const std::exception& error) {  // The JSON library and the check of the dtype throw.
     return MakeError(Reason::kModelNotReady, "the package's metadata under the key tensorferry cannot be read",
                      {.log_text = error.what()});
   }
+}
+
+bool IsOtherTorch(std::string_view version) {
+  return !version.empty() && version.substr(0, version.find('+')) != TORCH_VERSION;
 }
 
 absl::Status CheckTarget(const std::map<std::string, std::string>& metadata, bool on_cuda) {

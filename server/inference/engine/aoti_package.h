@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -16,11 +17,16 @@ inline constexpr char kPackageKey[] = "tensorferry";
 struct PackageSignature {
   std::vector<TensorSpec> inputs, outputs;  // In the package's order. Empty: the package does not say them.
   std::vector<std::string> processor;       // The capabilities that the processor must have, by torch's names.
+  std::string torch;                        // The version of torch that compiled the package; empty: it is not known.
 };
 
 // Reads the JSON that is stored under kPackageKey. An empty text gives an empty signature.
 // Errors: MODEL_NOT_READY if tensorferry.export has not written the text.
 absl::StatusOr<PackageSignature> ReadPackageSignature(const std::string& json);
+
+// Returns whether `version` is a version of another torch than this server's. What is not known is none. The builds of
+// one version, such as 2.13.0+cpu, count as the same.
+bool IsOtherTorch(std::string_view version);
 
 // Checks that a package with these metadata was compiled for a machine like this one.
 // Errors: MODEL_NOT_READY, with what is missing.

@@ -70,6 +70,7 @@ absl::Status NotEnoughMemory(std::string_view log_text) {
 absl::Status TranslateTorchError(std::string_view text, Reason otherwise) {
   static const std::regex no_kernel(R"re("(\w+)" not implemented for '(\w+)')re");
   static const std::regex no_promotion(R"(Promotion for uint16, uint32, uint64 types is not supported[^\n]*)");
+  static const std::regex no_operator(R"((?:Unknown builtin op:|Could not find schema for) (\w+::\w+))");
   const std::string whole(text);
   std::smatch match;
   if (std::regex_search(whole, match, no_kernel)) {
@@ -79,6 +80,14 @@ absl::Status TranslateTorchError(std::string_view text, Reason otherwise) {
   }
   if (std::regex_search(whole, match, no_promotion)) {
     return MakeError(Reason::kOperatorUnsupported, match[0].str(), {.log_text = whole});
+  }
+  if (std::regex_search(whole, match, no_operator) && !match[1].str().starts_with("aten::")) {
+    return MakeError(
+        otherwise,
+        fmt::format("Unknown builtin op: {}. If a library of yours has this operator, start the server with "
+                    "the library in LD_PRELOAD",
+                    match[1].str()),
+        {.field = match[1].str(), .log_text = whole});
   }
   for (const std::string_view no_memory :
        {"DefaultCPUAllocator: ", "CUDA out of memory", "CUDA error: out of memory"}) {

@@ -1,5 +1,6 @@
 // These tests read what a package of AOTInductor's says before it runs: call spec, bounds, target, names.
 #include <gmock/gmock.h>
+#include <torch/version.h>
 
 #include <ostream>
 #include <string>
@@ -259,13 +260,26 @@ TEST(Weights, ThatAreNamedBesideTheLibraryAreNotInIt) {
   EXPECT_THAT(CheckWeights({.beside = "{}"}), IsOk()) << "the model has none";
 }
 
+TEST(PackageSignature, TellsAnotherTorch) {
+  const std::string own = TORCH_VERSION;
+  EXPECT_FALSE(IsOtherTorch("")) << "it is not known";
+  EXPECT_FALSE(IsOtherTorch(own));
+  EXPECT_FALSE(IsOtherTorch(own + "+cu130"));
+  EXPECT_TRUE(IsOtherTorch(own + "1"));
+  EXPECT_TRUE(IsOtherTorch("1.0.0+cpu"));
+}
+
 TEST(PackageSignature, IsWhatExportWrote) {
   const auto read =
       ReadPackageSignature(R"({"inputs": [{"name": "x", "dtype": "bfloat16", "shape": [-1, 3]}], "outputs": []})");
   ASSERT_THAT(read, IsOk());
   EXPECT_EQ(read->inputs[0].dtype, "bfloat16");
   EXPECT_THAT(read->inputs[0].shape, ElementsAre(-1, 3));
+  EXPECT_EQ(read->torch, "") << "an older version of export wrote it";
   EXPECT_THAT(ReadPackageSignature(""), IsOk()) << "another made the package";
+  const auto with_torch = ReadPackageSignature(R"({"inputs": [], "outputs": [], "torch": "2.13.0+cpu"})");
+  ASSERT_THAT(with_torch, IsOk());
+  EXPECT_EQ(with_torch->torch, "2.13.0+cpu");
   for (const char* const text : {"{", "[]", R"({"inputs": []})", R"({"inputs": [{"name": "x"}], "outputs": []})",
                                  R"({"inputs": [{"name": "x", "dtype": "real", "shape": []}], "outputs": []})",
                                  R"({"inputs": [{"name": "x", "dtype": "int8", "shape": ["a"]}], "outputs": []})"}) {

@@ -87,7 +87,9 @@ INSTANTIATE_TEST_SUITE_P(
                  "\nUnknown builtin op: mylib::twice.\nCould not find any similar ops to mylib::twice. This op may not "
                  "exist or may not be currently supported in TorchScript.\n:\n  File \"code/__torch__.py\", line 8\n"
                  "    return ops.mylib.twice(x)\n           ~~~~~~~~~~~~~~~ <--- HERE\n",
-                 "Unknown builtin op: mylib::twice."},
+                 "Unknown builtin op: mylib::twice. If a library of yours has this operator, start the server with the "
+                 "library in "
+                 "LD_PRELOAD"},
         TextCase{
             "NewerFile",
             "[enforce fail at inline_container.cc:230] . Attempted to read a PyTorch file with version 99, but the "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,13 @@ _PORTABLE = {"avx2", "bmi", "bmi2", "f16c", "fma3", "lzcnt", "movbe"}
 # Each kernel runs on one thread. An exception that leaves a parallel region ends the process, and the check
 # of a caller's indices throws one. Besides, the number of threads would be that of the compiling process.
 _SERIAL = {"cpp.threads": 1, "cpp.dynamic_threads": False}
+
+# The weights are a file of their own in the package. A server gives their memory back when the model goes,
+# which it cannot do with what lies in a library. Besides, the library is the same for other weights.
+_WEIGHTS_BESIDE = {
+    "aot_inductor.package_constants_in_so": False,
+    "aot_inductor.package_constants_on_disk_format": "binary_blob",
+}
 
 # These ways are tried in this order. torch's own recurrent and attention layers ask whether there is one row,
 # which the first way forbids. The second way lets torch assume two rows or more; as a rule the result is
@@ -84,7 +92,16 @@ def _compile(program: torch.export.ExportedProgram, job: Job, way: Way, file: Pa
     }
     if portable:
         options |= {"cpp.simdlen": 256, "cpp.march": "x86-64-v3"}
-    with torch_settings(way), inductor.patch(options), _least_sizes(program):
+    with torch_settings(way), _least_sizes(program):
+        has_weights = bool(program.state_dict or program.constants)
+        _write(program, options | (_WEIGHTS_BESIDE if has_weights else {}), file)
+        if _has_empty_weights(file):
+            _write(program, options, file)
+    check_sources(file, job, way.least_rows)
+
+
+def _write(program: torch.export.ExportedProgram, options: dict[str, Any], file: Path) -> None:
+    with inductor.patch(options):
         try:
             torch._inductor.aoti_compile_and_package(program, package_path=str(file))
         except Exception as error:  # Whatever torch's compiler throws.
@@ -92,7 +109,12 @@ def _compile(program: torch.export.ExportedProgram, job: Job, way: Way, file: Pa
                 "AOTInductor cannot compile the module. It needs a C++ compiler, g++ or what CXX names; "
                 f"format='torchscript' needs none. torch says: {error}"
             ) from error
-    check_sources(file, job, way.least_rows)
+
+
+def _has_empty_weights(file: Path) -> bool:
+    """Whether the package has a file of weights without a byte, which torch's loader does not take."""
+    with zipfile.ZipFile(file) as package:
+        return any(m.filename.endswith(".blob") and m.file_size == 0 for m in package.infolist())
 
 
 @contextmanager

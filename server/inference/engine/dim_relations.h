@@ -1,0 +1,59 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "inference/engine/aoti_bounds.h"
+#include "inference/engine/dim_expression.h"
+
+namespace tensorferry::inference {
+
+// DimRelations are what the sizes of a package's inputs must be to each other, as its generated source says: a dimension
+// is a multiple or a sum of others (assert_size_stride), or a condition holds (the assertions into which torch.export
+// turns guards if it is called with prefer_deferred_runtime_asserts_over_guards). Equal dimensions are not among them:
+// InputBounds have these.
+class DimRelations {
+ public:
+  // Reads the relations. `names` are those of the package's inputs, for messages. What is not understood is left to the
+  // checks in the compiled code.
+  static DimRelations Read(std::string_view source, const std::vector<InputBounds>& bounds,
+                           const std::vector<std::string>& names);
+
+  // Checks the package's inputs. `least_rows` is the least that their first dimensions will have when it runs.
+  // Errors: INPUT_MISMATCH.
+  absl::Status Check(const std::vector<at::Tensor>& inputs, std::int64_t least_rows) const;
+
+  // Describes two dimensions that vary by themselves although nothing says that they may. The text is empty if there are
+  // none, and if the source has any assertion about dimensions.
+  const std::string& unchecked() const { return unchecked_; }
+
+ private:
+  enum class Sign : std::uint8_t { kEqual, kUnequal, kAtMost, kAtLeast, kLess, kGreater };
+  struct Place {
+    std::size_t input, dim;
+  };
+  struct Relation {
+    DimExpression left, right;
+    Sign sign;
+    std::string text;
+  };
+
+  static bool Holds(Sign sign, std::int64_t left, std::int64_t right);
+
+  void Add(std::string_view left, std::string_view sign, std::string_view right,
+           const DimExpression::SymbolByName& symbol_by_name);
+  void AddAssertions(std::string_view source, const DimExpression::SymbolByName& symbol_by_name);
+  std::string NameOf(std::size_t symbol) const;
+
+  std::vector<std::string> names_;
+  std::vector<Place> symbols_;
+  std::vector<Relation> relations_;
+  std::string unchecked_;
+};
+
+}  // namespace tensorferry::inference
