@@ -39,11 +39,11 @@ void LogBuffers(const BufferPool::Stats& stats, std::uint64_t freed) {
                 stats.reused, stats.idle_bytes >> 10, freed >> 10, usage.ru_minflt);
 }
 
-void PrintReadyLine(const std::vector<std::string>& addresses) {
+void PrintReadyLine(const std::vector<std::string>& addresses, std::FILE* output) {
   std::string line = "tensorferry-server ready";
   for (const std::string& address : addresses) line += fmt::format(" grpc={}", address);
-  fmt::print("{} admin=off\n", line);
-  std::fflush(stdout);
+  fmt::print(output, "{} admin=off\n", line);
+  std::fflush(output);
 }
 
 // Announces NOT_SERVING, serves on for the drain delay, and then lets requests in progress finish. A second signal ends
@@ -93,7 +93,7 @@ ExitCode Serve(const config::Config& config) {
     case Loaded::kStopped: process.End(ExitCode::kOk);
   }
   (*server)->AnnounceReady();
-  PrintReadyLine((*server)->addresses());
+  PrintReadyLine((*server)->addresses(), process.streams().output());
   spdlog::info("serving with a memory budget of {} MiB", budget.limit() >> 20);
 
   spdlog::info("{}: stopping", strsignal(process.signals().Wait()));

@@ -5,14 +5,15 @@
 #include "config/exit_code.h"
 #include "inference/repository/scratch_folder.h"
 #include "inference/repository/torch_pipeline.h"
+#include "standard_streams.h"
 #include "stop_signals.h"
 
 namespace tensorferry {
 
 // Process holds what a process has once, and ends the process. The constructors of its members set the process up, in
 // the order of the members.
-// Lifetime: constructed before the first thread is started, since its members set malloc, the signal mask and the
-//           environment.
+// Lifetime: constructed before the first thread is started, since its members set malloc, the standard streams,
+//           the signal mask and the environment.
 class Process {
  public:
   Process() = default;
@@ -20,6 +21,7 @@ class Process {
   Process& operator=(const Process&) = delete;
 
   const StopSignals& signals() const { return signals_; }
+  const StandardStreams& streams() const { return streams_; }
 
   // Makes the next signal end the process at once, with the exit code 128 + the signal's number.
   void EndAtNextSignal();
@@ -33,6 +35,7 @@ class Process {
   const struct Malloc {
     Malloc() { KeepMallocMemory(); }
   } malloc_;
+  const StandardStreams streams_;
   const StopSignals signals_;
   const BusErrorHandler bus_errors_;
   const struct Torch {
