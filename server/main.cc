@@ -46,8 +46,8 @@ void PrintReadyLine(const std::vector<std::string>& addresses, std::FILE* output
   std::fflush(output);
 }
 
-// Announces NOT_SERVING, serves on for the drain delay, and then lets requests in progress finish. A second signal ends
-// the process at once.
+// Announces NOT_SERVING, serves on for the drain delay, and then lets requests in progress finish. A second SIGTERM or
+// SIGINT ends the process at once.
 void Drain(const config::Config& config, Process& process, rpc::Server& server) {
   process.EndAtNextSignal();
   server.AnnounceStop();

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <thread>
 
@@ -9,7 +10,8 @@ namespace tensorferry {
 
 void Process::EndAtNextSignal() {
   std::thread([this] {
-    const int signal = signals_.Wait();
+    int signal = SIGHUP;
+    while (signal == SIGHUP) signal = signals_.Wait();
     scratch_.Remove();
     std::_Exit(128 + signal);
   }).detach();

@@ -23,7 +23,8 @@ class Process {
   const StopSignals& signals() const { return signals_; }
   const StandardStreams& streams() const { return streams_; }
 
-  // Makes the next signal end the process at once, with the exit code 128 + the signal's number.
+  // Makes the next signal end the process at once, with the exit code 128 + the signal's number. SIGHUP does not count:
+  // a terminal that closes sends it twice, and systemd may send it behind SIGTERM.
   void EndAtNextSignal();
 
   // Ends the process without destroying anything. Every call has ended, and only gRPC's own shutdown is left. It would

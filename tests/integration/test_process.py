@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -29,7 +29,24 @@ def max_message_bytes(server: Server) -> int:
         return stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=TIMEOUT_S).max_message_bytes
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+STOPPING = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+# Signals that would end a process that does nothing about them, and that are no crash.
+IGNORED = [
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGPIPE,
+    signal.SIGALRM,
+    signal.SIGVTALRM,
+    signal.SIGPROF,
+    signal.SIGIO,
+    signal.SIGPWR,
+    signal.SIGSTKFLT,
+    signal.SIGXFSZ,
+    *range(signal.SIGRTMIN, signal.SIGRTMAX + 1),
+]
+
+
+@pytest.mark.parametrize("signum", STOPPING)
 def test_stops_cleanly_having_printed_the_ready_line_alone(signum: signal.Signals) -> None:
     with Server() as server:
         with connect_stub(server.address) as stub:
@@ -39,26 +56,53 @@ def test_stops_cleanly_having_printed_the_ready_line_alone(signum: signal.Signal
         assert server.trailing_stdout == ""
 
 
-def test_a_running_call_is_finished_before_the_end() -> None:
+@pytest.mark.parametrize(
+    "signums", [*([signum] for signum in STOPPING), [signal.SIGTERM, signal.SIGHUP], [signal.SIGHUP, signal.SIGHUP]]
+)
+def test_a_running_call_is_finished_before_the_end(signums: list[signal.Signals]) -> None:
+    with Server() as server:
+        signal_during_a_call(server, signums)
+        assert server.wait() == 0
+
+
+def test_other_signals_change_nothing() -> None:
+    with Server() as server:
+        signal_during_a_call(server, IGNORED)
+        assert server.stop() == 0
+
+
+def test_nohup_is_obeyed() -> None:
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # A server inherits it, as it does from nohup.
+    try:
+        with Server() as server:
+            signal_during_a_call(server, [signal.SIGHUP])
+            assert server.stop() == 0
+            assert "Hangup" not in server.log()
+    finally:
+        signal.signal(signal.SIGHUP, former)
+
+
+def signal_during_a_call(server: Server, signums: Iterable[int]) -> None:
+    """Sends the signals while chunks are still coming; the call is answered all the same."""
     data = bytes(64 * MIB)
-    midway, terminated = threading.Event(), threading.Event()
+    midway, signalled = threading.Event(), threading.Event()
 
     def parts() -> Iterator[pb.ConvertStreamRequest]:
         for number, part in enumerate(chunked_parts(request(array("|u1", (len(data),), data)), MIB)):
             if number == 32:  # Flow control let these through, so the server has read the request.
                 midway.set()
-                terminated.wait(TIMEOUT_S)
+                signalled.wait(TIMEOUT_S)
             yield part
 
-    with Server() as server, connect_stub(server.address) as stub, ThreadPoolExecutor() as pool:
+    with connect_stub(server.address) as stub, ThreadPoolExecutor() as pool:
         conversation = pool.submit(converse, stub, parts())
         assert midway.wait(TIMEOUT_S)
-        server.terminate()
-        terminated.set()
+        for signum in signums:
+            server.process.send_signal(signum)
+        signalled.set()
         outcomes, ended = conversation.result()
         assert ended is None
         oracle.check_converted(outcomes[0], oracle.expect("|u1", (len(data),), data))
-        assert server.wait() == 0
 
 
 def test_listens_on_several_addresses(tmp_path: Path) -> None:
