@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import signal
+import socket
 import subprocess
 import threading
 from collections.abc import Iterable, Iterator
@@ -106,19 +109,60 @@ def signal_during_a_call(server: Server, signums: Iterable[int]) -> None:
 
 
 def test_listens_on_several_addresses(tmp_path: Path) -> None:
-    socket = f"unix:{tmp_path}/socket"
-    with Server("--listen", socket) as server:
-        assert server.addresses[1] == socket
+    path = f"unix:{tmp_path}/socket"
+    with Server("--listen", path) as server:
+        assert server.addresses[1] == path
         for address in server.addresses:
             with connect_stub(address) as stub:
                 oracle.check_converted(convert_unary(stub, GOOD), EXPECTED)
 
 
+def check_refused_to_listen(address: str, reason: str) -> None:
+    """The start ends with one line, which says which address and why."""
+    ended = run_to_exit("--listen", address)
+    assert (ended.returncode, ended.stdout) == (4, "")
+    (line,) = ended.stderr.splitlines()
+    assert line.endswith(f"error   cannot listen on {address}: {reason}")
+
+
 def test_a_port_is_never_shared() -> None:
     with Server() as server:
-        second = run_to_exit("--listen", server.address)
-        assert (second.returncode, second.stdout) == (4, "")
-        assert server.address.rpartition(":")[2] in second.stderr
+        check_refused_to_listen(server.address, "address already in use")
+
+
+@pytest.mark.parametrize(
+    ("address", "error"),
+    [
+        ("192.0.2.1:0", errno.EADDRNOTAVAIL),  # An address for documents, which no machine has.
+        ("unix:{folder}/absent/socket", errno.ENOENT),
+        ("unix:{folder}/file/socket", errno.ENOTDIR),
+        ("unix:/sys/socket", errno.EPERM if os.geteuid() == 0 else errno.EACCES),
+    ],
+)
+def test_an_address_that_cannot_be_listened_on(address: str, error: int, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    check_refused_to_listen(address.format(folder=tmp_path), os.strerror(error).lower())
+
+
+def test_a_path_that_is_no_socket(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("kept")
+    check_refused_to_listen(f"unix:{file}", "the path is there, and is no socket")
+    assert file.read_text() == "kept"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may listen on every port")
+def test_a_port_that_needs_a_right() -> None:
+    check_refused_to_listen("127.0.0.1:1", "permission denied")
+
+
+def test_a_host_that_is_not_there() -> None:
+    ended = run_to_exit("--listen", "no-such-host.invalid:0")
+    assert (ended.returncode, ended.stdout) == (4, "")
+    (line,) = ended.stderr.splitlines()
+    with pytest.raises(socket.gaierror) as raised:
+        socket.getaddrinfo("no-such-host.invalid", 0)
+    assert line.lower().endswith(f"cannot listen on no-such-host.invalid:0: {raised.value.strerror.lower()}")
 
 
 @pytest.mark.parametrize(
