@@ -17,8 +17,10 @@
 #include "base/status.h"
 #include "inference/engine/aoti_bounds.h"
 #include "inference/engine/aoti_package.h"
+#include "inference/engine/archive_check.h"
 #include "inference/engine/call_spec.h"
 #include "inference/engine/model_parameters.h"
+#include "inference/engine/temporary_folder.h"
 #include "inference/engine/tensor_names.h"
 #include "inference/tensor/catch_torch.h"
 #include "payload/shape.h"
@@ -318,6 +320,7 @@ absl::StatusOr<std::shared_ptr<Model>> LoadAotiPackage(const ModelFile& file, co
     spdlog::warn("model {}: config.pbtxt: parameter {} means nothing to a compiled package", options.name, parameter);
   }
   TENSORFERRY_ASSIGN_OR_RETURN(std::string sha256, file.Sha256());
+  TENSORFERRY_RETURN_IF_ERROR(CheckTemporaryFolder(UnpackedSizes(file), TemporaryUse::kExecute));
   TENSORFERRY_ASSIGN_OR_RETURN(
       const auto metadata, CatchTorch(Reason::kModelNotReady, [&] {
         return Sorted(AOTIModelPackageLoader::load_metadata_from_package(file.path(), kModelInPackage));
