@@ -91,7 +91,8 @@ std::vector<Subcommand> AddSubcommands(CLI::App& app, Arguments& arguments, Word
   ping.app->add_flag_callback("--ready", ask_for_readiness, "ask whether models are loaded, not only whether it lives")
       ->excludes(service);
   AddBenchOptions(*bench.app, words.bench);
-  bench.app->add_option("--dtype", arguments.dtype, "of the arrays (default float32)")->type_name("NAME");
+  bench.app->add_option("--dtype", arguments.dtype, "of the arrays (default: the model's, else float32)")
+      ->type_name("NAME");
   bench.app->add_option("--model", arguments.model, "run a model of one input on each array")->type_name("NAME");
   return {convert, inspect, models, info, ping, bench, version};
 }
@@ -145,7 +146,7 @@ absl::Status CheckValues(Arguments& arguments, const std::string& timeout) {
 absl::Status FinishBench(Arguments& arguments, const BenchWords& words) {
   TENSORFERRY_ASSIGN_OR_RETURN(arguments.bench, ParseBenchOptions(words));
   if (arguments.timeout.count() > 0) arguments.bench.patience = arguments.timeout;
-  if (arguments.dtype.empty()) arguments.dtype = "float32";
+  if (arguments.dtype.empty() && arguments.model.empty()) arguments.dtype = "float32";
   return absl::OkStatus();
 }
 
