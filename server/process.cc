@@ -19,7 +19,7 @@ void Process::EndAtNextSignal() {
 
 void Process::End(ExitCode code) {
   scratch_.Remove();
-  spdlog::shutdown();  // Writes the lines that are still to be written.
+  spdlog::default_logger_raw()->flush();  // The logger stays, because threads that were cut off may still log.
   std::_Exit(static_cast<int>(code));
 }
 

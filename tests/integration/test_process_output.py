@@ -6,13 +6,14 @@ import inspect
 import json
 import re
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from harness import Server, connect_stub
+from harness import Server, becomes_true, connect_stub
 from served_models import cached_export, config_tensor, infer, put, put_file
 from wire import convert_unary
 
@@ -113,6 +114,25 @@ def test_callers_do_not_decide_how_much_is_logged(repository: Path) -> None:
 
 def test_nothing_is_written_when_the_log_is_off(repository: Path) -> None:
     assert serve_everything(repository, "--log-level", "off") == ("", "")
+
+
+class Endless(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        while bool(x.sum() > 0):
+            print("again")
+        return x
+
+
+def test_a_model_that_prints_while_the_process_ends(tmp_path: Path) -> None:
+    """Its thread goes on until the process is gone."""
+    put(tmp_path / "endless", Endless())
+    with Server("--model-dir", str(tmp_path), "--log-level", "debug", "--drain-grace", "50ms") as server:
+        with connect_stub(server.address) as stub, ThreadPoolExecutor() as pool:
+            running = pool.submit(convert_unary, stub, infer("endless", {"x": torch.ones(4)}))
+            assert becomes_true(lambda: "a model printed: again" in server.log())
+            assert server.stop() == 0
+            assert running.result().refusal is not None
+        assert server.trailing_stdout == ""
 
 
 def test_libraries_write_into_the_log(tmp_path: Path) -> None:
