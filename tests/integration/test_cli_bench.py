@@ -222,7 +222,9 @@ def test_a_model_is_measured_in_its_own_dtype(dtype: str, typed_server: str) -> 
     assert row["errors"] == {}
 
 
-@pytest.mark.parametrize(("model", "sizes"), [("row", [96]), ("scalar", [8]), ("rows", [60, 4090, 65530, 1048570, 16777210])])
+@pytest.mark.parametrize(
+    ("model", "sizes"), [("row", [96]), ("scalar", [8]), ("rows", [60, 4090, 65530, 1048570, 16777210])]
+)
 def test_a_model_is_measured_in_its_own_shape(model: str, sizes: list[int], typed_server: str) -> None:
     """These are measured where no sizes are asked for."""
     ran = cli.run("bench", "--duration", "50ms", "--warmup", "0s", "--model", model, "--json", server=typed_server)
