@@ -48,8 +48,8 @@ void PrintReadyLine(const std::vector<std::string>& addresses, std::FILE* output
 
 // Announces NOT_SERVING, serves on for the drain delay, and then lets requests in progress finish. A second SIGTERM or
 // SIGINT ends the process at once.
-void Drain(const config::Config& config, Process& process, rpc::Server& server) {
-  process.EndAtNextSignal();
+void Drain(const config::Config& config, int signal, Process& process, rpc::Server& server) {
+  process.EndAtSecondSignal(signal);
   server.AnnounceStop();
   std::this_thread::sleep_for(config.drain_delay);
   if (!server.Stop(std::chrono::steady_clock::now() + config.drain_grace)) {
@@ -96,8 +96,9 @@ ExitCode Serve(const config::Config& config) {
   PrintReadyLine((*server)->addresses(), process.streams().output());
   spdlog::info("serving with a memory budget of {} MiB", budget.limit() >> 20);
 
-  spdlog::info("{}: stopping", strsignal(process.signals().Wait()));
-  Drain(config, process, **server);
+  const int signal = process.signals().Wait();
+  spdlog::info("{}: stopping", strsignal(signal));
+  Drain(config, signal, process, **server);
   spdlog::info("stopped");
   process.End(ExitCode::kOk);
 }

@@ -8,10 +8,13 @@
 
 namespace tensorferry {
 
-void Process::EndAtNextSignal() {
-  std::thread([this] {
-    int signal = SIGHUP;
-    while (signal == SIGHUP) signal = signals_.Wait();
+void Process::EndAtSecondSignal(int first) {
+  std::thread([this, first] {
+    int signal = first;
+    for (int counted = first == SIGHUP ? 0 : 1; counted < 2;) {
+      signal = signals_.Wait();
+      if (signal != SIGHUP) ++counted;
+    }
     scratch_.Remove();
     std::_Exit(128 + signal);
   }).detach();

@@ -23,9 +23,10 @@ class Process {
   const StopSignals& signals() const { return signals_; }
   const StandardStreams& streams() const { return streams_; }
 
-  // Makes the next signal end the process at once, with the exit code 128 + the signal's number. SIGHUP does not count:
-  // a terminal that closes sends it twice, and systemd may send it behind SIGTERM.
-  void EndAtNextSignal();
+  // Makes the second SIGTERM or SIGINT end the process at once, with the exit code 128 + the signal's number; `first` is
+  // the signal that came already. SIGHUP does not count: a terminal that closes sends it twice, and systemd may send it
+  // together with SIGTERM, when either can come first.
+  void EndAtSecondSignal(int first);
 
   // Ends the process without destroying anything. Every call has ended, and only gRPC's own shutdown is left. It would
   // give back what the system takes back anyway, and now and then wait ten seconds for a thread of gRPC's that polls

@@ -20,7 +20,7 @@ import pytest
 import oracle
 from harness import MIB, REPO_ROOT, TIMEOUT_S, Server, connect, connect_stub, run_to_exit
 from tensorferry.v1 import tensor_service_pb2 as pb
-from wire import array, chunked_parts, converse, convert_unary, request
+from wire import Outcome, Refusal, array, chunked_parts, converse, convert_unary, request
 
 DATA = oracle.random_bytes("<f4", 4)
 GOOD = request(array("<f4", (4,), DATA))
@@ -64,13 +64,20 @@ def test_stops_cleanly_having_printed_the_ready_line_alone(signum: signal.Signal
 )
 def test_a_running_call_is_finished_before_the_end(signums: list[signal.Signals]) -> None:
     with Server() as server:
-        signal_during_a_call(server, signums)
+        check_answered(*signal_during_a_call(server, signums))
         assert server.wait() == 0
+
+
+def test_a_second_signal_ends_a_running_call() -> None:
+    with Server() as server:
+        _, ended = signal_during_a_call(server, [signal.SIGHUP, signal.SIGTERM, signal.SIGINT], wait_for_the_end=True)
+        assert ended is not None
+        assert server.wait() in (128 + signal.SIGTERM, 128 + signal.SIGINT)  # Of two that wait, either may come first.
 
 
 def test_other_signals_change_nothing() -> None:
     with Server() as server:
-        signal_during_a_call(server, IGNORED)
+        check_answered(*signal_during_a_call(server, IGNORED))
         assert server.stop() == 0
 
 
@@ -78,20 +85,29 @@ def test_nohup_is_obeyed() -> None:
     former = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # A server inherits it, as it does from nohup.
     try:
         with Server() as server:
-            signal_during_a_call(server, [signal.SIGHUP])
+            check_answered(*signal_during_a_call(server, [signal.SIGHUP]))
             assert server.stop() == 0
             assert "Hangup" not in server.log()
     finally:
         signal.signal(signal.SIGHUP, former)
 
 
-def signal_during_a_call(server: Server, signums: Iterable[int]) -> None:
-    """Sends the signals while chunks are still coming; the call is answered all the same."""
-    data = bytes(64 * MIB)
+LARGE = bytes(64 * MIB)
+
+
+def check_answered(outcomes: list[Outcome], ended: Refusal | None) -> None:
+    assert ended is None
+    oracle.check_converted(outcomes[0], oracle.expect("|u1", (len(LARGE),), LARGE))
+
+
+def signal_during_a_call(
+    server: Server, signums: Iterable[int], *, wait_for_the_end: bool = False
+) -> tuple[list[Outcome], Refusal | None]:
+    """Sends the signals while the chunks of LARGE are still coming: the answers, and why the call ended."""
     midway, signalled = threading.Event(), threading.Event()
 
     def parts() -> Iterator[pb.ConvertStreamRequest]:
-        for number, part in enumerate(chunked_parts(request(array("|u1", (len(data),), data)), MIB)):
+        for number, part in enumerate(chunked_parts(request(array("|u1", (len(LARGE),), LARGE)), MIB)):
             if number == 32:  # Flow control let these through, so the server has read the request.
                 midway.set()
                 signalled.wait(TIMEOUT_S)
@@ -102,10 +118,10 @@ def signal_during_a_call(server: Server, signums: Iterable[int]) -> None:
         assert midway.wait(TIMEOUT_S)
         for signum in signums:
             server.process.send_signal(signum)
+        if wait_for_the_end:
+            server.process.wait(TIMEOUT_S)
         signalled.set()
-        outcomes, ended = conversation.result()
-        assert ended is None
-        oracle.check_converted(outcomes[0], oracle.expect("|u1", (len(data),), data))
+        return conversation.result()
 
 
 def test_listens_on_several_addresses(tmp_path: Path) -> None:
