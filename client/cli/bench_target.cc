@@ -53,8 +53,8 @@ absl::Status FitSizes(const client::TensorSpec& input, Arguments& arguments) {
   for (const std::uint64_t size : sizes) {
     if (IsOpen(input) ? size % *unit == 0 : size == *unit) continue;
     return CannotMeasure(fmt::format("--size {}: model {} takes {} of shape {}, so that its sizes are {}{} B",
-                                     SizeText(size), Quote(arguments.model), arguments.dtype, ToText(input.shape),
-                                     IsOpen(input) ? "multiples of " : "", *unit));
+                                     SizeText(size), Quote(arguments.model), arguments.dtype,
+                                     tensorferry::ToText(input.shape), IsOpen(input) ? "multiples of " : "", *unit));
   }
   return absl::OkStatus();
 }
