@@ -21,7 +21,10 @@ build: setup ## Build server and client (PRESET=release|debug|asan|tsan)
 	@scripts/build.sh $(PRESET) $(JOBS)
 
 .PHONY: demo
-demo: build ## Stream real NumPy arrays through a real server and print the receipts
+demo: ## Stream real NumPy arrays through a real server and print the receipts
+	@[ -x $(BIN)/tensorferry-server ] || echo "==> The first time: 8 minutes of compiling on 2 cores, 1.2 GB of disk"
+	@scripts/setup.sh demo
+	@TESTS=OFF scripts/build.sh $(PRESET) $(JOBS) tensorferry-server tensorferry
 	@$(PYTHON) scripts/demo.py --bin $(BIN)
 
 .PHONY: test

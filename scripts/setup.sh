@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# setup.sh installs what the build and the tests need and this machine lacks: Debian packages (as root or with sudo),
-# and Python packages, torch's CPU wheel among them, into the project's own environment, .venv. It does nothing if
-# nothing is missing.
+# setup.sh installs what a command needs and this machine lacks: Debian packages (as root or with sudo), and Python
+# packages, torch's CPU wheel among them, into the project's own environment, .venv. It does nothing if nothing is
+# missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -50,18 +50,21 @@ torch_index() {
   fi
 }
 
+# install_python_packages [REQUIREMENTS]: torch and the Python client, and what the file names.
 install_python_packages() {
   [ -x "$VENV/bin/python" ] || python3 -m venv "$VENV" || fail "python3 -m venv failed: is python3-venv installed?"
-  local stamp="$VENV/.installed" wanted
-  wanted=$(cat scripts/setup.sh tests/requirements.txt client/python/pyproject.toml | sha256sum)
+  local stamp="$VENV/.installed${1:+-with-requirements}" wanted
+  wanted=$(cat scripts/setup.sh client/python/pyproject.toml "$@" | sha256sum)
   if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
     say "Python packages: all there"
     return
   fi
-  say "Python packages: installing torch $TORCH_VERSION (CPU) and the tests' requirements into $VENV"
-  # shellcheck disable=SC2046  # The index is two words or none.
-  "$VENV/bin/pip" install -q $(torch_index) "torch==$TORCH_VERSION" || fail "pip could not install torch $TORCH_VERSION"
-  "$VENV/bin/pip" install -q -r tests/requirements.txt -e client/python || fail "pip could not install the tests' requirements"
+  say "Python packages: installing torch $TORCH_VERSION (CPU), the Python client${1:+ and what $1 names} into $VENV"
+  local quiet=-q
+  if [ -t 1 ]; then quiet=; fi # On a terminal pip shows how far the download of torch is.
+  # shellcheck disable=SC2046,SC2086  # The index is two words or none.
+  "$VENV/bin/pip" install $quiet $(torch_index) "torch==$TORCH_VERSION" || fail "pip could not install torch $TORCH_VERSION"
+  "$VENV/bin/pip" install -q ${1:+-r "$1"} -e client/python || fail "pip could not install the Python packages"
   echo "$wanted" >"$stamp"
 }
 
@@ -95,35 +98,43 @@ install_bench_packages() {
 
 lint_packages=(clang-format-14 clang-tidy-14)
 
+# The C++ tests are built with these.
+test_packages=(libgmock-dev libgtest-dev)
+test_requirements=tests/requirements.txt
+
 case "${1:-build}" in
-build)
+demo)
   install_debian_packages
   install_python_packages
   ;;
+build)
+  install_debian_packages "${test_packages[@]}"
+  install_python_packages "$test_requirements"
+  ;;
 system)
-  install_debian_packages
+  install_debian_packages "${test_packages[@]}"
   ;;
 test)
   # A Node.js that did not come from Debian serves as well.
   if command -v npm >/dev/null; then node=(); else node=(nodejs npm); fi
   # Triton's perf_analyzer, of its client's wheel, needs libb64.
-  install_debian_packages valgrind libb64-0d "${lint_packages[@]}" "${node[@]}"
-  install_python_packages
+  install_debian_packages "${test_packages[@]}" valgrind libb64-0d "${lint_packages[@]}" "${node[@]}"
+  install_python_packages "$test_requirements"
   install_node_packages
   tests/integration/oip/environments.sh clients
   ;;
 lint)
-  install_debian_packages "${lint_packages[@]}"
-  install_python_packages
+  install_debian_packages "${test_packages[@]}" "${lint_packages[@]}"
+  install_python_packages "$test_requirements"
   ;;
 bench)
   install_debian_packages libbenchmark-dev
-  install_python_packages
+  install_python_packages "$test_requirements"
   install_bench_packages
   ;;
 fuzz)
-  install_debian_packages clang-14 libclang-rt-14-dev
-  install_python_packages
+  install_debian_packages "${test_packages[@]}" clang-14 libclang-rt-14-dev
+  install_python_packages "$test_requirements"
   ;;
-*) fail "usage: $0 [build|system|test|lint|bench|fuzz]" ;;
+*) fail "usage: $0 [demo|build|system|test|lint|bench|fuzz]" ;;
 esac

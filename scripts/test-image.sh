@@ -173,6 +173,8 @@ health_check=($("${engine}_health_check"))
 say "Health check: ${health_check[*]:1}"
 [ "${health_check[0]}" = CMD ] || fail "the health check needs a shell, which the image does not have: ${health_check[*]}"
 "${engine}_inside" "${health_check[@]:1}" || fail "the health check failed"
+"${engine}_inside" "${health_check[@]:1}" --json | grep -q '"tensorferry.v1.TensorService"' ||
+  fail "the health check does not ask for readiness, which is the health of tensorferry.v1.TensorService"
 
 say "Converting arrays from outside, with the Python client"
 convert_from_outside "$("${engine}_address")" || fail "an array did not convert"

@@ -39,17 +39,17 @@ void LogBuffers(const BufferPool::Stats& stats, std::uint64_t freed) {
                 stats.reused, stats.idle_bytes >> 10, freed >> 10, usage.ru_minflt);
 }
 
-void PrintReadyLine(const std::vector<std::string>& addresses) {
+void PrintReadyLine(const std::vector<std::string>& addresses, std::FILE* output) {
   std::string line = "tensorferry-server ready";
   for (const std::string& address : addresses) line += fmt::format(" grpc={}", address);
-  fmt::print("{} admin=off\n", line);
-  std::fflush(stdout);
+  fmt::print(output, "{} admin=off\n", line);
+  std::fflush(output);
 }
 
-// Announces NOT_SERVING, serves on for the drain delay, and then lets requests in progress finish. A second signal ends
-// the process at once.
-void Drain(const config::Config& config, Process& process, rpc::Server& server) {
-  process.EndAtNextSignal();
+// Announces NOT_SERVING, serves on for the drain delay, and then lets requests in progress finish. A second SIGTERM or
+// SIGINT ends the process at once.
+void Drain(const config::Config& config, int signal, Process& process, rpc::Server& server) {
+  process.EndAtSecondSignal(signal);
   server.AnnounceStop();
   std::this_thread::sleep_for(config.drain_delay);
   if (!server.Stop(std::chrono::steady_clock::now() + config.drain_grace)) {
@@ -93,11 +93,12 @@ ExitCode Serve(const config::Config& config) {
     case Loaded::kStopped: process.End(ExitCode::kOk);
   }
   (*server)->AnnounceReady();
-  PrintReadyLine((*server)->addresses());
+  PrintReadyLine((*server)->addresses(), process.streams().output());
   spdlog::info("serving with a memory budget of {} MiB", budget.limit() >> 20);
 
-  spdlog::info("{}: stopping", strsignal(process.signals().Wait()));
-  Drain(config, process, **server);
+  const int signal = process.signals().Wait();
+  spdlog::info("{}: stopping", strsignal(signal));
+  Drain(config, signal, process, **server);
   spdlog::info("stopped");
   process.End(ExitCode::kOk);
 }

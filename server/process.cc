@@ -2,14 +2,19 @@
 
 #include <spdlog/spdlog.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <thread>
 
 namespace tensorferry {
 
-void Process::EndAtNextSignal() {
-  std::thread([this] {
-    const int signal = signals_.Wait();
+void Process::EndAtSecondSignal(int first) {
+  std::thread([this, first] {
+    int signal = first;
+    for (int counted = first == SIGHUP ? 0 : 1; counted < 2;) {
+      signal = signals_.Wait();
+      if (signal != SIGHUP) ++counted;
+    }
     scratch_.Remove();
     std::_Exit(128 + signal);
   }).detach();
@@ -17,7 +22,7 @@ void Process::EndAtNextSignal() {
 
 void Process::End(ExitCode code) {
   scratch_.Remove();
-  spdlog::shutdown();  // Writes the lines that are still to be written.
+  spdlog::default_logger_raw()->flush();  // The logger stays, because threads that were cut off may still log.
   std::_Exit(static_cast<int>(code));
 }
 

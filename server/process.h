@@ -5,14 +5,15 @@
 #include "config/exit_code.h"
 #include "inference/repository/scratch_folder.h"
 #include "inference/repository/torch_pipeline.h"
+#include "standard_streams.h"
 #include "stop_signals.h"
 
 namespace tensorferry {
 
 // Process holds what a process has once, and ends the process. The constructors of its members set the process up, in
 // the order of the members.
-// Lifetime: constructed before the first thread is started, since its members set malloc, the signal mask and the
-//           environment.
+// Lifetime: constructed before the first thread is started, since its members set malloc, the standard streams,
+//           the signal mask and the environment.
 class Process {
  public:
   Process() = default;
@@ -20,9 +21,12 @@ class Process {
   Process& operator=(const Process&) = delete;
 
   const StopSignals& signals() const { return signals_; }
+  const StandardStreams& streams() const { return streams_; }
 
-  // Makes the next signal end the process at once, with the exit code 128 + the signal's number.
-  void EndAtNextSignal();
+  // Makes the second SIGTERM or SIGINT end the process at once, with the exit code 128 + the signal's number; `first` is
+  // the signal that came already. SIGHUP does not count: a terminal that closes sends it twice, and systemd may send it
+  // together with SIGTERM, when either can come first.
+  void EndAtSecondSignal(int first);
 
   // Ends the process without destroying anything. Every call has ended, and only gRPC's own shutdown is left. It would
   // give back what the system takes back anyway, and now and then wait ten seconds for a thread of gRPC's that polls
@@ -33,6 +37,7 @@ class Process {
   const struct Malloc {
     Malloc() { KeepMallocMemory(); }
   } malloc_;
+  const StandardStreams streams_;
   const StopSignals signals_;
   const BusErrorHandler bus_errors_;
   const struct Torch {

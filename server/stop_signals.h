@@ -4,8 +4,10 @@
 
 namespace tensorferry {
 
-// StopSignals waits for SIGTERM and SIGINT: threads that call Wait get these signals, and no other thread does. SIGPIPE
-// is ignored, because gRPC sees the error of the write.
+// StopSignals waits for SIGTERM, SIGINT and SIGHUP: threads that call Wait get these signals, and no other thread does.
+// SIGHUP stays ignored if it was when the process began, as `nohup` does it. All other signals that would end the
+// process and are no crash are ignored, unless somebody handles them: SIGPIPE and SIGXFSZ, because who writes sees the
+// error; the others, because they mean nothing to this process. SIGQUIT and SIGXCPU end it, as they are meant to.
 // Threads: any; but constructed before the first thread is started, since threads inherit the signal mask.
 class StopSignals {
  public:

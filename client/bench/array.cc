@@ -59,15 +59,14 @@ void FillRandom(std::span<std::byte> bytes, const Pattern& pattern) {
 // one 1. It returns nothing if there is no such size.
 std::optional<std::vector<std::int64_t>> Fit(std::vector<std::int64_t> shape, std::int64_t numel) {
   const auto open = std::ranges::find(shape, -1);
-  if (open == shape.end()) return std::nullopt;
   std::ranges::replace(shape, -1, 1);
   std::int64_t others = 1;
   for (const std::int64_t dim : shape) {
     if (__builtin_mul_overflow(others, dim, &others)) return std::nullopt;
   }
   if (others <= 0 || numel % others != 0) return std::nullopt;
-  *open = numel / others;
-  return shape;
+  if (open != shape.end()) *open = numel / others;
+  return open != shape.end() || numel == others ? std::optional(std::move(shape)) : std::nullopt;
 }
 
 }  // namespace
@@ -93,9 +92,11 @@ absl::Status BenchArrays::Fill(const std::vector<std::uint64_t>& sizes) {
 
 client::Array BenchArrays::Of(std::uint64_t nbytes) const {
   const auto numel = static_cast<std::int64_t>(nbytes / ItemsizeOf(dtype_));
+  const bool has_shape = !input_.dtype.empty() || !input_.shape.empty();  // A model that says nothing has no scalar.
+  const auto shape = has_shape ? Fit(input_.shape, numel) : std::nullopt;
   return {.name = input_.name.empty() ? "x" : input_.name,  // A model takes no array without a name.
           .dtype = dtype_,
-          .shape = Fit(input_.shape, numel).value_or(std::vector{numel}),
+          .shape = shape.value_or(std::vector{numel}),
           .bytes = std::span(*elements_).first(nbytes),
           .owner = elements_};
 }

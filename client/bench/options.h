@@ -36,6 +36,7 @@ enum class Arrivals : std::uint8_t { kConstant, kPoisson };
 struct BenchOptions {
   BenchMode mode = BenchMode::kUnary;
   std::vector<std::uint64_t> sizes;  // Bytes of elements per request; one size is measured after the other.
+  bool sizes_given = false;          // The user has chosen them.
   bool digest = false;
   int outstanding = 1;         // Closed loop: requests per connection that wait for their answers at any time.
   std::optional<double> rate;  // Open loop: requests per second over all connections.

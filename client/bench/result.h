@@ -20,8 +20,9 @@ struct BenchResult {
   std::chrono::nanoseconds elapsed{0};
   LatencyHistogram latency;  // Times of the ok requests, each from when it was due.
   client::Timing server;     // Sums over the ok requests.
-  absl::Status ended;        // Why the measurement ended early: no connection, or a tensor that is not the array.
-  bool gave_up = false;      // Answers were still missing when patience ended; they count as DEADLINE_EXCEEDED.
+  absl::Status refused;  // The first answer, if it says that every request will be refused; then nothing else is sent.
+  absl::Status ended;    // Why the measurement ended early: no connection, or a tensor that is not the array.
+  bool gave_up = false;  // Answers were still missing when patience ended; they count as DEADLINE_EXCEEDED.
 
   static constexpr std::chrono::milliseconds kLate{1};
 

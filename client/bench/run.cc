@@ -34,6 +34,14 @@ std::string ReasonOf(const absl::Status& status) {
   return error.reason.empty() ? std::string(absl::StatusCodeToString(error.code)) : error.reason;
 }
 
+// Returns whether the unchanged request would be refused again. Without a reason of the server's the refusal is gRPC's
+// own: a message that is too large, or a service that is not there.
+bool WillBeRefusedAgain(const absl::Status& status) {
+  const client::Error error = client::ToError(status);
+  if (error.reason.empty()) return absl::IsResourceExhausted(status) || absl::IsUnimplemented(status);
+  return error.retry_after.count() == 0;
+}
+
 }  // namespace
 
 BenchChannels OpenBenchChannels(const std::string& address, int count) {
@@ -164,8 +172,12 @@ void BenchRun::Record(const BenchAnswer& answer, Clock::time_point now) {
 void BenchRun::Fail(const absl::Status& status) {
   const bool ours = state_ == State::kGivingUp && absl::IsCancelled(status);
   ++result_.errors[ReasonOf(ours ? absl::DeadlineExceededError("") : status)];
-  if (!client::IsUnreachable(status)) return;
-  result_.ended = status;  // Without a connection, thousands of further requests would fail for this reason.
+  if (client::IsUnreachable(status)) {
+    result_.ended = status;  // Without a connection, thousands of further requests would fail for this reason.
+    return CancelAll(State::kDropping);
+  }
+  if (result_.ok > 0 || !WillBeRefusedAgain(status)) return;
+  result_.refused = status;
   CancelAll(State::kDropping);
 }
 

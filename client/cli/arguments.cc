@@ -22,13 +22,16 @@ constexpr const char* kAbout = R"(Examples:
   tensorferry convert *.npz --json               for programs, one object per file
   tensorferry convert weights.npy --dtype bfloat16   what NumPy saved as <V2
   tensorferry convert x.npy --model resnet -o outputs.npz
-  tensorferry ping --server 10.0.0.7:8001        for probes
+  tensorferry ping --ready --server 10.0.0.7:8001   for probes
   tensorferry bench --mode stream --size 64B,1MiB --outstanding 32
 
 Converts NumPy arrays to torch tensors on a tensorferry server.)";
 
 constexpr const char* kExitCodes = R"(Exit codes: 0 ok, 2 usage, 3 file not readable as arrays, 4 server unreachable,
   5 refused by the server, 6 deadline, 7 dtype or digest not equal, 70 internal)";
+
+// A server announces this service when its models are loaded.
+constexpr const char* kReadiness = "tensorferry.v1.TensorService";
 
 struct Subcommand {
   Command command;
@@ -81,10 +84,15 @@ std::vector<Subcommand> AddSubcommands(CLI::App& app, Arguments& arguments, Word
   convert.app->add_flag("--strict", arguments.strict, "refuse whatever torch.from_numpy refuses");
   convert.app->add_option("-o,--output", arguments.output, "save the model's outputs, or without a model the tensors")
       ->type_name("OUT.npz|DIR");
-  ping.app->add_option("--service", arguments.service, "tensorferry.v1.TensorService, model:NAME, ...")
-      ->type_name("NAME");
+  CLI::Option* const service =
+      ping.app->add_option("--service", arguments.service, "tensorferry.v1.TensorService, model:NAME, ...");
+  service->type_name("NAME");
+  const auto ask_for_readiness = [&] { arguments.service = kReadiness; };
+  ping.app->add_flag_callback("--ready", ask_for_readiness, "ask whether models are loaded, not only whether it lives")
+      ->excludes(service);
   AddBenchOptions(*bench.app, words.bench);
-  bench.app->add_option("--dtype", arguments.dtype, "of the arrays (default float32)")->type_name("NAME");
+  bench.app->add_option("--dtype", arguments.dtype, "of the arrays (default: the model's, else float32)")
+      ->type_name("NAME");
   bench.app->add_option("--model", arguments.model, "run a model of one input on each array")->type_name("NAME");
   return {convert, inspect, models, info, ping, bench, version};
 }
@@ -138,7 +146,7 @@ absl::Status CheckValues(Arguments& arguments, const std::string& timeout) {
 absl::Status FinishBench(Arguments& arguments, const BenchWords& words) {
   TENSORFERRY_ASSIGN_OR_RETURN(arguments.bench, ParseBenchOptions(words));
   if (arguments.timeout.count() > 0) arguments.bench.patience = arguments.timeout;
-  if (arguments.dtype.empty()) arguments.dtype = "float32";
+  if (arguments.dtype.empty() && arguments.model.empty()) arguments.dtype = "float32";
   return absl::OkStatus();
 }
 

@@ -20,7 +20,7 @@ struct Arguments {
   std::vector<std::string> files;
   std::string server;
   std::string model;
-  std::string dtype;
+  std::string dtype;                     // Empty: what the file or the model says.
   std::string output;                    // Empty: nothing is saved.
   std::string service;                   // The service whose health ping asks for.
   std::chrono::milliseconds timeout{0};  // 0: the default of the command.

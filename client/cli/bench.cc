@@ -13,6 +13,7 @@
 #include "bench/request.h"
 #include "bench/run.h"
 #include "cli/bench_report.h"
+#include "cli/bench_target.h"
 #include "cli/commands.h"
 #include "cli/outcome.h"
 #include "cli/terminal.h"
@@ -32,28 +33,24 @@ void CatchInterrupt() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
-// Target holds what `bench` asks the server before the load.
-struct Target {
-  std::size_t chunk_bytes = 0;
-  client::TensorSpec input;  // The model's input, if it has exactly one.
+// Answers holds what `bench` asks the server before the load.
+struct Answers {
+  client::ServerInfo info;
+  std::vector<client::ModelInfo> models;
 };
 
-absl::StatusOr<Target> AskServer(client::Client& client, const Arguments& arguments) {
-  TENSORFERRY_ASSIGN_OR_RETURN(const client::ServerInfo info, client.GetServerInfo(arguments.bench.patience));
-  Target target{.chunk_bytes = std::max<std::uint64_t>(1, info.recommended_chunk_bytes), .input = {}};
-  if (arguments.model.empty()) return target;
-  TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<client::ModelInfo> models,
-                               client.ListModels(arguments.bench.patience));
-  for (const client::ModelInfo& model : models) {
-    if (model.name == arguments.model && model.inputs.size() == 1) target.input = model.inputs[0];
-  }
-  return target;
+absl::StatusOr<Answers> AskServer(client::Client& client, const Arguments& arguments) {
+  Answers answers;
+  TENSORFERRY_ASSIGN_OR_RETURN(answers.info, client.GetServerInfo(arguments.bench.patience));
+  if (arguments.model.empty()) return answers;
+  TENSORFERRY_ASSIGN_OR_RETURN(answers.models, client.ListModels(arguments.bench.patience));
+  return answers;
 }
 
 // Bench measures one size after the other, and prints each.
 class Bench {
  public:
-  Bench(const Arguments& arguments, const Target& target)
+  Bench(const Arguments& arguments, const BenchTarget& target)
       : arguments_(arguments),
         options_(arguments.bench),
         chunk_bytes_(target.chunk_bytes),
@@ -88,7 +85,8 @@ class Bench {
     if (options_.warmup.count() > 0) {
       BenchResult warmup = run.Measure(options_.warmup);
       if (interrupt_requested) return std::nullopt;
-      if (warmup.gave_up || !warmup.ended.ok()) return warmup;  // A measurement would fare no better.
+      if (warmup.gave_up || !warmup.ended.ok() || !warmup.refused.ok())
+        return warmup;  // A measurement would fare no better.
     }
     return run.Measure(options_.duration);
   }
@@ -108,7 +106,9 @@ class Bench {
       gave_up = gave_up || row.result.gave_up;
     }
     if (ok > 0 || failed == 0) return ExitCode::kOk;
-    PrintError(fmt::format("{}: not one of {} requests was answered with a tensor", arguments_.server, failed));
+    const absl::Status& refused = rows_.front().result.refused;
+    PrintError(fmt::format("{}: not one of {} requests was answered with a tensor{}", arguments_.server, failed,
+                           refused.ok() ? "" : "; " + ErrorText(refused)));
     return gave_up ? ExitCode::kDeadline : ExitCode::kRefused;
   }
 
@@ -133,13 +133,19 @@ ExitCode RunBench(const Arguments& arguments) {
     PrintError(std::string(client.status().message()));
     return ExitCode::kUsage;
   }
-  const absl::StatusOr<Target> target = AskServer(*client, arguments);
+  const absl::StatusOr<Answers> answers = AskServer(*client, arguments);
+  if (!answers.ok()) {
+    PrintError(fmt::format("{}: {}", arguments.server, ErrorText(answers.status())));
+    return ExitCodeOf(answers.status());
+  }
+  Arguments completed = arguments;
+  const absl::StatusOr<BenchTarget> target = MakeBenchTarget(answers->info, answers->models, completed);
   if (!target.ok()) {
-    PrintError(fmt::format("{}: {}", arguments.server, ErrorText(target.status())));
-    return ExitCodeOf(target.status());
+    PrintError(std::string(target.status().message()));
+    return ExitCode::kUsage;
   }
   CatchInterrupt();
-  return Bench(arguments, *target).Run();
+  return Bench(completed, *target).Run();
 }
 
 }  // namespace tensorferry::cli

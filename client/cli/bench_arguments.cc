@@ -55,8 +55,11 @@ void AddBenchOptions(CLI::App& app, BenchWords& words) {
 }
 
 absl::StatusOr<BenchOptions> ParseBenchOptions(const BenchWords& words) {
-  BenchOptions options{
-      .digest = words.digest, .outstanding = words.outstanding, .rate = words.rate, .connections = words.connections};
+  BenchOptions options{.sizes_given = !words.sizes.empty(),
+                       .digest = words.digest,
+                       .outstanding = words.outstanding,
+                       .rate = words.rate,
+                       .connections = words.connections};
   const auto mode = std::ranges::find(kBenchModes, words.mode, &BenchModeInfo::name);
   if (mode == kBenchModes.end()) {
     return absl::InvalidArgumentError(fmt::format("--mode {} is not unary, stream or chunks", Quote(words.mode)));

@@ -11,6 +11,7 @@
 #include "absl/synchronization/mutex.h"
 #include "base/status.h"
 #include "rpc/call_steps.h"
+#include "rpc/listen_error.h"
 #include "rpc/native/warm_up.h"
 #include "rpc/serve/guarded.h"
 #include "rpc/transport.h"
@@ -33,7 +34,7 @@ constexpr std::chrono::milliseconds kMostQuieting{1000};
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, inference::Pipeline& pipeline,
                                                       BufferPool& pool) {
-  SendLibraryLogsToOurs();
+  SendLibraryLogsToOurs(GrpcLog::kDebug);  // If an address fails, the status says why, and gRPC several lines more.
   // Debian builds abseil without NDEBUG, so it checks for deadlocks at every lock of gRPC's, which takes some percent
   // of a small call's time. https://github.com/grpc/grpc/issues/40390
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
@@ -42,6 +43,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
     spdlog::debug("not warmed up: {}", DescribeError(cold).message);  // The limits refuse even a small array.
   }
   TENSORFERRY_RETURN_IF_ERROR(server->Listen(options));
+  SendLibraryLogsToOurs(GrpcLog::kAsIs);
   server->StartServing(options);
   return server;
 }
@@ -105,7 +107,8 @@ absl::Status Server::Listen(const ServerOptions& options) {
   server_ = builder.BuildAndStart();
   for (std::size_t i = 0; i < ports.size(); ++i) {
     if (server_ == nullptr && ports[i] == 0) {
-      return absl::UnavailableError(fmt::format("cannot listen on {}", options.listen[i]));
+      return absl::UnavailableError(
+          fmt::format("cannot listen on {}: {}", options.listen[i], ReasonNotToListen(options.listen[i])));
     }
     addresses_.push_back(WithPort(options.listen[i], ports[i]));
   }

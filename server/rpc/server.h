@@ -46,7 +46,7 @@ class Server {
  public:
   // Serves from the moment it returns; health says NOT_SERVING until AnnounceReady. Borrows `pipeline` and `pool`,
   // which outlive the server.
-  // Errors: UNAVAILABLE without a reason if an address cannot be listened on; the message says which.
+  // Errors: UNAVAILABLE without a reason if an address cannot be listened on; the message says which, and why.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options, inference::Pipeline& pipeline,
                                                        BufferPool& pool);
   Server(const Server&) = delete;

@@ -20,6 +20,8 @@ void LogForGrpc(gpr_log_func_args* line) {
   spdlog::log(level, "grpc: {}", line->message);
 }
 
+void LogForGrpcAtDebug(gpr_log_func_args* line) { spdlog::debug("grpc: {}", line->message); }
+
 // protobuf logs texts that are not UTF-8 as errors, so that any caller could fill the log with them. They are logged at
 // a lower level here.
 void LogForProtobuf(google::protobuf::LogLevel, const char*, int, const std::string& message) {
@@ -28,8 +30,8 @@ void LogForProtobuf(google::protobuf::LogLevel, const char*, int, const std::str
 
 }  // namespace
 
-void SendLibraryLogsToOurs() {
-  gpr_set_log_function(LogForGrpc);
+void SendLibraryLogsToOurs(GrpcLog level) {
+  gpr_set_log_function(level == GrpcLog::kDebug ? LogForGrpcAtDebug : LogForGrpc);
   google::protobuf::SetLogHandler(LogForProtobuf);
 }
 

@@ -8,8 +8,11 @@
 
 namespace tensorferry::rpc {
 
+// GrpcLog says at which level gRPC's lines go to our log: its errors as errors, or all at `debug`.
+enum class GrpcLog { kAsIs, kDebug };
+
 // Makes gRPC and protobuf write their lines into our log, in our format. Holds for the whole process.
-void SendLibraryLogsToOurs();
+void SendLibraryLogsToOurs(GrpcLog level);
 
 // Sets the limits of messages and connections. `compression` says whether compressed requests are taken.
 void SetTransportOptions(std::uint64_t max_message_bytes, bool compression, grpc::ServerBuilder& builder);

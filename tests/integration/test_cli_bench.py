@@ -13,14 +13,33 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import nn
 
 import cli
 import models
 from cli import DEADLINE, NOT_EQUAL, OK, REFUSED, UNREACHABLE, USAGE, Ran, check_message
 from harness import MIB, TIMEOUT_S, Server, clean_environment
 from proxy import Tamper, tampering, wrong_digest, wrong_dtype, wrong_shape
+from served_models import Echo, config_tensor, put
 
 Run = Callable[..., Ran]
+
+# dtypes of this name, and what config.pbtxt calls them.
+DATA_TYPES = {
+    "bool": "TYPE_BOOL",
+    "uint8": "TYPE_UINT8",
+    "uint16": "TYPE_UINT16",
+    "uint32": "TYPE_UINT32",
+    "uint64": "TYPE_UINT64",
+    "int8": "TYPE_INT8",
+    "int16": "TYPE_INT16",
+    "int32": "TYPE_INT32",
+    "int64": "TYPE_INT64",
+    "float16": "TYPE_FP16",
+    "float32": "TYPE_FP32",
+    "float64": "TYPE_FP64",
+    "bfloat16": "TYPE_BF16",
+}
 
 MODES = ["unary", "stream", "chunks"]
 BRIEF = ["--duration", "200ms", "--warmup", "50ms"]
@@ -162,11 +181,81 @@ def test_models(mode: str, size: str, bench: Run) -> None:
     assert row["errors"] == {}
 
 
-def test_an_array_for_a_model_has_its_inputs_name(model_server: str) -> None:
-    """`affine` has two inputs: for the server to refuse."""
-    ran = cli.run("bench", *BRIEF, "--size", "64B", "--model", "affine", "--json", server=model_server)
+def test_a_model_with_several_inputs_is_refused_before_the_load(model_server: str) -> None:
+    ran = cli.run("bench", *BRIEF, "--model", "affine", "--json", server=model_server)
+    assert (ran.code, ran.stdout) == (USAGE, "")
+    check_message(ran, "model 'affine' has 2 inputs")
+
+
+def test_a_model_that_fails_is_asked_once(model_server: str) -> None:
+    ran = cli.run("bench", *BRIEF, "--size", "64B", "--model", "failing", "--json", server=model_server)
+    check_message(ran, "too few elements")
     (row,) = rows(ran, REFUSED)
-    assert list(row["errors"]) == ["INPUT_MISMATCH"]
+    assert row["errors"] == {"MODEL_FAILED": 1}
+
+
+class Strings(nn.Module):
+    def forward(self, x: list[str]) -> list[str]:
+        return x
+
+
+@pytest.fixture(scope="module")
+def typed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server with a model of each dtype, by the dtype's name, and with models of shapes that are fixed."""
+    root = tmp_path_factory.mktemp("typed")
+    for dtype, data_type in DATA_TYPES.items():
+        put(root / dtype, Echo(), config_tensor("input", "x", data_type, "-1"))
+    put(root / "row", Echo(), config_tensor("input", "x", "TYPE_INT64", "3, 4"))
+    put(root / "rows", Echo(), "max_batch_size: 10000000\n" + config_tensor("input", "x", "TYPE_INT16", "5"))
+    put(root / "scalar", Echo(), config_tensor("input", "x", "TYPE_FP64", "1", "reshape { shape: [] }"))
+    put(root / "strings", Strings(), config_tensor("input", "x", "TYPE_STRING", "-1"))
+    with Server("--model-dir", str(root)) as running:
+        yield running.address
+
+
+@pytest.mark.parametrize("dtype", DATA_TYPES)
+def test_a_model_is_measured_in_its_own_dtype(dtype: str, typed_server: str) -> None:
+    ran = cli.run("bench", *BRIEF, "--size", "64B", "--model", dtype, "--json", server=typed_server)
+    (row,) = rows(ran)
+    assert ran.json()["dtype"] == dtype
+    assert row["ok"] > 0
+    assert row["errors"] == {}
+
+
+@pytest.mark.parametrize(
+    ("model", "sizes"), [("row", [96]), ("scalar", [8]), ("rows", [60, 4090, 65530, 1048570, 16777210])]
+)
+def test_a_model_is_measured_in_its_own_shape(model: str, sizes: list[int], typed_server: str) -> None:
+    """These are measured where no sizes are asked for."""
+    ran = cli.run("bench", "--duration", "50ms", "--warmup", "0s", "--model", model, "--json", server=typed_server)
+    measured = rows(ran)
+    assert [row["nbytes"] for row in measured] == sizes
+    assert all(row["ok"] > 0 and row["errors"] == {} for row in measured)
+
+
+@pytest.mark.parametrize(
+    ("model", "size", "message"),
+    [
+        ("row", "64B", "takes int64 of shape [3, 4], so that its sizes are 96 B"),
+        ("rows", "70B,64B", "takes int16 of shape [-1, 5], so that its sizes are multiples of 10 B"),
+        ("strings", "64B", "of which bench has no arrays"),
+    ],
+)
+def test_what_every_request_would_meet_is_refused_before_the_load(
+    model: str, size: str, message: str, typed_server: str
+) -> None:
+    ran = cli.run("bench", *BRIEF, "--size", size, "--model", model, "--json", server=typed_server)
+    assert (ran.code, ran.stdout) == (USAGE, "")
+    check_message(ran, message)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_another_dtype_than_the_models_is_refused_once(mode: str, typed_server: str) -> None:
+    flags = ["--mode", mode, "--size", "96B", "--dtype", "float64", "--outstanding", "8"]
+    ran = cli.run("bench", *BRIEF, *flags, "--model", "row", "--json", server=typed_server)
+    check_message(ran, "INPUT_MISMATCH: ")
+    (row,) = rows(ran, REFUSED)
+    assert row["errors"] == {"INPUT_MISMATCH": 1}
 
 
 # These tests measure requests that are refused.
@@ -183,9 +272,9 @@ REFUSALS = {
 def test_refusals_are_counted_by_reason(case: str, mode: str, bench: Run) -> None:
     flags, reason = REFUSALS[case]
     ran = bench("--mode", mode, "--size", "64B,3MiB", *flags, "--json")
-    check_message(ran, "not one")
+    check_message(ran, reason)
     for row in rows(ran, REFUSED):
-        assert list(row["errors"]) == [reason]
+        assert row["errors"] == {reason: 1}  # Every other would be refused, too.
         assert row["ok"] == 0
     text = bench("--mode", mode, "--size", "64B", *flags)
     assert text.code == REFUSED
@@ -196,7 +285,7 @@ def test_one_size_that_is_refused(bench: Run) -> None:
     """The others decide the exit code."""
     good, too_large = rows(bench("--size", "64B,65MiB", "--json"))
     assert (good["errors"], too_large["ok"]) == ({}, 0)
-    assert len(too_large["errors"]) == 1
+    assert list(too_large["errors"].values()) == [1]
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import signal
+import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,7 +20,7 @@ import pytest
 import oracle
 from harness import MIB, REPO_ROOT, TIMEOUT_S, Server, connect, connect_stub, run_to_exit
 from tensorferry.v1 import tensor_service_pb2 as pb
-from wire import array, chunked_parts, converse, convert_unary, request
+from wire import Outcome, Refusal, array, chunked_parts, converse, convert_unary, request
 
 DATA = oracle.random_bytes("<f4", 4)
 GOOD = request(array("<f4", (4,), DATA))
@@ -29,7 +32,24 @@ def max_message_bytes(server: Server) -> int:
         return stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=TIMEOUT_S).max_message_bytes
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+STOPPING = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+# Signals that would end a process that does nothing about them, and that are no crash.
+IGNORED = [
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGPIPE,
+    signal.SIGALRM,
+    signal.SIGVTALRM,
+    signal.SIGPROF,
+    signal.SIGIO,
+    signal.SIGPWR,
+    signal.SIGSTKFLT,
+    signal.SIGXFSZ,
+    *range(signal.SIGRTMIN, signal.SIGRTMAX + 1),
+]
+
+
+@pytest.mark.parametrize("signum", STOPPING)
 def test_stops_cleanly_having_printed_the_ready_line_alone(signum: signal.Signals) -> None:
     with Server() as server:
         with connect_stub(server.address) as stub:
@@ -39,42 +59,126 @@ def test_stops_cleanly_having_printed_the_ready_line_alone(signum: signal.Signal
         assert server.trailing_stdout == ""
 
 
-def test_a_running_call_is_finished_before_the_end() -> None:
-    data = bytes(64 * MIB)
-    midway, terminated = threading.Event(), threading.Event()
-
-    def parts() -> Iterator[pb.ConvertStreamRequest]:
-        for number, part in enumerate(chunked_parts(request(array("|u1", (len(data),), data)), MIB)):
-            if number == 32:  # Flow control let these through, so the server has read the request.
-                midway.set()
-                terminated.wait(TIMEOUT_S)
-            yield part
-
-    with Server() as server, connect_stub(server.address) as stub, ThreadPoolExecutor() as pool:
-        conversation = pool.submit(converse, stub, parts())
-        assert midway.wait(TIMEOUT_S)
-        server.terminate()
-        terminated.set()
-        outcomes, ended = conversation.result()
-        assert ended is None
-        oracle.check_converted(outcomes[0], oracle.expect("|u1", (len(data),), data))
+@pytest.mark.parametrize(
+    "signums", [*([signum] for signum in STOPPING), [signal.SIGTERM, signal.SIGHUP], [signal.SIGHUP, signal.SIGHUP]]
+)
+def test_a_running_call_is_finished_before_the_end(signums: list[signal.Signals]) -> None:
+    with Server() as server:
+        check_answered(*signal_during_a_call(server, signums))
         assert server.wait() == 0
 
 
+def test_a_second_signal_ends_a_running_call() -> None:
+    with Server() as server:
+        _, ended = signal_during_a_call(server, [signal.SIGHUP, signal.SIGTERM, signal.SIGINT], wait_for_the_end=True)
+        assert ended is not None
+        assert server.wait() in (128 + signal.SIGTERM, 128 + signal.SIGINT)  # Of two that wait, either may come first.
+
+
+def test_other_signals_change_nothing() -> None:
+    with Server() as server:
+        check_answered(*signal_during_a_call(server, IGNORED))
+        assert server.stop() == 0
+
+
+def test_nohup_is_obeyed() -> None:
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # A server inherits it, as it does from nohup.
+    try:
+        with Server() as server:
+            check_answered(*signal_during_a_call(server, [signal.SIGHUP]))
+            assert server.stop() == 0
+            assert "Hangup" not in server.log()
+    finally:
+        signal.signal(signal.SIGHUP, former)
+
+
+LARGE = bytes(64 * MIB)
+
+
+def check_answered(outcomes: list[Outcome], ended: Refusal | None) -> None:
+    assert ended is None
+    oracle.check_converted(outcomes[0], oracle.expect("|u1", (len(LARGE),), LARGE))
+
+
+def signal_during_a_call(
+    server: Server, signums: Iterable[int], *, wait_for_the_end: bool = False
+) -> tuple[list[Outcome], Refusal | None]:
+    """Sends the signals while the chunks of LARGE are still coming: the answers, and why the call ended."""
+    midway, signalled = threading.Event(), threading.Event()
+
+    def parts() -> Iterator[pb.ConvertStreamRequest]:
+        for number, part in enumerate(chunked_parts(request(array("|u1", (len(LARGE),), LARGE)), MIB)):
+            if number == 32:  # Flow control let these through, so the server has read the request.
+                midway.set()
+                signalled.wait(TIMEOUT_S)
+            yield part
+
+    with connect_stub(server.address) as stub, ThreadPoolExecutor() as pool:
+        conversation = pool.submit(converse, stub, parts())
+        assert midway.wait(TIMEOUT_S)
+        for signum in signums:
+            server.process.send_signal(signum)
+        if wait_for_the_end:
+            server.process.wait(TIMEOUT_S)
+        signalled.set()
+        return conversation.result()
+
+
 def test_listens_on_several_addresses(tmp_path: Path) -> None:
-    socket = f"unix:{tmp_path}/socket"
-    with Server("--listen", socket) as server:
-        assert server.addresses[1] == socket
+    path = f"unix:{tmp_path}/socket"
+    with Server("--listen", path) as server:
+        assert server.addresses[1] == path
         for address in server.addresses:
             with connect_stub(address) as stub:
                 oracle.check_converted(convert_unary(stub, GOOD), EXPECTED)
 
 
+def check_refused_to_listen(address: str, reason: str) -> None:
+    """The start ends with one line, which says which address and why."""
+    ended = run_to_exit("--listen", address)
+    assert (ended.returncode, ended.stdout) == (4, "")
+    (line,) = ended.stderr.splitlines()
+    assert line.endswith(f"error   cannot listen on {address}: {reason}")
+
+
 def test_a_port_is_never_shared() -> None:
     with Server() as server:
-        second = run_to_exit("--listen", server.address)
-        assert (second.returncode, second.stdout) == (4, "")
-        assert server.address.rpartition(":")[2] in second.stderr
+        check_refused_to_listen(server.address, "address already in use")
+
+
+@pytest.mark.parametrize(
+    ("address", "error"),
+    [
+        ("192.0.2.1:0", errno.EADDRNOTAVAIL),  # An address for documents, which no machine has.
+        ("unix:{folder}/absent/socket", errno.ENOENT),
+        ("unix:{folder}/file/socket", errno.ENOTDIR),
+        ("unix:/sys/socket", errno.EPERM if os.geteuid() == 0 else errno.EACCES),
+    ],
+)
+def test_an_address_that_cannot_be_listened_on(address: str, error: int, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    check_refused_to_listen(address.format(folder=tmp_path), os.strerror(error).lower())
+
+
+def test_a_path_that_is_no_socket(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("kept")
+    check_refused_to_listen(f"unix:{file}", "the path is there, and is no socket")
+    assert file.read_text() == "kept"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may listen on every port")
+def test_a_port_that_needs_a_right() -> None:
+    check_refused_to_listen("127.0.0.1:1", "permission denied")
+
+
+def test_a_host_that_is_not_there() -> None:
+    ended = run_to_exit("--listen", "no-such-host.invalid:0")
+    assert (ended.returncode, ended.stdout) == (4, "")
+    (line,) = ended.stderr.splitlines()
+    with pytest.raises(socket.gaierror) as raised:
+        socket.getaddrinfo("no-such-host.invalid", 0)
+    assert line.lower().endswith(f"cannot listen on no-such-host.invalid:0: {raised.value.strerror.lower()}")
 
 
 @pytest.mark.parametrize(

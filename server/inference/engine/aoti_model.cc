@@ -19,9 +19,11 @@
 #include "inference/engine/aoti_bounds.h"
 #include "inference/engine/aoti_call.h"
 #include "inference/engine/aoti_package.h"
+#include "inference/engine/archive_check.h"
 #include "inference/engine/dim_relations.h"
 #include "inference/engine/model_parameters.h"
 #include "inference/engine/package_library.h"
+#include "inference/engine/temporary_folder.h"
 #include "inference/engine/unpacked_package.h"
 #include "inference/tensor/catch_torch.h"
 #include "payload/shape.h"
@@ -320,6 +322,7 @@ absl::StatusOr<std::shared_ptr<Model>> LoadAotiPackage(const ModelFile& file, co
     spdlog::warn("model {}: config.pbtxt: parameter {} means nothing to a compiled package", options.name, parameter);
   }
   TENSORFERRY_ASSIGN_OR_RETURN(std::string sha256, file.Sha256());
+  TENSORFERRY_RETURN_IF_ERROR(CheckTemporaryFolder(UnpackedSizes(file), TemporaryUse::kExecute));
   TENSORFERRY_ASSIGN_OR_RETURN(const PackageSignature exported, ReadMetadata(file, options));
   TENSORFERRY_ASSIGN_OR_RETURN(const PackageWeights members, ReadMembers(file));
   TENSORFERRY_RETURN_IF_ERROR(CheckWeights(members));

@@ -46,4 +46,16 @@ absl::Status CheckArchive(const ModelFile& file) {
   return absl::OkStatus();
 }
 
+FileSizes UnpackedSizes(const ModelFile& file) {
+  FileSizes sizes;
+  const std::unique_ptr<zip_t, Discard> archive(zip_open(file.path().c_str(), ZIP_RDONLY, nullptr));
+  if (archive == nullptr) return sizes;
+  const zip_int64_t members = zip_get_num_entries(archive.get(), 0);
+  for (zip_int64_t i = 0; i < members; ++i) {
+    zip_stat_t member{};
+    if (zip_stat_index(archive.get(), static_cast<zip_uint64_t>(i), 0, &member) == 0) sizes.Add(member.size);
+  }
+  return sizes;
+}
+
 }  // namespace tensorferry::inference

@@ -2,6 +2,7 @@
 
 #include "absl/status/status.h"
 #include "inference/engine/model_file.h"
+#include "inference/engine/temporary_folder.h"
 
 namespace tensorferry::inference {
 
@@ -9,5 +10,8 @@ namespace tensorferry::inference {
 // own reader is built without this check (https://github.com/pytorch/pytorch/issues/126952).
 // Errors: MODEL_NOT_READY.
 absl::Status CheckArchive(const ModelFile& file);
+
+// Returns the sizes of the members of a zip archive that was checked, unpacked.
+FileSizes UnpackedSizes(const ModelFile& file);
 
 }  // namespace tensorferry::inference

@@ -2,8 +2,6 @@
 
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
-#include <c10/util/Exception.h>
-#include <spdlog/spdlog.h>
 #include <torch/version.h>
 
 #include <utility>
@@ -17,6 +15,7 @@
 #include "inference/tensor/catch_torch.h"
 #include "inference/tensor/conversion.h"
 #include "inference/tensor/tensor.h"
+#include "inference/tensor/torch_log.h"
 
 namespace tensorferry::inference {
 namespace {
@@ -29,12 +28,6 @@ std::shared_ptr<ServedModel> MakeIdentity(const LoaderOptions& options, BufferPo
   const std::vector<std::shared_ptr<Model>> engines(static_cast<std::size_t>(options.model_threads), engine);
   return std::make_shared<ServedModel>(engine->info(), engines, served, pool);
 }
-
-// WarningsToLog writes torch's warnings into our log, in our format.
-class WarningsToLog final : public c10::WarningHandler {
- public:
-  void process(const c10::Warning& warning) override { spdlog::debug("torch: {}", warning.msg()); }
-};
 
 class TorchPipeline final : public Pipeline {
  public:
@@ -102,8 +95,8 @@ class TorchPipeline final : public Pipeline {
 }  // namespace
 
 void PrepareTorch() {
-  static WarningsToLog warnings;
-  c10::WarningUtils::set_warning_handler(&warnings);
+  SendWarningsToLog();
+  SendPrintsToLog();
   at::set_num_interop_threads(1);
   CheckPackageInputs();
 }

@@ -11,6 +11,7 @@
 
 #include "base/file_name.h"
 #include "base/status.h"
+#include "inference/engine/temporary_folder.h"
 
 namespace tensorferry::inference {
 namespace {
@@ -50,11 +51,14 @@ UploadedFiles::~UploadedFiles() {
 absl::StatusOr<UploadedFiles> UploadedFiles::Write(const std::string& model,
                                                    const std::map<std::string, std::string>& files) {
   TENSORFERRY_RETURN_IF_ERROR(CheckName(model));
+  FileSizes sizes;
   for (const auto& [path, content] : files) {
+    sizes.Add(content.size());
     if (IsPath(path)) continue;
     return MakeError(Reason::kModelNotReady,
                      fmt::format("file {}: expected VERSION/FILE, such as '1/model.pt'", Quote(path)));
   }
+  TENSORFERRY_RETURN_IF_ERROR(CheckTemporaryFolder(sizes, TemporaryUse::kRead));
   std::error_code error;
   std::string folder = fs::temp_directory_path(error) / "upload-XXXXXX";
   if (error || mkdtemp(folder.data()) == nullptr) return CannotWrite("no folder below TMPDIR");

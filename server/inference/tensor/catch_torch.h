@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/status.h"
+#include "inference/tensor/torch_log.h"
 
 namespace tensorferry::inference {
 
@@ -36,9 +37,11 @@ struct StatusOrOf<absl::Status> {
   using Type = absl::Status;
 };
 
-// Calls `call`, and turns an exception of libtorch into a status. All code that calls libtorch runs inside CatchTorch.
+// Calls `call`, and turns an exception of libtorch into a status. All code that calls libtorch runs inside CatchTorch,
+// so its warnings go to the log from every thread.
 template <typename Call>
 auto CatchTorch(Reason otherwise, Call&& call) -> typename StatusOrOf<std::invoke_result_t<Call>>::Type {
+  SendWarningsToLog();
   try {
     return std::forward<Call>(call)();
   } catch (const c10::Error& error) {

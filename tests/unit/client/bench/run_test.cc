@@ -160,10 +160,10 @@ TEST_F(BenchRunTest, CountsRefusalsByReason) {
   server_.on_convert = [&](const v1::ConvertRequest& request, v1::ConvertResponse* response) {
     *response = Converted(request);
     const bool refused = ++served_ % 2 == 0;
-    return refused ? grpc::Status(grpc::RESOURCE_EXHAUSTED, "too many bytes") : grpc::Status::OK;
+    return refused ? grpc::Status(grpc::ABORTED, "try again") : grpc::Status::OK;
   };
   const BenchResult result = Measure({.outstanding = 2});
-  EXPECT_THAT(result.errors, ElementsAre(Pair("RESOURCE_EXHAUSTED", served_ / 2)));
+  EXPECT_THAT(result.errors, ElementsAre(Pair("ABORTED", served_ / 2)));
   EXPECT_EQ(result.ok + result.failed(), served_);
   EXPECT_EQ(result.latency.count(), result.ok);
 }
@@ -184,12 +184,24 @@ TEST_F(BenchRunTest, SendsNoMoreChunksOfARefusedArray) {
     for (v1::ConvertStreamRequest part; call.Read(&part);) {
       if (!part.has_request()) continue;
       if (++served_ == 3) interrupted_ = true;
-      client::Write(call, Refused("BAD_DTYPE"));
+      v1::ConvertResponse refused = Refused("MEMORY_BUDGET");
+      refused.mutable_error()->set_retry_after_ms(1);
+      client::Write(call, refused);
     }
     return grpc::Status::OK;
   };
   const BenchResult result = Measure({.mode = BenchMode::kChunks}, std::chrono::hours(1));
-  EXPECT_THAT(result.errors, ElementsAre(Pair("BAD_DTYPE", testing::Ge(2))));
+  EXPECT_THAT(result.errors, ElementsAre(Pair("MEMORY_BUDGET", testing::Ge(2))));
+}
+
+TEST_F(BenchRunTest, EndsWithAFirstRefusalThatEachRequestWillMeet) {
+  server_.on_stream = [&](FakeServer::StreamCall& call) {
+    return AnswerEach(call, [&](const v1::ConvertRequest&) { return Refused("BAD_DTYPE"); });
+  };
+  const BenchResult result = Measure({.mode = BenchMode::kStream, .outstanding = 4}, std::chrono::hours(1));
+  EXPECT_THAT(result.errors, ElementsAre(Pair("BAD_DTYPE", 1)));
+  EXPECT_EQ(client::ToError(result.refused).reason, "BAD_DTYPE");
+  EXPECT_TRUE(result.ended.ok());
 }
 
 TEST_F(BenchRunTest, WaitsForTheChunksOfAResponse) {

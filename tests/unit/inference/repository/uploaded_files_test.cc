@@ -105,7 +105,8 @@ TEST_F(UploadedFilesTest, AreRefusedForAModelWhoseNameIsAPath) {
 TEST_F(UploadedFilesTest, CannotBeWrittenWithoutAFolder) {
   setenv("TMPDIR", (folder_ / "gone").c_str(), /*overwrite=*/1);
   EXPECT_THAT(UploadedFiles::Write("m", {{"1/model.pt", "x"}}),
-              Fails(Reason::kModelNotReady, "the files of the load cannot be written"));
+              Fails(Reason::kModelNotReady,
+                    HasSubstr("the temporary folder (TMPDIR) cannot be used: No such file or directory")));
 }
 
 }  // namespace

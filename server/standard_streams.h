@@ -1,0 +1,37 @@
+#pragma once
+
+#include <array>
+#include <cstdio>
+#include <iosfwd>
+#include <memory>
+#include <streambuf>
+
+namespace tensorferry {
+
+// StandardStreams leaves standard output to the server's own line, and standard error to the log: what libraries write
+// to std::cout, std::cerr, std::clog and stdout becomes lines of the log, at debug. Nobody waits for a reader.
+// Messages with which the C library ends the process still go to standard error as they are.
+// Threads: any may write. Lines of several threads do not mix.
+// Lifetime: constructed after the log, before the first thread is started; destroyed when no other thread writes.
+class StandardStreams {
+ public:
+  StandardStreams();
+  StandardStreams(const StandardStreams&) = delete;
+  StandardStreams& operator=(const StandardStreams&) = delete;
+  ~StandardStreams();
+
+  // Returns standard output itself.
+  std::FILE* output() const { return output_; }
+
+ private:
+  struct Replaced {
+    std::ostream& stream;
+    std::streambuf* former;
+  };
+
+  std::FILE* const output_;
+  std::array<std::unique_ptr<std::streambuf>, 2> buffers_;
+  std::array<Replaced, 3> replaced_;
+};
+
+}  // namespace tensorferry

@@ -1,0 +1,86 @@
+"""Probes while a server loads: it lives, and is not ready; the image's health check asks for readiness."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import cli
+from cli import OK, UNREACHABLE
+from harness import READY_LINE, REPO_ROOT, TIMEOUT_S, becomes_true, clean_environment, server_command
+from served_models import Echo, Gate, Gated, config_tensor, put
+
+DOCKERFILE = REPO_ROOT / "docker/Dockerfile"
+LIVENESS = ["ping"]
+READINESS = ["ping", "--ready"]
+# Random integers are 0 and 1, and the gate holds back runs whose largest element is positive.
+WARM_UP = """
+model_warmup { name: "held" inputs { key: "x" value { data_type: TYPE_INT64 dims: [16] random_data: true } } }
+"""
+
+
+def health_check_of_the_image() -> list[str]:
+    """The words of HEALTHCHECK's command, without the program's name."""
+    (command,) = re.findall(r"^HEALTHCHECK .*CMD (\[.*\])$", DOCKERFILE.read_text(), re.MULTILINE)
+    program, *words = json.loads(command)
+    assert program == "tensorferry"
+    return words
+
+
+@contextmanager
+def loading_server(root: Path, address: str) -> Iterator[subprocess.Popen[str]]:
+    """A server that has not printed its ready line, and cannot before the gate is open."""
+    command = server_command("--listen", address, "--model-dir", str(root))
+    process = subprocess.Popen(command, env=clean_environment(), stdout=subprocess.PIPE, text=True)
+    try:
+        assert becomes_true(lambda: cli.run(*LIVENESS, server=address).code == OK)
+        yield process
+    finally:
+        process.kill()
+        process.communicate(timeout=TIMEOUT_S)
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    gate = Gate(tmp_path / "gate")
+    config = config_tensor("input", "x", "TYPE_INT64", "16") + WARM_UP
+    put(tmp_path / "models/slow", Gated(gate, Echo()), config)
+    yield gate
+    gate.open()
+
+
+def test_ready_once_models_are_loaded(gate: Gate, tmp_path: Path) -> None:
+    address = f"unix:{tmp_path}/socket"
+    health_check = health_check_of_the_image()
+    with loading_server(tmp_path / "models", address) as process:
+        for words in (READINESS, health_check):
+            assert cli.run(*words, server=address) == (UNREACHABLE, "NOT_SERVING\n", "")
+        gate.open()
+        assert process.stdout is not None
+        assert READY_LINE.fullmatch(process.stdout.readline())
+        for words in (LIVENESS, READINESS, health_check):
+            assert cli.run(*words, server=address) == (OK, "SERVING\n", "")
+
+
+def test_ready_is_the_service_by_name(server: object, run: cli.Run) -> None:
+    assert run(*READINESS, "--json").json()["service"] == "tensorferry.v1.TensorService"
+    assert run(*READINESS, "--service", "model:identity").code == cli.USAGE
+
+
+def test_signals_while_models_are_loading(gate: Gate, tmp_path: Path) -> None:
+    """Real-time signals mean nothing, and a hang-up ends the load."""
+    address = f"unix:{tmp_path}/socket"
+    with loading_server(tmp_path / "models", address) as process:
+        for signum in (signal.SIGRTMIN, signal.SIGRTMAX, signal.SIGUSR1):
+            process.send_signal(signum)
+        assert cli.run(*READINESS, server=address).stdout == "NOT_SERVING\n"
+        process.send_signal(signal.SIGHUP)
+        assert process.communicate(timeout=TIMEOUT_S)[0] == ""
+        assert process.returncode == 0

@@ -1,0 +1,131 @@
+"""What `make demo` runs: it is everybody's first command, and must neither build nor install what it does not need."""
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from repository import ROOT, text
+
+BUILD = ROOT / "build/release"
+
+
+def commands_of(target: str) -> list[str]:
+    """The command lines that `make` would run."""
+    dry = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True)
+    return dry.stdout.splitlines()
+
+
+def targets_of_the_demo() -> list[str]:
+    (build,) = [line for line in commands_of("demo") if "scripts/build.sh" in line]
+    found = re.fullmatch(r"TESTS=OFF scripts/build\.sh \S+ \d+ (.+)", build)
+    assert found is not None, build
+    return found[1].split()
+
+
+def test_the_demo_builds_the_programs_alone() -> None:
+    targets = targets_of_the_demo()
+    assert sorted(targets) == ["tensorferry", "tensorferry-server"]
+    if not (BUILD / "build.ninja").exists():
+        pytest.skip("build/release is not configured, so ninja cannot say what the targets need")
+    ninja = ["ninja", "-C", str(BUILD), "-t", "commands", *targets]
+    compiled = subprocess.run(ninja, capture_output=True, text=True, check=True).stdout
+    sources = set(re.findall(rf" -c {ROOT}/(\S+)", compiled))
+    assert "server/main.cc" in sources
+    assert not [source for source in sources if source.startswith("tests/")]
+
+
+@pytest.fixture
+def bare_machine(tmp_path: Path) -> Path:
+    """A checkout on a machine that has nothing installed; its programs write their arguments into the file `ran`."""
+    for path in ("scripts", "tests/requirements.txt", "client/python/pyproject.toml"):
+        target = tmp_path / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(ROOT / path, target) if (ROOT / path).is_dir() else shutil.copy(ROOT / path, target)
+    record = f'#!/bin/sh\necho "$(basename "$0") $*" >>{tmp_path}/ran\n'
+    programs = {"dpkg-query": "exit 1", "curl": "exit 1", "apt-get": "", "sudo": "", "npm": ""}
+    for name, end in programs.items():
+        add_program(tmp_path / "bin" / name, record + end)
+    for name in ("python", "pip"):
+        add_program(tmp_path / ".venv/bin" / name, record)
+    add_program(tmp_path / "tests/integration/oip/environments.sh", record)
+    return tmp_path
+
+
+def add_program(file: Path, script: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(script)
+    file.chmod(file.stat().st_mode | stat.S_IXUSR)
+
+
+def installed_by(command: str, machine: Path) -> set[str]:
+    """The packages that `setup.sh` installs there, Debian's and Python's."""
+    path = f"{machine / 'bin'}:{os.environ['PATH']}"
+    setup = [machine / "scripts/setup.sh", command]
+    subprocess.run(setup, env={**os.environ, "PATH": path}, capture_output=True, check=True)
+    lines = (machine / "ran").read_text().splitlines()
+    return {
+        word for line in lines if re.match(r"(sudo |env )?.*(apt-get|pip) .*install", line) for word in line.split()
+    }
+
+
+def test_the_demo_installs_what_it_needs(bare_machine: Path) -> None:
+    installed = installed_by("demo", bare_machine)
+    assert {"cmake", "ninja-build", "libgrpc++-dev", "client/python"} <= installed
+    for only_tests_need in ("libgtest-dev", "libgmock-dev", "valgrind", "clang-tidy-14", "tests/requirements.txt"):
+        assert only_tests_need not in installed
+
+
+def test_what_compiles_the_tests_installs_googletest(bare_machine: Path) -> None:
+    (setup,) = [line for line in commands_of("setup") if "scripts/setup.sh" in line]
+    installed = installed_by(setup.split()[-1], bare_machine)
+    assert {"libgtest-dev", "libgmock-dev", "tests/requirements.txt"} <= installed
+
+
+def fake_cmake(machine: Path) -> Path:
+    """A `cmake` that records its arguments, configures a folder and builds three steps."""
+    add_program(
+        machine / "bin/cmake",
+        f"""#!/bin/sh
+echo "cmake $*" >>{machine}/ran
+if [ "$1" = --preset ]; then mkdir -p build/$2 && touch build/$2/build.ninja; exit; fi
+for step in $(seq 40); do echo "[$step/40] Building CXX object"; done
+""",
+    )
+    return machine
+
+
+def build(machine: Path, *words: str, tests: str = "ON") -> str:
+    environment = {**os.environ, "PATH": f"{machine / 'bin'}:{os.environ['PATH']}", "TESTS": tests}
+    command = [machine / "scripts/build.sh", *words]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_tests_are_added_by_the_first_build_that_wants_them(bare_machine: Path) -> None:
+    machine = fake_cmake(bare_machine)
+    build(machine, "release", "2", "tensorferry", tests="OFF")
+    build(machine, "release", "2", "tensorferry", tests="OFF")
+    build(machine, "release", "2")
+    build(machine, "release", "2")
+    ran = (machine / "ran").read_text().splitlines()
+    assert [line for line in ran if "--preset" in line] == [
+        "cmake --preset release -DTENSORFERRY_TESTS=OFF",
+        "cmake --preset release -DTENSORFERRY_TESTS=ON",
+    ]
+    assert len([line for line in ran if "--build" in line]) == 4
+
+
+def test_a_build_shows_that_it_lives(bare_machine: Path) -> None:
+    printed = build(fake_cmake(bare_machine), "release", "2")
+    assert re.findall(r"^\[\d+/\d+\]", printed, re.MULTILINE) == ["[20/40]", "[40/40]"]
+
+
+def test_the_first_build_says_how_long_it_takes() -> None:
+    """The same times as in the documentation."""
+    (expected,) = re.findall(r"The first time: (.+ of disk)", "\n".join(commands_of("demo")))
+    minutes, disk = re.findall(r"[\d.]+(?= minutes)|[\d.]+ GB", expected)
+    assert f"the first time {minutes} minutes on 2 cores, and {disk} of disk" in text("docs/building.md")
