@@ -7,10 +7,11 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
-#include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "base/status.h"
 #include "rpc/wire/piece_stream.h"
 #include "rpc/wire/wire_format.h"
@@ -24,9 +25,17 @@ using Holds = FieldLayout::Holds;
 
 // Found is what a walk through a message has found.
 struct Found {
-  std::uint64_t elements = 0;                        // In bytes, like `varints`.
-  std::uint64_t varints = 0;                         // They count among `elements`, too.
-  std::map<const FieldLayout*, std::size_t> counts;  // Of the fields whose number is bounded.
+  std::uint64_t elements = 0;  // In bytes, like `varints`.
+  std::uint64_t varints = 0;   // They count among `elements`, too.
+  // How often the fields came whose number is bounded. No message has more of them, so this takes no memory.
+  absl::InlinedVector<std::pair<const FieldLayout*, std::size_t>, 8> counts;
+
+  void Count(const FieldLayout& field) {
+    for (auto& [counted, count] : counts) {
+      if (counted == &field) return void(++count);
+    }
+    counts.emplace_back(&field, 1);
+  }
 };
 
 // Walks up to the end of the message or to where it does not parse: protobuf's parser then refuses it.
@@ -38,7 +47,7 @@ bool Walk(CodedInputStream& input, const MessageLayout& layout, Found& found) {
     if (tag == 0) return input.ConsumedEntireMessage();
     const auto listed = std::ranges::find(layout.fields, FieldOf(tag), &FieldLayout::number);
     const FieldLayout field = listed == layout.fields.end() ? FieldLayout{} : *listed;
-    if (field.most < kAny) ++found.counts[&*listed];
+    if (field.most < kAny) found.Count(*listed);
     int length = 0;
     if (IsLengthDelimited(tag)) {
       if (!input.ReadVarintSizeAsInt(&length)) return false;
