@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -29,6 +30,8 @@ class ReshapedModel final : public Model {
 
   const ModelInfo& info() const override { return info_; }
   at::Device device() const override { return model_->device(); }
+  bool may_wait() const override { return model_->may_wait(); }
+  std::optional<std::string> unavailable() const override { return model_->unavailable(); }
 
   absl::StatusOr<std::vector<NamedTensor>> Run(std::vector<NamedTensor> inputs) override {
     TENSORFERRY_RETURN_IF_ERROR(Reshape(inputs, inputs_, Reason::kInputMismatch));

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <exception>
 #include <future>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -47,8 +48,14 @@ bool HasStrings(const ModelInfo& model) {
 Placement::Traits TraitsOf(const ModelInfo& model, const ModelConfig& config, const Model& engine) {
   const bool batches = config.batching.has_value() && model.max_batch_size > 1 && !HasStrings(model);
   return {.batches = batches,
-          .waits = batches && config.batching->max_queue_delay.count() > 0,
+          .waits = engine.may_wait() || (batches && config.batching->max_queue_delay.count() > 0),
           .trivial = engine.is_trivial()};
+}
+
+std::vector<std::shared_ptr<Model>> ThoseThatMayWait(const std::vector<std::shared_ptr<Model>>& engines) {
+  std::vector<std::shared_ptr<Model>> found;
+  std::ranges::copy_if(engines, std::back_inserter(found), [](const auto& engine) { return engine->may_wait(); });
+  return found;
 }
 
 std::chrono::milliseconds Milliseconds(std::chrono::nanoseconds time) {
@@ -62,6 +69,7 @@ ServedModel::ServedModel(ModelInfo info, std::vector<std::shared_ptr<Model>> eng
     : info_(std::move(info)),
       config_(options.config),
       traits_(TraitsOf(info_, config_, *engines.front())),
+      engines_(ThoseThatMayWait(engines)),
       now_(options.runner.now),
       runner_(options.runner, pool),
       queue_(config_.batching, traits_.batches ? info_.max_batch_size : 1),
@@ -81,6 +89,13 @@ absl::Status ServedModel::Check(std::span<const InputDeclaration> inputs,
                                 std::span<const std::string> requested_outputs) const {
   TENSORFERRY_RETURN_IF_ERROR(CheckInputs(info_, inputs));
   return CheckOutputs(info_, requested_outputs);
+}
+
+std::optional<std::string> ServedModel::unavailable() const {
+  for (const auto& engine : engines_) {
+    if (auto why = engine->unavailable()) return why;
+  }
+  return std::nullopt;
 }
 
 ModelVersion::Submitted ServedModel::Submit(ModelRun& run) {
