@@ -41,6 +41,11 @@ ROOMS = {
     "server/inference/engine": room(
         "inference_engine", "server/base server/payload server/inference server/inference/tensor", "torch"
     ),
+    "server/inference/isolation": room(
+        "inference_isolation",
+        "server/base server/payload server/inference server/inference/tensor server/inference/engine",
+        "torch",
+    ),
     "server/inference/serving": room(
         "inference_serving", "server/base server/inference server/inference/tensor", "torch"
     ),
