@@ -91,10 +91,14 @@ absl::StatusOr<std::byte*> SharedArena::Take(std::size_t nbytes) {
   Block& block = blocks_.at(offset);
   if (block.resident < needed) {
     // Without memory for a page, touching it would end the process: here it is an error.
-    if (fallocate(descriptor_, 0, static_cast<off_t>(offset), static_cast<off_t>(needed)) != 0) {
+    int error = 0;
+    do {
+      error = fallocate(descriptor_, 0, static_cast<off_t>(offset), static_cast<off_t>(needed)) == 0 ? 0 : errno;
+    } while (error == EINTR);
+    if (error != 0) {
       free_[block.size_class].push_back(offset);
       idle_bytes_ += block.resident;
-      return NoSharedMemory("fallocate", errno);
+      return NoSharedMemory("fallocate", error);
     }
     block.resident = needed;
   }
@@ -137,11 +141,15 @@ void SharedArena::GiveBack(std::byte* block) {
 
 // Frees the blocks that the other process has used up.
 void SharedArena::SweepLent() {
-  std::erase_if(lent_, [this](std::uint64_t offset) TENSORFERRY_REQUIRES(mutex_) {
-    if (Users(memory_.data() + offset + kHeadBytes).load(std::memory_order_acquire) != 0) return false;
-    Free(offset);
-    return true;
-  });
+  std::size_t kept = 0;
+  for (const std::uint64_t offset : lent_) {
+    if (Users(memory_.data() + offset + kHeadBytes).load(std::memory_order_acquire) == 0) {
+      Free(offset);
+    } else {
+      lent_[kept++] = offset;
+    }
+  }
+  lent_.resize(kept);
 }
 
 void SharedArena::Free(std::uint64_t offset) {
