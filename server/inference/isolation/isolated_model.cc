@@ -67,7 +67,7 @@ class IsolatedModel final : public Model {
   }
 
   const ModelInfo& info() const override { return info_; }
-  bool may_wait() const override { return true; }
+  bool may_wait() const override { return !worker_.is_ready(); }
   std::optional<std::string> unavailable() const override { return worker_.unavailable(); }
 
   absl::StatusOr<std::vector<NamedTensor>> Run(std::vector<NamedTensor> inputs) override {

@@ -143,6 +143,7 @@ absl::Status Worker::SetUpProcess(const std::shared_ptr<WorkerSession>& session)
     failure_ = absl::OkStatus();
     is_unavailable_ = false;
     ready_ = session;
+    is_ready_ = true;
     changed_.NotifyAll();
   }
   if (was_unavailable) {
@@ -168,6 +169,7 @@ void Worker::Ended(const std::string& how, std::chrono::milliseconds delay) {
   last_ended_ = ready_;
   last_end_ = how;
   ready_.reset();
+  is_ready_ = false;
   RemoveFolder(process_->temporary);
   process_.reset();
   changed_.NotifyAll();

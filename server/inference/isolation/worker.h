@@ -70,6 +70,9 @@ class Worker {
   // Returns why the model cannot be served: the last start failed. Nothing: it can.
   std::optional<std::string> unavailable() const;
 
+  // Returns whether there is a process that serves.
+  bool is_ready() const { return is_ready_; }
+
   // The number of processes that have ended since the first was ready.
   int ended() const { return ended_.load(); }
 
@@ -91,6 +94,7 @@ class Worker {
 
   const Options options_;
   std::atomic<int> ended_{0};
+  std::atomic<bool> is_ready_{false};        // Whether `ready_` is not null; read without the mutex.
   std::atomic<bool> is_unavailable_{false};  // Whether `failure_` is an error; read without the mutex.
 
   mutable Mutex mutex_;

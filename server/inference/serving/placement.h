@@ -20,8 +20,8 @@ class Placement {
   // Traits are what is known of the model before its first run.
   struct Traits {
     bool batches = false;  // Requests may run together.
-    // The model's configuration sets a delay, for which the model waits for more requests, or a run may wait for
-    // another process.
+    // The model's configuration sets a delay, for which the model waits for more requests: a thread that serves calls
+    // must not wait for so long.
     bool waits = false;
     bool trivial = false;  // A run takes no time to speak of.
   };

@@ -48,13 +48,13 @@ bool HasStrings(const ModelInfo& model) {
 Placement::Traits TraitsOf(const ModelInfo& model, const ModelConfig& config, const Model& engine) {
   const bool batches = config.batching.has_value() && model.max_batch_size > 1 && !HasStrings(model);
   return {.batches = batches,
-          .waits = engine.may_wait() || (batches && config.batching->max_queue_delay.count() > 0),
+          .waits = batches && config.batching->max_queue_delay.count() > 0,
           .trivial = engine.is_trivial()};
 }
 
-std::vector<std::shared_ptr<Model>> ThoseThatMayWait(const std::vector<std::shared_ptr<Model>>& engines) {
+std::vector<std::shared_ptr<Model>> EachOnce(const std::vector<std::shared_ptr<Model>>& engines) {
   std::vector<std::shared_ptr<Model>> found;
-  std::ranges::copy_if(engines, std::back_inserter(found), [](const auto& engine) { return engine->may_wait(); });
+  std::ranges::unique_copy(engines, std::back_inserter(found));
   return found;
 }
 
@@ -69,7 +69,7 @@ ServedModel::ServedModel(ModelInfo info, std::vector<std::shared_ptr<Model>> eng
     : info_(std::move(info)),
       config_(options.config),
       traits_(TraitsOf(info_, config_, *engines.front())),
-      engines_(ThoseThatMayWait(engines)),
+      engines_(EachOnce(engines)),
       now_(options.runner.now),
       runner_(options.runner, pool),
       queue_(config_.batching, traits_.batches ? info_.max_batch_size : 1),
@@ -159,6 +159,9 @@ bool ServedModel::HasTaker() const {
 }
 
 Placement::Where ServedModel::Decide(std::uint64_t nbytes, Clock::time_point now, bool thread_is_idle) {
+  if (std::ranges::any_of(engines_, [](const auto& engine) { return engine->may_wait(); })) {
+    return Placement::Where::kExecutor;
+  }
   return placement_.Decide(nbytes, now, {.oldest_start = executors_.OldestStart(), .thread_is_idle = thread_is_idle});
 }
 

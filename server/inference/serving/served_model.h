@@ -90,7 +90,7 @@ class ServedModel final : public ModelVersion {
   const ModelInfo info_;
   const ModelConfig config_;
   const Placement::Traits traits_;
-  const std::vector<std::shared_ptr<Model>> engines_;  // Those that may be unavailable.
+  const std::vector<std::shared_ptr<Model>> engines_;  // Those of the executors, each once.
   const ReadClock now_;
   const BatchRunner runner_;
 

@@ -36,7 +36,7 @@ class Model {
   // Returns whether a run takes no time to speak of, whatever the inputs.
   virtual bool is_trivial() const { return false; }
 
-  // Returns whether a run may wait for something other than the processor, such as another process.
+  // Returns whether a run would have to wait at present for something that may take long, such as a new process.
   virtual bool may_wait() const { return false; }
 
   // Returns why the model cannot run at present, although it is loaded. Nothing: it can.
