@@ -226,3 +226,4 @@ def test_drain_finishes_what_a_worker_runs(tmp_path: Path) -> None:
         assert becomes_true(lambda: "stopping" in server.log())
         gate.open()
         assert result(running.result()) == elements(WAITING + 1)
+        assert server.wait() == 0
