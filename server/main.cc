@@ -25,6 +25,7 @@
 #include "options.h"
 #include "process.h"
 #include "rpc/server.h"
+#include "worker_mode.h"
 
 namespace tensorferry {
 namespace {
@@ -104,6 +105,7 @@ ExitCode Serve(const config::Config& config) {
 }
 
 ExitCode Main(const std::vector<std::string>& args, const config::Environment& environment) {
+  if (const auto exit = RunAsWorker(args)) return *exit;
   const auto resolved = config::Resolve(args, environment, TENSORFERRY_VERSION);
   if (const auto* const exit = std::get_if<config::Exit>(&resolved)) {
     fmt::print(exit->code == ExitCode::kOk ? stdout : stderr, "{}", exit->text);

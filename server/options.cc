@@ -2,6 +2,7 @@
 
 #include "inference/repository/torch_pipeline.h"
 #include "rpc/triton_config/model_config_text.h"
+#include "worker_mode.h"
 
 namespace tensorferry {
 
@@ -15,7 +16,9 @@ inference::RepositoryOptions RepositoryOptionsOf(const config::Config& config) {
           .loader = {.device = config.device,
                      .model_threads = config.model_threads,
                      .intra_op_threads = config.intra_op_threads,
-                     .max_tensor_bytes = config.max_tensor_bytes},
+                     .max_tensor_bytes = config.max_tensor_bytes,
+                     .isolation = config.isolation,
+                     .worker_command = WorkerCommandOf(config)},
           .read_config = rpc::ReadModelConfig};
 }
 

@@ -26,6 +26,7 @@ struct Config {
   std::vector<std::string> load_model = {"*"};  // Names of models, "*" or "none".
   bool strict_start = false;
   std::string device = "cpu";  // "cpu", "cuda" or "cuda:N".
+  inference::Isolation isolation = inference::Isolation::kNone;
 
   std::uint64_t max_message_bytes = 64ULL << 20;
   std::uint64_t max_tensor_bytes = 8ULL << 30;

@@ -37,6 +37,7 @@ constexpr DurationKind kDrain{.max = std::chrono::hours(24)};
 constexpr DurationKind kInterval{.min = std::chrono::milliseconds(10), .max = std::chrono::hours(24)};
 constexpr ChoiceKind<inference::ModelControl> kControl{.names = {kModelControls}};
 constexpr ChoiceKind<inference::OverridePolicy> kOverrides{.names = {kModelOverrides}};
+constexpr ChoiceKind<inference::Isolation> kIsolation{.names = {inference::kIsolations}};
 constexpr ChoiceKind<SharedMemory> kMemoryOfCallers{.names = {kSharedMemories}};
 constexpr ChoiceKind<LogLevel> kLevel{.names = {kLogLevels}};
 constexpr ChoiceKind<LogFormat> kFormat{.names = {kLogFormats}};
@@ -123,6 +124,9 @@ const std::vector<Setting>& Settings() {
            "what a caller's load may override: off, config, or files (the server runs their code)"},
           &Config::model_overrides, kOverrides),
       One({"device", "DEVICE", "where models run: cpu, cuda or cuda:N"}, &Config::device, DeviceKind{}),
+      One({"isolation", "KIND",
+           "process: each model runs in processes of its own, and a crash costs its request alone; or none"},
+          &Config::isolation, kIsolation),
       One({"max-message-bytes", "SIZE", "largest gRPC message, either way"}, &Config::max_message_bytes, kMessage),
       One({"max-tensor-bytes", "SIZE", "largest array or output"}, &Config::max_tensor_bytes, kMemory),
       One({"memory-budget", "SIZE", "most bytes of all arrays in flight"}, &Config::memory_budget, kMemory,

@@ -17,6 +17,8 @@ struct LoaderOptions {
   int model_threads = 1;       // The number of executors of a model whose configuration does not say it.
   int intra_op_threads = 1;    // The number of threads that torch uses inside one operator.
   std::uint64_t max_tensor_bytes = 0;
+  Isolation isolation = Isolation::kNone;   // Of models whose configuration does not say it.
+  std::vector<std::string> worker_command;  // The program of a worker process: its file, then what is its argv.
 };
 
 struct RepositoryOptions {

@@ -1,9 +1,11 @@
 // The operator's settings for the model repository: config reads them, inference and rpc obey them. Free of torch.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 namespace tensorferry::inference {
 
@@ -21,6 +23,16 @@ enum class ModelControl : std::uint8_t {
   kExplicit,  // Callers load and unload.
   kPoll,      // The server looks at the repository at regular intervals.
 };
+
+// Isolation says in which process a model's code runs.
+enum class Isolation : std::uint8_t {
+  kNone,     // In the server's own.
+  kProcess,  // In processes of the model's own, one for each executor.
+};
+
+// The names of the values of Isolation.
+inline constexpr auto kIsolations = std::to_array<std::string_view>({"none", "process"});
+static_assert(kIsolations.size() == static_cast<std::size_t>(Isolation::kProcess) + 1);
 
 // OverridePolicy says what a caller's load may override. Each value includes those before it.
 enum class OverridePolicy : std::uint8_t {

@@ -41,12 +41,18 @@ ROOMS = {
     "server/inference/engine": room(
         "inference_engine", "server/base server/payload server/inference server/inference/tensor", "torch"
     ),
+    "server/inference/isolation": room(
+        "inference_isolation",
+        "server/base server/payload server/inference server/inference/tensor server/inference/engine",
+        "torch",
+    ),
     "server/inference/serving": room(
         "inference_serving", "server/base server/inference server/inference/tensor", "torch"
     ),
     "server/inference/repository": room(
         "inference_repository",
-        "server/base server/inference server/inference/tensor server/inference/engine server/inference/serving",
+        "server/base server/inference server/inference/tensor server/inference/engine server/inference/isolation"
+        " server/inference/serving",
         "torch",
     ),
     "server/rpc/wire": room("rpc_wire", "server/base server/payload", "grpc protobuf"),
@@ -75,7 +81,8 @@ ROOMS = {
     ),
     "server": room(
         "tensorferry-server",
-        "server/base server/inference server/config server/inference/repository server/rpc/triton_config server/rpc",
+        "server/base server/inference server/config server/inference/isolation server/inference/repository"
+        " server/rpc/triton_config server/rpc",
     ),
     "client/include": room("client", "server/payload"),
     "client/lib": room(

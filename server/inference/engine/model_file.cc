@@ -69,6 +69,14 @@ absl::StatusOr<ModelFile> ModelFile::Open(const fs::path& file, const fs::path& 
   return opened;
 }
 
+absl::StatusOr<ModelFile> ModelFile::Adopt(int descriptor) {
+  ModelFile adopted({}, descriptor);
+  struct stat status {};
+  if (fstat(descriptor, &status) != 0) return CannotRead({}, errno);
+  if (!S_ISREG(status.st_mode)) return MakeError(Reason::kModelNotReady, "it is not a regular file");
+  return adopted;
+}
+
 ModelFile::ModelFile(ModelFile&& other) noexcept
     : name_(std::move(other.name_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
 

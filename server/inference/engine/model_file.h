@@ -16,6 +16,10 @@ class ModelFile {
   //         no path.
   static absl::StatusOr<ModelFile> Open(const std::filesystem::path& file, const std::filesystem::path& root);
 
+  // Takes over the descriptor of a file that another process has opened.
+  // Errors: MODEL_NOT_READY if it is no regular file.
+  static absl::StatusOr<ModelFile> Adopt(int descriptor);
+
   ModelFile(ModelFile&& other) noexcept;
   ModelFile& operator=(ModelFile&&) = delete;
   ~ModelFile();

@@ -19,7 +19,8 @@ constexpr std::string_view kInferenceMode = "INFERENCE_MODE";
 constexpr std::string_view kFreeze = "FREEZE";
 constexpr std::string_view kIntraOpThreads = "INTRA_OP_THREAD_COUNT";
 constexpr std::string_view kWeightSharing = "ENABLE_WEIGHT_SHARING";
-constexpr std::array kKnown{kDisableOptimized, kInferenceMode, kFreeze, kIntraOpThreads, kWeightSharing};
+constexpr std::string_view kIsolation = "isolation";
+constexpr std::array kKnown{kDisableOptimized, kInferenceMode, kFreeze, kIntraOpThreads, kWeightSharing, kIsolation};
 
 absl::Status Refuse(std::string_view name, std::string_view expected, const std::string& actual) {
   return MakeError(Reason::kModelNotReady,
@@ -49,6 +50,15 @@ absl::Status Read(const ModelConfig& config, std::string_view name, int& value) 
   return absl::OkStatus();
 }
 
+absl::Status Read(const ModelConfig& config, std::string_view name, std::optional<Isolation>& value) {
+  const auto found = config.parameters.find(std::string(name));
+  if (found == config.parameters.end()) return absl::OkStatus();
+  const auto isolation = std::ranges::find(kIsolations, found->second);
+  if (isolation == kIsolations.end()) return Refuse(name, "none or process", found->second);
+  value = static_cast<Isolation>(isolation - kIsolations.begin());
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<ModelParameters> ReadParameters(const ModelConfig& config) {
@@ -60,6 +70,7 @@ absl::StatusOr<ModelParameters> ReadParameters(const ModelConfig& config) {
   TENSORFERRY_RETURN_IF_ERROR(Read(config, kFreeze, parameters.freeze));
   TENSORFERRY_RETURN_IF_ERROR(Read(config, kWeightSharing, parameters.share_weights));
   TENSORFERRY_RETURN_IF_ERROR(Read(config, kIntraOpThreads, parameters.intra_op_threads));
+  TENSORFERRY_RETURN_IF_ERROR(Read(config, kIsolation, parameters.isolation));
   return parameters;
 }
 

@@ -94,6 +94,8 @@ class ReshapedModel final : public Model {
 
   const ModelInfo& info() const override { return info_; }
   at::Device device() const override { return model_->device(); }
+  bool may_wait() const override { return model_->may_wait(); }
+  std::optional<std::string> unavailable() const override { return model_->unavailable(); }
 
   absl::StatusOr<std::vector<NamedTensor>> Run(std::vector<NamedTensor> inputs) override {
     TENSORFERRY_RETURN_IF_ERROR(Apply(inputs_, inputs, Reason::kInputMismatch));

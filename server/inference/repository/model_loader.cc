@@ -15,6 +15,7 @@
 #include "inference/engine/model_file.h"
 #include "inference/engine/model_parameters.h"
 #include "inference/engine/reshaped_model.h"
+#include "inference/isolation/isolated_model.h"
 #include "inference/repository/model_source.h"
 #include "inference/repository/warm_up.h"
 #include "inference/tensor/catch_torch.h"
@@ -77,18 +78,31 @@ struct AllEngines {
   std::vector<std::function<absl::Status()>> forget_runs;
 };
 
+// Returns the options for one model: its own parameters come before the server's settings.
+LoaderOptions OptionsFor(const ModelParameters& parameters, LoaderOptions options) {
+  if (parameters.intra_op_threads > 0) options.intra_op_threads = parameters.intra_op_threads;
+  options.isolation = parameters.isolation.value_or(options.isolation);
+  // A process costs memory, so there are several only where instance_group asks for them.
+  if (options.isolation == Isolation::kProcess) options.model_threads = 1;
+  return options;
+}
+
 absl::StatusOr<AllEngines> LoadAll(const VersionToLoad& source, const ModelConfig& config,
                                    const LoaderOptions& options) {
+  const IsolationOptions isolation{
+      .command = options.worker_command, .intra_op_threads = options.intra_op_threads, .on_change = source.on_change};
   TENSORFERRY_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::Open(source.file, source.root));
   const ModelConfig inner = AsTheModelSeesIt(config);
   AllEngines all;
   for (const Placement& placement : PlacementsOf(config, options)) {
     TENSORFERRY_ASSIGN_OR_RETURN(const at::Device device, DeviceOf(placement.device));
-    TENSORFERRY_ASSIGN_OR_RETURN(Engines engines, LoadEngines(file, inner,
-                                                              {.name = source.name,
-                                                               .version = fmt::to_string(source.version),
-                                                               .device = device,
-                                                               .runs_at_once = placement.executors}));
+    const EngineOptions engine{.name = source.name,
+                               .version = fmt::to_string(source.version),
+                               .device = device,
+                               .runs_at_once = placement.executors};
+    TENSORFERRY_ASSIGN_OR_RETURN(Engines engines, options.isolation == Isolation::kProcess
+                                                      ? LoadIsolated(file, inner, engine, isolation)
+                                                      : LoadEngines(file, inner, engine));
     for (std::shared_ptr<Model>& model : engines.models) all.models.push_back(WithReshapes(std::move(model), config));
     all.forget_runs.push_back(std::move(engines.forget_runs));
   }
@@ -129,19 +143,18 @@ absl::Status AddLabels(const VersionToLoad& source, const ModelConfig& config, M
 absl::Status CheckDevice(const std::string& device) { return DeviceOf(device).status(); }
 
 absl::StatusOr<std::unique_ptr<ServedModel>> LoadVersion(const VersionToLoad& source, const ModelConfig& config,
-                                                         const LoaderOptions& options, BufferPool& pool) {
+                                                         const LoaderOptions& defaults, BufferPool& pool) {
   TENSORFERRY_ASSIGN_OR_RETURN(const ModelParameters parameters, ReadParameters(config));
   TENSORFERRY_RETURN_IF_ERROR(CheckReshapes(config));
+  const LoaderOptions options = OptionsFor(parameters, defaults);
   TENSORFERRY_ASSIGN_OR_RETURN(AllEngines engines, LoadAll(source, config, options));
   const bool batched = config.max_batch_size > 0;
   ModelInfo info = engines.models.front()->info();
   TENSORFERRY_RETURN_IF_ERROR(AddLabels(source, config, info));
-  ServedModel::Options served{
-      .runner = {.batches = batched,
-                 .max_tensor_bytes = options.max_tensor_bytes,
-                 .intra_op_threads =
-                     parameters.intra_op_threads > 0 ? parameters.intra_op_threads : options.intra_op_threads},
-      .config = config};
+  ServedModel::Options served{.runner = {.batches = batched,
+                                         .max_tensor_bytes = options.max_tensor_bytes,
+                                         .intra_op_threads = options.intra_op_threads},
+                              .config = config};
   auto model = std::make_unique<ServedModel>(std::move(info), std::move(engines.models), served, pool);
   TENSORFERRY_RETURN_IF_ERROR(
       WarmUp(*model, config, source.folder.empty() ? fs::path() : source.folder / "warmup", source.root));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -19,6 +20,8 @@ struct VersionToLoad {
   std::filesystem::path file;
   std::filesystem::path folder;  // The model's folder, which holds its warm-up samples; empty: the model has none.
   std::filesystem::path root;    // The folder below which the files must be; empty: they may be anywhere.
+  // Called, on any thread, when what ServedModel::unavailable returns has changed.
+  std::function<void()> on_change = [] {};
 };
 
 // Checks that torch has such a device here.

@@ -24,16 +24,26 @@ absl::Status NoModel(std::string_view name) {
                    {.field = "model_name", .actual = Quote(name)});
 }
 
-absl::Status NotReady(const ModelInfo& info) {
+// `passes`: the version is loaded, and what keeps it from serving may pass.
+absl::Status NotReady(const ModelInfo& info, bool passes) {
   const std::string why = info.state == ModelState::kLoading     ? "it is being loaded"
                           : info.state == ModelState::kUnloading ? "it is being unloaded"
                                                                  : info.reason;
-  const auto retry_after = std::chrono::milliseconds(info.state == ModelState::kLoading ? 1000 : 0);
+  const auto retry_after = std::chrono::milliseconds(passes || info.state == ModelState::kLoading ? 1000 : 0);
   return MakeError(Reason::kModelNotReady, fmt::format("model {} is not ready: {}", Quote(info.name), why),
                    {.field = "model_name", .actual = Quote(info.name), .retry_after = retry_after});
 }
 
 }  // namespace
+
+ModelInfo ModelRegistry::Entry::CurrentInfo() const {
+  ModelInfo current = info;
+  auto why = model == nullptr ? std::nullopt : model->unavailable();
+  if (!why) return current;
+  current.state = ModelState::kUnavailable;
+  current.reason = *std::move(why);
+  return current;
+}
 
 const ModelRegistry::Versions* ModelRegistry::VersionsOf(std::string_view name) const {
   if (const auto found = models_.find(name); found != models_.end()) return &found->second;
@@ -45,7 +55,7 @@ bool ModelRegistry::IsReady(const std::string& name) const {
   const MutexLock lock(mutex_);
   const Versions* const versions = VersionsOf(name);
   return versions != nullptr &&
-         std::ranges::any_of(*versions, [](const auto& version) { return version.second.model != nullptr; });
+         std::ranges::any_of(*versions, [](const auto& version) { return version.second.serves(); });
 }
 
 void ModelRegistry::Observe(Observer observer) {
@@ -72,8 +82,12 @@ void ModelRegistry::Change(const std::string& name,
     let_go = change(versions);
     if (versions.empty()) models_.erase(name);
   }
-  // The observer hears the state as it is now, not as `change` left it: of two changes that come at the same time the
-  // last call of the observer tells the outcome of both.
+  Tell(name);
+}
+
+// The observer hears the state as it is now, not as a change has left it: of two changes that come at the same time the
+// last call of the observer tells the outcome of both.
+void ModelRegistry::Tell(const std::string& name) {
   const MutexLock observing(observer_mutex_);
   if (observer_) observer_(name, IsReady(name));
 }
@@ -128,9 +142,10 @@ absl::StatusOr<std::shared_ptr<ServedModel>> ModelRegistry::Find(std::string_vie
   const Versions& versions = *found;
   if (version.empty()) {
     for (const auto& [number, entry] : Reversed(versions)) {
-      if (entry.model != nullptr) return entry.model;
+      if (entry.serves()) return entry.model;
     }
-    return NotReady(versions.rbegin()->second.info);
+    const Entry& newest = versions.rbegin()->second;
+    return NotReady(newest.CurrentInfo(), /*passes=*/newest.model != nullptr);
   }
   const auto entry =
       std::ranges::find_if(versions, [&](const auto& each) { return each.second.info.version == version; });
@@ -143,7 +158,9 @@ absl::StatusOr<std::shared_ptr<ServedModel>> ModelRegistry::Find(std::string_vie
                                  numbers.size() == 1 ? "version" : "versions", known, Quote(version)),
                      {.field = "model_version", .expected = known, .actual = Quote(version)});
   }
-  if (entry->second.model == nullptr) return NotReady(entry->second.info);
+  if (!entry->second.serves()) {
+    return NotReady(entry->second.CurrentInfo(), /*passes=*/entry->second.model != nullptr);
+  }
   return entry->second.model;
 }
 
@@ -151,7 +168,7 @@ std::vector<ModelInfo> ModelRegistry::ListLoaded() const {
   const MutexLock lock(mutex_);
   std::vector<ModelInfo> models;
   for (const auto& [name, versions] : models_) {
-    for (const auto& [number, entry] : versions) models.push_back(entry.info);
+    for (const auto& [number, entry] : versions) models.push_back(entry.CurrentInfo());
   }
   return models;
 }

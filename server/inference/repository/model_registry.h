@@ -55,10 +55,17 @@ class ModelRegistry {
 
   void Forget(const std::string& name, std::int64_t version);
 
+  // Tells the observer whether the model serves, since ServedModel::unavailable has changed.
+  void Tell(const std::string& name);
+
  private:
   struct Entry {
     ModelInfo info;
     std::shared_ptr<ServedModel> model;  // Null: the version does not serve.
+
+    // Returns `info`, but UNAVAILABLE with the reason if the model cannot run at present.
+    ModelInfo CurrentInfo() const;
+    bool serves() const { return model != nullptr && !model->unavailable(); }
   };
   using Versions = std::map<std::int64_t, Entry>;
 

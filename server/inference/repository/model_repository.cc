@@ -317,7 +317,8 @@ absl::Status ModelRepository::LoadOne(const ModelSource& source, const ModelConf
   const ModelSource::Version& from = source.versions.at(version);
   const auto load = [&]() -> absl::StatusOr<std::unique_ptr<ServedModel>> {
     TENSORFERRY_ASSIGN_OR_RETURN(const fs::path file, FileOfVersion(from.path, config));
-    return LoadVersion({source.name, version, file, source.folder, source.root}, config, options_.loader, pool_);
+    const auto tell = [this, name = source.name] { registry_.Tell(name); };
+    return LoadVersion({source.name, version, file, source.folder, source.root, tell}, config, options_.loader, pool_);
   };
   auto model = load();
   if (!model.ok()) {

@@ -20,7 +20,9 @@ class Placement {
   // Traits are what is known of the model before its first run.
   struct Traits {
     bool batches = false;  // Requests may run together.
-    bool waits = false;    // The model's configuration sets a delay, for which the model waits for more requests.
+    // The model's configuration sets a delay, for which the model waits for more requests: a thread that serves calls
+    // must not wait for so long.
+    bool waits = false;
     bool trivial = false;  // A run takes no time to speak of.
   };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <exception>
 #include <future>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -51,6 +52,12 @@ Placement::Traits TraitsOf(const ModelInfo& model, const ModelConfig& config, co
           .trivial = engine.is_trivial()};
 }
 
+std::vector<std::shared_ptr<Model>> EachOnce(const std::vector<std::shared_ptr<Model>>& engines) {
+  std::vector<std::shared_ptr<Model>> found;
+  std::ranges::unique_copy(engines, std::back_inserter(found));
+  return found;
+}
+
 std::chrono::milliseconds Milliseconds(std::chrono::nanoseconds time) {
   return std::chrono::ceil<std::chrono::milliseconds>(time);
 }
@@ -62,6 +69,7 @@ ServedModel::ServedModel(ModelInfo info, std::vector<std::shared_ptr<Model>> eng
     : info_(std::move(info)),
       config_(options.config),
       traits_(TraitsOf(info_, config_, *engines.front())),
+      engines_(EachOnce(engines)),
       now_(options.runner.now),
       runner_(options.runner, pool),
       queue_(config_.batching, traits_.batches ? info_.max_batch_size : 1),
@@ -81,6 +89,13 @@ absl::Status ServedModel::Check(std::span<const InputDeclaration> inputs,
                                 std::span<const std::string> requested_outputs) const {
   TENSORFERRY_RETURN_IF_ERROR(CheckInputs(info_, inputs));
   return CheckOutputs(info_, requested_outputs);
+}
+
+std::optional<std::string> ServedModel::unavailable() const {
+  for (const auto& engine : engines_) {
+    if (auto why = engine->unavailable()) return why;
+  }
+  return std::nullopt;
 }
 
 ModelVersion::Submitted ServedModel::Submit(ModelRun& run) {
@@ -144,6 +159,9 @@ bool ServedModel::HasTaker() const {
 }
 
 Placement::Where ServedModel::Decide(std::uint64_t nbytes, Clock::time_point now, bool thread_is_idle) {
+  if (std::ranges::any_of(engines_, [](const auto& engine) { return engine->may_wait(); })) {
+    return Placement::Where::kExecutor;
+  }
   return placement_.Decide(nbytes, now, {.oldest_start = executors_.OldestStart(), .thread_is_idle = thread_is_idle});
 }
 

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -44,6 +46,10 @@ class ServedModel final : public ModelVersion {
   const ModelConfig& config() const override { return config_; }
   bool batches() const override { return traits_.batches; }
   bool passes_on() const override { return traits_.trivial; }
+
+  // Returns why no request can run at present: an executor's engine is unavailable. Nothing: they can.
+  std::optional<std::string> unavailable() const;
+
   absl::Status Check(std::span<const InputDeclaration> inputs,
                      std::span<const std::string> requested_outputs) const override;
   Submitted Submit(ModelRun& run) override;
@@ -84,6 +90,7 @@ class ServedModel final : public ModelVersion {
   const ModelInfo info_;
   const ModelConfig config_;
   const Placement::Traits traits_;
+  const std::vector<std::shared_ptr<Model>> engines_;  // Those of the executors, each once.
   const ReadClock now_;
   const BatchRunner runner_;
 

@@ -36,8 +36,14 @@ class Model {
   // Returns whether a run takes no time to speak of, whatever the inputs.
   virtual bool is_trivial() const { return false; }
 
+  // Returns whether a run would have to wait at present for something that may take long, such as a new process.
+  virtual bool may_wait() const { return false; }
+
+  // Returns why the model cannot run at present, although it is loaded. Nothing: it can.
+  virtual std::optional<std::string> unavailable() const { return std::nullopt; }
+
   // Runs the model. The inputs have distinct names, fit info().inputs, and are on device().
-  // Errors: OPERATOR_UNSUPPORTED, MODEL_FAILED, MEMORY_BUDGET, INPUT_MISMATCH. Nothing is thrown.
+  // Errors: OPERATOR_UNSUPPORTED, MODEL_FAILED, MODEL_NOT_READY, MEMORY_BUDGET, INPUT_MISMATCH. Nothing is thrown.
   virtual absl::StatusOr<std::vector<NamedTensor>> Run(std::vector<NamedTensor> inputs) = 0;
 };
 

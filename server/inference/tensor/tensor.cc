@@ -20,23 +20,40 @@ namespace tensorferry::inference {
 
 namespace {
 
-// Makes a tensor over `data`. `let_go` is called with `owner` when the last tensor that shares the memory is gone.
-at::Tensor MakeTensor(std::byte* data, void* owner, void (*let_go)(void*), DType dtype, const Shape& shape,
-                      bool fortran_order) {
-  const ElementStrides strides = ContiguousStrides(shape, fortran_order);
-  const at::IntArrayRef sizes(shape.data(), shape.size());
-  const at::IntArrayRef element_strides(strides.data(), strides.size());
+// Memory is what a tensor is made over. `let_go` is called with `owner` when the last tensor that shares it is gone.
+struct Memory {
+  std::byte* data;
+  void* owner;
+  void (*let_go)(void*);
+};
+
+at::Tensor MakeTensor(const Memory& memory, DType dtype, at::IntArrayRef sizes, at::IntArrayRef strides) {
   const auto options = at::TensorOptions().dtype(ToTorch(dtype)).device(at::kCPU);
-  if (data == nullptr) return at::empty_strided(sizes, element_strides, options);  // at::for_blob does not take null.
-  return at::for_blob(data, sizes).strides(element_strides).context(owner, let_go).options(options).make_tensor();
+  if (memory.data == nullptr) return at::empty_strided(sizes, strides, options);  // at::for_blob does not take null.
+  return at::for_blob(memory.data, sizes)
+      .strides(strides)
+      .context(memory.owner, memory.let_go)
+      .options(options)
+      .make_tensor();
 }
 
-at::Tensor MakeTensor(AlignedBuffer elements, DType dtype, const Shape& shape, bool fortran_order) {
+at::Tensor MakeTensor(const Memory& memory, DType dtype, const Shape& shape, bool fortran_order) {
+  const ElementStrides strides = ContiguousStrides(shape, fortran_order);
+  return MakeTensor(memory, dtype, at::IntArrayRef(shape.data(), shape.size()),
+                    at::IntArrayRef(strides.data(), strides.size()));
+}
+
+Memory MemoryOf(AlignedBuffer elements) {
   std::byte* const data = elements.data();
-  return MakeTensor(data, std::move(elements).Release(), AlignedBuffer::GiveBack, dtype, shape, fortran_order);
+  return {data, std::move(elements).Release(), AlignedBuffer::GiveBack};
 }
 
 void LetGoOfShared(void* owner) { delete static_cast<std::shared_ptr<std::byte>*>(owner); }
+
+Memory MemoryOf(std::shared_ptr<std::byte> elements) {
+  std::byte* const data = elements.get();
+  return {data, data == nullptr ? nullptr : new std::shared_ptr<std::byte>(std::move(elements)), LetGoOfShared};
+}
 
 // An expanded tensor claims more elements than its memory has, up to 2^63 - 1 elements of 16 bytes.
 absl::StatusOr<std::int64_t> SizeOf(const NamedTensor& named, std::uint64_t max_tensor_bytes) {
@@ -55,16 +72,18 @@ absl::StatusOr<std::int64_t> SizeOf(const NamedTensor& named, std::uint64_t max_
 
 at::Tensor MakeTensor(ArrayPayload payload) {
   const ArrayHeader& header = payload.header;
-  if (payload.shared != nullptr) {
-    std::byte* const data = payload.shared.get();
-    auto* const owner = new std::shared_ptr<std::byte>(std::move(payload.shared));
-    return MakeTensor(data, owner, LetGoOfShared, header.dtype(), header.shape(), header.fortran_order());
-  }
-  return MakeTensor(std::move(payload.elements), header.dtype(), header.shape(), header.fortran_order());
+  const Memory memory =
+      payload.shared != nullptr ? MemoryOf(std::move(payload.shared)) : MemoryOf(std::move(payload.elements));
+  return MakeTensor(memory, header.dtype(), header.shape(), header.fortran_order());
 }
 
 at::Tensor TensorOver(AlignedBuffer elements, DType dtype, const Shape& shape) {
-  return MakeTensor(std::move(elements), dtype, shape, /*fortran_order=*/false);
+  return MakeTensor(MemoryOf(std::move(elements)), dtype, shape, /*fortran_order=*/false);
+}
+
+at::Tensor TensorOver(std::shared_ptr<std::byte> elements, DType dtype, const TensorLayout& layout) {
+  return MakeTensor(MemoryOf(std::move(elements)), dtype, at::IntArrayRef(layout.sizes),
+                    at::IntArrayRef(layout.strides));
 }
 
 bool IsTakenForOneTensor(const c10::Storage& storage) {

@@ -4,6 +4,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "inference/result.h"
@@ -19,6 +21,14 @@ at::Tensor MakeTensor(ArrayPayload payload);
 
 // Makes a tensor in C order over `elements`, and takes over their memory.
 at::Tensor TensorOver(AlignedBuffer elements, DType dtype, const Shape& shape);
+
+// TensorLayout says how a tensor lies in memory, in elements.
+struct TensorLayout {
+  std::vector<std::int64_t> sizes, strides;
+};
+
+// Makes a tensor over `elements`, and takes its share of them over. They may be null if the tensor has no elements.
+at::Tensor TensorOver(std::shared_ptr<std::byte> elements, DType dtype, const TensorLayout& layout);
 
 // Returns whether the memory of `storage` was taken for one tensor only, from torch's allocator or by MakeTensor.
 // Memory that a file, a library or a static array lends to tensors was not: its other users are not counted.

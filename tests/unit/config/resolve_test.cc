@@ -85,7 +85,8 @@ TEST(Resolve, ReachesEveryField) {
                                  "--max-tensor-bytes=2MiB",  "--memory-budget=3MiB", "--threads=4",
                                  "--model-threads=5",        "--intra-op-threads=6", "--drain-delay=7ms",
                                  "--drain-grace=8m",         "--log-level=warning",  "--log-format=json",
-                                 "--compression=on",         "--reflection=off",     "--idle-timeout=10s"})
+                                 "--compression=on",         "--reflection=off",     "--idle-timeout=10s",
+                                 "--isolation=process"})
                             .config;
   const Config expected{.listen = {"[::]:0", "unix:/run/s"},
                         .model_dir = "/models",
@@ -95,6 +96,7 @@ TEST(Resolve, ReachesEveryField) {
                         .load_model = {"a", "c"},
                         .strict_start = true,
                         .device = "cuda:1",
+                        .isolation = inference::Isolation::kProcess,
                         .max_message_bytes = 1 << 20,
                         .max_tensor_bytes = 2 << 20,
                         .memory_budget = 3 << 20,
