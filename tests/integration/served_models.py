@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -185,7 +186,8 @@ ENGINES = {
 def cached_export(key: str, build: Callable[[Path], object]) -> Path:
     """The folder that `build` fills. Compiling takes long: it is kept until something that went into it changes."""
     client = Path(tensorferry.__file__).parent
-    here = {Path(__file__), Path(models.__file__), Path(inspect.getfile(build))}
+    function = build.func if isinstance(build, partial) else build
+    here = {Path(__file__), Path(models.__file__), Path(inspect.getfile(function))}
     sources = [*sorted(here), client / "_export.py", *sorted(client.glob("_exporting/*.py"))]
     ingredients = [torch.__version__, str(torch.cpu.get_capabilities()), key, *(file.read_text() for file in sources)]
     folder = REPO_ROOT / "build/test-models" / hashlib.sha256("\0".join(ingredients).encode()).hexdigest()[:24]
