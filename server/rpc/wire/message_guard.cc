@@ -23,6 +23,8 @@ using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
 using Holds = FieldLayout::Holds;
 
+constexpr FieldLayout kUnlisted{};
+
 // Found is what a walk through a message has found.
 struct Found {
   std::uint64_t elements = 0;  // In bytes, like `varints`.
@@ -46,8 +48,8 @@ bool Walk(CodedInputStream& input, const MessageLayout& layout, Found& found) {
     const std::uint32_t tag = input.ReadTag();
     if (tag == 0) return input.ConsumedEntireMessage();
     const auto listed = std::ranges::find(layout.fields, FieldOf(tag), &FieldLayout::number);
-    const FieldLayout field = listed == layout.fields.end() ? FieldLayout{} : *listed;
-    if (field.most < kAny) found.Count(*listed);
+    const FieldLayout& field = listed == layout.fields.end() ? kUnlisted : *listed;
+    if (field.most < kAny) found.Count(field);
     int length = 0;
     if (IsLengthDelimited(tag)) {
       if (!input.ReadVarintSizeAsInt(&length)) return false;
