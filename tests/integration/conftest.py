@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from functools import partial
 
@@ -10,6 +11,9 @@ import pytest
 import cli
 from harness import Server, connect_stub
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
+
+# Servers inherit it. Under nohup the signal is ignored, and a server that was started so leaves it at that.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
