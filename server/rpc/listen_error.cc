@@ -38,12 +38,17 @@ std::string TextOf(int error) {
   return error == 0 ? "it can be listened on now; start again" : Lower(std::generic_category().message(error));
 }
 
+sockaddr_un PathAddress(const std::string& path) {
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  path.copy(address.sun_path, kMaxUnixPathBytes);
+  return address;
+}
+
 std::string ReasonOfPath(const std::string& path) {
   std::error_code ignored;
   const auto file = std::filesystem::symlink_status(path, ignored);
   if (std::filesystem::exists(file) && !std::filesystem::is_socket(file)) return "the path is there, and is no socket";
-  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
-  path.copy(address.sun_path, kMaxUnixPathBytes);
+  const sockaddr_un address = PathAddress(path);
   const int error = TryToListen(reinterpret_cast<const sockaddr*>(&address), sizeof(address));
   if (error == 0) unlink(path.c_str());
   return TextOf(error);
@@ -63,6 +68,18 @@ std::string ReasonOfHost(const std::string& host, int port) {
 }
 
 }  // namespace
+
+bool IsTaken(const std::string& address) {
+  const auto parsed = ParseAddress(address);
+  if (!parsed || !parsed->is_unix) return false;
+  const sockaddr_un path = PathAddress(std::string(parsed->host));
+  const int caller = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (caller < 0) return false;
+  // EAGAIN: there is one, and so many callers wait for it already.
+  const bool taken = connect(caller, reinterpret_cast<const sockaddr*>(&path), sizeof(path)) == 0 || errno == EAGAIN;
+  close(caller);
+  return taken;
+}
 
 std::string ReasonNotToListen(const std::string& address) {
   const auto parsed = ParseAddress(address);

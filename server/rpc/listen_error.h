@@ -9,4 +9,9 @@ namespace tensorferry::rpc {
 // Address: HOST:PORT, [IPV6]:PORT or unix:PATH.
 std::string ReasonNotToListen(const std::string& address);
 
+// Returns whether another server listens at `address`, a unix: path. gRPC would take the path over, and the other
+// server would go on without a caller. A path that a server left behind is free. False for other addresses, which the
+// system does not give twice.
+bool IsTaken(const std::string& address);
+
 }  // namespace tensorferry::rpc

@@ -100,6 +100,11 @@ absl::Status Server::Listen(const ServerOptions& options) {
   for (const ServedService& served : services_) builder.RegisterService(&served.service);
   const int threads_per_queue = std::min(options.threads, kThreadsPerQueue);
   for (int threads = 0; threads < options.threads; threads += threads_per_queue) queues_.emplace_back(builder);
+  for (const std::string& address : options.listen) {
+    if (IsTaken(address)) {
+      return absl::UnavailableError(fmt::format("cannot listen on {}: address already in use", address));
+    }
+  }
   std::vector<int> ports(options.listen.size(), 0);
   for (std::size_t i = 0; i < ports.size(); ++i) {
     builder.AddListeningPort(options.listen[i], grpc::InsecureServerCredentials(), &ports[i]);

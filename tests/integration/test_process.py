@@ -133,6 +133,18 @@ def test_listens_on_several_addresses(tmp_path: Path) -> None:
                 oracle.check_converted(convert_unary(stub, GOOD), EXPECTED)
 
 
+def test_a_path_belongs_to_the_server_that_listens_there(tmp_path: Path) -> None:
+    """gRPC would take it over, and the first server would wait for callers in vain."""
+    path = f"unix:{tmp_path}/socket"
+    with Server("--listen", path) as first:
+        check_refused_to_listen(path, "address already in use")
+        with connect_stub(path) as stub:
+            oracle.check_converted(convert_unary(stub, GOOD), EXPECTED)
+        first.kill()
+    with Server("--listen", path), connect_stub(path) as stub:  # The path is there, and nobody listens.
+        oracle.check_converted(convert_unary(stub, GOOD), EXPECTED)
+
+
 def check_refused_to_listen(address: str, reason: str) -> None:
     """The start ends with one line, which says which address and why."""
     ended = run_to_exit("--listen", address)
