@@ -33,6 +33,9 @@ std::size_t MaxRegions() {
   return std::min<std::uint64_t>(WatchedMapping::kMaxAtOnce, files.rlim_cur / 4);
 }
 
+// Returns the key as shm_open takes it everywhere: Python's multiprocessing gives names without the slash.
+std::string WithSlash(const std::string& key) { return key.starts_with('/') ? key : "/" + key; }
+
 bool IsKey(std::string_view key) {
   return key.size() > 1 && key.size() < 255 && key.front() == '/' && key.find('/', 1) == std::string_view::npos &&
          key.find('\0') == std::string_view::npos;
@@ -103,9 +106,10 @@ absl::StatusOr<bool> SharedRegions::Register(const std::string& name, const std:
   TENSORFERRY_RETURN_IF_ERROR(CheckEnabled());
   const ErrorDetails of_key{.field = "key", .expected = "/name", .actual = Quote(key)};
   if (name.empty()) return Bad(name, "needs a name", {.field = "name"});
-  if (!IsKey(key)) return Bad(name, fmt::format("has key {}; keys look like '/name'", Quote(key)), of_key);
+  const std::string path = WithSlash(key);
+  if (!IsKey(path)) return Bad(name, fmt::format("has key {}; keys look like '/name'", Quote(key)), of_key);
   if (nbytes == 0) return Bad(name, "has no bytes", {.field = "byte_size"});
-  const int file = shm_open(key.c_str(), O_RDWR | O_CLOEXEC, 0);
+  const int file = shm_open(path.c_str(), O_RDWR | O_CLOEXEC, 0);
   if (file < 0) {
     return Bad(name, fmt::format("cannot be registered. Unable to open shared memory region: {}", Quote(key)), of_key);
   }

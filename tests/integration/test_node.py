@@ -19,10 +19,10 @@ NODE_MODULES = Path(os.environ.get("TENSORFERRY_NODE_MODULES", REPO_ROOT / "buil
 PROGRAM = Path(__file__).parent / "node/convert.mjs"
 
 
-def convert(server: Server, dtype: str, shape: tuple[int, ...], data: bytes) -> dict[str, object]:
+def convert(server: Server, dtype: str, shape: tuple[int, ...], data: bytes, *more: str) -> dict[str, object]:
     dims = ",".join(map(str, shape))
     done = subprocess.run(
-        ["node", str(PROGRAM), server.address, str(PROTO), dtype, dims],
+        ["node", str(PROGRAM), server.address, str(PROTO), dtype, dims, *more],
         env={**os.environ, "TENSORFERRY_NODE_MODULES": str(NODE_MODULES)},
         input=data,
         capture_output=True,
@@ -49,3 +49,15 @@ def test_node_reads_the_refusal(server: Server) -> None:
     received = convert(server, "<f4", (2, 3), bytes(23))
     assert received["code"] == grpc.StatusCode.INVALID_ARGUMENT.value[0]
     assert "needs 24 bytes, got 23" in received["message"]
+
+
+@pytest.mark.parametrize("deadline", ["2262-01-01", "2263-01-01", "9999-12-31"])
+def test_a_deadline_may_mean_never(deadline: str, server: Server) -> None:
+    """Clocks that count nanoseconds in 64 bits end in 2262, and gRPC's deadlines do not."""
+    received = convert(server, "|u1", (2,), b"ab", deadline)
+    assert received["dtype_equal"] is True
+
+
+def test_a_deadline_that_has_passed(server: Server) -> None:
+    received = convert(server, "|u1", (2,), b"ab", "2020-01-01")
+    assert received["code"] == grpc.StatusCode.DEADLINE_EXCEEDED.value[0]

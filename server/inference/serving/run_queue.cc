@@ -41,11 +41,15 @@ absl::Status WaitedForTooLong(std::chrono::microseconds waited) {
                                waited.count()));
 }
 
+// What is meant as "for ever" may be more than the clock can add.
+constexpr std::chrono::hours kLongestTimeout{24 * 365 * 100};
+
 // Returns how long a request may wait; nothing if it may wait for as long as its caller does.
 std::optional<std::chrono::microseconds> TimeoutOf(const QueuePolicy& policy, std::chrono::microseconds wanted) {
   std::optional<std::chrono::microseconds> timeout;
   if (policy.default_timeout.count() > 0) timeout = policy.default_timeout;
   if (policy.allow_timeout_override && wanted.count() > 0) timeout = std::min(timeout.value_or(wanted), wanted);
+  if (timeout) timeout = std::min<std::chrono::microseconds>(*timeout, kLongestTimeout);
   return timeout;
 }
 
@@ -76,7 +80,10 @@ const QueuePolicy& RunQueue::PolicyOf(std::uint64_t priority) const {
 absl::Status RunQueue::Push(ModelRun& run, Clock::time_point now, std::chrono::milliseconds retry_after) {
   const std::uint64_t wanted =
       run.options.priority > 0 || !batching_ ? run.options.priority : batching_->default_priority;
-  const std::uint64_t priority = std::clamp<std::uint64_t>(wanted, 1, levels_.size() - 1);
+  const std::uint64_t lowest = levels_.size() - 1;
+  // Triton, too, gives a priority that the model does not have the default one.
+  const std::uint64_t known = wanted <= lowest || !batching_ ? wanted : batching_->default_priority;
+  const std::uint64_t priority = std::clamp<std::uint64_t>(known, 1, lowest);
   const QueuePolicy& policy = PolicyOf(priority);
   Level& level = levels_[priority - 1];
   const std::size_t limit = policy.max_queue_size > 0 ? policy.max_queue_size : kMaxQueued;

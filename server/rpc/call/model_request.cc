@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/status.h"
+#include "rpc/serve/deadline.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 // Returns a call's deadline on the steady clock. gRPC's deadlines are on the system's clock, which may be set at any
 // time, so the time that is left now is added to the steady clock.
 inference::Clock::time_point SteadyDeadline(const grpc::ServerContext& context) {
-  const auto left = context.deadline() - std::chrono::system_clock::now();
+  const auto left = DeadlineOf(context) - std::chrono::system_clock::now();
   return left > std::chrono::hours(24 * 365) ? inference::Clock::time_point::max() : inference::Clock::now() + left;
 }
 

@@ -91,7 +91,7 @@ absl::Status ConvertStreamSession::OnChunk(const ScatteredBytes& chunk) {
     intake_.reset();
     return absl::OkStatus();
   }
-  if (chunk.size() > droppable_ || droppable_ == 0) return FramingLost("a chunk came that no array awaits");
+  if (chunk.size() > droppable_) return FramingLost("a chunk came that no array awaits");
   droppable_ -= chunk.size();
   return CountEmptyChunk(chunk);
 }

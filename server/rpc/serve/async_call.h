@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "base/status.h"
+#include "rpc/serve/deadline.h"
 #include "rpc/serve/operation.h"
 
 namespace tensorferry::rpc {
@@ -36,7 +37,7 @@ class AsyncCall {
   // Checks that the caller still waits for the response. Virtual for unit tests, which have no caller.
   // Errors: DEADLINE, CANCELLED.
   virtual absl::Status CheckCaller() const {
-    if (context_->deadline() <= std::chrono::system_clock::now()) {
+    if (DeadlineOf(*context_) <= std::chrono::system_clock::now()) {
       return MakeError(Reason::kDeadline, "the call's deadline has passed");
     }
     return context_->IsCancelled() ? MakeError(Reason::kCancelled, "the call was cancelled") : absl::OkStatus();

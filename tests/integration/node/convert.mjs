@@ -1,6 +1,6 @@
 // Converts one array, knowing only the published .proto.
 //
-// usage: TENSORFERRY_NODE_MODULES=DIR node convert.mjs ADDRESS PROTO DTYPE DIM,DIM,… < ELEMENTS
+// usage: TENSORFERRY_NODE_MODULES=DIR node convert.mjs ADDRESS PROTO DTYPE DIM,DIM,… [DEADLINE] < ELEMENTS
 // Prints the tensor's metadata as one JSON object, the digest in hex; of a refused array, `code` and `message`.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -9,7 +9,7 @@ const require = createRequire(`${process.env.TENSORFERRY_NODE_MODULES}/`);
 const grpc = require("@grpc/grpc-js");
 const protoLoader = require("@grpc/proto-loader");
 
-const [address, proto, dtype, dims] = process.argv.slice(2);
+const [address, proto, dtype, dims, deadline] = process.argv.slice(2);
 const definition = protoLoader.loadSync(proto, { keepCase: true, longs: Number, enums: String });
 const { TensorService } = grpc.loadPackageDefinition(definition).tensorferry.v1;
 
@@ -20,7 +20,8 @@ const request = {
 };
 
 const client = new TensorService(address, grpc.credentials.createInsecure());
-client.Convert(request, (error, response) => {
+const options = deadline ? { deadline: new Date(deadline) } : {};
+client.Convert(request, options, (error, response) => {
   if (error) {
     console.log(JSON.stringify({ code: error.code, message: error.details }));
   } else {

@@ -212,8 +212,8 @@ TEST_F(SharedMemoryTest, TakesOnlyKeysOfObjects) {
   SharedObject object("0123");
   const std::string zero = object.key() + std::string(1, '\0');
   for (const std::string& key :
-       {std::string(), std::string("/"), object.key().substr(1), "/" + object.key(), object.key() + "/",
-        object.key() + "/../x", std::string("/../etc/passwd"), zero, std::string("//"), "/" + std::string(254, 'k')}) {
+       {std::string(), std::string("/"), "/" + object.key(), object.key() + "/", object.key() + "/../x",
+        std::string("/../etc/passwd"), zero, std::string("//"), "/" + std::string(254, 'k')}) {
     EXPECT_THAT(regions_.Register("r", key, 0, 1), Fails(Reason::kBadSharedMemory, HasSubstr("keys look like '/name'")))
         << key;
   }
@@ -225,6 +225,14 @@ TEST_F(SharedMemoryTest, TakesOnlyKeysOfObjects) {
               Fails(Reason::kBadSharedMemory, HasSubstr("Unable to open shared memory region: '/")));
   EXPECT_THAT(regions_.Register("", object.key(), 0, 1), Fails(Reason::kBadSharedMemory, HasSubstr("needs a name")));
   EXPECT_THAT(Names(), IsEmpty());
+}
+
+// Python's multiprocessing.shared_memory gives such names.
+TEST_F(SharedMemoryTest, TakesKeysWithoutTheSlash) {
+  SharedObject object("0123");
+  const std::string name = object.key().substr(1);
+  ASSERT_THAT(regions_.Register("r", name, 1, 2), IsOk());
+  EXPECT_EQ(regions_.Find("r", 0, 2)->region->key(), name) << "as its caller knows it";
 }
 
 TEST_F(SharedMemoryTest, TakesKeysAsLongAsTheSystemDoes) {

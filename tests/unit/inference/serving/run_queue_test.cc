@@ -124,8 +124,19 @@ TEST_F(RunQueueTest, TakesTheHighestPriorityFirst) {
   for (TestRun* const run : {&low, &by_default, &high, &beyond}) ASSERT_THAT(Push(queue, *run), IsOk());
   EXPECT_THAT(Take(queue), ElementsAre(&high));
   EXPECT_THAT(Take(queue), ElementsAre(&by_default));
+  EXPECT_THAT(Take(queue), ElementsAre(&beyond)) << "a priority that the model does not have is the default one";
   EXPECT_THAT(Take(queue), ElementsAre(&low));
-  EXPECT_THAT(Take(queue), ElementsAre(&beyond));
+}
+
+TEST_F(RunQueueTest, TakesTheLongestTimeoutForNever) {
+  for (const std::chrono::microseconds never :
+       {std::chrono::microseconds::max(), std::chrono::microseconds(10'000'000'000'000'000)}) {
+    RunQueue queue(DynamicBatching{.default_policy = {.default_timeout = never}}, 8);
+    TestRun& run = Run({1});
+    ASSERT_THAT(Push(queue, run), IsOk());
+    EXPECT_THAT(queue.RemoveEnded(start_ + std::chrono::hours(1)), IsEmpty());
+    EXPECT_THAT(Take(queue), ElementsAre(&run));
+  }
 }
 
 TEST_F(RunQueueTest, IsFullAtItsLimit) {

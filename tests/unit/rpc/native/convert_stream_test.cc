@@ -156,6 +156,21 @@ TEST_F(ConvertStreamTest, TakesSixteenEmptyChunksForARequest) {
   EXPECT_THAT(SendChunk(""), Fails(Reason::kBadChunk, HasSubstr("empty chunks")));
 }
 
+// A loop that sends what it reads until there is nothing more ends with an empty chunk.
+TEST_F(ConvertStreamTest, TakesEmptyChunksBehindTheLastByte) {
+  v1::ConvertRequest request = Request("1");
+  AddChunked(request, "x", 4);
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_THAT(Send(request), IsOk());
+    ASSERT_THAT(SendChunk("abcd"), IsOk());
+    ASSERT_THAT(SendChunk(""), IsOk());
+  }
+  EXPECT_THAT(SendChunk("a"), Fails(Reason::kBadChunk, HasSubstr("no array awaits")));
+  for (int i = 0; i < 15; ++i) ASSERT_THAT(SendChunk(""), IsOk());
+  EXPECT_THAT(SendChunk(""), Fails(Reason::kBadChunk, HasSubstr("empty chunks")));
+  EXPECT_THAT(session_.OnEnd(), IsOk());
+}
+
 TEST_F(ConvertStreamTest, FramesWhatDoesNotFitAMessage) {
   v1::ConvertRequest request = Request("1");
   const std::string data = std::string(3 << 20, 'x') + "end";
