@@ -33,7 +33,7 @@ BROKEN = {
     "chunk-nobody-expects": [chunk_part(DATA)],
     "chunk-after-an-inline-request": [request_part(GOOD), chunk_part(DATA)],
     "chunk-after-a-whole-array": [announced(chunked(16)), chunk_part(DATA), chunk_part(DATA)],
-    "empty-chunk-after-a-whole-array": [announced(chunked(16)), chunk_part(DATA), chunk_part(b"")],
+    "17-empty-chunks-after-a-whole-array": [announced(chunked(16)), chunk_part(DATA), *[chunk_part(b"")] * 17],
     "too-many-bytes": [announced(chunked(16)), chunk_part(DATA + b"\0")],
     "too-many-bytes-at-last": [announced(chunked(16)), chunk_part(DATA[:15]), chunk_part(DATA[:2])],
     "chunk-of-two-arrays": [TWO, chunk_part(DATA + DATA)],

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <grpc/support/time.h>
 #include <grpcpp/server_context.h>
 
 #include <chrono>
@@ -11,7 +12,8 @@ namespace tensorferry::rpc {
 inline std::chrono::system_clock::time_point DeadlineOf(const grpc::ServerContext& context) {
   using Clock = std::chrono::system_clock;
   constexpr auto kLast = std::chrono::floor<std::chrono::seconds>(Clock::time_point::max().time_since_epoch());
-  return context.raw_deadline().tv_sec >= kLast.count() ? Clock::time_point::max() : context.deadline();
+  const gpr_timespec deadline = gpr_convert_clock_type(context.raw_deadline(), GPR_CLOCK_REALTIME);
+  return deadline.tv_sec >= kLast.count() ? Clock::time_point::max() : context.deadline();
 }
 
 }  // namespace tensorferry::rpc
