@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <regex>
+#include <cctype>
+#include <optional>
 
 namespace tensorferry::inference {
 namespace {
@@ -55,9 +56,83 @@ std::string TellingLine(std::string_view text) {
   return line.empty() ? "torch gave no reason" : std::string(line);
 }
 
-bool NamesAPath(const std::string& line) {
-  static const std::regex path(R"((^|[\s'"(])/[^\s/]+/|0x[0-9a-f]{6,})");
-  return std::regex_search(line, path);
+// A model's error may quote its caller's text, which may have any length: nothing here recurses over it, and what is
+// sent and logged of it is bounded.
+constexpr std::size_t kMaxLine = 1024;
+constexpr std::size_t kMaxLogText = 4096;
+
+bool IsWord(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
+bool IsSpace(char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; }
+
+// Returns the word with which `text` begins.
+std::string_view FirstWord(std::string_view text) {
+  return text.substr(0, static_cast<std::size_t>(std::ranges::find_if_not(text, IsWord) - text.begin()));
+}
+
+// Returns whether the line has a path of two parts or more, or an address in memory.
+bool NamesAPath(std::string_view line) {
+  for (std::size_t at = line.find('/'); at != std::string_view::npos; at = line.find('/', at + 1)) {
+    if (at > 0 && !IsSpace(line[at - 1]) && std::string_view("'\"(").find(line[at - 1]) == std::string_view::npos)
+      continue;
+    const std::string_view rest = line.substr(at + 1);
+    const auto end = std::ranges::find_if(rest, [](char c) { return c == '/' || IsSpace(c); });
+    if (end != rest.begin() && end != rest.end() && *end == '/') return true;
+  }
+  for (std::size_t at = line.find("0x"); at != std::string_view::npos; at = line.find("0x", at + 2)) {
+    const std::string_view digits = line.substr(at + 2);
+    if (digits.find_first_not_of("0123456789abcdef") >= 6 && digits.size() >= 6) return true;
+  }
+  return false;
+}
+
+struct NoKernel {
+  std::string name, dtype;  // Of the operator, and in torch's words.
+};
+
+// Finds `"NAME" not implemented for 'DTYPE'`.
+std::optional<NoKernel> FindNoKernel(std::string_view text) {
+  constexpr std::string_view kBetween = "\" not implemented for '";
+  for (std::size_t at = text.find(kBetween); at != std::string_view::npos; at = text.find(kBetween, at + 1)) {
+    const std::string_view before = text.substr(0, at);
+    const std::size_t quote = before.rfind('"');
+    if (quote == std::string_view::npos) continue;
+    const std::string_view name = before.substr(quote + 1);
+    const std::string_view rest = text.substr(at + kBetween.size());
+    const std::string_view dtype = FirstWord(rest);
+    if (!name.empty() && FirstWord(name) == name && !dtype.empty() && rest.substr(dtype.size()).starts_with('\'')) {
+      return NoKernel{std::string(name), std::string(dtype)};
+    }
+  }
+  return std::nullopt;
+}
+
+// Returns the operator that torch does not know, as `library::operator`; an empty text if it says no such thing.
+std::string FindUnknownOperator(std::string_view text) {
+  for (const std::string_view words : {"Unknown builtin op: ", "Could not find schema for "}) {
+    const std::size_t at = text.find(words);
+    if (at == std::string_view::npos) continue;
+    std::string_view rest = text.substr(at + words.size());
+    const std::string_view library = FirstWord(rest);
+    rest.remove_prefix(library.size());
+    if (library.empty() || !rest.starts_with("::")) continue;
+    const std::string_view name = FirstWord(rest.substr(2));
+    if (!name.empty()) return fmt::format("{}::{}", library, name);
+  }
+  return {};
+}
+
+// Returns at most `most` bytes of the text, and cuts no character of UTF-8 in two.
+std::string Cut(std::string_view text, std::size_t most) {
+  if (text.size() <= most) return std::string(text);
+  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0) == 0x80) --most;
+  return std::string(text.substr(0, most)) + "…";
+}
+
+// Keeps both ends of a long text: torch's kind of error is at its begin, the model's own words are at its end.
+std::string CutForLog(std::string_view text) {
+  if (text.size() <= kMaxLogText) return std::string(text);
+  const std::size_t half = kMaxLogText / 2;
+  return fmt::format("{} … {}", text.substr(0, half), text.substr(text.size() - half));
 }
 
 }  // namespace
@@ -68,34 +143,33 @@ absl::Status NotEnoughMemory(std::string_view log_text) {
 }
 
 absl::Status TranslateTorchError(std::string_view text, Reason otherwise) {
-  static const std::regex no_kernel(R"re("(\w+)" not implemented for '(\w+)')re");
-  static const std::regex no_promotion(R"(Promotion for uint16, uint32, uint64 types is not supported[^\n]*)");
-  static const std::regex no_operator(R"((?:Unknown builtin op:|Could not find schema for) (\w+::\w+))");
-  const std::string whole(text);
-  std::smatch match;
-  if (std::regex_search(whole, match, no_kernel)) {
+  constexpr std::string_view kNoPromotion = "Promotion for uint16, uint32, uint64 types is not supported";
+  const std::string for_log = CutForLog(text);
+  if (const auto found = FindNoKernel(text)) {
     return MakeError(Reason::kOperatorUnsupported,
-                     fmt::format("torch's operator {} has no kernel for dtype {}", match[1].str(), match[2].str()),
-                     {.field = match[1].str(), .actual = match[2].str(), .log_text = whole});
+                     fmt::format("torch's operator {} has no kernel for dtype {}", Cut(found->name, kMaxLine),
+                                 Cut(found->dtype, kMaxLine)),
+                     {.field = Cut(found->name, kMaxLine), .actual = Cut(found->dtype, kMaxLine), .log_text = for_log});
   }
-  if (std::regex_search(whole, match, no_promotion)) {
-    return MakeError(Reason::kOperatorUnsupported, match[0].str(), {.log_text = whole});
+  if (const std::size_t at = text.find(kNoPromotion); at != std::string_view::npos) {
+    const std::string_view line = text.substr(at, text.find('\n', at) - at);
+    return MakeError(Reason::kOperatorUnsupported, Cut(line, kMaxLine), {.log_text = for_log});
   }
-  if (std::regex_search(whole, match, no_operator) && !match[1].str().starts_with("aten::")) {
+  if (const std::string name = FindUnknownOperator(text); !name.empty() && !name.starts_with("aten::")) {
     return MakeError(
         otherwise,
         fmt::format("Unknown builtin op: {}. If a library of yours has this operator, start the server with "
                     "the library in LD_PRELOAD",
-                    match[1].str()),
-        {.field = match[1].str(), .log_text = whole});
+                    Cut(name, kMaxLine)),
+        {.field = Cut(name, kMaxLine), .log_text = for_log});
   }
   for (const std::string_view no_memory :
        {"DefaultCPUAllocator: ", "CUDA out of memory", "CUDA error: out of memory"}) {
-    if (whole.find(no_memory) != std::string::npos) return NotEnoughMemory(whole);
+    if (text.find(no_memory) != std::string_view::npos) return NotEnoughMemory(for_log);
   }
-  const std::string line = TellingLine(text);
+  const std::string line = Cut(TellingLine(text), kMaxLine);
   return MakeError(otherwise, NamesAPath(line) ? "torch refused; the server's log has its words" : line,
-                   {.log_text = whole});
+                   {.log_text = for_log});
 }
 
 }  // namespace tensorferry::inference

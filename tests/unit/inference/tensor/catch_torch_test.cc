@@ -113,5 +113,31 @@ TEST(CatchTorch, TellsMissingMemoryFromAFailure) {
               Fails(Reason::kMemoryBudget, Not(HasSubstr("GiB"))));
 }
 
+// A model's error may quote what its caller has sent.
+TEST(CatchTorch, BoundsWhatItSaysOfALongText) {
+  const std::string megabyte(1 << 20, 'x');
+  const std::string path = "/" + std::string(1 << 20, 'y') + "/";
+  for (const std::string& text :
+       {megabyte, "bad value: " + megabyte, "Traceback of TorchScript\nbuiltins.ValueError: " + megabyte,
+        "Unknown builtin op: " + megabyte + "::" + megabyte, path, "at " + path,
+        "Promotion for uint16, uint32, uint64 types is not supported " + megabyte,
+        "\"" + megabyte + "\" not implemented for '" + megabyte + "'"}) {
+    const Failure failure = DescribeError(TranslateTorchError(text, Reason::kModelFailed));
+    EXPECT_LE(failure.message.size(), 4096u) << text.substr(0, 40);
+    EXPECT_LE(failure.log_text.size(), 4200u) << text.substr(0, 40);
+  }
+  EXPECT_THAT(TranslateTorchError("\"addmm\" not implemented for 'UInt16' " + megabyte, Reason::kModelFailed),
+              Fails(Reason::kOperatorUnsupported, "torch's operator addmm has no kernel for dtype UInt16"));
+  EXPECT_THAT(TranslateTorchError("Unknown builtin op: mylib::twice.\n" + megabyte, Reason::kModelNotReady),
+              Fails(Reason::kModelNotReady, HasSubstr("mylib::twice. If")));
+  const std::string umlauts = "a" + [] {
+    std::string text;
+    for (int i = 0; i < 2000; ++i) text += "\xC3\xA9";
+    return text;
+  }();
+  EXPECT_THAT(TranslateTorchError(umlauts, Reason::kModelFailed),
+              Fails(Reason::kModelFailed, umlauts.substr(0, 1023) + "\xE2\x80\xA6"));
+}
+
 }  // namespace
 }  // namespace tensorferry::inference
