@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from computed_modules import Computes
 from torch import Tensor, nn
 from torch.export import Dim
 
@@ -50,17 +51,6 @@ class Recurrent(nn.Module):
 
     def forward(self, x: Tensor) -> Any:
         return self.cell(x)[0]
-
-
-class Computes(nn.Module):
-    """Any function of one tensor. It cannot be scripted."""
-
-    def __init__(self, function: Callable[[Tensor], Any]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, x: Tensor, **others: Tensor) -> Any:
-        return self.function(x)
 
 
 def export(module: nn.Module, inputs: Any, folder: Path, shapes: Any, **options: Any) -> Path:

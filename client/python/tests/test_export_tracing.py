@@ -12,21 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from computed_modules import Computes
 from torch import Tensor, nn
 from torch.jit import TracerWarning  # type: ignore[attr-defined]
 
 import tensorferry
-
-
-class Computes(nn.Module):
-    """Any function of one tensor. Arguments of any name cannot be scripted."""
-
-    def __init__(self, function: Callable[[Tensor], Any]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, x: Tensor, **others: Tensor) -> Any:
-        return self.function(x)
 
 
 def export(function: Callable[[Tensor], Any], example: Tensor, folder: Path, **options: Any) -> Path:
