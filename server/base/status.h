@@ -64,20 +64,21 @@ Failure DescribeError(const absl::Status& error);
 std::string Quote(std::string_view text);
 
 // Returns from the calling function with the status of `expr` if that is an error.
-#define TENSORFERRY_RETURN_IF_ERROR(expr)                                     \
-  do {                                                                        \
-    if (absl::Status tensorferry_status = (expr); !tensorferry_status.ok()) { \
-      return tensorferry_status;                                              \
-    }                                                                         \
+#define TENSORFERRY_RETURN_IF_ERROR(expr)                                                  \
+  do {                                                                                     \
+    if (absl::Status tensorferry_status = (expr); !tensorferry_status.ok()) [[unlikely]] { \
+      return tensorferry_status;                                                           \
+    }                                                                                      \
   } while (false)
 
 // Assigns the value of `expr` to `lhs`, or returns from the calling function with its status. It expands to several
 // statements, so it must not be the body of an unbraced `if`.
 #define TENSORFERRY_ASSIGN_OR_RETURN(lhs, expr) \
   TENSORFERRY_ASSIGN_IMPL(TENSORFERRY_CONCAT(tensorferry_result_, __LINE__), lhs, expr)
-#define TENSORFERRY_ASSIGN_IMPL(result, lhs, expr)     \
-  auto result = (expr);                                \
-  if (!result.ok()) return std::move(result).status(); \
+#define TENSORFERRY_ASSIGN_IMPL(result, lhs, expr) \
+  auto result = (expr);                            \
+  if (!result.ok()) [[unlikely]]                   \
+    return std::move(result).status();             \
   lhs = *std::move(result)
 #define TENSORFERRY_CONCAT(a, b) TENSORFERRY_CONCAT_IMPL(a, b)
 #define TENSORFERRY_CONCAT_IMPL(a, b) a##b

@@ -9,8 +9,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
-#include "base/few.h"
 #include "payload/digest.h"
 #include "payload/shape.h"
 
@@ -52,9 +52,9 @@ struct TensorResult {
 
 struct PipelineResponse {
   std::string model_name;
-  std::string model_version;  // The version that ran.
-  Few<TensorResult> tensors;  // One per array, in the same order.
-  Few<TensorResult> outputs;  // The requested outputs in the order of the request, else all outputs.
+  std::string model_version;          // The version that ran.
+  std::vector<TensorResult> tensors;  // One per array, in the same order.
+  std::vector<TensorResult> outputs;  // The requested outputs in the order of the request, else all outputs.
   std::chrono::nanoseconds convert_time{0};
   std::chrono::nanoseconds queue_time{0};  // The time until the model took the arrays of the request.
   std::chrono::nanoseconds compute_time{0};

@@ -71,13 +71,27 @@ bool OrderMatters(const TypeString& type) {
   return IsOneOf(type.kind, "mMU") || (IsOneOf(type.kind, "iufc") && type.size > 1);
 }
 
+// KindAndSize is what a type string says of a dtype; `kind` is 0 where no type string means it.
+struct KindAndSize {
+  char kind;
+  std::uint8_t size;  // Bytes.
+};
+
+// The kinds and sizes of kDTypes, in its order: every request searches them, and here they share one cache line.
+constexpr auto kKindsAndSizes = [] {
+  std::array<KindAndSize, kDTypes.size()> all{};
+  std::ranges::transform(kDTypes, all.begin(), [](const DTypeInfo& row) {
+    return KindAndSize{row.descr.empty() ? char{0} : row.descr[1], static_cast<std::uint8_t>(row.itemsize)};
+  });
+  return all;
+}();
+
 // Returns the dtype of this kind and size.
 std::optional<DType> FindByKind(const TypeString& type) {
-  const auto matches = [&](const DTypeInfo& row) {
-    return row.descr.size() > 2 && row.descr[1] == type.kind && row.descr.substr(2) == fmt::to_string(type.size);
-  };
-  const auto row = std::ranges::find_if(kDTypes, matches);
-  return row == kDTypes.end() ? std::nullopt : std::optional(row->dtype);
+  for (std::size_t i = 0; i < kKindsAndSizes.size(); ++i) {
+    if (kKindsAndSizes[i].kind == type.kind && kKindsAndSizes[i].size == type.size) return static_cast<DType>(i);
+  }
+  return std::nullopt;
 }
 
 // Returns whether NumPy itself writes this type string, for a type without a torch form.
@@ -171,11 +185,11 @@ bool IsAmbiguousVoid(std::string_view text) {
 }
 
 absl::StatusOr<SourceDType> ParseDType(std::string_view text, Fidelity fidelity) {
+  if (const std::optional<TypeString> type = ReadTypeString(text)) return ParseTypeString(*type, text, fidelity);
   if (const std::optional<DType> dtype = DTypeByName(text)) {
     if (fidelity == Fidelity::kStrict && !Info(*dtype).in_from_numpy) return RefuseOutsideFromNumpy(text);
     return SourceDType{*dtype};
   }
-  if (const std::optional<TypeString> type = ReadTypeString(text)) return ParseTypeString(*type, text, fidelity);
   if (text == "object") {
     return Refuse(Reason::kObjectDtype, text, "holds Python objects: a tensor cannot, and nothing is ever unpickled");
   }

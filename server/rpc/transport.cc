@@ -50,6 +50,9 @@ void SetTransportOptions(std::uint64_t max_message_bytes, bool compression, grpc
   if (!compression) {  // 50 KB of gzip can hold 50 MB, so a caller could amplify its attack.
     builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
     builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+    // Without algorithms these filters do nothing, for every message of every call.
+    builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
+    builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
   }
 }
 

@@ -15,7 +15,7 @@ from wire import array, chunk_part, convert_unary, request, request_part
 
 CONVERT = "/tensorferry.v1.TensorService/Convert"
 INFER = "/inference.GRPCInferenceService/ModelInfer"
-SLOTS = 32  # Calls of one method that a server has made itself ready for.
+SLOTS = 16  # The most calls of one method for which a server keeps itself ready.
 
 
 def text(field: int, value: bytes) -> bytes:

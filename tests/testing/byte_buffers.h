@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "rpc/wire/outgoing_message.h"
+
 namespace tensorferry {
 
 // grpc_library starts gRPC's core, which a ByteBuffer calls: tests of buffers alone have no server or channel to start
@@ -32,6 +34,10 @@ Message Parse(const grpc::ByteBuffer& bytes) {
   Message message;
   if (!message.ParseFromString(Concatenated(bytes))) std::abort();
   return message;
+}
+template <typename Message>
+Message Parse(const rpc::OutgoingMessage& message) {
+  return Parse<Message>(message.bytes());
 }
 
 }  // namespace tensorferry

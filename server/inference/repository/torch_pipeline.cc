@@ -74,15 +74,16 @@ class TorchPipeline final : public Pipeline {
   absl::StatusOr<PipelineResponse> ConvertArrays(Few<NamedArray> arrays, bool return_data) const {
     const c10::InferenceMode guard;
     const Clock::time_point start = Clock::now();
-    PipelineResponse response;
+    const Elements elements = return_data ? Elements::kShared : Elements::kNone;
+    absl::StatusOr<PipelineResponse> response{PipelineResponse()};  // Filled where it stays: it is large to move.
+    response->tensors.reserve(arrays.size());
     for (NamedArray& array : arrays) {
       Receipt receipt = MakeReceipt(array.payload.header, array.payload.copied);
       const NamedTensor named{std::move(array.name), MakeTensor(std::move(array.payload))};
-      TENSORFERRY_ASSIGN_OR_RETURN(TensorResult result,
-                                   ResultWithReceipt(named, std::move(receipt), return_data, max_tensor_bytes_));
-      response.tensors.push_back(std::move(result));
+      TENSORFERRY_RETURN_IF_ERROR(
+          AddResultWithReceipt(named, std::move(receipt), elements, max_tensor_bytes_, response->tensors));
     }
-    response.convert_time = Clock::now() - start;
+    response->convert_time = Clock::now() - start;
     return response;
   }
 

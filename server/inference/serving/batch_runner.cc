@@ -37,12 +37,13 @@ std::vector<NamedTensor> InputsForModel(std::vector<NamedTensor> inputs, const F
 // Describes the converted tensors of one request, the `index`th of those that were gathered, with their receipts.
 absl::StatusOr<PipelineResponse> DescribeInputs(const ModelRun& run, const GatheredInputs& gathered, std::size_t index,
                                                 std::uint64_t max_tensor_bytes) {
+  const Elements elements = run.options.return_data ? Elements::kShared : Elements::kNone;
   PipelineResponse response;
+  response.tensors.reserve(run.inputs.size());
   for (std::size_t i = 0; i < run.inputs.size(); ++i) {
     const NamedTensor named{run.inputs[i].name, gathered.RowsOf(index, i, run.inputs[i].name)};
-    TENSORFERRY_ASSIGN_OR_RETURN(TensorResult result, ResultWithReceipt(named, gathered.receipts[index][i],
-                                                                        run.options.return_data, max_tensor_bytes));
-    response.tensors.push_back(std::move(result));
+    TENSORFERRY_RETURN_IF_ERROR(
+        AddResultWithReceipt(named, gathered.receipts[index][i], elements, max_tensor_bytes, response.tensors));
   }
   return response;
 }
@@ -142,12 +143,12 @@ class OutputReader {
   // Adds to the result of `run` its rows of those outputs that it requested.
   absl::Status AddTo(ModelRun& run, const RowRange& rows) const {
     TENSORFERRY_ASSIGN_OR_RETURN(const Few<const NamedTensor*> wanted, Select(outputs_, run.options.requested_outputs));
+    run.result->outputs.reserve(wanted.size());
     for (const NamedTensor* const output : wanted) {
       const Elements elements = retained_.Holds(output->tensor) ? Elements::kCopied : Elements::kShared;
-      TENSORFERRY_ASSIGN_OR_RETURN(TensorResult result,
-                                   ResultOf(SliceRows(*output, rows), elements, max_tensor_bytes_));
-      TENSORFERRY_RETURN_IF_ERROR(CheckOutput(model_.outputs, result.metadata));
-      run.result->outputs.push_back(std::move(result));
+      std::vector<TensorResult>& results = run.result->outputs;
+      TENSORFERRY_RETURN_IF_ERROR(AddResult(SliceRows(*output, rows), elements, max_tensor_bytes_, results));
+      TENSORFERRY_RETURN_IF_ERROR(CheckOutput(model_.outputs, results.back().metadata));
     }
     return absl::OkStatus();
   }

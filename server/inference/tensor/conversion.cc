@@ -14,20 +14,20 @@ Receipt MakeReceipt(const ArrayHeader& header, const CopiedElements& copied) {
           .digest = copied.digest};
 }
 
-absl::StatusOr<TensorResult> ResultOf(const NamedTensor& named, Elements elements, std::uint64_t max_tensor_bytes) {
-  TENSORFERRY_ASSIGN_OR_RETURN(TensorMetadata metadata, Describe(named, max_tensor_bytes));
-  TensorResult result{.metadata = std::move(metadata)};
+absl::Status AddResult(const NamedTensor& named, Elements elements, std::uint64_t max_tensor_bytes,
+                       std::vector<TensorResult>& results) {
+  TensorResult& result = results.emplace_back();
+  TENSORFERRY_ASSIGN_OR_RETURN(result.metadata, Describe(named, max_tensor_bytes));
   if (elements != Elements::kNone) result.elements = ElementsOf(named.tensor, elements);
-  return result;
+  return absl::OkStatus();
 }
 
-absl::StatusOr<TensorResult> ResultWithReceipt(const NamedTensor& named, Receipt receipt, bool with_elements,
-                                               std::uint64_t max_tensor_bytes) {
-  TENSORFERRY_ASSIGN_OR_RETURN(TensorResult result,
-                               ResultOf(named, with_elements ? Elements::kShared : Elements::kNone, max_tensor_bytes));
-  receipt.dtype_equal = result.metadata.dtype == receipt.numpy_dtype;
-  result.receipt = std::move(receipt);
-  return result;
+absl::Status AddResultWithReceipt(const NamedTensor& named, Receipt receipt, Elements elements,
+                                  std::uint64_t max_tensor_bytes, std::vector<TensorResult>& results) {
+  TENSORFERRY_RETURN_IF_ERROR(AddResult(named, elements, max_tensor_bytes, results));
+  receipt.dtype_equal = results.back().metadata.dtype == receipt.numpy_dtype;
+  results.back().receipt = std::move(receipt);
+  return absl::OkStatus();
 }
 
 }  // namespace tensorferry::inference

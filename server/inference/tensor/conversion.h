@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
-#include "absl/status/statusor.h"
-#include "base/few.h"
+#include "absl/status/status.h"
 #include "inference/result.h"
 #include "inference/tensor/model.h"
 #include "inference/tensor/tensor.h"
@@ -12,16 +12,17 @@
 
 namespace tensorferry::inference {
 
-// Makes the receipt of an array from what its copy found. ResultWithReceipt sets dtype_equal.
+// Makes the receipt of an array from what its copy found. AddResultWithReceipt sets dtype_equal.
 Receipt MakeReceipt(const ArrayHeader& header, const CopiedElements& copied);
 
-// Returns the metadata of a tensor, and its elements.
-// Errors: those of Describe.
-absl::StatusOr<TensorResult> ResultOf(const NamedTensor& named, Elements elements, std::uint64_t max_tensor_bytes);
+// Adds the metadata of a tensor, and its elements. The result is made where it stays: it is large to move.
+// Errors: those of Describe; `results` is then of no use.
+absl::Status AddResult(const NamedTensor& named, Elements elements, std::uint64_t max_tensor_bytes,
+                       std::vector<TensorResult>& results);
 
-// Does what ResultOf does, for a converted array, and adds its receipt, which says whether its dtype is the tensor's
+// Does what AddResult does, for a converted array, and adds its receipt, which says whether its dtype is the tensor's
 // own.
-absl::StatusOr<TensorResult> ResultWithReceipt(const NamedTensor& named, Receipt receipt, bool with_elements,
-                                               std::uint64_t max_tensor_bytes);
+absl::Status AddResultWithReceipt(const NamedTensor& named, Receipt receipt, Elements elements,
+                                  std::uint64_t max_tensor_bytes, std::vector<TensorResult>& results);
 
 }  // namespace tensorferry::inference

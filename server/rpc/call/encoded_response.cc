@@ -4,7 +4,7 @@
 
 namespace tensorferry::rpc {
 
-std::optional<grpc::ByteBuffer> EncodedResponse::Next() {
+std::optional<OutgoingMessage> EncodedResponse::Next() {
   if (message_) return std::exchange(message_, std::nullopt);
   if (chunked_.empty()) return std::nullopt;
   inference::TensorElements& rest = chunked_.back();

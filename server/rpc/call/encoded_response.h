@@ -1,7 +1,5 @@
 #pragma once
 
-#include <grpcpp/support/byte_buffer.h>
-
 #include <cstddef>
 #include <optional>
 #include <utility>
@@ -10,6 +8,7 @@
 #include "absl/status/status.h"
 #include "inference/result.h"
 #include "rpc/serve/call_gate.h"
+#include "rpc/wire/outgoing_message.h"
 
 namespace tensorferry::rpc {
 
@@ -18,13 +17,13 @@ namespace tensorferry::rpc {
 class EncodedResponse {
  public:
   // Writes elements as one message of a protocol. The message refers to the elements where they lie.
-  using EncodeChunk = grpc::ByteBuffer (*)(const inference::TensorElements& part);
+  using EncodeChunk = OutgoingMessage (*)(const inference::TensorElements& part);
 
-  explicit EncodedResponse(grpc::ByteBuffer message) : message_(std::move(message)) {}
+  explicit EncodedResponse(OutgoingMessage message) : message_(std::move(message)) {}
 
   // Makes a response without messages: the call ends with `error`.
   static EncodedResponse End(const absl::Status& error) {
-    EncodedResponse response{grpc::ByteBuffer()};
+    EncodedResponse response{OutgoingMessage()};
     response.message_.reset();
     response.end_ = error;
     return response;
@@ -41,14 +40,14 @@ class EncodedResponse {
   }
 
   // Returns the next message; nothing after the last.
-  std::optional<grpc::ByteBuffer> Next();
+  std::optional<OutgoingMessage> Next();
 
   // Not OK: the call ends with this error, and nothing else is sent.
   const absl::Status& end() const { return end_; }
 
  private:
   std::optional<CallGate::Pass> pass_;
-  std::optional<grpc::ByteBuffer> message_;
+  std::optional<OutgoingMessage> message_;
   // The part of each tensor that is still to be sent; the last tensor is sent next.
   std::vector<inference::TensorElements> chunked_;
   std::size_t chunk_bytes_ = 0;

@@ -43,7 +43,8 @@ inference::ModelInput Intake::Incoming::TakeForModel() && {
 
 absl::StatusOr<Intake> Intake::Start(const RequestView& request, Chunks chunks, const CallEnvironment& environment) {
   TENSORFERRY_RETURN_IF_ERROR(CheckRequest(request));
-  Intake intake(request, environment.converter);
+  absl::StatusOr<Intake> started = Intake(request, environment.converter);  // Filled where it stays.
+  Intake& intake = *started;
   if (!request.model_name.empty()) {
     TENSORFERRY_ASSIGN_OR_RETURN(intake.model_,
                                  environment.models.FindModel(request.model_name, request.model_version));
@@ -62,7 +63,7 @@ absl::StatusOr<Intake> Intake::Start(const RequestView& request, Chunks chunks, 
 
   TENSORFERRY_RETURN_IF_ERROR(intake.TakeIn(std::move(checked), request, environment.pool));
   intake.CountCopy(intake.start_);
-  return intake;
+  return started;
 }
 
 absl::Status Intake::CheckModel(const Few<CheckedArray>& checked, const RequestView& request) const {

@@ -76,7 +76,7 @@ bool StreamServer::MustWriteHeld() {
 }
 
 WaitLimit::Member::UntilCancelled StreamServer::WriteHeld(bool more_follows) {
-  call_.Write(*held_, more_follows);
+  call_.Write(held_->bytes(), more_follows);
   return waits_.OrCancel(call_.written, call_);
 }
 
@@ -122,10 +122,10 @@ Detached StreamServer::SendQueued() {
       co_await first->run->finished();
       first->response = first->run->TakeResponse(writer);
     }
-    std::optional<grpc::ByteBuffer> message = first->response->Next();
+    std::optional<OutgoingMessage> message = first->response->Next();
     while (message && caller_reads) {
-      std::optional<grpc::ByteBuffer> next = first->response->Next();
-      call_.Write(*message, /*more_follows=*/next || responses_->NextIsReady());
+      std::optional<OutgoingMessage> next = first->response->Next();
+      call_.Write(message->bytes(), /*more_follows=*/next || responses_->NextIsReady());
       caller_reads = co_await waits.OrCancel(call_.written, call_);
       message = std::move(next);
     }

@@ -103,8 +103,8 @@ class StreamServer {
   bool ended_by_queue_ = false;              // SendQueued has ended the stream.
   StreamProtocol::Owed owed_;                // What is owed for the last message.
   std::optional<EncodedResponse> response_;  // The response whose messages are being sent.
-  std::optional<grpc::ByteBuffer> next_;     // The message that follows held_.
-  std::optional<grpc::ByteBuffer> held_;
+  std::optional<OutgoingMessage> next_;      // The message that follows held_.
+  std::optional<OutgoingMessage> held_;
   std::optional<ResponseQueue> responses_;  // Exists once a model's run was not complete at once.
   Operation sent_;
 };

@@ -12,6 +12,7 @@
 #include "rpc/serve/call_slots.h"
 #include "rpc/serve/error.h"
 #include "rpc/serve/guarded.h"
+#include "rpc/wire/outgoing_message.h"
 #include "rpc/wire/wire_writer.h"
 
 namespace tensorferry::rpc {
@@ -53,9 +54,8 @@ Detached ServeRequest(CallResources resources, CallSlots& slots, const Environme
     EncodedResponse encoded = EndRequest(protocol, admission, response, writer);
     run.reset();
     const grpc::Status end = encoded.end().ok() ? grpc::Status::OK : ToGrpcStatus(encoded.end());
-    const std::optional<grpc::ByteBuffer> message = encoded.Next();
-    const grpc::ByteBuffer nothing;
-    call.Finish(end, message ? *message : nothing);
+    const OutgoingMessage message = encoded.Next().value_or(OutgoingMessage());
+    call.Finish(end, message.bytes());
     co_await waits.OrCancel(call.finished, call);  // A caller who does not read keeps the response in memory.
     co_await call.done;
   } while (slot.WaitAgain());

@@ -21,14 +21,14 @@ static_assert(ResponseProtocol<StreamedConvert>);
 absl::StatusOr<Intake> ConvertProtocol::Start(Message& message) {
   TENSORFERRY_RETURN_IF_ERROR(message.Decode());
   const RequestView& request = message.decoded().request();
-  TENSORFERRY_ASSIGN_OR_RETURN(Intake intake, Intake::Start(request, Intake::Chunks::kRefused, environment_));
-  request_id_ = request.request_id;
+  absl::StatusOr<Intake> intake = Intake::Start(request, Intake::Chunks::kRefused, environment_);
+  if (intake.ok()) request_id_ = request.request_id;
   return intake;
 }
 
 absl::StatusOr<EncodedResponse> ConvertProtocol::Encode(Response& response, WireWriter& writer) const {
   response.request_id = request_id_;
-  TENSORFERRY_ASSIGN_OR_RETURN(grpc::ByteBuffer message,
+  TENSORFERRY_ASSIGN_OR_RETURN(OutgoingMessage message,
                                EncodeResponse(response, environment_.max_message_bytes, writer));
   return EncodedResponse(std::move(message));
 }

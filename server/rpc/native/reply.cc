@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/few.h"
 #include "base/reversed.h"
 #include "base/status.h"
 #include "inference/model_info.h"
@@ -53,7 +54,8 @@ void WriteMetadata(WireWriter& writer, const inference::TensorResult& result) {
   writer.Text(v1::TensorMetadata::kNameFieldNumber, metadata.name);
 }
 
-void WriteTensors(WireWriter& writer, int field, const Few<inference::TensorResult>& results, Elements elements) {
+void WriteTensors(WireWriter& writer, int field, const std::vector<inference::TensorResult>& results,
+                  Elements elements) {
   for (const inference::TensorResult& result : Reversed(results)) {
     const std::size_t end = writer.size();
     if (result.elements) {
@@ -99,7 +101,7 @@ void WriteStreamResponse(WireWriter& writer, const Response& response, Elements 
   writer.Nested(v1::ConvertStreamResponse::kResponseFieldNumber, 0);
 }
 
-grpc::ByteBuffer EncodeChunk(const inference::TensorElements& chunk) {
+OutgoingMessage EncodeChunk(const inference::TensorElements& chunk) {
   WireWriter writer;
   writer.OneofBytes(v1::ConvertStreamResponse::kChunkFieldNumber, chunk.bytes, chunk.owner);
   return writer.Finish();
@@ -126,8 +128,8 @@ absl::Status CheckNoStrings(const Response& response) {
 
 }  // namespace
 
-absl::StatusOr<grpc::ByteBuffer> EncodeResponse(const Response& response, std::uint64_t max_message_bytes,
-                                                WireWriter& writer) {
+absl::StatusOr<OutgoingMessage> EncodeResponse(const Response& response, std::uint64_t max_message_bytes,
+                                               WireWriter& writer) {
   TENSORFERRY_RETURN_IF_ERROR(CheckNoStrings(response));
   WriteResponse(writer, response, Elements::kInside);
   if (writer.size() > max_message_bytes) {
@@ -164,7 +166,7 @@ EncodedResponse EncodeRefusal(const std::string& request_id, const absl::Status&
   message.mutable_response()->set_request_id(request_id);
   *message.mutable_response()->mutable_error() = ToProtoError(error);
   const grpc::Slice slice(message.SerializeAsString());
-  return EncodedResponse(grpc::ByteBuffer(&slice, 1));
+  return EncodedResponse(OutgoingMessage(&slice, 1));
 }
 
 }  // namespace tensorferry::rpc

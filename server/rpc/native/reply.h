@@ -23,8 +23,8 @@ inline constexpr std::size_t kChunkBytes = 1 << 20;
 // Encodes the whole response as one ConvertResponse.
 // Errors: TENSOR_TOO_LARGE, naming the stream, if it would not fit `max_message_bytes`; INPUT_MISMATCH if an output is
 //         of strings.
-absl::StatusOr<grpc::ByteBuffer> EncodeResponse(const Response& response, std::uint64_t max_message_bytes,
-                                                WireWriter& writer);
+absl::StatusOr<OutgoingMessage> EncodeResponse(const Response& response, std::uint64_t max_message_bytes,
+                                               WireWriter& writer);
 
 // Encodes the response as one ConvertStreamResponse. If that does not fit `max_message_bytes`, it has no elements, and
 // chunks of the elements follow it.

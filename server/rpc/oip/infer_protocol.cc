@@ -62,8 +62,7 @@ absl::StatusOr<EncodedResponse> InferProtocol::Encode(Response& response, WireWr
   response.request_id = id_;
   environment_.tracer.Record(response);
   const auto encode = errors_go_ == ErrorsGo::kToTheCall ? EncodeInferResponse : EncodeStreamInferResponse;
-  TENSORFERRY_ASSIGN_OR_RETURN(grpc::ByteBuffer message,
-                               encode(response, environment_.calls.max_message_bytes, writer));
+  TENSORFERRY_ASSIGN_OR_RETURN(OutgoingMessage message, encode(response, environment_.calls.max_message_bytes, writer));
   Forget();
   return EncodedResponse(std::move(message));
 }

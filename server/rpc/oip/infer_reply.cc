@@ -68,7 +68,7 @@ void WriteFinalResponse(WireWriter& writer) {
 // Writes a ModelInferResponse into `writer`.
 void WriteResponse(WireWriter& writer, const Response& response, bool streamed) {
   writer.Clear();
-  const Few<TensorResult>& outputs = response.result.outputs;
+  const std::vector<TensorResult>& outputs = response.result.outputs;
   for (const TensorResult& output : Reversed(outputs)) {
     writer.RepeatedBytes(InferResponse::kRawOutputContentsFieldNumber, output.elements->bytes, output.elements->owner);
   }
@@ -79,7 +79,7 @@ void WriteResponse(WireWriter& writer, const Response& response, bool streamed) 
   writer.Text(InferResponse::kModelNameFieldNumber, response.result.model_name);
 }
 
-absl::StatusOr<grpc::ByteBuffer> Finish(WireWriter& writer, std::uint64_t max_message_bytes) {
+absl::StatusOr<OutgoingMessage> Finish(WireWriter& writer, std::uint64_t max_message_bytes) {
   if (writer.size() <= max_message_bytes) return writer.Finish();
   return MakeError(
       Reason::kTensorTooLarge,
@@ -104,20 +104,20 @@ absl::Status ApplyPlans(const std::vector<OutputPlan>& plans, const inference::M
   return absl::OkStatus();
 }
 
-absl::StatusOr<grpc::ByteBuffer> EncodeInferResponse(const Response& response, std::uint64_t max_message_bytes,
-                                                     WireWriter& writer) {
+absl::StatusOr<OutgoingMessage> EncodeInferResponse(const Response& response, std::uint64_t max_message_bytes,
+                                                    WireWriter& writer) {
   WriteResponse(writer, response, /*streamed=*/false);
   return Finish(writer, max_message_bytes);
 }
 
-absl::StatusOr<grpc::ByteBuffer> EncodeStreamInferResponse(const Response& response, std::uint64_t max_message_bytes,
-                                                           WireWriter& writer) {
+absl::StatusOr<OutgoingMessage> EncodeStreamInferResponse(const Response& response, std::uint64_t max_message_bytes,
+                                                          WireWriter& writer) {
   WriteResponse(writer, response, /*streamed=*/true);
   writer.Nested(triton::ModelStreamInferResponse::kInferResponseFieldNumber, 0);
   return Finish(writer, max_message_bytes);
 }
 
-grpc::ByteBuffer EncodeStreamInferError(const std::string& id, const std::string& message) {
+OutgoingMessage EncodeStreamInferError(const std::string& id, const std::string& message) {
   triton::ModelStreamInferResponse response;
   response.set_error_message(message);
   response.mutable_infer_response()->set_id(id);

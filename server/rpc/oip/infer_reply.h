@@ -24,15 +24,15 @@ absl::Status ApplyPlans(const std::vector<OutputPlan>& plans, const inference::M
 
 // Encodes `response` as a ModelInferResponse.
 // Errors: TENSOR_TOO_LARGE if it would not fit `max_message_bytes`.
-absl::StatusOr<grpc::ByteBuffer> EncodeInferResponse(const Response& response, std::uint64_t max_message_bytes,
-                                                     WireWriter& writer);
+absl::StatusOr<OutgoingMessage> EncodeInferResponse(const Response& response, std::uint64_t max_message_bytes,
+                                                    WireWriter& writer);
 
 // Encodes `response` as a ModelStreamInferResponse.
 // Errors: those of EncodeInferResponse.
-absl::StatusOr<grpc::ByteBuffer> EncodeStreamInferResponse(const Response& response, std::uint64_t max_message_bytes,
-                                                           WireWriter& writer);
+absl::StatusOr<OutgoingMessage> EncodeStreamInferResponse(const Response& response, std::uint64_t max_message_bytes,
+                                                          WireWriter& writer);
 
 // Encodes a ModelStreamInferResponse that refuses the request `id`.
-grpc::ByteBuffer EncodeStreamInferError(const std::string& id, const std::string& message);
+OutgoingMessage EncodeStreamInferError(const std::string& id, const std::string& message);
 
 }  // namespace tensorferry::rpc

@@ -39,7 +39,7 @@ bool Has(const std::vector<std::string>& values, std::string_view value) {
   return std::ranges::find(values, value) != values.end();
 }
 
-nlohmann::ordered_json TensorsOf(const Few<inference::TensorResult>& results) {
+nlohmann::ordered_json TensorsOf(const std::vector<inference::TensorResult>& results) {
   nlohmann::ordered_json tensors = nlohmann::ordered_json::array();
   for (const inference::TensorResult& result : results) {
     tensors.push_back(

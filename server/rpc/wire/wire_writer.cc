@@ -77,13 +77,13 @@ void WireWriter::OneofBytes(int field, std::span<const std::byte> bytes, std::sh
   PrependTag(field, kLengthDelimited);
 }
 
-grpc::ByteBuffer WireWriter::Finish() {
-  grpc::ByteBuffer message = Join();
+OutgoingMessage WireWriter::Finish() {
+  OutgoingMessage message = Join();
   Clear();
   return message;
 }
 
-grpc::ByteBuffer WireWriter::Join() {
+OutgoingMessage WireWriter::Join() {
   const std::byte* const end = memory_.data() + memory_.size();
   if (references_.empty()) {
     const grpc::Slice whole(end - written_, written_);
@@ -100,15 +100,11 @@ grpc::ByteBuffer WireWriter::Join() {
   return {slices.data(), slices.size()};
 }
 
-std::byte* WireWriter::Prepend(std::size_t count) {
-  if (count > memory_.size() - written_) {
-    std::vector<std::byte> larger(std::max(2 * memory_.size(), written_ + count));
-    std::copy_n(memory_.end() - static_cast<std::ptrdiff_t>(written_), written_,
-                larger.end() - static_cast<std::ptrdiff_t>(written_));
-    memory_ = std::move(larger);
-  }
-  written_ += count;
-  return memory_.data() + (memory_.size() - written_);
+void WireWriter::Grow(std::size_t count) {
+  std::vector<std::byte> larger(std::max(2 * memory_.size(), written_ + count));
+  std::copy_n(memory_.end() - static_cast<std::ptrdiff_t>(written_), written_,
+              larger.end() - static_cast<std::ptrdiff_t>(written_));
+  memory_ = std::move(larger);
 }
 
 void WireWriter::PrependBytes(const void* bytes, std::size_t count) {

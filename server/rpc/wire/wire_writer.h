@@ -1,6 +1,6 @@
 #pragma once
 
-#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/slice.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "rpc/wire/outgoing_message.h"
 #include "rpc/wire/wire_format.h"
 
 namespace tensorferry::rpc {
@@ -44,7 +45,7 @@ class WireWriter {
   void OneofBytes(int field, std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
 
   // Returns the message that was written, which keeps alive what it references, and forgets it.
-  grpc::ByteBuffer Finish();
+  OutgoingMessage Finish();
 
  private:
   // A Reference is a range of bytes that lie elsewhere. `from_end` bytes of memory_ follow them in the message.
@@ -53,8 +54,15 @@ class WireWriter {
     grpc::Slice bytes;
   };
 
-  grpc::ByteBuffer Join();
-  std::byte* Prepend(std::size_t count);
+  OutgoingMessage Join();
+  // Makes room for `count` bytes before what was written. Inside the class: a reply calls it some forty times.
+  std::byte* Prepend(std::size_t count) {
+    if (count > memory_.size() - written_) [[unlikely]]
+      Grow(count);
+    written_ += count;
+    return memory_.data() + (memory_.size() - written_);
+  }
+  void Grow(std::size_t count);
   void PrependBytes(const void* bytes, std::size_t count);
   void PrependVarint(std::uint64_t value);
   void PrependTag(int field, WireType type);

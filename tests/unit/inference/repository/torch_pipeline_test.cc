@@ -73,7 +73,7 @@ class TorchPipelineTest : public testing::Test {
     return values;
   }
 
-  static std::vector<std::string> NamesOf(const Few<TensorResult>& results) {
+  static std::vector<std::string> NamesOf(const std::vector<TensorResult>& results) {
     std::vector<std::string> names;
     for (const TensorResult& result : results) names.push_back(result.metadata.name);
     return names;

@@ -27,9 +27,9 @@ Response ResponseWith(const std::string& elements) {
 
 absl::StatusOr<v1::ConvertResponse> Encode(const Response& response, std::uint64_t max_message_bytes) {
   WireWriter writer;
-  TENSORFERRY_ASSIGN_OR_RETURN(const grpc::ByteBuffer bytes, EncodeResponse(response, max_message_bytes, writer));
-  EXPECT_LE(bytes.Length(), max_message_bytes);
-  return Parse<v1::ConvertResponse>(bytes);
+  TENSORFERRY_ASSIGN_OR_RETURN(const OutgoingMessage message, EncodeResponse(response, max_message_bytes, writer));
+  EXPECT_LE(message.bytes().Length(), max_message_bytes);
+  return Parse<v1::ConvertResponse>(message);
 }
 
 // This response has every field, so that generated code reads each.
@@ -122,9 +122,9 @@ TEST(EncodeResponse, SendsElementsFromWhereTheyAreAndKeepsThemSoLong) {
   Response response = ResponseWith(*elements);
   response.result.tensors[0].elements->owner = elements;
   WireWriter writer;
-  auto bytes = std::make_unique<grpc::ByteBuffer>(EncodeResponse(response, 1 << 20, writer).value());
+  auto message = std::make_unique<OutgoingMessage>(EncodeResponse(response, 1 << 20, writer).value());
   std::vector<grpc::Slice> slices;
-  ASSERT_TRUE(bytes->Dump(&slices).ok());
+  ASSERT_TRUE(message->bytes().Dump(&slices).ok());
   EXPECT_TRUE(std::ranges::any_of(slices, [&](const grpc::Slice& slice) {
     return static_cast<const void*>(slice.begin()) == elements->data() && slice.size() == elements->size();
   }));
@@ -133,7 +133,7 @@ TEST(EncodeResponse, SendsElementsFromWhereTheyAreAndKeepsThemSoLong) {
   const std::weak_ptr<const std::string> watch = std::exchange(elements, nullptr);
   EXPECT_FALSE(watch.expired()) << "gRPC still has to send it";
   slices.clear();
-  bytes.reset();
+  message.reset();
   EXPECT_TRUE(watch.expired());
 }
 

@@ -131,13 +131,13 @@ TEST(EncodeInferResponse, SendsElementsFromWhereTheyAreAndKeepsThemSoLong) {
   Response response = ResponseOf({Output("x", "uint8", {100'000}, *elements)});
   response.result.outputs[0].elements->owner = elements;
   WireWriter writer;
-  auto bytes = std::make_unique<grpc::ByteBuffer>(EncodeInferResponse(response, kNoLimit, writer).value());
-  EXPECT_TRUE(RefersTo(*bytes, reinterpret_cast<const std::byte*>(elements->data())));
+  auto message = std::make_unique<OutgoingMessage>(EncodeInferResponse(response, kNoLimit, writer).value());
+  EXPECT_TRUE(RefersTo(message->bytes(), reinterpret_cast<const std::byte*>(elements->data())));
   response = {};
   writer.Clear();
   const std::weak_ptr<const std::string> watch = std::exchange(elements, nullptr);
   EXPECT_FALSE(watch.expired()) << "gRPC still has to send it";
-  bytes.reset();
+  message.reset();
   EXPECT_TRUE(watch.expired());
 }
 

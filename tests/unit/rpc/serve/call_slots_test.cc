@@ -18,28 +18,28 @@ class CallSlotsTest : public testing::Test {
 
 TEST_F(CallSlotsTest, StartsWithSomeWaiting) {
   slots_.Start();
-  EXPECT_EQ(started_.size(), 32u);
+  EXPECT_EQ(started_.size(), 4u);
 }
 
-TEST_F(CallSlotsTest, StartsMoreWhenFewerThanEightWait) {
+TEST_F(CallSlotsTest, StartsMoreWhenFewerThanTwoWait) {
   slots_.Start();
   auto slot = started_.begin();
-  for (int waiting = 31; waiting >= 8; --waiting) (slot++)->Arrived();
-  EXPECT_EQ(started_.size(), 32u);
+  for (int waiting = 3; waiting >= 2; --waiting) (slot++)->Arrived();
+  EXPECT_EQ(started_.size(), 4u);
   slot->Arrived();
-  EXPECT_EQ(started_.size(), 33u) << "7 waited";
+  EXPECT_EQ(started_.size(), 5u) << "1 waited";
 }
 
-TEST_F(CallSlotsTest, EndsThoseThatWouldBeMoreThanSixtyFour) {
+TEST_F(CallSlotsTest, EndsThoseThatWouldBeMoreThanSixteen) {
   slots_.Start();
   // 100 calls come and stay, one in each slot, and others are started for them.
   auto slot = started_.begin();
   for (int calls = 0; calls < 100; ++calls) (slot++)->Arrived();
-  EXPECT_EQ(started_.size(), 108u);
-  int waiting = 8;
+  EXPECT_EQ(started_.size(), 102u);
+  int waiting = 2;
   for (auto ended = started_.begin(); ended != slot; ++ended) {
-    EXPECT_EQ(ended->WaitAgain(), waiting < 64);
-    if (waiting < 64) ++waiting;
+    EXPECT_EQ(ended->WaitAgain(), waiting < 16);
+    if (waiting < 16) ++waiting;
   }
 }
 
