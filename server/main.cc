@@ -1,5 +1,6 @@
 // tensorferry-server reads its configuration, makes its objects, and serves until a signal comes.
 #include <fmt/format.h>
+#include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -40,17 +41,24 @@ void LogBuffers(const BufferPool::Stats& stats, std::uint64_t freed) {
                 stats.reused, stats.idle_bytes >> 10, freed >> 10, usage.ru_minflt);
 }
 
+// Waits for nobody: if standard output takes nothing now, as a full pipe, another thread prints when it does.
 void PrintReadyLine(const std::vector<std::string>& addresses, std::FILE* output) {
   std::string line = "tensorferry-server ready";
   for (const std::string& address : addresses) line += fmt::format(" grpc={}", address);
-  fmt::print(output, "{} admin=off\n", line);
-  std::fflush(output);
+  const auto print = [line, output] {
+    fmt::print(output, "{} admin=off\n", line);
+    std::fflush(output);
+  };
+  pollfd writable{fileno(output), POLLOUT, 0};
+  if (poll(&writable, 1, 0) != 0) return print();
+  std::thread(print).detach();
 }
 
 // Announces NOT_SERVING, serves on for the drain delay, and then lets requests in progress finish. A second SIGTERM or
 // SIGINT ends the process at once.
 void Drain(const config::Config& config, int signal, Process& process, rpc::Server& server) {
   process.EndAtSecondSignal(signal);
+  spdlog::info("{}: stopping", strsignal(signal));
   server.AnnounceStop();
   std::this_thread::sleep_for(config.drain_delay);
   if (!server.Stop(std::chrono::steady_clock::now() + config.drain_grace)) {
@@ -97,9 +105,7 @@ ExitCode Serve(const config::Config& config) {
   PrintReadyLine((*server)->addresses(), process.streams().output());
   spdlog::info("serving with a memory budget of {} MiB", budget.limit() >> 20);
 
-  const int signal = process.signals().Wait();
-  spdlog::info("{}: stopping", strsignal(signal));
-  Drain(config, signal, process, **server);
+  Drain(config, process.signals().Wait(), process, **server);
   spdlog::info("stopped");
   process.End(ExitCode::kOk);
 }

@@ -16,6 +16,7 @@ void Process::EndAtSecondSignal(int first) {
       if (signal != SIGHUP) ++counted;
     }
     scratch_.Remove();
+    spdlog::default_logger_raw()->flush();
     std::_Exit(128 + signal);
   }).detach();
 }

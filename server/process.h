@@ -3,6 +3,7 @@
 #include "base/bus_errors.h"
 #include "base/memory_upkeep.h"
 #include "config/exit_code.h"
+#include "crash_signals.h"
 #include "inference/repository/scratch_folder.h"
 #include "inference/repository/torch_pipeline.h"
 #include "standard_streams.h"
@@ -38,6 +39,7 @@ class Process {
     Malloc() { KeepMallocMemory(); }
   } malloc_;
   const StandardStreams streams_;
+  const CrashSignals crashes_;
   const StopSignals signals_;
   const BusErrorHandler bus_errors_;
   const struct Torch {

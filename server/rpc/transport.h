@@ -8,10 +8,11 @@
 
 namespace tensorferry::rpc {
 
-// GrpcLog says at which level gRPC's lines go to our log: its errors as errors, or all at `debug`.
+// GrpcLog says at which level gRPC's lines go to our log: those of the machine as errors, or all at `debug`.
 enum class GrpcLog { kAsIs, kDebug };
 
-// Makes gRPC and protobuf write their lines into our log, in our format. Holds for the whole process.
+// Makes gRPC and protobuf write their lines into our log, in our format, cut to 1 KiB. What they say of a caller is at
+// `debug`. Holds for the whole process.
 void SendLibraryLogsToOurs(GrpcLog level);
 
 // Sets the limits of messages and connections. `compression` says whether compressed requests are taken.
