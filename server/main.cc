@@ -25,6 +25,7 @@
 #include "inference/repository/torch_pipeline.h"
 #include "options.h"
 #include "process.h"
+#include "rpc/self_check.h"
 #include "rpc/server.h"
 #include "worker_mode.h"
 
@@ -58,7 +59,7 @@ void PrintReadyLine(const std::vector<std::string>& addresses, std::FILE* output
 // SIGINT ends the process at once.
 void Drain(const config::Config& config, int signal, Process& process, rpc::Server& server) {
   process.EndAtSecondSignal(signal);
-  spdlog::info("{}: stopping", strsignal(signal));
+  if (signal != StopSignals::kInterrupted) spdlog::info("{}: stopping", strsignal(signal));
   server.AnnounceStop();
   std::this_thread::sleep_for(config.drain_delay);
   if (!server.Stop(std::chrono::steady_clock::now() + config.drain_grace)) {
@@ -67,18 +68,18 @@ void Drain(const config::Config& config, int signal, Process& process, rpc::Serv
   }
 }
 
-enum class Loaded { kYes, kNo, kStopped };
+enum class Loaded { kYes, kNo, kStopped, kDeaf };
 
-// Loads the models. This may take long, and a signal stops it.
+// Loads the models. This may take long, and a signal stops it, or SelfCheck, which interrupts the wait, too.
 Loaded LoadModels(inference::RepositoryControl& repository, const StopSignals& signals) {
   // Shared, because it must outlive a load that a signal has stopped.
-  const auto ok = std::make_shared<std::atomic<bool>>(false);
-  repository.LoadModels([ok](const absl::Status& status) {
-    *ok = status.ok();
+  const auto loaded = std::make_shared<std::atomic<Loaded>>(Loaded::kDeaf);
+  repository.LoadModels([loaded](const absl::Status& status) {
+    *loaded = status.ok() ? Loaded::kYes : Loaded::kNo;
     StopSignals::Interrupt();
   });
   if (signals.Wait() != StopSignals::kInterrupted) return Loaded::kStopped;
-  return *ok ? Loaded::kYes : Loaded::kNo;
+  return *loaded;
 }
 
 ExitCode Serve(const config::Config& config) {
@@ -96,18 +97,23 @@ ExitCode Serve(const config::Config& config) {
     spdlog::error("{}", std::string(server.status().message()));
     return ExitCode::kCannotListen;
   }
+  rpc::SelfCheck self_check((*server)->addresses(), config.self_check, StopSignals::Interrupt);
   switch (LoadModels(**pipeline, process.signals())) {
     case Loaded::kYes: break;
     case Loaded::kNo: process.End(ExitCode::kModelLoad);  // The load has logged the reason.
     case Loaded::kStopped: process.End(ExitCode::kOk);
+    case Loaded::kDeaf: process.End(ExitCode::kDeaf);
   }
   (*server)->AnnounceReady();
   PrintReadyLine((*server)->addresses(), process.streams().output());
-  spdlog::info("serving with a memory budget of {} MiB", budget.limit() >> 20);
+  spdlog::info("serving with a memory budget of {} MiB and at most {} open files", budget.limit() >> 20,
+               process.most_files());
 
-  Drain(config, process.signals().Wait(), process, **server);
+  const int signal = process.signals().Wait();
+  self_check.Stop();
+  Drain(config, signal, process, **server);
   spdlog::info("stopped");
-  process.End(ExitCode::kOk);
+  process.End(signal == StopSignals::kInterrupted ? ExitCode::kDeaf : ExitCode::kOk);
 }
 
 ExitCode Main(const std::vector<std::string>& args, const config::Environment& environment) {

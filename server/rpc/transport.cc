@@ -49,6 +49,15 @@ void SendLibraryLogsToOurs(GrpcLog level) {
   google::protobuf::SetLogHandler(LogForProtobuf);
 }
 
+void SetConnectionLimits(const ConnectionLimits& limits, grpc::ServerBuilder& builder) {
+  const auto set = [&](const char* name, std::chrono::milliseconds value) {
+    if (value.count() > 0) builder.AddChannelArgument(name, static_cast<int>(value.count()));
+  };
+  set(GRPC_ARG_MAX_CONNECTION_IDLE_MS, limits.max_idle);
+  set(GRPC_ARG_MAX_CONNECTION_AGE_MS, limits.max_age);
+  set(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, limits.age_grace);
+}
+
 void SetTransportOptions(std::uint64_t max_message_bytes, bool compression, grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(
       static_cast<int>(std::min<std::uint64_t>(max_message_bytes, std::numeric_limits<int>::max())));
@@ -60,6 +69,7 @@ void SetTransportOptions(std::uint64_t max_message_bytes, bool compression, grpc
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 30'000);
   if (!compression) {  // 50 KB of gzip can hold 50 MB, so a caller could amplify its attack.
     builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);

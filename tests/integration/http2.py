@@ -44,6 +44,11 @@ class Connection:
                 self._socket.sendall(frame(kind, ACK, 0, payload if kind == PING else b""))
             yield kind, flags, stream, payload
 
+    def wait_for_end(self) -> None:
+        """Returns when the server has closed the connection."""
+        for _ in self.frames():
+            pass
+
     def call(self, method: str, message: bytes, *more: tuple[str, str]) -> None:
         """Calls a unary method, and returns when the server has ended the call."""
         stream = self._stream
