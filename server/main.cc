@@ -1,5 +1,6 @@
 // tensorferry-server reads its configuration, makes its objects, and serves until a signal comes.
 #include <fmt/format.h>
+#include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@
 #include "inference/repository/torch_pipeline.h"
 #include "options.h"
 #include "process.h"
+#include "rpc/self_check.h"
 #include "rpc/server.h"
 #include "worker_mode.h"
 
@@ -40,17 +42,24 @@ void LogBuffers(const BufferPool::Stats& stats, std::uint64_t freed) {
                 stats.reused, stats.idle_bytes >> 10, freed >> 10, usage.ru_minflt);
 }
 
+// Waits for nobody: if standard output takes nothing now, as a full pipe, another thread prints when it does.
 void PrintReadyLine(const std::vector<std::string>& addresses, std::FILE* output) {
   std::string line = "tensorferry-server ready";
   for (const std::string& address : addresses) line += fmt::format(" grpc={}", address);
-  fmt::print(output, "{} admin=off\n", line);
-  std::fflush(output);
+  const auto print = [line, output] {
+    fmt::print(output, "{} admin=off\n", line);
+    std::fflush(output);
+  };
+  pollfd writable{fileno(output), POLLOUT, 0};
+  if (poll(&writable, 1, 0) != 0) return print();
+  std::thread(print).detach();
 }
 
 // Announces NOT_SERVING, serves on for the drain delay, and then lets requests in progress finish. A second SIGTERM or
 // SIGINT ends the process at once.
 void Drain(const config::Config& config, int signal, Process& process, rpc::Server& server) {
   process.EndAtSecondSignal(signal);
+  if (signal != StopSignals::kInterrupted) spdlog::info("{}: stopping", strsignal(signal));
   server.AnnounceStop();
   std::this_thread::sleep_for(config.drain_delay);
   if (!server.Stop(std::chrono::steady_clock::now() + config.drain_grace)) {
@@ -59,18 +68,18 @@ void Drain(const config::Config& config, int signal, Process& process, rpc::Serv
   }
 }
 
-enum class Loaded { kYes, kNo, kStopped };
+enum class Loaded { kYes, kNo, kStopped, kDeaf };
 
-// Loads the models. This may take long, and a signal stops it.
+// Loads the models. This may take long, and a signal stops it, or SelfCheck, which interrupts the wait, too.
 Loaded LoadModels(inference::RepositoryControl& repository, const StopSignals& signals) {
   // Shared, because it must outlive a load that a signal has stopped.
-  const auto ok = std::make_shared<std::atomic<bool>>(false);
-  repository.LoadModels([ok](const absl::Status& status) {
-    *ok = status.ok();
+  const auto loaded = std::make_shared<std::atomic<Loaded>>(Loaded::kDeaf);
+  repository.LoadModels([loaded](const absl::Status& status) {
+    *loaded = status.ok() ? Loaded::kYes : Loaded::kNo;
     StopSignals::Interrupt();
   });
   if (signals.Wait() != StopSignals::kInterrupted) return Loaded::kStopped;
-  return *ok ? Loaded::kYes : Loaded::kNo;
+  return *loaded;
 }
 
 ExitCode Serve(const config::Config& config) {
@@ -88,20 +97,23 @@ ExitCode Serve(const config::Config& config) {
     spdlog::error("{}", std::string(server.status().message()));
     return ExitCode::kCannotListen;
   }
+  rpc::SelfCheck self_check((*server)->addresses(), config.self_check, StopSignals::Interrupt);
   switch (LoadModels(**pipeline, process.signals())) {
     case Loaded::kYes: break;
     case Loaded::kNo: process.End(ExitCode::kModelLoad);  // The load has logged the reason.
     case Loaded::kStopped: process.End(ExitCode::kOk);
+    case Loaded::kDeaf: process.End(ExitCode::kDeaf);
   }
   (*server)->AnnounceReady();
   PrintReadyLine((*server)->addresses(), process.streams().output());
-  spdlog::info("serving with a memory budget of {} MiB", budget.limit() >> 20);
+  spdlog::info("serving with a memory budget of {} MiB and at most {} open files", budget.limit() >> 20,
+               process.most_files());
 
   const int signal = process.signals().Wait();
-  spdlog::info("{}: stopping", strsignal(signal));
+  self_check.Stop();
   Drain(config, signal, process, **server);
   spdlog::info("stopped");
-  process.End(ExitCode::kOk);
+  process.End(signal == StopSignals::kInterrupted ? ExitCode::kDeaf : ExitCode::kOk);
 }
 
 ExitCode Main(const std::vector<std::string>& args, const config::Environment& environment) {

@@ -10,12 +10,14 @@ namespace tensorferry {
 
 void Process::EndAtSecondSignal(int first) {
   std::thread([this, first] {
+    const auto counts = [](int signal) { return signal != SIGHUP && signal != StopSignals::kInterrupted; };
     int signal = first;
-    for (int counted = first == SIGHUP ? 0 : 1; counted < 2;) {
+    for (int counted = counts(first) ? 1 : 0; counted < 2;) {
       signal = signals_.Wait();
-      if (signal != SIGHUP) ++counted;
+      if (counts(signal)) ++counted;
     }
     scratch_.Remove();
+    spdlog::default_logger_raw()->flush();
     std::_Exit(128 + signal);
   }).detach();
 }

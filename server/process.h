@@ -3,6 +3,8 @@
 #include "base/bus_errors.h"
 #include "base/memory_upkeep.h"
 #include "config/exit_code.h"
+#include "crash_signals.h"
+#include "file_limit.h"
 #include "inference/repository/scratch_folder.h"
 #include "inference/repository/torch_pipeline.h"
 #include "standard_streams.h"
@@ -22,10 +24,11 @@ class Process {
 
   const StopSignals& signals() const { return signals_; }
   const StandardStreams& streams() const { return streams_; }
+  std::uint64_t most_files() const { return most_files_; }  // How many may be open at a time.
 
   // Makes the second SIGTERM or SIGINT end the process at once, with the exit code 128 + the signal's number; `first` is
   // the signal that came already. SIGHUP does not count: a terminal that closes sends it twice, and systemd may send it
-  // together with SIGTERM, when either can come first.
+  // together with SIGTERM, when either can come first. Nor does kInterrupted, which is no signal from outside.
   void EndAtSecondSignal(int first);
 
   // Ends the process without destroying anything. Every call has ended, and only gRPC's own shutdown is left. It would
@@ -37,7 +40,9 @@ class Process {
   const struct Malloc {
     Malloc() { KeepMallocMemory(); }
   } malloc_;
+  const std::uint64_t most_files_ = RaiseFileLimit();
   const StandardStreams streams_;
+  const CrashSignals crashes_;
   const StopSignals signals_;
   const BusErrorHandler bus_errors_;
   const struct Torch {

@@ -9,8 +9,9 @@
 namespace tensorferry {
 
 // StandardStreams leaves standard output to the server's own line, and standard error to the log: what libraries write
-// to std::cout, std::cerr, std::clog and stdout becomes lines of the log, at debug. Nobody waits for a reader.
-// Messages with which the C library ends the process still go to standard error as they are.
+// to std::cout, std::cerr, std::clog and stdout becomes lines of the log, at debug; what they write to stderr, warnings
+// at first, as it mostly says why the process ends. Nobody waits for a reader: what is written to the descriptor itself,
+// as the C library does when it finds memory damaged, is lost if standard error is a full pipe.
 // Threads: any may write. Lines of several threads do not mix.
 // Lifetime: constructed after the log, before the first thread is started; destroyed when no other thread writes.
 class StandardStreams {
@@ -30,6 +31,7 @@ class StandardStreams {
   };
 
   std::FILE* const output_;
+  std::FILE* const error_;
   std::array<std::unique_ptr<std::streambuf>, 2> buffers_;
   std::array<Replaced, 3> replaced_;
 };

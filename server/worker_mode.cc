@@ -8,6 +8,7 @@
 
 #include "base/memory_upkeep.h"
 #include "config/logging.h"
+#include "crash_signals.h"
 #include "inference/isolation/worker_loop.h"
 #include "inference/repository/torch_pipeline.h"
 #include "standard_streams.h"
@@ -32,11 +33,12 @@ std::optional<ExitCode> RunAsWorker(const std::vector<std::string>& args) {
   config::SetUpLogging(static_cast<config::LogLevel>(std::stoi(args[1])),
                        static_cast<config::LogFormat>(std::stoi(args[2])));
   const StandardStreams streams;
+  const CrashSignals crashes;
   KeepMallocMemory();
   inference::PrepareTorch();
   inference::RunWorker();
-  spdlog::shutdown();  // Writes the lines that are still to be written.
-  std::_Exit(0);       // Destroys nothing: torch's threads may still run.
+  spdlog::default_logger_raw()->flush();
+  std::_Exit(0);  // Destroys nothing: torch's threads may still run.
 }
 
 }  // namespace tensorferry

@@ -37,7 +37,11 @@ struct Config {
   int model_threads = UsableCores();
   int intra_op_threads = 1;
 
-  std::chrono::milliseconds idle_timeout{60'000};  // 0: none.
+  std::chrono::milliseconds idle_timeout{60'000};               // 0: none.
+  std::chrono::milliseconds max_connection_idle{900'000};       // 0: none.
+  std::chrono::milliseconds max_connection_age{0};              // 0: none.
+  std::chrono::milliseconds max_connection_age_grace{300'000};  // 0: none.
+  std::chrono::milliseconds self_check{10'000};                 // 0: none.
   std::chrono::milliseconds drain_delay{0};
   std::chrono::milliseconds drain_grace{30'000};
 

@@ -9,6 +9,7 @@ enum class ExitCode {
   kConfiguration = 3,  // The configuration file, or the value of an environment variable, is wrong.
   kCannotListen = 4,
   kModelLoad = 6,  // Only with --strict-start.
+  kDeaf = 7,       // The server could not connect to itself any more.
   kInternal = 70,
 };
 

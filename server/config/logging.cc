@@ -1,16 +1,21 @@
 #include "config/logging.h"
 
+#include <fcntl.h>
 #include <fmt/chrono.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/sink.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <cstdint>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "base/text.h"
+#include "config/line_writer.h"
 
 namespace tensorferry::config {
 namespace {
@@ -54,6 +59,38 @@ class LineFormatter : public spdlog::formatter {
   Format to_line_;
 };
 
+std::string LineOf(spdlog::formatter& formatter, const spdlog::details::log_msg& message) {
+  spdlog::memory_buf_t line;
+  formatter.format(message, line);
+  return {line.data(), line.size()};
+}
+
+std::string LeftOut(spdlog::formatter& formatter, std::uint64_t count) {
+  const std::string text = fmt::format(
+      "{} lines of the log are left out here: nobody read them in time, or they could not be written", count);
+  return LineOf(formatter, spdlog::details::log_msg("", spdlog::level::warn, text));
+}
+
+// StderrSink hands lines to a LineWriter, which nobody waits for. A flush waits, for kMostAtEnd.
+// Threads: any; a line is made on the thread that logs it, without a lock.
+class StderrSink final : public spdlog::sinks::sink {
+ public:
+  // Copies the descriptor, so that StandardStreams may put another in its place.
+  explicit StderrSink(const std::shared_ptr<spdlog::formatter>& formatter)
+      : formatter_(formatter),
+        writer_(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1),
+                [formatter](std::uint64_t count) { return LeftOut(*formatter, count); }) {}
+
+  void log(const spdlog::details::log_msg& message) override { writer_.Write(LineOf(*formatter_, message)); }
+  void flush() override { AwaitWrittenLines(LineWriter::kMostAtEnd); }
+  void set_pattern(const std::string&) override {}
+  void set_formatter(std::unique_ptr<spdlog::formatter>) override {}
+
+ private:
+  const std::shared_ptr<spdlog::formatter> formatter_;  // A LineFormatter, which has no state.
+  LineWriter writer_;
+};
+
 spdlog::level::level_enum ToSpdlog(LogLevel level) {
   switch (level) {
     case LogLevel::kTrace: return spdlog::level::trace;
@@ -73,8 +110,9 @@ std::unique_ptr<spdlog::formatter> MakeLogFormatter(LogFormat format) {
 }
 
 void SetUpLogging(LogLevel level, LogFormat format) {
-  auto logger = std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-  logger->set_formatter(MakeLogFormatter(format));
+  auto logger = std::make_shared<spdlog::logger>("", std::make_shared<StderrSink>(MakeLogFormatter(format)));
+  // spdlog would write to standard error that a line cannot be made, as when there is no memory for it.
+  logger->set_error_handler([](const std::string&) {});
   logger->set_level(ToSpdlog(level));
   spdlog::set_default_logger(std::move(logger));
 }

@@ -23,6 +23,7 @@
 #include "rpc/serve/stall_watch.h"
 #include "rpc/serve/wait_limit.h"
 #include "rpc/serve/worker_pool.h"
+#include "rpc/transport.h"
 
 namespace tensorferry::rpc {
 
@@ -33,6 +34,7 @@ struct ServerOptions {
   std::uint64_t max_tensor_bytes;
   int threads;  // The number of threads that serve the completion queues, two for each queue.
   std::chrono::milliseconds idle_timeout;  // That of WaitLimit.
+  ConnectionLimits connections;
   bool compression;                        // Whether to take compressed requests.
   bool shared_memory;                      // Whether to take arrays from POSIX shared memory.
   inference::OverridePolicy model_overrides;

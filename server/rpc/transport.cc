@@ -6,26 +6,40 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <limits>
+#include <string_view>
+
+#include "rpc/serve/log_limit.h"
 
 namespace tensorferry::rpc {
 namespace {
 
 constexpr int kMaxStreamsPerConnection = 100;
+constexpr std::size_t kMaxLine = 1024;  // Bytes of a library's line: it may quote what a caller sent.
 
-void LogForGrpc(gpr_log_func_args* line) {
-  const auto level = line->severity == GPR_LOG_SEVERITY_ERROR  ? spdlog::level::err
-                     : line->severity == GPR_LOG_SEVERITY_INFO ? spdlog::level::info
-                                                               : spdlog::level::debug;
-  spdlog::log(level, "grpc: {}", line->message);
+std::string_view Cut(std::string_view text) { return text.substr(0, kMaxLine); }
+
+// gRPC complains of what callers send, as of a header that cannot be read, at the level of errors: any peer could fill
+// the log. Above debug are only, within a limit, the lines of its listeners, which tell of this machine, such as that
+// there are no descriptors left; and the line before gRPC ends the process.
+spdlog::level::level_enum LevelOf(const gpr_log_func_args& line) {
+  static LogLimit limit;
+  if (line.severity != GPR_LOG_SEVERITY_ERROR) return spdlog::level::debug;
+  if (std::string_view(line.message).starts_with("assertion failed")) return spdlog::level::err;
+  const bool listener = std::string_view(line.file).find("/tcp_server") != std::string_view::npos;
+  return listener && limit.Admit() ? spdlog::level::err : spdlog::level::debug;
 }
 
-void LogForGrpcAtDebug(gpr_log_func_args* line) { spdlog::debug("grpc: {}", line->message); }
+void LogForGrpc(gpr_log_func_args* line) { spdlog::log(LevelOf(*line), "grpc: {}", Cut(line->message)); }
+
+void LogForGrpcAtDebug(gpr_log_func_args* line) { spdlog::debug("grpc: {}", Cut(line->message)); }
 
 // protobuf logs texts that are not UTF-8 as errors, so that any caller could fill the log with them. They are logged at
-// a lower level here.
-void LogForProtobuf(google::protobuf::LogLevel, const char*, int, const std::string& message) {
-  spdlog::debug("protobuf: {}", message);
+// a lower level here, but for those with which it ends the process.
+void LogForProtobuf(google::protobuf::LogLevel level, const char*, int, const std::string& message) {
+  const bool fatal = level == google::protobuf::LOGLEVEL_FATAL;
+  spdlog::log(fatal ? spdlog::level::err : spdlog::level::debug, "protobuf: {}", Cut(message));
 }
 
 }  // namespace
@@ -33,6 +47,15 @@ void LogForProtobuf(google::protobuf::LogLevel, const char*, int, const std::str
 void SendLibraryLogsToOurs(GrpcLog level) {
   gpr_set_log_function(level == GrpcLog::kDebug ? LogForGrpcAtDebug : LogForGrpc);
   google::protobuf::SetLogHandler(LogForProtobuf);
+}
+
+void SetConnectionLimits(const ConnectionLimits& limits, grpc::ServerBuilder& builder) {
+  const auto set = [&](const char* name, std::chrono::milliseconds value) {
+    if (value.count() > 0) builder.AddChannelArgument(name, static_cast<int>(value.count()));
+  };
+  set(GRPC_ARG_MAX_CONNECTION_IDLE_MS, limits.max_idle);
+  set(GRPC_ARG_MAX_CONNECTION_AGE_MS, limits.max_age);
+  set(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, limits.age_grace);
 }
 
 void SetTransportOptions(std::uint64_t max_message_bytes, bool compression, grpc::ServerBuilder& builder) {
@@ -46,6 +69,7 @@ void SetTransportOptions(std::uint64_t max_message_bytes, bool compression, grpc
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 30'000);
   if (!compression) {  // 50 KB of gzip can hold 50 MB, so a caller could amplify its attack.
     builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);

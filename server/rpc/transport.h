@@ -3,16 +3,29 @@
 
 #include <grpcpp/server_builder.h>
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
 namespace tensorferry::rpc {
 
-// GrpcLog says at which level gRPC's lines go to our log: its errors as errors, or all at `debug`.
+// GrpcLog says at which level gRPC's lines go to our log: those of the machine as errors, or all at `debug`.
 enum class GrpcLog { kAsIs, kDebug };
 
-// Makes gRPC and protobuf write their lines into our log, in our format. Holds for the whole process.
+// Makes gRPC and protobuf write their lines into our log, in our format, cut to 1 KiB. What they say of a caller is at
+// `debug`. Holds for the whole process.
 void SendLibraryLogsToOurs(GrpcLog level);
+
+// ConnectionLimits says when the server ends connections by itself; 0: never.
+struct ConnectionLimits {
+  std::chrono::milliseconds max_idle;  // Of a connection without a call.
+  std::chrono::milliseconds max_age;  // gRPC adds or takes a tenth of it by chance. The caller is told to connect anew.
+  std::chrono::milliseconds age_grace;  // Then the calls on the connection may go on for so long.
+};
+
+// Sets them. Independently of these limits, a peer that does not answer gRPC's pings for 20 s is closed, with or without
+// a call.
+void SetConnectionLimits(const ConnectionLimits& limits, grpc::ServerBuilder& builder);
 
 // Sets the limits of messages and connections. `compression` says whether compressed requests are taken.
 void SetTransportOptions(std::uint64_t max_message_bytes, bool compression, grpc::ServerBuilder& builder);

@@ -61,15 +61,24 @@ def becomes_true(condition: Callable[[], bool], timeout_s: float = TIMEOUT_S) ->
 
 
 class Server:
-    """A running server. Ready when constructed; `stop` or the end of the `with` block ends it."""
+    """A running server. Ready when constructed; `stop` or the end of the `with` block ends it.
 
-    def __init__(self, *flags: str, environment: Mapping[str, str] | None = None, program: Path = SERVER) -> None:
+    Its log goes to `log_to`, a descriptor, instead of what `log()` reads.
+    """
+
+    def __init__(
+        self,
+        *flags: str,
+        environment: Mapping[str, str] | None = None,
+        program: Path = SERVER,
+        log_to: int | None = None,
+    ) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (kill() closes it)
         self.process = subprocess.Popen(
             [str(program), *server_command(*flags)[1:]],
             env=clean_environment(environment),
             stdout=subprocess.PIPE,
-            stderr=self._log,
+            stderr=self._log if log_to is None else log_to,
             text=True,
         )
         self.ready_line = self._first_line()
@@ -138,6 +147,14 @@ class Server:
 
     def threads(self) -> int:
         return self._status("Threads")
+
+    def has_pending_signals(self) -> bool:
+        """Whether the process has signals that no thread has taken yet; false once it has ended."""
+        try:
+            pending = re.search(r"^ShdPnd:\s+(\w+)", Path(f"/proc/{self.pid}/status").read_text(), re.MULTILINE)
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        return pending is not None and int(pending[1], 16) != 0
 
     def descriptors(self) -> int:
         return len(os.listdir(f"/proc/{self.pid}/fd"))

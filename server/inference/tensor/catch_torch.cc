@@ -61,7 +61,8 @@ std::string TellingLine(std::string_view text) {
 constexpr std::size_t kMaxLine = 1024;
 constexpr std::size_t kMaxLogText = 4096;
 
-bool IsWord(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
+bool IsLetterOrDigit(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; }
+bool IsWord(char c) { return IsLetterOrDigit(c) || c == '_'; }
 bool IsSpace(char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; }
 
 // Returns the word with which `text` begins.
@@ -69,18 +70,42 @@ std::string_view FirstWord(std::string_view text) {
   return text.substr(0, static_cast<std::size_t>(std::ranges::find_if_not(text, IsWord) - text.begin()));
 }
 
-// Returns whether the line has a path of two parts or more, or an address in memory.
-bool NamesAPath(std::string_view line) {
-  for (std::size_t at = line.find('/'); at != std::string_view::npos; at = line.find('/', at + 1)) {
-    if (at > 0 && !IsSpace(line[at - 1]) && std::string_view("'\"(").find(line[at - 1]) == std::string_view::npos)
-      continue;
-    const std::string_view rest = line.substr(at + 1);
-    const auto end = std::ranges::find_if(rest, [](char c) { return c == '/' || IsSpace(c); });
-    if (end != rest.begin() && end != rest.end() && *end == '/') return true;
+// Returns the size of the address of a web page with which `text` begins, or 0.
+std::size_t PageSize(std::string_view text) {
+  for (const std::string_view scheme : {"https://", "http://"}) {
+    if (!text.starts_with(scheme) || text.size() == scheme.size() || !IsLetterOrDigit(text[scheme.size()])) continue;
+    return static_cast<std::size_t>(std::ranges::find_if(text, IsSpace) - text.begin());
   }
-  for (std::size_t at = line.find("0x"); at != std::string_view::npos; at = line.find("0x", at + 2)) {
-    const std::string_view digits = line.substr(at + 2);
-    if (digits.find_first_not_of("0123456789abcdef") >= 6 && digits.size() >= 6) return true;
+  return 0;
+}
+
+// Returns whether a path begins at `line[at]`, by a slash behind no letter or digit, as in `file:/x`, `x=/y` and `~/x`,
+// or by a drive of Windows, as in `C:\x`. A slash between blanks divides.
+bool BeginsAPath(std::string_view line, std::size_t at) {
+  const bool follows_word = at > 0 && IsLetterOrDigit(line[at - 1]);
+  if (follows_word) return false;
+  if (line[at] != '/') return IsLetterOrDigit(line[at]) && line.substr(at + 1).starts_with(":\\");
+  const bool divides = at > 0 && line[at - 1] == ' ' && line.substr(at + 1).starts_with(' ');
+  return !divides;
+}
+
+// Returns whether an address in memory begins at `line[at]`.
+bool BeginsAnAddress(std::string_view line, std::size_t at) {
+  constexpr std::size_t kMinDigits = 6;
+  const std::string_view rest = line.substr(at);
+  if (!rest.starts_with("0x")) return false;
+  const std::size_t end = rest.find_first_not_of("0123456789abcdefABCDEF", 2);
+  return std::min(end, rest.size()) - 2 >= kMinDigits;
+}
+
+// Returns whether the line has a path, or an address in memory. An address of a web page is neither.
+bool NamesAPath(std::string_view line) {
+  for (std::size_t at = 0; at < line.size(); ++at) {
+    if (const std::size_t page = PageSize(line.substr(at)); page > 0) {
+      at += page - 1;
+    } else if (BeginsAPath(line, at) || BeginsAnAddress(line, at)) {
+      return true;
+    }
   }
   return false;
 }

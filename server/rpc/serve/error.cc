@@ -1,14 +1,18 @@
 #include "rpc/serve/error.h"
 
+#include <fmt/format.h>
 #include <google/protobuf/util/time_util.h>
 #include <spdlog/spdlog.h>
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "base/status.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "rpc/serve/log_limit.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -74,10 +78,17 @@ grpc::Status FinalStatus(std::string_view method, const absl::Status& status) {
 }
 
 void LogError(std::string_view method, const absl::Status& error) {
+  static LogLimit model_failures;
+  static LogLimit internal_errors;
   const Failure failure = DescribeError(error);
-  const bool ours = failure.reason == Reason::kInternal || failure.reason == Reason::kModelFailed;
-  spdlog::log(ours ? spdlog::level::warn : spdlog::level::debug, "{}: {}: {}{}{}", method, Info(failure.reason).name,
-              failure.message, failure.log_text.empty() ? "" : " ", failure.log_text);
+  std::optional<std::uint64_t> admitted;
+  if (failure.reason == Reason::kModelFailed) admitted = model_failures.Admit();
+  if (failure.reason == Reason::kInternal) admitted = internal_errors.Admit();
+  const std::string before =
+      admitted && *admitted > 0 ? fmt::format(" ({} more since the last such warning are at debug)", *admitted) : "";
+  spdlog::log(admitted ? spdlog::level::warn : spdlog::level::debug, "{}: {}: {}{}{}{}", method,
+              Info(failure.reason).name, failure.message, failure.log_text.empty() ? "" : " ", failure.log_text,
+              before);
 }
 
 }  // namespace tensorferry::rpc

@@ -25,7 +25,7 @@ grpc::Status ToGrpcStatus(const absl::Status& error);
 grpc::Status FinalStatus(std::string_view method, const absl::Status& status);
 
 // Writes one line into the log. A refusal has the level debug. A failure of ours is a warning, which ends with the
-// library's own words if there are any.
+// library's own words if there are any: within a LogLimit for each reason, as callers decide how many there are.
 void LogError(std::string_view method, const absl::Status& error);
 
 }  // namespace tensorferry::rpc

@@ -69,6 +69,7 @@ TEST(SetUpLogging, WritesToStderrFromTheLevelUp) {
   SetUpLogging(LogLevel::kWarning, LogFormat::kJson);
   spdlog::info("dropped");
   spdlog::warn("kept");
+  spdlog::default_logger_raw()->flush();
   EXPECT_EQ(nlohmann::json::parse(testing::internal::GetCapturedStderr())["msg"], "kept");
 }
 
@@ -76,6 +77,7 @@ TEST(SetUpLogging, OffIsSilent) {
   testing::internal::CaptureStderr();
   SetUpLogging(LogLevel::kOff, LogFormat::kText);
   spdlog::critical("dropped");
+  spdlog::default_logger_raw()->flush();
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
 }
 

@@ -104,6 +104,41 @@ INSTANTIATE_TEST_SUITE_P(
         TextCase{"Nothing", "", "torch gave no reason"}, TextCase{"EmptyLines", "\n\n", "torch gave no reason"}),
     [](const auto& test) { return test.param.name; });
 
+struct PathCase {
+  std::string line;
+  bool is_told;
+};
+class LineWithAPath : public testing::TestWithParam<PathCase> {};
+
+TEST_P(LineWithAPath, StaysInTheLog) {
+  const auto& [line, is_told] = GetParam();
+  const absl::Status status = TranslateTorchError(line, Reason::kModelFailed);
+  EXPECT_THAT(status, Fails(Reason::kModelFailed,
+                            is_told ? line : std::string("torch refused; the server's log has its words")));
+  EXPECT_EQ(DescribeError(status).log_text, line);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Lines, LineWithAPath,
+    testing::Values(PathCase{"open file failed: /srv/models/m.pt", false}, PathCase{"/secret", false},
+                    PathCase{"/", false}, PathCase{"cannot read /secret", false},
+                    PathCase{"cannot read '/secret'", false}, PathCase{"cannot read \"/secret\"", false},
+                    PathCase{"cannot read file:/home/someone/secret/weights.bin", false},
+                    PathCase{"cannot read file:///home/someone/secret", false},
+                    PathCase{"cannot read https:///home/someone/secret", false}, PathCase{"path=/home/someone", false},
+                    PathCase{"[/home]", false}, PathCase{"(/home)", false}, PathCase{"</home>", false},
+                    PathCase{"a,/home", false}, PathCase{"a;/home", false}, PathCase{"a\t/home", false},
+                    PathCase{"cannot read ~/secret", false}, PathCase{"cannot read ../secret", false},
+                    PathCase{"cannot read ./secret", false}, PathCase{"cannot read .//secret", false},
+                    PathCase{"cannot read .hidden_/secret", false}, PathCase{"cannot read \xC3\xA9/secret", false},
+                    PathCase{"cannot read C:\\secret", false},
+                    PathCase{"at https://pytorch.org/docs and /secret", false},
+                    PathCase{"at address 0x7F00DEADBEEF", false}, PathCase{"at address 0x7f00deadbeef", false},
+                    PathCase{"3 m/s is too fast", true}, PathCase{"x / y is no number", true},
+                    PathCase{"float16/bfloat16 only", true}, PathCase{"either and/or both", true},
+                    PathCase{"read https://pytorch.org/docs/stable/sparse.html of it", true},
+                    PathCase{"expected 'a' or 0x10, got b\\c", true}, PathCase{"step 1: back\\slash", true}));
+
 TEST(CatchTorch, TellsMissingMemoryFromAFailure) {
   EXPECT_THAT(CatchTorch(Reason::kModelFailed, [] { return at::empty({std::int64_t{1} << 58}); }),
               Fails(Reason::kMemoryBudget));

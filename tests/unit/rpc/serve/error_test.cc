@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "rpc/serve/log_limit.h"
 #include "testing/captured_log.h"
 
 namespace tensorferry::rpc {
@@ -100,6 +101,12 @@ TEST_F(LogErrorTest, IsWhatEndsACallWithAnError) {
   EXPECT_EQ(FinalStatus("Convert", MakeError(Reason::kInternal, "internal error")).error_code(),
             grpc::StatusCode::INTERNAL);
   EXPECT_THAT(log_.Take(), testing::ElementsAre("Convert: INTERNAL: internal error"));
+}
+
+// Callers decide how often a model fails.
+TEST_F(LogErrorTest, WarnsOfFailuresWithinALimit) {
+  for (int i = 0; i < 1000; ++i) LogError("Convert", MakeError(Reason::kModelFailed, "the model failed"));
+  EXPECT_THAT(log_.Take(), testing::SizeIs(testing::Le(2 * LogLimit::kMostInAnInterval)));  // An interval may begin.
 }
 
 }  // namespace

@@ -1,0 +1,118 @@
+"""Connections that a server ends by itself, how many it may have, and a server that takes none any more."""
+
+from __future__ import annotations
+
+import resource
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import oracle
+from harness import TIMEOUT_S, Server, becomes_true, connect_stub
+from http2 import connect_raw
+from tensorferry.v1 import tensor_service_pb2 as pb
+from wire import array, chunked_parts, converse, convert_unary, request, request_part
+
+DATA = oracle.random_bytes("<f4", 4)
+GOOD = request(array("<f4", (4,), DATA))
+EXPECTED = oracle.expect("<f4", (4,), DATA)
+HEALTH = "/grpc.health.v1.Health/Check"
+DEAF = 7
+
+
+def test_the_limit_of_files_is_raised() -> None:
+    """The server inherits the limits that this process has while it starts."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))
+    try:
+        with Server() as server:
+            assert resource.prlimit(server.pid, resource.RLIMIT_NOFILE) == (hard, hard)
+            assert f"at most {hard} open files" in server.log()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_an_idle_connection_is_closed_and_a_busy_one_is_not() -> None:
+    midway = threading.Event()
+
+    def parts() -> Iterator[pb.ConvertStreamRequest]:
+        yield request_part(GOOD)
+        assert midway.wait(TIMEOUT_S)
+        yield request_part(GOOD)
+
+    with Server("--max-connection-idle", "100ms") as server, ThreadPoolExecutor() as pool:
+        with connect_stub(server.address) as stub, connect_raw(server.address) as idle:
+            busy = pool.submit(converse, stub, parts())
+            idle.call(HEALTH, b"")
+            idle.wait_for_end()
+            midway.set()
+            outcomes, ended = busy.result()
+            assert ended is None
+            for outcome in outcomes:
+                oracle.check_converted(outcome, EXPECTED)
+        with connect_stub(server.address) as stub:
+            oracle.check_converted(convert_unary(stub, GOOD), EXPECTED)
+
+
+def test_a_peer_that_does_nothing_is_closed() -> None:
+    """It has shaken hands, and neither reads nor answers: the server gives its descriptor back."""
+    with Server("--max-connection-idle", "100ms") as server:
+        before = server.descriptors()
+        with connect_raw(server.address):
+            assert becomes_true(lambda: server.descriptors() > before)
+            assert becomes_true(lambda: server.descriptors() == before)
+
+
+def test_an_old_connection_is_ended_without_losing_a_call() -> None:
+    flags = ("--max-connection-age", "100ms", "--max-connection-age-grace", "1m")
+    with Server(*flags) as server, connect_raw(server.address) as old:
+        old.wait_for_end()
+        with connect_stub(server.address) as stub:
+            for _ in range(200):
+                oracle.check_converted(convert_unary(stub, GOOD), EXPECTED)
+
+
+@pytest.mark.parametrize("is_busy", [False, True], ids=["idle", "busy"])
+def test_a_server_that_takes_no_connections_ends(is_busy: bool, tmp_path: Path) -> None:
+    """Its path is another's now, who never answers. What is in progress is finished."""
+    path = tmp_path / "socket"
+    gone = threading.Event()
+
+    def parts() -> Iterator[pb.ConvertStreamRequest]:
+        header, chunk = chunked_parts(GOOD, len(DATA))
+        yield header
+        assert gone.wait(TIMEOUT_S)
+        yield chunk
+
+    with (
+        Server("--listen", f"unix:{path}", "--self-check", "50ms") as server,
+        ThreadPoolExecutor() as pool,
+        connect_stub(server.address) as stub,
+        socket.socket(socket.AF_UNIX) as silent,
+    ):
+        running = pool.submit(converse, stub, parts()) if is_busy else None
+        oracle.check_converted(convert_unary(stub, GOOD), EXPECTED)
+        path.unlink()
+        silent.bind(str(path))
+        silent.listen()
+        assert becomes_true(lambda: "takes no connections" in server.log())
+        gone.set()
+        assert server.wait() == DEAF
+        if running is not None:
+            outcomes, ended = running.result()
+            assert ended is None
+            oracle.check_converted(outcomes[0], EXPECTED)
+
+
+def test_a_server_that_answers_itself_serves_on(tmp_path: Path) -> None:
+    """And nobody but it sees the checks."""
+    flags = ("--listen", f"unix:{tmp_path}/socket", "--self-check", "10ms", "--log-level", "debug")
+    with Server(*flags) as server, connect_stub(server.address) as stub:
+        for _ in range(500):
+            oracle.check_converted(convert_unary(stub, GOOD), EXPECTED)
+        assert "self-check" not in server.log()
+        assert server.stop() == 0
