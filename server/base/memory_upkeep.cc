@@ -29,8 +29,11 @@ void MemoryUpkeep::GiveBack() {
   const std::uint64_t freed = pool_.Trim();
   const BufferPool::Stats stats = pool_.stats();
   const bool busy = stats.taken != last_.taken;
-  if (!busy && !trimmed_) malloc_trim(kKeptWhenIdle);
-  trimmed_ = !busy;
+  // Calls without arrays take no buffers: that malloc has other free memory than before is all that tells of them.
+  if (!busy && mallinfo2().fordblks != free_when_trimmed_) {
+    malloc_trim(kKeptWhenIdle);
+    free_when_trimmed_ = mallinfo2().fordblks;
+  }
   if (busy || freed > 0) report_(stats, freed);
   last_ = stats;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 
@@ -29,9 +30,9 @@ class MemoryUpkeep {
 
   BufferPool& pool_;
   const Report report_;
-  BufferPool::Stats last_;  // The statistics when the thread last looked.
-  bool trimmed_ = true;     // Whether malloc has given back its free memory since the last request.
-  PeriodicThread thread_;   // The last member: the thread uses the others.
+  BufferPool::Stats last_;             // The statistics when the thread last looked.
+  std::size_t free_when_trimmed_ = 0;  // The bytes that malloc still had free when it last gave some back.
+  PeriodicThread thread_;              // The last member: the thread uses the others.
 };
 
 }  // namespace tensorferry

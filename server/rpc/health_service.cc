@@ -1,6 +1,5 @@
 #include "rpc/health_service.h"
 
-#include <functional>
 #include <optional>
 #include <utility>
 
@@ -8,6 +7,7 @@
 #include "rpc/serve/call_chain.h"
 #include "rpc/serve/error.h"
 #include "rpc/serve/method.h"
+#include "rpc/serve/small_message.h"
 #include "rpc/serve/waker.h"
 
 namespace tensorferry::rpc {
@@ -28,7 +28,7 @@ Detached WakeAtEnd(Operation& done, std::shared_ptr<Waker> watcher, Tag* ended) 
 
 void HealthService::Serve(ServingQueue& serving_queue) {
   grpc::ServerCompletionQueue* const queue = serving_queue.get();
-  methods_.Serve<&Service::RequestCheck>(service_, queue, std::bind_front(&HealthService::Check, this));
+  methods_.Serve<&Service::RequestCheck, &HealthService::Check>(service_, queue, *this);
   methods_.slots().Serve([this, queue](CallSlots& slots) { ServeWatch(queue, slots); });
 }
 
@@ -41,18 +41,21 @@ absl::StatusOr<grpc::Status> HealthService::Check(const HealthCheckRequest& requ
 
 Detached HealthService::ServeWatch(grpc::ServerCompletionQueue* queue, CallSlots& slots) {
   CallSlots::Slot slot(slots);
-  AsyncStreamCall<grpc::ServerAsyncWriter<HealthCheckResponse>> call;
-  HealthCheckRequest request;
+  AsyncStreamCall<grpc::ServerAsyncWriter<grpc::ByteBuffer>> call;
+  grpc::ByteBuffer bytes;
   Operation ended;
   const auto expect = [&](auto* context, auto* stream, Tag* tag) {
-    service_.RequestWatch(context, &request, stream, queue, queue, tag);
+    service_.RequestWatch(context, &bytes, stream, queue, queue, tag);
   };
-  const auto& method = MethodOf<&Service::RequestWatch>();
+  const auto& method =
+      FindMethod(*HealthCheckRequest::descriptor(), *HealthCheckResponse::descriptor(), Streams::kResponses);
   do {
     if (!co_await call.Next(expect)) co_return;
     slot.Arrived();
     Admission admission(methods_.chain(), {method, call, CallKind::kManagement});
-    const bool admitted = admission.status().ok();
+    HealthCheckRequest request;
+    const absl::Status status = Guarded([&] { return ServedMethods::Parse(admission, bytes, request); });
+    const bool admitted = status.ok();
     const auto watcher = std::make_shared<Waker>();
     WakeAtEnd(call.done, watcher, ended.Start());
     if (admitted) AddWatcher(watcher);
@@ -62,15 +65,16 @@ Detached HealthService::ServeWatch(grpc::ServerCompletionQueue* queue, CallSlots
       response.set_status(StatusOf(request.service()));
       if (told != response.status()) {
         told = response.status();
-        if (!co_await call.Write(response)) break;
+        grpc::ByteBuffer answer;
+        if (!SerializeMessage(response, answer).ok()) break;
+        if (!co_await call.Write(answer)) break;
       }
       co_await watcher->Sleep();
     }
-    admission.Finish(admission.status());
-    const grpc::Status end = admitted ? grpc::Status::CANCELLED : ToGrpcStatus(admission.status());
+    admission.Finish(status);
+    const grpc::Status end = admitted ? grpc::Status::CANCELLED : ToGrpcStatus(status);
     co_await call.Finish(end);
     co_await ended;
-    request = HealthCheckRequest();  // It would keep the memory of a large message until the next call.
   } while (slot.WaitAgain());
 }
 

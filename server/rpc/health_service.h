@@ -33,7 +33,8 @@ class HealthService {
   void SetAllNotServing();
 
  private:
-  using Service = grpc::health::v1::Health::AsyncService;
+  using Generated = grpc::health::v1::Health;
+  using Service = Generated::WithRawMethod_Check<Generated::WithRawMethod_Watch<Generated::Service>>;
   using Status = grpc::health::v1::HealthCheckResponse::ServingStatus;
 
   absl::StatusOr<grpc::Status> Check(const grpc::health::v1::HealthCheckRequest& request,

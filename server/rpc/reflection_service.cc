@@ -6,9 +6,12 @@
 #include <set>
 #include <string>
 
+#include "base/status.h"
 #include "rpc/serve/async_call.h"
 #include "rpc/serve/call_chain.h"
+#include "rpc/serve/guarded.h"
 #include "rpc/serve/method.h"
+#include "rpc/serve/small_message.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -66,30 +69,41 @@ ServerReflectionResponse ReflectionService::Answer(const ServerReflectionRequest
   return response;
 }
 
+absl::Status ReflectionService::AnswerBytes(grpc::ByteBuffer& bytes, grpc::ByteBuffer& answer) const {
+  ServerReflectionRequest request;
+  TENSORFERRY_RETURN_IF_ERROR(ParseMessage(bytes, request));
+  return SerializeMessage(Answer(request), answer);
+}
+
 void ReflectionService::Serve(ServingQueue& queue) {
   methods_.slots().Serve([this, &queue](CallSlots& slots) { ServeInfo(queue.get(), slots); });
 }
 
 Detached ReflectionService::ServeInfo(grpc::ServerCompletionQueue* queue, CallSlots& slots) {
   CallSlots::Slot slot(slots);
-  AsyncStreamCall<grpc::ServerAsyncReaderWriter<ServerReflectionResponse, ServerReflectionRequest>> call;
-  ServerReflectionRequest request;
+  AsyncStreamCall<grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer>> call;
+  grpc::ByteBuffer bytes;
+  grpc::ByteBuffer answer;
   const auto expect = [&](auto* context, auto* stream, Tag* tag) {
     service_.RequestServerReflectionInfo(context, stream, queue, queue, tag);
   };
-  const auto& method = MethodOf<&Service::RequestServerReflectionInfo>();
+  const auto& method =
+      FindMethod(*ServerReflectionRequest::descriptor(), *ServerReflectionResponse::descriptor(), Streams::kBoth);
   do {
     if (!co_await call.Next(expect)) co_return;
     slot.Arrived();
     Admission admission(methods_.chain(), {method, call, CallKind::kManagement});
-    while (admission.status().ok() && co_await call.Read(request)) {
-      if (!co_await call.Write(Answer(request))) break;
+    absl::Status status = admission.status();
+    while (status.ok() && co_await call.Read(bytes)) {
+      status = Guarded([&] { return AnswerBytes(bytes, answer); });
+      if (!status.ok()) break;
+      if (!co_await call.Write(answer)) break;
     }
-    admission.Finish(admission.status());
-    const CallEnd end = ServedMethods::PlainEnd(admission.status());
+    answer.Clear();
+    admission.Finish(status);
+    const CallEnd end = ServedMethods::PlainEnd(status);
     co_await call.Finish(end.sent);
     co_await call.done;
-    request = ServerReflectionRequest();  // It would keep the memory of a large message until the next call.
   } while (slot.WaitAgain());
 }
 

@@ -28,10 +28,14 @@ class ReflectionService {
   void Serve(ServingQueue& queue);
 
  private:
-  using Service = grpc::reflection::v1alpha::ServerReflection::AsyncService;
+  using Service = grpc::reflection::v1alpha::ServerReflection::WithRawMethod_ServerReflectionInfo<
+      grpc::reflection::v1alpha::ServerReflection::Service>;
 
   grpc::reflection::v1alpha::ServerReflectionResponse Answer(
       const grpc::reflection::v1alpha::ServerReflectionRequest& request) const;
+  // Answers the request that `bytes` hold, and gives their memory back.
+  // Errors: those of ParseMessage and SerializeMessage.
+  absl::Status AnswerBytes(grpc::ByteBuffer& bytes, grpc::ByteBuffer& answer) const;
   Detached ServeInfo(grpc::ServerCompletionQueue* queue, CallSlots& slots);
 
   Service service_;

@@ -1,7 +1,5 @@
 #include "rpc/native/tensor_service.h"
 
-#include <functional>
-
 #include "payload/dtype.h"
 #include "rpc/call/stream_serving.h"
 #include "rpc/call/unary_serving.h"
@@ -26,8 +24,8 @@ void TensorService::Serve(ServingQueue& serving_queue) {
                                          service_.RequestConvertStream(context, stream, queue, queue, tag);
                                        });
   });
-  methods_.Serve<&Service::RequestGetServerInfo>(service_, queue, std::bind_front(&TensorService::GetServerInfo, this));
-  methods_.Serve<&Service::RequestListModels>(service_, queue, std::bind_front(&TensorService::ListModels, this));
+  methods_.Serve<&Service::RequestGetServerInfo, &TensorService::GetServerInfo>(service_, queue, *this);
+  methods_.Serve<&Service::RequestListModels, &TensorService::ListModels>(service_, queue, *this);
 }
 
 absl::Status TensorService::GetServerInfo(const v1::GetServerInfoRequest&, v1::GetServerInfoResponse& response) const {

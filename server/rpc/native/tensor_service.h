@@ -11,8 +11,8 @@ namespace tensorferry::rpc {
 // TensorService is tensorferry.v1.TensorService. A coroutine serves each call on a thread of its queue. Work that takes
 // long moves to a thread of the WorkerPool, or to a model's own threads.
 //
-// Convert and ConvertStream get the bytes of their messages as they came: elements are copied once, from there into the
-// tensor. Generated code parses the messages of the other methods.
+// All methods get the bytes of their messages as they came. Convert and ConvertStream copy the elements once, from there
+// into the tensor. Generated code parses the messages of the other methods, which are small.
 class TensorService {
  public:
   static constexpr const char* kName = v1::TensorService::service_full_name();
@@ -28,8 +28,8 @@ class TensorService {
 
  private:
   using Service = v1::TensorService::WithRawMethod_Convert<
-      v1::TensorService::WithRawMethod_ConvertStream<v1::TensorService::WithAsyncMethod_GetServerInfo<
-          v1::TensorService::WithAsyncMethod_ListModels<v1::TensorService::Service>>>>;
+      v1::TensorService::WithRawMethod_ConvertStream<v1::TensorService::WithRawMethod_GetServerInfo<
+          v1::TensorService::WithRawMethod_ListModels<v1::TensorService::Service>>>>;
 
   absl::Status GetServerInfo(const v1::GetServerInfoRequest&, v1::GetServerInfoResponse& response) const;
   absl::Status ListModels(const v1::ListModelsRequest&, v1::ListModelsResponse& response) const;

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <atomic>
-#include <functional>
 #include <utility>
 
 #include "inference/grpc_service.grpc.pb.h"
@@ -27,8 +26,8 @@ struct RepositoryAccess {
 // the same models as TensorService, and makes tensors in the same way. docs/compatibility.md lists where it behaves
 // differently from Triton.
 //
-// ModelInfer and ModelStreamInfer get the bytes of their messages as they came. Generated code parses the messages of
-// the other methods; each of these has one handler, in the file of its concern.
+// All methods get the bytes of their messages as they came. Generated code parses the messages of all but ModelInfer and
+// ModelStreamInfer; each of these has one handler, in the file of its concern.
 class InferenceService {
  public:
   static constexpr const char* kName = triton::GRPCInferenceService::service_full_name();
@@ -48,30 +47,29 @@ class InferenceService {
  private:
   using Generated = triton::GRPCInferenceService;
   template <typename Base>
-  using WithServerMethods = Generated::WithAsyncMethod_ServerLive<
-      Generated::WithAsyncMethod_ServerReady<Generated::WithAsyncMethod_ServerMetadata<
-          Generated::WithAsyncMethod_TraceSetting<Generated::WithAsyncMethod_LogSettings<Base>>>>>;
+  using WithServerMethods =
+      Generated::WithRawMethod_ServerLive<Generated::WithRawMethod_ServerReady<Generated::WithRawMethod_ServerMetadata<
+          Generated::WithRawMethod_TraceSetting<Generated::WithRawMethod_LogSettings<Base>>>>>;
   template <typename Base>
-  using WithModelMethods = Generated::WithAsyncMethod_ModelReady<Generated::WithAsyncMethod_ModelMetadata<
-      Generated::WithAsyncMethod_ModelConfig<Generated::WithAsyncMethod_ModelStatistics<Base>>>>;
+  using WithModelMethods = Generated::WithRawMethod_ModelReady<Generated::WithRawMethod_ModelMetadata<
+      Generated::WithRawMethod_ModelConfig<Generated::WithRawMethod_ModelStatistics<Base>>>>;
   template <typename Base>
-  using WithRepositoryMethods = Generated::WithAsyncMethod_RepositoryIndex<
-      Generated::WithAsyncMethod_RepositoryModelLoad<Generated::WithAsyncMethod_RepositoryModelUnload<Base>>>;
+  using WithRepositoryMethods = Generated::WithRawMethod_RepositoryIndex<
+      Generated::WithRawMethod_RepositoryModelLoad<Generated::WithRawMethod_RepositoryModelUnload<Base>>>;
   template <typename Base>
-  using WithSystemMemoryMethods =
-      Generated::WithAsyncMethod_SystemSharedMemoryStatus<Generated::WithAsyncMethod_SystemSharedMemoryRegister<
-          Generated::WithAsyncMethod_SystemSharedMemoryUnregister<Base>>>;
+  using WithSystemMemoryMethods = Generated::WithRawMethod_SystemSharedMemoryStatus<
+      Generated::WithRawMethod_SystemSharedMemoryRegister<Generated::WithRawMethod_SystemSharedMemoryUnregister<Base>>>;
   template <typename Base>
-  using WithCudaMemoryMethods = Generated::WithAsyncMethod_CudaSharedMemoryStatus<
-      Generated::WithAsyncMethod_CudaSharedMemoryRegister<Generated::WithAsyncMethod_CudaSharedMemoryUnregister<Base>>>;
+  using WithCudaMemoryMethods = Generated::WithRawMethod_CudaSharedMemoryStatus<
+      Generated::WithRawMethod_CudaSharedMemoryRegister<Generated::WithRawMethod_CudaSharedMemoryUnregister<Base>>>;
   using Service =
       WithServerMethods<WithModelMethods<WithRepositoryMethods<WithSystemMemoryMethods<WithCudaMemoryMethods<
           Generated::WithRawMethod_ModelInfer<Generated::WithRawMethod_ModelStreamInfer<Generated::Service>>>>>>>;
 
   // Serves a method with the member function that handles it. ServedMethods::Serve says which handlers there are.
-  template <auto kRequestMethod, typename Handler>
-  void ServeMethod(grpc::ServerCompletionQueue* queue, Handler handler) {
-    methods_.Serve<kRequestMethod>(service_, queue, std::bind_front(handler, this));
+  template <auto kRequestMethod, auto kHandler>
+  void ServeMethod(grpc::ServerCompletionQueue* queue, MessageCheck check = CheckSmallMessage) {
+    methods_.Serve<kRequestMethod, kHandler>(service_, queue, *this, check);
   }
 
   void ServeInference(ServingQueue& queue);

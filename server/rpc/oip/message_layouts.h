@@ -1,4 +1,4 @@
-// The MessageLayout of ModelInferRequest: it says where the elements are.
+// The MessageLayouts of ModelInferRequest and RepositoryModelLoadRequest: they say where the elements are.
 #pragma once
 
 #include <array>
@@ -54,5 +54,17 @@ inline constexpr std::array kModelInferRequestFields = {
                 kMaxParameters, "parameters"},
 };
 inline constexpr MessageLayout kModelInferRequestLayout{kModelInferRequestFields};
+
+// The elements of a load are the bytes of its files: values of the map of parameters.
+inline constexpr int kMapValueFieldNumber = 2;
+inline constexpr std::array kLoadParameterFields = {
+    FieldLayout{triton::ModelRepositoryParameter::kBytesParamFieldNumber, FieldLayout::Holds::kElements}};
+inline constexpr MessageLayout kLoadParameterLayout{kLoadParameterFields};
+inline constexpr std::array kLoadParametersFields = {
+    FieldLayout{kMapValueFieldNumber, FieldLayout::Holds::kMessage, &kLoadParameterLayout}};
+inline constexpr MessageLayout kLoadParametersLayout{kLoadParametersFields};
+inline constexpr std::array kModelLoadRequestFields = {FieldLayout{
+    triton::RepositoryModelLoadRequest::kParametersFieldNumber, FieldLayout::Holds::kMessage, &kLoadParametersLayout}};
+inline constexpr MessageLayout kModelLoadRequestLayout{kModelLoadRequestFields};
 
 }  // namespace tensorferry::rpc

@@ -21,10 +21,10 @@ std::vector<std::string> ReadyVersionsOf(const inference::ModelCatalog& models, 
 }  // namespace
 
 void InferenceService::ServeModelMethods(grpc::ServerCompletionQueue* queue) {
-  ServeMethod<&Service::RequestModelReady>(queue, &InferenceService::ModelReady);
-  ServeMethod<&Service::RequestModelMetadata>(queue, &InferenceService::ModelMetadata);
-  ServeMethod<&Service::RequestModelConfig>(queue, &InferenceService::ModelConfig);
-  ServeMethod<&Service::RequestModelStatistics>(queue, &InferenceService::ModelStatistics);
+  ServeMethod<&Service::RequestModelReady, &InferenceService::ModelReady>(queue);
+  ServeMethod<&Service::RequestModelMetadata, &InferenceService::ModelMetadata>(queue);
+  ServeMethod<&Service::RequestModelConfig, &InferenceService::ModelConfig>(queue);
+  ServeMethod<&Service::RequestModelStatistics, &InferenceService::ModelStatistics>(queue);
 }
 
 absl::Status InferenceService::ModelReady(const triton::ModelReadyRequest& request,

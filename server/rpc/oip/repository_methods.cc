@@ -1,17 +1,30 @@
 // The methods of GRPCInferenceService that list, load and unload the models of the repository.
 #include <fmt/format.h>
 
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 #include "rpc/oip/infer_error.h"
 #include "rpc/oip/inference_service.h"
+#include "rpc/oip/message_layouts.h"
 #include "rpc/oip/model_replies.h"
 #include "rpc/serve/error.h"
 
 namespace tensorferry::rpc {
 namespace {
+
+// The MessageCheck of a load that may bring files: they are bounded by --max-message-bytes, all else as in a request with
+// arrays.
+absl::Status CheckUpload(const grpc::ByteBuffer& bytes) {
+  std::vector<grpc::Slice> slices;
+  bytes.Dump(&slices).ok();  // Copies nothing; fails only for an empty message, which leaves no slices.
+  std::vector<Bytes> pieces;
+  for (const grpc::Slice& slice : slices) pieces.push_back(std::as_bytes(std::span(slice.begin(), slice.size())));
+  return CheckMetadataSize(pieces, kModelLoadRequestLayout);
+}
 
 absl::Status CheckRepositoryName(const std::string& name) {
   if (name.empty()) return absl::OkStatus();
@@ -90,9 +103,11 @@ absl::StatusOr<inference::ModelOverrides> OverridesOf(const triton::RepositoryMo
 }  // namespace
 
 void InferenceService::ServeRepositoryMethods(grpc::ServerCompletionQueue* queue) {
-  ServeMethod<&Service::RequestRepositoryIndex>(queue, &InferenceService::RepositoryIndex);
-  ServeMethod<&Service::RequestRepositoryModelLoad>(queue, &InferenceService::RepositoryModelLoad);
-  ServeMethod<&Service::RequestRepositoryModelUnload>(queue, &InferenceService::RepositoryModelUnload);
+  ServeMethod<&Service::RequestRepositoryIndex, &InferenceService::RepositoryIndex>(queue);
+  const bool takes_files = repository_.overrides == inference::OverridePolicy::kFiles;
+  ServeMethod<&Service::RequestRepositoryModelLoad, &InferenceService::RepositoryModelLoad>(
+      queue, takes_files ? CheckUpload : CheckSmallMessage);
+  ServeMethod<&Service::RequestRepositoryModelUnload, &InferenceService::RepositoryModelUnload>(queue);
 }
 
 void InferenceService::RepositoryIndex(const triton::RepositoryIndexRequest& request,

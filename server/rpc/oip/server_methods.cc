@@ -6,11 +6,11 @@
 namespace tensorferry::rpc {
 
 void InferenceService::ServeServerMethods(grpc::ServerCompletionQueue* queue) {
-  ServeMethod<&Service::RequestServerLive>(queue, &InferenceService::ServerLive);
-  ServeMethod<&Service::RequestServerReady>(queue, &InferenceService::ServerReady);
-  ServeMethod<&Service::RequestServerMetadata>(queue, &InferenceService::ServerMetadata);
-  ServeMethod<&Service::RequestTraceSetting>(queue, &InferenceService::TraceSetting);
-  ServeMethod<&Service::RequestLogSettings>(queue, &InferenceService::LogSettings);
+  ServeMethod<&Service::RequestServerLive, &InferenceService::ServerLive>(queue);
+  ServeMethod<&Service::RequestServerReady, &InferenceService::ServerReady>(queue);
+  ServeMethod<&Service::RequestServerMetadata, &InferenceService::ServerMetadata>(queue);
+  ServeMethod<&Service::RequestTraceSetting, &InferenceService::TraceSetting>(queue);
+  ServeMethod<&Service::RequestLogSettings, &InferenceService::LogSettings>(queue);
 }
 
 absl::Status InferenceService::ServerLive(const triton::ServerLiveRequest&, triton::ServerLiveResponse& response) {

@@ -8,12 +8,12 @@
 namespace tensorferry::rpc {
 
 void InferenceService::ServeSharedMemoryMethods(grpc::ServerCompletionQueue* queue) {
-  ServeMethod<&Service::RequestSystemSharedMemoryStatus>(queue, &InferenceService::SystemStatus);
-  ServeMethod<&Service::RequestSystemSharedMemoryRegister>(queue, &InferenceService::SystemRegister);
-  ServeMethod<&Service::RequestSystemSharedMemoryUnregister>(queue, &InferenceService::SystemUnregister);
-  ServeMethod<&Service::RequestCudaSharedMemoryStatus>(queue, &InferenceService::CudaStatus);
-  ServeMethod<&Service::RequestCudaSharedMemoryRegister>(queue, &InferenceService::CudaRegister);
-  ServeMethod<&Service::RequestCudaSharedMemoryUnregister>(queue, &InferenceService::CudaUnregister);
+  ServeMethod<&Service::RequestSystemSharedMemoryStatus, &InferenceService::SystemStatus>(queue);
+  ServeMethod<&Service::RequestSystemSharedMemoryRegister, &InferenceService::SystemRegister>(queue);
+  ServeMethod<&Service::RequestSystemSharedMemoryUnregister, &InferenceService::SystemUnregister>(queue);
+  ServeMethod<&Service::RequestCudaSharedMemoryStatus, &InferenceService::CudaStatus>(queue);
+  ServeMethod<&Service::RequestCudaSharedMemoryRegister, &InferenceService::CudaRegister>(queue);
+  ServeMethod<&Service::RequestCudaSharedMemoryUnregister, &InferenceService::CudaUnregister>(queue);
 }
 
 absl::Status InferenceService::SystemStatus(const triton::SystemSharedMemoryStatusRequest& request,

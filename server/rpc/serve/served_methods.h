@@ -1,6 +1,7 @@
 #pragma once
 
 #include <concepts>
+#include <functional>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -12,6 +13,7 @@
 #include "rpc/serve/error.h"
 #include "rpc/serve/guarded.h"
 #include "rpc/serve/method.h"
+#include "rpc/serve/small_message.h"
 
 namespace tensorferry::rpc {
 
@@ -62,59 +64,82 @@ class ServedMethods {
   const CallChain& chain() const { return environment_.chain; }
   CallResources ResourcesOf(ServingQueue& queue) const { return {queue, environment_.copiers, environment_.waits}; }
 
-  // Serves a unary method whose messages generated code parses: `Serve<&Service::RequestServerReady>(…)`.
+  // Serves a unary method whose messages generated code parses, if `check` allows it:
+  // `Serve<&Service::RequestListModels, &TensorService::ListModels>(…)`. gRPC gives the message as bytes, so that what
+  // is too large is refused before it is parsed.
   //
-  // `handle` has one of these forms:
+  // `kHandler` is a member function of `owner`, which outlives the calls. It has one of these forms:
   // - absl::Status(const Request&, Response&), which takes no time to speak of;
   // - absl::StatusOr<grpc::Status>(const Request&, Response&), if the protocol defines an end that is no failure;
   // - void(const Request&, Response&, Done), which calls Done once. If it throws, it has not called Done.
-  template <auto kRequestMethod, typename Service, typename Handle>
-  void Serve(Service& service, grpc::ServerCompletionQueue* queue, Handle handle) {
-    slots_.Serve([this, &service, queue, handle](CallSlots& slots) {
-      ServeCalls<kRequestMethod>(slots, service, queue, handle);
-    });
+  template <auto kRequestMethod, auto kHandler, typename Service, typename Owner>
+  void Serve(Service& service, grpc::ServerCompletionQueue* queue, Owner& owner,
+             MessageCheck check = CheckSmallMessage) {
+    const auto expect = [&service, queue](auto* context, auto* request, auto* responder, Tag* tag) {
+      (service.*kRequestMethod)(context, request, responder, queue, queue, tag);
+    };
+    slots_.Serve(
+        [this, expect, &owner, check](CallSlots& slots) { ServeCalls<kHandler>(slots, expect, owner, check); });
   }
 
   static CallEnd PlainEnd(const absl::Status& status) {
     return {status, status.ok() ? grpc::Status::OK : ToGrpcStatus(status)};
   }
 
+  // Parses the message of a call that the chain has admitted. Gives back the memory of `bytes` in any case.
+  // Errors: that of the step that has refused the call; those of ParseMessage.
+  static absl::Status Parse(const Admission& admission, grpc::ByteBuffer& bytes, google::protobuf::Message& request,
+                            MessageCheck check = CheckSmallMessage) {
+    if (admission.status().ok()) return ParseMessage(bytes, request, check);
+    bytes.Clear();
+    return admission.status();
+  }
+
  private:
-  template <auto kRequestMethod, typename Service, typename Handle>
-  Detached ServeCalls(CallSlots& slots, Service& service, grpc::ServerCompletionQueue* queue, Handle handle) {
-    using RequestMessage = typename MethodTraits<decltype(kRequestMethod)>::Request;
-    using ResponseMessage = typename MethodTraits<decltype(kRequestMethod)>::Response;
+  template <auto kHandler, typename Expect, typename Owner>
+  Detached ServeCalls(CallSlots& slots, Expect expect, Owner& owner, MessageCheck check) {
+    using RequestMessage = typename HandlerTraits<decltype(kHandler)>::Request;
+    using ResponseMessage = typename HandlerTraits<decltype(kHandler)>::Response;
     CallSlots::Slot slot(slots);
-    AsyncUnaryCall<RequestMessage, ResponseMessage> call;
-    const auto expect = [&service, queue](auto* context, auto* request, auto* responder, Tag* tag) {
-      (service.*kRequestMethod)(context, request, responder, queue, queue, tag);
-    };
-    const google::protobuf::MethodDescriptor& method = MethodOf<kRequestMethod>();
+    AsyncUnaryCall<grpc::ByteBuffer, grpc::ByteBuffer> call;
+    const auto handle = std::bind_front(kHandler, &owner);
+    const google::protobuf::MethodDescriptor& method =
+        FindMethod(*RequestMessage::descriptor(), *ResponseMessage::descriptor(), Streams::kNone);
     do {
       if (!co_await call.Next(expect)) co_return;
       slot.Arrived();
+      RequestMessage request;
       ResponseMessage response;
       Admission admission(environment_.chain, {method, call, CallKind::kManagement});
-      CallEnd end = to_end_(admission.status());
-      if (admission.status().ok()) {
-        if constexpr (std::invocable<Handle&, const RequestMessage&, ResponseMessage&, Done>) {
+      CallEnd end = to_end_(Guarded([&] { return Parse(admission, call.request, request, check); }));
+      if (end.status.ok()) {
+        if constexpr (std::invocable<decltype(handle), const RequestMessage&, ResponseMessage&, Done>) {
           Operation handled;
-          Begin(handle, call.request, response, Done(to_end_, end, *handled.Start()));
+          Begin(handle, request, response, Done(to_end_, end, *handled.Start()));
           co_await handled;
         } else {
-          end = EndOf(Guarded([&] { return handle(call.request, response); }));
+          end = EndOf(Guarded([&] { return handle(request, response); }));
         }
       }
+      const grpc::ByteBuffer answer = Serialize(response, end);
       admission.Finish(end.status);
-      co_await call.Finish(end.sent, response);
+      co_await call.Finish(end.sent, answer);
       co_await call.done;
-      call.request = RequestMessage();  // It would keep the memory of a large message until the next call.
     } while (slot.WaitAgain());
+  }
+
+  // Returns the bytes of the response if the call ends well, and else nothing.
+  grpc::ByteBuffer Serialize(const google::protobuf::Message& response, CallEnd& end) const {
+    grpc::ByteBuffer bytes;
+    if (!end.sent.ok()) return bytes;
+    const absl::Status status = Guarded([&] { return SerializeMessage(response, bytes); });
+    if (!status.ok()) end = to_end_(status);
+    return bytes;
   }
 
   // Calls a handler that ends its call later. An exception of the handler ends the call at once.
   template <typename Handle, typename RequestMessage, typename ResponseMessage>
-  static void Begin(Handle& handle, const RequestMessage& request, ResponseMessage& response, const Done& done) {
+  static void Begin(const Handle& handle, const RequestMessage& request, ResponseMessage& response, const Done& done) {
     const absl::Status thrown = Guarded([&] {
       handle(request, response, done);
       return absl::OkStatus();

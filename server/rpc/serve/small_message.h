@@ -1,0 +1,32 @@
+// Messages of the methods that carry no arrays: they are small, and generated code parses them.
+#pragma once
+
+#include <google/protobuf/message.h>
+#include <grpcpp/support/byte_buffer.h>
+
+#include <cstddef>
+
+#include "absl/status/status.h"
+
+namespace tensorferry::rpc {
+
+// The most bytes of a small message. A field of two bytes may take some hundred bytes once it is parsed, be it one that
+// nobody knows.
+inline constexpr std::size_t kMaxSmallMessageBytes = 64 << 10;
+
+// MessageCheck says whether a message may be parsed. It sees the bytes as they came.
+using MessageCheck = absl::Status (*)(const grpc::ByteBuffer& bytes);
+
+// The MessageCheck of all methods that name no other.
+// Errors: TENSOR_TOO_LARGE if the message is longer than kMaxSmallMessageBytes.
+absl::Status CheckSmallMessage(const grpc::ByteBuffer& bytes);
+
+// Parses `bytes` into `message` if `check` allows it. Gives back the memory of `bytes` in any case.
+// Errors: those of `check`; BAD_CHUNK if the bytes do not parse.
+absl::Status ParseMessage(grpc::ByteBuffer& bytes, google::protobuf::Message& message,
+                          MessageCheck check = CheckSmallMessage);
+
+// Errors: INTERNAL if the message is longer than protobuf can write.
+absl::Status SerializeMessage(const google::protobuf::Message& message, grpc::ByteBuffer& bytes);
+
+}  // namespace tensorferry::rpc
