@@ -38,6 +38,11 @@ absl::Status NotReady(const ModelInfo& info, bool passes) {
 
 ModelInfo ModelRegistry::Entry::CurrentInfo() const {
   ModelInfo current = info;
+  if (model == nullptr && pending > 0) {
+    current.state = ModelState::kLoading;
+    current.reason.clear();
+    return current;
+  }
   auto why = model == nullptr ? std::nullopt : model->unavailable();
   if (!why) return current;
   current.state = ModelState::kUnavailable;
@@ -95,15 +100,35 @@ void ModelRegistry::Tell(const std::string& name) {
 void ModelRegistry::AddBuiltIn(std::shared_ptr<ServedModel> model) {
   const MutexLock lock(mutex_);
   const ModelInfo info = model->info();
-  built_in_[info.name][NumberOf(info.version)] = {info, std::move(model)};
+  built_in_[info.name][NumberOf(info.version)] = {.info = info, .model = std::move(model), .known = true};
+}
+
+void ModelRegistry::AddPending(const std::string& name, const std::vector<std::int64_t>& versions) {
+  Change(name, [&](Versions& all) {
+    for (const std::int64_t version : versions) {
+      Entry& entry = all[version];
+      if (!entry.known) entry.info = {.name = name, .version = fmt::to_string(version)};
+      ++entry.pending;
+    }
+    return nullptr;
+  });
+}
+
+void ModelRegistry::RemovePending(const std::string& name, const std::vector<std::int64_t>& versions) {
+  Change(name, [&](Versions& all) {
+    for (const std::int64_t version : versions) {
+      const auto entry = all.find(version);
+      if (--entry->second.pending == 0 && !entry->second.known) all.erase(entry);
+    }
+    return nullptr;
+  });
 }
 
 void ModelRegistry::Set(const ModelInfo& info) {
-  Change(info.name, [&](Versions& versions) -> std::shared_ptr<ServedModel> {
+  Change(info.name, [&](Versions& versions) {
     Entry& entry = versions[NumberOf(info.version)];
-    // A version that serves keeps its entry while its successor loads or fails to load.
-    if (entry.model != nullptr && info.state != ModelState::kUnavailable) return nullptr;
     entry.info = info;
+    entry.known = true;
     return std::exchange(entry.model, nullptr);
   });
 }
@@ -112,6 +137,7 @@ void ModelRegistry::Publish(std::int64_t version, std::shared_ptr<ServedModel> m
   Change(model->info().name, [&](Versions& versions) {
     Entry& entry = versions[version];
     entry.info = model->info();
+    entry.known = true;
     return std::exchange(entry.model, model);
   });
 }
@@ -129,7 +155,12 @@ void ModelRegistry::Forget(const std::string& name, std::int64_t version) {
     const auto entry = versions.find(version);
     if (entry == versions.end()) return nullptr;
     std::shared_ptr<ServedModel> model = std::move(entry->second.model);
-    versions.erase(entry);
+    if (entry->second.pending == 0) {
+      versions.erase(entry);
+    } else {
+      entry->second.info = {.name = name, .version = fmt::to_string(version)};
+      entry->second.known = false;
+    }
     return model;
   });
 }
@@ -144,8 +175,11 @@ absl::StatusOr<std::shared_ptr<ServedModel>> ModelRegistry::Find(std::string_vie
     for (const auto& [number, entry] : Reversed(versions)) {
       if (entry.serves()) return entry.model;
     }
-    const Entry& newest = versions.rbegin()->second;
-    return NotReady(newest.CurrentInfo(), /*passes=*/newest.model != nullptr);
+    const Entry* of_interest = &versions.rbegin()->second;
+    for (const auto& [number, entry] : versions) {
+      if (entry.pending > 0) of_interest = &entry;
+    }
+    return NotReady(of_interest->CurrentInfo(), /*passes=*/of_interest->model != nullptr);
   }
   const auto entry =
       std::ranges::find_if(versions, [&](const auto& each) { return each.second.info.version == version; });

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -43,8 +44,12 @@ class ModelRegistry {
   // below.
   void AddBuiltIn(std::shared_ptr<ServedModel> model);
 
-  // This method and those below are for ModelRepository only. Sets the state and reason of a version. A version that
-  // serves goes on serving, unless the new state is kUnavailable.
+  // This method and those below are for ModelRepository only. Makes versions LOADING, unless they serve, until
+  // RemovePending is called as often as AddPending was.
+  void AddPending(const std::string& name, const std::vector<std::int64_t>& versions);
+  void RemovePending(const std::string& name, const std::vector<std::int64_t>& versions);
+
+  // Sets the state and reason of a version, which does not serve from then on.
   void Set(const ModelInfo& info);
 
   // Makes `model` serve from now on, in place of the model that served this version before.
@@ -62,8 +67,11 @@ class ModelRegistry {
   struct Entry {
     ModelInfo info;
     std::shared_ptr<ServedModel> model;  // Null: the version does not serve.
+    int pending = 0;                     // How many loads of the version wait for their turn or are under way.
+    bool known = false;                  // Whether the version is more than pending, so that `info` has its state.
 
-    // Returns `info`, but UNAVAILABLE with the reason if the model cannot run at present.
+    // Returns `info`, but LOADING if the version does not serve and a load is pending, and UNAVAILABLE with the reason
+    // if the model cannot run at present.
     ModelInfo CurrentInfo() const;
     bool serves() const { return model != nullptr && !model->unavailable(); }
   };
@@ -80,6 +88,24 @@ class ModelRegistry {
   std::map<std::string, Versions, std::less<>> built_in_ TENSORFERRY_GUARDED_BY(mutex_);
   Mutex observer_mutex_;  // Also held while the observer is called.
   Observer observer_ TENSORFERRY_GUARDED_BY(observer_mutex_);
+};
+
+// PendingLoad makes versions of a model LOADING while it lives, unless they serve.
+// Lifetime: borrows the registry. Threads: any.
+class PendingLoad {
+ public:
+  PendingLoad(ModelRegistry& registry, std::string name, std::vector<std::int64_t> versions)
+      : registry_(registry), name_(std::move(name)), versions_(std::move(versions)) {
+    registry_.AddPending(name_, versions_);
+  }
+  PendingLoad(const PendingLoad&) = delete;
+  PendingLoad& operator=(const PendingLoad&) = delete;
+  ~PendingLoad() { registry_.RemovePending(name_, versions_); }
+
+ private:
+  ModelRegistry& registry_;
+  const std::string name_;
+  const std::vector<std::int64_t> versions_;
 };
 
 }  // namespace tensorferry::inference

@@ -53,6 +53,10 @@ absl::StatusOr<std::vector<std::int64_t>> WantedOf(const ModelSource& source, co
   __builtin_unreachable();
 }
 
+std::int64_t NewestOf(const ModelSource& source) {
+  return source.versions.empty() ? 1 : source.versions.rbegin()->first;
+}
+
 void LogIgnored(const std::string& name, const ModelConfig& config) {
   for (const std::string& field : config.ignored) {
     spdlog::warn("model {}: config.pbtxt: {} is not honoured", name, field);
@@ -80,6 +84,7 @@ ModelRepository::ModelRepository(RepositoryOptions options, ModelRegistry& regis
       root_(options_.folder.empty() ? fs::path() : Canonical(options_.folder)),
       registry_(registry),
       pool_(pool),
+      at_start_(TurnsOf(/*settled_only=*/false)),
       thread_([this] { RunWork(); }) {}
 
 ModelRepository::~ModelRepository() {
@@ -97,7 +102,7 @@ ModelRepository::~ModelRepository() {
 }
 
 void ModelRepository::LoadAtStart(Done done) {
-  Post([this, done = std::move(done)] { done(ApplyAll(/*settled_only=*/false)); });
+  Post([this, done = std::move(done)] { done(ApplyAll(std::move(at_start_), /*at_start=*/true)); });
 }
 
 void ModelRepository::List(std::function<void(absl::StatusOr<std::vector<RepositoryEntry>>)> done) {
@@ -144,7 +149,7 @@ void ModelRepository::Unload(const std::string& name, Done done) {
 }
 
 void ModelRepository::Poll(Done done) {
-  Post([this, done = std::move(done)] { done(ApplyAll(/*settled_only=*/true)); });
+  Post([this, done = std::move(done)] { done(ApplyAll(TurnsOf(/*settled_only=*/true), /*at_start=*/false)); });
 }
 
 absl::StatusOr<std::map<std::string, ModelSource>> ModelRepository::Sources() {
@@ -191,7 +196,7 @@ void ModelRepository::RunWork() {
       return;
     } else {
       lock.unlock();
-      ApplyAll(/*settled_only=*/true).IgnoreError();
+      ApplyAll(TurnsOf(/*settled_only=*/true), /*at_start=*/false).IgnoreError();
       lock.lock();
       next_poll = SteadyClock::now() + options_.poll_interval;
     }
@@ -234,35 +239,56 @@ bool ModelRepository::IsWanted(const std::string& name) const {
   return std::ranges::any_of(options_.load, [&](const std::string& each) { return each == kAll || each == name; });
 }
 
-// `settled_only`: skips a model whose files have changed since the last look, because they may still be being written.
-absl::Status ModelRepository::ApplyAll(bool settled_only) {
-  const auto sources = Sources();
-  if (!sources.ok()) {
-    spdlog::error("{} {}", DescribeError(sources.status()).message, DescribeError(sources.status()).log_text);
-    return sources.status();
-  }
-  absl::Status first;
-  for (const auto& [name, source] : *sources) {
+// Returns the models that are to be loaded, and takes out of service those that are gone. All of them are LOADING before
+// the first is loaded. `settled_only`: skips a model whose files have changed since the last look, because they may
+// still be being written.
+absl::StatusOr<ModelRepository::Turns> ModelRepository::TurnsOf(bool settled_only) {
+  TENSORFERRY_ASSIGN_OR_RETURN(const auto sources, Sources());
+  Turns turns;
+  for (const auto& [name, source] : sources) {
     Record& record = records_[name];
     const bool changed = record.applied != source.stamp;
     const bool settled = std::exchange(record.seen, source.stamp) == source.stamp;
     if (!IsWanted(name) || !changed || (settled_only && !settled)) continue;
-    const absl::Status status = Apply(source);
-    if (!settled_only && options_.strict_start && !status.ok()) return status;
-    first.Update(status);
-  }
-  for (const std::string& name : options_.load) {
-    if (name == kAll || name == kNone || sources->contains(name) || settled_only) continue;
-    spdlog::error("model {} is to be loaded, but the repository has none of that name", name);
-    if (options_.strict_start) return NotFound(name);
+    turns.push_back({source, Announce(source)});
   }
   for (auto& [name, record] : records_) {
-    if (!record.applied || sources->contains(name)) continue;
+    if (!record.applied || sources.contains(name)) continue;
     spdlog::info("model {} is gone from the repository", name);
     WithdrawAllBut(name, {}, "");
     record.applied.reset();
   }
+  return turns;
+}
+
+absl::Status ModelRepository::ApplyAll(absl::StatusOr<Turns> turns, bool at_start) {
+  if (!turns.ok()) {
+    spdlog::error("{} {}", DescribeError(turns.status()).message, DescribeError(turns.status()).log_text);
+    return turns.status();
+  }
+  absl::Status first;
+  for (const std::string& name : options_.load) {
+    if (!at_start || name == kAll || name == kNone || records_.contains(name)) continue;
+    spdlog::error("model {} is to be loaded, but the repository has none of that name", name);
+    first.Update(NotFound(name));
+  }
+  for (; !turns->empty(); turns->pop_front()) {
+    first.Update(Apply(turns->front().source));
+    if (at_start && options_.strict_start && !first.ok()) break;
+  }
   return options_.strict_start ? first : absl::OkStatus();
+}
+
+// Makes the versions LOADING that the model's next load is to load. What of them does not come to be then is known only
+// after that.
+std::unique_ptr<PendingLoad> ModelRepository::Announce(const ModelSource& source, const std::string& overrides) {
+  std::vector<std::int64_t> versions;
+  const auto config = ReadConfig(source, overrides);
+  if (const auto wanted = config.ok() ? WantedOf(source, config->versions) : config.status(); wanted.ok()) {
+    versions = *wanted;
+  }
+  if (versions.empty()) versions.push_back(NewestOf(source));
+  return std::make_unique<PendingLoad>(registry_, source.name, std::move(versions));
 }
 
 absl::Status ModelRepository::Apply(const ModelSource& source, const std::string& overrides) {
@@ -272,9 +298,8 @@ absl::Status ModelRepository::Apply(const ModelSource& source, const std::string
 }
 
 absl::Status ModelRepository::LoadWanted(const ModelSource& source, const std::string& overrides) {
-  const std::int64_t newest = source.versions.empty() ? 1 : source.versions.rbegin()->first;
   const auto fail = [&](const absl::Status& error) {
-    Fail(source, newest, error);
+    Fail(source, NewestOf(source), error);
     return error;
   };
   if (!source.problem.empty()) return fail(MakeError(Reason::kModelNotReady, source.problem));
@@ -283,6 +308,7 @@ absl::Status ModelRepository::LoadWanted(const ModelSource& source, const std::s
   LogIgnored(source.name, *config);
   const auto wanted = WantedOf(source, config->versions);
   if (!wanted.ok()) return fail(wanted.status());
+  const PendingLoad pending(registry_, source.name, *wanted);
   absl::Status first;
   for (const std::int64_t version : *wanted) {
     std::map<std::int64_t, std::string>& serving = records_[source.name].serving;
@@ -313,7 +339,6 @@ absl::StatusOr<ModelConfig> ModelRepository::ReadConfig(const ModelSource& sourc
 }
 
 absl::Status ModelRepository::LoadOne(const ModelSource& source, const ModelConfig& config, std::int64_t version) {
-  registry_.Set({.name = source.name, .version = fmt::to_string(version), .state = ModelState::kLoading});
   const ModelSource::Version& from = source.versions.at(version);
   const auto load = [&]() -> absl::StatusOr<std::unique_ptr<ServedModel>> {
     TENSORFERRY_ASSIGN_OR_RETURN(const fs::path file, FileOfVersion(from.path, config));

@@ -31,6 +31,7 @@ namespace tensorferry::inference {
 // Lifetime: outlives every handle to a model; borrows the registry and the pool.
 class ModelRepository {
  public:
+  // Looks at the files, and makes the models that are to be loaded at the start LOADING.
   ModelRepository(RepositoryOptions options, ModelRegistry& registry, BufferPool& pool);
   ModelRepository(const ModelRepository&) = delete;
   ModelRepository& operator=(const ModelRepository&) = delete;
@@ -66,13 +67,22 @@ class ModelRepository {
     std::map<std::int64_t, std::string> withdrawing;
   };
 
+  // Turn is a model that waits for its turn to be loaded. It is LOADING meanwhile.
+  struct Turn {
+    ModelSource source;
+    std::unique_ptr<PendingLoad> pending;
+  };
+  using Turns = std::deque<Turn>;
+
   void RunWork();
   absl::Status LoadNow(const std::string& name, const ModelOverrides& overrides);
   absl::StatusOr<std::map<std::string, ModelSource>> Sources();
   void Post(std::function<void()> work);
   void Retire(std::unique_ptr<ServedModel> model);
   void Destroy(std::unique_ptr<ServedModel> model);
-  absl::Status ApplyAll(bool settled_only);
+  absl::StatusOr<Turns> TurnsOf(bool settled_only);
+  absl::Status ApplyAll(absl::StatusOr<Turns> turns, bool at_start);
+  std::unique_ptr<PendingLoad> Announce(const ModelSource& source, const std::string& overrides = "");
   bool IsWanted(const std::string& name) const;
   absl::Status Apply(const ModelSource& source, const std::string& overrides = "");
   absl::Status LoadWanted(const ModelSource& source, const std::string& overrides);
@@ -86,9 +96,10 @@ class ModelRepository {
   ModelRegistry& registry_;
   BufferPool& pool_;
 
-  // Only the repository's thread uses the two members below.
+  // Until its first look, which the constructor takes, only the repository's thread uses the members below.
   std::map<std::string, Record> records_;  // By model.
   std::set<std::string> left_out_;         // Lines that were logged, so that each is logged once.
+  absl::StatusOr<Turns> at_start_;         // What LoadAtStart loads.
 
   std::mutex mutex_;  // Guards the members below.
   std::condition_variable posted_;

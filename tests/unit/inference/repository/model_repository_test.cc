@@ -4,10 +4,12 @@
 #include <gmock/gmock.h>
 
 #include <array>
+#include <atomic>
 #include <future>
 
 #include "base/status.h"
 #include "testing/fake_model.h"
+#include "testing/gate.h"
 #include "testing/status_matchers.h"
 #include "testing/temporary_repository.h"
 #include "testing/test_memory.h"
@@ -291,6 +293,66 @@ TEST_F(ModelRepositoryTest, ListsWhatLiesThereAndWhatWasLoaded) {
   EXPECT_EQ(Index()->back(), "d");
   std::filesystem::remove_all(files_.root);
   EXPECT_THAT(Index(), Fails(Reason::kModelNotReady));
+}
+
+// --- Here loads wait at a gate: that of a model whose config.pbtxt is "gated", once `armed_` is set.
+
+class ModelRepositoryGate : public ModelRepositoryTest {
+ protected:
+  ~ModelRepositoryGate() override { gate_.Open(); }
+
+  RepositoryOptions Gated() {
+    return {.read_config = [this](std::string_view text, std::string_view) -> absl::StatusOr<ModelConfig> {
+      if (armed_ && text == "gated") gate_.Pass();
+      ModelConfig config;
+      if (text == "all") config.versions.kind = VersionPolicy::Kind::kAll;
+      return config;
+    }};
+  }
+
+  // Create makes the repository with its first look at the files, and loads nothing yet.
+  void Create(RepositoryOptions options) {
+    options.folder = files_.root;
+    options.loader.max_tensor_bytes = 1 << 20;
+    repository_.emplace(std::move(options), registry_, memory_.pool);
+    armed_ = true;
+  }
+
+  Gate gate_;
+  std::atomic<bool> armed_ = false;
+};
+
+TEST_F(ModelRepositoryGate, WhatWaitsForItsTurnAtTheStartIsLoading) {
+  files_.Save("first/1/model.pt", "return x + 1");
+  files_.Write("first/config.pbtxt", "gated");
+  for (const char* const version : {"1", "2"}) files_.Save(std::string("m/") + version + "/model.pt", "return x + 2");
+  files_.Write("m/config.pbtxt", "all");
+  files_.Write("n.pt", "damaged");
+  files_.Save("other.pt", "return x");
+  RepositoryOptions options = Gated();
+  options.load = {"first", "m", "n"};
+  Create(std::move(options));
+  const std::vector<std::string> loading{"first:1 LOADING", "m:1 LOADING", "m:2 LOADING", "n:1 LOADING"};
+  EXPECT_EQ(Listed(), loading) << "as soon as there is a repository";
+  std::promise<absl::Status> done;
+  repository_->LoadAtStart([&](const absl::Status& status) { done.set_value(status); });
+  gate_.AwaitArrivals(1);
+  EXPECT_THAT(registry_.Find("first", ""), Fails(Reason::kModelNotReady, HasSubstr("it is being loaded")));
+  EXPECT_THAT(registry_.Find("other", ""), Fails(Reason::kModelNotFound)) << "it is not to be loaded";
+  gate_.Open();
+  ASSERT_THAT(done.get_future().get(), IsOk());
+  EXPECT_THAT(Listed(), ElementsAre("first:1 READY", "m:1 READY", "m:2 READY", "n:1 UNAVAILABLE"));
+}
+
+TEST_F(ModelRepositoryGate, ALoadingModelHasARetryDelay) {
+  files_.Save("m/1/model.pt", "return x");
+  Create({});
+  for (const char* const version : {"", "1"}) {
+    const auto model = registry_.Find("m", version);
+    EXPECT_THAT(model, Fails(Reason::kModelNotReady));
+    EXPECT_GT(DescribeError(model.status()).retry_after.count(), 0);
+  }
+  EXPECT_THAT(registry_.Find("m", "2"), Fails(Reason::kModelNotFound));
 }
 
 // --- These loads override a configuration, here the number of rows of a batch.
