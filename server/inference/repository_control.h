@@ -11,8 +11,17 @@
 
 namespace tensorferry::inference {
 
-// RepositoryControl loads and unloads the models of the model repository. Each `done` is called once, on the
-// repository's thread.
+// ControlCall is the call of somebody who waits for a load or an unload.
+struct ControlCall {
+  // Returns whether the caller still waits. Called on any thread, before `done`.
+  // Errors: DEADLINE, CANCELLED.
+  std::function<absl::Status()> check = [] { return absl::OkStatus(); };
+  std::function<void(const absl::Status&)> done;  // Called once.
+};
+
+// RepositoryControl loads and unloads the models of the model repository. Operations on one model are carried out in the
+// order in which they came, those on different models beside each other. Each `done` is called once, on a thread of the
+// repository's.
 // Threads: any.
 class RepositoryControl {
  public:
@@ -29,14 +38,14 @@ class RepositoryControl {
   // Returns whether callers may load and unload models.
   virtual bool callers_control() const = 0;
 
-  // Loads a model; if it is loaded, loads again what has changed.
-  // Errors: MODEL_NOT_FOUND; MODEL_NOT_READY, with the reason.
-  virtual void LoadModel(const std::string& name, const ModelOverrides& overrides,
-                         std::function<void(const absl::Status&)> done) = 0;
+  // Loads a model; if it is loaded, loads again what has changed. Nothing is done if the caller waits no longer when it
+  // is the model's turn.
+  // Errors: MODEL_NOT_FOUND; MODEL_NOT_READY, with the reason; those of call.check.
+  virtual void LoadModel(std::string name, ModelOverrides overrides, ControlCall call) = 0;
 
-  // Unloads a model. `done` is called once no new request finds it.
-  // Errors: MODEL_NOT_FOUND.
-  virtual void UnloadModel(const std::string& name, std::function<void(const absl::Status&)> done) = 0;
+  // Unloads a model, unless the caller waits no longer. `call.done` is called once no new request finds the model.
+  // Errors: MODEL_NOT_FOUND; those of call.check.
+  virtual void UnloadModel(std::string name, ControlCall call) = 0;
 };
 
 }  // namespace tensorferry::inference

@@ -16,12 +16,11 @@ class NoRepository final : public inference::RepositoryControl {
     done(std::vector<inference::RepositoryEntry>());
   }
   bool callers_control() const override { return false; }
-  void LoadModel(const std::string&, const inference::ModelOverrides&,
-                 std::function<void(const absl::Status&)> done) override {
-    done(MakeError(Reason::kModelNotFound, "there is no repository"));
+  void LoadModel(std::string, inference::ModelOverrides, inference::ControlCall call) override {
+    call.done(MakeError(Reason::kModelNotFound, "there is no repository"));
   }
-  void UnloadModel(const std::string&, std::function<void(const absl::Status&)> done) override {
-    done(MakeError(Reason::kModelNotFound, "there is no repository"));
+  void UnloadModel(std::string, inference::ControlCall call) override {
+    call.done(MakeError(Reason::kModelNotFound, "there is no repository"));
   }
 };
 

@@ -29,7 +29,7 @@ struct VersionToLoad {
 absl::Status CheckDevice(const std::string& device);
 
 // Loads a model file, and warms it up on every executor. The warm-up leaves no trace in the model.
-// Errors: those of LoadEngines and WarmUp. Threads: one at a time.
+// Errors: those of LoadEngines and WarmUp. Threads: any.
 absl::StatusOr<std::unique_ptr<ServedModel>> LoadVersion(const VersionToLoad& source, const ModelConfig& config,
                                                          const LoaderOptions& options, BufferPool& pool);
 

@@ -38,6 +38,11 @@ absl::Status NotReady(const ModelInfo& info, bool passes) {
 
 ModelInfo ModelRegistry::Entry::CurrentInfo() const {
   ModelInfo current = info;
+  if (model == nullptr && pending > 0) {
+    current.state = ModelState::kLoading;
+    current.reason.clear();
+    return current;
+  }
   auto why = model == nullptr ? std::nullopt : model->unavailable();
   if (!why) return current;
   current.state = ModelState::kUnavailable;
@@ -73,13 +78,12 @@ void ModelRegistry::Observe(Observer observer) {
   for (const std::string& name : names) observer_(name, IsReady(name));
 }
 
-void ModelRegistry::Change(const std::string& name,
-                           const std::function<std::shared_ptr<ServedModel>(Versions&)>& change) {
-  std::shared_ptr<ServedModel> let_go;
+void ModelRegistry::Change(const std::string& name, const std::function<void(Versions&, Removed&)>& change) {
+  Removed removed;
   {
     const MutexLock lock(mutex_);
     Versions& versions = models_[name];
-    let_go = change(versions);
+    change(versions, removed);
     if (versions.empty()) models_.erase(name);
   }
   Tell(name);
@@ -95,43 +99,107 @@ void ModelRegistry::Tell(const std::string& name) {
 void ModelRegistry::AddBuiltIn(std::shared_ptr<ServedModel> model) {
   const MutexLock lock(mutex_);
   const ModelInfo info = model->info();
-  built_in_[info.name][NumberOf(info.version)] = {info, std::move(model)};
+  built_in_[info.name][NumberOf(info.version)] = {.info = info, .model = std::move(model), .known = true};
+}
+
+void ModelRegistry::AddPending(const std::string& name, const std::vector<std::int64_t>& versions) {
+  Change(name, [&](Versions& all, Removed&) {
+    for (const std::int64_t version : versions) {
+      Entry& entry = all[version];
+      if (!entry.known) entry.info = {.name = name, .version = fmt::to_string(version)};
+      ++entry.pending;
+    }
+  });
+}
+
+void ModelRegistry::RemovePending(const std::string& name, const std::vector<std::int64_t>& versions) {
+  Change(name, [&](Versions& all, Removed&) {
+    for (const std::int64_t version : versions) {
+      const auto entry = all.find(version);
+      if (--entry->second.pending == 0 && !entry->second.known) all.erase(entry);
+    }
+  });
 }
 
 void ModelRegistry::Set(const ModelInfo& info) {
-  Change(info.name, [&](Versions& versions) -> std::shared_ptr<ServedModel> {
+  Change(info.name, [&](Versions& versions, Removed& removed) {
     Entry& entry = versions[NumberOf(info.version)];
-    // A version that serves keeps its entry while its successor loads or fails to load.
-    if (entry.model != nullptr && info.state != ModelState::kUnavailable) return nullptr;
     entry.info = info;
-    return std::exchange(entry.model, nullptr);
+    entry.known = true;
+    removed.push_back(std::move(entry.model));
   });
 }
 
 void ModelRegistry::Publish(std::int64_t version, std::shared_ptr<ServedModel> model) {
-  Change(model->info().name, [&](Versions& versions) {
+  Change(model->info().name, [&](Versions& versions, Removed& removed) {
     Entry& entry = versions[version];
     entry.info = model->info();
-    return std::exchange(entry.model, model);
+    entry.known = true;
+    removed.push_back(std::exchange(entry.model, model));
   });
 }
 
-void ModelRegistry::Withdraw(const std::string& name, std::int64_t version) {
-  Change(name, [&](Versions& versions) {
-    Entry& entry = versions[version];
-    entry.info.state = ModelState::kUnloading;
-    return std::exchange(entry.model, nullptr);
+void ModelRegistry::WithdrawAllBut(const std::string& name, const std::vector<std::int64_t>& kept,
+                                   const std::string& reason) {
+  Change(name, [&](Versions& versions, Removed& removed) {
+    for (auto next = versions.begin(); next != versions.end();) {
+      const auto each = next++;
+      Entry& entry = each->second;
+      if (!entry.known || std::ranges::find(kept, each->first) != kept.end()) continue;
+      if (entry.model != nullptr) {
+        entry.info.state = ModelState::kUnloading;
+        entry.reason_once_withdrawn = reason;
+        removed.push_back(std::move(entry.model));
+      } else if (entry.info.state == ModelState::kUnloading) {
+        entry.reason_once_withdrawn = reason;
+      } else if (reason.empty()) {
+        Forget(versions, each, removed);
+      } else {
+        entry.info.reason = reason;
+      }
+    }
+  });
+}
+
+void ModelRegistry::EndWithdrawal(const ModelInfo& info) {
+  Change(info.name, [&](Versions& versions, Removed& removed) {
+    const auto entry = versions.find(NumberOf(info.version));
+    if (entry == versions.end() || !entry->second.known) return;
+    if (entry->second.info.state != ModelState::kUnloading) return;
+    const std::string& reason = entry->second.reason_once_withdrawn;
+    if (reason.empty()) return Forget(versions, entry, removed);
+    entry->second.info = {.name = info.name,
+                          .version = info.version,
+                          .state = ModelState::kUnavailable,
+                          .reason = reason,
+                          .platform = info.platform};
   });
 }
 
 void ModelRegistry::Forget(const std::string& name, std::int64_t version) {
-  Change(name, [&](Versions& versions) -> std::shared_ptr<ServedModel> {
+  Change(name, [&](Versions& versions, Removed& removed) {
     const auto entry = versions.find(version);
-    if (entry == versions.end()) return nullptr;
-    std::shared_ptr<ServedModel> model = std::move(entry->second.model);
-    versions.erase(entry);
-    return model;
+    if (entry != versions.end()) Forget(versions, entry, removed);
   });
+}
+
+// Forgets all of a version but that a load of it is pending.
+void ModelRegistry::Forget(Versions& versions, Versions::iterator entry, Removed& removed) {
+  removed.push_back(std::move(entry->second.model));
+  if (entry->second.pending == 0) {
+    versions.erase(entry);
+    return;
+  }
+  entry->second = {.info = {.name = entry->second.info.name, .version = entry->second.info.version},
+                   .pending = entry->second.pending};
+}
+
+bool ModelRegistry::IsServed(const std::string& name, std::int64_t version) const {
+  const MutexLock lock(mutex_);
+  const auto versions = models_.find(name);
+  if (versions == models_.end()) return false;
+  const auto entry = versions->second.find(version);
+  return entry != versions->second.end() && entry->second.model != nullptr;
 }
 
 absl::StatusOr<std::shared_ptr<ServedModel>> ModelRegistry::Find(std::string_view name,
@@ -144,8 +212,11 @@ absl::StatusOr<std::shared_ptr<ServedModel>> ModelRegistry::Find(std::string_vie
     for (const auto& [number, entry] : Reversed(versions)) {
       if (entry.serves()) return entry.model;
     }
-    const Entry& newest = versions.rbegin()->second;
-    return NotReady(newest.CurrentInfo(), /*passes=*/newest.model != nullptr);
+    const Entry* of_interest = &versions.rbegin()->second;
+    for (const auto& [number, entry] : versions) {
+      if (entry.pending > 0) of_interest = &entry;
+    }
+    return NotReady(of_interest->CurrentInfo(), /*passes=*/of_interest->model != nullptr);
   }
   const auto entry =
       std::ranges::find_if(versions, [&](const auto& each) { return each.second.info.version == version; });

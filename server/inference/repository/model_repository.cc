@@ -5,12 +5,11 @@
 
 #include <algorithm>
 #include <memory>
-#include <system_error>
+#include <utility>
 
 #include "base/status.h"
-#include "inference/engine/model_file.h"
-#include "inference/engine/model_parameters.h"
 #include "inference/repository/model_loader.h"
+#include "inference/repository/source_config.h"
 #include "inference/repository/uploaded_files.h"
 
 namespace tensorferry::inference {
@@ -18,18 +17,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMaxConfigBytes = 1 << 20;
 constexpr char kUnloaded[] = "unloaded";
+
+// Models that have no handles any more are destroyed in the order in which that came to be so.
+constexpr char kDestruction[] = "";
 
 // kAll and kNone stand in place of the names of the models that are to be loaded.
 constexpr std::string_view kAll = "*";
 constexpr std::string_view kNone = "none";
-
-fs::path Canonical(const fs::path& folder) {
-  std::error_code error;
-  const fs::path canonical = fs::canonical(folder, error);
-  return error ? folder : canonical;
-}
 
 // Returns those of the existing versions that the policy wants.
 absl::StatusOr<std::vector<std::int64_t>> WantedOf(const ModelSource& source, const VersionPolicy& policy) {
@@ -53,19 +48,8 @@ absl::StatusOr<std::vector<std::int64_t>> WantedOf(const ModelSource& source, co
   __builtin_unreachable();
 }
 
-void LogIgnored(const std::string& name, const ModelConfig& config) {
-  for (const std::string& field : config.ignored) {
-    spdlog::warn("model {}: config.pbtxt: {} is not honoured", name, field);
-  }
-  for (const std::string& parameter : IgnoredParameters(config)) {
-    spdlog::warn("model {}: config.pbtxt: parameter {} is not honoured", name, Quote(parameter));
-  }
-}
-
-absl::StatusOr<std::string> TextOfConfig(const ModelSource& source) {
-  if (source.config.empty()) return "";
-  TENSORFERRY_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::Open(source.config, source.root));
-  return file.Read(kMaxConfigBytes);
+std::int64_t NewestOf(const ModelSource& source) {
+  return source.versions.empty() ? 1 : source.versions.rbegin()->first;
 }
 
 absl::Status NotFound(const std::string& name) {
@@ -77,32 +61,38 @@ absl::Status NotFound(const std::string& name) {
 
 ModelRepository::ModelRepository(RepositoryOptions options, ModelRegistry& registry, BufferPool& pool)
     : options_(std::move(options)),
-      root_(options_.folder.empty() ? fs::path() : Canonical(options_.folder)),
       registry_(registry),
       pool_(pool),
+      files_(options_.folder, options_.files),
+      at_start_(TurnsOf(/*settled_only=*/false)),
+      operations_(kLoadsAtOnce),
       thread_([this] { RunWork(); }) {}
 
 ModelRepository::~ModelRepository() {
-  Post([this] {
-    for (const auto& [name, record] : records_) {
-      for (const auto& [number, stamp] : record.serving) registry_.Forget(name, number);
-    }
-  });
   {
     const std::lock_guard lock(mutex_);
     ending_ = true;
   }
   posted_.notify_all();
   thread_.join();
+  operations_.AwaitIdle();
+  const MutexLock lock(records_mutex_);
+  for (const auto& [name, record] : records_) {
+    for (const auto& [number, stamp] : record.serving) registry_.Forget(name, number);
+  }
 }
 
 void ModelRepository::LoadAtStart(Done done) {
-  Post([this, done = std::move(done)] { done(ApplyAll(/*settled_only=*/false)); });
+  Post([this, done = std::move(done)] { Begin(std::exchange(at_start_, Turns()), /*at_start=*/true, done); });
+}
+
+void ModelRepository::Poll(Done done) {
+  Post([this, done = std::move(done)] { Begin(TurnsOf(/*settled_only=*/true), /*at_start=*/false, done); });
 }
 
 void ModelRepository::List(std::function<void(absl::StatusOr<std::vector<RepositoryEntry>>)> done) {
   Post([this, done = std::move(done)] {
-    const auto sources = Sources();
+    const auto sources = files_.All();
     if (!sources.ok()) return done(sources.status());
     std::set<std::string> known;
     std::vector<RepositoryEntry> entries;
@@ -118,70 +108,41 @@ void ModelRepository::List(std::function<void(absl::StatusOr<std::vector<Reposit
   });
 }
 
-void ModelRepository::Load(const std::string& name, const ModelOverrides& overrides, Done done) {
-  Post([this, name, overrides, done = std::move(done)] { done(LoadNow(name, overrides)); });
-}
-
-absl::Status ModelRepository::LoadNow(const std::string& name, const ModelOverrides& overrides) {
-  if (!overrides.files.empty()) {
-    TENSORFERRY_ASSIGN_OR_RETURN(const UploadedFiles uploaded, UploadedFiles::Write(name, overrides.files));
-    return Apply(uploaded.source(), overrides.config);
-  }
-  TENSORFERRY_ASSIGN_OR_RETURN(const auto sources, Sources());
-  const auto source = sources.find(name);
-  return source == sources.end() ? NotFound(name) : Apply(source->second, overrides.config);
-}
-
-void ModelRepository::Unload(const std::string& name, Done done) {
-  Post([this, name, done = std::move(done)] {
-    const auto record = records_.find(name);
-    if (record == records_.end() || !record->second.applied) return done(NotFound(name));
-    WithdrawAllBut(name, {}, kUnloaded);
-    record->second.applied.reset();
-    spdlog::info("model {} is unloaded", name);
-    done(absl::OkStatus());
+void ModelRepository::Load(std::string name, ModelOverrides overrides, ControlCall call) {
+  const auto given = std::make_shared<const ModelOverrides>(std::move(overrides));
+  Post([this, name = std::move(name), given, call = std::move(call)] {
+    std::shared_ptr<PendingLoad> pending = AnnounceLoad(name, *given);
+    operations_.Post(name, OperationQueue::Kind::kLoad,
+                     [this, name, given, call, pending = std::move(pending)]() mutable {
+                       absl::Status status = call.check();
+                       if (status.ok()) status = LoadNow(name, *given);
+                       pending.reset();
+                       call.done(status);
+                     });
   });
 }
 
-void ModelRepository::Poll(Done done) {
-  Post([this, done = std::move(done)] { done(ApplyAll(/*settled_only=*/true)); });
-}
-
-absl::StatusOr<std::map<std::string, ModelSource>> ModelRepository::Sources() {
-  std::map<std::string, ModelSource> sources;
-  if (!root_.empty()) {
-    TENSORFERRY_ASSIGN_OR_RETURN(RepositoryContent content, ScanRepository(root_));
-    sources = std::move(content.models);
-    for (std::string& line : content.left_out) {
-      const auto [told, is_new] = left_out_.insert(std::move(line));
-      if (is_new) spdlog::warn("model repository: {}: left out", *told);
-    }
-  }
-  for (const NamedFile& file : options_.files) {
-    const auto [other, is_new] = sources.try_emplace(file.name, SourceOfFile(file.name, file.file));
-    if (!is_new) other->second.problem = "the repository has a model of this name, and a single file was given for it";
-  }
-  return sources;
+void ModelRepository::Unload(std::string name, ControlCall call) {
+  Post([this, name = std::move(name), call = std::move(call)] {
+    operations_.Post(name, OperationQueue::Kind::kQuick, [this, name, call] {
+      const absl::Status waits = call.check();
+      call.done(waits.ok() ? UnloadNow(name) : waits);
+    });
+  });
 }
 
 void ModelRepository::RunWork() {
   using SteadyClock = std::chrono::steady_clock;
   const bool polls = options_.control == ModelControl::kPoll;
   SteadyClock::time_point next_poll = SteadyClock::now() + options_.poll_interval;
-  const auto called = [this] { return ending_ || !work_.empty() || !retired_.empty(); };
+  const auto called = [this] { return ending_ || !work_.empty(); };
   for (std::unique_lock lock(mutex_);;) {
     if (polls) {
       posted_.wait_until(lock, next_poll, called);
     } else {
       posted_.wait(lock, called);
     }
-    if (!retired_.empty()) {
-      std::unique_ptr<ServedModel> model = std::move(retired_.front());
-      retired_.pop_front();
-      lock.unlock();
-      Destroy(std::move(model));
-      lock.lock();
-    } else if (!work_.empty()) {
+    if (!work_.empty()) {
       const std::function<void()> work = std::move(work_.front());
       work_.pop_front();
       lock.unlock();
@@ -191,7 +152,7 @@ void ModelRepository::RunWork() {
       return;
     } else {
       lock.unlock();
-      ApplyAll(/*settled_only=*/true).IgnoreError();
+      Begin(TurnsOf(/*settled_only=*/true), /*at_start=*/false, [](const absl::Status&) {});
       lock.lock();
       next_poll = SteadyClock::now() + options_.poll_interval;
     }
@@ -206,114 +167,165 @@ void ModelRepository::Post(std::function<void()> work) {
   posted_.notify_all();
 }
 
-// The thread that releases the last handle of a model calls Retire.
-void ModelRepository::Retire(std::unique_ptr<ServedModel> model) {
-  {
-    const std::lock_guard lock(mutex_);
-    retired_.push_back(std::move(model));
-  }
-  posted_.notify_all();
-}
-
-void ModelRepository::Destroy(std::unique_ptr<ServedModel> model) {
-  const ModelInfo info = model->info();
-  model.reset();  // Waits until its executors have ended.
-  auto withdrawn = records_[info.name].withdrawing.extract(std::stoll(info.version));
-  if (withdrawn.empty()) return;  // A newer model of this version serves already.
-  const std::string& reason = withdrawn.mapped();
-  if (reason.empty()) return registry_.Forget(info.name, withdrawn.key());
-  registry_.Set({.name = info.name,
-                 .version = info.version,
-                 .state = ModelState::kUnavailable,
-                 .reason = reason,
-                 .platform = info.platform});
-}
-
 bool ModelRepository::IsWanted(const std::string& name) const {
   if (std::ranges::find(options_.load, kNone) != options_.load.end()) return false;
   return std::ranges::any_of(options_.load, [&](const std::string& each) { return each == kAll || each == name; });
 }
 
-// `settled_only`: skips a model whose files have changed since the last look, because they may still be being written.
-absl::Status ModelRepository::ApplyAll(bool settled_only) {
-  const auto sources = Sources();
-  if (!sources.ok()) {
-    spdlog::error("{} {}", DescribeError(sources.status()).message, DescribeError(sources.status()).log_text);
-    return sources.status();
+// Returns the models that are to be loaded, all LOADING already. `settled_only`: skips a model whose files have changed
+// since the last look, because they may still be being written.
+absl::StatusOr<ModelRepository::Turns> ModelRepository::TurnsOf(bool settled_only) {
+  TENSORFERRY_ASSIGN_OR_RETURN(const auto sources, files_.All());
+  Turns turns;
+  for (const auto& [name, source] : sources) {
+    if (IsDue(source, settled_only)) turns.push_back({source, Announce(source)});
   }
-  absl::Status first;
-  for (const auto& [name, source] : *sources) {
-    Record& record = records_[name];
-    const bool changed = record.applied != source.stamp;
-    const bool settled = std::exchange(record.seen, source.stamp) == source.stamp;
-    if (!IsWanted(name) || !changed || (settled_only && !settled)) continue;
-    const absl::Status status = Apply(source);
-    if (!settled_only && options_.strict_start && !status.ok()) return status;
-    first.Update(status);
+  std::erase_if(seen_, [&](const auto& seen) { return !sources.contains(seen.first); });
+  if (settled_only) WithdrawTheGone(sources);
+  return turns;
+}
+
+// Returns whether the model is to be loaded. If so, it is in `begun_` from then on.
+bool ModelRepository::IsDue(const ModelSource& source, bool settled_only) {
+  std::string& seen = seen_[source.name];
+  const bool settled = std::exchange(seen, source.stamp) == source.stamp;
+  if (!IsWanted(source.name) || (settled_only && !settled)) return false;
+  const MutexLock lock(records_mutex_);
+  const auto record = records_.find(source.name);
+  if (record != records_.end() && record->second.applied == source.stamp) return false;
+  return begun_.insert(source.name).second;
+}
+
+// Takes the models out of service that are not in the repository any more.
+void ModelRepository::WithdrawTheGone(const std::map<std::string, ModelSource>& sources) {
+  const MutexLock lock(records_mutex_);
+  for (const auto& [gone, record] : records_) {
+    if (sources.contains(gone) || !begun_.insert(gone).second) continue;
+    operations_.Post(gone, OperationQueue::Kind::kQuick, [this, name = gone] {
+      spdlog::info("model {} is gone from the repository", name);
+      registry_.WithdrawAllBut(name, {}, "");
+      const MutexLock changing(records_mutex_);
+      records_.erase(name);
+      begun_.erase(name);
+    });
   }
+}
+
+void ModelRepository::Begin(absl::StatusOr<Turns> turns, bool at_start, Done done) {
+  if (!turns.ok()) {
+    spdlog::error("{} {}", DescribeError(turns.status()).message, DescribeError(turns.status()).log_text);
+    return done(turns.status());
+  }
+  const auto round = std::make_shared<RepositoryRound>(at_start && options_.strict_start, std::move(done));
   for (const std::string& name : options_.load) {
-    if (name == kAll || name == kNone || sources->contains(name) || settled_only) continue;
+    if (!at_start || name == kAll || name == kNone || seen_.contains(name)) continue;
     spdlog::error("model {} is to be loaded, but the repository has none of that name", name);
-    if (options_.strict_start) return NotFound(name);
+    round->Add();
+    round->End(NotFound(name));
   }
-  for (auto& [name, record] : records_) {
-    if (!record.applied || sources->contains(name)) continue;
-    spdlog::info("model {} is gone from the repository", name);
-    WithdrawAllBut(name, {}, "");
-    record.applied.reset();
+  for (Turn& turn : *turns) BeginLoad(round, std::move(turn));
+  round->Began();
+}
+
+void ModelRepository::BeginLoad(const std::shared_ptr<RepositoryRound>& round, Turn turn) {
+  round->Add();
+  const std::string name = turn.source.name;
+  const auto shared = std::make_shared<Turn>(std::move(turn));
+  operations_.Post(name, OperationQueue::Kind::kLoad, [this, name, round, shared] {
+    const absl::Status status = round->over() ? absl::OkStatus() : Apply(shared->source);
+    shared->pending.reset();
+    {
+      const MutexLock lock(records_mutex_);
+      begun_.erase(name);
+    }
+    round->End(status);
+  });
+}
+
+// Makes the versions LOADING that the model's next load is to load. What of them does not come to be then is known only
+// after that.
+std::unique_ptr<PendingLoad> ModelRepository::Announce(const ModelSource& source, const std::string& overrides) {
+  std::vector<std::int64_t> versions;
+  const auto config = ReadSourceConfig(source, overrides, options_.read_config);
+  if (const auto wanted = config.ok() ? WantedOf(source, config->versions) : config.status(); wanted.ok()) {
+    versions = *wanted;
   }
-  return options_.strict_start ? first : absl::OkStatus();
+  if (versions.empty()) versions.push_back(NewestOf(source));
+  return std::make_unique<PendingLoad>(registry_, source.name, std::move(versions));
+}
+
+// Returns nothing if it is known already that there is nothing to load.
+std::unique_ptr<PendingLoad> ModelRepository::AnnounceLoad(const std::string& name, const ModelOverrides& overrides) {
+  if (!overrides.files.empty()) {
+    const auto expected = UploadedFiles::Expected(name, overrides.files);
+    return expected.ok() ? Announce(*expected, overrides.config) : nullptr;
+  }
+  const auto source = files_.Find(name);
+  return source.ok() && *source ? Announce(**source, overrides.config) : nullptr;
+}
+
+absl::Status ModelRepository::LoadNow(const std::string& name, const ModelOverrides& overrides) {
+  if (!overrides.files.empty()) {
+    TENSORFERRY_ASSIGN_OR_RETURN(const UploadedFiles uploaded, UploadedFiles::Write(name, overrides.files));
+    return Apply(uploaded.source(), overrides.config);
+  }
+  TENSORFERRY_ASSIGN_OR_RETURN(const auto source, files_.Find(name));
+  return source ? Apply(*source, overrides.config) : NotFound(name);
+}
+
+absl::Status ModelRepository::UnloadNow(const std::string& name) {
+  {
+    const MutexLock lock(records_mutex_);
+    if (records_.erase(name) == 0) return NotFound(name);
+  }
+  registry_.WithdrawAllBut(name, {}, kUnloaded);
+  spdlog::info("model {} is unloaded", name);
+  return absl::OkStatus();
+}
+
+ModelRepository::Record ModelRepository::RecordOf(const std::string& name) const {
+  const MutexLock lock(records_mutex_);
+  const auto record = records_.find(name);
+  return record == records_.end() ? Record() : record->second;
 }
 
 absl::Status ModelRepository::Apply(const ModelSource& source, const std::string& overrides) {
-  const absl::Status status = LoadWanted(source, overrides);
-  records_[source.name].applied = source.stamp;
+  Record record = RecordOf(source.name);
+  const absl::Status status = LoadWanted(source, overrides, record);
+  record.applied = source.stamp;
+  const MutexLock lock(records_mutex_);
+  records_[source.name] = std::move(record);
   return status;
 }
 
-absl::Status ModelRepository::LoadWanted(const ModelSource& source, const std::string& overrides) {
-  const std::int64_t newest = source.versions.empty() ? 1 : source.versions.rbegin()->first;
+absl::Status ModelRepository::LoadWanted(const ModelSource& source, const std::string& overrides, Record& record) {
   const auto fail = [&](const absl::Status& error) {
-    Fail(source, newest, error);
+    Fail(source, NewestOf(source), error);
     return error;
   };
   if (!source.problem.empty()) return fail(MakeError(Reason::kModelNotReady, source.problem));
-  const auto config = ReadConfig(source, overrides);
+  const auto config = ReadSourceConfig(source, overrides, options_.read_config);
   if (!config.ok()) return fail(config.status());
   LogIgnored(source.name, *config);
   const auto wanted = WantedOf(source, config->versions);
   if (!wanted.ok()) return fail(wanted.status());
+  const PendingLoad pending(registry_, source.name, *wanted);
   absl::Status first;
   for (const std::int64_t version : *wanted) {
-    std::map<std::int64_t, std::string>& serving = records_[source.name].serving;
-    const auto loaded = serving.find(version);
+    const auto loaded = record.serving.find(version);
     const std::string stamp = source.versions.at(version).stamp + overrides;
-    if (loaded != serving.end() && loaded->second == stamp) continue;
+    if (loaded != record.serving.end() && loaded->second == stamp) continue;
     const absl::Status status = LoadOne(source, *config, version);
-    if (status.ok()) serving[version] = stamp;
+    if (status.ok()) record.serving[version] = stamp;
     first.Update(status);
   }
-  if (first.ok()) WithdrawAllBut(source.name, *wanted, "");
-  return first;
-}
-
-absl::StatusOr<ModelConfig> ModelRepository::ReadConfig(const ModelSource& source, const std::string& overrides) const {
-  if ((source.config.empty() && overrides.empty()) || !options_.read_config) return ModelConfig{};
-  const auto text = TextOfConfig(source);
-  if (!text.ok()) {
-    const Failure failure = DescribeError(text.status());
-    return MakeError(Reason::kModelNotReady, "config.pbtxt: " + failure.message, {.log_text = failure.log_text});
-  }
-  TENSORFERRY_ASSIGN_OR_RETURN(ModelConfig config, options_.read_config(*text, overrides));
-  if (!config.name.empty() && config.name != source.name) {
-    return MakeError(Reason::kModelNotReady, fmt::format("config.pbtxt: the name is {}, but the folder's is {}",
-                                                         Quote(config.name), Quote(source.name)));
-  }
-  return config;
+  if (!first.ok()) return first;
+  std::erase_if(record.serving, [&](const auto& each) { return std::ranges::count(*wanted, each.first) == 0; });
+  registry_.WithdrawAllBut(source.name, *wanted, "");
+  return absl::OkStatus();
 }
 
 absl::Status ModelRepository::LoadOne(const ModelSource& source, const ModelConfig& config, std::int64_t version) {
-  registry_.Set({.name = source.name, .version = fmt::to_string(version), .state = ModelState::kLoading});
   const ModelSource::Version& from = source.versions.at(version);
   const auto load = [&]() -> absl::StatusOr<std::unique_ptr<ServedModel>> {
     TENSORFERRY_ASSIGN_OR_RETURN(const fs::path file, FileOfVersion(from.path, config));
@@ -326,16 +338,15 @@ absl::Status ModelRepository::LoadOne(const ModelSource& source, const ModelConf
     return model.status();
   }
   spdlog::info("model {} version {} is ready: {}", source.name, version, (*model)->info().platform);
-  records_[source.name].withdrawing.erase(version);
   registry_.Publish(version, std::shared_ptr<ServedModel>(model->release(), [this](ServedModel* last) {
-                      Retire(std::unique_ptr<ServedModel>(last));
+                      Retire(last->info(), std::unique_ptr<ServedModel>(last));
                     }));
   return absl::OkStatus();
 }
 
 void ModelRepository::Fail(const ModelSource& source, std::int64_t version, const absl::Status& error) {
   const Failure failure = DescribeError(error);
-  const bool serves = records_[source.name].serving.contains(version);
+  const bool serves = registry_.IsServed(source.name, version);
   spdlog::error("model {} version {} cannot be loaded{}: {} {}", source.name, version,
                 serves ? ", and goes on as it was" : "", failure.message, failure.log_text);
   if (serves) return;
@@ -345,22 +356,13 @@ void ModelRepository::Fail(const ModelSource& source, std::int64_t version, cons
                  .reason = failure.message});
 }
 
-// `reason` is the reason for which the versions are unavailable from then on. If it is empty, they are forgotten.
-void ModelRepository::WithdrawAllBut(const std::string& name, const std::vector<std::int64_t>& wanted,
-                                     const std::string& reason) {
-  Record& record = records_[name];
-  for (const ModelInfo& info : registry_.List()) {
-    const std::int64_t version = std::stoll(info.version);
-    if (info.name != name || std::ranges::find(wanted, version) != wanted.end()) continue;
-    if (record.serving.erase(version) > 0) {
-      record.withdrawing[version] = reason;
-      registry_.Withdraw(name, version);
-    } else if (info.state == ModelState::kUnavailable && reason.empty()) {
-      registry_.Forget(name, version);
-    } else if (info.state == ModelState::kUnavailable) {
-      registry_.Set({.name = name, .version = info.version, .state = ModelState::kUnavailable, .reason = reason});
-    }
-  }
+// The thread that releases the last handle of a model calls Retire.
+void ModelRepository::Retire(ModelInfo info, std::unique_ptr<ServedModel> model) {
+  operations_.Post(kDestruction, OperationQueue::Kind::kQuick,
+                   [this, info = std::move(info), last = std::shared_ptr<ServedModel>(std::move(model))]() mutable {
+                     last.reset();  // Waits until its executors have ended.
+                     registry_.EndWithdrawal(info);
+                   });
 }
 
 }  // namespace tensorferry::inference

@@ -2,7 +2,6 @@
 
 #include <condition_variable>
 #include <deque>
-#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -16,9 +15,14 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/buffer_pool.h"
+#include "base/thread_annotations.h"
 #include "inference/model_options.h"
 #include "inference/repository/model_registry.h"
 #include "inference/repository/model_source.h"
+#include "inference/repository/operation_queue.h"
+#include "inference/repository/repository_files.h"
+#include "inference/repository/repository_round.h"
+#include "inference/repository_control.h"
 
 namespace tensorferry::inference {
 
@@ -27,30 +31,38 @@ namespace tensorferry::inference {
 // one's place, and the old one is destroyed after its last request. A version goes on serving when its file changes
 // into something that cannot be loaded.
 //
-// Threads:  any; one thread of its own loads and unloads, one model after another.
+// Operations on one model are carried out in the order in which they were asked for, those on different models beside
+// each other, and the list of models waits for none of them. docs/adr/0019 says why so.
+//
+// Threads:  any. A thread of its own looks at the files; OperationQueue has those that load, unload and destroy.
 // Lifetime: outlives every handle to a model; borrows the registry and the pool.
 class ModelRepository {
  public:
+  // The most loads that run at once.
+  static constexpr std::size_t kLoadsAtOnce = 4;
+
+  // Looks at the files, and makes the models that are to be loaded at the start LOADING.
   ModelRepository(RepositoryOptions options, ModelRegistry& registry, BufferPool& pool);
   ModelRepository(const ModelRepository&) = delete;
   ModelRepository& operator=(const ModelRepository&) = delete;
   ~ModelRepository();
 
-  // A Done is called once, on the repository's thread.
+  // A Done is called once, on a thread of the repository's.
   using Done = std::function<void(const absl::Status&)>;
 
   // Loads the models that are to be loaded at the start.
-  // Errors: with strict_start those of the first model that cannot be loaded; MODEL_NOT_READY if the repository cannot
-  //         be read at all.
+  // Errors: with strict_start the first one's that is found not to load, without waiting for the others;
+  //         MODEL_NOT_READY if the repository cannot be read at all.
   void LoadAtStart(Done done);
 
   // Lists what lies in the repository, and what was loaded from it.
   void List(std::function<void(absl::StatusOr<std::vector<RepositoryEntry>>)> done);
 
   // Load loads a model; if it is loaded, Load loads again what has changed, the overrides included. Unload unloads it.
-  // Errors: MODEL_NOT_FOUND; MODEL_NOT_READY, with the reason.
-  void Load(const std::string& name, const ModelOverrides& overrides, Done done);
-  void Unload(const std::string& name, Done done);
+  // Neither does anything if its caller waits no longer when its turn comes.
+  // Errors: MODEL_NOT_FOUND; MODEL_NOT_READY, with the reason; those of call.check.
+  void Load(std::string name, ModelOverrides overrides, ControlCall call);
+  void Unload(std::string name, ControlCall call);
 
   // Looks at the files now. With ModelControl::kPoll the repository's thread does so at every
   // poll_interval.
@@ -59,42 +71,60 @@ class ModelRepository {
  private:
   // Record says what the repository has done with one model.
   struct Record {
-    std::string seen;                    // The stamp at the last look. A model whose stamp still changes is not loaded.
     std::optional<std::string> applied;  // The stamp when the model was last loaded; nothing: it is not loaded.
     std::map<std::int64_t, std::string> serving;  // The stamp with which each version was loaded.
-    // The reason that each version gets once it is gone; empty: it is forgotten.
-    std::map<std::int64_t, std::string> withdrawing;
   };
 
+  // Turn is a model that waits for its turn to be loaded. It is LOADING meanwhile.
+  struct Turn {
+    ModelSource source;
+    std::unique_ptr<PendingLoad> pending;
+  };
+  using Turns = std::vector<Turn>;
+
   void RunWork();
-  absl::Status LoadNow(const std::string& name, const ModelOverrides& overrides);
-  absl::StatusOr<std::map<std::string, ModelSource>> Sources();
   void Post(std::function<void()> work);
-  void Retire(std::unique_ptr<ServedModel> model);
-  void Destroy(std::unique_ptr<ServedModel> model);
-  absl::Status ApplyAll(bool settled_only);
+
+  absl::StatusOr<Turns> TurnsOf(bool settled_only);
+  bool IsDue(const ModelSource& source, bool settled_only);
+  void WithdrawTheGone(const std::map<std::string, ModelSource>& sources);
+  void Begin(absl::StatusOr<Turns> turns, bool at_start, Done done);
+  void BeginLoad(const std::shared_ptr<RepositoryRound>& round, Turn turn);
   bool IsWanted(const std::string& name) const;
+
+  std::unique_ptr<PendingLoad> Announce(const ModelSource& source, const std::string& overrides = "");
+  std::unique_ptr<PendingLoad> AnnounceLoad(const std::string& name, const ModelOverrides& overrides);
+  absl::Status LoadNow(const std::string& name, const ModelOverrides& overrides);
+  absl::Status UnloadNow(const std::string& name);
   absl::Status Apply(const ModelSource& source, const std::string& overrides = "");
-  absl::Status LoadWanted(const ModelSource& source, const std::string& overrides);
-  absl::StatusOr<ModelConfig> ReadConfig(const ModelSource& source, const std::string& overrides) const;
+  absl::Status LoadWanted(const ModelSource& source, const std::string& overrides, Record& record);
   absl::Status LoadOne(const ModelSource& source, const ModelConfig& config, std::int64_t version);
   void Fail(const ModelSource& source, std::int64_t version, const absl::Status& error);
-  void WithdrawAllBut(const std::string& name, const std::vector<std::int64_t>& wanted, const std::string& reason);
+
+  Record RecordOf(const std::string& name) const;
+  void Retire(ModelInfo info, std::unique_ptr<ServedModel> model);
 
   const RepositoryOptions options_;
-  const std::filesystem::path root_;  // The path of the repository without links.
   ModelRegistry& registry_;
   BufferPool& pool_;
+  RepositoryFiles files_;
 
-  // Only the repository's thread uses the two members below.
-  std::map<std::string, Record> records_;  // By model.
-  std::set<std::string> left_out_;         // Lines that were logged, so that each is logged once.
+  // The records of the models that are loaded, or could not be. An operation on a model works on a copy of its record,
+  // as no other operation on the model runs meanwhile.
+  mutable Mutex records_mutex_;
+  std::map<std::string, Record> records_ TENSORFERRY_GUARDED_BY(records_mutex_);
+  // The models whose load or withdrawal a look at the files has begun, and which has not ended.
+  std::set<std::string> begun_ TENSORFERRY_GUARDED_BY(records_mutex_);
+
+  // After the constructor, only the repository's thread uses the two members below.
+  std::map<std::string, std::string> seen_;  // The stamp of each model at the last look.
+  absl::StatusOr<Turns> at_start_;           // What LoadAtStart loads.
 
   std::mutex mutex_;  // Guards the members below.
   std::condition_variable posted_;
   std::deque<std::function<void()>> work_;
-  std::deque<std::unique_ptr<ServedModel>> retired_;  // Models that have no handles any more.
   bool ending_ = false;
+  OperationQueue operations_;
   std::thread thread_;  // The last member: the thread uses the others.
 };
 

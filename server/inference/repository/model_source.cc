@@ -114,7 +114,7 @@ ModelSource SourceOfFile(const std::string& name, const fs::path& file) {
   return {.name = name, .versions = {{1, {file, stamp}}}, .stamp = stamp};
 }
 
-absl::StatusOr<RepositoryContent> ScanRepository(const fs::path& root) {
+absl::StatusOr<RepositoryContent> ScanRepository(const fs::path& root, std::string_view only) {
   std::error_code error;
   const std::vector<fs::path> entries = SortedEntries(root, error);
   if (error) {
@@ -124,6 +124,7 @@ absl::StatusOr<RepositoryContent> ScanRepository(const fs::path& root) {
   RepositoryContent content;
   for (const fs::path& entry : entries) {
     if (entry.filename().string().starts_with('.')) continue;
+    if (!only.empty() && entry.filename() != only && entry.stem() != only) continue;
     auto source = Scan(entry, content.left_out);
     if (!source) {
       content.left_out.push_back(fmt::format("{} is no model", Quote(entry.filename().string())));

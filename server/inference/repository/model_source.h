@@ -40,9 +40,10 @@ struct RepositoryContent {
 };
 
 // Lists a repository: NAME.pt, NAME.pt2, NAME/model.pt, NAME/VERSION/model.pt and the like, with or without
-// NAME/config.pbtxt. Entries whose names begin with a dot are skipped.
+// NAME/config.pbtxt. Entries whose names begin with a dot are skipped. If `only` is not empty, other models than that are
+// not looked at.
 // Errors: MODEL_NOT_READY if the folder cannot be read.
-absl::StatusOr<RepositoryContent> ScanRepository(const std::filesystem::path& root);
+absl::StatusOr<RepositoryContent> ScanRepository(const std::filesystem::path& root, std::string_view only = "");
 
 // Returns the model file of a version: the one that the configuration names, or else model.pt or model.pt2.
 // Errors: MODEL_NOT_READY if neither exists, or both do.

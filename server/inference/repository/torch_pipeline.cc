@@ -61,13 +61,12 @@ class TorchPipeline final : public Pipeline {
 
   bool callers_control() const override { return callers_control_; }
 
-  void LoadModel(const std::string& name, const ModelOverrides& overrides,
-                 std::function<void(const absl::Status&)> done) override {
-    repository_.Load(name, overrides, std::move(done));
+  void LoadModel(std::string name, ModelOverrides overrides, ControlCall call) override {
+    repository_.Load(std::move(name), std::move(overrides), std::move(call));
   }
 
-  void UnloadModel(const std::string& name, std::function<void(const absl::Status&)> done) override {
-    repository_.Unload(name, std::move(done));
+  void UnloadModel(std::string name, ControlCall call) override {
+    repository_.Unload(std::move(name), std::move(call));
   }
 
  private:
@@ -90,7 +89,7 @@ class TorchPipeline final : public Pipeline {
   const std::uint64_t max_tensor_bytes_;
   const bool callers_control_;
   ModelRegistry registry_;
-  ModelRepository repository_;  // The last member: its thread uses the registry.
+  ModelRepository repository_;  // The last member: its threads use the registry.
 };
 
 }  // namespace

@@ -48,16 +48,25 @@ UploadedFiles::~UploadedFiles() {
   if (!folder_.empty()) fs::remove_all(folder_, ignored);
 }
 
+absl::StatusOr<ModelSource> UploadedFiles::Expected(const std::string& model,
+                                                    const std::map<std::string, std::string>& files) {
+  TENSORFERRY_RETURN_IF_ERROR(CheckName(model));
+  ModelSource source{.name = model};
+  for (const auto& [path, content] : files) {
+    if (!IsPath(path)) {
+      return MakeError(Reason::kModelNotReady,
+                       fmt::format("file {}: expected VERSION/FILE, such as '1/model.pt'", Quote(path)));
+    }
+    if (const std::int64_t version = std::stoll(path); version > 0) source.versions[version] = {};
+  }
+  return source;
+}
+
 absl::StatusOr<UploadedFiles> UploadedFiles::Write(const std::string& model,
                                                    const std::map<std::string, std::string>& files) {
-  TENSORFERRY_RETURN_IF_ERROR(CheckName(model));
+  TENSORFERRY_RETURN_IF_ERROR(Expected(model, files).status());
   FileSizes sizes;
-  for (const auto& [path, content] : files) {
-    sizes.Add(content.size());
-    if (IsPath(path)) continue;
-    return MakeError(Reason::kModelNotReady,
-                     fmt::format("file {}: expected VERSION/FILE, such as '1/model.pt'", Quote(path)));
-  }
+  for (const auto& [path, content] : files) sizes.Add(content.size());
   TENSORFERRY_RETURN_IF_ERROR(CheckTemporaryFolder(sizes, TemporaryUse::kRead));
   std::error_code error;
   std::string folder = fs::temp_directory_path(error) / "upload-XXXXXX";

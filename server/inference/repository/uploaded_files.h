@@ -18,6 +18,11 @@ class UploadedFiles {
   //         written.
   static absl::StatusOr<UploadedFiles> Write(const std::string& model, const std::map<std::string, std::string>& files);
 
+  // Returns what the source of the files will be, without the places of files, before they are written.
+  // Errors: MODEL_NOT_READY for a path of another form, and for a name that no model may have.
+  static absl::StatusOr<ModelSource> Expected(const std::string& model,
+                                              const std::map<std::string, std::string>& files);
+
   UploadedFiles(UploadedFiles&& other) noexcept
       : folder_(std::exchange(other.folder_, {})), source_(std::move(other.source_)) {}
   UploadedFiles& operator=(UploadedFiles&&) = delete;

@@ -126,14 +126,15 @@ void InferenceService::RepositoryModelLoad(const triton::RepositoryModelLoadRequ
   if (status.ok()) status = overrides.status();
   if (!status.ok()) return done(status);
   const std::string name = ModelNameOf(request);
-  repository_.control.LoadModel(name, *overrides,
-                                [name, done](const absl::Status& loaded) { done(EndOfLoad(name, loaded)); });
+  repository_.control.LoadModel(name, *std::move(overrides),
+                                {.check = [done] { return done.CheckCaller(); },
+                                 .done = [name, done](const absl::Status& loaded) { done(EndOfLoad(name, loaded)); }});
 }
 
 void InferenceService::RepositoryModelUnload(const triton::RepositoryModelUnloadRequest& request,
                                              triton::RepositoryModelUnloadResponse&, const Done& done) {
   if (const absl::Status status = CheckControl(request, repository_.control); !status.ok()) return done(status);
-  repository_.control.UnloadModel(ModelNameOf(request), done);
+  repository_.control.UnloadModel(ModelNameOf(request), {.check = [done] { return done.CheckCaller(); }, .done = done});
 }
 
 }  // namespace tensorferry::rpc

@@ -38,7 +38,8 @@ class Done {
  public:
   using ToEnd = CallEnd (*)(const absl::Status&);
 
-  Done(ToEnd to_end, CallEnd& end, Tag& tag) : to_end_(to_end), end_(&end), tag_(&tag) {}
+  Done(ToEnd to_end, CallEnd& end, Tag& tag, const AsyncCall& call)
+      : to_end_(to_end), end_(&end), tag_(&tag), call_(&call) {}
 
   void operator()(const absl::Status& status) const { (*this)(to_end_(status)); }
   void operator()(CallEnd end) const {
@@ -46,10 +47,15 @@ class Done {
     tag_->Complete(true);
   }
 
+  // Checks that the caller still waits. Not to be called once the call has ended.
+  // Errors: DEADLINE, CANCELLED.
+  absl::Status CheckCaller() const { return call_->CheckCaller(); }
+
  private:
   ToEnd to_end_;
   CallEnd* end_;
   Tag* tag_;
+  const AsyncCall* call_;
 };
 
 // ServedMethods are the methods of one service. Coroutines of its own serve each method, one call after another, and
@@ -115,7 +121,7 @@ class ServedMethods {
       if (end.status.ok()) {
         if constexpr (std::invocable<decltype(handle), const RequestMessage&, ResponseMessage&, Done>) {
           Operation handled;
-          Begin(handle, request, response, Done(to_end_, end, *handled.Start()));
+          Begin(handle, request, response, Done(to_end_, end, *handled.Start(), call));
           co_await handled;
         } else {
           end = EndOf(Guarded([&] { return handle(request, response); }));
