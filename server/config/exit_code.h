@@ -8,7 +8,8 @@ enum class ExitCode {
   kUsage = 2,          // A flag or its value is wrong.
   kConfiguration = 3,  // The configuration file, or the value of an environment variable, is wrong.
   kCannotListen = 4,
-  kModelLoad = 6,  // Only with --strict-start.
+  kCredentials = 5,  // A certificate, a key or a CA cannot be read or used.
+  kModelLoad = 6,    // Only with --strict-start.
   kInternal = 70,
 };
 

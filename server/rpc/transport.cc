@@ -7,16 +7,23 @@
 
 #include <algorithm>
 #include <limits>
+#include <string_view>
 
 namespace tensorferry::rpc {
 namespace {
 
 constexpr int kMaxStreamsPerConnection = 100;
 
+// Returns whether a caller can make gRPC log the line as often as it likes: by a handshake that fails.
+bool IsAboutHandshake(const gpr_log_func_args& line) {
+  return std::string_view(line.file).ends_with("ssl_transport_security.cc");
+}
+
 void LogForGrpc(gpr_log_func_args* line) {
-  const auto level = line->severity == GPR_LOG_SEVERITY_ERROR  ? spdlog::level::err
-                     : line->severity == GPR_LOG_SEVERITY_INFO ? spdlog::level::info
-                                                               : spdlog::level::debug;
+  const auto level = IsAboutHandshake(*line)                    ? spdlog::level::debug
+                     : line->severity == GPR_LOG_SEVERITY_ERROR ? spdlog::level::err
+                     : line->severity == GPR_LOG_SEVERITY_INFO  ? spdlog::level::info
+                                                                : spdlog::level::debug;
   spdlog::log(level, "grpc: {}", line->message);
 }
 

@@ -86,7 +86,8 @@ TEST(Resolve, ReachesEveryField) {
                                  "--model-threads=5",        "--intra-op-threads=6", "--drain-delay=7ms",
                                  "--drain-grace=8m",         "--log-level=warning",  "--log-format=json",
                                  "--compression=on",         "--reflection=off",     "--idle-timeout=10s",
-                                 "--isolation=process"})
+                                 "--isolation=process",      "--tls-cert=cert.pem",  "--tls-key=key.pem",
+                                 "--tls-client-ca=ca.pem"})
                             .config;
   const Config expected{.listen = {"[::]:0", "unix:/run/s"},
                         .model_dir = "/models",
@@ -108,9 +109,21 @@ TEST(Resolve, ReachesEveryField) {
                         .drain_grace = std::chrono::minutes(8),
                         .log_level = LogLevel::kWarning,
                         .log_format = LogFormat::kJson,
+                        .tls_cert = "cert.pem",
+                        .tls_key = "key.pem",
+                        .tls_client_ca = "ca.pem",
                         .compression = true,
                         .reflection = false};
   EXPECT_EQ(config, expected);
+}
+
+TEST(Resolve, ACertificateHasAKey) {
+  for (const std::string given : {"--tls-cert=a", "--tls-key=a"}) {
+    const auto [code, text] = Exiting({given});
+    EXPECT_EQ(code, ExitCode::kConfiguration);
+    EXPECT_THAT(text, HasSubstr(given == "--tls-cert=a" ? "tls-key is missing" : "tls-cert is missing"));
+  }
+  EXPECT_THAT(Exiting({"--tls-client-ca=a"}).text, HasSubstr("tls-cert is missing"));
 }
 
 TEST(Resolve, ABadFlagIsAUsageError) {
