@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,3 +83,19 @@ class Authority:
             "-out", pair.certificate,
         )  # fmt: skip
         return pair
+
+
+class Files:
+    """The files that a server reads, in a folder of the test."""
+
+    def __init__(self, folder: Path, pair: Pair) -> None:
+        self.certificate, self.key = folder / "tls.crt", folder / "tls.key"
+        self.replace(pair)
+
+    def replace(self, pair: Pair) -> None:
+        shutil.copyfile(pair.key, self.key)
+        shutil.copyfile(pair.certificate, self.certificate)
+
+    @property
+    def flags(self) -> list[str]:
+        return ["--tls-cert", str(self.certificate), "--tls-key", str(self.key)]

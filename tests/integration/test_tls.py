@@ -16,7 +16,7 @@ import grpc
 import pytest
 
 import oracle
-from certificates import Authority, Pair
+from certificates import Authority, Files, Pair
 from harness import TIMEOUT_S, Server, becomes_true, connect_stub, run_to_exit
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
@@ -41,22 +41,6 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture(scope="module")
 def good(authority: Authority) -> Pair:
     return authority.sign("good")
-
-
-class Files:
-    """The files that a server reads, in a folder of the test."""
-
-    def __init__(self, folder: Path, pair: Pair) -> None:
-        self.certificate, self.key = folder / "tls.crt", folder / "tls.key"
-        self.replace(pair)
-
-    def replace(self, pair: Pair) -> None:
-        shutil.copyfile(pair.key, self.key)
-        shutil.copyfile(pair.certificate, self.certificate)
-
-    @property
-    def flags(self) -> list[str]:
-        return ["--tls-cert", str(self.certificate), "--tls-key", str(self.key)]
 
 
 @pytest.fixture
