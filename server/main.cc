@@ -22,6 +22,7 @@
 #include "base/status.h"
 #include "config/logging.h"
 #include "config/resolve.h"
+#include "credentials.h"
 #include "inference/repository/torch_pipeline.h"
 #include "options.h"
 #include "process.h"
@@ -71,19 +72,24 @@ void Drain(const config::Config& config, int signal, Process& process, rpc::Serv
 enum class Loaded { kYes, kNo, kStopped, kDeaf };
 
 // Loads the models. This may take long, and a signal stops it, or SelfCheck, which interrupts the wait, too.
-Loaded LoadModels(inference::RepositoryControl& repository, const StopSignals& signals) {
+Loaded LoadModels(inference::RepositoryControl& repository, Credentials& credentials, const StopSignals& signals) {
   // Shared, because it must outlive a load that a signal has stopped.
   const auto loaded = std::make_shared<std::atomic<Loaded>>(Loaded::kDeaf);
   repository.LoadModels([loaded](const absl::Status& status) {
     *loaded = status.ok() ? Loaded::kYes : Loaded::kNo;
     StopSignals::Interrupt();
   });
-  if (signals.Wait() != StopSignals::kInterrupted) return Loaded::kStopped;
+  if (credentials.WaitForStop(signals) != StopSignals::kInterrupted) return Loaded::kStopped;
   return *loaded;
 }
 
 ExitCode Serve(const config::Config& config) {
   Process process;
+  auto credentials = Credentials::Load(config);
+  if (!credentials.ok()) {
+    spdlog::error("{}", std::string(credentials.status().message()));
+    return ExitCode::kCredentials;
+  }
   MemoryBudget budget(config.memory_budget);
   BufferPool pool(budget, config.memory_budget / kIdleShare);
   const MemoryUpkeep upkeep(pool, LogBuffers);
@@ -92,13 +98,13 @@ ExitCode Serve(const config::Config& config) {
     spdlog::error("{}", DescribeError(pipeline.status()).message);
     return ExitCode::kConfiguration;
   }
-  const auto server = rpc::Server::Start(ServerOptionsOf(config), **pipeline, pool);
+  const auto server = rpc::Server::Start(ServerOptionsOf(config, *credentials), **pipeline, pool);
   if (!server.ok()) {
     spdlog::error("{}", std::string(server.status().message()));
     return ExitCode::kCannotListen;
   }
   rpc::SelfCheck self_check((*server)->addresses(), config.self_check, StopSignals::Interrupt);
-  switch (LoadModels(**pipeline, process.signals())) {
+  switch (LoadModels(**pipeline, *credentials, process.signals())) {
     case Loaded::kYes: break;
     case Loaded::kNo: process.End(ExitCode::kModelLoad);  // The load has logged the reason.
     case Loaded::kStopped: process.End(ExitCode::kOk);
@@ -109,7 +115,7 @@ ExitCode Serve(const config::Config& config) {
   spdlog::info("serving with a memory budget of {} MiB and at most {} open files", budget.limit() >> 20,
                process.most_files());
 
-  const int signal = process.signals().Wait();
+  const int signal = credentials->WaitForStop(process.signals());
   self_check.Stop();
   Drain(config, signal, process, **server);
   spdlog::info("stopped");

@@ -22,7 +22,7 @@ inference::RepositoryOptions RepositoryOptionsOf(const config::Config& config) {
           .read_config = rpc::ReadModelConfig};
 }
 
-rpc::ServerOptions ServerOptionsOf(const config::Config& config) {
+rpc::ServerOptions ServerOptionsOf(const config::Config& config, const Credentials& credentials) {
   return {.listen = config.listen,
           .max_message_bytes = config.max_message_bytes,
           .max_tensor_bytes = config.max_tensor_bytes,
@@ -35,7 +35,8 @@ rpc::ServerOptions ServerOptionsOf(const config::Config& config) {
           .shared_memory = config.shared_memory == config::SharedMemory::kSystem,
           .model_overrides = config.model_overrides,
           .reflection = config.reflection,
-          .torch_version = inference::TorchVersion()};
+          .torch_version = inference::TorchVersion(),
+          .tls = credentials.tls()};
 }
 
 }  // namespace tensorferry

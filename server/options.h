@@ -2,6 +2,7 @@
 #pragma once
 
 #include "config/config.h"
+#include "credentials.h"
 #include "inference/model_options.h"
 #include "rpc/server.h"
 
@@ -9,6 +10,7 @@ namespace tensorferry {
 
 inference::RepositoryOptions RepositoryOptionsOf(const config::Config& config);
 
-rpc::ServerOptions ServerOptionsOf(const config::Config& config);
+// The options borrow what `credentials` holds.
+rpc::ServerOptions ServerOptionsOf(const config::Config& config, const Credentials& credentials);
 
 }  // namespace tensorferry

@@ -41,6 +41,15 @@ int StopSignals::Wait() const {
   }
 }
 
+int StopSignals::WaitFor(std::chrono::milliseconds limit) const {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit);
+  const timespec timeout{.tv_sec = seconds.count(), .tv_nsec = std::chrono::nanoseconds(limit - seconds).count()};
+  siginfo_t info{};
+  const int signal = sigtimedwait(&set_, &info, &timeout);
+  if (signal == SIGRTMIN) return info.si_pid == getpid() ? kInterrupted : kTimedOut;
+  return signal > 0 ? signal : kTimedOut;
+}
+
 void StopSignals::Interrupt() { kill(getpid(), SIGRTMIN); }
 
 }  // namespace tensorferry

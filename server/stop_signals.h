@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <csignal>
 
 namespace tensorferry {
@@ -12,11 +13,15 @@ namespace tensorferry {
 class StopSignals {
  public:
   static constexpr int kInterrupted = 0;
+  static constexpr int kTimedOut = -1;
 
   StopSignals();
 
   // Waits for a signal, and returns its number. Returns kInterrupted after Interrupt was called.
   int Wait() const;
+
+  // Waits as Wait does, but at most for `limit`. Returns kTimedOut then, or earlier.
+  int WaitFor(std::chrono::milliseconds limit) const;
 
   // Makes one call of Wait return kInterrupted: one that waits already, or else the next.
   static void Interrupt();

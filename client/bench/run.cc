@@ -1,8 +1,6 @@
 #include "bench/run.h"
 
 #include <grpc/support/time.h>
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 
 #include <algorithm>
 #include <thread>
@@ -44,13 +42,13 @@ bool WillBeRefusedAgain(const absl::Status& status) {
 
 }  // namespace
 
-BenchChannels OpenBenchChannels(const std::string& address, int count) {
+BenchChannels OpenBenchChannels(const std::string& address, int count, const client::ConnectOptions& options) {
   grpc::ChannelArguments arguments = client::CommonChannelArguments();
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // Else channels to one address share a connection.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);             // Failures are counted, and retries would slow each call.
   BenchChannels channels;
   for (int i = 0; i < count; ++i) {
-    channels.push_back(grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
+    channels.push_back(client::OpenChannel(address, options, arguments));
   }
   return channels;
 }

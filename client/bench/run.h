@@ -14,6 +14,7 @@
 #include "bench/lane.h"
 #include "bench/options.h"
 #include "bench/result.h"
+#include "tensorferry/client/client.h"
 
 namespace tensorferry::cli {
 
@@ -21,7 +22,7 @@ using BenchChannels = std::vector<std::shared_ptr<grpc::Channel>>;
 
 // OpenBenchChannels makes a channel for each connection of the load. Each has a socket of its own, which is connected
 // with the first request.
-BenchChannels OpenBenchChannels(const std::string& address, int count);
+BenchChannels OpenBenchChannels(const std::string& address, int count, const client::ConnectOptions& options = {});
 
 // BenchRun loads a server with copies of one request. Everything runs on the caller's thread.
 class BenchRun final : public BenchObserver {

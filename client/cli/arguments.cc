@@ -6,13 +6,12 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
-#include <cstdlib>
 #include <utility>
 
 #include "base/nearest.h"
 #include "base/status.h"
 #include "cli/bench_arguments.h"
-#include "cli/values.h"
+#include "cli/server_arguments.h"
 
 namespace tensorferry::cli {
 namespace {
@@ -40,17 +39,9 @@ struct Subcommand {
 
 // Words holds options that are still text, to be parsed.
 struct Words {
-  std::string timeout;
+  ServerWords server;
   BenchWords bench;
 };
-
-void AddServerOptions(CLI::App& app, Arguments& arguments, std::string& timeout, const char* what_has_timeout) {
-  // CLI11's envname would not do: every subcommand has this option, and each would overwrite the value of the others.
-  app.add_option("--server", arguments.server,
-                 "host:port or unix:PATH (default: $TENSORFERRY_SERVER, else 127.0.0.1:8001)")
-      ->type_name("ADDRESS");
-  app.add_option("--timeout", timeout, what_has_timeout)->type_name("DURATION");
-}
 
 void AddFileOptions(CLI::App& app, Arguments& arguments) {
   app.add_option("FILE", arguments.files, ".npy or .npz; - is standard input")->required();
@@ -76,9 +67,9 @@ std::vector<Subcommand> AddSubcommands(CLI::App& app, Arguments& arguments, Word
   AddFileOptions(*convert.app, arguments);
   AddFileOptions(*inspect.app, arguments);
   for (const Subcommand& each : {convert, models, info, ping}) {
-    AddServerOptions(*each.app, arguments, words.timeout, "of each call: 500ms, 30s, 2m");
+    AddServerOptions(*each.app, arguments, words.server, "of each call: 500ms, 30s, 2m");
   }
-  AddServerOptions(*bench.app, arguments, words.timeout, "for answers that are missing at the end (default 10s)");
+  AddServerOptions(*bench.app, arguments, words.server, "for answers that are missing at the end (default 10s)");
   convert.app->add_option("--model", arguments.model, "run a model on all arrays of all files, as one request")
       ->type_name("NAME");
   convert.app->add_flag("--strict", arguments.strict, "refuse whatever torch.from_numpy refuses");
@@ -128,16 +119,7 @@ absl::Status CheckExtras(const CLI::App& app, const std::vector<Subcommand>& sub
   return Unknown("command", word, names);
 }
 
-std::string DefaultServer() {
-  const char* const address = std::getenv("TENSORFERRY_SERVER");
-  return address == nullptr || *address == '\0' ? "127.0.0.1:8001" : address;
-}
-
-absl::Status CheckValues(Arguments& arguments, const std::string& timeout) {
-  if (arguments.server.empty()) arguments.server = DefaultServer();
-  if (!timeout.empty()) {
-    TENSORFERRY_ASSIGN_OR_RETURN(arguments.timeout, ParseTimeOption("--timeout", timeout, kLeastTime));
-  }
+absl::Status CheckValues(const Arguments& arguments) {
   if (arguments.output.ends_with(".npy")) return Usage("-o takes OUT.npz or a directory for the .npy files");
   if (std::ranges::count(arguments.files, "-") > 1) return Usage("standard input (-) can be read only once");
   return absl::OkStatus();
@@ -176,7 +158,8 @@ absl::StatusOr<Arguments> ParseArguments(std::span<const std::string> words) {
     return arguments;
   }
   TENSORFERRY_RETURN_IF_ERROR(CheckExtras(app, subcommands));
-  TENSORFERRY_RETURN_IF_ERROR(CheckValues(arguments, given.timeout));
+  TENSORFERRY_RETURN_IF_ERROR(ParseServerOptions(given.server, arguments));
+  TENSORFERRY_RETURN_IF_ERROR(CheckValues(arguments));
   const auto parsed = std::ranges::find_if(subcommands, [](const Subcommand& each) { return each.app->parsed(); });
   arguments.command = parsed->command;
   if (arguments.command == Command::kBench) TENSORFERRY_RETURN_IF_ERROR(FinishBench(arguments, given.bench));

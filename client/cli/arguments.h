@@ -2,12 +2,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "bench/options.h"
+#include "tensorferry/client/tls.h"
 
 namespace tensorferry::cli {
 
@@ -24,6 +26,7 @@ struct Arguments {
   std::string output;                    // Empty: nothing is saved.
   std::string service;                   // The service whose health ping asks for.
   std::chrono::milliseconds timeout{0};  // 0: the default of the command.
+  std::optional<client::TlsFiles> tls;   // None: the connection is in the clear.
   BenchOptions bench;
   bool json = false;
   bool strict = false;

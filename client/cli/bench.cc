@@ -15,6 +15,7 @@
 #include "cli/bench_report.h"
 #include "cli/bench_target.h"
 #include "cli/commands.h"
+#include "cli/connect.h"
 #include "cli/outcome.h"
 #include "cli/terminal.h"
 #include "tensorferry/client/client.h"
@@ -50,12 +51,12 @@ absl::StatusOr<Answers> AskServer(client::Client& client, const Arguments& argum
 // Bench measures one size after the other, and prints each.
 class Bench {
  public:
-  Bench(const Arguments& arguments, const BenchTarget& target)
+  Bench(const Arguments& arguments, const client::ConnectOptions& connection, const BenchTarget& target)
       : arguments_(arguments),
         options_(arguments.bench),
         chunk_bytes_(target.chunk_bytes),
         arrays_(arguments.dtype, target.input),
-        channels_(OpenBenchChannels(arguments.server, arguments.bench.connections)) {}
+        channels_(OpenBenchChannels(arguments.server, arguments.bench.connections, connection)) {}
 
   ExitCode Run() {
     if (const absl::Status filled = arrays_.Fill(options_.sizes); !filled.ok()) {
@@ -128,9 +129,11 @@ class Bench {
 }  // namespace
 
 ExitCode RunBench(const Arguments& arguments) {
-  absl::StatusOr<client::Client> client = client::Client::Connect(arguments.server);
-  if (!client.ok()) {
-    PrintError(std::string(client.status().message()));
+  const absl::StatusOr<client::ConnectOptions> connection = ConnectOptionsOf(arguments);
+  absl::StatusOr<client::Client> client = Connect(arguments);
+  for (const absl::Status& status : {connection.status(), client.status()}) {
+    if (status.ok()) continue;
+    PrintError(std::string(status.message()));
     return ExitCode::kUsage;
   }
   const absl::StatusOr<Answers> answers = AskServer(*client, arguments);
@@ -145,7 +148,7 @@ ExitCode RunBench(const Arguments& arguments) {
     return ExitCode::kUsage;
   }
   CatchInterrupt();
-  return Bench(completed, *target).Run();
+  return Bench(completed, *connection, *target).Run();
 }
 
 }  // namespace tensorferry::cli

@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "cli/array_requests.h"
 #include "cli/commands.h"
+#include "cli/connect.h"
 #include "cli/input.h"
 #include "cli/outcome.h"
 #include "cli/output.h"
@@ -274,7 +275,7 @@ Outcome Conversion::NewOutcome() {
 }  // namespace
 
 ExitCode RunConvert(const Arguments& arguments) {
-  absl::StatusOr<client::Client> client = client::Client::Connect(arguments.server);
+  absl::StatusOr<client::Client> client = Connect(arguments);
   absl::StatusOr<Output> output = Output::Open(arguments.output);
   for (const absl::Status& status : {client.status(), output.status()}) {
     if (status.ok()) continue;

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <string>
 #include <vector>
@@ -37,6 +38,8 @@ ExitCode Main(const std::vector<std::string>& words) {
 }  // namespace tensorferry::cli
 
 int main(int argc, char** argv) {
+  // gRPC would write lines of its own beside the message, which has its words. Who wants them sets the variable.
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   try {
     return static_cast<int>(tensorferry::cli::Main({argv + 1, argv + argc}));
   } catch (const std::exception& error) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cli/arguments.h"
+#include "cli/connect.h"
 #include "cli/exit_code.h"
 #include "cli/outcome.h"
 #include "cli/terminal.h"
@@ -17,7 +18,7 @@ namespace tensorferry::cli {
 // code.
 template <typename Ask, typename Print>
 ExitCode Query(const Arguments& arguments, Ask ask, Print print) {
-  absl::StatusOr<client::Client> client = client::Client::Connect(arguments.server);
+  absl::StatusOr<client::Client> client = Connect(arguments);
   if (!client.ok()) {
     PrintError(std::string(client.status().message()));
     return ExitCode::kUsage;

@@ -1,8 +1,6 @@
 #include "lib/connection.h"
 
-#include <grpcpp/create_channel.h>
 #include <grpcpp/impl/client_unary_call.h>
-#include <grpcpp/security/credentials.h>
 
 #include <algorithm>
 
@@ -15,16 +13,16 @@ namespace {
 constexpr std::size_t kMinChunk = std::size_t{64} << 10;
 constexpr std::size_t kMaxChunk = std::size_t{16} << 20;
 
-std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address, const ConnectOptions& options) {
+grpc::ChannelArguments ArgumentsOf(const ConnectOptions& options) {
   grpc::ChannelArguments arguments = CommonChannelArguments();
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(options.keepalive.count()));
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  return arguments;
 }
 
 }  // namespace
 
 Connection::Connection(const std::string& address, const ConnectOptions& options)
-    : channel_(OpenChannel(address, options)),
+    : channel_(OpenChannel(address, options, ArgumentsOf(options))),
       convert_("/tensorferry.v1.TensorService/Convert", grpc::internal::RpcMethod::NORMAL_RPC, channel_),
       convert_stream_("/tensorferry.v1.TensorService/ConvertStream", grpc::internal::RpcMethod::BIDI_STREAMING,
                       channel_),

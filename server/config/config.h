@@ -51,6 +51,11 @@ struct Config {
   SharedMemory shared_memory = SharedMemory::kOff;
   inference::OverridePolicy model_overrides = inference::OverridePolicy::kOff;
 
+  // The paths of PEM files; empty: there is none. A certificate has a key, and client CAs come with a certificate.
+  std::string tls_cert;
+  std::string tls_key;
+  std::string tls_client_ca;
+
   bool compression = false;
   bool reflection = true;
 

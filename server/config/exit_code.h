@@ -8,8 +8,9 @@ enum class ExitCode {
   kUsage = 2,          // A flag or its value is wrong.
   kConfiguration = 3,  // The configuration file, or the value of an environment variable, is wrong.
   kCannotListen = 4,
-  kModelLoad = 6,  // Only with --strict-start.
-  kDeaf = 7,       // The server could not connect to itself any more.
+  kCredentials = 5,  // A certificate, a key or a CA cannot be read or used.
+  kModelLoad = 6,    // Only with --strict-start.
+  kDeaf = 7,         // The server could not connect to itself any more.
   kInternal = 70,
 };
 

@@ -45,6 +45,18 @@ absl::Status Apply(const RawValues& layer, Resolved& resolved) {
   return absl::OkStatus();
 }
 
+// Checks what no setting says alone.
+absl::Status CheckTogether(const Config& config) {
+  if (config.tls_cert.empty() != config.tls_key.empty()) {
+    return absl::InvalidArgumentError(fmt::format("tls-cert and tls-key are set together or not at all; {} is missing",
+                                                  config.tls_cert.empty() ? "tls-cert" : "tls-key"));
+  }
+  if (!config.tls_client_ca.empty() && config.tls_cert.empty()) {
+    return absl::InvalidArgumentError("tls-client-ca asks callers for certificates over TLS; tls-cert is missing");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::variant<Resolved, Exit> Resolve(const std::vector<std::string>& args, const Environment& environment,
@@ -64,6 +76,8 @@ std::variant<Resolved, Exit> Resolve(const std::vector<std::string>& args, const
   if (!file.ok()) return Fail(ExitCode::kConfiguration, file.status());
   if (const absl::Status error = Apply(*file, resolved); !error.ok()) return Fail(ExitCode::kConfiguration, error);
   for (const Setting& setting : Settings()) resolved.sources.try_emplace(setting.flag.name, "default");
+  if (const absl::Status error = CheckTogether(resolved.config); !error.ok())
+    return Fail(ExitCode::kConfiguration, error);
 
   if (flags->contains(kPrintConfigFlag)) return Exit{ExitCode::kOk, PrintConfig(resolved)};
   return resolved;

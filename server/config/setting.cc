@@ -108,6 +108,12 @@ const std::vector<Setting>& Settings() {
   static const std::vector<Setting> settings = {
       Many({"listen", "ADDRESS", "gRPC address: HOST:PORT, where port 0 is any free port, or unix:PATH"},
            &Config::listen, AddressKind{}, 1),
+      One({"tls-cert", "FILE", "PEM certificate chain, the server's own first: TCP addresses speak TLS alone"},
+          &Config::tls_cert, PathKind{}),
+      One({"tls-key", "FILE", "PEM private key of --tls-cert"}, &Config::tls_key, PathKind{}),
+      One({"tls-client-ca", "FILE",
+           "PEM certificates: callers over TCP need a certificate that one of them has signed"},
+          &Config::tls_client_ca, PathKind{}),
       One({"model-dir", "FOLDER", "model repository: NAME/VERSION/model.pt, NAME.pt2 and the like", "model-repository"},
           &Config::model_dir, PathKind{}),
       Many({"model", "NAME=FILE", "model file to serve under NAME"}, &Config::models, ModelKind{}, 0),

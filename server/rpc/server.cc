@@ -14,6 +14,7 @@
 #include "rpc/listen_error.h"
 #include "rpc/native/warm_up.h"
 #include "rpc/serve/guarded.h"
+#include "rpc/tls_credentials.h"
 #include "rpc/transport.h"
 
 namespace tensorferry::rpc {
@@ -60,7 +61,8 @@ Server::Server(const ServerOptions& options, inference::Pipeline& pipeline, Buff
                    .regions = regions_,
                    .limits = {.max_tensor_bytes = options.max_tensor_bytes},
                    .max_message_bytes = options.max_message_bytes,
-                   .torch_version = options.torch_version},
+                   .torch_version = options.torch_version,
+                   .tls = options.tls != nullptr},
       tensors_(environment_, service_environment_),
       inference_(environment_, {pipeline, options.model_overrides}, service_environment_),
       health_(service_environment_),
@@ -107,8 +109,10 @@ absl::Status Server::Listen(const ServerOptions& options) {
     }
   }
   std::vector<int> ports(options.listen.size(), 0);
+  if (options.tls != nullptr) tls_ = std::make_shared<TlsCredentials>(*options.tls);
   for (std::size_t i = 0; i < ports.size(); ++i) {
-    builder.AddListeningPort(options.listen[i], grpc::InsecureServerCredentials(), &ports[i]);
+    const bool plain = tls_ == nullptr || options.listen[i].starts_with("unix:");
+    builder.AddListeningPort(options.listen[i], plain ? grpc::InsecureServerCredentials() : tls_, &ports[i]);
   }
   server_ = builder.BuildAndStart();
   for (std::size_t i = 0; i < ports.size(); ++i) {

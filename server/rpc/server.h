@@ -24,6 +24,8 @@
 #include "rpc/serve/wait_limit.h"
 #include "rpc/serve/worker_pool.h"
 #include "rpc/transport.h"
+#include "security/reloaded.h"
+#include "security/tls_material.h"
 
 namespace tensorferry::rpc {
 
@@ -40,6 +42,8 @@ struct ServerOptions {
   inference::OverridePolicy model_overrides;
   bool reflection;
   std::string torch_version;  // The text that GetServerInfo gives.
+  // The certificate with which TCP addresses serve TLS; Unix sockets stay plain. Borrowed; null: none.
+  const security::Reloaded<security::TlsMaterial>* tls = nullptr;
 };
 
 // Server is the gRPC side of the process: it serves TensorService, GRPCInferenceService, health and reflection on every
@@ -101,6 +105,7 @@ class Server {
   ReflectionService reflection_;
   std::vector<ServedService> services_;
   std::vector<std::string> addresses_;
+  std::shared_ptr<grpc::ServerCredentials> tls_;  // Null without TLS. The listeners of server_ borrow it.
   std::unique_ptr<grpc::Server> server_;
 };
 

@@ -29,6 +29,7 @@ LIBRARIES = {
     "oip-proto": re.compile(r"^inference/.*\.pb\.h$"),
     "grpc": re.compile(r"^(grpcpp|grpc)/"),
     "protobuf": re.compile(r"^google/"),
+    "openssl": re.compile(r"^openssl/"),
     "torch": re.compile(r"^(torch|ATen|c10|caffe2)/"),
 }
 
@@ -37,9 +38,10 @@ ROOMS = {
     "server/payload": room("payload", "server/base"),
     "server/inference": room("inference", "server/base server/payload"),
     "server/config": room("config", "server/base server/inference"),
+    "server/security": room("security", "server/base", "openssl"),
     "server/inference/tensor": room("inference_tensor", "server/base server/payload server/inference", "torch"),
     "server/inference/engine": room(
-        "inference_engine", "server/base server/payload server/inference server/inference/tensor", "torch"
+        "inference_engine", "server/base server/payload server/inference server/inference/tensor", "openssl torch"
     ),
     "server/inference/isolation": room(
         "inference_isolation",
@@ -76,13 +78,13 @@ ROOMS = {
     ),
     "server/rpc": room(
         "rpc",
-        "server/base server/inference server/rpc/serve server/rpc/native server/rpc/oip",
+        "server/base server/inference server/security server/rpc/serve server/rpc/native server/rpc/oip",
         "grpc protobuf",
     ),
     "server": room(
         "tensorferry-server",
-        "server/base server/inference server/config server/inference/isolation server/inference/repository"
-        " server/rpc/triton_config server/rpc",
+        "server/base server/inference server/config server/security server/inference/isolation"
+        " server/inference/repository server/rpc/triton_config server/rpc",
     ),
     "client/include": room("client", "server/payload"),
     "client/lib": room(

@@ -12,6 +12,7 @@ A_HEADER_OF = {
     "oip-proto": "inference/grpc_service.pb.h",
     "grpc": "grpcpp/server.h",
     "protobuf": "google/protobuf/message.h",
+    "openssl": "openssl/ssl.h",
     "torch": "caffe2/serialize/inline_container.h",
 }
 

@@ -34,6 +34,7 @@ struct CallEnvironment {
   PayloadLimits limits;
   std::uint64_t max_message_bytes;
   std::string torch_version{};
+  bool tls = false;  // Whether TCP addresses serve TLS.
 };
 
 // Intake takes one request in: it checks the request, and brings its elements into memory. Every method of every

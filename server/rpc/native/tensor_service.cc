@@ -38,6 +38,7 @@ absl::Status TensorService::GetServerInfo(const v1::GetServerInfoRequest&, v1::G
   for (const DTypeInfo& dtype : kDTypes) *response.add_dtypes() = ToProto(dtype);
   response.add_features("models");
   if (environment_.regions.enabled()) response.add_features("shared_memory");
+  if (environment_.tls) response.add_features("tls");
   return absl::OkStatus();
 }
 

@@ -1,6 +1,7 @@
 // Converts one array, knowing only the published .proto.
 //
 // usage: TENSORFERRY_NODE_MODULES=DIR node convert.mjs ADDRESS PROTO DTYPE DIM,DIM,… [DEADLINE] < ELEMENTS
+// With CA=FILE in the environment it speaks TLS, with CERT=FILE and KEY=FILE as a client that shows itself.
 // Prints the tensor's metadata as one JSON object, the digest in hex; of a refused array, `code` and `message`.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -19,7 +20,11 @@ const request = {
   arrays: [{ name: "x", dtype, shape, data: readFileSync(0) }],
 };
 
-const client = new TensorService(address, grpc.credentials.createInsecure());
+const file = (name) => (process.env[name] ? readFileSync(process.env[name]) : null);
+const credentials = process.env.CA
+  ? grpc.credentials.createSsl(file("CA"), file("KEY"), file("CERT"))
+  : grpc.credentials.createInsecure();
+const client = new TensorService(address, credentials);
 const options = deadline ? { deadline: new Date(deadline) } : {};
 client.Convert(request, options, (error, response) => {
   if (error) {

@@ -106,7 +106,10 @@ TEST(Resolve, ReachesEveryField) {
                                  "--self-check=11s",
                                  "--max-connection-idle=12m",
                                  "--max-connection-age=13m",
-                                 "--max-connection-age-grace=14m"})
+                                 "--max-connection-age-grace=14m",
+                                 "--tls-cert=cert.pem",
+                                 "--tls-key=key.pem",
+                                 "--tls-client-ca=ca.pem"})
                             .config;
   const Config expected{.listen = {"[::]:0", "unix:/run/s"},
                         .model_dir = "/models",
@@ -132,9 +135,21 @@ TEST(Resolve, ReachesEveryField) {
                         .drain_grace = std::chrono::minutes(8),
                         .log_level = LogLevel::kWarning,
                         .log_format = LogFormat::kJson,
+                        .tls_cert = "cert.pem",
+                        .tls_key = "key.pem",
+                        .tls_client_ca = "ca.pem",
                         .compression = true,
                         .reflection = false};
   EXPECT_EQ(config, expected);
+}
+
+TEST(Resolve, ACertificateHasAKey) {
+  for (const std::string given : {"--tls-cert=a", "--tls-key=a"}) {
+    const auto [code, text] = Exiting({given});
+    EXPECT_EQ(code, ExitCode::kConfiguration);
+    EXPECT_THAT(text, HasSubstr(given == "--tls-cert=a" ? "tls-key is missing" : "tls-cert is missing"));
+  }
+  EXPECT_THAT(Exiting({"--tls-client-ca=a"}).text, HasSubstr("tls-cert is missing"));
 }
 
 TEST(Resolve, ABadFlagIsAUsageError) {

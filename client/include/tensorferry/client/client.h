@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "tensorferry/client/response.h"
 #include "tensorferry/client/server_info.h"
 #include "tensorferry/client/stream.h"
+#include "tensorferry/client/tls.h"
 
 namespace tensorferry::client {
 
@@ -20,6 +22,7 @@ class Connection;
 
 struct ConnectOptions {
   std::chrono::milliseconds keepalive{60'000};  // A connection that has been silent for this long is probed.
+  std::optional<TlsOptions> tls;                // None: the connection is in the clear.
 };
 
 // Client is a connection to a tensorferry server.

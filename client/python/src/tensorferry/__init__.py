@@ -18,11 +18,13 @@ from tensorferry._errors import (
 from tensorferry._export import export
 from tensorferry._info import DtypeInfo, HealthStatus, Model, ServerInfo, TensorSpec
 from tensorferry._receipt import Receipt
+from tensorferry._tls import TLS
 from tensorferry.client import Client
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "TLS",
     "ArrayError",
     "Client",
     "DeadlineError",

@@ -16,6 +16,7 @@ from tensorferry._address import server_address
 from tensorferry._errors import TensorferryError, TransportError, closed, translated
 from tensorferry._info import ServerInfo
 from tensorferry._request import Limits
+from tensorferry._tls import TLS, channel_credentials
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
 T = TypeVar("T")
@@ -52,6 +53,7 @@ class BaseClient:
         *,
         timeout: float | None = None,
         verify: bool = True,
+        tls: bool | TLS | None = None,
         credentials: grpc.ChannelCredentials | None = None,
         metadata: Sequence[tuple[str, str | bytes]] = (),
         options: Sequence[tuple[str, Any]] = (),
@@ -62,7 +64,9 @@ class BaseClient:
             target: "host:port" or "unix:/path"; None: $TENSORFERRY_SERVER, else 127.0.0.1:8001.
             timeout: Seconds that a call may take where it names no other; None: for ever.
             verify: Raise VerificationError where dtype, shape, digest or returned data are not the array's.
-            credentials: For TLS; None: in the clear.
+            tls: Speak TLS: True, or TLS(ca=, cert=, key=) with paths of PEM files; None: as $TENSORFERRY_TLS
+                (on or off), _CA, _CERT and _KEY say, in the clear without them and to Unix sockets.
+            credentials: gRPC's own, in the place of `tls`.
             metadata: Sent with every call, such as ("authorization", "Bearer …").
             options: gRPC channel arguments besides, or instead of, this client's own.
 
@@ -71,7 +75,7 @@ class BaseClient:
         self._address = server_address(target)
         self._timeout = _arguments.seconds("timeout", timeout)
         self._verify = _arguments.flag("verify", verify)
-        self._credentials = _arguments.credentials(credentials)
+        self._credentials = channel_credentials(self._address, tls, credentials)
         self._metadata = _arguments.metadata(metadata)
         self._options = list({**_CHANNEL_OPTIONS, **_arguments.options(options)}.items())
         self._limits: Limits | None = None

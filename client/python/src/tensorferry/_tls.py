@@ -1,0 +1,82 @@
+"""TLS: how a client makes sure of the server, and shows itself."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, Union
+
+import grpc
+
+from tensorferry import _arguments
+
+Path = Union[str, "os.PathLike[str]"]
+
+_SWITCH = "TENSORFERRY_TLS"
+_VARIABLES = {"ca": "TENSORFERRY_CA", "cert": "TENSORFERRY_CERT", "key": "TENSORFERRY_KEY"}
+
+
+@dataclass(frozen=True)
+class TLS:
+    """Paths of PEM files.
+
+    Args:
+        ca: Certificates that may vouch for the server; None: those that gRPC trusts.
+        cert: The client's certificate chain, for servers that ask for one.
+        key: The private key of `cert`.
+    """
+
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+
+
+def channel_credentials(address: str, tls: Any, credentials: Any) -> grpc.ChannelCredentials | None:
+    """Returns gRPC's credentials for a connection; None: in the clear.
+
+    `tls` None is what the environment says, which asks no Unix socket for TLS.
+
+    Errors: TypeError or ValueError that names the argument or variable.
+    """
+    given = _arguments.credentials(credentials)
+    if given is not None:
+        if tls is not None and tls is not False:
+            raise ValueError("tls and credentials are two ways to say the same; give one of them")
+        return given
+    if tls is None and not address.startswith(("unix:", "unix-abstract:")):
+        tls = _environment()
+    if tls is None or tls is False:
+        return None
+    if tls is True:
+        tls = TLS()
+    if not isinstance(tls, TLS):
+        raise _arguments.wrong_type("tls", "True, False or tensorferry.TLS", tls)
+    if (tls.cert is None) != (tls.key is None):
+        raise ValueError("tls: cert and key are given together or not at all")
+    texts = {name: _read(name, getattr(tls, name)) for name in ("ca", "cert", "key")}
+    return grpc.ssl_channel_credentials(texts["ca"], texts["key"], texts["cert"])
+
+
+def _environment() -> TLS | None:
+    switch = os.environ.get(_SWITCH) or None
+    if switch not in (None, "on", "off"):
+        raise ValueError(f"{_SWITCH} is on or off, not {switch!r}")
+    paths = {name: os.environ.get(variable) or None for name, variable in _VARIABLES.items()}
+    if switch == "off" or (switch is None and not any(paths.values())):
+        return None
+    return TLS(**paths)
+
+
+def _read(name: str, path: Any) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        with open(path, "rb") as file:
+            text = file.read()
+    except TypeError as error:
+        raise _arguments.wrong_type(f"tls: {name}", "a path", path) from error
+    except OSError as error:
+        raise ValueError(f"tls: {name} {os.fspath(path)!r}: {error.strerror}") from error
+    if b"-----BEGIN " not in text:
+        raise ValueError(f"tls: {name} {os.fspath(path)!r} is not in PEM form")
+    return text

@@ -1,0 +1,46 @@
+#include "credentials.h"
+
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <csignal>
+#include <utility>
+
+#include "base/status.h"
+
+namespace tensorferry {
+namespace {
+
+// To read some small files takes a fraction of a millisecond, so that nothing has to tell that they have changed.
+constexpr std::chrono::milliseconds kReloadInterval{500};
+
+using ReloadedTls = security::Reloaded<security::TlsMaterial>;
+
+absl::StatusOr<std::unique_ptr<ReloadedTls>> LoadTls(const config::Config& config) {
+  if (config.tls_cert.empty()) return nullptr;
+  const security::TlsFiles files{
+      .certificate = config.tls_cert, .key = config.tls_key, .client_ca = config.tls_client_ca};
+  return ReloadedTls::Load({.name = "TLS",
+                            .read = [files] { return security::ReadTlsMaterial(files); },
+                            .check = [files](const auto& read) { return security::CheckTlsMaterial(files, read); },
+                            .describe = security::DescribeTlsMaterial});
+}
+
+}  // namespace
+
+absl::StatusOr<Credentials> Credentials::Load(const config::Config& config) {
+  TENSORFERRY_ASSIGN_OR_RETURN(auto tls, LoadTls(config));
+  return Credentials(std::move(tls));
+}
+
+int Credentials::WaitForStop(const StopSignals& signals) {
+  if (tls_ == nullptr) return signals.Wait();
+  while (true) {
+    const int signal = signals.WaitFor(kReloadInterval);
+    if (signal != StopSignals::kTimedOut && signal != SIGHUP) return signal;
+    if (signal == SIGHUP) spdlog::info("SIGHUP: reading certificates again");
+    tls_->Reload();
+  }
+}
+
+}  // namespace tensorferry

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "config/config.h"
+#include "security/reloaded.h"
+#include "security/tls_material.h"
+#include "stop_signals.h"
+
+namespace tensorferry {
+
+// Credentials holds what the server has read from files of secrets.
+// Threads: one; the values that it hands out are for any thread.
+class Credentials {
+ public:
+  // Errors: INVALID_ARGUMENT, with a line that says which file cannot be used, and why.
+  static absl::StatusOr<Credentials> Load(const config::Config& config);
+
+  // Returns null if the server has no certificate.
+  const security::Reloaded<security::TlsMaterial>* tls() const { return tls_.get(); }
+
+  // Waits as StopSignals::Wait does. Meanwhile it takes changed files into use, within a second of a change, and at
+  // once when SIGHUP comes. Only without such files does it return SIGHUP.
+  int WaitForStop(const StopSignals& signals);
+
+ private:
+  explicit Credentials(std::unique_ptr<security::Reloaded<security::TlsMaterial>> tls) : tls_(std::move(tls)) {}
+
+  std::unique_ptr<security::Reloaded<security::TlsMaterial>> tls_;
+};
+
+}  // namespace tensorferry

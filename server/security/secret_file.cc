@@ -1,0 +1,59 @@
+#include "security/secret_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "base/text.h"
+
+namespace tensorferry::security {
+namespace {
+
+class Descriptor {
+ public:
+  explicit Descriptor(const std::string& path) : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
+
+  int get() const { return fd_; }
+
+ private:
+  const int fd_;
+};
+
+std::string SystemReason(int error) { return std::generic_category().message(error); }
+
+}  // namespace
+
+absl::Status FileError(std::string_view flag, const std::string& path, std::string_view problem) {
+  return absl::InvalidArgumentError(OneLine(fmt::format("--{} {}: {}", flag, path, problem)));
+}
+
+absl::StatusOr<std::string> ReadSecretFile(std::string_view flag, const std::string& path) {
+  const Descriptor file(path);
+  struct stat status {};
+  if (file.get() < 0 || fstat(file.get(), &status) != 0) return FileError(flag, path, SystemReason(errno));
+  if (!S_ISREG(status.st_mode)) return FileError(flag, path, "it is no regular file");
+  std::string text(kMaxSecretFileBytes + 1, '\0');
+  std::size_t size = 0;
+  while (size < text.size()) {
+    const ssize_t got = read(file.get(), text.data() + size, text.size() - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return FileError(flag, path, SystemReason(errno));
+    if (got == 0) break;
+    size += static_cast<std::size_t>(got);
+  }
+  if (size == text.size()) {
+    return FileError(flag, path, fmt::format("it has more than the {} bytes that are read", kMaxSecretFileBytes));
+  }
+  return text.substr(0, size);
+}
+
+}  // namespace tensorferry::security
