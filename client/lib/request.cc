@@ -75,7 +75,7 @@ grpc::ByteBuffer Encode(std::span<const Array> arrays, const ConvertOptions& opt
   for (const Array& array : Reversed(arrays)) WriteArray(writer, array, placement);
   WriteOptions(writer, options);
   if (framing == Framing::kStream) writer.Nested(v1::ConvertStreamRequest::kRequestFieldNumber, 0);
-  return writer.Finish();
+  return writer.Finish().Take();
 }
 
 }  // namespace
@@ -114,7 +114,7 @@ grpc::ByteBuffer ChunkMessage(const ChunkedElements& chunk) {
   } else {
     writer.OneofBytes(v1::ConvertStreamRequest::kChunkFieldNumber, chunk.bytes, chunk.owner);
   }
-  return writer.Finish();
+  return writer.Finish().Take();
 }
 
 }  // namespace tensorferry::client

@@ -20,6 +20,13 @@ class OutgoingMessage {
 
   const grpc::ByteBuffer& bytes() const { return bytes_; }
 
+  // Hands the bytes over, without a copy.
+  grpc::ByteBuffer Take() && {
+    grpc::ByteBuffer taken;
+    taken.Swap(&bytes_);
+    return taken;
+  }
+
  private:
   grpc::ByteBuffer bytes_;
 };
