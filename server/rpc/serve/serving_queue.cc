@@ -19,7 +19,7 @@ constexpr std::size_t kMaxReliefWorkers = 16;
 
 }  // namespace
 
-thread_local const ServingQueue* ServingQueue::current_ = nullptr;
+thread_local ServingQueue* ServingQueue::current_ = nullptr;
 
 void ServingQueue::Start(int threads) {
   for (int i = 0; i < threads; ++i) {
@@ -112,12 +112,8 @@ bool ServingQueue::WaitsForIdle() {
 }
 
 void ServingQueue::WhenIdle(std::function<bool()> work) {
-  if (current_ == this) {
-    const std::lock_guard lock(mutex_);
-    idle_work_.push_back(std::move(work));
-    return;
-  }
-  while (work()) continue;
+  const std::lock_guard lock(mutex_);
+  idle_work_.push_back(std::move(work));
 }
 
 void ServingQueue::WorkWhileIdle() {

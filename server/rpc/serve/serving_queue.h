@@ -55,8 +55,11 @@ class ServingQueue {
   };
   CompletionOrIdle CompleteOrIdle(Operation& operation) { return {*this, operation}; }
 
-  // Calls `work` when the queue is idle or has handled 64 events, and again as long as `work` returns true. On a thread
-  // that is not this queue's it calls `work` at once.
+  // Returns the queue that the calling thread serves; null on all other threads, which calls may have moved to.
+  static ServingQueue* Current() { return current_; }
+
+  // Calls `work` when the queue is idle or has handled 64 events, and again as long as `work` returns true. Call it on
+  // a thread of this queue.
   void WhenIdle(std::function<bool()> work);
 
  private:
@@ -80,7 +83,7 @@ class ServingQueue {
   void TellIdle();
   void WorkWhileIdle();
 
-  static thread_local const ServingQueue* current_;  // The queue that the calling thread serves, or null.
+  static thread_local ServingQueue* current_;  // The queue that the calling thread serves, or null.
 
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   std::mutex mutex_;
