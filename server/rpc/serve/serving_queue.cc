@@ -1,7 +1,10 @@
 #include "rpc/serve/serving_queue.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <iterator>
 #include <system_error>
 #include <utility>
@@ -16,6 +19,22 @@ constexpr int kEventsUntilIdle = 64;
 // How long a relief thread waits for an event before it looks whether it is still needed.
 constexpr std::chrono::milliseconds kReliefWait{50};
 constexpr std::size_t kMaxReliefWorkers = 16;
+
+// A thread that uses at least kLeastBusy of processor time between two looks at it does not sleep, however many others
+// want the processor, and once it has used kBusy inside one wait, it is stuck. A thread that only waits uses far less.
+constexpr std::chrono::milliseconds kBusy = ServingQueue::kWatchInterval / 2;
+constexpr std::chrono::milliseconds kLeastBusy = ServingQueue::kWatchInterval / 10;
+
+// Returns the processor time that a thread has used so far; 0 if that cannot be told.
+std::chrono::nanoseconds ProcessorTime(std::thread& thread) {
+  clockid_t clock{};
+  timespec time{};
+  if (!thread.joinable() || pthread_getcpuclockid(thread.native_handle(), &clock) != 0 ||
+      clock_gettime(clock, &time) != 0) {
+    return std::chrono::nanoseconds(0);
+  }
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
 
 }  // namespace
 
@@ -85,7 +104,17 @@ void ServingQueue::Worker::Step() { step.store(step.load(std::memory_order_relax
 
 bool ServingQueue::Worker::IsStuck() {
   const std::uint64_t last = std::exchange(seen, step.load(std::memory_order_relaxed));
-  return seen == last && seen % 2 == 1;
+  const bool same = seen == last;
+  return seen % 2 == 1 ? same : IsBusyWaiting(same);
+}
+
+// gRPC parses, writes and logs for all connections inside AsyncNext. A peer can keep it there, busy, for minutes.
+// `same_wait` says that the thread is inside the same AsyncNext as at the last call.
+bool ServingQueue::Worker::IsBusyWaiting(bool same_wait) {
+  const std::chrono::nanoseconds last = std::exchange(seen_used, ProcessorTime(thread));
+  const std::chrono::nanoseconds used = seen_used - last;
+  busy_waiting = same_wait && used >= kLeastBusy ? busy_waiting + used : std::chrono::nanoseconds(0);
+  return busy_waiting >= kBusy;
 }
 
 void ServingQueue::RelieveIfStalled() {

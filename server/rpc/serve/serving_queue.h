@@ -4,6 +4,7 @@
 #include <grpcpp/server_builder.h>
 
 #include <atomic>
+#include <chrono>
 #include <coroutine>
 #include <cstdint>
 #include <functional>
@@ -29,10 +30,11 @@ class ServingQueue {
   // Ends the threads. Call it after the server was shut down, when no coroutine can start another operation.
   void Stop();
 
-  // Starts one more thread, a relief thread, if every thread still handles the event that it handled at the last call.
-  // The relief thread serves until one of the other threads is back. One thread calls RelieveIfStalled again and again,
-  // between Start and Stop.
+  // Starts one more thread, a relief thread, if every thread is stuck: it handles the event that it handled at the last
+  // call, or has been busy inside gRPC's wait for events. The relief thread serves until one of the other threads is
+  // back. One thread calls RelieveIfStalled every kWatchInterval, between Start and Stop.
   void RelieveIfStalled();
+  static constexpr std::chrono::milliseconds kWatchInterval{50};
 
   grpc::ServerCompletionQueue* get() const { return queue_.get(); }
 
@@ -65,12 +67,17 @@ class ServingQueue {
  private:
   struct Worker {
     std::atomic<std::uint64_t> step = 0;  // Odd while the thread handles an event. Only that thread writes it.
-    std::uint64_t seen = 0;               // The value of `step` at the last call of RelieveIfStalled.
     std::atomic<bool> ended = false;      // Whether a relief thread has ended and can be joined.
     std::thread thread;
+    // What the last call of RelieveIfStalled has seen: `step`, the processor time that the thread had used by then, and
+    // how much of it the thread had used inside the wait in which it still was, without a rest.
+    std::uint64_t seen = 0;
+    std::chrono::nanoseconds seen_used{0};
+    std::chrono::nanoseconds busy_waiting{0};
 
     void Step();
     bool IsStuck();
+    bool IsBusyWaiting(bool same_wait);
   };
 
   // What waits for idleness is put down by a thread of this queue while it handles an event, and that thread neither
