@@ -4,20 +4,38 @@
 
 #include <csignal>
 #include <cstdlib>
-#include <thread>
+
+#include "base/start_thread.h"
 
 namespace tensorferry {
 
+Process::Process() : second_signal_(StartThread("a second signal", [this] { AwaitSecondSignal(); })) {}
+
+Process::~Process() {
+  int none = kNone;
+  if (first_signal_.compare_exchange_strong(none, kNeverComes)) {
+    first_signal_.notify_one();
+    second_signal_.join();
+  } else {
+    second_signal_.detach();
+  }
+}
+
 void Process::EndAtSecondSignal(int first) {
-  std::thread([this, first] {
-    int signal = first;
-    for (int counted = first == SIGHUP ? 0 : 1; counted < 2;) {
-      signal = signals_.Wait();
-      if (signal != SIGHUP) ++counted;
-    }
-    scratch_.Remove();
-    std::_Exit(128 + signal);
-  }).detach();
+  first_signal_ = first;
+  first_signal_.notify_one();
+}
+
+void Process::AwaitSecondSignal() {
+  first_signal_.wait(kNone);
+  int signal = first_signal_;
+  if (signal == kNeverComes) return;
+  for (int counted = signal == SIGHUP ? 0 : 1; counted < 2;) {
+    signal = signals_.Wait();
+    if (signal != SIGHUP) ++counted;
+  }
+  scratch_.Remove();
+  std::_Exit(128 + signal);
 }
 
 void Process::End(ExitCode code) {

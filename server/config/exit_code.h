@@ -10,6 +10,7 @@ enum class ExitCode {
   kCannotListen = 4,
   kModelLoad = 6,  // Only with --strict-start.
   kInternal = 70,
+  kNoThread = 71,  // The system has no thread left for a part of the server.
 };
 
 }  // namespace tensorferry

@@ -7,6 +7,7 @@
 #include <memory>
 #include <system_error>
 
+#include "base/start_thread.h"
 #include "base/status.h"
 #include "inference/engine/model_file.h"
 #include "inference/engine/model_parameters.h"
@@ -80,7 +81,7 @@ ModelRepository::ModelRepository(RepositoryOptions options, ModelRegistry& regis
       root_(options_.folder.empty() ? fs::path() : Canonical(options_.folder)),
       registry_(registry),
       pool_(pool),
-      thread_([this] { RunWork(); }) {}
+      thread_(StartThread("the model repository", [this] { RunWork(); })) {}
 
 ModelRepository::~ModelRepository() {
   Post([this] {

@@ -9,6 +9,8 @@
 #include <system_error>
 #include <utility>
 
+#include "base/start_thread.h"
+
 namespace tensorferry::rpc {
 namespace {
 
@@ -40,14 +42,33 @@ std::chrono::nanoseconds ProcessorTime(std::thread& thread) {
 
 thread_local ServingQueue* ServingQueue::current_ = nullptr;
 
-void ServingQueue::Start(int threads) {
-  for (int i = 0; i < threads; ++i) {
+void ServingQueue::MakeThreads(int threads) {
+  while (std::ssize(workers_) < threads) {
     Worker& worker = workers_.emplace_back();
-    worker.thread = std::thread([this, &worker] { Serve(worker); });
+    try {
+      worker.thread = StartThread("serving calls", [this, &worker] {
+        serving_.wait(false);
+        Serve(worker);
+      });
+    } catch (const NoThread&) {
+      workers_.pop_back();
+      throw;
+    }
   }
 }
 
+void ServingQueue::Start(int threads) {
+  MakeThreads(threads);
+  LetServe();
+}
+
+void ServingQueue::LetServe() {
+  serving_ = true;
+  serving_.notify_all();
+}
+
 void ServingQueue::Stop() {
+  LetServe();
   queue_->Shutdown();
   if (workers_.empty()) Serve(workers_.emplace_back());  // gRPC wants the queue drained before it is destroyed.
   for (std::list<Worker>* const workers : {&workers_, &relief_workers_}) {

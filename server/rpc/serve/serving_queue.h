@@ -24,7 +24,10 @@ class ServingQueue {
  public:
   explicit ServingQueue(grpc::ServerBuilder& builder) : queue_(builder.AddCompletionQueue()) {}
 
-  // Starts the threads. Call it after the server was started.
+  // Makes the threads, which serve once Start was called. Errors: throws NoThread.
+  void MakeThreads(int threads);
+
+  // Starts to serve. Call it after the server was started. Makes the threads if that was not done before.
   void Start(int threads);
 
   // Ends the threads. Call it after the server was shut down, when no coroutine can start another operation.
@@ -32,7 +35,7 @@ class ServingQueue {
 
   // Starts one more thread, a relief thread, if every thread is stuck: it handles the event that it handled at the last
   // call, or has been busy inside gRPC's wait for events. The relief thread serves until one of the other threads is
-  // back. One thread calls RelieveIfStalled every kWatchInterval, between Start and Stop.
+  // back. One thread calls RelieveIfStalled every kWatchInterval, between MakeThreads and Stop.
   void RelieveIfStalled();
   static constexpr std::chrono::milliseconds kWatchInterval{50};
 
@@ -84,6 +87,7 @@ class ServingQueue {
   // sleeps nor ends before nothing waits. So nothing waits for ever, though other threads sleep and do not know of it.
   void Serve(Worker& worker);
   void Relieve(Worker& worker);
+  void LetServe();
   template <typename Time>
   bool ServeOne(Worker& worker, const Time& idle_at, int& events);
   bool WaitsForIdle();
@@ -96,6 +100,7 @@ class ServingQueue {
   std::mutex mutex_;
   std::vector<CompletionOrIdle*> waiting_;  // Guarded by mutex_, like idle_work_.
   std::vector<std::function<bool()>> idle_work_;
+  std::atomic<bool> serving_ = false;  // Whether Start was called, or Stop.
   std::list<Worker> workers_;
   std::list<Worker> relief_workers_;
   std::atomic<bool> stalled_ = false;
