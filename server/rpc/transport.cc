@@ -16,6 +16,9 @@ namespace {
 // but its caller takes 19 KiB; what it brings is admitted by the memory budget.
 constexpr int kMaxStreamsPerConnection = 10'000;
 
+// gRPC 1.51 ends the connection of a call whose headers are larger, and with it all calls of that connection.
+constexpr int kMaxHeaderBytes = 64 << 10;
+
 void LogForGrpc(gpr_log_func_args* line) {
   const auto level = line->severity == GPR_LOG_SEVERITY_ERROR  ? spdlog::level::err
                      : line->severity == GPR_LOG_SEVERITY_INFO ? spdlog::level::info
@@ -45,6 +48,7 @@ void SetTransportOptions(std::uint64_t max_message_bytes, bool compression, grpc
   // Without this setting a second server could take the same port unnoticed.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxHeaderBytes);
   builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);  // Nobody asks for channelz, and it would record every call.
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import grpc
+import pytest
 import torch
 
 import oracle
@@ -20,6 +21,7 @@ from test_concurrency import EXPECTED, SMALL, OpenStream, check
 from wire import convert_unary
 
 MANY = 150  # More than the 100 that many servers allow by default.
+HEADER_LIMIT = 64 << 10
 
 
 class Waiting(NamedTuple):
@@ -75,3 +77,11 @@ def test_many_calls_and_streams_at_once(tmp_path: Path) -> None:
             check_ran(call.result())
         for stream in streams:
             stream.close()
+
+
+@pytest.mark.parametrize("nbytes", [1 << 10, 9000, 16 << 10, 32 << 10, HEADER_LIMIT - 2048])
+def test_large_headers_of_one_call_cost_the_others_nothing(tmp_path: Path, nbytes: int) -> None:
+    with waiting_call(tmp_path) as waiting:
+        assert waiting.health(("authorization", "Bearer " + "a" * nbytes)) == SERVING
+        waiting.gate.open()
+        check_ran(waiting.first.result())
