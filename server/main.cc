@@ -19,6 +19,7 @@
 #include "base/buffer_pool.h"
 #include "base/memory_budget.h"
 #include "base/memory_upkeep.h"
+#include "base/start_thread.h"
 #include "base/status.h"
 #include "config/logging.h"
 #include "config/resolve.h"
@@ -142,6 +143,9 @@ int main(int argc, char** argv) {
   try {
     const auto environment = tensorferry::config::OwnEnvironment(environ);
     return static_cast<int>(tensorferry::Main({argv + 1, argv + argc}, environment));
+  } catch (const tensorferry::NoThread& error) {
+    spdlog::error("{}", error.what());
+    return static_cast<int>(tensorferry::ExitCode::kNoThread);
   } catch (const std::exception& error) {
     fmt::print(stderr, "tensorferry-server: internal error: {}\n", error.what());
     return static_cast<int>(tensorferry::ExitCode::kInternal);

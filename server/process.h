@@ -1,5 +1,8 @@
 #pragma once
 
+#include <atomic>
+#include <thread>
+
 #include "base/bus_errors.h"
 #include "base/memory_upkeep.h"
 #include "config/exit_code.h"
@@ -18,9 +21,10 @@ namespace tensorferry {
 //           the signal mask and the environment.
 class Process {
  public:
-  Process() = default;
+  Process();  // Throws NoThread.
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
+  ~Process();
 
   const StopSignals& signals() const { return signals_; }
   const StandardStreams& streams() const { return streams_; }
@@ -37,6 +41,8 @@ class Process {
   [[noreturn]] void End(ExitCode code);
 
  private:
+  void AwaitSecondSignal();
+
   const struct Malloc {
     Malloc() { KeepMallocMemory(); }
   } malloc_;
@@ -49,6 +55,12 @@ class Process {
     Torch() { inference::PrepareTorch(); }
   } torch_;
   inference::ScratchFolder scratch_;
+  // The signal that EndAtSecondSignal was told of, or one of the two values below.
+  std::atomic<int> first_signal_ = kNone;
+  static constexpr int kNone = -1;
+  static constexpr int kNeverComes = -2;
+  // Made at the start: when the signal comes, the system may have no thread left.
+  std::thread second_signal_;
 };
 
 }  // namespace tensorferry

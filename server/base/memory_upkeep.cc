@@ -23,7 +23,10 @@ void KeepMallocMemory() {
 }
 
 MemoryUpkeep::MemoryUpkeep(BufferPool& pool, Report report)
-    : pool_(pool), report_(std::move(report)), thread_(kInterval, [this] { GiveBack(); }) {}
+    : pool_(pool),
+      report_(std::move(report)),
+      thread_(
+          kInterval, [this] { GiveBack(); }, "giving memory back") {}
 
 void MemoryUpkeep::GiveBack() {
   const std::uint64_t freed = pool_.Trim();

@@ -4,18 +4,23 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <string_view>
 #include <thread>
 #include <utility>
+
+#include "base/start_thread.h"
 
 namespace tensorferry {
 
 // PeriodicThread calls a function again and again on its own thread. The first call comes after one interval, each
 // further call one interval after the last has returned.
+// Errors:   the constructor throws NoThread, which names `purpose`.
 // Lifetime: the destructor waits for a call that is in progress, and for nothing else.
 class PeriodicThread {
  public:
-  PeriodicThread(std::chrono::milliseconds interval, std::function<void()> work)
-      : interval_(interval), work_(std::move(work)), thread_([this] { Run(); }) {}
+  PeriodicThread(std::chrono::milliseconds interval, std::function<void()> work,
+                 std::string_view purpose = "what is done again and again")
+      : interval_(interval), work_(std::move(work)), thread_(StartThread(purpose, [this] { Run(); })) {}
   PeriodicThread(const PeriodicThread&) = delete;
   PeriodicThread& operator=(const PeriodicThread&) = delete;
 

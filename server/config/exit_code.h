@@ -12,6 +12,7 @@ enum class ExitCode {
   kModelLoad = 6,    // Only with --strict-start.
   kDeaf = 7,         // The server could not connect to itself any more.
   kInternal = 70,
+  kNoThread = 71,  // The system has no thread left for a part of the server.
 };
 
 }  // namespace tensorferry

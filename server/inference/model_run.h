@@ -57,6 +57,9 @@ class ModelRun {
   Few<ModelInput> inputs;  // Their names are distinct, and fit the model.
   RunOptions options;
   Clock::time_point deadline = Clock::time_point::max();
+  // Whether the thread that calls Submit may run models. Not if others wait for that thread and none stands in for it,
+  // as for one that copies large messages, or an executor's of another model.
+  bool may_run_here = true;
   absl::StatusOr<PipelineResponse> result = absl::UnknownError("not run");
 
   // Checks that the caller still waits for the result. Called on any thread.

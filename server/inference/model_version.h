@@ -51,7 +51,8 @@ class ModelVersion {
     kRunWhenIdle
   };
 
-  // Runs the model on inputs that Check has accepted. The result and its errors are in run.result.
+  // Runs the model on inputs that Check has accepted. The result and its errors are in run.result. If run.may_run_here
+  // is false, Submit returns kTaken, and models that compute something run on threads of their own.
   // Errors: QUEUE_FULL, DEADLINE, CANCELLED; BOOL_RANGE; OPERATOR_UNSUPPORTED, MODEL_FAILED; TENSOR_TOO_LARGE for an
   //         output; MEMORY_BUDGET.
   [[nodiscard]] virtual Submitted Submit(ModelRun& run) = 0;

@@ -6,9 +6,11 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "absl/synchronization/mutex.h"
+#include "base/start_thread.h"
 #include "base/status.h"
 #include "rpc/call_steps.h"
 #include "rpc/listen_error.h"
@@ -21,6 +23,10 @@ namespace tensorferry::rpc {
 namespace {
 
 constexpr int kThreadsPerQueue = 2;
+
+// Returns how many threads gRPC 1.51 starts at most when it is first used. It says nothing where the system has none
+// left, and without them it keeps no time: deadlines and limits of connections do not hold.
+int ThreadsOfGrpc() { return 6 + static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 2U, 32U)); }
 
 // When everything has ended that Stop waits for, the last responses get this much time before gRPC's own shutdown
 // cancels the calls.
@@ -96,13 +102,13 @@ void Server::AddService(Service& service, bool announced) {
 }
 
 absl::Status Server::Listen(const ServerOptions& options) {
+  CheckForThreads("gRPC", ThreadsOfGrpc() + options.threads + 1);  // MakeThreads takes the others.
   grpc::EnableDefaultHealthCheckService(false);
   grpc::ServerBuilder builder;
   SetTransportOptions(options.max_message_bytes, options.compression, builder);
   SetConnectionLimits(options.connections, builder);
   for (const ServedService& served : services_) builder.RegisterService(&served.service);
-  const int threads_per_queue = std::min(options.threads, kThreadsPerQueue);
-  for (int threads = 0; threads < options.threads; threads += threads_per_queue) queues_.emplace_back(builder);
+  MakeThreads(options, builder);
   for (const std::string& address : options.listen) {
     if (IsTaken(address)) {
       return absl::UnavailableError(fmt::format("cannot listen on {}: address already in use", address));
@@ -125,12 +131,20 @@ absl::Status Server::Listen(const ServerOptions& options) {
   return server_ != nullptr ? absl::OkStatus() : absl::UnavailableError("gRPC did not start");
 }
 
+// All threads exist before an address is listened on: nobody can have connected yet if the system has too few of them.
+void Server::MakeThreads(const ServerOptions& options, grpc::ServerBuilder& builder) {
+  const int threads_per_queue = std::min(options.threads, kThreadsPerQueue);
+  for (int threads = 0; threads < options.threads; threads += threads_per_queue) {
+    queues_.emplace_back(builder).MakeThreads(threads_per_queue);
+  }
+  stall_watch_.emplace(queues_);
+}
+
 void Server::StartServing(const ServerOptions& options) {
   for (ServingQueue& queue : queues_) {
     for (const ServedService& served : services_) served.serve(queue);
     queue.Start(std::min(options.threads, kThreadsPerQueue));
   }
-  stall_watch_.emplace(queues_);
 }
 
 void Server::SetHealth(bool serving) {

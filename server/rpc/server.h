@@ -52,7 +52,8 @@ class Server {
  public:
   // Serves from the moment it returns; health says NOT_SERVING until AnnounceReady. Borrows `pipeline` and `pool`,
   // which outlive the server.
-  // Errors: UNAVAILABLE without a reason if an address cannot be listened on; the message says which, and why.
+  // Errors: UNAVAILABLE without a reason if an address cannot be listened on; the message says which, and why. Throws
+  //         NoThread.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options, inference::Pipeline& pipeline,
                                                        BufferPool& pool);
   Server(const Server&) = delete;
@@ -86,6 +87,7 @@ class Server {
   template <typename Service>
   void AddService(Service& service, bool announced);
   absl::Status Listen(const ServerOptions& options);
+  void MakeThreads(const ServerOptions& options, grpc::ServerBuilder& builder);
   void StartServing(const ServerOptions& options);
   void SetHealth(bool serving);
 

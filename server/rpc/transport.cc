@@ -15,7 +15,15 @@
 namespace tensorferry::rpc {
 namespace {
 
-constexpr int kMaxStreamsPerConnection = 100;
+// Calls beyond this number wait in the caller's gRPC, without an error, health checks among them. All clients of one
+// process share a connection, so the number is far above what one program usually has under way. It is not higher, since
+// each event searches all calls that wait (call_slots.h). A call that waits for nothing but its caller takes 19 KiB; what
+// it brings is admitted by the memory budget.
+constexpr int kMaxStreamsPerConnection = 1'000;
+
+// gRPC 1.51 ends the connection of a call whose headers are larger, and with it all calls of that connection.
+constexpr int kMaxHeaderBytes = 64 << 10;
+
 constexpr std::size_t kMaxLine = 1024;  // Bytes of a library's line: it may quote what a caller sent.
 
 std::string_view Cut(std::string_view text) { return text.substr(0, kMaxLine); }
@@ -65,6 +73,7 @@ void SetTransportOptions(std::uint64_t max_message_bytes, bool compression, grpc
   // Without this setting a second server could take the same port unnoticed.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxHeaderBytes);
   builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);  // Nobody asks for channelz, and it would record every call.
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);

@@ -23,6 +23,7 @@ class FakeModelVersion final : public inference::ModelVersion {
     explicit Run(inference::ModelRun& run) : run_(&run) {}
 
     absl::Status CheckCaller() const { return run_->CheckCaller(); }
+    bool may_run_here() const { return run_->may_run_here; }
     void Complete(const std::string& model_version) {
       run_->result = inference::PipelineResponse{.model_name = "model", .model_version = model_version};
       run_->Complete();

@@ -137,7 +137,7 @@ class FakeRun final : public StreamRun {
  public:
   FakeRun(std::string text, bool quick) : text_(std::move(text)), quick_(quick) { finished_.Start(); }
 
-  void Submit(ServingQueue&) override {
+  void Submit() override {
     if (quick_) Complete();
   }
   Operation& finished() override { return finished_; }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/start_thread.h"
 #include "base/status.h"
 #include "inference/isolation/load_codec.h"
 #include "inference/isolation/message.h"
@@ -144,14 +145,16 @@ absl::StatusOr<Engines> LoadIsolated(const ModelFile& file, const ModelConfig& c
             .config = config,
             .intra_op_threads = isolation.intra_op_threads},
            setup);
+  const Worker::Options worker{.model = fmt::format("model {} version {}", options.name, options.version),
+                               .command = isolation.command,
+                               .file = handle->descriptor(),
+                               .set_up = [setup](WorkerSession& session) { return SetUpWorker(session, setup); },
+                               .on_change = isolation.on_change};
   std::vector<std::shared_ptr<IsolatedModel>> models;
-  for (int i = 0; i < options.runs_at_once; ++i) {
-    models.push_back(std::make_shared<IsolatedModel>(
-        handle, Worker::Options{.model = fmt::format("model {} version {}", options.name, options.version),
-                                .command = isolation.command,
-                                .file = handle->descriptor(),
-                                .set_up = [setup](WorkerSession& session) { return SetUpWorker(session, setup); },
-                                .on_change = isolation.on_change}));
+  try {
+    for (int i = 0; i < options.runs_at_once; ++i) models.push_back(std::make_shared<IsolatedModel>(handle, worker));
+  } catch (const NoThread& error) {
+    return MakeError(Reason::kModelNotReady, error.what());
   }
   Engines engines;
   for (const auto& model : models) {  // Their processes load at the same time.

@@ -12,6 +12,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/start_thread.h"
 #include "base/status.h"
 
 namespace tensorferry::inference {
@@ -43,7 +44,8 @@ void RemoveFolder(const fs::path& folder) {
 
 }  // namespace
 
-Worker::Worker(Options options) : options_(std::move(options)), supervisor_([this] { Supervise(); }) {}
+Worker::Worker(Options options)
+    : options_(std::move(options)), supervisor_(StartThread("a worker process", [this] { Supervise(); })) {}
 
 Worker::~Worker() {
   {

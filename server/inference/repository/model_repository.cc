@@ -7,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/start_thread.h"
 #include "base/status.h"
 #include "inference/repository/model_loader.h"
 #include "inference/repository/source_config.h"
@@ -66,7 +67,7 @@ ModelRepository::ModelRepository(RepositoryOptions options, ModelRegistry& regis
       files_(options_.folder, options_.files),
       at_start_(TurnsOf(/*settled_only=*/false)),
       operations_(kLoadsAtOnce),
-      thread_([this] { RunWork(); }) {}
+      thread_(StartThread("the model repository", [this] { RunWork(); })) {}
 
 ModelRepository::~ModelRepository() {
   {

@@ -32,7 +32,7 @@ namespace tensorferry::inference {
 // into something that cannot be loaded.
 //
 // Operations on one model are carried out in the order in which they were asked for, those on different models beside
-// each other, and the list of models waits for none of them. docs/adr/0019 says why so.
+// each other, and the list of models waits for none of them. docs/adr/0021 says why so.
 //
 // Threads:  any. A thread of its own looks at the files; OperationQueue has those that load, unload and destroy.
 // Lifetime: outlives every handle to a model; borrows the registry and the pool.

@@ -11,6 +11,7 @@ Placement::Where Placement::Decide(std::uint64_t nbytes, Clock::time_point now, 
 // only very short runs, or callers that send one request after another.
 bool Placement::IsShortEnough(std::uint64_t nbytes, Clock::time_point now, const State& state) {
   if (traits_.trivial) return true;
+  if (!state.may_run_here) return false;
   // A run that is not over yet has taken long already, however short the earlier ones were.
   const bool slow_now = state.oldest_start && now - *state.oldest_start > RunTime::kLong;
   if (traits_.waits || !run_time_.IsShort(nbytes) || slow_now) return false;

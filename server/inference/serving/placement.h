@@ -36,6 +36,7 @@ class Placement {
   struct State {
     std::optional<Clock::time_point> oldest_start;  // The time at which the oldest of the present runs began.
     bool thread_is_idle = false;                    // The thread that calls Decide has nothing else to do.
+    bool may_run_here = true;                       // That of ModelRun.
   };
 
   explicit Placement(const Traits& traits) : traits_(traits) {}

@@ -138,7 +138,7 @@ ModelVersion::Submitted ServedModel::PlaceQueued(const ModelRun& run, Clock::tim
     return Submitted::kTaken;
   }
   Executor& executor = executors_.TakeIdle();
-  const Placement::Where where = Decide(BytesOf(run), now, /*thread_is_idle=*/false);
+  const Placement::Where where = Decide(BytesOf(run), now, {.thread_is_idle = false, .may_run_here = run.may_run_here});
   if (where == Placement::Where::kWhenIdle) {
     idle_reserved_.push_back(&executor);
     return Submitted::kRunWhenIdle;
@@ -158,11 +158,12 @@ bool ServedModel::HasTaker() const {
   return awaiting_more_ > 0 || !idle_reserved_.empty() || executors_.idle_count() == 0;
 }
 
-Placement::Where ServedModel::Decide(std::uint64_t nbytes, Clock::time_point now, bool thread_is_idle) {
+Placement::Where ServedModel::Decide(std::uint64_t nbytes, Clock::time_point now, Placement::State state) {
   if (std::ranges::any_of(engines_, [](const auto& engine) { return engine->may_wait(); })) {
     return Placement::Where::kExecutor;
   }
-  return placement_.Decide(nbytes, now, {.oldest_start = executors_.OldestStart(), .thread_is_idle = thread_is_idle});
+  state.oldest_start = executors_.OldestStart();
+  return placement_.Decide(nbytes, now, state);
 }
 
 bool ServedModel::RunQueued() {
@@ -175,7 +176,7 @@ bool ServedModel::RunQueued() {
   const Batch batch = queue_.Take(now);
   placement_.RecordBatch(batch.size());
   if (!batch.empty()) {
-    const bool here = Decide(BytesOf(batch), now, /*thread_is_idle=*/true) != Placement::Where::kExecutor;
+    const bool here = Decide(BytesOf(batch), now, {.thread_is_idle = true}) != Placement::Where::kExecutor;
     if (!here && DispatchBatch(executor, batch)) return false;
     Execute(executor, batch);
   }

@@ -70,7 +70,8 @@ class ServedModel final : public ModelVersion {
   Submitted PlaceQueued(const ModelRun& run, Clock::time_point now) TENSORFERRY_REQUIRES(mutex_);
   void RecordArrival() TENSORFERRY_REQUIRES(mutex_);
   bool HasTaker() const TENSORFERRY_REQUIRES(mutex_);
-  Placement::Where Decide(std::uint64_t nbytes, Clock::time_point now, bool thread_is_idle)
+  // Sets state.oldest_start.
+  Placement::Where Decide(std::uint64_t nbytes, Clock::time_point now, Placement::State state)
       TENSORFERRY_REQUIRES(mutex_);
 
   void Serve(Executor& executor) TENSORFERRY_REQUIRES(mutex_);

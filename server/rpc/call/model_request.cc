@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 #include "rpc/serve/deadline.h"
+#include "rpc/serve/serving_queue.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -28,11 +29,13 @@ ModelRequest::ModelRequest(Intake intake, HeldMessage message, const AsyncCall& 
   finished.Start();
 }
 
-void ModelRequest::Submit(ServingQueue& queue) {
+void ModelRequest::Submit() {
   using Submitted = inference::ModelVersion::Submitted;
   const std::shared_ptr<inference::ModelVersion> model = model_;  // This object may be gone once the run is complete.
+  ServingQueue* const here = ServingQueue::Current();
+  may_run_here = here != nullptr;
   if (model->Submit(*this) == Submitted::kRunWhenIdle) {
-    queue.WhenIdle([model] { return model->RunQueued(); });
+    here->WhenIdle([model] { return model->RunQueued(); });
   }
 }
 

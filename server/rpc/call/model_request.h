@@ -7,7 +7,6 @@
 #include "rpc/call/incoming_message.h"
 #include "rpc/call/intake.h"
 #include "rpc/serve/async_call.h"
-#include "rpc/serve/serving_queue.h"
 
 namespace tensorferry::rpc {
 
@@ -22,7 +21,7 @@ HeldMessage HoldFor(const Intake& intake, Message& message) {
 
 // ModelRequest is a request that a model runs, from its arrays to its response.
 //
-//   model_request.Submit(queue);
+//   model_request.Submit();
 //   co_await model_request.finished;
 //   … model_request.TakeResponse() …
 //
@@ -34,9 +33,9 @@ class ModelRequest : public inference::ModelRun {
   ModelRequest(const ModelRequest&) = delete;
   ModelRequest& operator=(const ModelRequest&) = delete;
 
-  // Hands the run to the model. Called once. The model may run at once, on this thread; a short run may also wait until
-  // `queue` is idle.
-  void Submit(ServingQueue& queue);
+  // Hands the run to the model. Called once. On a thread of a ServingQueue the model may run at once, and a short run
+  // may also wait until that queue is idle. On any other thread, which a call may have moved to, no model runs.
+  void Submit();
 
   // Complete once the model has run.
   Operation finished;

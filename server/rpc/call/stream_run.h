@@ -9,7 +9,6 @@
 #include "rpc/serve/call_chain.h"
 #include "rpc/serve/guarded.h"
 #include "rpc/serve/operation.h"
-#include "rpc/serve/serving_queue.h"
 #include "rpc/wire/wire_writer.h"
 
 namespace tensorferry::rpc {
@@ -20,7 +19,7 @@ class StreamRun {
   virtual ~StreamRun() = default;
 
   // Called once; see ModelRequest::Submit.
-  virtual void Submit(ServingQueue& queue) = 0;
+  virtual void Submit() = 0;
 
   // Complete once the model has run.
   virtual Operation& finished() = 0;
@@ -38,7 +37,7 @@ class ModelStreamRun final : public StreamRun {
         admission_(std::move(admission)),
         protocol_(std::move(protocol)) {}
 
-  void Submit(ServingQueue& queue) override { request_.Submit(queue); }
+  void Submit() override { request_.Submit(); }
   Operation& finished() override { return request_.finished; }
   EncodedResponse TakeResponse(WireWriter& writer) override {
     absl::StatusOr<Response> response = Guarded([this] { return request_.TakeResponse(); });

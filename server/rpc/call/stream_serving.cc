@@ -24,7 +24,7 @@ void StreamServer::TakeIn() {
   absl::StatusOr<StreamProtocol::Owed> owed = protocol_.Take();
   status_ = owed.status();
   owed_ = owed.ok() ? *std::move(owed) : StreamProtocol::Owed();
-  if (owed_.run) owed_.run->Submit(resources_.queue);
+  if (owed_.run) owed_.run->Submit();
 }
 
 bool StreamServer::MustHandOver() const {

@@ -40,7 +40,7 @@ Detached ServeRequest(CallResources resources, CallSlots& slots, const Environme
     if (intake.ok() && intake->runs_model()) {
       HeldMessage held = HoldFor(*intake, call.request);
       run.emplace(*std::move(intake), std::move(held), call);
-      run->Submit(resources.queue);
+      run->Submit();
       co_await run->finished;
       response = Guarded([&] { return run->TakeResponse(); });
     } else {

@@ -1,10 +1,15 @@
 #include "rpc/serve/serving_queue.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <iterator>
 #include <system_error>
 #include <utility>
+
+#include "base/start_thread.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -17,18 +22,53 @@ constexpr int kEventsUntilIdle = 64;
 constexpr std::chrono::milliseconds kReliefWait{50};
 constexpr std::size_t kMaxReliefWorkers = 16;
 
+// A thread that uses at least kLeastBusy of processor time between two looks at it does not sleep, however many others
+// want the processor, and once it has used kBusy inside one wait, it is stuck. A thread that only waits uses far less.
+constexpr std::chrono::milliseconds kBusy = ServingQueue::kWatchInterval / 2;
+constexpr std::chrono::milliseconds kLeastBusy = ServingQueue::kWatchInterval / 10;
+
+// Returns the processor time that a thread has used so far; 0 if that cannot be told.
+std::chrono::nanoseconds ProcessorTime(std::thread& thread) {
+  clockid_t clock{};
+  timespec time{};
+  if (!thread.joinable() || pthread_getcpuclockid(thread.native_handle(), &clock) != 0 ||
+      clock_gettime(clock, &time) != 0) {
+    return std::chrono::nanoseconds(0);
+  }
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
 }  // namespace
 
-thread_local const ServingQueue* ServingQueue::current_ = nullptr;
+thread_local ServingQueue* ServingQueue::current_ = nullptr;
 
-void ServingQueue::Start(int threads) {
-  for (int i = 0; i < threads; ++i) {
+void ServingQueue::MakeThreads(int threads) {
+  while (std::ssize(workers_) < threads) {
     Worker& worker = workers_.emplace_back();
-    worker.thread = std::thread([this, &worker] { Serve(worker); });
+    try {
+      worker.thread = StartThread("serving calls", [this, &worker] {
+        serving_.wait(false);
+        Serve(worker);
+      });
+    } catch (const NoThread&) {
+      workers_.pop_back();
+      throw;
+    }
   }
 }
 
+void ServingQueue::Start(int threads) {
+  MakeThreads(threads);
+  LetServe();
+}
+
+void ServingQueue::LetServe() {
+  serving_ = true;
+  serving_.notify_all();
+}
+
 void ServingQueue::Stop() {
+  LetServe();
   queue_->Shutdown();
   if (workers_.empty()) Serve(workers_.emplace_back());  // gRPC wants the queue drained before it is destroyed.
   for (std::list<Worker>* const workers : {&workers_, &relief_workers_}) {
@@ -85,7 +125,17 @@ void ServingQueue::Worker::Step() { step.store(step.load(std::memory_order_relax
 
 bool ServingQueue::Worker::IsStuck() {
   const std::uint64_t last = std::exchange(seen, step.load(std::memory_order_relaxed));
-  return seen == last && seen % 2 == 1;
+  const bool same = seen == last;
+  return seen % 2 == 1 ? same : IsBusyWaiting(same);
+}
+
+// gRPC parses, writes and logs for all connections inside AsyncNext. A peer can keep it there, busy, for minutes.
+// `same_wait` says that the thread is inside the same AsyncNext as at the last call.
+bool ServingQueue::Worker::IsBusyWaiting(bool same_wait) {
+  const std::chrono::nanoseconds last = std::exchange(seen_used, ProcessorTime(thread));
+  const std::chrono::nanoseconds used = seen_used - last;
+  busy_waiting = same_wait && used >= kLeastBusy ? busy_waiting + used : std::chrono::nanoseconds(0);
+  return busy_waiting >= kBusy;
 }
 
 void ServingQueue::RelieveIfStalled() {
@@ -112,12 +162,8 @@ bool ServingQueue::WaitsForIdle() {
 }
 
 void ServingQueue::WhenIdle(std::function<bool()> work) {
-  if (current_ == this) {
-    const std::lock_guard lock(mutex_);
-    idle_work_.push_back(std::move(work));
-    return;
-  }
-  while (work()) continue;
+  const std::lock_guard lock(mutex_);
+  idle_work_.push_back(std::move(work));
 }
 
 void ServingQueue::WorkWhileIdle() {

@@ -1,17 +1,13 @@
 #include "rpc/serve/stall_watch.h"
 
-#include <chrono>
-
 namespace tensorferry::rpc {
-namespace {
-
-constexpr std::chrono::milliseconds kInterval{50};
-
-}  // namespace
 
 StallWatch::StallWatch(std::deque<ServingQueue>& queues)
-    : thread_(kInterval, [&queues] {
-        for (ServingQueue& queue : queues) queue.RelieveIfStalled();
-      }) {}
+    : thread_(
+          ServingQueue::kWatchInterval,
+          [&queues] {
+            for (ServingQueue& queue : queues) queue.RelieveIfStalled();
+          },
+          "watching for stalls") {}
 
 }  // namespace tensorferry::rpc

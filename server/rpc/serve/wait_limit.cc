@@ -9,7 +9,8 @@ WaitLimit::WaitLimit(std::chrono::milliseconds limit) : limit_(limit) {
   if (limit == std::chrono::milliseconds(0)) return;
   const auto interval =
       std::clamp<std::chrono::milliseconds>(limit / 4, std::chrono::milliseconds(1), std::chrono::milliseconds(1000));
-  thread_.emplace(interval, [this] { EndLongWaits(Clock::now()); });
+  thread_.emplace(
+      interval, [this] { EndLongWaits(Clock::now()); }, "the limit of waits");
 }
 
 void WaitLimit::EndLongWaits(Clock::time_point now) {

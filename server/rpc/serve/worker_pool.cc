@@ -1,12 +1,21 @@
 #include "rpc/serve/worker_pool.h"
 
+#include "base/start_thread.h"
+
 namespace tensorferry::rpc {
 
 WorkerPool::WorkerPool(int threads) {
-  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Work(); });
+  try {
+    for (int i = 0; i < threads; ++i) {
+      threads_.push_back(StartThread("copying large messages", [this] { Work(); }));
+    }
+  } catch (const NoThread&) {
+    End();
+    throw;
+  }
 }
 
-WorkerPool::~WorkerPool() {
+void WorkerPool::End() {
   {
     const std::lock_guard lock(mutex_);
     ending_ = true;

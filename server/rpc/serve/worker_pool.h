@@ -17,8 +17,10 @@ inline constexpr std::size_t kLongCopy = 4 << 20;
 // its former thread are served meanwhile.
 class WorkerPool {
  public:
-  explicit WorkerPool(int threads);
-  ~WorkerPool();  // First lets every coroutine that waits go on.
+  explicit WorkerPool(int threads);  // Throws NoThread.
+  ~WorkerPool() { End(); }
+  WorkerPool(const WorkerPool&) = delete;
+  WorkerPool& operator=(const WorkerPool&) = delete;
 
   // `co_await pool.Enter()` resumes on a thread of the pool. Coroutines resume in the order in which they came.
   class Entry {
@@ -38,6 +40,7 @@ class WorkerPool {
 
  private:
   void Work();
+  void End();  // First lets every coroutine that waits go on.
 
   std::mutex mutex_;
   std::condition_variable arrived_;

@@ -35,6 +35,7 @@ struct Case {
   std::optional<int> running_for = std::nullopt;  // Microseconds for which the oldest run goes on.
   bool thread_is_idle = false;
   std::vector<std::size_t> batches = {};  // Requests that a thread found once it was idle.
+  bool may_run_here = true;
 };
 
 constexpr Placement::Traits kAlone{};
@@ -96,6 +97,27 @@ const std::vector<Case> kCases = {
      false,
      {1, 1, 1, 1, 1, 1, 1, 1, 2}},
     {"BatchingUnknown", kBatching, {}, {}, 100, Where::kExecutor},
+    {"VeryShortOnAThreadThatOthersNeed",
+     kAlone,
+     kVeryShort,
+     kAloneEightTimes,
+     100,
+     Where::kExecutor,
+     std::nullopt,
+     false,
+     {},
+     false},
+    {"BatchingOnAThreadThatOthersNeed",
+     kBatching,
+     kShort,
+     {},
+     100,
+     Where::kExecutor,
+     std::nullopt,
+     false,
+     {1, 1, 1, 1, 1, 1, 1, 1},
+     false},
+    {"TrivialOnAThreadThatOthersNeed", {.trivial = true}, {}, {}, 100, Where::kHere, std::nullopt, false, {}, false},
     {"BatchingWithADelay", {.batches = true, .waits = true}, kVeryShort, {}, 100, Where::kExecutor},
 };
 
@@ -108,7 +130,7 @@ TEST_P(PlacementTest, SaysWhereARunGoes) {
   for (const Arrival& arrival : row.arrivals) placement.RecordArrival(arrival.present, arrival.answering);
   for (const std::size_t requests : row.batches) placement.RecordBatch(requests);
   const Clock::time_point now{std::chrono::hours(1)};
-  Placement::State state{.thread_is_idle = row.thread_is_idle};
+  Placement::State state{.thread_is_idle = row.thread_is_idle, .may_run_here = row.may_run_here};
   if (row.running_for) state.oldest_start = now - microseconds(*row.running_for);
   EXPECT_EQ(placement.Decide(row.nbytes, now, state), row.where);
 }

@@ -126,6 +126,27 @@ TEST_F(ServedModelTest, RunsWhatIsFastOnTheCallersThread) {
   EXPECT_EQ(thread, std::this_thread::get_id());
 }
 
+TEST_F(ServedModelTest, RunsWhatIsFastOnThreadsOfItsOwnIfTheCallersIsNeeded) {
+  for (const bool batches : {false, true}) {
+    Setup setup{.now = TestNow};
+    if (batches) {
+      setup.batching.emplace();
+      setup.max_batch_size = 8;
+    }
+    std::thread::id thread;
+    const auto model = Serve(setup, [&](FakeModel::Inputs inputs) {
+      thread = std::this_thread::get_id();
+      return inputs;
+    });
+    MakeKnown(*model, [&]() -> TestRun& { return Request(); });
+    TestRun& run = Request();
+    run.may_run_here = false;
+    EXPECT_EQ(model->Submit(run), Submitted::kTaken);
+    EXPECT_THAT(run.Wait(), IsOk());
+    EXPECT_NE(thread, std::this_thread::get_id());
+  }
+}
+
 TEST_F(ServedModelTest, WaitsUntilTheThreadIsIdleWhereRequestsMayJoin) {
   std::vector<std::int64_t> batches;
   const auto model =

@@ -67,8 +67,8 @@ struct TextEnvironment {
   Ends& ends;
 };
 
-// TextProtocol is a protocol of texts: a model runs the request "model". Others are answered with themselves, except
-// for those that say what goes wrong.
+// TextProtocol is a protocol of texts: a model runs those that begin with "model". Others are answered with themselves,
+// except for those that say what goes wrong.
 class TextProtocol {
  public:
   using Message = IncomingMessage<TextDecoder>;
@@ -80,7 +80,7 @@ class TextProtocol {
     text_ = message.decoded().text;
     if (text_ == "throws at the start") throw std::runtime_error("a path: /srv");
     RequestView request;
-    if (text_ == "model") request.model_name = text_;
+    if (text_.starts_with("model")) request.model_name = "model";
     return Intake::Start(request, Intake::Chunks::kRefused, environment_.calls);
   }
 
@@ -199,6 +199,18 @@ TEST_F(UnaryServing, WaitsForTheModel) {
   EXPECT_EQ(answered.text, "model3");
   EXPECT_TRUE(gate_.WaitUntilIdle(std::chrono::steady_clock::now() + std::chrono::minutes(1)));
   EXPECT_EQ(models_.model.use_count(), 1) << "an answered request keeps no model";
+}
+
+TEST_F(UnaryServing, LendsTheModelNoThreadThatCopiesForOthers) {
+  for (const bool is_long : {false, true}) {
+    std::string request = "model";
+    if (is_long) request.resize(kLongCopy, ' ');
+    Call(request, [&](auto&) {
+      FakeModelVersion::Run run = models_.model->AwaitRun();
+      EXPECT_EQ(run.may_run_here(), !is_long);
+      run.Fail(MakeError(Reason::kModelFailed, "the answer would be larger than this caller takes"));
+    });
+  }
 }
 
 TEST_F(UnaryServing, EndsWithTheErrorOfTheModel) {

@@ -5,7 +5,9 @@
 #include <grpcpp/server.h>
 
 #include <atomic>
+#include <filesystem>
 #include <future>
+#include <iterator>
 #include <memory>
 
 #include "testing/held_queue.h"
@@ -109,6 +111,19 @@ TEST_F(ServingQueueTest, IsServedWhileItsOnlyThreadIsHeldUp) {
   while (done.wait_for(std::chrono::seconds(0)) != std::future_status::ready) queue_.RelieveIfStalled();
   hold.go_on.set_value();
   hold.ended.get_future().wait();
+}
+
+TEST_F(ServingQueueTest, NobodyStandsInForAThreadThatSleeps) {
+  Served served;
+  grpc::Alarm alarm;
+  alarm.Set(queue_.get(), gpr_inf_past(GPR_CLOCK_REALTIME), &served);
+  served.done.get_future().wait();
+  const auto threads = [] {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/task"), std::filesystem::directory_iterator());
+  };
+  const auto before = threads();
+  for (int i = 0; i < 1000; ++i) queue_.RelieveIfStalled();
+  EXPECT_LE(threads(), before + 1) << "gRPC may start one of its own";
 }
 
 // The queue's own thread is back, and waits for an event without an end, when the last event of the relief thread

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import queue
+
 import grpc
 import numpy as np
 import pytest
@@ -9,12 +11,14 @@ import tritonclient.grpc as triton
 from grpc import StatusCode
 from tritonclient.grpc import service_pb2 as pb
 
-from calls import TIMEOUT_S, A, B, check_simple, inputs_of, refused
+from calls import TIMEOUT_S, A, B, Stub, check_simple, inputs_of, refused, request_of, simple_request
+from gates import Gate
 
 Client = triton.InferenceServerClient
 
 INFERENCE = "/inference.GRPCInferenceService/"
 SERVING = b"\x08\x01"
+MANY = 120
 
 
 @pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
@@ -48,6 +52,28 @@ def test_health_of_models_and_of_nothing(channel: grpc.Channel) -> None:
     watching = channel.unary_stream("/grpc.health.v1.Health/Watch")(asking_of(""), timeout=TIMEOUT_S)
     assert next(watching) == SERVING
     watching.cancel()
+
+
+def test_many_calls_and_streams_at_once(stub: Stub, gate: Gate) -> None:
+    """On one connection, more than the 100 that many servers allow by default: none waits for another to end."""
+    with gate.closed("batched") as runs:
+        request = request_of("batched", ("FP32", [1, 1], np.float32(1).tobytes()))
+        calls = [stub.ModelInfer.future(request, timeout=TIMEOUT_S) for _ in range(MANY)]
+        runs.wait_for(1)
+        ends = [queue.SimpleQueue() for _ in range(MANY)]
+        streams = [stub.ModelStreamInfer(iter(end.get, None), timeout=TIMEOUT_S) for end in ends]
+        assert stub.ServerLive(pb.ServerLiveRequest(), timeout=TIMEOUT_S).live
+        for end in ends:
+            end.put(simple_request())
+        for stream in streams:
+            assert next(stream).infer_response.model_name == "simple"
+        assert stub.ServerLive(pb.ServerLiveRequest(), timeout=TIMEOUT_S).live
+        runs.open()
+        for call in calls:
+            assert call.result().model_name == "batched"
+        for end, stream in zip(ends, streams, strict=True):
+            end.put(None)
+            assert list(stream) == []
 
 
 def test_an_unknown_method(channel: grpc.Channel) -> None:
