@@ -54,7 +54,7 @@ void PrintReadyLine(const std::vector<std::string>& addresses, std::FILE* output
   };
   pollfd writable{fileno(output), POLLOUT, 0};
   if (poll(&writable, 1, 0) != 0) return print();
-  std::thread(print).detach();
+  StartThread("printing the ready line", print).detach();
 }
 
 // Announces NOT_SERVING, serves on for the drain delay, and then lets requests in progress finish. A second SIGTERM or
@@ -145,6 +145,7 @@ int main(int argc, char** argv) {
     return static_cast<int>(tensorferry::Main({argv + 1, argv + argc}, environment));
   } catch (const tensorferry::NoThread& error) {
     spdlog::error("{}", error.what());
+    spdlog::default_logger_raw()->flush();
     return static_cast<int>(tensorferry::ExitCode::kNoThread);
   } catch (const std::exception& error) {
     fmt::print(stderr, "tensorferry-server: internal error: {}\n", error.what());

@@ -12,8 +12,9 @@
 #include <deque>
 #include <mutex>
 #include <string_view>
-#include <thread>
 #include <utility>
+
+#include "base/start_thread.h"
 
 namespace tensorferry::config {
 namespace {
@@ -47,7 +48,7 @@ void StartWithoutSignals(std::function<void()> work) {
   sigset_t former;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &former);
-  std::thread(std::move(work)).detach();
+  StartThread("writing the log", std::move(work)).detach();
   pthread_sigmask(SIG_SETMASK, &former, nullptr);
 }
 

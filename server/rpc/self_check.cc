@@ -106,7 +106,8 @@ SelfCheck::SelfCheck(const std::vector<std::string>& addresses, std::chrono::mil
     : most_to_wait_(std::min(interval, kMostToWait)), on_deaf_(std::move(on_deaf)) {
   if (interval.count() == 0) return;
   for (const std::string& address : addresses) AddTargets(address);
-  thread_.emplace(interval, [this] { CheckAll(); });
+  thread_.emplace(
+      interval, [this] { CheckAll(); }, "the self-check");
 }
 
 void SelfCheck::AddTargets(const std::string& address) {

@@ -3,11 +3,13 @@
 #include <system_error>
 #include <utility>
 
+#include "base/start_thread.h"
+
 namespace tensorferry::inference {
 
 OperationQueue::OperationQueue(std::size_t loads_at_once) : loads_at_once_(loads_at_once) {
   const MutexLock lock(mutex_);
-  threads_.emplace_back([this] { Work(); });
+  threads_.push_back(tensorferry::StartThread("loading models", [this] { Work(); }));
 }
 
 OperationQueue::~OperationQueue() {
