@@ -15,8 +15,8 @@ import grpc
 
 from call_loads import STREAM
 from harness import MIB, connect
-from http2 import PREFACE, call_with_headers
 from pressure import Load, Pressure
+from raw_http2 import PREFACE, call_with_headers
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from wire import array, chunk_part, request, request_part

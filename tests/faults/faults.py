@@ -11,10 +11,11 @@ from measure import Measured, Pace, measure
 from model_loads import MODEL_LOADS
 from report import loads_table, quota_lines, restarts_table, show
 from restarts import run_restarts
+from threads_model import run_model, tools_are_there
 from throttled import run_throttled
 
 LOADS = [*CALL_LOADS, *CONNECTION_LOADS, *MODEL_LOADS]
-PARTS = ("loads", "restarts", "quota")
+PARTS = ("model", "loads", "restarts", "quota")
 
 
 def _arguments() -> argparse.Namespace:
@@ -28,6 +29,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--share", type=float, default=0.1, help="of one core, with the quota (0.1)")
     parser.add_argument("--write", action="store_true", help="put the figures into docs/security.md")
     return parser.parse_args()
+
+
+def _model(arguments: argparse.Namespace) -> list[str]:
+    if not tools_are_there():
+        print("The model of the serving queue is not searched: spin and gcc are not installed.")
+        return []
+    lines, wrong = run_model()
+    show("model", lines, write=arguments.write)
+    return wrong
 
 
 def _loads(arguments: argparse.Namespace) -> list[str]:
@@ -54,7 +64,7 @@ def _quota(arguments: argparse.Namespace) -> list[str]:
 
 def main() -> int:
     arguments = _arguments()
-    run = {"loads": _loads, "restarts": _restarts, "quota": _quota}
+    run = {"model": _model, "loads": _loads, "restarts": _restarts, "quota": _quota}
     wrong = [text for part in arguments.only or PARTS for text in run[part](arguments)]
     print(*(f"WRONG: {text}" for text in wrong), sep="\n")
     return 1 if wrong else 0

@@ -151,6 +151,7 @@ def _end_once(end: signal.Signals, wrong: list[str]) -> Counter[tuple[str, str]]
 
 def run_restarts(turns: int) -> tuple[Counter[tuple[str, str]], list[str]]:
     """What the callers were told last, and what was wrong."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # Under nohup servers would inherit that it is ignored.
     last: Counter[tuple[str, str]] = Counter()
     wrong: list[str] = []
     for turn in range(turns):
