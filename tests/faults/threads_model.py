@@ -76,6 +76,7 @@ def run_model() -> tuple[list[str], list[str]]:
     lines, wrong = ["| Model | Answers lost | States looked at |", "| --- | --- | --- |"], []
     for case in CASES:
         holds, states = search(case)
+        print(f"{case.what}: {states:,} states", flush=True)
         lines.append(f"| {case.what} | {'none' if holds else 'found'} | {states:,} |")
         if holds != case.holds:
             wrong.append(f"{case.what}: answers {'are not' if holds else 'are'} lost")

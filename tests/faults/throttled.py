@@ -115,8 +115,12 @@ class StreamCaller:
 
     def _poke(self) -> bool:
         """Calls once on another connection, and looks whether that brings the answer."""
-        with connect(self._address) as channel:
-            TensorServiceStub(channel).GetServerInfo(pb.GetServerInfoRequest(), timeout=LOST_S)
+        try:
+            with connect(self._address) as channel:
+                TensorServiceStub(channel).GetServerInfo(pb.GetServerInfoRequest(), timeout=LOST_S)
+        except grpc.RpcError as error:
+            self._tally.lose(f"stream: no answer for {LOST_S} s, and another caller was told {error.code().name}")
+            return False
         try:
             self._responses.get(timeout=POKED_S)
         except queue.Empty:
