@@ -19,6 +19,10 @@ class CpuQuota(ABC):
     means: str
 
     @abstractmethod
+    def throttled(self) -> float:
+        """The share of periods in which the process wanted more than its quota. Call it before the process ends."""
+
+    @abstractmethod
     def end(self) -> None:
         """Lets the process run as before. Call it after the process has ended, or the control group stays."""
 
@@ -36,6 +40,10 @@ class _Group(CpuQuota):
         except OSError:
             self._group.rmdir()
             raise
+
+    def throttled(self) -> float:
+        stat = dict(line.split() for line in (self._group / "cpu.stat").read_text().splitlines())
+        return int(stat["nr_throttled"]) / max(1, int(stat["nr_periods"]))
 
     def end(self) -> None:
         self._group.rmdir()
@@ -93,6 +101,9 @@ class StopAndContinue(CpuQuota):
         self._pid = pid
         self._helper = multiprocessing.get_context("spawn").Process(target=_stop_and_continue, args=(pid, share))
         self._helper.start()
+
+    def throttled(self) -> float:
+        return 1.0  # It is stopped whatever it wants.
 
     def end(self) -> None:
         self._helper.kill()

@@ -49,7 +49,8 @@ def restarts_table(turns: int, last: Counter[tuple[str, str]]) -> list[str]:
 def quota_lines(tally: Tally) -> list[str]:
     counts = ", ".join(f"{text} {count:,}" for text, count in sorted(tally.counts.items()))
     return [
-        f"{tally.minutes:g} minutes at {tally.share:g} of a core ({tally.means}; the server used {tally.cores:.3f}):",
+        f"{tally.minutes:g} minutes at {tally.share:g} of a core ({tally.means}; the server used {tally.cores:.3f} and",
+        f"wanted more in {100 * tally.throttled:.0f} % of the periods):",
         f"{counts}. The slowest answer took {tally.slowest:.2f} s, {LOST_S} s would count as lost; the program's own",
         f"threads were late by at most {tally.lag:.2f} s.",
     ]

@@ -36,6 +36,7 @@ class Tally:
         self.slowest = 0.0  # In seconds, of the answers that came.
         self.lag = 0.0  # By how many seconds a sleep of this program was too long at most.
         self.cores = 0.0  # What the server used on average.
+        self.throttled = 0.0  # The share of periods in which the server wanted more than its quota.
         self.means = ""
 
     def add(self, caller: str, seconds: float, wrong: str = "") -> None:
@@ -177,6 +178,7 @@ def run_throttled(minutes: float, share: float) -> Tally:
                 if time.monotonic() - shown >= 60:
                     shown = time.monotonic()
                     print(f"minute {(shown - begun) / 60:5.1f}: {dict(tally.counts)}", flush=True)
+            tally.throttled = quota.throttled()
             tally.cores = (cpu_seconds(server) - used) / (time.monotonic() - begun)
         finally:
             server.kill()
