@@ -89,6 +89,12 @@ soak: ## An hour of load with reloads of models: does memory grow? (SOAK_ARGS="-
 	@scripts/build.sh release $(JOBS) tensorferry tensorferry-server
 	@PYTHONPATH=client/python/src:tests/integration:tests/million $(PYTHON) tests/soak/soak.py $(SOAK_ARGS)
 
+.PHONY: test-faults
+test-faults: ## Hostile loads, restarts, little processor: what do others notice? (FAULTS_ARGS="--only loads")
+	@scripts/setup.sh build
+	@scripts/build.sh release $(JOBS) tensorferry tensorferry-server
+	@PYTHONPATH=client/python/src:tests/integration:tests/million $(PYTHON) tests/faults/faults.py $(FAULTS_ARGS)
+
 .PHONY: test-image
 test-image: ## Build the container image, start it, and convert an array through it
 	@scripts/setup.sh build
