@@ -1,5 +1,6 @@
 #include "credentials.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <chrono>
@@ -15,6 +16,7 @@ namespace {
 constexpr std::chrono::milliseconds kReloadInterval{500};
 
 using ReloadedTls = security::Reloaded<security::TlsMaterial>;
+using ReloadedTokens = security::Reloaded<security::Tokens>;
 
 absl::StatusOr<std::unique_ptr<ReloadedTls>> LoadTls(const config::Config& config) {
   if (config.tls_cert.empty()) return nullptr;
@@ -26,20 +28,31 @@ absl::StatusOr<std::unique_ptr<ReloadedTls>> LoadTls(const config::Config& confi
                             .describe = security::DescribeTlsMaterial});
 }
 
+absl::StatusOr<std::unique_ptr<ReloadedTokens>> LoadTokens(const config::Config& config) {
+  if (config.auth_token_file.empty()) return nullptr;
+  return ReloadedTokens::Load({.name = "tokens",
+                               .read = [file = config.auth_token_file] { return security::ReadTokens(file); },
+                               .check = [](const auto&) { return absl::OkStatus(); },
+                               .describe = [](const auto& tokens) { return fmt::format("{} known", tokens.size()); }});
+}
+
 }  // namespace
 
 absl::StatusOr<Credentials> Credentials::Load(const config::Config& config) {
-  TENSORFERRY_ASSIGN_OR_RETURN(auto tls, LoadTls(config));
-  return Credentials(std::move(tls));
+  Credentials credentials;
+  TENSORFERRY_ASSIGN_OR_RETURN(credentials.tls_, LoadTls(config));
+  TENSORFERRY_ASSIGN_OR_RETURN(credentials.tokens_, LoadTokens(config));
+  return credentials;
 }
 
 int Credentials::WaitForStop(const StopSignals& signals) {
-  if (tls_ == nullptr) return signals.Wait();
+  if (tls_ == nullptr && tokens_ == nullptr) return signals.Wait();
   while (true) {
     const int signal = signals.WaitFor(kReloadInterval);
     if (signal != StopSignals::kTimedOut && signal != SIGHUP) return signal;
-    if (signal == SIGHUP) spdlog::info("SIGHUP: reading certificates again");
-    tls_->Reload();
+    if (signal == SIGHUP) spdlog::info("SIGHUP: reading certificates and tokens again");
+    if (tls_ != nullptr) tls_->Reload();
+    if (tokens_ != nullptr) tokens_->Reload();
   }
 }
 

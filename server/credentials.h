@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "security/reloaded.h"
 #include "security/tls_material.h"
+#include "security/tokens.h"
 #include "stop_signals.h"
 
 namespace tensorferry {
@@ -17,17 +18,17 @@ class Credentials {
   // Errors: INVALID_ARGUMENT, with a line that says which file cannot be used, and why.
   static absl::StatusOr<Credentials> Load(const config::Config& config);
 
-  // Returns null if the server has no certificate.
+  // These functions return null if there is no such file.
   const security::Reloaded<security::TlsMaterial>* tls() const { return tls_.get(); }
+  const security::Reloaded<security::Tokens>* tokens() const { return tokens_.get(); }
 
   // Waits as StopSignals::Wait does. Meanwhile it takes changed files into use, within a second of a change, and at
   // once when SIGHUP comes. Only without such files does it return SIGHUP.
   int WaitForStop(const StopSignals& signals);
 
  private:
-  explicit Credentials(std::unique_ptr<security::Reloaded<security::TlsMaterial>> tls) : tls_(std::move(tls)) {}
-
   std::unique_ptr<security::Reloaded<security::TlsMaterial>> tls_;
+  std::unique_ptr<security::Reloaded<security::Tokens>> tokens_;
 };
 
 }  // namespace tensorferry

@@ -36,7 +36,8 @@ rpc::ServerOptions ServerOptionsOf(const config::Config& config, const Credentia
           .model_overrides = config.model_overrides,
           .reflection = config.reflection,
           .torch_version = inference::TorchVersion(),
-          .tls = credentials.tls()};
+          .tls = credentials.tls(),
+          .tokens = credentials.tokens()};
 }
 
 }  // namespace tensorferry

@@ -27,6 +27,8 @@ struct Arguments {
   std::string service;                   // The service whose health ping asks for.
   std::chrono::milliseconds timeout{0};  // 0: the default of the command.
   std::optional<client::TlsFiles> tls;   // None: the connection is in the clear.
+  std::string token_file;                // Empty: `token` is the token.
+  std::string token;                     // Empty: there is none.
   BenchOptions bench;
   bool json = false;
   bool strict = false;

@@ -54,6 +54,9 @@ void AddServerOptions(CLI::App& app, Arguments& arguments, ServerWords& words, c
   app.add_option("--cert", words.files.certificate, "PEM certificate of this client (default: $TENSORFERRY_CERT)")
       ->type_name("FILE");
   app.add_option("--key", words.files.key, "PEM private key of --cert (default: $TENSORFERRY_KEY)")->type_name("FILE");
+  app.add_option("--token-file", arguments.token_file,
+                 "file with the token that is sent with each call (default: the token in $TENSORFERRY_TOKEN)")
+      ->type_name("FILE");
 }
 
 absl::Status ParseServerOptions(const ServerWords& words, Arguments& arguments) {
@@ -62,6 +65,7 @@ absl::Status ParseServerOptions(const ServerWords& words, Arguments& arguments) 
   if (!words.timeout.empty()) {
     TENSORFERRY_ASSIGN_OR_RETURN(arguments.timeout, ParseTimeOption("--timeout", words.timeout, kLeastTime));
   }
+  if (arguments.token_file.empty()) arguments.token = Variable("TENSORFERRY_TOKEN");
   if (arguments.server.starts_with("unix:")) {
     return Given(words)
                ? absl::InvalidArgumentError("--tls, --ca, --cert and --key are for servers with a host and port")

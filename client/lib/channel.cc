@@ -2,8 +2,45 @@
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
+#include <grpcpp/support/client_interceptor.h>
+
+#include <utility>
+#include <vector>
 
 namespace tensorferry::client {
+namespace {
+
+using grpc::experimental::InterceptionHookPoints;
+
+// TokenSender adds the token to each call, whichever class makes the call.
+class TokenSender final : public grpc::experimental::Interceptor {
+ public:
+  explicit TokenSender(const std::string& token) : token_(token) {}
+
+  void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override {
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_INITIAL_METADATA)) {
+      methods->GetSendInitialMetadata()->emplace("authorization", "Bearer " + token_);
+    }
+    methods->Proceed();
+  }
+
+ private:
+  const std::string& token_;
+};
+
+class TokenSenders final : public grpc::experimental::ClientInterceptorFactoryInterface {
+ public:
+  explicit TokenSenders(std::string token) : token_(std::move(token)) {}
+
+  grpc::experimental::Interceptor* CreateClientInterceptor(grpc::experimental::ClientRpcInfo*) override {
+    return new TokenSender(token_);
+  }
+
+ private:
+  const std::string token_;  // Outlives every call, as the channel does.
+};
+
+}  // namespace
 
 grpc::ChannelArguments CommonChannelArguments() {
   grpc::ChannelArguments arguments;
@@ -15,12 +52,14 @@ grpc::ChannelArguments CommonChannelArguments() {
 std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address, const ConnectOptions& options,
                                            const grpc::ChannelArguments& arguments) {
   const auto& tls = options.tls;
-  return grpc::CreateCustomChannel(
-      address,
+  const auto credentials =
       tls ? grpc::SslCredentials(
                 {.pem_root_certs = tls->ca, .pem_private_key = tls->key, .pem_cert_chain = tls->certificate})
-          : grpc::InsecureChannelCredentials(),
-      arguments);
+          : grpc::InsecureChannelCredentials();
+  if (options.token.empty()) return grpc::CreateCustomChannel(address, credentials, arguments);
+  std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> senders;
+  senders.push_back(std::make_unique<TokenSenders>(options.token));
+  return grpc::experimental::CreateCustomChannelWithInterceptors(address, credentials, arguments, std::move(senders));
 }
 
 }  // namespace tensorferry::client

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -43,6 +44,9 @@ absl::StatusOr<Client> Client::Connect(const std::string& address, const Connect
   if (!parsed || (!parsed->is_unix && parsed->port == 0)) {
     return absl::InvalidArgumentError(
         fmt::format("address {} is none of HOST:PORT, [IPV6]:PORT and unix:PATH", Quote(address)));
+  }
+  if (!std::ranges::all_of(options.token, [](char c) { return c > ' ' && c < '\x7f'; })) {
+    return absl::InvalidArgumentError("the token has blanks, or characters that are not ASCII");
   }
   return Client(std::make_shared<Connection>(address, options));
 }

@@ -56,6 +56,9 @@ struct Config {
   std::string tls_key;
   std::string tls_client_ca;
 
+  std::string auth_token_file;  // Empty: callers need no token.
+  bool allow_open = false;      // Whether other machines may call without TLS and tokens.
+
   bool compression = false;
   bool reflection = true;
 

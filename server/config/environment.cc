@@ -17,9 +17,9 @@ constexpr std::string_view kPrefix = "TENSORFERRY_";
 // Returns whether a name with our prefix belongs to somebody else: to our clients and tests, or to Kubernetes, which
 // sets such variables in every container for a service called `tensorferry`.
 bool IsForeign(std::string_view name) {
-  constexpr auto kNames =
-      std::to_array<std::string_view>({"TENSORFERRY_SERVER", "TENSORFERRY_TLS", "TENSORFERRY_CA", "TENSORFERRY_CERT",
-                                       "TENSORFERRY_KEY", "TENSORFERRY_CLI", "TENSORFERRY_NODE_MODULES"});
+  constexpr auto kNames = std::to_array<std::string_view>({"TENSORFERRY_SERVER", "TENSORFERRY_TLS", "TENSORFERRY_CA",
+                                                           "TENSORFERRY_CERT", "TENSORFERRY_KEY", "TENSORFERRY_TOKEN",
+                                                           "TENSORFERRY_CLI", "TENSORFERRY_NODE_MODULES"});
   return std::ranges::find(kNames, name) != kNames.end() || name.starts_with("TENSORFERRY_SERVICE_") ||
          name == "TENSORFERRY_PORT" || name.starts_with("TENSORFERRY_PORT_");
 }

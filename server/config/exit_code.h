@@ -8,7 +8,7 @@ enum class ExitCode {
   kUsage = 2,          // A flag or its value is wrong.
   kConfiguration = 3,  // The configuration file, or the value of an environment variable, is wrong.
   kCannotListen = 4,
-  kCredentials = 5,  // A certificate, a key or a CA cannot be read or used.
+  kCredentials = 5,  // A certificate, a key, a CA or a file of tokens cannot be read or used.
   kModelLoad = 6,    // Only with --strict-start.
   kDeaf = 7,         // The server could not connect to itself any more.
   kInternal = 70,

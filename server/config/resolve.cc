@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <initializer_list>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "base/text.h"
 #include "config/command_line.h"
 #include "config/describe.h"
+#include "config/open_address.h"
 #include "config/raw_values.h"
 #include "config/setting.h"
 #include "config/toml_file.h"
@@ -54,6 +56,14 @@ absl::Status CheckTogether(const Config& config) {
   if (!config.tls_client_ca.empty() && config.tls_cert.empty()) {
     return absl::InvalidArgumentError("tls-client-ca asks callers for certificates over TLS; tls-cert is missing");
   }
+  const auto open = std::ranges::find_if(config.listen, IsOpenAddress);
+  const bool guarded = !config.tls_cert.empty() || !config.auth_token_file.empty();
+  if (open != config.listen.end() && !guarded && !config.allow_open) {
+    return absl::InvalidArgumentError(
+        fmt::format("listen {}: other machines could reach it, and whoever can may run models and read what is sent in "
+                    "the clear; set tls-cert and tls-key, auth-token-file, or allow-open if that is meant",
+                    *open));
+  }
   return absl::OkStatus();
 }
 
@@ -76,10 +86,10 @@ std::variant<Resolved, Exit> Resolve(const std::vector<std::string>& args, const
   if (!file.ok()) return Fail(ExitCode::kConfiguration, file.status());
   if (const absl::Status error = Apply(*file, resolved); !error.ok()) return Fail(ExitCode::kConfiguration, error);
   for (const Setting& setting : Settings()) resolved.sources.try_emplace(setting.flag.name, "default");
-  if (const absl::Status error = CheckTogether(resolved.config); !error.ok())
-    return Fail(ExitCode::kConfiguration, error);
 
   if (flags->contains(kPrintConfigFlag)) return Exit{ExitCode::kOk, PrintConfig(resolved)};
+  if (const absl::Status error = CheckTogether(resolved.config); !error.ok())
+    return Fail(ExitCode::kConfiguration, error);
   return resolved;
 }
 

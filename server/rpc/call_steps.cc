@@ -5,15 +5,17 @@
 #include "rpc/serve/deadline_step.h"
 #include "rpc/serve/gate_step.h"
 #include "rpc/serve/log_step.h"
+#include "rpc/token_step.h"
 
 namespace tensorferry::rpc {
 
-// Each step has one line. The steps before LogStep may refuse a request, the cheapest first: an identity check belongs
-// after DeadlineStep. The steps after LogStep only record: a trace, then counts.
-CallChain::Steps MakeCallSteps(CallGate& gate) {
+// Each step has one line. The steps before LogStep may refuse a request, the cheapest first. The steps after LogStep
+// only record: a trace, then counts.
+CallChain::Steps MakeCallSteps(CallGate& gate, const security::Reloaded<security::Tokens>* tokens) {
   CallChain::Steps steps;
   steps.push_back(std::make_unique<GateStep>(gate));
   steps.push_back(std::make_unique<DeadlineStep>());
+  if (tokens != nullptr) steps.push_back(std::make_unique<TokenStep>(*tokens));
   steps.push_back(std::make_unique<LogStep>());
   return steps;
 }

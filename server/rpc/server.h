@@ -26,6 +26,7 @@
 #include "rpc/transport.h"
 #include "security/reloaded.h"
 #include "security/tls_material.h"
+#include "security/tokens.h"
 
 namespace tensorferry::rpc {
 
@@ -44,6 +45,8 @@ struct ServerOptions {
   std::string torch_version;  // The text that GetServerInfo gives.
   // The certificate with which TCP addresses serve TLS; Unix sockets stay plain. Borrowed; null: none.
   const security::Reloaded<security::TlsMaterial>* tls = nullptr;
+  // The tokens that callers must bring. Borrowed; null: callers need none.
+  const security::Reloaded<security::Tokens>* tokens = nullptr;
 };
 
 // Server is the gRPC side of the process: it serves TensorService, GRPCInferenceService, health and reflection on every

@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -21,6 +23,12 @@ struct ReloadSource {
   std::function<absl::Status(const Value&)> check;    // Says whether the value may be used.
   std::function<std::string(const Value&)> describe;  // For the log.
 };
+
+// Counts the values of all Reloaded from 1.
+inline std::uint64_t NextReloadVersion() {
+  static std::atomic<std::uint64_t> last = 0;
+  return ++last;
+}
 
 // Reloaded holds the last value read from files that could be used.
 // Threads: Get on any thread, Reload on one at a time.
@@ -42,6 +50,10 @@ class Reloaded {
     return value_;
   }
 
+  // Returns a number that no other value of any Reloaded has, so that a thread can tell without a lock whether it has
+  // the value already. A value that Get returns later is this one or a newer one.
+  std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
+
   // Takes what the files hold by now. Files that cannot be used leave the value as it is; the log tells so once, until
   // the problem is another one. The files are compared by their content, so that it does not matter how they are
   // replaced.
@@ -58,6 +70,7 @@ class Reloaded {
     spdlog::info("{}: reloaded: {}", source_.name, source_.describe(*taken));
     const std::lock_guard lock(mutex_);
     value_ = std::move(taken);
+    version_.store(NextReloadVersion(), std::memory_order_release);
   }
 
  private:
@@ -71,7 +84,8 @@ class Reloaded {
   }
 
   const ReloadSource<Value> source_;
-  std::string logged_;        // The problem that the log told last. Empty: the files are in use.
+  std::string logged_;  // The problem that the log told last. Empty: the files are in use.
+  std::atomic<std::uint64_t> version_{NextReloadVersion()};
   mutable std::mutex mutex_;  // Guards value_.
   std::shared_ptr<const Value> value_;
 };

@@ -147,7 +147,7 @@ def test_a_path_belongs_to_the_server_that_listens_there(tmp_path: Path) -> None
 
 def check_refused_to_listen(address: str, reason: str) -> None:
     """The start ends with one line, which says which address and why."""
-    ended = run_to_exit("--listen", address)
+    ended = run_to_exit("--listen", address, "--allow-open")
     assert (ended.returncode, ended.stdout) == (4, "")
     (line,) = ended.stderr.splitlines()
     assert line.endswith(f"error   cannot listen on {address}: {reason}")
@@ -185,7 +185,7 @@ def test_a_port_that_needs_a_right() -> None:
 
 
 def test_a_host_that_is_not_there() -> None:
-    ended = run_to_exit("--listen", "no-such-host.invalid:0")
+    ended = run_to_exit("--listen", "no-such-host.invalid:0", "--allow-open")
     assert (ended.returncode, ended.stdout) == (4, "")
     (line,) = ended.stderr.splitlines()
     with pytest.raises(socket.gaierror) as raised:

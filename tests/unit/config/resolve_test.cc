@@ -109,7 +109,9 @@ TEST(Resolve, ReachesEveryField) {
                                  "--max-connection-age-grace=14m",
                                  "--tls-cert=cert.pem",
                                  "--tls-key=key.pem",
-                                 "--tls-client-ca=ca.pem"})
+                                 "--tls-client-ca=ca.pem",
+                                 "--auth-token-file=tokens",
+                                 "--allow-open"})
                             .config;
   const Config expected{.listen = {"[::]:0", "unix:/run/s"},
                         .model_dir = "/models",
@@ -138,6 +140,8 @@ TEST(Resolve, ReachesEveryField) {
                         .tls_cert = "cert.pem",
                         .tls_key = "key.pem",
                         .tls_client_ca = "ca.pem",
+                        .auth_token_file = "tokens",
+                        .allow_open = true,
                         .compression = true,
                         .reflection = false};
   EXPECT_EQ(config, expected);
@@ -150,6 +154,22 @@ TEST(Resolve, ACertificateHasAKey) {
     EXPECT_THAT(text, HasSubstr(given == "--tls-cert=a" ? "tls-key is missing" : "tls-cert is missing"));
   }
   EXPECT_THAT(Exiting({"--tls-client-ca=a"}).text, HasSubstr("tls-cert is missing"));
+}
+
+TEST(Resolve, AnOpenAddressMustBeMeant) {
+  for (const std::string address : {"0.0.0.0:1", "[::]:1", "192.0.2.1:0", "host.example:1", "[::ffff:192.0.2.1]:1",
+                                    "localhost.example:1", "1270.0.0.1:1"}) {
+    const auto [code, text] = Exiting({"--listen", address});
+    EXPECT_EQ(code, ExitCode::kConfiguration) << address;
+    EXPECT_THAT(text, HasSubstr("listen " + address + ": other machines could reach it"));
+    EXPECT_EQ(Running({"--listen", address, "--allow-open"}).config.listen.front(), address);
+    EXPECT_EQ(Running({"--listen", address, "--auth-token-file=f"}).config.listen.front(), address);
+    EXPECT_EQ(Running({"--listen", address, "--tls-cert=c", "--tls-key=k"}).config.listen.front(), address);
+  }
+  for (const std::string address :
+       {"127.0.0.1:1", "127.8.9.1:0", "localhost:1", "[::1]:1", "[::ffff:127.0.0.1]:1", "unix:/run/0.0.0.0:1"}) {
+    EXPECT_EQ(Running({"--listen", address}).config.listen.front(), address);
+  }
 }
 
 TEST(Resolve, ABadFlagIsAUsageError) {
@@ -182,7 +202,7 @@ TEST(Resolve, ABadVariableOrFileIsAConfigurationError) {
 TEST(Resolve, RepeatedNamesAndAddressesAreErrors) {
   EXPECT_THAT(Exiting({"--model=m=a.pt", "--model=m=b.pt"}).text, HasSubstr("expected each only once, got 'm=b.pt'"));
   EXPECT_THAT(Exiting({"--listen=h:1", "--listen=h:1"}).text, HasSubstr("expected each only once, got 'h:1'"));
-  EXPECT_EQ(Running({"--listen=h:0", "--listen=h:0"}).config.listen.size(), 2U);
+  EXPECT_EQ(Running({"--listen=localhost:0", "--listen=localhost:0"}).config.listen.size(), 2U);
 }
 
 TEST(Resolve, ThereIsAlwaysAListener) {

@@ -23,6 +23,7 @@ class Connection;
 struct ConnectOptions {
   std::chrono::milliseconds keepalive{60'000};  // A connection that has been silent for this long is probed.
   std::optional<TlsOptions> tls;                // None: the connection is in the clear.
+  std::string token;                            // Sent with every call, as `authorization: Bearer TOKEN`. Empty: none.
 };
 
 // Client is a connection to a tensorferry server.
@@ -34,7 +35,7 @@ class Client {
  public:
   // Connect takes an `address` of the form `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`. The connection is made by the
   // first call, and made anew whenever it breaks.
-  // Errors: INVALID_ARGUMENT for an address of another form.
+  // Errors: INVALID_ARGUMENT for an address of another form, and for a token with blanks or what is not ASCII.
   static absl::StatusOr<Client> Connect(const std::string& address, const ConnectOptions& options = {});
 
   // Convert sends the arrays as one request, and the server runs a model on them if `options` name one. The response

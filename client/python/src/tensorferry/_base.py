@@ -16,7 +16,7 @@ from tensorferry._address import server_address
 from tensorferry._errors import TensorferryError, TransportError, closed, translated
 from tensorferry._info import ServerInfo
 from tensorferry._request import Limits
-from tensorferry._tls import TLS, channel_credentials
+from tensorferry._tls import TLS, authorized, channel_credentials
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
 T = TypeVar("T")
@@ -55,6 +55,7 @@ class BaseClient:
         verify: bool = True,
         tls: bool | TLS | None = None,
         credentials: grpc.ChannelCredentials | None = None,
+        token: str | None = None,
         metadata: Sequence[tuple[str, str | bytes]] = (),
         options: Sequence[tuple[str, Any]] = (),
     ) -> None:
@@ -67,7 +68,8 @@ class BaseClient:
             tls: Speak TLS: True, or TLS(ca=, cert=, key=) with paths of PEM files; None: as $TENSORFERRY_TLS
                 (on or off), _CA, _CERT and _KEY say, in the clear without them and to Unix sockets.
             credentials: gRPC's own, in the place of `tls`.
-            metadata: Sent with every call, such as ("authorization", "Bearer …").
+            token: Sent with every call, as the metadata "authorization: Bearer …"; None: $TENSORFERRY_TOKEN.
+            metadata: Sent with every call besides.
             options: gRPC channel arguments besides, or instead of, this client's own.
 
         Errors: TypeError and ValueError, as with all methods, for arguments that cannot be meant.
@@ -76,7 +78,7 @@ class BaseClient:
         self._timeout = _arguments.seconds("timeout", timeout)
         self._verify = _arguments.flag("verify", verify)
         self._credentials = channel_credentials(self._address, tls, credentials)
-        self._metadata = _arguments.metadata(metadata)
+        self._metadata = authorized(_arguments.metadata(metadata), token)
         self._options = list({**_CHANNEL_OPTIONS, **_arguments.options(options)}.items())
         self._limits: Limits | None = None
         self._closed = False

@@ -1,4 +1,4 @@
-"""TLS: how a client makes sure of the server, and shows itself."""
+"""How a client makes sure of the server, and shows itself: TLS and tokens."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import grpc
 from tensorferry import _arguments
 
 Path = Union[str, "os.PathLike[str]"]
+Metadata = tuple[tuple[str, Union[str, bytes]], ...]
 
 _SWITCH = "TENSORFERRY_TLS"
+_TOKEN = "TENSORFERRY_TOKEN"
 _VARIABLES = {"ca": "TENSORFERRY_CA", "cert": "TENSORFERRY_CERT", "key": "TENSORFERRY_KEY"}
 
 
@@ -55,6 +57,22 @@ def channel_credentials(address: str, tls: Any, credentials: Any) -> grpc.Channe
         raise ValueError("tls: cert and key are given together or not at all")
     texts = {name: _read(name, getattr(tls, name)) for name in ("ca", "cert", "key")}
     return grpc.ssl_channel_credentials(texts["ca"], texts["key"], texts["cert"])
+
+
+def authorized(metadata: Metadata, token: Any) -> Metadata:
+    """Returns metadata with a token. None: that of the environment, unless the metadata bring one.
+
+    Errors: TypeError or ValueError, which do not show the token.
+    """
+    if token is None and "authorization" not in dict(metadata):
+        token = os.environ.get(_TOKEN) or None
+    if token is None:
+        return metadata
+    if not isinstance(token, str):
+        raise TypeError(f"token is a str or None, not {type(token).__name__}")
+    if not token or not all("!" <= character <= "~" for character in token):
+        raise ValueError("token is empty, or has blanks or characters that are not ASCII")
+    return (*metadata, ("authorization", f"Bearer {token}"))
 
 
 def _environment() -> TLS | None:

@@ -1,0 +1,90 @@
+#include "rpc/token_step.h"
+
+#include <fmt/format.h>
+#include <grpcpp/support/string_ref.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+
+namespace tensorferry::rpc {
+namespace {
+
+using security::Role;
+using security::Roles;
+
+constexpr std::string_view kHeader = "authorization";
+constexpr std::string_view kScheme = "bearer ";
+
+// Returns the token of an `authorization: Bearer TOKEN`, or an empty text. The scheme's letters may be of either case.
+std::string_view BearerToken(std::string_view value) {
+  const bool is_bearer = value.size() > kScheme.size() &&
+                         std::equal(kScheme.begin(), kScheme.end(), value.begin(), [](char wanted, char c) {
+                           return wanted == std::tolower(static_cast<unsigned char>(c));
+                         });
+  if (!is_bearer) return {};
+  value.remove_prefix(kScheme.size());
+  value.remove_prefix(std::min(value.find_first_not_of(' '), value.size()));
+  return value;
+}
+
+// Returns the token that the call brings. Empty: it brings none, or several, of which none can be the one that is meant.
+std::string_view TokenOf(const AsyncCall& call) {
+  const auto [begin, end] = call.context().client_metadata().equal_range({kHeader.data(), kHeader.size()});
+  if (begin == end || std::next(begin) != end) return {};
+  return BearerToken({begin->second.data(), begin->second.size()});
+}
+
+std::string NamesOf(Roles roles) {
+  std::string names;
+  for (std::size_t i = 0; i < security::kRoles.size(); ++i) {
+    if (!roles.Has(static_cast<Role>(i))) continue;
+    if (!names.empty()) names += ", ";
+    names += security::kRoles[i];
+  }
+  return names.empty() ? "none" : names;
+}
+
+bool MayCall(const AccessRule* rule, Roles roles) {
+  return rule != nullptr && roles.Overlaps(rule->roles | Role::kAdmin);
+}
+
+absl::Status Unauthenticated(std::string_view message) {
+  return MakeError(Reason::kUnauthenticated, message, {.field = std::string(kHeader), .expected = "Bearer TOKEN"});
+}
+
+}  // namespace
+
+// A thread keeps the tokens that it has seen last, so that it takes a lock only after a change.
+const security::Tokens& TokenStep::Current() const {
+  thread_local std::uint64_t version = 0;
+  thread_local std::shared_ptr<const security::Tokens> tokens;
+  if (const std::uint64_t now = tokens_.version(); now != version) {
+    tokens = tokens_.Get();
+    version = now;
+  }
+  return *tokens;
+}
+
+absl::Status TokenStep::Enter(CallInfo& call) const {
+  const AccessRule* const rule = table_.Find(call.method);
+  if (rule != nullptr && rule->roles.empty()) return absl::OkStatus();
+  const std::string_view token = TokenOf(call.caller);
+  if (token.empty()) return Unauthenticated("the call brings no token: send 'authorization: Bearer TOKEN', once");
+  const Roles roles = Current().Find(token);
+  if (roles.empty()) return Unauthenticated("the token of the call is none of this server's");
+  if (MayCall(rule, roles)) return absl::OkStatus();
+  const std::string wanted = rule == nullptr ? "none" : NamesOf(rule->roles);
+  return MakeError(
+      Reason::kPermissionDenied,
+      fmt::format("{} is for the role {}, and the token's role is {}", call.method.name(), wanted, NamesOf(roles)),
+      {.field = std::string(kHeader), .expected = wanted, .actual = NamesOf(roles)});
+}
+
+}  // namespace tensorferry::rpc
