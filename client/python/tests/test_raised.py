@@ -167,7 +167,7 @@ def test_a_health_that_nobody_knows(client: str) -> None:
 def answer(metadata: pb.TensorMetadata, **payload: Any) -> bytes:
     response = pb.ConvertResponse(tensors=[pb.Tensor(metadata=pb.TensorMetadata())])
     response.outputs.append(pb.Tensor(metadata=metadata, **payload))
-    return bytes(pb.ConvertStreamResponse(response=response).SerializeToString())
+    return bytes(response.SerializeToString())
 
 
 @pytest.mark.parametrize(
@@ -183,6 +183,11 @@ def answer(metadata: pb.TensorMetadata, **payload: Any) -> bytes:
             {"chunked_nbytes": 1 << 63},
             "for which there is no memory",
         ),
+        (
+            pb.TensorMetadata(dtype="int8", shape=[9]),
+            {"chunked_nbytes": 9},
+            "chunks, which only a stream brings",
+        ),
     ],
 )
 @each_client
@@ -190,7 +195,7 @@ def test_outputs_that_no_array_can_hold(
     metadata: pb.TensorMetadata, payload: dict[str, Any], text: str, client: str
 ) -> None:
     with (
-        serving({"ConvertStream": answer(metadata, **payload)}) as address,
+        serving({"Convert": answer(metadata, **payload)}) as address,
         pytest.raises(ProtocolError, match=text),
     ):
         unverified(client, address)

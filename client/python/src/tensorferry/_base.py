@@ -13,16 +13,15 @@ from google.protobuf import wrappers_pb2
 
 from tensorferry import _arguments
 from tensorferry._address import server_address
-from tensorferry._errors import TensorferryError, TransportError, closed, translated
+from tensorferry._errors import TensorferryError, TransportError, closed, needs_stream, translated
 from tensorferry._info import ServerInfo
-from tensorferry._request import Limits
+from tensorferry._request import DEFAULT_LIMITS, Limits, Request
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
 T = TypeVar("T")
 OnError = Literal["raise", "return"]
 
 _MIB = 1 << 20
-_MAX_INLINE_NBYTES = 4 * _MIB
 _CHANNEL_OPTIONS = {
     "grpc.max_receive_message_length": -1,
     "grpc.max_send_message_length": -1,
@@ -74,7 +73,7 @@ class BaseClient:
         self._credentials = _arguments.credentials(credentials)
         self._metadata = _arguments.metadata(metadata)
         self._options = list({**_CHANNEL_OPTIONS, **_arguments.options(options)}.items())
-        self._limits: Limits | None = None
+        self._forget_server()
         self._closed = False
         if self._transport is grpc:  # grpc.aio's channels belong to an event loop, which need not run yet.
             self._connect()
@@ -101,6 +100,26 @@ class BaseClient:
             response_deserializer=wrappers_pb2.Int32Value.FromString,
         )
 
+    def _forget_server(self) -> None:
+        """Expects nothing of the server any more: the next one at this address may have others.
+
+        _limits are those of most servers until one refuses a message; only then it is asked for its own.
+        _streamed names the models whose outputs did not fit one message.
+        """
+        self._limits: Limits = DEFAULT_LIMITS
+        self._streamed: set[str] = set()
+
+    def _is_unary(self, request: Request[Any]) -> bool:
+        return request.fits_unary and request.model not in self._streamed
+
+    def _takes_stream(self, error: TensorferryError, request: Request[Any]) -> bool:
+        """Whether a stream can bring what a unary call could not; remembers it of the model."""
+        if not needs_stream(error):
+            return False
+        if request.model:
+            self._streamed.add(request.model)
+        return True
+
     def _call_settings(self, timeout: float | None) -> dict[str, Any]:
         seconds = self._timeout if timeout is None else _arguments.seconds("timeout", timeout)
         return {"timeout": seconds, "metadata": self._metadata}
@@ -114,7 +133,7 @@ class BaseClient:
             with translated():
                 yield
         except TransportError:
-            self._limits = None  # The next server at this address may have others.
+            self._forget_server()
             raise
         except (ValueError, grpc.aio.UsageError) as error:
             # gRPC answers so if another thread or task closed the channel while the call began.
@@ -131,7 +150,8 @@ def to_limits(info: ServerInfo) -> Limits:
     """Returns limits that keep requests, and responses with the same data, within one message."""
     half_message = info.max_message_bytes // 2
     return Limits(
-        min(_MAX_INLINE_NBYTES, half_message), min(info.recommended_chunk_bytes or _MIB, half_message)
+        min(DEFAULT_LIMITS.inline_nbytes, half_message),
+        min(info.recommended_chunk_bytes or DEFAULT_LIMITS.chunk_nbytes, half_message),
     )
 
 

@@ -134,6 +134,11 @@ def is_outgrown(error: TensorferryError) -> bool:
     return by_grpc or error.reason == "TENSOR_TOO_LARGE" or error.message == _UNSENT_MESSAGE
 
 
+def needs_stream(error: TensorferryError) -> bool:
+    """Whether the server made an answer that one message cannot hold, and names the call that can."""
+    return error.reason == "TENSOR_TOO_LARGE" and "ConvertStream" in error.message
+
+
 @dataclass
 class Label:
     """Which of the caller's arrays an error speaks of: by its name, else by its index among others."""

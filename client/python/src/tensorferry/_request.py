@@ -36,6 +36,9 @@ class Limits:
         )
 
 
+DEFAULT_LIMITS = Limits(inline_nbytes=4 << 20, chunk_nbytes=1 << 20)  # Most servers take them; others say so.
+
+
 @dataclass(frozen=True)
 class Options:
     """What is wanted of a request."""
@@ -86,6 +89,7 @@ class Request(ABC, Generic[T]):
     """What is asked about some arrays, and the latest try to send it.
 
     Attributes:
+        limits: Those of the latest try.
         upload: Arrays up to `limits.inline_nbytes` in all are in its message, the others are announced there.
         nbytes: Of all arrays.
     """
@@ -120,6 +124,7 @@ class Request(ABC, Generic[T]):
 
     def _plan(self, limits: Limits) -> Upload:
         """Spreads the elements over messages."""
+        self.limits = limits
         message = pb.ConvertRequest()
         message.CopyFrom(self._template)
         chunks = []
@@ -135,8 +140,13 @@ class Request(ABC, Generic[T]):
 
     @property
     def fits_unary(self) -> bool:
-        """Request and response surely fit one message each."""
+        """The request is one message; whether the response is, the server knows."""
         return self.upload.is_one_message
+
+    @property
+    def model(self) -> str:
+        """The name of the model; "" for conversion alone."""
+        return str(self._template.model_name)
 
     def explain(self, error: TensorferryError) -> TensorferryError:
         """Says in the error which array it speaks of, if there is one alone."""
@@ -204,10 +214,6 @@ class InferRequest(Request["dict[str, Array]"]):
         arrays = [WireArray(array, name=name, strict=strict, digest=digest) for name, array in inputs.items()]
         wanted = pb.ConvertRequest(model_name=model, model_version=version, requested_outputs=outputs)
         super().__init__(arrays, options, limits, wanted)
-
-    @property
-    def fits_unary(self) -> bool:
-        return False  # Nobody knows the size of the outputs beforehand.
 
     def finish(self, response: Response) -> dict[str, Array]:
         self._receipts(response)

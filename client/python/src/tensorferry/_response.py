@@ -53,3 +53,11 @@ class Response:
         if elements.nbytes:
             self._room.append(elements.data)
         return tensor.metadata, elements
+
+
+def whole_response(message: pb.ConvertResponse) -> Response:
+    """Returns the response of a unary call. Errors: ProtocolError if it announces chunks."""
+    response = Response(message)
+    if not response.complete:
+        raise ProtocolError("the answer of a call announces chunks, which only a stream brings")
+    return response

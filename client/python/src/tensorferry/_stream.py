@@ -9,7 +9,7 @@ from typing import Generic, TypeVar, cast
 import grpc
 
 from tensorferry._errors import ProtocolError, TensorferryError, TransportError, from_response_error
-from tensorferry._request import Limits, Request, Upload
+from tensorferry._request import DEFAULT_LIMITS, Limits, Request, Upload
 from tensorferry._response import Response
 from tensorferry.v1 import tensor_service_pb2 as pb
 
@@ -17,7 +17,6 @@ T = TypeVar("T")
 
 _MAX_PENDING = 32
 _MAX_PENDING_NBYTES = 32 << 20
-_DEFAULT_LIMITS = Limits(4 << 20, 1 << 20)
 
 
 class StreamState(Generic[T]):
@@ -27,7 +26,7 @@ class StreamState(Generic[T]):
         limits: Those that requests are made for.
     """
 
-    def __init__(self, limits: Limits = _DEFAULT_LIMITS) -> None:
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self.limits = limits
         self._pending: deque[Request[T] | TensorferryError] = deque()
         self._pending_nbytes = 0

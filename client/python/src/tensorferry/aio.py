@@ -34,7 +34,7 @@ from tensorferry._request import (
     Upload,
     convert_request,
 )
-from tensorferry._response import Response
+from tensorferry._response import whole_response
 from tensorferry._sources import Source
 from tensorferry._stream import StreamState
 from tensorferry.v1 import tensor_service_pb2 as pb
@@ -85,8 +85,7 @@ class Client(BaseClient):
         """Makes a torch tensor of `array` on the server."""
         options = Options(strict, return_data, digest, self._verify)
         name, dtype = _arguments.text("name", name), _arguments.dtype(dtype)
-        limits = await self._get_limits(timeout)
-        return await self._call(ConvertRequest(array, name, dtype, options, limits), limits, timeout)
+        return await self._call(ConvertRequest(array, name, dtype, options, self._limits), timeout)
 
     @overload
     def convert_many(
@@ -139,7 +138,7 @@ class Client(BaseClient):
         on_error: OnError,
         timeout: float | None,
     ) -> AsyncIterator[Receipt | TensorferryError]:
-        state = StreamState[Receipt](await self._get_limits(timeout))
+        state = StreamState[Receipt](self._limits)
         index = itertools.count()
         requests = (
             convert_request(array, next(index), dtype, options, state.limits)
@@ -163,9 +162,8 @@ class Client(BaseClient):
         options = Options(strict=strict, digest=digest, verify=self._verify)
         model, version = _arguments.model(model), _arguments.version(version)
         inputs, outputs = _arguments.inputs(inputs), _arguments.texts("outputs", outputs)
-        limits = await self._get_limits(timeout)
-        request = InferRequest(model, version, inputs, outputs, options, limits)
-        return await self._call(request, limits, timeout)
+        request = InferRequest(model, version, inputs, outputs, options, self._limits)
+        return await self._call(request, timeout)
 
     async def server_info(self, *, timeout: float | None = None) -> ServerInfo:
         """Returns version, limits and dtypes of the server."""
@@ -192,31 +190,28 @@ class Client(BaseClient):
             )
         return to_health(status.value)
 
-    async def _get_limits(self, timeout: float | None) -> Limits:
-        if self._limits is None:
-            self._limits = to_limits(await self.server_info(timeout=timeout))
-        return self._limits
-
     async def _other_limits(self, error: TensorferryError, used: Limits, timeout: float | None) -> Limits:
         """Returns limits for another try. Errors: `error`, unless another server's limits explain it."""
         if not is_outgrown(error):
             raise error
-        self._limits = None
-        limits = (await self._get_limits(timeout)).within(used)
+        self._limits = to_limits(await self.server_info(timeout=timeout))
+        limits = self._limits.within(used)
         if limits == used:
             raise error
         return limits
 
-    async def _call(self, request: Request[T], limits: Limits, timeout: float | None) -> T:
-        if request.fits_unary:
+    async def _call(self, request: Request[T], timeout: float | None) -> T:
+        limits = request.limits
+        if self._is_unary(request):
             try:
                 with self._translated():
                     call = self._stub.Convert(request.upload.message, **self._call_settings(timeout))
                     message = _readable(await call)
-                return request.finish(Response(message))
+                return request.finish(whole_response(message))
             except TensorferryError as error:
                 request.explain(error)
-                limits = await self._other_limits(error, limits, timeout)
+                if not self._takes_stream(error, request):
+                    limits = await self._other_limits(error, limits, timeout)
                 request.plan_again(limits)
         stream = self._stream(StreamState[T](limits), _aiter([request]), timeout)
         (outcome,) = [outcome async for outcome in stream]
