@@ -277,7 +277,8 @@ def test_errors_in_place_keep_the_order() -> None:
     state.add(ConvertRequest(1.0, "", None, Options(), Limits(64, 64)))
     state.add(refused)
     assert state.take_unsent() is None
-    error = state.receive(pb.ConvertStreamResponse(response=pb.ConvertResponse(error=pb.Error(code=3))))
+    refusal = pb.ConvertStreamResponse(response=pb.ConvertResponse(error=pb.Error(code=3)))
+    error = state.receive(refusal.SerializeToString())
     assert isinstance(error, tensorferry.RefusedError)
     assert state.take_unsent() is refused
     assert state.take_unsent() is None

@@ -35,6 +35,8 @@ def texts(argument: str, values: Any) -> list[str]:
 
 
 def flag(argument: str, value: Any) -> bool:
+    if value is True or value is False:
+        return bool(value)
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
     if isinstance(value, numbers.Integral) and value in (0, 1):

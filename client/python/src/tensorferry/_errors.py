@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 import grpc
@@ -180,13 +181,20 @@ def closed() -> TransportError:
     return TransportError(grpc.StatusCode.CANCELLED, "the client is closed")
 
 
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turns what gRPC raises in the block into this package's errors."""
-    try:
-        yield
-    except grpc.RpcError as error:
-        raise from_rpc_error(error) from error
+class Translated:
+    """Turns what gRPC raises in a `with` block into this package's errors."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, grpc.RpcError):
+            raise from_rpc_error(error) from error
 
 
 def _make(

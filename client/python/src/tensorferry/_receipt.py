@@ -78,8 +78,19 @@ def make_receipt(sent: WireArray, tensor: pb.TensorMetadata, data: Array | None)
         nbytes=tensor.nbytes,
         device=tensor.device,
         digest=stated.digest,
-        digest_equal=stated.digest == sent.digest.digest() if sent.digest else None,
+        digest_equal=stated.digest == sent.digest if sent.has_digest else None,
         data=data,
+    )
+
+
+def is_faithful(tensor: pb.TensorMetadata, sent: WireArray) -> bool:
+    """Whether dtype, shape and digest are those of the array. `verify` says what is not."""
+    stated = tensor.receipt
+    return (
+        stated.dtype_equal
+        and stated.numpy_dtype == tensor.dtype == sent.canonical_dtype
+        and tuple(tensor.shape) == sent.shape
+        and (not sent.has_digest or stated.digest == sent.digest)
     )
 
 
@@ -89,9 +100,9 @@ def verify(receipt: Receipt, sent: WireArray) -> None:
         raise VerificationError("dtype", sent.canonical_dtype, receipt.dtype, receipt)
     if receipt.shape != sent.shape:
         raise VerificationError("shape", list(sent.shape), list(receipt.shape), receipt)
-    if sent.digest is None:
+    if not sent.has_digest:
         return
-    expected = sent.digest.digest()
+    expected = sent.digest
     if receipt.digest != expected:
         raise VerificationError("digest", expected.hex(), receipt.digest.hex(), receipt)
     if receipt.data is not None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, Optional, TypeVar, Union, overload
 
@@ -31,6 +30,7 @@ from tensorferry._request import (
     Limits,
     Options,
     Request,
+    Target,
     Upload,
     convert_request,
 )
@@ -161,13 +161,13 @@ class Client(BaseClient):
         """Runs a model on named arrays and returns its outputs by name."""
         options = Options(strict=strict, digest=digest, verify=self._verify)
         model, version = _arguments.model(model), _arguments.version(version)
-        inputs, outputs = _arguments.inputs(inputs), _arguments.texts("outputs", outputs)
-        request = InferRequest(model, version, inputs, outputs, options, self._limits)
+        inputs, outputs = _arguments.inputs(inputs), tuple(_arguments.texts("outputs", outputs))
+        request = InferRequest(Target(model, version, outputs), inputs, options, self._limits)
         return await self._call(request, timeout)
 
     async def server_info(self, *, timeout: float | None = None) -> ServerInfo:
         """Returns version, limits and dtypes of the server."""
-        with self._translated():
+        with self._translated:
             info = _readable(
                 await self._stub.GetServerInfo(pb.GetServerInfoRequest(), **self._call_settings(timeout))
             )
@@ -175,7 +175,7 @@ class Client(BaseClient):
 
     async def models(self, *, timeout: float | None = None) -> list[Model]:
         """Returns every model version, by name, then version."""
-        with self._translated():
+        with self._translated:
             models = _readable(
                 await self._stub.ListModels(pb.ListModelsRequest(), **self._call_settings(timeout))
             )
@@ -184,7 +184,7 @@ class Client(BaseClient):
     async def health(self, service: str = "", *, timeout: float | None = None) -> HealthStatus:
         """Asks the standard health service."""
         service = _arguments.text("service", service)
-        with self._translated():
+        with self._translated:
             status = _readable(
                 await self._check_health(health_request(service), **self._call_settings(timeout))
             )
@@ -204,9 +204,8 @@ class Client(BaseClient):
         limits = request.limits
         if self._is_unary(request):
             try:
-                with self._translated():
-                    call = self._stub.Convert(request.upload.message, **self._call_settings(timeout))
-                    message = _readable(await call)
+                with self._translated:
+                    message = await self._convert(request.upload.message, **self._call_settings(timeout))
                 return request.finish(whole_response(message))
             except TensorferryError as error:
                 request.explain(error)
@@ -235,14 +234,14 @@ class Client(BaseClient):
                         outbox.put_nowait(request.upload if request else None)
                 elif outcome is None:
                     try:
-                        with self._translated():
+                        with self._translated:
                             outcome = state.receive(await _read(call))
                     except (RefusedError, TransportError) as error:
                         state.limits = await self._other_limits(error, state.limits, timeout)
                         call, outbox = self._open(state, timeout)
                 if outcome is not None:
                     yield outcome
-            with self._translated():
+            with self._translated:
                 while (message := await _read(call)) is not None:
                     state.receive(message)
         finally:
@@ -253,19 +252,18 @@ class Client(BaseClient):
         outbox: Outbox = asyncio.Queue()
         for upload in state.unanswered():
             outbox.put_nowait(upload)
-        with self._translated():
-            return self._stub.ConvertStream(_outgoing(outbox), **self._call_settings(timeout)), outbox
+        with self._translated:
+            return self._convert_stream(_outgoing(outbox), **self._call_settings(timeout)), outbox
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _check_usable(self) -> None:
         self._check_loop()
-        try:
-            with super()._translated():
-                yield
-        except asyncio.CancelledError as error:
-            # gRPC also raises it for calls that `close` ended.
-            if not self._closed or _is_cancelled(asyncio.current_task()):
-                raise
+        super()._check_usable()
+
+    def _raise_translated(self, error: BaseException) -> None:
+        super()._raise_translated(error)
+        is_closed = isinstance(error, asyncio.CancelledError) and self._closed
+        if is_closed and not _is_cancelled(asyncio.current_task()):
+            # gRPC also raises CancelledError for calls that `close` ended.
             raise closed() from error
 
     def _check_loop(self) -> None:
@@ -279,14 +277,14 @@ class Client(BaseClient):
             raise TensorferryError(grpc.StatusCode.FAILED_PRECONDITION, problem, reason="WRONG_EVENT_LOOP")
 
 
-async def _outgoing(outbox: Outbox) -> AsyncIterator[pb.ConvertStreamRequest]:
+async def _outgoing(outbox: Outbox) -> AsyncIterator[bytes]:
     while (upload := await outbox.get()) is not None:
         for message in upload.messages():
             yield message
 
 
-async def _read(call: Any) -> pb.ConvertStreamResponse | None:
-    message = _readable(await call.read())
+async def _read(call: Any) -> bytes | None:
+    message = await call.read()
     return None if message is grpc.aio.EOF else message
 
 

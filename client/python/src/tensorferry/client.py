@@ -22,6 +22,7 @@ from tensorferry._request import (
     Limits,
     Options,
     Request,
+    Target,
     Upload,
     convert_request,
 )
@@ -179,26 +180,26 @@ class Client(BaseClient):
         """
         options = Options(strict=strict, digest=digest, verify=self._verify)
         model, version = _arguments.model(model), _arguments.version(version)
-        inputs, outputs = _arguments.inputs(inputs), _arguments.texts("outputs", outputs)
-        request = InferRequest(model, version, inputs, outputs, options, self._limits)
+        inputs, outputs = _arguments.inputs(inputs), tuple(_arguments.texts("outputs", outputs))
+        request = InferRequest(Target(model, version, outputs), inputs, options, self._limits)
         return self._call(request, timeout)
 
     def server_info(self, *, timeout: float | None = None) -> ServerInfo:
         """Returns version, limits and dtypes of the server."""
-        with self._translated():
+        with self._translated:
             info = self._stub.GetServerInfo(pb.GetServerInfoRequest(), **self._call_settings(timeout))
         return to_server_info(info)
 
     def models(self, *, timeout: float | None = None) -> list[Model]:
         """Returns every model version, by name, then version."""
-        with self._translated():
+        with self._translated:
             models = self._stub.ListModels(pb.ListModelsRequest(), **self._call_settings(timeout))
         return to_models(models)
 
     def health(self, service: str = "", *, timeout: float | None = None) -> HealthStatus:
         """Asks the standard health service; "" is the server as a whole. RefusedError: no such service."""
         service = _arguments.text("service", service)
-        with self._translated():
+        with self._translated:
             status = self._check_health(health_request(service), **self._call_settings(timeout))
         return to_health(status.value)
 
@@ -216,8 +217,8 @@ class Client(BaseClient):
         limits = request.limits
         if self._is_unary(request):
             try:
-                with self._translated():
-                    message = self._stub.Convert(request.upload.message, **self._call_settings(timeout))
+                with self._translated:
+                    message = self._convert(request.upload.message, **self._call_settings(timeout))
                 return request.finish(whole_response(message))
             except TensorferryError as error:
                 request.explain(error)
@@ -245,7 +246,7 @@ class Client(BaseClient):
                         outbox.put(request.upload if request else None)
                 elif outcome is None:
                     try:
-                        with self._translated():
+                        with self._translated:
                             outcome = state.receive(next(call, None))
                     except (RefusedError, TransportError) as error:
                         state.limits = self._other_limits(error, state.limits, timeout)
@@ -253,7 +254,7 @@ class Client(BaseClient):
                         call, outbox = self._open(state, timeout)
                 if outcome is not None:
                     yield outcome
-            with self._translated():
+            with self._translated:
                 for message in call:
                     state.receive(message)
         finally:
@@ -265,10 +266,10 @@ class Client(BaseClient):
         outbox: Outbox = queue.SimpleQueue()
         for upload in state.unanswered():
             outbox.put(upload)
-        with self._translated():
-            return self._stub.ConvertStream(_outgoing(outbox), **self._call_settings(timeout)), outbox
+        with self._translated:
+            return self._convert_stream(_outgoing(outbox), **self._call_settings(timeout)), outbox
 
 
-def _outgoing(outbox: Outbox) -> Iterator[pb.ConvertStreamRequest]:
+def _outgoing(outbox: Outbox) -> Iterator[bytes]:
     for upload in iter(outbox.get, None):
         yield from upload.messages()
