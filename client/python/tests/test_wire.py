@@ -77,10 +77,25 @@ RESPONSES = {
 def as_read(message: bytes) -> pb.ConvertResponse:
     """Puts what was read back together."""
     response, elements = read_response(message)
+    assert len(elements) in (0, len(response.tensors) + len(response.outputs))
     for tensor, data in zip((*response.tensors, *response.outputs), elements):
         if data is not None:
             tensor.data = bytes(data)
     return response
+
+
+def test_elements_of_large_responses_are_cut_out_of_the_message() -> None:
+    message = RESPONSES["large"].SerializeToString()
+    response, elements = read_response(message)
+    assert [tensor.data for tensor in response.tensors] == [b""] * 3
+    assert [data if data is None else len(data) for data in elements] == [
+        1 << 16,
+        None,
+        0,
+        (1 << 16) + 1,
+        None,
+    ]
+    assert all(isinstance(data, memoryview) and data.obj is message for data in elements if data is not None)
 
 
 @pytest.mark.parametrize("name", RESPONSES)

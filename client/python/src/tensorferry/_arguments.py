@@ -17,6 +17,8 @@ def text(argument: str, value: Any) -> str:
     """Returns a string that protobuf takes."""
     if not isinstance(value, str):
         raise wrong_type(argument, "a str", value)
+    if type(value) is str and value.isascii():
+        return value
     plain = str.__str__(value)  # A subclass may encode itself otherwise.
     try:
         plain.encode()
@@ -29,6 +31,8 @@ def text(argument: str, value: Any) -> str:
 
 def texts(argument: str, values: Any) -> list[str]:
     """Returns the strings of an iterable; a lone string, which is an iterable of letters, is refused."""
+    if type(values) is tuple and not values:
+        return []
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise wrong_type(argument, "a sequence of str", values)
     return [text(f"{argument}[{index}]", value) for index, value in enumerate(values)]
@@ -61,14 +65,14 @@ def seconds(argument: str, value: Any) -> float | None:
 
 def version(value: Any) -> str:
     """Returns a model's version, which people write as a number, too."""
+    if isinstance(value, str):
+        return text("version", value)
     if isinstance(value, numbers.Integral) and not isinstance(value, bool):
         try:
             return str(int(value))
         except ValueError as error:  # Python writes no number of more than some thousand digits.
             raise ValueError("version has too many digits for the version of a model") from error
-    if not isinstance(value, str):
-        raise wrong_type("version", "a str or an int", value)
-    return text("version", value)
+    raise wrong_type("version", "a str or an int", value)
 
 
 def model(value: Any) -> str:
@@ -78,7 +82,7 @@ def model(value: Any) -> str:
 
 
 def inputs(values: Any) -> Mapping[str, Any]:
-    if not isinstance(values, Mapping):
+    if type(values) is not dict and not isinstance(values, Mapping):
         raise wrong_type("inputs", "a mapping of names to arrays", values)
     for name in values:
         text("a name in inputs", name)

@@ -144,28 +144,43 @@ def to_array(metadata: pb.TensorMetadata, elements: npt.NDArray[np.uint8]) -> Ar
 
     Errors: ProtocolError if NumPy and ml_dtypes do not know the dtype, or dtype, shape and bytes do not fit.
     """
-    tensor = f"tensor '{metadata.name}'" if metadata.name else "the tensor"
-    dtype = _tensor_dtype(metadata.dtype)
+    dtype = _numpy_dtype(metadata.dtype) or _tensor_dtype(metadata.dtype)
     if dtype is None:
-        raise ProtocolError(f"{tensor}: this NumPy and ml_dtypes know no dtype '{metadata.dtype}'")
+        problem = f"this NumPy and ml_dtypes know no dtype '{metadata.dtype}'"
+        raise ProtocolError(f"{_tensor_label(metadata)}: {problem}")
     shape = tuple(metadata.shape)
-    problem = f"{tensor}: {dtype} with shape {list(shape)} in {elements.nbytes} bytes"
     if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != elements.nbytes:
-        raise ProtocolError(problem)
+        raise ProtocolError(_misfit(metadata, dtype, elements))
     try:
-        return elements.view(dtype.newbyteorder("<")).reshape(shape)
+        return elements.view(dtype).reshape(shape)
     except ValueError as error:  # More dimensions than this NumPy has.
-        raise ProtocolError(f"{problem}: {error}") from error
+        raise ProtocolError(f"{_misfit(metadata, dtype, elements)}: {error}") from error
+
+
+def _misfit(metadata: pb.TensorMetadata, dtype: np.dtype[Any], elements: Array) -> str:
+    declared = f"{dtype.name} with shape {list(metadata.shape)}"
+    return f"{_tensor_label(metadata)}: {declared} in {elements.nbytes} bytes"
+
+
+def _tensor_label(metadata: pb.TensorMetadata) -> str:
+    return f"tensor '{metadata.name}'" if metadata.name else "the tensor"
+
+
+@lru_cache(maxsize=64)
+def _numpy_dtype(name: str) -> np.dtype[Any] | None:
+    """Returns what `_tensor_dtype` does, of NumPy's own types alone: those of others may change meanwhile."""
+    dtype = _tensor_dtype(name)
+    return None if dtype is None or dtype.isbuiltin == USER_DTYPE else dtype
 
 
 def _tensor_dtype(name: str) -> np.dtype[Any] | None:
-    """Returns the dtype of that name, whose elements are numbers or bools; None if there is none."""
+    """Returns the little-endian dtype of that name, of numbers or bools; None if there is none."""
     try:
         dtype: np.dtype[Any] = np.dtype(name)
     except Exception:  # NumPy's parser of dtypes raises more than TypeErrors.
         return None
     is_number = dtype.kind in "biufc" or dtype.isbuiltin == USER_DTYPE
-    return dtype if is_number and dtype.name == name else None
+    return dtype.newbyteorder("<") if is_number and dtype.name == name else None
 
 
 @lru_cache(maxsize=64)

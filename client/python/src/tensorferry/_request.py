@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy.typing as npt
 
@@ -56,8 +56,7 @@ class Options:
         self.verify = _arguments.flag("verify", verify)
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """The model that a request asks for, and the outputs; none for conversion alone."""
 
     model: str = ""

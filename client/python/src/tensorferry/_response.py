@@ -27,9 +27,9 @@ class Response:
         self.message, elements = read_response(message)
         # _room has the memory of the chunked tensors that is still to be filled, in order of arrival.
         self._room: list[memoryview] = []
-        count = len(self.message.tensors)
-        self.tensors = [self._receive(*tensor) for tensor in zip(self.message.tensors, elements)]
-        self.outputs = [self._receive(*tensor) for tensor in zip(self.message.outputs, elements[count:])]
+        cut_out = iter(elements)
+        self.tensors = [self._receive(tensor, next(cut_out, None)) for tensor in self.message.tensors]
+        self.outputs = [self._receive(tensor, next(cut_out, None)) for tensor in self.message.outputs]
 
     @property
     def complete(self) -> bool:
@@ -45,10 +45,11 @@ class Response:
             del self._room[0]
 
     def _receive(self, tensor: pb.Tensor, elements: Buffer | None) -> Received:
-        if elements is not None:
-            return tensor.metadata, np.frombuffer(elements, np.uint8).copy()
-        if tensor.WhichOneof("payload") is None:
+        payload = tensor.WhichOneof("payload") if elements is None else "data"
+        if payload is None:
             return tensor.metadata, None
+        if payload == "data":
+            return tensor.metadata, np.frombuffer(elements or tensor.data, np.uint8).copy()
         try:
             room = np.empty(tensor.chunked_nbytes, np.uint8)
         except (MemoryError, ValueError) as error:

@@ -74,17 +74,15 @@ def stream_chunk(elements: Buffer) -> bytes:
 def read_response(message: Buffer) -> tuple[pb.ConvertResponse, Sequence[Buffer | None]]:
     """Reads a ConvertResponse.
 
-    Returns it, and the elements that its tensors and then its outputs bring with them, None for the others.
-    The elements borrow `message`, and may be missing in the ConvertResponse.
+    Returns it, and the elements cut out of its tensors and then of its outputs, None for those without.
+    They borrow `message`. Where nothing was cut out, there are none at all.
 
     Errors: ProtocolError if it is none.
     """
     if len(message) >= _MIN_SPLIT_NBYTES:
         with suppress(_UnusualError):
             return _split(memoryview(message))
-    response = _parsed(pb.ConvertResponse, message)
-    tensors = (*response.tensors, *response.outputs)
-    return response, [t.data if t.WhichOneof("payload") == "data" else None for t in tensors]
+    return _parsed(pb.ConvertResponse, message), ()
 
 
 def read_stream_message(message: bytes) -> tuple[bool, Buffer]:
@@ -106,7 +104,7 @@ def read_stream_message(message: bytes) -> tuple[bool, Buffer]:
 
 def _parsed(kind: Any, message: Buffer) -> Any:
     try:
-        return kind.FromString(bytes(message))
+        return kind.FromString(message if type(message) is bytes else bytes(message))
     except DecodeError as error:
         raise unreadable() from error
 
