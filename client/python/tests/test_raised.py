@@ -24,6 +24,7 @@ CALLS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "convert-chunked": ("convert", (LARGE,)),
     "convert_many": ("convert_many", ([1.0],)),
     "infer": ("infer", ("m", {"x": 1.0})),
+    "infer_many": ("infer_many", ([("m", {"x": 1.0})],)),
     "server_info": ("server_info", ()),
     "models": ("models", ()),
     "health": ("health", ()),
@@ -35,13 +36,13 @@ each_client = pytest.mark.parametrize("client", CLIENTS)
 def collect(client: Any, name: str) -> Any:
     method, arguments = CALLS[name]
     result = getattr(client, method)(*arguments)
-    return list(result) if method == "convert_many" else result
+    return list(result) if method.endswith("_many") else result
 
 
 async def collect_async(client: Any, name: str) -> Any:
     method, arguments = CALLS[name]
     result = getattr(client, method)(*arguments)
-    return [item async for item in result] if method == "convert_many" else await result
+    return [item async for item in result] if method.endswith("_many") else await result
 
 
 @each_call

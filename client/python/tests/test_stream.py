@@ -9,6 +9,7 @@ import xxhash
 from array_strategies import Array, canonical_bytes
 
 from tensorferry import (
+    Outputs,
     ProtocolError,
     Receipt,
     RefusedError,
@@ -143,7 +144,7 @@ def test_an_upload_ends_where_the_next_begins() -> None:
 def test_chunked_tensors_and_outputs_are_put_together_in_order() -> None:
     array = np.arange(6, dtype="f4").reshape(2, 3)
     elements = array.tobytes()
-    state = StreamState["dict[str, Array]"]()
+    state = StreamState[Outputs]()
     state.add(InferRequest(Target("m"), {"x": array}, Options(), LIMITS))
     echoed, first, empty, last = tensor(array), tensor(array), tensor(array[:0]), tensor(array)
     for index, announced in enumerate((echoed, first, empty)):

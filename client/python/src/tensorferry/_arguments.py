@@ -104,14 +104,14 @@ def on_error(value: Any) -> Any:
     return value
 
 
-def iterable(argument: str, value: Any) -> Any:
+def iterable(argument: str, value: Any, of: str = "arrays") -> Any:
     """Returns `value`, which `iter` or `aiter` takes."""
     if hasattr(value, "__aiter__"):
         return value
     try:
         iter(value)
     except TypeError as error:
-        raise wrong_type(argument, "an iterable of arrays", value) from error
+        raise wrong_type(argument, f"an iterable of {of}", value) from error
     return value
 
 

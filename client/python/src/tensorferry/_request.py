@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from tensorferry import _arguments
 from tensorferry._arrays import WireArray, to_array
-from tensorferry._elements import Array
 from tensorferry._errors import ArrayError, ProtocolError, TensorferryError, about
 from tensorferry._receipt import Receipt, is_faithful, make_receipt, verify
 from tensorferry._response import Received, Response
+from tensorferry._results import Infer, Outputs, to_timing
 from tensorferry._sources import Source
 from tensorferry._wire import Buffer, stream_chunk, stream_request
 from tensorferry.v1 import tensor_service_pb2 as pb
@@ -61,7 +61,8 @@ class Target(NamedTuple):
 
     model: str = ""
     version: str = ""
-    outputs: tuple[str, ...] = ()
+    outputs: Sequence[str] = ()
+    request_id: str = ""
 
 
 CONVERSION = Target()
@@ -69,7 +70,7 @@ CONVERSION = Target()
 
 @lru_cache(maxsize=256)
 def _request_head(target: Target, strict: bool, digest: bool, return_data: bool) -> bytes:
-    """Returns the fields of a ConvertRequest that stand before its arrays."""
+    """Returns the fields of a ConvertRequest that stand before its arrays, but for `request_id`."""
     message = pb.ConvertRequest(
         model_name=target.model,
         model_version=target.version,
@@ -127,7 +128,10 @@ class Request(ABC, Generic[T]):
         limits: Limits,
         target: Target = CONVERSION,
     ) -> None:
-        self._head = _request_head(target, options.strict, options.digest, options.return_data)
+        kept = target if not target.request_id else target._replace(request_id="")
+        self._head = _request_head(kept, options.strict, options.digest, options.return_data)
+        if target.request_id:
+            self._head += pb.ConvertRequest(request_id=target.request_id).SerializeToString()
         self.model = target.model
         self.nbytes = sum([array.nbytes for array in arrays])
         self._arrays = arrays
@@ -188,14 +192,16 @@ class ConvertRequest(Request[Receipt]):
         options: Options,
         limits: Limits,
         index: int | None = None,
+        target: Target = CONVERSION,
     ) -> None:
         strict, digest = options.strict, options.digest
         wire = WireArray(array, name=name, dtype=dtype, strict=strict, digest=digest, index=index)
-        super().__init__([wire], options, limits)
+        super().__init__([wire], options, limits, target)
 
     def finish(self, response: Response) -> Receipt:
         ((sent, (metadata, elements)),) = self._received(response)
-        receipt = make_receipt(sent, metadata, None if elements is None else to_array(metadata, elements))
+        data = None if elements is None else to_array(metadata, elements)
+        receipt = make_receipt(sent, metadata, data, response.message)
         if self._verify:
             verify(receipt, sent)
         return receipt
@@ -211,8 +217,8 @@ def convert_request(
         return error
 
 
-class InferRequest(Request["dict[str, Array]"]):
-    """Runs a model on named arrays."""
+class InferRequest(Request[Outputs]):
+    """Runs a model on named arrays. `index` is the request's position among others."""
 
     def __init__(
         self,
@@ -220,18 +226,42 @@ class InferRequest(Request["dict[str, Array]"]):
         inputs: Mapping[str, Source],
         options: Options,
         limits: Limits,
+        index: int | None = None,
     ) -> None:
+        self._index = index
         strict, digest = options.strict, options.digest
         arrays = [WireArray(array, name=name, strict=strict, digest=digest) for name, array in inputs.items()]
         super().__init__(arrays, options, limits, target)
 
-    def finish(self, response: Response) -> dict[str, Array]:
+    def explain(self, error: TensorferryError) -> TensorferryError:
+        if self._index is not None:
+            error.metadata["index"] = str(self._index)
+        return super().explain(error)
+
+    def finish(self, response: Response) -> Outputs:
         for sent, (metadata, _) in self._received(response):
             if self._verify and not is_faithful(metadata, sent):
-                verify(make_receipt(sent, metadata, None), sent)
+                verify(make_receipt(sent, metadata, None, response.message), sent)
         outputs = {}
         for metadata, elements in response.outputs:
             if elements is None:
                 raise ProtocolError(f"output '{metadata.name}' came without its elements")
             outputs[metadata.name] = to_array(metadata, elements)
-        return outputs
+        message = response.message
+        return Outputs(
+            outputs,
+            model=message.model_name,
+            version=message.model_version,
+            request_id=message.request_id,
+            timing=to_timing(message.timing),
+        )
+
+
+def infer_request(asked: Infer, index: int, options: Options, limits: Limits) -> InferRequest | ArrayError:
+    """Returns one request of many, or why there is none: no request costs the others anything."""
+    target = Target(asked.model, str(asked.version), asked.outputs, asked.request_id)
+    try:
+        return InferRequest(target, asked.inputs, options, limits, index)
+    except ArrayError as error:
+        error.metadata["index"] = str(index)
+        return error

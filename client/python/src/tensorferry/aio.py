@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from tensorferry import _arguments
 from tensorferry._base import BaseClient, OnError, health_request, to_limits, unless_error
-from tensorferry._elements import Array
 from tensorferry._errors import (
     RefusedError,
     TensorferryError,
@@ -33,8 +32,10 @@ from tensorferry._request import (
     Target,
     Upload,
     convert_request,
+    infer_request,
 )
 from tensorferry._response import whole_response
+from tensorferry._results import InferLike, Outputs, to_infer
 from tensorferry._sources import Source
 from tensorferry._stream import StreamState
 from tensorferry.v1 import tensor_service_pb2 as pb
@@ -42,6 +43,7 @@ from tensorferry.v1 import tensor_service_pb2 as pb
 T = TypeVar("T")
 Outbox = asyncio.Queue[Optional[Upload]]
 Arrays = Union[Iterable[Source], AsyncIterable[Source]]
+Requests = Union[Iterable[InferLike], AsyncIterable[InferLike]]
 
 
 class Client(BaseClient):
@@ -80,12 +82,15 @@ class Client(BaseClient):
         strict: bool = False,
         return_data: bool = False,
         digest: bool = True,
+        request_id: str = "",
         timeout: float | None = None,
     ) -> Receipt:
         """Makes a torch tensor of `array` on the server."""
         options = Options(strict, return_data, digest, self._verify)
         name, dtype = _arguments.text("name", name), _arguments.dtype(dtype)
-        return await self._call(ConvertRequest(array, name, dtype, options, self._limits), timeout)
+        target = Target(request_id=_arguments.text("request_id", request_id))
+        request = ConvertRequest(array, name, dtype, options, self._limits, target=target)
+        return await self._call(request, timeout)
 
     @overload
     def convert_many(
@@ -156,14 +161,65 @@ class Client(BaseClient):
         outputs: Sequence[str] = (),
         strict: bool = False,
         digest: bool = True,
+        request_id: str = "",
         timeout: float | None = None,
-    ) -> dict[str, Array]:
+    ) -> Outputs:
         """Runs a model on named arrays and returns its outputs by name."""
         options = Options(strict=strict, digest=digest, verify=self._verify)
         model, version = _arguments.model(model), _arguments.version(version)
         inputs, outputs = _arguments.inputs(inputs), tuple(_arguments.texts("outputs", outputs))
-        request = InferRequest(Target(model, version, outputs), inputs, options, self._limits)
+        target = Target(model, version, outputs, _arguments.text("request_id", request_id))
+        request = InferRequest(target, inputs, options, self._limits)
         return await self._call(request, timeout)
+
+    @overload
+    def infer_many(
+        self,
+        requests: Requests,
+        *,
+        strict: bool = ...,
+        digest: bool = ...,
+        on_error: Literal["raise"] = ...,
+        timeout: float | None = ...,
+    ) -> AsyncIterator[Outputs]: ...
+
+    @overload
+    def infer_many(
+        self,
+        requests: Requests,
+        *,
+        strict: bool = ...,
+        digest: bool = ...,
+        on_error: Literal["return"],
+        timeout: float | None = ...,
+    ) -> AsyncIterator[Outputs | TensorferryError]: ...
+
+    def infer_many(
+        self,
+        requests: Requests,
+        *,
+        strict: bool = False,
+        digest: bool = True,
+        on_error: OnError = "raise",
+        timeout: float | None = None,
+    ) -> AsyncIterator[Outputs | TensorferryError]:
+        """Runs models over one stream, outputs in the order of the requests. `requests` may be async, too."""
+        options = Options(strict=strict, digest=digest, verify=self._verify)
+        on_error = _arguments.on_error(on_error)
+        requests = _arguments.iterable("requests", requests, "requests")
+        return self._infer_many(requests, options, on_error, timeout)
+
+    async def _infer_many(
+        self, requests: Requests, options: Options, on_error: OnError, timeout: float | None
+    ) -> AsyncIterator[Outputs | TensorferryError]:
+        state = StreamState[Outputs](self._limits)
+        index = itertools.count()
+        made = (
+            infer_request(to_infer(request), next(index), options, state.limits)
+            async for request in _aiter(requests)
+        )
+        async for outcome in self._stream(state, made, timeout):
+            yield outcome if on_error == "return" else unless_error(outcome)
 
     async def server_info(self, *, timeout: float | None = None) -> ServerInfo:
         """Returns version, limits and dtypes of the server."""

@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from tensorferry import _arguments
 from tensorferry._base import BaseClient, OnError, health_request, to_limits, unless_error
-from tensorferry._elements import Array
 from tensorferry._errors import RefusedError, TensorferryError, TransportError, is_outgrown
 from tensorferry._info import HealthStatus, Model, ServerInfo, to_health, to_models, to_server_info
 from tensorferry._receipt import Receipt
@@ -25,8 +24,10 @@ from tensorferry._request import (
     Target,
     Upload,
     convert_request,
+    infer_request,
 )
 from tensorferry._response import whole_response
+from tensorferry._results import InferLike, Outputs, to_infer
 from tensorferry._sources import Source
 from tensorferry._stream import StreamState
 from tensorferry.v1 import tensor_service_pb2 as pb
@@ -71,6 +72,7 @@ class Client(BaseClient):
         strict: bool = False,
         return_data: bool = False,
         digest: bool = True,
+        request_id: str = "",
         timeout: float | None = None,
     ) -> Receipt:
         """Makes a torch tensor of `array` on the server.
@@ -84,11 +86,14 @@ class Client(BaseClient):
                 negative or no multiple of the itemsize, byte orders, dtypes. Besides, bools but 0 and 1.
             return_data: Fetch the tensor's elements as `Receipt.data`.
             digest: Prove the elements by digests taken on both sides.
+            request_id: Echoed in the receipt, at most 256 bytes.
             timeout: Seconds; None: the client's.
         """
         options = Options(strict, return_data, digest, self._verify)
         name, dtype = _arguments.text("name", name), _arguments.dtype(dtype)
-        return self._call(ConvertRequest(array, name, dtype, options, self._limits), timeout)
+        target = Target(request_id=_arguments.text("request_id", request_id))
+        request = ConvertRequest(array, name, dtype, options, self._limits, target=target)
+        return self._call(request, timeout)
 
     @overload
     def convert_many(
@@ -168,8 +173,9 @@ class Client(BaseClient):
         outputs: Sequence[str] = (),
         strict: bool = False,
         digest: bool = True,
+        request_id: str = "",
         timeout: float | None = None,
-    ) -> dict[str, Array]:
+    ) -> Outputs:
         """Runs a model on named arrays and returns its outputs by name, those that NumPy lacks as ml_dtypes.
 
         Inputs are verified as `convert` does it. They and the outputs may be of any size.
@@ -177,12 +183,71 @@ class Client(BaseClient):
         Args:
             version: Of the model; "": the server's choice.
             outputs: The names wanted, in the order wanted; (): all.
+            request_id: Echoed in the result, at most 256 bytes.
         """
         options = Options(strict=strict, digest=digest, verify=self._verify)
         model, version = _arguments.model(model), _arguments.version(version)
         inputs, outputs = _arguments.inputs(inputs), tuple(_arguments.texts("outputs", outputs))
-        request = InferRequest(Target(model, version, outputs), inputs, options, self._limits)
+        target = Target(model, version, outputs, _arguments.text("request_id", request_id))
+        request = InferRequest(target, inputs, options, self._limits)
         return self._call(request, timeout)
+
+    @overload
+    def infer_many(
+        self,
+        requests: Iterable[InferLike],
+        *,
+        strict: bool = ...,
+        digest: bool = ...,
+        on_error: Literal["raise"] = ...,
+        timeout: float | None = ...,
+    ) -> Iterator[Outputs]: ...
+
+    @overload
+    def infer_many(
+        self,
+        requests: Iterable[InferLike],
+        *,
+        strict: bool = ...,
+        digest: bool = ...,
+        on_error: Literal["return"],
+        timeout: float | None = ...,
+    ) -> Iterator[Outputs | TensorferryError]: ...
+
+    def infer_many(
+        self,
+        requests: Iterable[InferLike],
+        *,
+        strict: bool = False,
+        digest: bool = True,
+        on_error: OnError = "raise",
+        timeout: float | None = None,
+    ) -> Iterator[Outputs | TensorferryError]:
+        """Runs models over one stream and yields their outputs in the order of the requests.
+
+        A request is an Infer, or a pair of model and inputs; each may name another model. `requests` is
+        consumed as `convert_many` consumes arrays, and several requests run at once.
+
+        Args:
+            on_error: For a request that is refused or fails, "raise" ends the stream there, "return" yields
+                the error in the outputs' place and goes on. A broken stream always raises.
+            timeout: Seconds for the whole stream; None: the client's.
+        """
+        options = Options(strict=strict, digest=digest, verify=self._verify)
+        on_error = _arguments.on_error(on_error)
+        requests = _arguments.iterable("requests", requests, "requests")
+        return self._infer_many(requests, options, on_error, timeout)
+
+    def _infer_many(
+        self, requests: Iterable[InferLike], options: Options, on_error: OnError, timeout: float | None
+    ) -> Iterator[Outputs | TensorferryError]:
+        state = StreamState[Outputs](self._limits)
+        made = (
+            infer_request(to_infer(request), index, options, state.limits)
+            for index, request in enumerate(requests)
+        )
+        for outcome in self._stream(state, made, timeout):
+            yield outcome if on_error == "return" else unless_error(outcome)
 
     def server_info(self, *, timeout: float | None = None) -> ServerInfo:
         """Returns version, limits and dtypes of the server."""
