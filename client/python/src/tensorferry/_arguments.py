@@ -63,6 +63,14 @@ def seconds(argument: str, value: Any) -> float | None:
     return None if duration > _FOREVER_S else max(-1.0, duration)
 
 
+def count(argument: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise wrong_type(argument, "a number of times", value)
+    if value < 0:
+        raise ValueError(f"{argument} is a number of times, not {_shown(value)}")
+    return int(value)
+
+
 def version(value: Any) -> str:
     """Returns a model's version, which people write as a number, too."""
     if isinstance(value, str):

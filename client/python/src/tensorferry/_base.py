@@ -12,7 +12,14 @@ from google.protobuf import wrappers_pb2
 
 from tensorferry import _arguments
 from tensorferry._address import server_address
-from tensorferry._errors import TensorferryError, TransportError, closed, from_rpc_error, needs_stream
+from tensorferry._errors import (
+    ProtocolError,
+    TensorferryError,
+    TransportError,
+    closed,
+    from_rpc_error,
+    needs_stream,
+)
 from tensorferry._info import ServerInfo
 from tensorferry._request import DEFAULT_LIMITS, Limits, Request
 from tensorferry.v1 import tensor_service_pb2 as pb
@@ -57,6 +64,8 @@ class BaseClient:
         credentials: grpc.ChannelCredentials | None = None,
         metadata: Sequence[tuple[str, str | bytes]] = (),
         options: Sequence[tuple[str, Any]] = (),
+        retries: int = 0,
+        wait_for_ready: bool = False,
     ) -> None:
         """Connects on the first call.
 
@@ -67,6 +76,9 @@ class BaseClient:
             credentials: For TLS; None: in the clear.
             metadata: Sent with every call, such as ("authorization", "Bearer …").
             options: gRPC channel arguments besides, or instead of, this client's own.
+            retries: How often `convert` and `infer` try again where the server says when: after `retry_after`
+                of the error, within the call's timeout.
+            wait_for_ready: Calls wait for a server that cannot be reached, until their timeout.
 
         Errors: TypeError and ValueError, as with all methods, for arguments that cannot be meant.
         """
@@ -76,6 +88,9 @@ class BaseClient:
         self._credentials = _arguments.credentials(credentials)
         self._metadata = _arguments.metadata(metadata)
         self._options = list({**_CHANNEL_OPTIONS, **_arguments.options(options)}.items())
+        self._retries = _arguments.count("retries", retries)
+        # gRPC's None leaves it to the service's configuration.
+        self._wait_for_ready = _arguments.flag("wait_for_ready", wait_for_ready) or None
         self._forget_server()
         self._closed = False
         self._translated = _Translated(self)
@@ -129,8 +144,14 @@ class BaseClient:
 
     def _call_settings(self, timeout: float | None) -> dict[str, Any]:
         """Returns what every call is given: its deadline counts from now."""
-        seconds = self._timeout if timeout is None else _arguments.seconds("timeout", timeout)
-        return {"timeout": seconds, "metadata": self._metadata}
+        return {
+            "timeout": self._seconds(timeout),
+            "metadata": self._metadata,
+            "wait_for_ready": self._wait_for_ready,
+        }
+
+    def _seconds(self, timeout: float | None) -> float | None:
+        return self._timeout if timeout is None else _arguments.seconds("timeout", timeout)
 
     def _check_usable(self) -> None:
         """Errors: TransportError if the client is closed."""
@@ -175,8 +196,13 @@ def health_request(service: str) -> Any:
 
 
 def to_limits(info: ServerInfo) -> Limits:
-    """Returns limits that keep requests, and responses with the same data, within one message."""
+    """Returns limits that keep requests, and responses with the same data, within one message.
+
+    Errors: ProtocolError if no message holds anything.
+    """
     half_message = info.max_message_bytes // 2
+    if half_message == 0:
+        raise ProtocolError(f"the server says that its messages have at most {info.max_message_bytes} bytes")
     return Limits(
         min(DEFAULT_LIMITS.inline_nbytes, half_message),
         min(info.recommended_chunk_bytes or DEFAULT_LIMITS.chunk_nbytes, half_message),

@@ -36,6 +36,7 @@ from tensorferry._request import (
 )
 from tensorferry._response import whole_response
 from tensorferry._results import InferLike, Outputs, to_infer
+from tensorferry._retry import Attempts
 from tensorferry._sources import Source
 from tensorferry._stream import StreamState
 from tensorferry.v1 import tensor_service_pb2 as pb
@@ -257,6 +258,16 @@ class Client(BaseClient):
         return limits
 
     async def _call(self, request: Request[T], timeout: float | None) -> T:
+        attempts = Attempts(self._retries, self._seconds(timeout))
+        while True:
+            try:
+                return await self._try(request, attempts.timeout)
+            except TensorferryError as error:
+                delay = attempts.delay(error)
+            await asyncio.sleep(delay)
+            request.plan_again(request.limits)
+
+    async def _try(self, request: Request[T], timeout: float | None) -> T:
         limits = request.limits
         if self._is_unary(request):
             try:
