@@ -19,6 +19,7 @@ from tensorferry._export import export
 from tensorferry._info import DtypeInfo, HealthStatus, Model, ServerInfo, TensorSpec
 from tensorferry._receipt import Receipt
 from tensorferry._results import Infer, Outputs, Timing
+from tensorferry._torch import as_torch
 from tensorferry.client import Client
 
 __version__ = "0.1.0"
@@ -42,5 +43,6 @@ __all__ = [
     "TransportError",
     "VerificationError",
     "aio",
+    "as_torch",
     "export",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -110,6 +111,15 @@ def on_error(value: Any) -> Any:
     if not isinstance(value, str) or value not in ("raise", "return"):
         raise ValueError(f"on_error is 'raise' or 'return', not {_shown(value)}")
     return value
+
+
+def path(value: Any) -> str:
+    """Returns the path of a file as a string."""
+    try:
+        text("path", shown := os.fspath(value))
+    except TypeError as error:
+        raise wrong_type("path", "the path of a file", value) from error
+    return str(shown)
 
 
 def iterable(argument: str, value: Any, of: str = "arrays") -> Any:

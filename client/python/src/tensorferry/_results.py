@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Union
 from tensorferry import _arguments
 from tensorferry._elements import Array
 from tensorferry._sources import Source
+from tensorferry._torch import as_torch
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 
@@ -62,6 +63,10 @@ class Outputs(dict[str, Array]):
         self.version = version
         self.request_id = request_id
         self.timing = timing
+
+    def as_torch(self) -> dict[str, Any]:
+        """Returns the outputs as torch tensors, over the same memory. Errors: ImportError without torch."""
+        return {name: as_torch(array) for name, array in self.items()}
 
 
 @dataclass(frozen=True)

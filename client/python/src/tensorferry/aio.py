@@ -6,12 +6,13 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, Optional, TypeVar, Union, overload
+from typing import Any, Literal, TypeVar, Union, overload
 
 import grpc.aio
 import numpy.typing as npt
 
 from tensorferry import _arguments
+from tensorferry._awaiting import Outbox, anext_or_none, as_async, is_cancelled, outgoing, read, readable
 from tensorferry._base import BaseClient, OnError, health_request, to_limits, unless_error
 from tensorferry._errors import (
     RefusedError,
@@ -19,8 +20,8 @@ from tensorferry._errors import (
     TransportError,
     closed,
     is_outgrown,
-    unreadable,
 )
+from tensorferry._files import FilePath, file_arrays, file_request
 from tensorferry._info import HealthStatus, Model, ServerInfo, to_health, to_models, to_server_info
 from tensorferry._receipt import Receipt
 from tensorferry._request import (
@@ -30,7 +31,6 @@ from tensorferry._request import (
     Options,
     Request,
     Target,
-    Upload,
     convert_request,
     infer_request,
 )
@@ -42,7 +42,6 @@ from tensorferry._stream import StreamState
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 T = TypeVar("T")
-Outbox = asyncio.Queue[Optional[Upload]]
 Arrays = Union[Iterable[Source], AsyncIterable[Source]]
 Requests = Union[Iterable[InferLike], AsyncIterable[InferLike]]
 
@@ -148,7 +147,7 @@ class Client(BaseClient):
         index = itertools.count()
         requests = (
             convert_request(array, next(index), dtype, options, state.limits)
-            async for array in _aiter(arrays)
+            async for array in as_async(arrays)
         )
         async for outcome in self._stream(state, requests, timeout):
             yield outcome if on_error == "return" else unless_error(outcome)
@@ -172,6 +171,32 @@ class Client(BaseClient):
         target = Target(model, version, outputs, _arguments.text("request_id", request_id))
         request = InferRequest(target, inputs, options, self._limits)
         return await self._call(request, timeout)
+
+    async def convert_file(
+        self,
+        path: FilePath,
+        *,
+        dtype: npt.DTypeLike | None = None,
+        strict: bool = False,
+        return_data: bool = False,
+        digest: bool = True,
+        timeout: float | None = None,
+    ) -> dict[str, Receipt]:
+        """Converts the arrays of an .npy or .npz file, which is read in another thread; receipts by name."""
+        options = Options(strict, return_data, digest, self._verify)
+        dtype = _arguments.dtype(dtype)
+        arrays = file_arrays(_arguments.path(path))
+        state = StreamState[Receipt](self._limits)
+        names: list[str] = []
+
+        async def requests() -> AsyncIterator[ConvertRequest | TensorferryError]:
+            while (named := await asyncio.to_thread(next, arrays, None)) is not None:
+                names.append(named[0])
+                yield file_request(named, dtype, options, state.limits)
+
+        outcomes = self._stream(state, requests(), timeout)
+        receipts = [unless_error(outcome) async for outcome in outcomes]
+        return dict(zip(names, receipts))
 
     @overload
     def infer_many(
@@ -217,7 +242,7 @@ class Client(BaseClient):
         index = itertools.count()
         made = (
             infer_request(to_infer(request), next(index), options, state.limits)
-            async for request in _aiter(requests)
+            async for request in as_async(requests)
         )
         async for outcome in self._stream(state, made, timeout):
             yield outcome if on_error == "return" else unless_error(outcome)
@@ -225,7 +250,7 @@ class Client(BaseClient):
     async def server_info(self, *, timeout: float | None = None) -> ServerInfo:
         """Returns version, limits and dtypes of the server."""
         with self._translated:
-            info = _readable(
+            info = readable(
                 await self._stub.GetServerInfo(pb.GetServerInfoRequest(), **self._call_settings(timeout))
             )
         return to_server_info(info)
@@ -233,7 +258,7 @@ class Client(BaseClient):
     async def models(self, *, timeout: float | None = None) -> list[Model]:
         """Returns every model version, by name, then version."""
         with self._translated:
-            models = _readable(
+            models = readable(
                 await self._stub.ListModels(pb.ListModelsRequest(), **self._call_settings(timeout))
             )
         return to_models(models)
@@ -242,7 +267,7 @@ class Client(BaseClient):
         """Asks the standard health service."""
         service = _arguments.text("service", service)
         with self._translated:
-            status = _readable(
+            status = readable(
                 await self._check_health(health_request(service), **self._call_settings(timeout))
             )
         return to_health(status.value)
@@ -279,7 +304,7 @@ class Client(BaseClient):
                 if not self._takes_stream(error, request):
                     limits = await self._other_limits(error, limits, timeout)
                 request.plan_again(limits)
-        stream = self._stream(StreamState[T](limits), _aiter([request]), timeout)
+        stream = self._stream(StreamState[T](limits), as_async([request]), timeout)
         (outcome,) = [outcome async for outcome in stream]
         return unless_error(outcome)
 
@@ -295,21 +320,21 @@ class Client(BaseClient):
             while not state.done:
                 outcome: T | TensorferryError | None = state.take_unsent()
                 if outcome is None and state.wants_request:
-                    request = await _anext(requests)
+                    request = await anext_or_none(requests)
                     state.add(request)
                     if not isinstance(request, TensorferryError):
                         outbox.put_nowait(request.upload if request else None)
                 elif outcome is None:
                     try:
                         with self._translated:
-                            outcome = state.receive(await _read(call))
+                            outcome = state.receive(await read(call))
                     except (RefusedError, TransportError) as error:
                         state.limits = await self._other_limits(error, state.limits, timeout)
                         call, outbox = self._open(state, timeout)
                 if outcome is not None:
                     yield outcome
             with self._translated:
-                while (message := await _read(call)) is not None:
+                while (message := await read(call)) is not None:
                     state.receive(message)
         finally:
             call.cancel()
@@ -320,7 +345,7 @@ class Client(BaseClient):
         for upload in state.unanswered():
             outbox.put_nowait(upload)
         with self._translated:
-            return self._convert_stream(_outgoing(outbox), **self._call_settings(timeout)), outbox
+            return self._convert_stream(outgoing(outbox), **self._call_settings(timeout)), outbox
 
     def _check_usable(self) -> None:
         self._check_loop()
@@ -329,7 +354,7 @@ class Client(BaseClient):
     def _raise_translated(self, error: BaseException) -> None:
         super()._raise_translated(error)
         is_closed = isinstance(error, asyncio.CancelledError) and self._closed
-        if is_closed and not _is_cancelled(asyncio.current_task()):
+        if is_closed and not is_cancelled(asyncio.current_task()):
             # gRPC also raises CancelledError for calls that `close` ended.
             raise closed() from error
 
@@ -342,41 +367,3 @@ class Client(BaseClient):
         if self._loop not in (None, loop):
             problem = "the client was first used in another event loop; make one client for each loop"
             raise TensorferryError(grpc.StatusCode.FAILED_PRECONDITION, problem, reason="WRONG_EVENT_LOOP")
-
-
-async def _outgoing(outbox: Outbox) -> AsyncIterator[bytes]:
-    while (upload := await outbox.get()) is not None:
-        for message in upload.messages():
-            yield message
-
-
-async def _read(call: Any) -> bytes | None:
-    message = await call.read()
-    return None if message is grpc.aio.EOF else message
-
-
-def _readable(message: T | None) -> T:
-    """Returns the message, for which grpc.aio gives None where it could not be read."""
-    if message is None:
-        raise unreadable()
-    return message
-
-
-def _is_cancelled(task: asyncio.Task[Any] | None) -> bool:
-    """Whether somebody asked for it; Python before 3.11 does not say."""
-    return task is not None and hasattr(task, "cancelling") and task.cancelling() > 0
-
-
-async def _anext(items: AsyncIterator[T]) -> T | None:
-    async for item in items:
-        return item
-    return None
-
-
-async def _aiter(items: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
-    if isinstance(items, AsyncIterable):
-        async for item in items:
-            yield item
-    else:
-        for item in items:
-            yield item

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from tensorferry import _arguments
 from tensorferry._base import BaseClient, OnError, health_request, to_limits, unless_error
 from tensorferry._errors import RefusedError, TensorferryError, TransportError, is_outgrown
+from tensorferry._files import FilePath, file_arrays, file_request
 from tensorferry._info import HealthStatus, Model, ServerInfo, to_health, to_models, to_server_info
 from tensorferry._receipt import Receipt
 from tensorferry._request import (
@@ -193,6 +194,41 @@ class Client(BaseClient):
         target = Target(model, version, outputs, _arguments.text("request_id", request_id))
         request = InferRequest(target, inputs, options, self._limits)
         return self._call(request, timeout)
+
+    def convert_file(
+        self,
+        path: FilePath,
+        *,
+        dtype: npt.DTypeLike | None = None,
+        strict: bool = False,
+        return_data: bool = False,
+        digest: bool = True,
+        timeout: float | None = None,
+    ) -> dict[str, Receipt]:
+        """Converts the arrays of an .npy or .npz file and returns their receipts by name, in its order.
+
+        The name is the member's, or the file's without its extension. A file is never read as a whole: an
+        .npy file is mapped, members of an .npz file are read one after the other.
+
+        Args:
+            dtype: What elements of void arrays are: np.save makes `|V2` of bfloat16. Others keep theirs.
+
+        The other arguments are those of `convert_many`. Errors besides: OSError. An array that cannot be read
+        (ArrayError) or is refused ends it.
+        """
+        options = Options(strict, return_data, digest, self._verify)
+        dtype = _arguments.dtype(dtype)
+        path = _arguments.path(path)
+        state = StreamState[Receipt](self._limits)
+        names: list[str] = []
+
+        def requests() -> Iterator[ConvertRequest | TensorferryError]:
+            for named in file_arrays(path):
+                names.append(named[0])
+                yield file_request(named, dtype, options, state.limits)
+
+        receipts = [unless_error(outcome) for outcome in self._stream(state, requests(), timeout)]
+        return dict(zip(names, receipts))
 
     @overload
     def infer_many(
