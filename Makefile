@@ -40,6 +40,12 @@ bench: ## Measure the server beside limits and alternatives (BENCH_ARGS="--only 
 	@$(PYTHON) tests/bench/models.py
 	@$(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
 
+.PHONY: bench-python
+bench-python: ## Measure the Python client beside tritonclient (BENCH_ARGS="--layout split --rounds 20")
+	@scripts/setup.sh bench
+	@scripts/build.sh bench $(JOBS) tensorferry-server
+	@PYTHONPATH=client/python/src $(PYTHON) tests/bench/python_bench.py $(BENCH_ARGS)
+
 .PHONY: counts
 counts: ## Count the hot path's instructions anew, after a change that is meant to change them
 	@scripts/setup.sh test

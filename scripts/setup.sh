@@ -131,6 +131,7 @@ bench)
   install_debian_packages libbenchmark-dev
   install_python_packages "$test_requirements"
   install_bench_packages
+  tests/integration/oip/environments.sh tritonclient
   ;;
 fuzz)
   install_debian_packages "${test_packages[@]}" clang-14 libclang-rt-14-dev

@@ -86,6 +86,43 @@ class _Cutter(_Proxy):
         return super().ConvertStream(self._cut(parts), context)
 
 
+class _Recorder(_Proxy):
+    """Writes down which calls come."""
+
+    def __init__(self, stub: TensorServiceStub) -> None:
+        super().__init__(stub, lambda tensor: None)
+        self.calls: list[str] = []
+
+    def Convert(self, request: pb.ConvertRequest, context: grpc.ServicerContext) -> pb.ConvertResponse:  # noqa: N802
+        self.calls.append("Convert")
+        try:
+            return super().Convert(request, context)
+        except grpc.RpcError as error:
+            context.set_trailing_metadata(error.trailing_metadata())
+            context.abort(error.code(), error.details())
+
+    def ConvertStream(  # noqa: N802
+        self, parts: Iterator[pb.ConvertStreamRequest], context: grpc.ServicerContext
+    ) -> Iterator[pb.ConvertStreamResponse]:
+        self.calls.append("ConvertStream")
+        return super().ConvertStream(parts, context)
+
+    def GetServerInfo(  # noqa: N802
+        self, request: pb.GetServerInfoRequest, context: grpc.ServicerContext
+    ) -> pb.GetServerInfoResponse:
+        self.calls.append("GetServerInfo")
+        return super().GetServerInfo(request, context)
+
+
+@contextmanager
+def recording(address: str, listen: str = "127.0.0.1:0") -> Iterator[tuple[str, list[str]]]:
+    """Yields the address of a proxy for the server at `address`, and the names of the calls that come to it."""
+    with connect_stub(address) as stub:
+        recorder = _Recorder(stub)
+        with _serving(recorder, listen) as proxy:
+            yield proxy, recorder.calls
+
+
 @contextmanager
 def tampering(address: str, tamper: Tamper) -> Iterator[str]:
     """Yields the address of a proxy for the server at `address` that runs `tamper` on every converted tensor."""
@@ -101,12 +138,12 @@ def cutting(address: str, file: Path) -> Iterator[str]:
 
 
 @contextmanager
-def _serving(servicer: _Proxy) -> Iterator[str]:
+def _serving(servicer: _Proxy, listen: str = "127.0.0.1:0") -> Iterator[str]:
     options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
     with ThreadPoolExecutor(4) as pool:
         proxy = grpc.server(pool, options=options)
         add_TensorServiceServicer_to_server(servicer, proxy)
-        port = proxy.add_insecure_port("127.0.0.1:0")
+        port = proxy.add_insecure_port(listen)
         proxy.start()
-        yield f"127.0.0.1:{port}"
+        yield listen.replace(":0", f":{port}")
         proxy.stop(grace=None).wait()

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import tensorferry
 from array_layouts import Array
 from harness import TIMEOUT_S, Server
-from tensorferry._errors import translated
+from tensorferry._errors import Translated
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
@@ -167,7 +167,7 @@ NO_TYPE_STRING = [
 
 def reason(action: Any) -> str:
     try:
-        with translated():
+        with Translated():
             action()
     except tensorferry.RefusedError as error:
         return error.reason

@@ -25,12 +25,12 @@ def call(kind: str, address: str, method: str, *arguments: Any, **settings: Any)
     if kind == "Client":
         with tensorferry.Client(address, timeout=TIMEOUT_S) as client:
             result = getattr(client, method)(*arguments, **settings)
-            return list(result) if method == "convert_many" else result
+            return list(result) if method.endswith("_many") else result
 
     async def main() -> Any:
         async with tensorferry.aio.Client(address, timeout=TIMEOUT_S) as client:
             result = getattr(client, method)(*arguments, **settings)
-            return [item async for item in result] if method == "convert_many" else await result
+            return [item async for item in result] if method.endswith("_many") else await result
 
     return asyncio.run(main())
 

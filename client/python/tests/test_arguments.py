@@ -37,6 +37,8 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "convert": (ARRAY,),
     "convert_many": ([ARRAY],),
     "infer": ("identity", {"x": ARRAY}),
+    "convert_file": ("x.npy",),
+    "infer_many": ([("m", {"x": ARRAY})],),
     "server_info": (),
     "models": (),
     "health": (),
@@ -58,6 +60,10 @@ WRONG_SETTINGS: WrongSettings = {
         (3, TypeError, "name is a str, not int 3"),
         (10**5000, TypeError, "name is a str, not int$"),
         (SURROGATE, ValueError, "name 'a.* is not valid"),
+    ],
+    "request_id": [
+        (7, TypeError, "request_id is a str, not int 7"),
+        (SURROGATE, ValueError, "request_id 'a.* is not valid"),
     ],
     "dtype": [
         (3.5, TypeError, "dtype is a name such as"),
@@ -84,6 +90,9 @@ WRONG_SETTINGS: WrongSettings = {
 WRONG_POSITIONALS: list[tuple[str, tuple[Any, ...], type[Exception], str]] = [
     ("convert_many", (3,), TypeError, "arrays is an iterable of arrays, not int 3"),
     ("convert_many", (np.float64(1),), TypeError, "arrays is an iterable of arrays"),
+    ("convert_file", (3,), TypeError, "path is the path of a file, not int 3"),
+    ("convert_file", (b"x.npy",), TypeError, "path is the path of a file, not bytes"),
+    ("infer_many", (3,), TypeError, "requests is an iterable of requests, not int 3"),
     ("infer", ("", {"x": ARRAY}), ValueError, "model is empty"),
     ("infer", (3, {"x": ARRAY}), TypeError, "model is a str, not int 3"),
     ("infer", (SURROGATE, {"x": ARRAY}), ValueError, "model 'a.* is not valid"),
@@ -109,7 +118,9 @@ def test_the_table_has_every_argument_of_every_method() -> None:
     arguments = set()
     for method in CALLS:
         arguments |= set(inspect.signature(getattr(tensorferry.Client, method)).parameters)
-    assert arguments - {"self", "array", "arrays", "model", "inputs"} == set(WRONG_SETTINGS)
+    assert arguments - {"self", "array", "arrays", "model", "inputs", "requests", "path"} == set(
+        WRONG_SETTINGS
+    )
     public = {name for name in vars(tensorferry.Client) if not name.startswith("_")}
     assert public - {"close"} == set(CALLS)
 

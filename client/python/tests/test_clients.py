@@ -29,6 +29,11 @@ def test_unreachable_server_is_a_connection_error() -> None:
         assert isinstance(caught.value, tensorferry.TransportError)
 
 
+def test_messages_that_hold_nothing_are_no_limit() -> None:
+    with pytest.raises(tensorferry.ProtocolError, match="at most 1 bytes"):
+        to_limits(to_server_info(pb.GetServerInfoResponse(max_message_bytes=1)))
+
+
 @pytest.mark.parametrize(
     ("max_message_bytes", "recommended_chunk_bytes", "limits"),
     [

@@ -6,7 +6,7 @@ from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 
 from tensorferry import DeadlineError, RefusedError, TensorferryError, TransportError
-from tensorferry._errors import from_response_error, from_rpc_error, translated
+from tensorferry._errors import Translated, from_response_error, from_rpc_error
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 
@@ -67,7 +67,7 @@ def test_status_without_details(
     builtin: type[Exception],
     trailers: tuple[tuple[str, str | bytes], ...] | None,
 ) -> None:
-    with pytest.raises(builtin) as caught, translated():
+    with pytest.raises(builtin) as caught, Translated():
         raise FakeRpcError(code, trailers)
     assert type(caught.value) is kind
     assert isinstance(caught.value.__cause__, FakeRpcError)

@@ -24,6 +24,7 @@ CALLS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "convert-chunked": ("convert", (LARGE,)),
     "convert_many": ("convert_many", ([1.0],)),
     "infer": ("infer", ("m", {"x": 1.0})),
+    "infer_many": ("infer_many", ([("m", {"x": 1.0})],)),
     "server_info": ("server_info", ()),
     "models": ("models", ()),
     "health": ("health", ()),
@@ -35,13 +36,13 @@ each_client = pytest.mark.parametrize("client", CLIENTS)
 def collect(client: Any, name: str) -> Any:
     method, arguments = CALLS[name]
     result = getattr(client, method)(*arguments)
-    return list(result) if method == "convert_many" else result
+    return list(result) if method.endswith("_many") else result
 
 
 async def collect_async(client: Any, name: str) -> Any:
     method, arguments = CALLS[name]
     result = getattr(client, method)(*arguments)
-    return [item async for item in result] if method == "convert_many" else await result
+    return [item async for item in result] if method.endswith("_many") else await result
 
 
 @each_call
@@ -167,7 +168,7 @@ def test_a_health_that_nobody_knows(client: str) -> None:
 def answer(metadata: pb.TensorMetadata, **payload: Any) -> bytes:
     response = pb.ConvertResponse(tensors=[pb.Tensor(metadata=pb.TensorMetadata())])
     response.outputs.append(pb.Tensor(metadata=metadata, **payload))
-    return bytes(pb.ConvertStreamResponse(response=response).SerializeToString())
+    return bytes(response.SerializeToString())
 
 
 @pytest.mark.parametrize(
@@ -183,6 +184,11 @@ def answer(metadata: pb.TensorMetadata, **payload: Any) -> bytes:
             {"chunked_nbytes": 1 << 63},
             "for which there is no memory",
         ),
+        (
+            pb.TensorMetadata(dtype="int8", shape=[9]),
+            {"chunked_nbytes": 9},
+            "chunks, which only a stream brings",
+        ),
     ],
 )
 @each_client
@@ -190,7 +196,7 @@ def test_outputs_that_no_array_can_hold(
     metadata: pb.TensorMetadata, payload: dict[str, Any], text: str, client: str
 ) -> None:
     with (
-        serving({"ConvertStream": answer(metadata, **payload)}) as address,
+        serving({"Convert": answer(metadata, **payload)}) as address,
         pytest.raises(ProtocolError, match=text),
     ):
         unverified(client, address)
@@ -272,7 +278,8 @@ def test_errors_in_place_keep_the_order() -> None:
     state.add(ConvertRequest(1.0, "", None, Options(), Limits(64, 64)))
     state.add(refused)
     assert state.take_unsent() is None
-    error = state.receive(pb.ConvertStreamResponse(response=pb.ConvertResponse(error=pb.Error(code=3))))
+    refusal = pb.ConvertStreamResponse(response=pb.ConvertResponse(error=pb.Error(code=3)))
+    error = state.receive(refusal.SerializeToString())
     assert isinstance(error, tensorferry.RefusedError)
     assert state.take_unsent() is refused
     assert state.take_unsent() is None

@@ -11,6 +11,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 import torch
+from wire_arrays import inlined
 
 from tensorferry import ArrayError
 from tensorferry._arrays import WireArray
@@ -52,9 +53,9 @@ def tensor_of(name: str) -> torch.Tensor:
 def sent(source: Any, **settings: Any) -> tuple[Any, ...]:
     """All that the server is told of an array."""
     wire = WireArray(source, **settings)
-    message = wire.inline()
-    assert wire.digest is not None
-    return message.dtype, tuple(message.shape), message.fortran_order, message.data, wire.digest.digest()
+    message = inlined(wire)
+    assert wire.digest
+    return message.dtype, tuple(message.shape), message.fortran_order, message.data, wire.digest
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 import numpy as np
@@ -9,6 +9,7 @@ import xxhash
 from array_strategies import Array, canonical_bytes
 
 from tensorferry import (
+    Outputs,
     ProtocolError,
     Receipt,
     RefusedError,
@@ -16,12 +17,14 @@ from tensorferry import (
     TransportError,
     VerificationError,
 )
-from tensorferry._request import ConvertRequest, InferRequest, Limits, Options
+from tensorferry._request import ConvertRequest, InferRequest, Limits, Options, Target, Upload
 from tensorferry._stream import StreamState
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 LIMITS = Limits(inline_nbytes=64, chunk_nbytes=16)
-REFUSAL = pb.ConvertResponse(error=pb.Error(code=3, reason="BAD_SHAPE"))
+REFUSAL = pb.ConvertStreamResponse(
+    response=pb.ConvertResponse(error=pb.Error(code=3, reason="BAD_SHAPE"))
+).SerializeToString()
 
 
 def convert(array: Array, options: Options = Options()) -> ConvertRequest:  # noqa: B008  Frozen.
@@ -37,25 +40,35 @@ def tensor(array: Array) -> pb.Tensor:
     )
 
 
-def response(*tensors: pb.Tensor, outputs: tuple[pb.Tensor, ...] = ()) -> pb.ConvertStreamResponse:
-    return pb.ConvertStreamResponse(response=pb.ConvertResponse(tensors=tensors, outputs=outputs))
+def response(*tensors: pb.Tensor, outputs: tuple[pb.Tensor, ...] = ()) -> bytes:
+    answer = pb.ConvertResponse(tensors=tensors, outputs=outputs)
+    return bytes(pb.ConvertStreamResponse(response=answer).SerializeToString())
 
 
-def chunk(data: bytes) -> pb.ConvertStreamResponse:
-    return pb.ConvertStreamResponse(chunk=data)
+def chunk(data: bytes) -> bytes:
+    return bytes(pb.ConvertStreamResponse(chunk=data).SerializeToString())
+
+
+def message_of(request: ConvertRequest | InferRequest) -> pb.ConvertRequest:
+    message: pb.ConvertRequest = pb.ConvertRequest.FromString(request.upload.message)
+    return message
+
+
+def messages_of(upload: Upload) -> Iterator[pb.ConvertStreamRequest]:
+    return map(pb.ConvertStreamRequest.FromString, upload.messages())
 
 
 def test_small_arrays_travel_inline_and_what_does_not_fit_in_chunks() -> None:
     inputs = {"a": np.arange(10.0), "b": np.zeros(0), "c": np.arange(-40.0, 0.0)}
-    request = InferRequest("m", "3", inputs, ["y"], Options(), LIMITS)
-    message = request.upload.message
+    request = InferRequest(Target("m", "3", ("y",)), inputs, Options(), LIMITS)
+    message = message_of(request)
     assert (message.model_name, message.model_version, message.requested_outputs) == ("m", "3", ["y"])
     assert [array.WhichOneof("payload") for array in message.arrays] == [
         "chunked_nbytes",
         "data",
         "chunked_nbytes",
     ]
-    parts = list(request.upload.messages())
+    parts = list(messages_of(request.upload))
     assert [part.WhichOneof("part") for part in parts] == ["request"] + ["chunk"] * 25
     elements = b"".join(part.chunk for part in parts)
     assert elements == inputs["a"].tobytes() + inputs["c"].tobytes()
@@ -76,9 +89,9 @@ def test_inline_arrays_may_change_once_the_request_is_made(array: Array) -> None
 
 
 def test_options_become_fields() -> None:
-    strict = convert(np.zeros(1), Options(strict=True, return_data=True, digest=False)).upload.message
+    strict = message_of(convert(np.zeros(1), Options(strict=True, return_data=True, digest=False)))
     assert (strict.fidelity, strict.return_data, strict.digest) == (pb.FIDELITY_STRICT, True, 0)
-    default = convert(np.zeros(1)).upload.message
+    default = message_of(convert(np.zeros(1)))
     assert (default.fidelity, default.return_data) == (pb.FIDELITY_CONVERT, False)
     assert default.digest == pb.DIGEST_ALGORITHM_XXH3_128
 
@@ -89,7 +102,7 @@ def test_results_and_errors_come_in_the_order_of_the_requests() -> None:
         state.add(convert(np.full(2, value)))
     state.add(None)
     first = state.receive(response(tensor(np.full(2, 0))))
-    second = state.receive(pb.ConvertStreamResponse(response=REFUSAL))
+    second = state.receive(REFUSAL)
     assert not state.done
     third = state.receive(response(tensor(np.full(2, 2))))
     assert isinstance(first, Receipt)
@@ -104,9 +117,9 @@ def test_chunks_of_a_refused_request_are_not_sent() -> None:
     state = StreamState[Receipt]()
     request = convert(np.zeros(100))
     state.add(request)
-    messages = request.upload.messages()
+    messages = messages_of(request.upload)
     assert [part.WhichOneof("part") for part in islice(messages, 3)] == ["request", "chunk", "chunk"]
-    assert isinstance(state.receive(pb.ConvertStreamResponse(response=REFUSAL)), RefusedError)
+    assert isinstance(state.receive(REFUSAL), RefusedError)
     assert list(messages) == []
 
 
@@ -116,13 +129,13 @@ def test_an_upload_ends_where_the_next_begins() -> None:
     state = StreamState[Receipt](LIMITS)
     request = convert(array)
     state.add(request)
-    first = request.upload.messages()
+    first = messages_of(request.upload)
     assert [part.WhichOneof("part") for part in islice(first, 2)] == ["request", "chunk"]
     state.limits = Limits(inline_nbytes=32, chunk_nbytes=8)
     (second,) = state.unanswered()
     assert second is not None
     assert list(first) == []
-    assert b"".join(part.chunk for part in second.messages()) == array.tobytes()
+    assert b"".join(part.chunk for part in messages_of(second)) == array.tobytes()
     receipt = state.receive(response(tensor(array)))
     assert isinstance(receipt, Receipt)
     assert receipt.digest_equal
@@ -131,8 +144,8 @@ def test_an_upload_ends_where_the_next_begins() -> None:
 def test_chunked_tensors_and_outputs_are_put_together_in_order() -> None:
     array = np.arange(6, dtype="f4").reshape(2, 3)
     elements = array.tobytes()
-    state = StreamState["dict[str, Array]"]()
-    state.add(InferRequest("m", "", {"x": array}, (), Options(), LIMITS))
+    state = StreamState[Outputs]()
+    state.add(InferRequest(Target("m"), {"x": array}, Options(), LIMITS))
     echoed, first, empty, last = tensor(array), tensor(array), tensor(array[:0]), tensor(array)
     for index, announced in enumerate((echoed, first, empty)):
         announced.metadata.name = str(index)
@@ -159,7 +172,7 @@ def test_window_is_bounded_in_requests_and_in_bytes() -> None:
         state.add(convert(np.zeros(1)))
         sent += 1
     assert sent == 32
-    state.receive(pb.ConvertStreamResponse(response=REFUSAL))
+    state.receive(REFUSAL)
     assert state.wants_request
     state.add(convert(np.zeros(1 << 22)))
     assert not state.wants_request
@@ -169,7 +182,7 @@ def test_window_takes_one_array_of_any_size() -> None:
     state = StreamState[Receipt]()
     state.add(convert(np.zeros(1 << 23)))
     assert not state.wants_request
-    state.receive(pb.ConvertStreamResponse(response=REFUSAL))
+    state.receive(REFUSAL)
     assert state.wants_request
     state.add(None)
     assert state.done
@@ -242,7 +255,7 @@ def test_receipt_of_an_array_without_digest() -> None:
     assert receipt.adjustments == ("BYTE_ORDER_SWAPPED", "BOOL_NORMALIZED", "77")
 
 
-def with_chunks(nbytes: int) -> pb.ConvertStreamResponse:
+def with_chunks(nbytes: int) -> bytes:
     answer = tensor(ARRAY)
     answer.chunked_nbytes = nbytes
     return response(answer)
@@ -252,13 +265,13 @@ def with_chunks(nbytes: int) -> pb.ConvertStreamResponse:
     ("messages", "reason"),
     [
         ([chunk(b"1")], "answers no request"),
-        ([pb.ConvertStreamResponse()], "answers no request"),
+        ([b""], "answers no request"),
         ([with_chunks(8), response(tensor(ARRAY))], "before the chunks"),
         ([with_chunks(8), chunk(b"1" * 9)], "9 bytes came that nobody expects"),
         ([response(tensor(ARRAY)), response(tensor(ARRAY))], "answers no request"),
     ],
 )
-def test_broken_framing_ends_the_stream(messages: list[pb.ConvertStreamResponse], reason: str) -> None:
+def test_broken_framing_ends_the_stream(messages: list[bytes], reason: str) -> None:
     state = StreamState[Receipt]()
     state.add(convert(ARRAY))
     for message in messages[:-1]:
@@ -279,13 +292,13 @@ def test_stream_that_ends_early() -> None:
     [
         (convert(ARRAY), response(), "1 arrays were sent, 0 tensors came"),
         (
-            InferRequest("m", "", {"x": ARRAY}, (), Options(), LIMITS),
+            InferRequest(Target("m"), {"x": ARRAY}, Options(), LIMITS),
             response(tensor(ARRAY), outputs=(tensor(ARRAY),)),
             "output 'x' came without its elements",
         ),
     ],
 )
-def test_incomplete_answer(request_: ConvertRequest, answer: pb.ConvertStreamResponse, reason: str) -> None:
+def test_incomplete_answer(request_: ConvertRequest, answer: bytes, reason: str) -> None:
     state = StreamState[Receipt]()
     state.add(request_)
     error = state.receive(answer)

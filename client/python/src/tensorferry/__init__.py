@@ -18,7 +18,9 @@ from tensorferry._errors import (
 from tensorferry._export import export
 from tensorferry._info import DtypeInfo, HealthStatus, Model, ServerInfo, TensorSpec
 from tensorferry._receipt import Receipt
+from tensorferry._results import Infer, Outputs, Timing
 from tensorferry._tls import TLS
+from tensorferry._torch import as_torch
 from tensorferry.client import Client
 
 __version__ = "0.1.0"
@@ -30,15 +32,19 @@ __all__ = [
     "DeadlineError",
     "DtypeInfo",
     "HealthStatus",
+    "Infer",
     "Model",
+    "Outputs",
     "ProtocolError",
     "Receipt",
     "RefusedError",
     "ServerInfo",
     "TensorSpec",
     "TensorferryError",
+    "Timing",
     "TransportError",
     "VerificationError",
     "aio",
+    "as_torch",
     "export",
 ]

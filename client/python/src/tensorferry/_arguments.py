@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ def text(argument: str, value: Any) -> str:
     """Returns a string that protobuf takes."""
     if not isinstance(value, str):
         raise wrong_type(argument, "a str", value)
+    if type(value) is str and value.isascii():
+        return value
     plain = str.__str__(value)  # A subclass may encode itself otherwise.
     try:
         plain.encode()
@@ -29,12 +32,16 @@ def text(argument: str, value: Any) -> str:
 
 def texts(argument: str, values: Any) -> list[str]:
     """Returns the strings of an iterable; a lone string, which is an iterable of letters, is refused."""
+    if type(values) is tuple and not values:
+        return []
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise wrong_type(argument, "a sequence of str", values)
     return [text(f"{argument}[{index}]", value) for index, value in enumerate(values)]
 
 
 def flag(argument: str, value: Any) -> bool:
+    if value is True or value is False:
+        return bool(value)
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
     if isinstance(value, numbers.Integral) and value in (0, 1):
@@ -57,16 +64,24 @@ def seconds(argument: str, value: Any) -> float | None:
     return None if duration > _FOREVER_S else max(-1.0, duration)
 
 
+def count(argument: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise wrong_type(argument, "a number of times", value)
+    if value < 0:
+        raise ValueError(f"{argument} is a number of times, not {_shown(value)}")
+    return int(value)
+
+
 def version(value: Any) -> str:
     """Returns a model's version, which people write as a number, too."""
+    if isinstance(value, str):
+        return text("version", value)
     if isinstance(value, numbers.Integral) and not isinstance(value, bool):
         try:
             return str(int(value))
         except ValueError as error:  # Python writes no number of more than some thousand digits.
             raise ValueError("version has too many digits for the version of a model") from error
-    if not isinstance(value, str):
-        raise wrong_type("version", "a str or an int", value)
-    return text("version", value)
+    raise wrong_type("version", "a str or an int", value)
 
 
 def model(value: Any) -> str:
@@ -76,7 +91,7 @@ def model(value: Any) -> str:
 
 
 def inputs(values: Any) -> Mapping[str, Any]:
-    if not isinstance(values, Mapping):
+    if type(values) is not dict and not isinstance(values, Mapping):
         raise wrong_type("inputs", "a mapping of names to arrays", values)
     for name in values:
         text("a name in inputs", name)
@@ -98,14 +113,23 @@ def on_error(value: Any) -> Any:
     return value
 
 
-def iterable(argument: str, value: Any) -> Any:
+def path(value: Any) -> str:
+    """Returns the path of a file as a string."""
+    try:
+        text("path", shown := os.fspath(value))
+    except TypeError as error:
+        raise wrong_type("path", "the path of a file", value) from error
+    return str(shown)
+
+
+def iterable(argument: str, value: Any, of: str = "arrays") -> Any:
     """Returns `value`, which `iter` or `aiter` takes."""
     if hasattr(value, "__aiter__"):
         return value
     try:
         iter(value)
     except TypeError as error:
-        raise wrong_type(argument, "an iterable of arrays", value) from error
+        raise wrong_type(argument, f"an iterable of {of}", value) from error
     return value
 
 

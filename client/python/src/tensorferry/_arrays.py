@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import xxhash
 
-from tensorferry._digest import ElementDigest
-from tensorferry._elements import Array, element_blocks
+from tensorferry._digest import ElementDigest, element_digest
+from tensorferry._elements import Array, element_blocks, whole_elements
 from tensorferry._errors import Label, ProtocolError, array_error
-from tensorferry._sources import USER_DTYPE, Source, native, native_view, to_elements
+from tensorferry._sources import NUMPY_DTYPE, USER_DTYPE, Source, native, native_view, to_elements
 from tensorferry._strict import check_strict
+from tensorferry._wire import Buffer, announced_array, array_head
 from tensorferry.v1 import tensor_service_pb2 as pb
 
-_BLOCK_NBYTES = 1 << 20
+_LITTLE_ENDIAN = "<|=" if sys.byteorder == "little" else "<|"  # These are values of np.dtype.byteorder.
 
 
 class WireArray:
@@ -29,7 +33,7 @@ class WireArray:
         canonical_dtype: The NumPy or ml_dtypes name, without byte order, which is torch's as well: `float32`.
         shape: Elements per dimension.
         nbytes: Bytes of the elements.
-        digest: Of the elements, keeping pace with the latest `chunks`; None if not wanted.
+        has_digest: Whether a digest is wanted.
     """
 
     def __init__(
@@ -60,8 +64,9 @@ class WireArray:
         own = elements.dtype
         self.name = name
         self.shape = elements.shape
-        self.dtype = dtype_name or own.str
-        self.canonical_dtype = dtype_name or own.name
+        wire_name, own_name = _names(own) if own.isbuiltin == NUMPY_DTYPE else (own.str, own.name)
+        self.dtype = dtype_name or wire_name
+        self.canonical_dtype = dtype_name or own_name
         self._wire_dtype = own
         if own.hasobject or (own.type is np.void and own.fields is not None):
             elements = _without_pointers(elements, self.label)
@@ -71,50 +76,67 @@ class WireArray:
             self.dtype, self._wire_dtype = own.name, own.newbyteorder("<")
         self.fortran_order = _is_fortran(elements)
         self.nbytes = elements.nbytes
-        self.digest = ElementDigest(elements) if digest else None
+        self.has_digest = digest
+        self._digest: ElementDigest | bytes = b""
         self._in_c_order = elements
         self._elements = elements.T if self.fortran_order else elements
         self._copy: bytes | None = None
+
+    @property
+    def digest(self) -> bytes:
+        """The digest of the elements as they were sent last; empty if none is wanted."""
+        if not isinstance(self._digest, bytes):
+            self._digest = self._digest.digest()
+        return self._digest
 
     def keep(self, data: bytes) -> None:
         """Takes the bytes that `inline` sent: the array may have changed when they are sent once more."""
         self._copy = data
 
-    def chunks(self, limit: int) -> Iterator[bytes]:
+    def chunks(self, limit: int) -> Iterator[Buffer]:
         """Returns the elements as they travel, at most `limit` bytes at a time, the digest keeping pace.
+
+        They borrow the array's memory until the next is asked for.
 
         The digest starts anew: another thread may still be at the chunks that were asked for before.
         """
         if self._copy is not None:
             copy = self._copy
             return (copy[start : start + limit] for start in range(0, self.nbytes, limit))
-        if self.digest is not None:
-            self.digest = ElementDigest(self._in_c_order)
-        return self._chunks(limit, self.digest)
+        digest = ElementDigest(self._in_c_order) if self.has_digest else None
+        self._digest = digest or b""
+        return self._chunks(limit, digest)
 
-    def _chunks(self, limit: int, digest: ElementDigest | None) -> Iterator[bytes]:
+    def _chunks(self, limit: int, digest: ElementDigest | None) -> Iterator[Buffer]:
         for block in element_blocks(self._elements, self._wire_dtype, limit):
             if digest is not None:
                 # This comes before the yield: after the last chunk another thread may ask for the digest.
                 digest.advance()
-            yield bytes(block)
+            yield block
 
-    def inline(self) -> pb.Array:
-        """Returns the message with all elements in it; from here on the array may change."""
-        message = self._header()
-        message.data = b"".join(self.chunks(_BLOCK_NBYTES))
-        if self.digest is not None:
-            self.digest.digest()
-        return message
+    def inline(self) -> tuple[bytes, Buffer]:
+        """Returns the array's field of a request, and its elements, which follow in it.
 
-    def announced(self) -> pb.Array:
-        """Returns the message without the elements, which follow in `chunks`."""
-        message = self._header()
-        message.chunked_nbytes = self.nbytes
-        return message
+        The elements borrow the array's memory.
+        """
+        if self._copy is not None:
+            elements: Buffer = self._copy
+        else:
+            elements = whole_elements(self._elements, self._wire_dtype)
+            if self.has_digest:
+                self._digest = self._digest_of(elements)
+        return array_head(self.name, self.dtype, self.shape, self.fortran_order, self.nbytes), elements
 
-    def _header(self) -> pb.Array:
-        return pb.Array(name=self.name, dtype=self.dtype, shape=self.shape, fortran_order=self.fortran_order)
+    def announced(self) -> bytes:
+        """Returns the array's field of a request without the elements, which follow in `chunks`."""
+        return announced_array(self.name, self.dtype, self.shape, self.fortran_order, self.nbytes)
+
+    def _digest_of(self, elements: Buffer) -> bytes:
+        """Returns the digest, over the bytes that travel if these are in its order."""
+        is_canonical = self._wire_dtype.byteorder in _LITTLE_ENDIAN and self._in_c_order.dtype.kind != "b"
+        if self.fortran_order or not is_canonical:
+            return element_digest(self._in_c_order)
+        return xxhash.xxh3_128_digest(elements)
 
 
 def to_array(metadata: pb.TensorMetadata, elements: npt.NDArray[np.uint8]) -> Array:
@@ -122,28 +144,49 @@ def to_array(metadata: pb.TensorMetadata, elements: npt.NDArray[np.uint8]) -> Ar
 
     Errors: ProtocolError if NumPy and ml_dtypes do not know the dtype, or dtype, shape and bytes do not fit.
     """
-    tensor = f"tensor '{metadata.name}'" if metadata.name else "the tensor"
-    dtype = _tensor_dtype(metadata.dtype)
+    dtype = _numpy_dtype(metadata.dtype) or _tensor_dtype(metadata.dtype)
     if dtype is None:
-        raise ProtocolError(f"{tensor}: this NumPy and ml_dtypes know no dtype '{metadata.dtype}'")
+        problem = f"this NumPy and ml_dtypes know no dtype '{metadata.dtype}'"
+        raise ProtocolError(f"{_tensor_label(metadata)}: {problem}")
     shape = tuple(metadata.shape)
-    problem = f"{tensor}: {dtype} with shape {list(shape)} in {elements.nbytes} bytes"
     if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != elements.nbytes:
-        raise ProtocolError(problem)
+        raise ProtocolError(_misfit(metadata, dtype, elements))
     try:
-        return elements.view(dtype.newbyteorder("<")).reshape(shape)
+        return elements.view(dtype).reshape(shape)
     except ValueError as error:  # More dimensions than this NumPy has.
-        raise ProtocolError(f"{problem}: {error}") from error
+        raise ProtocolError(f"{_misfit(metadata, dtype, elements)}: {error}") from error
+
+
+def _misfit(metadata: pb.TensorMetadata, dtype: np.dtype[Any], elements: Array) -> str:
+    declared = f"{dtype.name} with shape {list(metadata.shape)}"
+    return f"{_tensor_label(metadata)}: {declared} in {elements.nbytes} bytes"
+
+
+def _tensor_label(metadata: pb.TensorMetadata) -> str:
+    return f"tensor '{metadata.name}'" if metadata.name else "the tensor"
+
+
+@lru_cache(maxsize=64)
+def _numpy_dtype(name: str) -> np.dtype[Any] | None:
+    """Returns what `_tensor_dtype` does, of NumPy's own types alone: those of others may change meanwhile."""
+    dtype = _tensor_dtype(name)
+    return None if dtype is None or dtype.isbuiltin == USER_DTYPE else dtype
 
 
 def _tensor_dtype(name: str) -> np.dtype[Any] | None:
-    """Returns the dtype of that name, whose elements are numbers or bools; None if there is none."""
+    """Returns the little-endian dtype of that name, of numbers or bools; None if there is none."""
     try:
         dtype: np.dtype[Any] = np.dtype(name)
     except Exception:  # NumPy's parser of dtypes raises more than TypeErrors.
         return None
     is_number = dtype.kind in "biufc" or dtype.isbuiltin == USER_DTYPE
-    return dtype if is_number and dtype.name == name else None
+    return dtype.newbyteorder("<") if is_number and dtype.name == name else None
+
+
+@lru_cache(maxsize=64)
+def _names(dtype: np.dtype[Any]) -> tuple[str, str]:
+    """Returns type string and name of one of NumPy's own dtypes, which it makes anew whenever it is asked."""
+    return dtype.str, dtype.name
 
 
 def _relabel(array: Array, dtype: npt.DTypeLike, label: Label) -> tuple[Array, str]:
@@ -187,10 +230,12 @@ def _without_pointers(elements: Array, label: Label) -> Array:
 
 def _is_fortran(elements: Array) -> bool:
     """Whether column-major order describes the memory, as its strides say where both orders do."""
+    if elements.ndim < 2:
+        return False
     flags = elements.flags
     if not flags.f_contiguous or not flags.c_contiguous:
         return flags.f_contiguous
-    if elements.ndim < 2 or elements.size == 0:
+    if elements.size == 0:
         return False
     itemsize = elements.itemsize
     row_major = tuple(itemsize * math.prod(elements.shape[axis + 1 :]) for axis in range(elements.ndim))

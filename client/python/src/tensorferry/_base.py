@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from types import ModuleType
+from collections.abc import Sequence
+from types import ModuleType, TracebackType
 from typing import Any, Literal, TypeVar
 
 import grpc
@@ -13,17 +12,25 @@ from google.protobuf import wrappers_pb2
 
 from tensorferry import _arguments
 from tensorferry._address import server_address
-from tensorferry._errors import TensorferryError, TransportError, closed, translated
+from tensorferry._errors import (
+    ProtocolError,
+    TensorferryError,
+    TransportError,
+    closed,
+    from_rpc_error,
+    needs_stream,
+)
 from tensorferry._info import ServerInfo
-from tensorferry._request import Limits
+from tensorferry._request import DEFAULT_LIMITS, Limits, Request
 from tensorferry._tls import TLS, authorized, channel_credentials
+from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
 T = TypeVar("T")
+_SERVICE = pb.DESCRIPTOR.services_by_name["TensorService"].full_name
 OnError = Literal["raise", "return"]
 
 _MIB = 1 << 20
-_MAX_INLINE_NBYTES = 4 * _MIB
 _CHANNEL_OPTIONS = {
     "grpc.max_receive_message_length": -1,
     "grpc.max_send_message_length": -1,
@@ -45,6 +52,8 @@ class BaseClient:
     _transport: ModuleType  # grpc or grpc.aio: their channels are made alike.
     _channel: Any
     _stub: Any
+    _convert: Any
+    _convert_stream: Any
     _check_health: Any
 
     def __init__(
@@ -58,6 +67,8 @@ class BaseClient:
         token: str | None = None,
         metadata: Sequence[tuple[str, str | bytes]] = (),
         options: Sequence[tuple[str, Any]] = (),
+        retries: int = 0,
+        wait_for_ready: bool = False,
     ) -> None:
         """Connects on the first call.
 
@@ -71,6 +82,9 @@ class BaseClient:
             token: Sent with every call, as the metadata "authorization: Bearer …"; None: $TENSORFERRY_TOKEN.
             metadata: Sent with every call besides.
             options: gRPC channel arguments besides, or instead of, this client's own.
+            retries: How often `convert` and `infer` try again where the server says when: after `retry_after`
+                of the error, within the call's timeout.
+            wait_for_ready: Calls wait for a server that cannot be reached, until their timeout.
 
         Errors: TypeError and ValueError, as with all methods, for arguments that cannot be meant.
         """
@@ -80,8 +94,12 @@ class BaseClient:
         self._credentials = channel_credentials(self._address, tls, credentials)
         self._metadata = authorized(_arguments.metadata(metadata), token)
         self._options = list({**_CHANNEL_OPTIONS, **_arguments.options(options)}.items())
-        self._limits: Limits | None = None
+        self._retries = _arguments.count("retries", retries)
+        # gRPC's None leaves it to the service's configuration.
+        self._wait_for_ready = _arguments.flag("wait_for_ready", wait_for_ready) or None
+        self._forget_server()
         self._closed = False
+        self._translated = _Translated(self)
         if self._transport is grpc:  # grpc.aio's channels belong to an event loop, which need not run yet.
             self._connect()
 
@@ -100,6 +118,9 @@ class BaseClient:
             raise ValueError(f"options: gRPC does not take them: {error}") from error
         self._channel = channel
         self._stub = TensorServiceStub(channel)
+        # Without a serializer gRPC takes and gives bytes; _wire makes and reads them.
+        self._convert = channel.unary_unary(f"/{_SERVICE}/Convert")
+        self._convert_stream = channel.stream_stream(f"/{_SERVICE}/ConvertStream")
         # On the wire the messages of grpc.health.v1 equal these well-known ones: one field, number 1.
         self._check_health = channel.unary_unary(
             "/grpc.health.v1.Health/Check",
@@ -107,26 +128,73 @@ class BaseClient:
             response_deserializer=wrappers_pb2.Int32Value.FromString,
         )
 
-    def _call_settings(self, timeout: float | None) -> dict[str, Any]:
-        seconds = self._timeout if timeout is None else _arguments.seconds("timeout", timeout)
-        return {"timeout": seconds, "metadata": self._metadata}
+    def _forget_server(self) -> None:
+        """Expects nothing of the server any more: the next one at this address may have others.
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Turns what gRPC raises in the block, or would on a closed channel, into this package's errors."""
+        _limits are those of most servers until one refuses a message; only then it is asked for its own.
+        _streamed names the models whose outputs did not fit one message.
+        """
+        self._limits: Limits = DEFAULT_LIMITS
+        self._streamed: set[str] = set()
+
+    def _is_unary(self, request: Request[Any]) -> bool:
+        return request.fits_unary and request.model not in self._streamed
+
+    def _takes_stream(self, error: TensorferryError, request: Request[Any]) -> bool:
+        """Whether a stream can bring what a unary call could not; remembers it of the model."""
+        if not needs_stream(error):
+            return False
+        if request.model:
+            self._streamed.add(request.model)
+        return True
+
+    def _call_settings(self, timeout: float | None) -> dict[str, Any]:
+        """Returns what every call is given: its deadline counts from now."""
+        return {
+            "timeout": self._seconds(timeout),
+            "metadata": self._metadata,
+            "wait_for_ready": self._wait_for_ready,
+        }
+
+    def _seconds(self, timeout: float | None) -> float | None:
+        return self._timeout if timeout is None else _arguments.seconds("timeout", timeout)
+
+    def _check_usable(self) -> None:
+        """Errors: TransportError if the client is closed."""
         if self._closed:
             raise closed()
-        try:
-            with translated():
-                yield
-        except TransportError:
-            self._limits = None  # The next server at this address may have others.
-            raise
-        except (ValueError, grpc.aio.UsageError) as error:
+
+    def _raise_translated(self, error: BaseException) -> None:
+        """Raises this package's error in the place of one that is not for callers; returns for others."""
+        if isinstance(error, grpc.RpcError):
+            translation = from_rpc_error(error)
+            if isinstance(translation, TransportError):
+                self._forget_server()
+            raise translation from error
+        if isinstance(error, TransportError):
+            self._forget_server()
+        elif isinstance(error, (ValueError, grpc.aio.UsageError)) and self._closed:
             # gRPC answers so if another thread or task closed the channel while the call began.
-            if not self._closed:
-                raise
             raise closed() from error
+
+
+class _Translated:
+    """A `with` block of calls. Costs less than a contextmanager, and serves every block of a client."""
+
+    def __init__(self, client: BaseClient) -> None:
+        self._client = client
+
+    def __enter__(self) -> None:
+        self._client._check_usable()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            self._client._raise_translated(error)
 
 
 def health_request(service: str) -> Any:
@@ -134,10 +202,16 @@ def health_request(service: str) -> Any:
 
 
 def to_limits(info: ServerInfo) -> Limits:
-    """Returns limits that keep requests, and responses with the same data, within one message."""
+    """Returns limits that keep requests, and responses with the same data, within one message.
+
+    Errors: ProtocolError if no message holds anything.
+    """
     half_message = info.max_message_bytes // 2
+    if half_message == 0:
+        raise ProtocolError(f"the server says that its messages have at most {info.max_message_bytes} bytes")
     return Limits(
-        min(_MAX_INLINE_NBYTES, half_message), min(info.recommended_chunk_bytes or _MIB, half_message)
+        min(DEFAULT_LIMITS.inline_nbytes, half_message),
+        min(info.recommended_chunk_bytes or DEFAULT_LIMITS.chunk_nbytes, half_message),
     )
 
 

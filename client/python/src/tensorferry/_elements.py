@@ -9,6 +9,8 @@ import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+_MAX_SMALL_NBYTES = 4096
+
 
 def element_blocks(array: Array, dtype: np.dtype[Any], limit: int) -> Iterator[memoryview]:
     """Yields the elements in C order, in the byte order of `dtype`, as blocks of at most `limit` bytes.
@@ -25,6 +27,20 @@ def element_blocks(array: Array, dtype: np.dtype[Any], limit: int) -> Iterator[m
     else:
         for part in _parts(array, limit):
             yield np.array(part, dtype=dtype, order="C").reshape(-1).view(np.uint8).data
+
+
+def whole_elements(array: Array, dtype: np.dtype[Any]) -> bytes | memoryview:
+    """Returns all elements in C order, in the byte order of `dtype`; they may borrow the array's memory.
+
+    Small arrays are copied, which costs less than to ask for their memory.
+    """
+    if array.nbytes == 0:
+        return b""
+    if array.dtype == dtype:
+        if array.nbytes <= _MAX_SMALL_NBYTES or not array.flags.c_contiguous:
+            return array.tobytes()
+        return array.reshape(-1).view(np.uint8).data
+    return np.array(array, dtype=dtype, order="C").tobytes()
 
 
 def _parts(array: Array, limit: int) -> Iterator[Array]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 import grpc
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tensorferry._receipt import Receipt
 
 _DOMAIN = "tensorferry"
+_PUSHBACK = "grpc-retry-pushback-ms"
 # grpc.aio says so, with INTERNAL, when a message cannot be sent any more; the server's own words are lost.
 _UNSENT = "Internal error from Core"
 _UNSENT_MESSAGE = "the connection was lost while a message was sent"
@@ -116,7 +118,7 @@ def from_rpc_error(error: grpc.RpcError) -> TensorferryError:
     if info.domain != _DOMAIN:
         info.Clear()
     delay = retry.retry_delay
-    retry_after = delay.seconds + delay.nanos / 1e9 if retry.HasField("retry_delay") else None
+    retry_after = delay.seconds + delay.nanos / 1e9 if retry.HasField("retry_delay") else _pushback(error)
     code, message = _status(error)
     if code is grpc.StatusCode.INTERNAL and message == _UNREADABLE:
         return unreadable()
@@ -130,8 +132,14 @@ def is_outgrown(error: TensorferryError) -> bool:
 
     gRPC says so of requests, without a reason, and grpc.aio not even that; the server says it of responses.
     """
-    by_grpc = error.code is grpc.StatusCode.RESOURCE_EXHAUSTED and not error.reason
+    is_exhausted = error.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    by_grpc = is_exhausted and not error.reason and error.retry_after is None
     return by_grpc or error.reason == "TENSOR_TOO_LARGE" or error.message == _UNSENT_MESSAGE
+
+
+def needs_stream(error: TensorferryError) -> bool:
+    """Whether the server made an answer that one message cannot hold, and names the call that can."""
+    return error.reason == "TENSOR_TOO_LARGE" and "ConvertStream" in error.message
 
 
 @dataclass
@@ -175,13 +183,20 @@ def closed() -> TransportError:
     return TransportError(grpc.StatusCode.CANCELLED, "the client is closed")
 
 
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turns what gRPC raises in the block into this package's errors."""
-    try:
-        yield
-    except grpc.RpcError as error:
-        raise from_rpc_error(error) from error
+class Translated:
+    """Turns what gRPC raises in a `with` block into this package's errors."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, grpc.RpcError):
+            raise from_rpc_error(error) from error
 
 
 def _make(
@@ -202,9 +217,21 @@ def _status(error: grpc.RpcError) -> tuple[grpc.StatusCode, str]:
     return error.code() or grpc.StatusCode.UNKNOWN, error.details() or ""
 
 
+def _pushback(error: grpc.RpcError) -> float | None:
+    """Returns the seconds that gRPC's own word for a delay gives; a negative one forbids a retry."""
+    for key, value in _trailers(error):
+        if key == _PUSHBACK:
+            with suppress(ValueError):
+                return int(value) / 1000 if int(value) >= 0 else None
+    return None
+
+
+def _trailers(error: grpc.RpcError) -> Sequence[tuple[str, str | bytes]]:
+    return (error.trailing_metadata() if hasattr(error, "trailing_metadata") else None) or ()
+
+
 def _details(error: grpc.RpcError) -> list[error_details_pb2.Any]:
-    trailers = error.trailing_metadata() if hasattr(error, "trailing_metadata") else None
-    for key, value in trailers or ():
+    for key, value in _trailers(error):
         if key == "grpc-status-details-bin":
             return list(status_pb2.Status.FromString(value).details)
     return []

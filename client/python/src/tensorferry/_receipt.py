@@ -9,6 +9,7 @@ from tensorferry._digest import element_digest
 from tensorferry._elements import Array
 from tensorferry._enums import enum_name
 from tensorferry._errors import VerificationError
+from tensorferry._results import NO_TIMING, Timing, to_timing
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 
@@ -32,6 +33,8 @@ class Receipt:
         digest: XXH3-128 that the server took over the tensor's elements (16 bytes); empty if not asked for.
         digest_equal: `digest` is the one this client took over the array's elements; None if not asked for.
         data: With `return_data`, the tensor's elements: a new C-contiguous, writable array.
+        request_id: As in the request.
+        timing: Where the server's time went.
     """
 
     name: str
@@ -49,6 +52,8 @@ class Receipt:
     digest: bytes
     digest_equal: bool | None
     data: Array | None = field(default=None, compare=False, repr=False)
+    request_id: str = field(default="", compare=False, repr=False)
+    timing: Timing = field(default=NO_TIMING, compare=False, repr=False)
 
     def __str__(self) -> str:
         """One line: `x: float32 (5, 384), bits equal, BYTE_ORDER_SWAPPED, digest d62cc801…`."""
@@ -61,7 +66,9 @@ class Receipt:
         return (f"{self.name}: " if self.name else "") + ", ".join(facts)
 
 
-def make_receipt(sent: WireArray, tensor: pb.TensorMetadata, data: Array | None) -> Receipt:
+def make_receipt(
+    sent: WireArray, tensor: pb.TensorMetadata, data: Array | None, response: pb.ConvertResponse
+) -> Receipt:
     """Puts what the server stated next to what was sent."""
     stated = tensor.receipt
     return Receipt(
@@ -78,8 +85,21 @@ def make_receipt(sent: WireArray, tensor: pb.TensorMetadata, data: Array | None)
         nbytes=tensor.nbytes,
         device=tensor.device,
         digest=stated.digest,
-        digest_equal=stated.digest == sent.digest.digest() if sent.digest else None,
+        digest_equal=stated.digest == sent.digest if sent.has_digest else None,
         data=data,
+        request_id=response.request_id,
+        timing=to_timing(response.timing),
+    )
+
+
+def is_faithful(tensor: pb.TensorMetadata, sent: WireArray) -> bool:
+    """Whether dtype, shape and digest are those of the array. `verify` says what is not."""
+    stated = tensor.receipt
+    return (
+        stated.dtype_equal
+        and stated.numpy_dtype == tensor.dtype == sent.canonical_dtype
+        and tuple(tensor.shape) == sent.shape
+        and (not sent.has_digest or stated.digest == sent.digest)
     )
 
 
@@ -89,9 +109,9 @@ def verify(receipt: Receipt, sent: WireArray) -> None:
         raise VerificationError("dtype", sent.canonical_dtype, receipt.dtype, receipt)
     if receipt.shape != sent.shape:
         raise VerificationError("shape", list(sent.shape), list(receipt.shape), receipt)
-    if sent.digest is None:
+    if not sent.has_digest:
         return
-    expected = sent.digest.digest()
+    expected = sent.digest
     if receipt.digest != expected:
         raise VerificationError("digest", expected.hex(), receipt.digest.hex(), receipt)
     if receipt.data is not None:

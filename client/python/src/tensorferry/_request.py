@@ -5,18 +5,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy.typing as npt
 
 from tensorferry import _arguments
 from tensorferry._arrays import WireArray, to_array
-from tensorferry._elements import Array
 from tensorferry._errors import ArrayError, ProtocolError, TensorferryError, about
-from tensorferry._receipt import Receipt, make_receipt, verify
-from tensorferry._response import Response
+from tensorferry._receipt import Receipt, is_faithful, make_receipt, verify
+from tensorferry._response import Received, Response
+from tensorferry._results import Infer, Outputs, to_timing
 from tensorferry._sources import Source
+from tensorferry._wire import Buffer, stream_chunk, stream_request
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 T = TypeVar("T")
@@ -36,21 +38,48 @@ class Limits:
         )
 
 
-@dataclass(frozen=True)
+DEFAULT_LIMITS = Limits(inline_nbytes=4 << 20, chunk_nbytes=1 << 20)  # Most servers take them; others say so.
+
+
 class Options:
     """What is wanted of a request."""
 
-    strict: bool = False
-    return_data: bool = False
-    digest: bool = True
-    verify: bool = True
+    __slots__ = ("digest", "return_data", "strict", "verify")
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self, strict: bool = False, return_data: bool = False, digest: bool = True, verify: bool = True
+    ) -> None:
         """Errors: TypeError for what is neither true nor false."""
-        for name in ("strict", "return_data", "digest", "verify"):
-            value = getattr(self, name)
-            if type(value) is not bool:
-                object.__setattr__(self, name, _arguments.flag(name, value))
+        self.strict = _arguments.flag("strict", strict)
+        self.return_data = _arguments.flag("return_data", return_data)
+        self.digest = _arguments.flag("digest", digest)
+        self.verify = _arguments.flag("verify", verify)
+
+
+class Target(NamedTuple):
+    """The model that a request asks for, and the outputs; none for conversion alone."""
+
+    model: str = ""
+    version: str = ""
+    outputs: Sequence[str] = ()
+    request_id: str = ""
+
+
+CONVERSION = Target()
+
+
+@lru_cache(maxsize=256)
+def _request_head(target: Target, strict: bool, digest: bool, return_data: bool) -> bytes:
+    """Returns the fields of a ConvertRequest that stand before its arrays, but for `request_id`."""
+    message = pb.ConvertRequest(
+        model_name=target.model,
+        model_version=target.version,
+        fidelity=pb.FIDELITY_STRICT if strict else pb.FIDELITY_CONVERT,
+        digest=pb.DIGEST_ALGORITHM_XXH3_128 if digest else pb.DIGEST_ALGORITHM_UNSPECIFIED,
+        return_data=return_data,
+        requested_outputs=target.outputs,
+    )
+    return bytes(message.SerializeToString())
 
 
 class Upload:
@@ -60,11 +89,11 @@ class Upload:
     begins.
 
     Attributes:
-        message: What to send first, or alone. Arrays that are not in it follow in chunks.
+        message: The ConvertRequest, sent first, or alone. Arrays that are not in it follow in chunks.
         ended: Set when the response is there, or another try begins: no more chunks are wanted.
     """
 
-    def __init__(self, message: pb.ConvertRequest, chunks: Sequence[Iterator[bytes]]) -> None:
+    def __init__(self, message: bytes, chunks: Sequence[Iterator[Buffer]]) -> None:
         self.message = message
         self.ended = False
         self._chunks = chunks
@@ -73,19 +102,21 @@ class Upload:
     def is_one_message(self) -> bool:
         return not self._chunks
 
-    def messages(self) -> Iterator[pb.ConvertStreamRequest]:
-        """Yields the request and its chunks, or fewer of them if it ended meanwhile."""
-        yield pb.ConvertStreamRequest(request=self.message)
+    def messages(self) -> Iterator[bytes]:
+        """Yields the request and its chunks, as messages of a stream, or fewer if it ended meanwhile."""
+        yield stream_request(self.message)
         for chunk in chain.from_iterable(self._chunks):
             if self.ended:
                 return
-            yield pb.ConvertStreamRequest(chunk=chunk)
+            yield stream_chunk(chunk)
 
 
 class Request(ABC, Generic[T]):
     """What is asked about some arrays, and the latest try to send it.
 
     Attributes:
+        model: The model's name; "" for conversion alone.
+        limits: Those of the latest try.
         upload: Arrays up to `limits.inline_nbytes` in all are in its message, the others are announced there.
         nbytes: Of all arrays.
     """
@@ -95,17 +126,14 @@ class Request(ABC, Generic[T]):
         arrays: Sequence[WireArray],
         options: Options,
         limits: Limits,
-        model: pb.ConvertRequest | None = None,
+        target: Target = CONVERSION,
     ) -> None:
-        """Asks for the model and the outputs that the fields of `model` name, if it is given."""
-        self._template = pb.ConvertRequest(
-            fidelity=pb.FIDELITY_STRICT if options.strict else pb.FIDELITY_CONVERT,
-            digest=pb.DIGEST_ALGORITHM_XXH3_128 if options.digest else pb.DIGEST_ALGORITHM_UNSPECIFIED,
-            return_data=options.return_data,
-        )
-        if model is not None:
-            self._template.MergeFrom(model)
-        self.nbytes = sum(array.nbytes for array in arrays)
+        kept = target if not target.request_id else target._replace(request_id="")
+        self._head = _request_head(kept, options.strict, options.digest, options.return_data)
+        if target.request_id:
+            self._head += pb.ConvertRequest(request_id=target.request_id).SerializeToString()
+        self.model = target.model
+        self.nbytes = sum([array.nbytes for array in arrays])
         self._arrays = arrays
         self._verify = options.verify
         self.upload = self._plan(limits)
@@ -113,29 +141,29 @@ class Request(ABC, Generic[T]):
     def plan_again(self, limits: Limits) -> None:
         """Ends the upload and makes another one, for these limits."""
         self.upload.ended = True
-        for array, sent in zip(self._arrays, self.upload.message.arrays):
+        for array, sent in zip(self._arrays, pb.ConvertRequest.FromString(self.upload.message).arrays):
             if sent.WhichOneof("payload") == "data":
                 array.keep(sent.data)
         self.upload = self._plan(limits)
 
     def _plan(self, limits: Limits) -> Upload:
         """Spreads the elements over messages."""
-        message = pb.ConvertRequest()
-        message.CopyFrom(self._template)
+        self.limits = limits
+        message: list[Buffer] = [self._head]
         chunks = []
         room = limits.inline_nbytes
         for array in self._arrays:
             if array.nbytes <= room:
                 room -= array.nbytes
-                message.arrays.append(array.inline())
+                message += array.inline()
             else:
-                message.arrays.append(array.announced())
+                message.append(array.announced())
                 chunks.append(array.chunks(limits.chunk_nbytes))
-        return Upload(message, chunks)
+        return Upload(b"".join(message), chunks)
 
     @property
     def fits_unary(self) -> bool:
-        """Request and response surely fit one message each."""
+        """The request is one message; whether the response is, the server knows."""
         return self.upload.is_one_message
 
     def explain(self, error: TensorferryError) -> TensorferryError:
@@ -146,16 +174,11 @@ class Request(ABC, Generic[T]):
     def finish(self, response: Response) -> T:
         """Turns the complete response into the result. Errors: ProtocolError, VerificationError."""
 
-    def _receipts(self, response: Response) -> list[Receipt]:
+    def _received(self, response: Response) -> Iterator[tuple[WireArray, Received]]:
+        """Returns the arrays with the tensors that were made of them. Errors: ProtocolError."""
         if len(response.tensors) != len(self._arrays):
             raise ProtocolError(f"{len(self._arrays)} arrays were sent, {len(response.tensors)} tensors came")
-        receipts = []
-        for sent, (metadata, elements) in zip(self._arrays, response.tensors):
-            data = None if elements is None else to_array(metadata, elements)
-            receipts.append(make_receipt(sent, metadata, data))
-            if self._verify:
-                verify(receipts[-1], sent)
-        return receipts
+        return zip(self._arrays, response.tensors)
 
 
 class ConvertRequest(Request[Receipt]):
@@ -169,13 +192,19 @@ class ConvertRequest(Request[Receipt]):
         options: Options,
         limits: Limits,
         index: int | None = None,
+        target: Target = CONVERSION,
     ) -> None:
         strict, digest = options.strict, options.digest
         wire = WireArray(array, name=name, dtype=dtype, strict=strict, digest=digest, index=index)
-        super().__init__([wire], options, limits)
+        super().__init__([wire], options, limits, target)
 
     def finish(self, response: Response) -> Receipt:
-        return self._receipts(response)[0]
+        ((sent, (metadata, elements)),) = self._received(response)
+        data = None if elements is None else to_array(metadata, elements)
+        receipt = make_receipt(sent, metadata, data, response.message)
+        if self._verify:
+            verify(receipt, sent)
+        return receipt
 
 
 def convert_request(
@@ -188,32 +217,51 @@ def convert_request(
         return error
 
 
-class InferRequest(Request["dict[str, Array]"]):
-    """Runs a model on named arrays."""
+class InferRequest(Request[Outputs]):
+    """Runs a model on named arrays. `index` is the request's position among others."""
 
     def __init__(
         self,
-        model: str,
-        version: str,
+        target: Target,
         inputs: Mapping[str, Source],
-        outputs: Sequence[str],
         options: Options,
         limits: Limits,
+        index: int | None = None,
     ) -> None:
+        self._index = index
         strict, digest = options.strict, options.digest
         arrays = [WireArray(array, name=name, strict=strict, digest=digest) for name, array in inputs.items()]
-        wanted = pb.ConvertRequest(model_name=model, model_version=version, requested_outputs=outputs)
-        super().__init__(arrays, options, limits, wanted)
+        super().__init__(arrays, options, limits, target)
 
-    @property
-    def fits_unary(self) -> bool:
-        return False  # Nobody knows the size of the outputs beforehand.
+    def explain(self, error: TensorferryError) -> TensorferryError:
+        if self._index is not None:
+            error.metadata["index"] = str(self._index)
+        return super().explain(error)
 
-    def finish(self, response: Response) -> dict[str, Array]:
-        self._receipts(response)
+    def finish(self, response: Response) -> Outputs:
+        for sent, (metadata, _) in self._received(response):
+            if self._verify and not is_faithful(metadata, sent):
+                verify(make_receipt(sent, metadata, None, response.message), sent)
         outputs = {}
         for metadata, elements in response.outputs:
             if elements is None:
                 raise ProtocolError(f"output '{metadata.name}' came without its elements")
             outputs[metadata.name] = to_array(metadata, elements)
-        return outputs
+        message = response.message
+        return Outputs(
+            outputs,
+            model=message.model_name,
+            version=message.model_version,
+            request_id=message.request_id,
+            timing=to_timing(message.timing),
+        )
+
+
+def infer_request(asked: Infer, index: int, options: Options, limits: Limits) -> InferRequest | ArrayError:
+    """Returns one request of many, or why there is none: no request costs the others anything."""
+    target = Target(asked.model, str(asked.version), asked.outputs, asked.request_id)
+    try:
+        return InferRequest(target, asked.inputs, options, limits, index)
+    except ArrayError as error:
+        error.metadata["index"] = str(index)
+        return error

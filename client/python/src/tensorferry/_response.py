@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorferry._errors import ProtocolError
+from tensorferry._wire import Buffer, read_response
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 Received = tuple[pb.TensorMetadata, Optional[npt.NDArray[np.uint8]]]
@@ -17,20 +18,24 @@ class Response:
     """A ConvertResponse and the elements of its tensors; chunks go straight into their tensor's memory.
 
     Attributes:
+        message: The ConvertResponse, whose tensors may be without their elements.
         tensors, outputs: Metadata and bytes of each tensor, in order; None for bytes that were not asked for.
     """
 
-    def __init__(self, message: pb.ConvertResponse) -> None:
+    def __init__(self, message: Buffer) -> None:
+        """Errors: ProtocolError if it is no message, or announces more than memory holds."""
+        self.message, elements = read_response(message)
         # _room has the memory of the chunked tensors that is still to be filled, in order of arrival.
         self._room: list[memoryview] = []
-        self.tensors = [self._receive(tensor) for tensor in message.tensors]
-        self.outputs = [self._receive(tensor) for tensor in message.outputs]
+        cut_out = iter(elements)
+        self.tensors = [self._receive(tensor, next(cut_out, None)) for tensor in self.message.tensors]
+        self.outputs = [self._receive(tensor, next(cut_out, None)) for tensor in self.message.outputs]
 
     @property
     def complete(self) -> bool:
         return not self._room
 
-    def add_chunk(self, chunk: bytes) -> None:
+    def add_chunk(self, chunk: Buffer) -> None:
         """Errors: ProtocolError if no tensor waits for that many bytes."""
         if not self._room or len(chunk) > len(self._room[0]):
             raise ProtocolError(f"a chunk of {len(chunk)} bytes came that nobody expects")
@@ -39,17 +44,25 @@ class Response:
         if not self._room[0]:
             del self._room[0]
 
-    def _receive(self, tensor: pb.Tensor) -> Received:
-        payload = tensor.WhichOneof("payload")
+    def _receive(self, tensor: pb.Tensor, elements: Buffer | None) -> Received:
+        payload = tensor.WhichOneof("payload") if elements is None else "data"
         if payload is None:
             return tensor.metadata, None
         if payload == "data":
-            return tensor.metadata, np.frombuffer(tensor.data, np.uint8).copy()
+            return tensor.metadata, np.frombuffer(elements or tensor.data, np.uint8).copy()
         try:
-            elements = np.empty(tensor.chunked_nbytes, np.uint8)
+            room = np.empty(tensor.chunked_nbytes, np.uint8)
         except (MemoryError, ValueError) as error:
             announced = f"tensor '{tensor.metadata.name}' announces {tensor.chunked_nbytes} bytes"
             raise ProtocolError(f"{announced}, for which there is no memory") from error
-        if elements.nbytes:
-            self._room.append(elements.data)
-        return tensor.metadata, elements
+        if room.nbytes:
+            self._room.append(room.data)
+        return tensor.metadata, room
+
+
+def whole_response(message: bytes) -> Response:
+    """Returns the response of a unary call. Errors: ProtocolError if it is none, or announces chunks."""
+    response = Response(message)
+    if not response.complete:
+        raise ProtocolError("the answer of a call announces chunks, which only a stream brings")
+    return response

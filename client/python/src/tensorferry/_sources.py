@@ -15,7 +15,9 @@ from tensorferry._errors import Label, TensorferryError, array_error
 
 Source = Union[npt.ArrayLike, SupportsDLPack]  # What the clients' methods take; torch tensors are ArrayLike.
 
-USER_DTYPE = 2  # Value of np.dtype.isbuiltin for types that a package registered, as ml_dtypes does.
+# These are values of np.dtype.isbuiltin: for NumPy's own types in this machine's byte order, and for types
+# that a package registered, as ml_dtypes does.
+NUMPY_DTYPE, USER_DTYPE = 1, 2
 
 _ARRAY_PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
 # `torch.Tensor.numpy` does not give these dtypes away, some of them in older versions only.

@@ -9,15 +9,14 @@ from typing import Generic, TypeVar, cast
 import grpc
 
 from tensorferry._errors import ProtocolError, TensorferryError, TransportError, from_response_error
-from tensorferry._request import Limits, Request, Upload
+from tensorferry._request import DEFAULT_LIMITS, Limits, Request, Upload
 from tensorferry._response import Response
-from tensorferry.v1 import tensor_service_pb2 as pb
+from tensorferry._wire import read_stream_message
 
 T = TypeVar("T")
 
 _MAX_PENDING = 32
 _MAX_PENDING_NBYTES = 32 << 20
-_DEFAULT_LIMITS = Limits(4 << 20, 1 << 20)
 
 
 class StreamState(Generic[T]):
@@ -27,7 +26,7 @@ class StreamState(Generic[T]):
         limits: Those that requests are made for.
     """
 
-    def __init__(self, limits: Limits = _DEFAULT_LIMITS) -> None:
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self.limits = limits
         self._pending: deque[Request[T] | TensorferryError] = deque()
         self._pending_nbytes = 0
@@ -73,7 +72,7 @@ class StreamState(Generic[T]):
             return cast(TensorferryError, self._pending.popleft())
         return None
 
-    def receive(self, message: pb.ConvertStreamResponse | None) -> T | TensorferryError | None:
+    def receive(self, message: bytes | None) -> T | TensorferryError | None:
         """Takes the next message (None: the stream ended without an error).
 
         Returns the oldest request's result, or its error, when this message completes it, else None.
@@ -83,17 +82,19 @@ class StreamState(Generic[T]):
             count = sum(isinstance(request, Request) for request in self._pending)
             unanswered = f"the stream ended with {count} requests unanswered"
             raise TransportError(grpc.StatusCode.UNAVAILABLE, unanswered)
+        is_chunk, part = read_stream_message(message)
         if self._response is not None:
-            if message.WhichOneof("part") != "chunk":
+            if not is_chunk:
                 raise ProtocolError("a response came before the chunks of the last one")
-            self._response.add_chunk(message.chunk)
-        elif message.WhichOneof("part") != "response" or not self._pending:
+            self._response.add_chunk(part)
+        elif is_chunk or not self._pending:
             raise ProtocolError("a message came that answers no request")
         else:
             cast("Request[T]", self._pending[0]).upload.ended = True
-            if message.response.HasField("error"):
-                return self._next().explain(from_response_error(message.response.error))
-            self._response = Response(message.response)
+            response = Response(part)
+            if response.message.HasField("error"):
+                return self._next().explain(from_response_error(response.message.error))
+            self._response = response
         if not self._response.complete:
             return None
         response, self._response = self._response, None

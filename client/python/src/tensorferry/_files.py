@@ -1,0 +1,81 @@
+"""The arrays of .npy and .npz files, one after the other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Union
+
+import numpy as np
+import numpy.typing as npt
+
+from tensorferry._elements import Array
+from tensorferry._errors import ArrayError, Label, array_error
+from tensorferry._request import ConvertRequest, Limits, Options
+
+FilePath = Union[str, "os.PathLike[str]"]
+Named = tuple[str, Union[Array, ArrayError]]
+
+
+def file_arrays(path: Any) -> Iterator[Named]:
+    """Yields name and array of each member of an .npz file, or file name and array of an .npy file.
+
+    An .npy file is mapped, not read; members are read when they are asked for. Nothing is unpickled. In the
+    place of an array that cannot be read stands the error that says why.
+
+    Errors: OSError for a file that cannot be opened, ArrayError for one that is neither; TypeError for a path
+        that is none.
+    """
+    file = Path(path)
+    with file.open("rb") as opened:
+        is_archive = opened.read(4) in (b"PK\x03\x04", b"PK\x05\x06")  # The latter has no members.
+    if not is_archive:
+        yield file.stem, _loaded(file, file.stem)
+        return
+    try:
+        archive = np.load(file, allow_pickle=False)
+    except Exception as error:  # zipfile and NumPy raise many kinds for damaged files.
+        raise _unreadable(file.name, error) from error
+    with archive:
+        for name in archive.files:
+            yield name, _member(archive, name)
+
+
+def file_request(
+    named: Named, dtype: npt.DTypeLike | None, options: Options, limits: Limits
+) -> ConvertRequest | ArrayError:
+    """Returns the request for one array of a file, or why there is none.
+
+    `dtype` is what void elements are.
+    """
+    name, array = named
+    if isinstance(array, ArrayError):
+        return array
+    is_void = array.dtype.type is np.void and array.dtype.fields is None
+    try:
+        return ConvertRequest(array, name, dtype if is_void else None, options, limits)
+    except ArrayError as error:
+        return error
+
+
+def _member(archive: Any, name: str) -> Array | ArrayError:
+    try:
+        array = archive[name]
+    except Exception as error:
+        return _unreadable(name, error)
+    return array if isinstance(array, np.ndarray) else _unreadable(name, "it has no header of an array")
+
+
+def _loaded(file: Path, name: str) -> Array | ArrayError:
+    with suppress(Exception):  # Arrays without elements cannot be mapped; others fail once more.
+        return np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
+    try:
+        return np.asarray(np.load(file, allow_pickle=False))
+    except Exception as error:
+        return _unreadable(name, error)
+
+
+def _unreadable(name: str, error: object) -> ArrayError:
+    return array_error(Label(name), f"the file cannot be read as an array: {error}", "NOT_AN_ARRAY")

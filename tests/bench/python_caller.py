@@ -1,0 +1,115 @@
+"""One of the Python clients that python_bench.py compares, in a process of its own: each has packages of its own.
+
+    python_caller.py CONTENDER ADDRESS
+
+It answers each line `NBYTES SECONDS` with the number of calls that it made in that time, and the seconds they took.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+Call = Callable[[np.ndarray], object]
+MESSAGE_OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+MODEL = "identity"
+INPUT = "x"
+
+
+def tritonclient_infer(address: str) -> Call:
+    import tritonclient.grpc as triton
+
+    client = triton.InferenceServerClient(address)
+
+    def call(array: np.ndarray) -> object:
+        given = triton.InferInput(INPUT, list(array.shape), "FP32")
+        given.set_data_from_numpy(array)
+        return client.infer(MODEL, [given]).as_numpy(INPUT)
+
+    return call
+
+
+def tensorferry_infer(address: str) -> Call:
+    import tensorferry
+
+    client = tensorferry.Client(address)
+    return lambda array: client.infer(MODEL, {INPUT: array})[INPUT]
+
+
+def tensorferry_infer_unproven(address: str) -> Call:
+    import tensorferry
+
+    client = tensorferry.Client(address)
+    return lambda array: client.infer(MODEL, {INPUT: array}, digest=False)[INPUT]
+
+
+def tensorferry_convert(address: str) -> Call:
+    import tensorferry
+
+    return tensorferry.Client(address).convert
+
+
+def stub_infer(address: str) -> Call:
+    """What one would write with the generated stub alone."""
+    import grpc
+
+    from tensorferry.v1 import tensor_service_pb2 as pb
+    from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
+
+    stub = TensorServiceStub(grpc.insecure_channel(address, MESSAGE_OPTIONS))
+
+    def call(array: np.ndarray) -> object:
+        given = pb.Array(name=INPUT, dtype=array.dtype.str, shape=array.shape, data=array.tobytes())
+        (output,) = stub.Convert(pb.ConvertRequest(model_name=MODEL, arrays=[given])).outputs
+        return np.frombuffer(output.data, output.metadata.dtype).reshape(tuple(output.metadata.shape))
+
+    return call
+
+
+def torch_clone(_: str) -> Call:
+    """What the same costs where nothing travels."""
+    import torch
+
+    return lambda array: torch.from_numpy(array).clone()
+
+
+CONTENDERS = {
+    "tritonclient": tritonclient_infer,
+    "tensorferry": tensorferry_infer,
+    "tensorferry-nodigest": tensorferry_infer_unproven,
+    "tensorferry-convert": tensorferry_convert,
+    "stub": stub_infer,
+    "torch": torch_clone,
+}
+
+
+def measure(call: Call, array: np.ndarray, seconds: float) -> tuple[int, float]:
+    """Returns how many calls were made, one at least, and the seconds they took."""
+    call(array)
+    count, start = 0, time.perf_counter()
+    while True:
+        call(array)
+        count += 1
+        elapsed = time.perf_counter() - start
+        if elapsed >= seconds:
+            return count, elapsed
+
+
+def main() -> None:
+    contender, address = sys.argv[1:]
+    call = CONTENDERS[contender](address)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        nbytes, seconds = line.split()
+        array = np.ones(int(nbytes) // 4, np.float32)
+        answer = call(array)
+        if contender != "tensorferry-convert":
+            np.testing.assert_array_equal(answer, array)
+        print(*measure(call, array, float(seconds)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

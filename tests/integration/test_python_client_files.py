@@ -1,0 +1,108 @@
+"""Files of arrays, and outputs as torch tensors, through both Python clients."""
+
+from __future__ import annotations
+
+import asyncio
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+import torch
+
+import oracle
+import tensorferry
+from array_layouts import check_receipt, random_array
+from harness import MIB, TIMEOUT_S, Server
+
+each_kind = pytest.mark.parametrize("kind", ["Client", "aio.Client"])
+FLOATS = np.arange(6, dtype=np.float32).reshape(2, 3)
+
+
+def convert_file(kind: str, address: str, path: Any, **settings: Any) -> dict[str, tensorferry.Receipt]:
+    if kind == "Client":
+        with tensorferry.Client(address, timeout=TIMEOUT_S) as client:
+            return client.convert_file(path, **settings)
+
+    async def main() -> dict[str, tensorferry.Receipt]:
+        async with tensorferry.aio.Client(address, timeout=TIMEOUT_S) as client:
+            return await client.convert_file(path, **settings)
+
+    return asyncio.run(main())
+
+
+@each_kind
+def test_every_member_of_an_archive(kind: str, server: Server, tmp_path: Path) -> None:
+    arrays = {name: random_array(name) for name in oracle.ALL if name not in oracle.BY_NAME}
+    arrays |= {"fortran": np.asfortranarray(FLOATS), "big": FLOATS.astype(">f4"), "empty": np.zeros((0, 3))}
+    arrays["large"] = random_array("float64", (MIB,))
+    for save in (np.savez, np.savez_compressed):
+        save(tmp_path / "x.npz", **arrays)
+        receipts = convert_file(kind, server.address, tmp_path / "x.npz", return_data=True)
+        assert list(receipts) == list(arrays)
+        for name, array in arrays.items():
+            check_receipt(receipts[name], array, name)
+
+
+@pytest.mark.parametrize("array", [FLOATS, np.zeros((0, 3)), np.float64(3), FLOATS.T], ids=str)
+@each_kind
+def test_a_single_array(kind: str, array: Any, server: Server, tmp_path: Path) -> None:
+    np.save(tmp_path / "weights.npy", array)
+    ((name, receipt),) = convert_file(kind, server.address, str(tmp_path / "weights.npy"), return_data=True).items()
+    assert name == "weights"
+    check_receipt(receipt, np.asarray(array), "weights")
+
+
+@each_kind
+def test_the_dtype_of_void_elements_is_for_them_alone(kind: str, server: Server, tmp_path: Path) -> None:
+    half = FLOATS.astype(ml_dtypes.bfloat16)
+    np.savez(tmp_path / "x.npz", half=half, whole=FLOATS)
+    receipts = convert_file(kind, server.address, tmp_path / "x.npz", dtype="bfloat16")
+    check_receipt(receipts["half"], half, "half")
+    check_receipt(receipts["whole"], FLOATS, "whole")
+
+
+def files_that_are_none(folder: Path) -> dict[str, Path]:
+    np.save(folder / "pickled.npy", np.array([{}], object), allow_pickle=True)
+    np.savez(folder / "pickled.npz", x=np.array([{}], object))
+    np.save(folder / "short.npy", FLOATS)
+    (folder / "short.npy").write_bytes((folder / "short.npy").read_bytes()[:-1])
+    (folder / "text.npy").write_text("1 2 3")
+    (folder / "nothing.npy").write_bytes(b"")
+    (folder / "archive.npz").write_bytes(b"PK\x03\x04 and no more")
+    with zipfile.ZipFile(folder / "other.npz", "w") as archive:
+        archive.writestr("x.npy", "no array")
+    return {path.name: path for path in folder.iterdir()}
+
+
+@each_kind
+def test_files_that_cannot_be_read_as_arrays(kind: str, server: Server, tmp_path: Path) -> None:
+    for name, path in files_that_are_none(tmp_path).items():
+        with pytest.raises(tensorferry.ArrayError, match="cannot be read as an array") as caught:
+            convert_file(kind, server.address, path)
+        assert caught.value.reason == "NOT_AN_ARRAY", name
+    np.savez(tmp_path / "empty.npz")
+    assert convert_file(kind, server.address, tmp_path / "empty.npz") == {}
+    with pytest.raises(FileNotFoundError):
+        convert_file(kind, server.address, tmp_path / "none.npy")
+
+
+@pytest.mark.parametrize("dtype", [name for name in oracle.ALL if name != "complex32"])
+def test_outputs_as_torch_tensors(dtype: str, server: Server) -> None:
+    array = random_array(dtype)
+    with tensorferry.Client(server.address, timeout=TIMEOUT_S) as client:
+        outputs = client.infer("identity", {"x": array, "scalar": array.reshape(-1)[0]})
+    tensors = outputs.as_torch()
+    assert list(tensors) == list(outputs)
+    for name, tensor in tensors.items():
+        assert (tensor.dtype, tuple(tensor.shape)) == (getattr(torch, dtype), outputs[name].shape)
+        assert tensor.reshape(-1).view(torch.uint8).numpy().tobytes() == outputs[name].tobytes()
+        assert tensor.data_ptr() == outputs[name].ctypes.data
+
+
+def test_what_torch_has_no_dtype_for() -> None:
+    for array in (np.zeros(2, "M8[s]"), np.zeros(2, ml_dtypes.int4)):
+        with pytest.raises(TypeError):
+            tensorferry.as_torch(array)
