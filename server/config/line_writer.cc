@@ -125,7 +125,10 @@ void LineWriter::State::Run() {
 
 LineWriter::LineWriter(int descriptor, TellLeftOut tell)
     : state_(std::make_shared<State>(descriptor, std::move(tell))) {
-  StartWithoutSignals([state = state_] { state->Run(); });
+  StartWithoutSignals([state = state_] {
+    pthread_setname_np(pthread_self(), "log-writer");
+    state->Run();
+  });
 }
 
 LineWriter::~LineWriter() {

@@ -102,8 +102,8 @@ Found Find(const std::string& host, int port, int flags) {
 }  // namespace
 
 SelfCheck::SelfCheck(const std::vector<std::string>& addresses, std::chrono::milliseconds interval,
-                     std::function<void()> on_deaf)
-    : most_to_wait_(std::min(interval, kMostToWait)), on_deaf_(std::move(on_deaf)) {
+                     std::function<void()> on_deaf, std::chrono::milliseconds most_to_wait)
+    : most_to_wait_(most_to_wait), on_deaf_(std::move(on_deaf)) {
   if (interval.count() == 0) return;
   for (const std::string& address : addresses) AddTargets(address);
   thread_.emplace(

@@ -21,12 +21,12 @@ class SelfCheck {
   // The check of an address fails kMostFailures times in a row before the server is told to be deaf.
   static constexpr int kMostFailures = 6;
 
-  // `interval` is the time between two checks, and at most kMostToWait the time that an answer may take; 0: never check.
   static constexpr std::chrono::milliseconds kMostToWait{5000};
 
-  // An address of `addresses` is HOST:PORT or unix:PATH.
+  // An address of `addresses` is HOST:PORT or unix:PATH. `interval` is the time between two checks, 0: never check; an
+  // answer may take `most_to_wait`.
   SelfCheck(const std::vector<std::string>& addresses, std::chrono::milliseconds interval,
-            std::function<void()> on_deaf);
+            std::function<void()> on_deaf, std::chrono::milliseconds most_to_wait = kMostToWait);
 
   // Checks no more, and does not wait for a check that is in progress, which tells nothing any more.
   void Stop() { stopped_ = true; }

@@ -109,9 +109,20 @@ class Server:
         return self.process.poll() is None
 
     def log(self) -> str:
-        """All that the server wrote to stderr."""
-        self._log.flush()
+        """All that the server has logged until now."""
+        becomes_true(self._log_is_written)
         return os.pread(self._log.fileno(), os.fstat(self._log.fileno()).st_size, 0).decode()
+
+    def _log_is_written(self) -> bool:
+        """Whether the thread that writes the log waits for lines; the server does not wait for it."""
+        for task in Path(f"/proc/{self.pid}/task").glob("*"):
+            try:
+                name, _, state = (task / "stat").read_text().partition("(")[2].rpartition(") ")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if name == "log-writer" and state.startswith(("R", "D")):
+                return False
+        return True
 
     def terminate(self, signum: signal.Signals = signal.SIGTERM) -> None:
         self.process.send_signal(signum)

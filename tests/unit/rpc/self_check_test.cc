@@ -20,6 +20,7 @@ namespace tensorferry::rpc {
 namespace {
 
 constexpr std::chrono::milliseconds kInterval{10};
+constexpr std::chrono::milliseconds kSoon{100};  // For answers that do not come.
 constexpr int kMany = 5 * SelfCheck::kMostFailures;
 
 enum class Mode { kSilent, kSettings, kOtherBytes, kClose };
@@ -119,7 +120,7 @@ class SelfCheckTest : public testing::Test {
 
 TEST_F(SelfCheckTest, TellsOfASilentListener) {
   const Listener listener(Mode::kSilent);
-  const SelfCheck check({listener.AddressAt("127.0.0.1")}, kInterval, on_deaf_);
+  const SelfCheck check({listener.AddressAt("127.0.0.1")}, kInterval, on_deaf_, kSoon);
   WaitUntilDeaf();
 }
 
@@ -137,7 +138,7 @@ TEST_F(SelfCheckTest, TellsOfAPortThatNobodyHas) {
 TEST_F(SelfCheckTest, TellsOfOneAddressOfSeveral) {
   Listener answers(Mode::kSettings);
   const Listener silent(Mode::kSilent);
-  const SelfCheck check({answers.AddressAt("127.0.0.1"), silent.AddressAt("127.0.0.1")}, kInterval, on_deaf_);
+  const SelfCheck check({answers.AddressAt("127.0.0.1"), silent.AddressAt("127.0.0.1")}, kInterval, on_deaf_, kSoon);
   WaitUntilDeaf();
 }
 
@@ -176,11 +177,11 @@ TEST_F(SelfCheckTest, WantsSettingsWhereThereWereSome) {
 // The server may not listen on every address that a host's name has.
 TEST_F(SelfCheckTest, WaitsForTheFirstAnswerAtAName) {
   Listener listener(Mode::kSilent);
-  const SelfCheck check({listener.AddressAt("localhost")}, kInterval, on_deaf_);
-  listener.WaitForMore(kMany);
+  const SelfCheck check({listener.AddressAt("localhost")}, kInterval, on_deaf_, kSoon);
+  listener.WaitForMore(2 * SelfCheck::kMostFailures);
   EXPECT_EQ(deaf(), 0);
   listener.Set(Mode::kSettings);
-  listener.WaitForMore(2);
+  listener.WaitForMore(kMany);
   listener.Set(Mode::kSilent);
   WaitUntilDeaf();
 }
@@ -188,7 +189,7 @@ TEST_F(SelfCheckTest, WaitsForTheFirstAnswerAtAName) {
 TEST_F(SelfCheckTest, TellsNothingOnceStopped) {
   Listener listener(Mode::kSettings);
   {
-    SelfCheck check({listener.AddressAt("127.0.0.1")}, kInterval, on_deaf_);
+    SelfCheck check({listener.AddressAt("127.0.0.1")}, kInterval, on_deaf_, kSoon);
     listener.WaitForMore(1);
     check.Stop();
     listener.Set(Mode::kSilent);
