@@ -97,6 +97,7 @@ absl::Status Server::Listen(const ServerOptions& options) {
   grpc::EnableDefaultHealthCheckService(false);
   grpc::ServerBuilder builder;
   SetTransportOptions(options.max_message_bytes, options.compression, builder);
+  LimitReceivedBytes(options.receive_budget, options.max_message_bytes, builder);
   for (const ServedService& served : services_) builder.RegisterService(&served.service);
   const int threads_per_queue = std::min(options.threads, kThreadsPerQueue);
   for (int threads = 0; threads < options.threads; threads += threads_per_queue) queues_.emplace_back(builder);

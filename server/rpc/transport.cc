@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
+#include <grpcpp/resource_quota.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -51,6 +52,12 @@ void SetTransportOptions(std::uint64_t max_message_bytes, bool compression, grpc
     builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
     builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   }
+}
+
+void LimitReceivedBytes(std::uint64_t receive_budget, std::uint64_t max_message_bytes, grpc::ServerBuilder& builder) {
+  grpc::ResourceQuota quota("received");
+  quota.Resize(std::max(receive_budget, 2 * max_message_bytes));
+  builder.SetResourceQuota(quota);
 }
 
 std::string WithPort(const std::string& address, int port) {

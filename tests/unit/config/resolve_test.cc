@@ -86,7 +86,7 @@ TEST(Resolve, ReachesEveryField) {
                                  "--model-threads=5",        "--intra-op-threads=6", "--drain-delay=7ms",
                                  "--drain-grace=8m",         "--log-level=warning",  "--log-format=json",
                                  "--compression=on",         "--reflection=off",     "--idle-timeout=10s",
-                                 "--isolation=process"})
+                                 "--isolation=process",      "--receive-budget=9MiB"})
                             .config;
   const Config expected{.listen = {"[::]:0", "unix:/run/s"},
                         .model_dir = "/models",
@@ -100,6 +100,7 @@ TEST(Resolve, ReachesEveryField) {
                         .max_message_bytes = 1 << 20,
                         .max_tensor_bytes = 2 << 20,
                         .memory_budget = 3 << 20,
+                        .receive_budget = 9 << 20,
                         .threads = 4,
                         .model_threads = 5,
                         .intra_op_threads = 6,
