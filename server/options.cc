@@ -26,6 +26,7 @@ rpc::ServerOptions ServerOptionsOf(const config::Config& config, const Credentia
   return {.listen = config.listen,
           .max_message_bytes = config.max_message_bytes,
           .max_tensor_bytes = config.max_tensor_bytes,
+          .receive_budget = config.receive_budget,
           .threads = config.threads,
           .idle_timeout = config.idle_timeout,
           .connections = {.max_idle = config.max_connection_idle,

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "base/memory_budget.h"
 
 namespace tensorferry {
@@ -40,6 +41,13 @@ class AlignedBuffer {
   std::byte* data() const { return head_ == nullptr ? nullptr : reinterpret_cast<std::byte*>(head_ + 1); }
   std::size_t size() const { return head_ == nullptr ? 0 : head_->nbytes; }
 
+  // Has the memory budget admit the first `nbytes` bytes, which may then be written. They are admitted already unless the
+  // buffer was made by BufferPool::TakeInSteps.
+  // Errors: MEMORY_BUDGET.
+  absl::Status Admit(std::size_t nbytes) {
+    return head_ == nullptr || nbytes <= head_->reservation.nbytes() ? absl::OkStatus() : AdmitMore(nbytes);
+  }
+
   // Gives up the memory as an opaque pointer, for an owner that frees it with a function: GiveBack.
   void* Release() && { return std::exchange(head_, nullptr); }
   static void GiveBack(void* released);  // Null is allowed, and does nothing.
@@ -47,6 +55,7 @@ class AlignedBuffer {
  private:
   friend class BufferPool;
   explicit AlignedBuffer(BufferHead* head) : head_(head) {}
+  absl::Status AdmitMore(std::size_t nbytes);
   BufferHead* head_ = nullptr;
 };
 

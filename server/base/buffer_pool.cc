@@ -69,6 +69,16 @@ void GiveToSystem(BufferHead* head) {
   }
 }
 
+// Gives back a list of buffers that nobody uses. Returns the number of their bytes.
+std::uint64_t GiveAllToSystem(BufferHead* first) {
+  std::uint64_t nbytes = 0;
+  while (first != nullptr) {
+    nbytes += first->capacity;
+    GiveToSystem(std::exchange(first, first->next));
+  }
+  return nbytes;
+}
+
 absl::Status NoMemory(std::size_t nbytes) {
   return MakeError(Reason::kMemoryBudget, fmt::format("the system has no {} bytes of memory now", nbytes),
                    {.actual = fmt::to_string(nbytes), .retry_after = std::chrono::milliseconds(1000)});
@@ -96,27 +106,62 @@ absl::StatusOr<AlignedBuffer> BufferPool::Take(std::size_t nbytes) {
 absl::StatusOr<AlignedBuffer> BufferPool::Take(MemoryBudget::Reservation reservation) {
   const std::size_t nbytes = reservation.nbytes();
   if (nbytes == 0) return AlignedBuffer();
+  BufferHead* head = TakeIdle(nbytes);
+  if (head == nullptr) {
+    TENSORFERRY_ASSIGN_OR_RETURN(head, TakeFresh(nbytes));
+  }
+  return HandOut(head, nbytes, std::move(reservation));
+}
+
+absl::StatusOr<AlignedBuffer> BufferPool::TakeInSteps(std::size_t nbytes) {
+  if (nbytes == 0) return AlignedBuffer();
+  TENSORFERRY_RETURN_IF_ERROR(budget_.CheckRoom(nbytes));
+  if (BufferHead* const head = TakeIdle(nbytes)) {
+    auto reservation = Reserve(nbytes);
+    if (reservation.ok()) return HandOut(head, nbytes, *std::move(reservation));
+    GiveBack(head);
+    return reservation.status();
+  }
+  TENSORFERRY_ASSIGN_OR_RETURN(BufferHead* const head, TakeFresh(nbytes));
+  return HandOut(head, nbytes, {});
+}
+
+// Returns null if no idle buffer has room for `nbytes` bytes without wasting any.
+BufferHead* BufferPool::TakeIdle(std::size_t nbytes) {
+  const std::size_t size_class = SizeClass(nbytes);
+  const std::lock_guard lock(mutex_);
+  BufferHead* const head = size_class < kSizeClasses ? PopIdle(size_class) : nullptr;
+  ++stats_.taken;
+  if (head != nullptr) ++stats_.reused;
+  return head;
+}
+
+absl::StatusOr<BufferHead*> BufferPool::TakeFresh(std::size_t nbytes) {
   const std::size_t size_class = SizeClass(nbytes);
   if (size_class >= kSizeClasses) return NoMemory(nbytes);
-  BufferHead* head = nullptr;
-  {
-    const std::lock_guard lock(mutex_);
-    head = PopIdle(size_class);
-    ++stats_.taken;
-    if (head != nullptr) ++stats_.reused;
-  }
-  if (head == nullptr) {
-    const std::size_t capacity = ClassCapacity(size_class);
-    void* const memory = TakeFromSystem(capacity);
-    if (memory == nullptr) return NoMemory(nbytes);
-    head = new (memory) BufferHead{.pool = this, .capacity = capacity};
-  }
+  GiveIdleBackForRoom();
+  const std::size_t capacity = ClassCapacity(size_class);
+  void* const memory = TakeFromSystem(capacity);
+  if (memory == nullptr) return NoMemory(nbytes);
+  return new (memory) BufferHead{.pool = this, .capacity = capacity};
+}
+
+AlignedBuffer BufferPool::HandOut(BufferHead* head, std::size_t nbytes, MemoryBudget::Reservation reservation) {
   // The bytes after the array belong to nobody, although they are mapped: AddressSanitizer reports their use.
   ASAN_POISON_MEMORY_REGION(head + 1, head->capacity);
   ASAN_UNPOISON_MEMORY_REGION(head + 1, nbytes);
   head->nbytes = nbytes;
   head->reservation = std::move(reservation);
   return AlignedBuffer(head);
+}
+
+absl::Status AlignedBuffer::AdmitMore(std::size_t nbytes) {
+  constexpr std::size_t kStep = BufferPool::kStep;
+  const std::size_t wanted = std::min(head_->nbytes, (nbytes + kStep - 1) / kStep * kStep);
+  TENSORFERRY_ASSIGN_OR_RETURN(auto more, head_->pool->Reserve(wanted - head_->reservation.nbytes()));
+  head_->reservation.Merge(std::move(more));
+  head_->pool->GiveIdleBackForRoom();
+  return absl::OkStatus();
 }
 
 BufferHead* BufferPool::PopIdle(std::size_t size_class) {
@@ -157,12 +202,23 @@ std::uint64_t BufferPool::Trim() {
       idle_[size_class].least = idle_[size_class].count;
     }
   }
-  std::uint64_t nbytes = 0;
-  while (unneeded != nullptr) {
-    nbytes += unneeded->capacity;
-    GiveToSystem(std::exchange(unneeded, unneeded->next));
+  return GiveAllToSystem(unneeded);
+}
+
+// Gives idle buffers back to the system, the largest first, until they and all that is in use fit the budget together.
+void BufferPool::GiveIdleBackForRoom() {
+  BufferHead* unneeded = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto is_over = [this] { return budget_.used() + stats_.idle_bytes > budget_.limit(); };
+    for (std::size_t size_class = kSizeClasses; size_class-- > 0 && is_over();) {
+      while (is_over() && idle_[size_class].first != nullptr) {
+        BufferHead* const head = PopIdle(size_class);
+        head->next = std::exchange(unneeded, head);
+      }
+    }
   }
-  return nbytes;
+  GiveAllToSystem(unneeded);
 }
 
 BufferPool::Stats BufferPool::stats() const {

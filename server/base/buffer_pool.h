@@ -20,6 +20,9 @@ namespace tensorferry {
 // Lifetime: outlives every buffer that it gave out; borrows `budget`.
 class BufferPool {
  public:
+  // The bytes that Admit adds: those of a huge page, which the first of them takes.
+  static constexpr std::size_t kStep = 2 << 20;
+
   // Keeps at most `max_idle_bytes` bytes in idle buffers.
   BufferPool(MemoryBudget& budget, std::uint64_t max_idle_bytes) : budget_(budget), max_idle_bytes_(max_idle_bytes) {}
   BufferPool(const BufferPool&) = delete;
@@ -34,6 +37,11 @@ class BufferPool {
   // for them later.
   absl::StatusOr<MemoryBudget::Reservation> Reserve(std::size_t nbytes) { return budget_.Reserve(nbytes); }
   absl::StatusOr<AlignedBuffer> Take(MemoryBudget::Reservation reservation);
+
+  // Takes a buffer of `nbytes` bytes that are still to come. AlignedBuffer::Admit has the budget admit them in steps of
+  // kStep, so that announced bytes hold nothing. An idle buffer is admitted whole, since its memory is taken already.
+  // Errors: those of Take, be it that the room is not held.
+  absl::StatusOr<AlignedBuffer> TakeInSteps(std::size_t nbytes);
 
   // Gives back to the system the buffers that were idle all the time since the last call. Returns their bytes.
   std::uint64_t Trim();
@@ -57,7 +65,11 @@ class BufferPool {
   };
 
   BufferHead* PopIdle(std::size_t size_class);  // Null if the list is empty.
+  BufferHead* TakeIdle(std::size_t nbytes);
+  absl::StatusOr<BufferHead*> TakeFresh(std::size_t nbytes);
+  static AlignedBuffer HandOut(BufferHead* head, std::size_t nbytes, MemoryBudget::Reservation reservation);
   void GiveBack(BufferHead* head);
+  void GiveIdleBackForRoom();
 
   MemoryBudget& budget_;
   const std::uint64_t max_idle_bytes_;

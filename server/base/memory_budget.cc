@@ -19,23 +19,25 @@ void MemoryBudget::Reservation::Merge(Reservation other) {
 }
 
 absl::StatusOr<MemoryBudget::Reservation> MemoryBudget::Reserve(std::uint64_t nbytes) {
+  std::uint64_t used = used_.load(std::memory_order_relaxed);
+  do {
+    if (nbytes > limit_ - used) return Refusal(nbytes, used);
+  } while (!used_.compare_exchange_weak(used, used + nbytes, std::memory_order_relaxed));
+  return Reservation(this, nbytes);
+}
+
+absl::Status MemoryBudget::Refusal(std::uint64_t nbytes, std::uint64_t used) const {
   if (nbytes > limit_) {
     return MakeError(Reason::kTensorTooLarge,
                      fmt::format("{} bytes can never fit the server's memory budget of {} bytes", nbytes, limit_),
                      {.actual = fmt::to_string(nbytes), .limit = fmt::to_string(limit_)});
   }
-  std::uint64_t used = used_.load(std::memory_order_relaxed);
-  do {
-    if (nbytes > limit_ - used) {
-      return MakeError(Reason::kMemoryBudget,
-                       fmt::format("{} bytes do not fit the server's memory budget now: {} of {} bytes are in use",
-                                   nbytes, used, limit_),
-                       {.actual = fmt::to_string(nbytes),
-                        .limit = fmt::to_string(limit_),
-                        .retry_after = std::chrono::milliseconds(100)});
-    }
-  } while (!used_.compare_exchange_weak(used, used + nbytes, std::memory_order_relaxed));
-  return Reservation(this, nbytes);
+  return MakeError(Reason::kMemoryBudget,
+                   fmt::format("{} bytes do not fit the server's memory budget now: {} of {} bytes are in use", nbytes,
+                               used, limit_),
+                   {.actual = fmt::to_string(nbytes),
+                    .limit = fmt::to_string(limit_),
+                    .retry_after = std::chrono::milliseconds(100)});
 }
 
 }  // namespace tensorferry

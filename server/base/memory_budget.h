@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace tensorferry {
@@ -49,10 +50,20 @@ class MemoryBudget {
   //         not fit at the moment.
   absl::StatusOr<Reservation> Reserve(std::uint64_t nbytes);
 
+  // Checks that `nbytes` bytes fit at the moment, without holding them.
+  // Errors: those of Reserve.
+  absl::Status CheckRoom(std::uint64_t nbytes) const {
+    const std::uint64_t used = this->used();
+    return nbytes > limit_ - used ? Refusal(nbytes, used) : absl::OkStatus();
+  }
+
   std::uint64_t limit() const { return limit_; }
   std::uint64_t used() const { return used_.load(std::memory_order_relaxed); }
 
  private:
+  // Returns why `nbytes` bytes do not fit while `used` bytes are in use.
+  absl::Status Refusal(std::uint64_t nbytes, std::uint64_t used) const;
+
   const std::uint64_t limit_;
   std::atomic<std::uint64_t> used_{0};
 };

@@ -142,6 +142,8 @@ const std::vector<Setting>& Settings() {
       One({"max-tensor-bytes", "SIZE", "largest array or output"}, &Config::max_tensor_bytes, kMemory),
       One({"memory-budget", "SIZE", "most bytes of all arrays in flight"}, &Config::memory_budget, kMemory,
           "half of the memory the process may use"),
+      One({"receive-budget", "SIZE", "about the most bytes of all messages while they are received"},
+          &Config::receive_budget, kMemory, "a fifth of the memory the process may use"),
       One({"shared-memory", "KIND", "system: take arrays from POSIX shared memory that callers register; or off"},
           &Config::shared_memory, kMemoryOfCallers),
       One({"threads", "N", "threads that serve calls"}, &Config::threads, kThreads,

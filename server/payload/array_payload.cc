@@ -62,16 +62,32 @@ absl::StatusOr<CopiedElements> CopyElements(const ArrayHeader& header, const Cop
   return sink.Finish(header);
 }
 
-absl::StatusOr<ArrayAssembler> ArrayAssembler::Start(ArrayHeader header, const CopyOptions& options, BufferPool& pool) {
-  TENSORFERRY_ASSIGN_OR_RETURN(AlignedBuffer elements, pool.Take(header.nbytes()));
-  return ArrayAssembler(std::move(header), options, std::move(elements));
+absl::StatusOr<ArrayAssembler> ArrayAssembler::Start(ArrayHeader header, const CopyOptions& options, BufferPool& pool,
+                                                     Arrival arrival) {
+  ArrayAssembler assembler(std::move(header), options, pool);
+  const std::size_t nbytes = assembler.header_.nbytes();
+  if (arrival == Arrival::kLater && nbytes > 0) {
+    TENSORFERRY_RETURN_IF_ERROR(pool.budget().CheckRoom(nbytes));
+    return assembler;
+  }
+  TENSORFERRY_ASSIGN_OR_RETURN(AlignedBuffer elements, pool.Take(nbytes));
+  assembler.StartInto(std::move(elements));
+  return assembler;
 }
 
-ArrayAssembler::ArrayAssembler(ArrayHeader header, const CopyOptions& options, AlignedBuffer elements)
-    : header_(std::move(header)), elements_(std::move(elements)), sink_(header_, options, elements_.data()) {}
+absl::Status ArrayAssembler::TakeMemory() {
+  TENSORFERRY_ASSIGN_OR_RETURN(AlignedBuffer elements, pool_->TakeInSteps(header_.nbytes()));
+  StartInto(std::move(elements));
+  return absl::OkStatus();
+}
+
+void ArrayAssembler::StartInto(AlignedBuffer elements) {
+  elements_ = std::move(elements);
+  sink_.emplace(header_, options_, elements_.data());
+}
 
 ArrayPayload ArrayAssembler::Finish() && {
-  CopiedElements copied = sink_.Finish(header_);
+  CopiedElements copied = sink_->Finish(header_);
   return {std::move(header_), std::move(elements_), std::move(copied)};
 }
 

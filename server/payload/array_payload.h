@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -7,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/buffer_pool.h"
+#include "base/status.h"
 #include "payload/array_header.h"
 #include "payload/digest.h"
 #include "payload/element_copy.h"
@@ -71,30 +73,45 @@ class ElementSink {
 absl::StatusOr<CopiedElements> CopyElements(const ArrayHeader& header, const CopyOptions& options,
                                             const ScatteredBytes& elements, std::byte* destination);
 
+// Arrival says when the elements of an array come. Those that come later have memory from their first byte on, and the
+// memory budget admits them in steps as they come: an array that is only announced holds neither.
+enum class Arrival : std::uint8_t { kAtOnce, kLater };
+
 // ArrayAssembler collects the bytes of one array, which come in pieces of any size, into an ArrayPayload.
 class ArrayAssembler {
  public:
-  // Takes the memory for the whole array.
+  // Takes the memory for the whole array if its elements come at once; else checks that there is room for it.
   // Errors: those of BufferPool::Take.
-  static absl::StatusOr<ArrayAssembler> Start(ArrayHeader header, const CopyOptions& options, BufferPool& pool);
+  static absl::StatusOr<ArrayAssembler> Start(ArrayHeader header, const CopyOptions& options, BufferPool& pool,
+                                              Arrival arrival = Arrival::kAtOnce);
 
   ArrayAssembler(ArrayAssembler&&) = default;
 
-  // Errors: those of ElementCopier::Append; the assembler is then of no further use.
-  absl::Status Append(std::span<const std::byte> piece) { return sink_.Append(piece); }
+  // Errors: those of ElementCopier::Append; those of BufferPool::TakeInSteps for elements that come later. The assembler
+  // is then of no further use.
+  absl::Status Append(std::span<const std::byte> piece) {
+    if (!sink_) TENSORFERRY_RETURN_IF_ERROR(TakeMemory());
+    TENSORFERRY_RETURN_IF_ERROR(elements_.Admit(header_.nbytes() - missing() + piece.size()));
+    return sink_->Append(piece);
+  }
 
   const ArrayHeader& header() const { return header_; }
-  std::size_t missing() const { return sink_.missing(); }  // Bytes.
+  std::size_t missing() const { return sink_ ? sink_->missing() : header_.nbytes(); }  // Bytes.
 
   // Returns the payload. Call it once missing() is 0.
   ArrayPayload Finish() &&;
 
  private:
-  ArrayAssembler(ArrayHeader header, const CopyOptions& options, AlignedBuffer elements);
+  ArrayAssembler(ArrayHeader header, const CopyOptions& options, BufferPool& pool)
+      : header_(std::move(header)), options_(options), pool_(&pool) {}
+  absl::Status TakeMemory();
+  void StartInto(AlignedBuffer elements);
 
   ArrayHeader header_;
+  CopyOptions options_;
+  BufferPool* pool_;
   AlignedBuffer elements_;
-  ElementSink sink_;
+  std::optional<ElementSink> sink_;  // Absent until there is memory.
 };
 
 }  // namespace tensorferry

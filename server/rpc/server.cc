@@ -107,6 +107,7 @@ absl::Status Server::Listen(const ServerOptions& options) {
   grpc::ServerBuilder builder;
   SetTransportOptions(options.max_message_bytes, options.compression, builder);
   SetConnectionLimits(options.connections, builder);
+  LimitReceivedBytes(options.receive_budget, options.max_message_bytes, builder);
   for (const ServedService& served : services_) builder.RegisterService(&served.service);
   MakeThreads(options, builder);
   for (const std::string& address : options.listen) {

@@ -35,7 +35,8 @@ struct ServerOptions {
   std::vector<std::string> listen;  // Each is host:port or unix:PATH; port 0 is any free port.
   std::uint64_t max_message_bytes;
   std::uint64_t max_tensor_bytes;
-  int threads;  // The number of threads that serve the completion queues, two for each queue.
+  std::uint64_t receive_budget;  // That of LimitReceivedBytes.
+  int threads;                   // The number of threads that serve the completion queues, two for each queue.
   std::chrono::milliseconds idle_timeout;  // That of WaitLimit.
   ConnectionLimits connections;
   bool compression;                        // Whether to take compressed requests.

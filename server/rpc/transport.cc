@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
+#include <grpcpp/resource_quota.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -87,6 +88,12 @@ void SetTransportOptions(std::uint64_t max_message_bytes, bool compression, grpc
     builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
     builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
   }
+}
+
+void LimitReceivedBytes(std::uint64_t receive_budget, std::uint64_t max_message_bytes, grpc::ServerBuilder& builder) {
+  grpc::ResourceQuota quota("received");
+  quota.Resize(std::max(receive_budget, 2 * max_message_bytes));
+  builder.SetResourceQuota(quota);
 }
 
 std::string WithPort(const std::string& address, int port) {

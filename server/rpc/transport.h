@@ -30,6 +30,11 @@ void SetConnectionLimits(const ConnectionLimits& limits, grpc::ServerBuilder& bu
 // Sets the limits of messages and connections. `compression` says whether compressed requests are taken.
 void SetTransportOptions(std::uint64_t max_message_bytes, bool compression, grpc::ServerBuilder& builder);
 
+// Has gRPC end calls, whichever it takes, with RESOURCE_EXHAUSTED when the bytes that it has received for all of them
+// exceed `receive_budget`: messages that are not complete yet, or that nobody has taken in. At least two messages of
+// `max_message_bytes` have room, or else none of this size could arrive.
+void LimitReceivedBytes(std::uint64_t receive_budget, std::uint64_t max_message_bytes, grpc::ServerBuilder& builder);
+
 // Returns `address`, on which a server was told to listen, with the port that the system chose.
 std::string WithPort(const std::string& address, int port);
 

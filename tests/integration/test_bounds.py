@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from queue import Queue
 
 import grpc
 import pytest
 
 from harness import MIB, TIMEOUT_S, Server, becomes_true, connect, connect_stub
 from tensorferry.v1 import tensor_service_pb2 as pb
-from wire import array, chunk_part, convert_unary, request, request_part
+from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
+from wire import array, chunk_part, converse, convert_unary, request, request_part
 
 CONVERT = "/tensorferry.v1.TensorService/Convert"
 INFER = "/inference.GRPCInferenceService/ModelInfer"
@@ -115,8 +117,15 @@ def test_many_distinct_outputs_cost_a_time_that_grows_with_their_number() -> Non
             assert [output.metadata.name for output in response.outputs] == names[::-1]
 
 
+def no_room_for(stub: TensorServiceStub, nbytes: int) -> bool:
+    """Whether an array of that many bytes is refused when it is announced, which takes no room from others."""
+    announced = pb.Array(name="x", dtype="|u1", shape=[nbytes], chunked_nbytes=nbytes)
+    outcomes, _ = converse(stub, [request_part(request(announced))])
+    return [outcome.reason for outcome in outcomes] == ["MEMORY_BUDGET"]
+
+
 def test_a_silent_caller_gives_the_budget_back() -> None:
-    """Some bytes announce more than all of the budget, and then nothing comes."""
+    """Nearly all of an array comes, and then nothing."""
     with (
         Server("--memory-budget", "64MiB", "--idle-timeout", "2s") as server,
         connect_stub(server.address) as stub,
@@ -126,18 +135,79 @@ def test_a_silent_caller_gives_the_budget_back() -> None:
 
         def silent() -> object:
             yield request_part(request(declared))
-            yield chunk_part(bytes(1000))
+            yield chunk_part(bytes(59 * MIB))
             ended.wait(TIMEOUT_S)
 
         stream = stub.ConvertStream(silent(), timeout=TIMEOUT_S)
         wanted = request(array("|u1", (8 * MIB,), bytes(8 * MIB)))
-        assert becomes_true(lambda: convert_unary(stub, wanted).reason == "MEMORY_BUDGET")
+        assert becomes_true(lambda: no_room_for(stub, 8 * MIB))
         with pytest.raises(grpc.RpcError) as raised:
             list(stream)
         ended.set()
         assert raised.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
         assert raised.value.details() == "nothing came for 2000 ms in the middle of a request"
         assert convert_unary(stub, wanted).reason == ""
+
+
+class Upload:
+    """A request on a stream, of which some bytes are sent at a time."""
+
+    def __init__(self, stub: TensorServiceStub, nbytes: int) -> None:
+        declared = pb.Array(name="x", dtype="|u1", shape=[nbytes], chunked_nbytes=nbytes)
+        self._parts: Queue[pb.ConvertStreamRequest | None] = Queue()
+        self._parts.put(request_part(request(declared, return_data=False)))
+        self._answers = stub.ConvertStream(iter(self._parts.get, None), timeout=TIMEOUT_S)
+
+    def send(self, nbytes: int) -> None:
+        self._parts.put(chunk_part(bytes(nbytes)))
+
+    def answer(self) -> pb.ConvertResponse:
+        return next(self._answers).response
+
+    def end(self) -> None:
+        self._parts.put(None)
+        assert list(self._answers) == []
+
+    def cancel(self) -> None:
+        self._parts.put(None)
+        self._answers.cancel()
+
+
+def test_announced_bytes_hold_nothing_of_the_budget() -> None:
+    """Each of these streams announces all of the budget in some bytes, and sends a little of it."""
+    budget = 256 * MIB
+    with Server("--memory-budget", f"{budget}") as server, connect_stub(server.address) as stub:
+        uploads = [Upload(stub, budget) for _ in range(32)]
+        for upload in uploads:
+            upload.send(1000)
+        wanted = request(array("|u1", (8 * MIB,), bytes(8 * MIB)))
+        for _ in range(50):
+            assert convert_unary(stub, wanted).reason == ""
+        whole = Upload(stub, budget // 2)
+        for _ in range(4):
+            whole.send(budget // 8)
+        assert whole.answer().tensors[0].metadata.numel == budget // 2
+        for upload in [*uploads, whole]:
+            upload.cancel()
+
+
+def test_two_half_received_arrays_do_not_wait_for_each_other() -> None:
+    """Together they do not fit: the one that comes too late is refused, and may come back, and the other is served."""
+    with Server("--memory-budget", "64MiB") as server, connect_stub(server.address) as stub:
+        first, second = Upload(stub, 40 * MIB), Upload(stub, 40 * MIB)
+        first.send(20 * MIB)
+        second.send(20 * MIB)
+        assert becomes_true(lambda: no_room_for(stub, 25 * MIB))
+        first.send(15 * MIB)
+        assert becomes_true(lambda: no_room_for(stub, 10 * MIB))
+        second.send(15 * MIB)
+        refused = second.answer()
+        assert (refused.error.reason, refused.error.retry_after_ms) == ("MEMORY_BUDGET", 100)
+        first.send(5 * MIB)
+        assert first.answer().tensors[0].metadata.numel == 40 * MIB
+        first.end()
+        second.send(5 * MIB)  # The rest of a refused request is passed over.
+        second.end()
 
 
 @pytest.mark.parametrize("method", ["Convert", "ConvertStream"])

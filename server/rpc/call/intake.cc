@@ -110,7 +110,8 @@ absl::Status Intake::TakeIn(Few<CheckedArray> checked, const RequestView& reques
                          std::move(strings)});
       continue;
     }
-    auto assembler = ArrayAssembler::Start(std::move(header), options, pool);
+    const Arrival arrival = chunked ? Arrival::kLater : Arrival::kAtOnce;
+    auto assembler = ArrayAssembler::Start(std::move(header), options, pool, arrival);
     if (!assembler.ok()) return InArray(name, assembler.status());
     arrays_.push_back({std::string(name), *std::move(assembler), std::move(strings)});
     if (!chunked) TENSORFERRY_RETURN_IF_ERROR(Copy(arrays_.back(), elements));

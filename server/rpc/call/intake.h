@@ -67,7 +67,7 @@ class Intake {
   std::uint64_t missing_in_all() const;
 
   // Copies the next bytes of the awaited array; `chunk` has no more than missing().
-  // Errors: BOOL_RANGE; afterwards this object is of no use.
+  // Errors: BOOL_RANGE, MEMORY_BUDGET; afterwards this object is of no use.
   absl::Status Append(const ScatteredBytes& chunk);
 
   // Returns whether the request names a model. If so, a complete request goes on in a ModelRequest, else with Finish.

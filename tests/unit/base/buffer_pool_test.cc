@@ -106,6 +106,60 @@ TEST(BufferPool, TakesNothingThatTheBudgetRefuses) {
   EXPECT_EQ(memory.pool.stats().taken, 0u);
 }
 
+TEST(BufferPool, AdmitsBytesThatComeLaterInSteps) {
+  constexpr std::size_t kStep = BufferPool::kStep;
+  TestMemory memory(8 * kStep);
+  auto first = memory.pool.TakeInSteps(5 * kStep + 1);
+  auto second = memory.pool.TakeInSteps(5 * kStep + 1);
+  ASSERT_THAT(first, IsOk());
+  ASSERT_THAT(second, IsOk()) << "announced bytes hold nothing";
+  EXPECT_EQ(memory.budget.used(), 0u);
+  EXPECT_THAT(first->Admit(1), IsOk());
+  EXPECT_EQ(memory.budget.used(), kStep);
+  EXPECT_THAT(first->Admit(kStep), IsOk());
+  EXPECT_EQ(memory.budget.used(), kStep);
+  EXPECT_THAT(first->Admit(kStep + 1), IsOk());
+  EXPECT_THAT(second->Admit(5 * kStep), IsOk());
+  EXPECT_EQ(memory.budget.used(), 7 * kStep);
+  EXPECT_THAT(first->Admit(5 * kStep), Fails(Reason::kMemoryBudget)) << "it does not wait for the other";
+  EXPECT_THAT(second->Admit(5 * kStep + 1), IsOk());
+  EXPECT_EQ(memory.budget.used(), 7 * kStep + 1) << "no more than the buffer has";
+  second = AlignedBuffer();
+  EXPECT_THAT(first->Admit(5 * kStep + 1), IsOk());
+  first = AlignedBuffer();
+  EXPECT_EQ(memory.budget.used(), 0u);
+}
+
+TEST(BufferPool, RefusesBytesThatComeLaterAtOnceIfTheyDoNotFitNow) {
+  TestMemory memory(1000);
+  EXPECT_THAT(memory.pool.TakeInSteps(1001), Fails(Reason::kTensorTooLarge));
+  const auto buffer = memory.pool.Take(500);
+  EXPECT_THAT(memory.pool.TakeInSteps(501), Fails(Reason::kMemoryBudget));
+  EXPECT_THAT(memory.pool.TakeInSteps(500), IsOk());
+}
+
+// The memory of an idle buffer is taken already, so whoever gets it holds all of it.
+TEST(BufferPool, AdmitsAnIdleBufferWhole) {
+  TestMemory memory;
+  const std::byte* const idle = memory.pool.Take(1 << 20)->data();
+  const auto buffer = memory.pool.TakeInSteps(1 << 20);
+  ASSERT_THAT(buffer, IsOk());
+  EXPECT_EQ(buffer->data(), idle);
+  EXPECT_EQ(memory.budget.used(), 1u << 20);
+}
+
+TEST(BufferPool, CountsIdleBuffersAgainstTheBudgetOfFreshOnes) {
+  TestMemory memory(8 << 20);
+  { const auto idle = memory.pool.Take(6 << 20); }
+  EXPECT_EQ(memory.pool.stats().idle_bytes, 6u << 20);
+  const auto small = memory.pool.Take(2 << 20);
+  EXPECT_EQ(memory.pool.stats().idle_bytes, 6u << 20) << "both fit";
+  auto other = memory.pool.TakeInSteps(3 << 20);
+  EXPECT_EQ(memory.pool.stats().idle_bytes, 6u << 20) << "nothing has come";
+  EXPECT_THAT(other->Admit(1), IsOk());
+  EXPECT_EQ(memory.pool.stats().idle_bytes, 0u);
+}
+
 TEST(BufferPool, GivesEveryBufferToOneOwnerAtATime) {
   TestMemory memory;
   std::vector<std::thread> threads;

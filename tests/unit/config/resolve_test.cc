@@ -111,7 +111,8 @@ TEST(Resolve, ReachesEveryField) {
                                  "--tls-key=key.pem",
                                  "--tls-client-ca=ca.pem",
                                  "--auth-token-file=tokens",
-                                 "--allow-open"})
+                                 "--allow-open",
+                                 "--receive-budget=9MiB"})
                             .config;
   const Config expected{.listen = {"[::]:0", "unix:/run/s"},
                         .model_dir = "/models",
@@ -125,6 +126,7 @@ TEST(Resolve, ReachesEveryField) {
                         .max_message_bytes = 1 << 20,
                         .max_tensor_bytes = 2 << 20,
                         .memory_budget = 3 << 20,
+                        .receive_budget = 9 << 20,
                         .threads = 4,
                         .model_threads = 5,
                         .intra_op_threads = 6,

@@ -65,5 +65,20 @@ TEST(ArrayAssembler, HoldsItsBudgetWhileThePayloadLives) {
   EXPECT_EQ(memory.budget.used(), 0u);
 }
 
+TEST(ArrayAssembler, HoldsNothingOfTheBudgetForWhatIsStillToCome) {
+  TestMemory memory(100);
+  const std::vector<std::byte> bytes = RandomBytes(100);
+  auto announced = ArrayAssembler::Start(GoodHeader("<i4", {25}), {}, memory.pool, Arrival::kLater);
+  auto other = ArrayAssembler::Start(GoodHeader("<i4", {25}), {}, memory.pool, Arrival::kLater);
+  ASSERT_THAT(announced, IsOk());
+  ASSERT_THAT(other, IsOk());
+  EXPECT_EQ(memory.budget.used(), 0u);
+  EXPECT_THAT(announced->Append(std::span(bytes).first(1)), IsOk());
+  EXPECT_EQ(memory.budget.used(), 100u) << "less than a step is admitted whole";
+  EXPECT_THAT(other->Append(std::span(bytes).first(1)), Fails(Reason::kMemoryBudget));
+  EXPECT_THAT(announced->Append(std::span(bytes).subspan(1)), IsOk());
+  EXPECT_EQ(AsText({std::move(*announced).Finish().data(), 100}), AsText(bytes));
+}
+
 }  // namespace
 }  // namespace tensorferry

@@ -22,7 +22,7 @@ grpc::ByteBuffer Buffer(const std::string& bytes) {
 TEST(ParseMessage, TakesMessagesUpToItsBound) {
   const std::size_t around =
       BytesField(1, std::string(kMaxSmallMessageBytes / 2, 'n')).size() - kMaxSmallMessageBytes / 2;
-  for (const std::size_t longer : {0, 1}) {
+  for (const std::size_t longer : {0u, 1u}) {
     const std::string name(kMaxSmallMessageBytes - around + longer, 'n');
     grpc::ByteBuffer bytes = Buffer(BytesField(1, name));
     ASSERT_EQ(bytes.Length(), kMaxSmallMessageBytes + longer);
