@@ -46,9 +46,8 @@ CASES = [
         holds=False,
     ),
     Case(
-        "limit: an event that does not end, and a second thread that sleeps",
+        "an event that does not end, and a second thread that sleeps",
         ("WORKERS=2", *STREAM, "REQUESTS=1", "LONG_EVENT"),
-        holds=False,
     ),
 ]
 

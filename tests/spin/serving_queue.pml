@@ -312,7 +312,7 @@ active proctype Watch() {
 /* StallWatch, RelieveIfStalled */
 active proctype Watch() {
   byte thread;
-  bool all;
+  bool all, any;
   do
   :: thread = 0;
      do
@@ -324,13 +324,19 @@ active proctype Watch() {
         thread++
      :: else -> break
      od;
-     all = true;
+     all = true; any = false;
      thread = 0;
      do
      :: thread < WORKERS ->
-        atomic { all = all && step[thread] == seen[thread] && step[thread] % 2 == 1; seen[thread] = step[thread]; thread++ }
+        atomic {
+          any = any || (step[thread] == seen[thread] && step[thread] % 2 == 1);
+          all = all && step[thread] == seen[thread] && step[thread] % 2 == 1;
+          seen[thread] = step[thread];
+          thread++
+        }
      :: else -> break
      od;
+     all = all || (any && WAITS_FOR_IDLE);
      stalled = all;
      do
      :: thread < WORKERS + RELIEFS ->

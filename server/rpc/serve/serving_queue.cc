@@ -143,11 +143,12 @@ void ServingQueue::RelieveIfStalled() {
     if (worker.ended) worker.thread.join();
     return worker.ended.load();
   });
-  const auto all_stuck = [](std::list<Worker>& workers) {
-    return std::ranges::count_if(workers, &Worker::IsStuck) == std::ssize(workers);
-  };
-  stalled_ = all_stuck(workers_);
-  if (!stalled_ || !all_stuck(relief_workers_) || relief_workers_.size() >= kMaxReliefWorkers) return;
+  const auto count_stuck = [](std::list<Worker>& workers) { return std::ranges::count_if(workers, &Worker::IsStuck); };
+  const auto stuck = count_stuck(workers_);
+  // A thread that is stuck may have left something waiting for idleness before. Others that sleep do not know of it.
+  stalled_ = stuck == std::ssize(workers_) || (stuck > 0 && WaitsForIdle());
+  if (!stalled_ || relief_workers_.size() >= kMaxReliefWorkers) return;
+  if (count_stuck(relief_workers_) < std::ssize(relief_workers_)) return;
   Worker& worker = relief_workers_.emplace_back();
   try {
     worker.thread = std::thread([this, &worker] { Relieve(worker); });
