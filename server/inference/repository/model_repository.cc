@@ -196,18 +196,21 @@ bool ModelRepository::IsDue(const ModelSource& source, bool settled_only) {
   return begun_.insert(source.name).second;
 }
 
-// Takes the models out of service that are not in the repository any more.
+// Takes the models out of service that are not in the repository any more, but for those that are being loaded: the next
+// look finds them.
 void ModelRepository::WithdrawTheGone(const std::map<std::string, ModelSource>& sources) {
-  const MutexLock lock(records_mutex_);
-  for (const auto& [gone, record] : records_) {
-    if (sources.contains(gone) || !begun_.insert(gone).second) continue;
-    operations_.Post(gone, OperationQueue::Kind::kQuick, [this, name = gone] {
-      spdlog::info("model {} is gone from the repository", name);
-      registry_.WithdrawAllBut(name, {}, "");
-      const MutexLock changing(records_mutex_);
-      records_.erase(name);
-      begun_.erase(name);
+  std::vector<std::string> gone;
+  {
+    const MutexLock lock(records_mutex_);
+    std::erase_if(records_, [&](const auto& record) {
+      if (sources.contains(record.first) || begun_.contains(record.first)) return false;
+      gone.push_back(record.first);
+      return true;
     });
+  }
+  for (const std::string& name : gone) {
+    spdlog::info("model {} is gone from the repository", name);
+    registry_.WithdrawAllBut(name, {}, "");
   }
 }
 
