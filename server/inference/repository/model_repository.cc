@@ -11,6 +11,7 @@
 #include "inference/repository/model_loader.h"
 #include "inference/repository/source_config.h"
 #include "inference/repository/uploaded_files.h"
+#include "inference/repository/version_choice.h"
 
 namespace tensorferry::inference {
 namespace {
@@ -26,30 +27,8 @@ constexpr char kDestruction[] = "";
 constexpr std::string_view kAll = "*";
 constexpr std::string_view kNone = "none";
 
-// Returns those of the existing versions that the policy wants.
-absl::StatusOr<std::vector<std::int64_t>> WantedOf(const ModelSource& source, const VersionPolicy& policy) {
-  std::vector<std::int64_t> all;
-  for (const auto& [number, version] : source.versions) all.push_back(number);
-  switch (policy.kind) {
-    case VersionPolicy::Kind::kAll: return all;
-    case VersionPolicy::Kind::kLatest: {
-      const std::size_t count = std::min<std::size_t>(std::max(policy.latest, 1U), all.size());
-      return std::vector(all.end() - static_cast<std::ptrdiff_t>(count), all.end());
-    }
-    case VersionPolicy::Kind::kSpecific:
-      for (const std::int64_t wanted : policy.specific) {
-        if (!source.versions.contains(wanted)) {
-          return MakeError(Reason::kModelNotReady,
-                           fmt::format("config.pbtxt asks for version {}, which does not exist", wanted));
-        }
-      }
-      return policy.specific;
-  }
-  __builtin_unreachable();
-}
-
-std::int64_t NewestOf(const ModelSource& source) {
-  return source.versions.empty() ? 1 : source.versions.rbegin()->first;
+std::string Missing(std::int64_t version) {
+  return fmt::format("config.pbtxt asks for version {}, which does not exist", version);
 }
 
 absl::Status NotFound(const std::string& name) {
@@ -250,9 +229,7 @@ void ModelRepository::BeginLoad(const std::shared_ptr<RepositoryRound>& round, T
 std::unique_ptr<PendingLoad> ModelRepository::Announce(const ModelSource& source, const std::string& overrides) {
   std::vector<std::int64_t> versions;
   const auto config = ReadSourceConfig(source, overrides, options_.read_config);
-  if (const auto wanted = config.ok() ? WantedOf(source, config->versions) : config.status(); wanted.ok()) {
-    versions = *wanted;
-  }
+  if (config.ok()) versions = ChooseVersions(source, config->versions).there;
   if (versions.empty()) versions.push_back(NewestOf(source));
   return std::make_unique<PendingLoad>(registry_, source.name, std::move(versions));
 }
@@ -310,11 +287,15 @@ absl::Status ModelRepository::LoadWanted(const ModelSource& source, const std::s
   const auto config = ReadSourceConfig(source, overrides, options_.read_config);
   if (!config.ok()) return fail(config.status());
   LogIgnored(source.name, *config);
-  const auto wanted = WantedOf(source, config->versions);
-  if (!wanted.ok()) return fail(wanted.status());
-  const PendingLoad pending(registry_, source.name, *wanted);
+  const VersionChoice choice = ChooseVersions(source, config->versions);
+  if (choice.there.empty() && choice.missing.empty()) {
+    return fail(MakeError(Reason::kModelNotReady, "config.pbtxt: version_policy names no version"));
+  }
+  for (const std::int64_t version : choice.missing) TellMissing(source.name, version);
+  if (choice.there.empty()) return MakeError(Reason::kModelNotReady, Missing(choice.missing.back()));
+  const PendingLoad pending(registry_, source.name, choice.there);
   absl::Status first;
-  for (const std::int64_t version : *wanted) {
+  for (const std::int64_t version : choice.there) {
     const auto loaded = record.serving.find(version);
     const std::string stamp = source.versions.at(version).stamp + overrides;
     if (loaded != record.serving.end() && loaded->second == stamp) continue;
@@ -322,10 +303,26 @@ absl::Status ModelRepository::LoadWanted(const ModelSource& source, const std::s
     if (status.ok()) record.serving[version] = stamp;
     first.Update(status);
   }
-  if (!first.ok()) return first;
-  std::erase_if(record.serving, [&](const auto& each) { return std::ranges::count(*wanted, each.first) == 0; });
-  registry_.WithdrawAllBut(source.name, *wanted, "");
-  return absl::OkStatus();
+  if (first.ok()) WithdrawTheOthers(source.name, choice, record);
+  return first;
+}
+
+// Logs and lists that the configuration asks for a version that is not there.
+void ModelRepository::TellMissing(const std::string& name, std::int64_t version) {
+  spdlog::error("model {} version {}: {}", name, version, Missing(version));
+  if (registry_.IsServed(name, version)) return;
+  registry_.Set({.name = name,
+                 .version = fmt::to_string(version),
+                 .state = ModelState::kUnavailable,
+                 .reason = Missing(version)});
+}
+
+void ModelRepository::WithdrawTheOthers(const std::string& name, const VersionChoice& choice, Record& record) {
+  std::erase_if(record.serving, [&](const auto& each) { return std::ranges::count(choice.there, each.first) == 0; });
+  for (const std::int64_t version : choice.missing) registry_.Withdraw(name, version, Missing(version));
+  std::vector<std::int64_t> named = choice.there;
+  named.insert(named.end(), choice.missing.begin(), choice.missing.end());
+  registry_.WithdrawAllBut(name, named, "");
 }
 
 absl::Status ModelRepository::LoadOne(const ModelSource& source, const ModelConfig& config, std::int64_t version) {

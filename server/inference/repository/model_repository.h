@@ -22,6 +22,7 @@
 #include "inference/repository/operation_queue.h"
 #include "inference/repository/repository_files.h"
 #include "inference/repository/repository_round.h"
+#include "inference/repository/version_choice.h"
 #include "inference/repository_control.h"
 
 namespace tensorferry::inference {
@@ -98,6 +99,8 @@ class ModelRepository {
   absl::Status UnloadNow(const std::string& name);
   absl::Status Apply(const ModelSource& source, const std::string& overrides = "");
   absl::Status LoadWanted(const ModelSource& source, const std::string& overrides, Record& record);
+  void TellMissing(const std::string& name, std::int64_t version);
+  void WithdrawTheOthers(const std::string& name, const VersionChoice& choice, Record& record);
   absl::Status LoadOne(const ModelSource& source, const ModelConfig& config, std::int64_t version);
   void Fail(const ModelSource& source, std::int64_t version, const absl::Status& error);
 
