@@ -82,6 +82,7 @@ class Server {
   absl::Status Listen(const ServerOptions& options);
   void StartServing(const ServerOptions& options);
   void SetHealth(bool serving);
+  void SetModelHealth(const std::string& name, bool ready);
 
   CallGate gate_;
   SharedRegions regions_;

@@ -175,6 +175,16 @@ void ModelRegistry::Withdraw(Versions& versions, Versions::iterator found, const
   }
 }
 
+void ModelRegistry::ForgetUnavailable(const std::string& name) {
+  Change(name, [&](Versions& versions, Removed& removed) {
+    for (auto next = versions.begin(); next != versions.end();) {
+      const auto entry = next++;
+      const bool unavailable = entry->second.model == nullptr && entry->second.info.state == ModelState::kUnavailable;
+      if (entry->second.known && unavailable) Forget(versions, entry, removed);
+    }
+  });
+}
+
 void ModelRegistry::EndWithdrawal(const ModelInfo& info) {
   Change(info.name, [&](Versions& versions, Removed& removed) {
     const auto entry = versions.find(NumberOf(info.version));

@@ -62,6 +62,9 @@ class ModelRegistry {
   // Does the same with one version. If it was not known, it is UNAVAILABLE.
   void Withdraw(const std::string& name, std::int64_t version, const std::string& reason);
 
+  // Forgets the model's versions that are UNAVAILABLE and do not serve.
+  void ForgetUnavailable(const std::string& name);
+
   // Ends the withdrawal of a version whose model is destroyed. Does nothing if the version was loaded again.
   void EndWithdrawal(const ModelInfo& info);
 

@@ -76,6 +76,9 @@ void ModelRepository::List(std::function<void(absl::StatusOr<std::vector<Reposit
     std::set<std::string> known;
     std::vector<RepositoryEntry> entries;
     for (const ModelInfo& info : registry_.ListLoaded()) {
+      if (!sources->contains(info.name)) registry_.ForgetUnavailable(info.name);
+    }
+    for (const ModelInfo& info : registry_.ListLoaded()) {
       known.insert(info.name);
       entries.push_back({info.name, info.version, info.state, info.reason});
     }
@@ -245,6 +248,12 @@ std::unique_ptr<PendingLoad> ModelRepository::AnnounceLoad(const std::string& na
 }
 
 absl::Status ModelRepository::LoadNow(const std::string& name, const ModelOverrides& overrides) {
+  const absl::Status status = LoadFrom(name, overrides);
+  if (!status.ok()) ForgetIfGone(name);
+  return status;
+}
+
+absl::Status ModelRepository::LoadFrom(const std::string& name, const ModelOverrides& overrides) {
   if (!overrides.files.empty()) {
     TENSORFERRY_ASSIGN_OR_RETURN(const UploadedFiles uploaded, UploadedFiles::Write(name, overrides.files));
     return Apply(uploaded.source(), overrides.config);
@@ -253,12 +262,24 @@ absl::Status ModelRepository::LoadNow(const std::string& name, const ModelOverri
   return source ? Apply(*source, overrides.config) : NotFound(name);
 }
 
+// Forgets what of the model does not serve, if the repository does not have the model any more, or never had.
+void ModelRepository::ForgetIfGone(const std::string& name) {
+  const auto source = files_.Find(name);
+  if (!source.ok() || *source) return;
+  registry_.ForgetUnavailable(name);
+  const MutexLock lock(records_mutex_);
+  const auto record = records_.find(name);
+  if (record != records_.end() && record->second.serving.empty()) records_.erase(record);
+}
+
 absl::Status ModelRepository::UnloadNow(const std::string& name) {
   {
     const MutexLock lock(records_mutex_);
     if (records_.erase(name) == 0) return NotFound(name);
   }
-  registry_.WithdrawAllBut(name, {}, kUnloaded);
+  const auto source = files_.Find(name);
+  const bool gone = source.ok() && !*source;
+  registry_.WithdrawAllBut(name, {}, gone ? "" : kUnloaded);
   spdlog::info("model {} is unloaded", name);
   return absl::OkStatus();
 }

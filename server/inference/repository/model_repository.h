@@ -96,6 +96,8 @@ class ModelRepository {
   std::unique_ptr<PendingLoad> Announce(const ModelSource& source, const std::string& overrides = "");
   std::unique_ptr<PendingLoad> AnnounceLoad(const std::string& name, const ModelOverrides& overrides);
   absl::Status LoadNow(const std::string& name, const ModelOverrides& overrides);
+  absl::Status LoadFrom(const std::string& name, const ModelOverrides& overrides);
+  void ForgetIfGone(const std::string& name);
   absl::Status UnloadNow(const std::string& name);
   absl::Status Apply(const ModelSource& source, const std::string& overrides = "");
   absl::Status LoadWanted(const ModelSource& source, const std::string& overrides, Record& record);

@@ -1,7 +1,9 @@
-// In these tests policy and folders agree and disagree: which versions are served.
+// In these tests policy and folders agree and disagree, and models go: which versions are served, and which are listed.
 #include <gmock/gmock.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <set>
 #include <string>
 #include <vector>
@@ -13,6 +15,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 TEST_F(ModelRepositoryTest, ServesTheVersionsThatTheConfigurationWants) {
   for (const int version : {1, 2, 3}) {
@@ -101,6 +104,50 @@ TEST_F(ModelRepositoryTest, IsNotReadyWhereNoneOfTheNamedVersionsIsThere) {
   EXPECT_THAT(Load("m"), Fails(Reason::kModelNotReady, HasSubstr("names no version")));
   wanted = {1};
   EXPECT_THAT(Load("m"), IsOk());
+}
+
+// --- What is gone is listed nowhere.
+
+TEST_F(ModelRepositoryTest, ForgetsWhatCameWithALoadOnceItIsUnloaded) {
+  files_.Save("kept.pt", "return x");
+  files_.Save("upload/1/model.pt", "return x + 1");
+  std::ifstream file(files_.root / "upload/1/model.pt", std::ios::binary);
+  const std::string content{std::istreambuf_iterator<char>(file), {}};
+  std::filesystem::remove_all(files_.root / "upload");
+  ASSERT_THAT(Start(), IsOk());
+  const auto load = [&](const std::string& name, const std::string& bytes) {
+    return Await([&](ModelRepository::Done done) {
+      repository_->Load(name, {.config = "{}", .files = {{"1/model.pt", bytes}}}, {.done = std::move(done)});
+    });
+  };
+  for (int i = 0; i < 20; ++i) {
+    const std::string name = "fresh-" + std::to_string(i);
+    ASSERT_THAT(load(name, content), IsOk());
+    EXPECT_EQ(Ask(name), 2);
+    ASSERT_THAT(Unload(name), IsOk());
+    EXPECT_THAT(load("bad-" + name, "no model"), Fails(Reason::kModelNotReady));
+    EXPECT_THAT(Load("none-" + name), Fails(Reason::kModelNotFound));
+  }
+  Settle();
+  EXPECT_THAT(Listed(), ElementsAre("kept:1 READY"));
+  EXPECT_THAT(*Index(), ElementsAre("kept:1 READY"));
+}
+
+TEST_F(ModelRepositoryTest, ForgetsWhatWentAfterItsUnloading) {
+  for (const char* const name : {"a.pt", "b.pt", "c.pt"}) files_.Save(name, "return x");
+  files_.Write("d.pt", "no model");
+  ASSERT_THAT(Start(), IsOk());
+  ASSERT_THAT(Unload("a"), IsOk());
+  ASSERT_THAT(Unload("b"), IsOk());
+  Settle();
+  for (const char* const name : {"a.pt", "b.pt", "c.pt", "d.pt"}) std::filesystem::remove(files_.root / name);
+  EXPECT_THAT(Load("a"), Fails(Reason::kModelNotFound));
+  EXPECT_THAT(Listed(), ElementsAre("b:1 UNAVAILABLE", "c:1 READY", "d:1 UNAVAILABLE")) << "nobody has looked";
+  EXPECT_THAT(*Index(), ElementsAre("c:1 READY"));
+  EXPECT_THAT(Listed(), ElementsAre("c:1 READY"));
+  ASSERT_THAT(Unload("c"), IsOk());
+  Settle();
+  EXPECT_THAT(Listed(), IsEmpty());
 }
 
 }  // namespace
