@@ -118,7 +118,7 @@ class ModelRepository {
   // as no other operation on the model runs meanwhile.
   mutable Mutex records_mutex_;
   std::map<std::string, Record> records_ TENSORFERRY_GUARDED_BY(records_mutex_);
-  // The models whose load or withdrawal a look at the files has begun, and which has not ended.
+  // The models whose load a look at the files has begun, and which has not ended.
   std::set<std::string> begun_ TENSORFERRY_GUARDED_BY(records_mutex_);
 
   // After the constructor, only the repository's thread uses the two members below.
