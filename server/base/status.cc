@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/cord.h"
+#include "base/utf8.h"
 
 namespace tensorferry {
 namespace {
@@ -159,18 +160,16 @@ Failure DescribeError(const absl::Status& error) {
 }
 
 std::string Quote(std::string_view text) {
-  constexpr std::size_t kMaxBytes = 72;
+  constexpr std::size_t kMaxBytes = 73;  // With the first quote.
   std::string quoted = "'";
-  for (const char c : text.substr(0, kMaxBytes)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte >= 0x7F) {
-      if (quoted.size() + 4 > kMaxBytes) break;
-      quoted += fmt::format("\\x{:02x}", byte);
-    } else {
-      quoted += c;
-    }
+  while (!text.empty()) {
+    const std::size_t size = PrintableSize(text);
+    const std::string character = size > 0 ? std::string(text.substr(0, size))
+                                           : fmt::format("\\x{:02x}", static_cast<unsigned char>(text.front()));
+    if (quoted.size() + character.size() > kMaxBytes) return quoted + "...'";
+    quoted += character;
+    text.remove_prefix(std::max<std::size_t>(size, 1));
   }
-  if (text.size() > kMaxBytes) quoted += "...";
   return quoted + "'";
 }
 

@@ -92,6 +92,15 @@ void HealthService::Set(const std::string& name, bool serving) {
   WakeWatchers();
 }
 
+void HealthService::Forget(const std::string& name) {
+  {
+    const MutexLock lock(mutex_);
+    if (ended_) return;
+    statuses_.erase(name);
+  }
+  WakeWatchers();
+}
+
 void HealthService::SetAllNotServing() {
   {
     const MutexLock lock(mutex_);

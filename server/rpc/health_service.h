@@ -29,6 +29,9 @@ class HealthService {
   // Sets whether `name` is served.
   void Set(const std::string& name, bool serving);
 
+  // Makes the name one that was never set.
+  void Forget(const std::string& name);
+
   // Makes every name not served, whatever is set later.
   void SetAllNotServing();
 

@@ -81,7 +81,7 @@ Server::Server(const ServerOptions& options, inference::Pipeline& pipeline, Buff
   AddService(tensors_, /*announced=*/true);
   health_.Set("", true);
   SetHealth(false);
-  pipeline.ObserveModels([this](const std::string& name, bool ready) { health_.Set("model:" + name, ready); });
+  pipeline.ObserveModels([this](const std::string& name, bool ready) { SetModelHealth(name, ready); });
 }
 
 Server::~Server() {
@@ -151,6 +151,17 @@ void Server::StartServing(const ServerOptions& options) {
 void Server::SetHealth(bool serving) {
   for (const ServedService& served : services_) {
     if (served.announced) health_.Set(served.name, serving);
+  }
+}
+
+// A model that is not known any more is forgotten, as names that come and go would otherwise be kept for ever.
+void Server::SetModelHealth(const std::string& name, bool ready) {
+  const auto model = environment_.models.FindModel(name, "");
+  const bool known = ready || model.ok() || DescribeError(model.status()).reason != Reason::kModelNotFound;
+  if (known) {
+    health_.Set("model:" + name, ready);
+  } else {
+    health_.Forget("model:" + name);
   }
 }
 

@@ -94,6 +94,7 @@ class Server {
   void MakeThreads(const ServerOptions& options, grpc::ServerBuilder& builder);
   void StartServing(const ServerOptions& options);
   void SetHealth(bool serving);
+  void SetModelHealth(const std::string& name, bool ready);
 
   CallGate gate_;
   SharedRegions regions_;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -167,6 +168,29 @@ def test_what_the_caller_gave_up_is_not_done(channel: grpc.Channel, gate: Gate) 
     inference(channel, "RepositoryModelLoad", "held")  # Comes after those in the model's queue.
     assert inference(channel, "ModelReady", "held")
     assert len(gate.runs()) == 3, "one warm-up"
+
+
+def test_what_is_gone_is_listed_nowhere(channel: grpc.Channel, root: Path) -> None:
+    stub = TensorServiceStub(channel)
+    for name in ("one", "two"):
+        inference(channel, "RepositoryModelLoad", name)
+    shutil.rmtree(root / "one")
+    inference(channel, "RepositoryModelUnload", "one")
+    assert becomes_true(lambda: "one" not in listed(stub)), "its files are gone"
+    assert b"one" not in inference(channel, "RepositoryIndex")
+    inference(channel, "RepositoryModelUnload", "two")
+    assert becomes_true(lambda: listed(stub)["two"]["1"].reason == "unloaded")
+    shutil.rmtree(root / "two")
+    assert b"two" not in inference(channel, "RepositoryIndex")
+    assert set(listed(stub)) == {"identity"}
+    health = channel.unary_unary("/grpc.health.v1.Health/Check")
+    for name in ("one", "two", "never"):
+        if name == "never":
+            with pytest.raises(grpc.RpcError):
+                inference(channel, "RepositoryModelLoad", name)
+        with pytest.raises(grpc.RpcError) as caught:
+            health(b"\x0a" + bytes([6 + len(name)]) + b"model:" + name.encode(), timeout=TIMEOUT_S)
+        assert caught.value.code() == grpc.StatusCode.NOT_FOUND
 
 
 def test_a_server_stops_while_a_model_is_loaded(root: Path, gate: Gate) -> None:

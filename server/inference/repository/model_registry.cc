@@ -143,20 +143,44 @@ void ModelRegistry::WithdrawAllBut(const std::string& name, const std::vector<st
                                    const std::string& reason) {
   Change(name, [&](Versions& versions, Removed& removed) {
     for (auto next = versions.begin(); next != versions.end();) {
-      const auto each = next++;
-      Entry& entry = each->second;
-      if (!entry.known || std::ranges::find(kept, each->first) != kept.end()) continue;
-      if (entry.model != nullptr) {
-        entry.info.state = ModelState::kUnloading;
-        entry.reason_once_withdrawn = reason;
-        removed.push_back(std::move(entry.model));
-      } else if (entry.info.state == ModelState::kUnloading) {
-        entry.reason_once_withdrawn = reason;
-      } else if (reason.empty()) {
-        Forget(versions, each, removed);
-      } else {
-        entry.info.reason = reason;
-      }
+      const auto entry = next++;
+      const bool stays = std::ranges::find(kept, entry->first) != kept.end();
+      if (entry->second.known && !stays) Withdraw(versions, entry, reason, removed);
+    }
+  });
+}
+
+void ModelRegistry::Withdraw(const std::string& name, std::int64_t version, const std::string& reason) {
+  Change(name, [&](Versions& versions, Removed& removed) {
+    Entry& entry = versions[version];
+    if (!entry.known) entry.info = {.name = name, .version = fmt::to_string(version)};
+    entry.known = true;
+    Withdraw(versions, versions.find(version), reason, removed);
+  });
+}
+
+void ModelRegistry::Withdraw(Versions& versions, Versions::iterator found, const std::string& reason,
+                             Removed& removed) {
+  Entry& entry = found->second;
+  if (entry.model != nullptr) {
+    entry.info.state = ModelState::kUnloading;
+    entry.reason_once_withdrawn = reason;
+    removed.push_back(std::move(entry.model));
+  } else if (entry.info.state == ModelState::kUnloading) {
+    entry.reason_once_withdrawn = reason;
+  } else if (reason.empty()) {
+    Forget(versions, found, removed);
+  } else {
+    entry.info.reason = reason;
+  }
+}
+
+void ModelRegistry::ForgetUnavailable(const std::string& name) {
+  Change(name, [&](Versions& versions, Removed& removed) {
+    for (auto next = versions.begin(); next != versions.end();) {
+      const auto entry = next++;
+      const bool unavailable = entry->second.model == nullptr && entry->second.info.state == ModelState::kUnavailable;
+      if (entry->second.known && unavailable) Forget(versions, entry, removed);
     }
   });
 }

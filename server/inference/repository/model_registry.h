@@ -59,6 +59,12 @@ class ModelRegistry {
   // called, and at once if they do not serve, they are UNAVAILABLE with this reason; if it is empty, they are forgotten.
   void WithdrawAllBut(const std::string& name, const std::vector<std::int64_t>& kept, const std::string& reason);
 
+  // Does the same with one version. If it was not known, it is UNAVAILABLE.
+  void Withdraw(const std::string& name, std::int64_t version, const std::string& reason);
+
+  // Forgets the model's versions that are UNAVAILABLE and do not serve.
+  void ForgetUnavailable(const std::string& name);
+
   // Ends the withdrawal of a version whose model is destroyed. Does nothing if the version was loaded again.
   void EndWithdrawal(const ModelInfo& info);
 
@@ -88,6 +94,7 @@ class ModelRegistry {
   // `change` moves the models that it removes from the versions to the second argument. These may be the last references
   // to the models, so they are released without the lock.
   void Change(const std::string& name, const std::function<void(Versions&, Removed&)>& change);
+  static void Withdraw(Versions& versions, Versions::iterator entry, const std::string& reason, Removed& removed);
   static void Forget(Versions& versions, Versions::iterator entry, Removed& removed);
   bool IsReady(const std::string& name) const;
   const Versions* VersionsOf(std::string_view name) const TENSORFERRY_REQUIRES(mutex_);  // Null: there are none.

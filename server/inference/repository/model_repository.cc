@@ -12,6 +12,7 @@
 #include "inference/repository/model_loader.h"
 #include "inference/repository/source_config.h"
 #include "inference/repository/uploaded_files.h"
+#include "inference/repository/version_choice.h"
 
 namespace tensorferry::inference {
 namespace {
@@ -27,30 +28,8 @@ constexpr char kDestruction[] = "";
 constexpr std::string_view kAll = "*";
 constexpr std::string_view kNone = "none";
 
-// Returns those of the existing versions that the policy wants.
-absl::StatusOr<std::vector<std::int64_t>> WantedOf(const ModelSource& source, const VersionPolicy& policy) {
-  std::vector<std::int64_t> all;
-  for (const auto& [number, version] : source.versions) all.push_back(number);
-  switch (policy.kind) {
-    case VersionPolicy::Kind::kAll: return all;
-    case VersionPolicy::Kind::kLatest: {
-      const std::size_t count = std::min<std::size_t>(std::max(policy.latest, 1U), all.size());
-      return std::vector(all.end() - static_cast<std::ptrdiff_t>(count), all.end());
-    }
-    case VersionPolicy::Kind::kSpecific:
-      for (const std::int64_t wanted : policy.specific) {
-        if (!source.versions.contains(wanted)) {
-          return MakeError(Reason::kModelNotReady,
-                           fmt::format("config.pbtxt asks for version {}, which does not exist", wanted));
-        }
-      }
-      return policy.specific;
-  }
-  __builtin_unreachable();
-}
-
-std::int64_t NewestOf(const ModelSource& source) {
-  return source.versions.empty() ? 1 : source.versions.rbegin()->first;
+std::string Missing(std::int64_t version) {
+  return fmt::format("config.pbtxt asks for version {}, which does not exist", version);
 }
 
 absl::Status NotFound(const std::string& name) {
@@ -97,6 +76,9 @@ void ModelRepository::List(std::function<void(absl::StatusOr<std::vector<Reposit
     if (!sources.ok()) return done(sources.status());
     std::set<std::string> known;
     std::vector<RepositoryEntry> entries;
+    for (const ModelInfo& info : registry_.ListLoaded()) {
+      if (!sources->contains(info.name)) registry_.ForgetUnavailable(info.name);
+    }
     for (const ModelInfo& info : registry_.ListLoaded()) {
       known.insert(info.name);
       entries.push_back({info.name, info.version, info.state, info.reason});
@@ -197,18 +179,21 @@ bool ModelRepository::IsDue(const ModelSource& source, bool settled_only) {
   return begun_.insert(source.name).second;
 }
 
-// Takes the models out of service that are not in the repository any more.
+// Takes the models out of service that are not in the repository any more, but for those that are being loaded: the next
+// look finds them.
 void ModelRepository::WithdrawTheGone(const std::map<std::string, ModelSource>& sources) {
-  const MutexLock lock(records_mutex_);
-  for (const auto& [gone, record] : records_) {
-    if (sources.contains(gone) || !begun_.insert(gone).second) continue;
-    operations_.Post(gone, OperationQueue::Kind::kQuick, [this, name = gone] {
-      spdlog::info("model {} is gone from the repository", name);
-      registry_.WithdrawAllBut(name, {}, "");
-      const MutexLock changing(records_mutex_);
-      records_.erase(name);
-      begun_.erase(name);
+  std::vector<std::string> gone;
+  {
+    const MutexLock lock(records_mutex_);
+    std::erase_if(records_, [&](const auto& record) {
+      if (sources.contains(record.first) || begun_.contains(record.first)) return false;
+      gone.push_back(record.first);
+      return true;
     });
+  }
+  for (const std::string& name : gone) {
+    spdlog::info("model {} is gone from the repository", name);
+    registry_.WithdrawAllBut(name, {}, "");
   }
 }
 
@@ -248,9 +233,7 @@ void ModelRepository::BeginLoad(const std::shared_ptr<RepositoryRound>& round, T
 std::unique_ptr<PendingLoad> ModelRepository::Announce(const ModelSource& source, const std::string& overrides) {
   std::vector<std::int64_t> versions;
   const auto config = ReadSourceConfig(source, overrides, options_.read_config);
-  if (const auto wanted = config.ok() ? WantedOf(source, config->versions) : config.status(); wanted.ok()) {
-    versions = *wanted;
-  }
+  if (config.ok()) versions = ChooseVersions(source, config->versions).there;
   if (versions.empty()) versions.push_back(NewestOf(source));
   return std::make_unique<PendingLoad>(registry_, source.name, std::move(versions));
 }
@@ -266,6 +249,12 @@ std::unique_ptr<PendingLoad> ModelRepository::AnnounceLoad(const std::string& na
 }
 
 absl::Status ModelRepository::LoadNow(const std::string& name, const ModelOverrides& overrides) {
+  const absl::Status status = LoadFrom(name, overrides);
+  if (!status.ok()) ForgetIfGone(name);
+  return status;
+}
+
+absl::Status ModelRepository::LoadFrom(const std::string& name, const ModelOverrides& overrides) {
   if (!overrides.files.empty()) {
     TENSORFERRY_ASSIGN_OR_RETURN(const UploadedFiles uploaded, UploadedFiles::Write(name, overrides.files));
     return Apply(uploaded.source(), overrides.config);
@@ -274,12 +263,24 @@ absl::Status ModelRepository::LoadNow(const std::string& name, const ModelOverri
   return source ? Apply(*source, overrides.config) : NotFound(name);
 }
 
+// Forgets what of the model does not serve, if the repository does not have the model any more, or never had.
+void ModelRepository::ForgetIfGone(const std::string& name) {
+  const auto source = files_.Find(name);
+  if (!source.ok() || *source) return;
+  registry_.ForgetUnavailable(name);
+  const MutexLock lock(records_mutex_);
+  const auto record = records_.find(name);
+  if (record != records_.end() && record->second.serving.empty()) records_.erase(record);
+}
+
 absl::Status ModelRepository::UnloadNow(const std::string& name) {
   {
     const MutexLock lock(records_mutex_);
     if (records_.erase(name) == 0) return NotFound(name);
   }
-  registry_.WithdrawAllBut(name, {}, kUnloaded);
+  const auto source = files_.Find(name);
+  const bool gone = source.ok() && !*source;
+  registry_.WithdrawAllBut(name, {}, gone ? "" : kUnloaded);
   spdlog::info("model {} is unloaded", name);
   return absl::OkStatus();
 }
@@ -308,11 +309,15 @@ absl::Status ModelRepository::LoadWanted(const ModelSource& source, const std::s
   const auto config = ReadSourceConfig(source, overrides, options_.read_config);
   if (!config.ok()) return fail(config.status());
   LogIgnored(source.name, *config);
-  const auto wanted = WantedOf(source, config->versions);
-  if (!wanted.ok()) return fail(wanted.status());
-  const PendingLoad pending(registry_, source.name, *wanted);
+  const VersionChoice choice = ChooseVersions(source, config->versions);
+  if (choice.there.empty() && choice.missing.empty()) {
+    return fail(MakeError(Reason::kModelNotReady, "config.pbtxt: version_policy names no version"));
+  }
+  for (const std::int64_t version : choice.missing) TellMissing(source.name, version);
+  if (choice.there.empty()) return MakeError(Reason::kModelNotReady, Missing(choice.missing.back()));
+  const PendingLoad pending(registry_, source.name, choice.there);
   absl::Status first;
-  for (const std::int64_t version : *wanted) {
+  for (const std::int64_t version : choice.there) {
     const auto loaded = record.serving.find(version);
     const std::string stamp = source.versions.at(version).stamp + overrides;
     if (loaded != record.serving.end() && loaded->second == stamp) continue;
@@ -320,10 +325,26 @@ absl::Status ModelRepository::LoadWanted(const ModelSource& source, const std::s
     if (status.ok()) record.serving[version] = stamp;
     first.Update(status);
   }
-  if (!first.ok()) return first;
-  std::erase_if(record.serving, [&](const auto& each) { return std::ranges::count(*wanted, each.first) == 0; });
-  registry_.WithdrawAllBut(source.name, *wanted, "");
-  return absl::OkStatus();
+  if (first.ok()) WithdrawTheOthers(source.name, choice, record);
+  return first;
+}
+
+// Logs and lists that the configuration asks for a version that is not there.
+void ModelRepository::TellMissing(const std::string& name, std::int64_t version) {
+  spdlog::error("model {} version {}: {}", name, version, Missing(version));
+  if (registry_.IsServed(name, version)) return;
+  registry_.Set({.name = name,
+                 .version = fmt::to_string(version),
+                 .state = ModelState::kUnavailable,
+                 .reason = Missing(version)});
+}
+
+void ModelRepository::WithdrawTheOthers(const std::string& name, const VersionChoice& choice, Record& record) {
+  std::erase_if(record.serving, [&](const auto& each) { return std::ranges::count(choice.there, each.first) == 0; });
+  for (const std::int64_t version : choice.missing) registry_.Withdraw(name, version, Missing(version));
+  std::vector<std::int64_t> named = choice.there;
+  named.insert(named.end(), choice.missing.begin(), choice.missing.end());
+  registry_.WithdrawAllBut(name, named, "");
 }
 
 absl::Status ModelRepository::LoadOne(const ModelSource& source, const ModelConfig& config, std::int64_t version) {

@@ -22,6 +22,7 @@
 #include "inference/repository/operation_queue.h"
 #include "inference/repository/repository_files.h"
 #include "inference/repository/repository_round.h"
+#include "inference/repository/version_choice.h"
 #include "inference/repository_control.h"
 
 namespace tensorferry::inference {
@@ -95,9 +96,13 @@ class ModelRepository {
   std::unique_ptr<PendingLoad> Announce(const ModelSource& source, const std::string& overrides = "");
   std::unique_ptr<PendingLoad> AnnounceLoad(const std::string& name, const ModelOverrides& overrides);
   absl::Status LoadNow(const std::string& name, const ModelOverrides& overrides);
+  absl::Status LoadFrom(const std::string& name, const ModelOverrides& overrides);
+  void ForgetIfGone(const std::string& name);
   absl::Status UnloadNow(const std::string& name);
   absl::Status Apply(const ModelSource& source, const std::string& overrides = "");
   absl::Status LoadWanted(const ModelSource& source, const std::string& overrides, Record& record);
+  void TellMissing(const std::string& name, std::int64_t version);
+  void WithdrawTheOthers(const std::string& name, const VersionChoice& choice, Record& record);
   absl::Status LoadOne(const ModelSource& source, const ModelConfig& config, std::int64_t version);
   void Fail(const ModelSource& source, std::int64_t version, const absl::Status& error);
 
@@ -113,7 +118,7 @@ class ModelRepository {
   // as no other operation on the model runs meanwhile.
   mutable Mutex records_mutex_;
   std::map<std::string, Record> records_ TENSORFERRY_GUARDED_BY(records_mutex_);
-  // The models whose load or withdrawal a look at the files has begun, and which has not ended.
+  // The models whose load a look at the files has begun, and which has not ended.
   std::set<std::string> begun_ TENSORFERRY_GUARDED_BY(records_mutex_);
 
   // After the constructor, only the repository's thread uses the two members below.

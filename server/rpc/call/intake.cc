@@ -83,9 +83,9 @@ absl::Status Intake::CheckSum(const Few<CheckedArray>& checked, std::uint64_t li
     }
     if (nbytes > limit) {
       return MakeError(Reason::kTensorTooLarge,
-                       fmt::format("the request's arrays need at least {} bytes together, which can never fit the "
+                       fmt::format("the request's {} need at least {} bytes together, which can never fit the "
                                    "server's memory budget of {} bytes",
-                                   nbytes, limit),
+                                   Term("arrays"), nbytes, limit),
                        {.field = "arrays", .actual = fmt::to_string(nbytes), .limit = fmt::to_string(limit)});
     }
   }

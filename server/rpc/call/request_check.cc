@@ -76,6 +76,12 @@ absl::StatusOr<CheckedArray> CheckShared(const ArrayView& array, Fidelity fideli
   return checked;
 }
 
+// Checks the name in a field that protocols call differently. The term is made only for an error, since this runs for
+// every request.
+absl::Status CheckField(std::string_view field, std::string_view name) {
+  return CheckName(field, name).ok() ? absl::OkStatus() : CheckName(Term(field), name);
+}
+
 // A name that comes a second time would send the same output once more, and a name takes three bytes.
 absl::Status CheckDistinct(std::vector<std::string_view> names) {
   std::ranges::sort(names);
@@ -102,19 +108,19 @@ absl::Status CheckName(std::string_view field, std::string_view name) {
 }
 
 absl::Status CheckRequest(const RequestView& request) {
-  TENSORFERRY_RETURN_IF_ERROR(CheckName("request_id", request.request_id));
+  TENSORFERRY_RETURN_IF_ERROR(CheckField("request_id", request.request_id));
   if (request.requested_outputs.size() > 1) {
     TENSORFERRY_RETURN_IF_ERROR(CheckDistinct(request.requested_outputs));
   }
   TENSORFERRY_RETURN_IF_ERROR(CheckName("model_name", request.model_name));
   TENSORFERRY_RETURN_IF_ERROR(CheckName("model_version", request.model_version));
   for (const std::string_view name : request.requested_outputs) {
-    TENSORFERRY_RETURN_IF_ERROR(CheckName("requested_outputs", name));
+    TENSORFERRY_RETURN_IF_ERROR(CheckField("requested_outputs", name));
   }
   for (std::size_t i = 0; i < request.arrays.size(); ++i) {
     const std::string_view name = request.arrays[i].name;
     // Only a name that is wrong gets the index put into words, since this runs for every request.
-    if (!CheckName("arrays.name", name).ok()) return CheckName(fmt::format("arrays[{}].name", i), name);
+    if (!CheckName("arrays.name", name).ok()) return CheckName(fmt::format("{}[{}].name", Term("arrays"), i), name);
   }
   return absl::OkStatus();
 }

@@ -111,7 +111,7 @@ absl::Status TooLarge(std::size_t size, std::uint64_t max_message_bytes, std::st
   return MakeError(
       Reason::kTensorTooLarge,
       fmt::format("the response needs {} bytes, a message holds at most {}; {}", size, max_message_bytes, advice),
-      {.actual = fmt::to_string(size), .limit = fmt::to_string(max_message_bytes)});
+      {.field = "response", .actual = fmt::to_string(size), .limit = fmt::to_string(max_message_bytes)});
 }
 
 absl::Status CheckNoStrings(const Response& response) {

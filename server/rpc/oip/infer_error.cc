@@ -1,6 +1,9 @@
 #include "rpc/oip/infer_error.h"
 
+#include <array>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "base/status.h"
 #include "rpc/oip/datatype.h"
@@ -8,9 +11,15 @@
 namespace tensorferry::rpc {
 namespace {
 
-// Returns the protocol's word for a term of ours: its datatypes have other names, and its arrays are inputs.
+// The protocol's words for terms of ours that are no dtypes.
+constexpr auto kWords = std::to_array<std::pair<std::string_view, std::string_view>>(
+    {{"array", "input"}, {"arrays", "inputs"}, {"requested_outputs", "outputs"}, {"request_id", "id"}});
+
+// Returns the protocol's word for a term of ours: its datatypes have other names, too.
 std::string OipWord(std::string_view term) {
-  if (term == "array") return "input";
+  for (const auto& [ours, theirs] : kWords) {
+    if (term == ours) return std::string(theirs);
+  }
   const std::string_view datatype = OipNameOf(term);
   return std::string(datatype.empty() ? term : datatype);
 }

@@ -10,6 +10,7 @@
 
 #include "base/status.h"
 #include "payload/dtype.h"
+#include "rpc/call/request_check.h"
 #include "rpc/oip/datatype.h"
 #include "rpc/oip/typed_contents.h"
 #include "rpc/triton_config/triton_proto.h"
@@ -197,11 +198,21 @@ absl::Status TakeOutputs(const InferRequestView& view, const SharedRegions& regi
   for (const InferOutputView& output : view.outputs) {
     if (view.outputs.size() > 1 && !seen.insert(output.name).second) continue;
     auto plan = PlanOf(output, regions);
-    if (!plan.ok()) return InOutput(output.name, plan.status());
+    if (!plan.ok()) {
+      TENSORFERRY_RETURN_IF_ERROR(CheckName(Term("requested_outputs"), output.name));
+      return InOutput(output.name, plan.status());
+    }
     if (*plan) plans.push_back(**std::move(plan));
     request.requested_outputs.push_back(output.name);
   }
   return absl::OkStatus();
+}
+
+// Returns the error as one of the input; if the name of the input is a bad one, that is the error, since nothing quotes
+// a name that was not checked.
+absl::Status OfInput(std::size_t index, std::string_view name, const absl::Status& error) {
+  TENSORFERRY_RETURN_IF_ERROR(CheckName(fmt::format("{}[{}].name", Term("arrays"), index), name));
+  return InArray(name, error);
 }
 
 }  // namespace
@@ -227,7 +238,8 @@ absl::Status Translate(const InferRequestView& view, const SharedRegions& region
   for (const InferInputView& input : view.inputs) {
     ArrayView& array = request.arrays.emplace_back();
     array.name = input.name;
-    TENSORFERRY_RETURN_IF_ERROR(InArray(input.name, TakeInput(view, input, raw, parsed, array)));
+    const absl::Status taken = TakeInput(view, input, raw, parsed, array);
+    if (!taken.ok()) return OfInput(request.arrays.size() - 1, input.name, taken);
   }
   TENSORFERRY_RETURN_IF_ERROR(raw.CheckAllTaken());
   return TakeOutputs(view, regions, request, plans);

@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
 
 #include "base/status.h"
+#include "base/utf8.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "rpc/serve/log_limit.h"
@@ -19,31 +19,18 @@ namespace {
 
 constexpr char kDomain[] = "tensorferry";
 
-// Texts are cut to these sizes, since gRPC's trailers must stay below 8 KiB. Printable makes them ASCII, since
-// protobuf's strings must be UTF-8.
+// Texts are cut to these sizes, since gRPC's trailers must stay below 8 KiB, with texts percent-encoded or in base64.
+// Printable makes them UTF-8, as protobuf's strings must be. A name of an array that was checked stays as it is, so that
+// it comes back as it was sent.
 constexpr std::size_t kMaxMessageBytes = 512;
 constexpr std::size_t kMaxValueBytes = 256;
-
-std::string Printable(std::string text, std::size_t max_bytes) {
-  if (text.size() > max_bytes) text = text.substr(0, max_bytes - 3) + "...";
-  for (char& c : text) {
-    if (const auto byte = static_cast<unsigned char>(c); byte < 0x20 || byte >= 0x7F) c = '?';
-  }
-  return text;
-}
-
-// Returns the value as the caller may see it. The name of an array stays as it is, because it must come back as it was
-// sent; it is valid UTF-8 of at most 256 bytes.
-std::string MetadataValue(const std::string& key, const std::string& value) {
-  return key == "array" ? value : Printable(value, kMaxValueBytes);
-}
 
 }  // namespace
 
 Failure FailureForCaller(const absl::Status& error) {
   Failure failure = DescribeError(error);
-  failure.message = Printable(std::move(failure.message), kMaxMessageBytes);
-  for (auto& [key, value] : failure.metadata) value = MetadataValue(key, value);
+  failure.message = Printable(failure.message, kMaxMessageBytes);
+  for (auto& [key, value] : failure.metadata) value = Printable(value, kMaxValueBytes);
   failure.log_text.clear();
   return failure;
 }

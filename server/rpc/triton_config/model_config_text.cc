@@ -143,7 +143,11 @@ absl::StatusOr<inference::DynamicBatching> ReadBatching(const triton::ModelDynam
       return Refuse(fmt::format("preferred_batch_size {} is not from 1 to max_batch_size, {}", size, max_batch_size));
     }
   }
-  if (batching.priority_levels > kMaxLevels || batching.default_priority > batching.priority_levels ||
+  if (batching.priority_levels > kMaxLevels) {
+    return Refuse(fmt::format("priority_levels {} is more than {}, the most that a model may have",
+                              batching.priority_levels, kMaxLevels));
+  }
+  if (batching.default_priority > batching.priority_levels ||
       (batching.priority_levels > 0 && batching.default_priority == 0)) {
     return Refuse(fmt::format("default_priority_level {} is not from 1 to priority_levels, {}",
                               batching.default_priority, batching.priority_levels));

@@ -57,7 +57,16 @@ TEST(Error, OfNobodysMakingIsInternalAndKeepsItsWordsFromTheCaller) {
 TEST(Quote, IsOnePrintableLineOfBoundedLength) {
   EXPECT_EQ(Quote("float32"), "'float32'");
   EXPECT_EQ(Quote(std::string("a\0\x1b[31m\xff", 8)), R"('a\x00\x1b[31m\xff')");
-  for (const std::string& text : {std::string(5000, 'x'), std::string(5000, '\n')}) {
+  EXPECT_EQ(Quote("gr\xc3\xb6\xc3\x9f"
+                  "e"),
+            "'gr\xc3\xb6\xc3\x9f"
+            "e'")
+      << "UTF-8 stays";
+  EXPECT_EQ(Quote("it's"), "'it's'");
+  EXPECT_EQ(Quote(std::string(72, 'x')), "'" + std::string(72, 'x') + "'");
+  std::string greek;
+  for (int i = 0; i < 100; ++i) greek += "\xce\xb1";
+  for (const std::string& text : {std::string(5000, 'x'), std::string(5000, '\n'), greek, "x" + greek}) {
     EXPECT_THAT(Quote(text), AllOf(testing::SizeIs(testing::Le(80u)), testing::EndsWith("...'")));
   }
 }

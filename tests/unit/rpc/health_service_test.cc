@@ -48,6 +48,16 @@ TEST_F(HealthServiceTest, SaysWhatWasSet) {
   EXPECT_EQ(Check("a"), HealthCheckResponse::SERVING);
 }
 
+TEST_F(HealthServiceTest, ForgetsANameAsIfItWereNeverSet) {
+  health_.Set("a", true);
+  health_.Forget("a");
+  health_.Forget("b");
+  EXPECT_EQ(Check("a"), HealthCheckResponse::SERVICE_UNKNOWN);
+  EXPECT_EQ(Check("b"), HealthCheckResponse::SERVICE_UNKNOWN);
+  health_.SetAllNotServing();
+  EXPECT_EQ(Check("a"), HealthCheckResponse::SERVICE_UNKNOWN);
+}
+
 TEST_F(HealthServiceTest, NeverServesAgainAfterSetAllNotServing) {
   health_.Set("a", true);
   health_.SetAllNotServing();

@@ -4,9 +4,11 @@
 
 #include <array>
 
+#include "base/shared_memory.h"
 #include "base/status.h"
 #include "google/rpc/status.pb.h"
 #include "payload/array_header.h"
+#include "rpc/call/request_check.h"
 #include "rpc/serve/error.h"
 
 namespace tensorferry::rpc {
@@ -32,6 +34,43 @@ TEST(InferError, SaysInputAndDatatypesAsTheProtocolDoes) {
   EXPECT_EQ(error.message(), "array 'float32': float32 with shape [2, 3] needs 24 bytes, got 23");
   EXPECT_EQ(WordsOf(error), "input 'float32': FP32 with shape [2, 3] needs 24 bytes, got 23");
   EXPECT_EQ(WordsOf(MakeError(Reason::kInputMismatch, "is " + Term("string"))), "is BYTES");
+}
+
+// Names of all kinds, one of which is long enough to be cut.
+const std::array<std::string, 5> kNames{"it's an array of int32", "'array'",
+                                        "gr\xc3\xb6\xc3\x9f"
+                                        "e",
+                                        "array", std::string(256, 'n')};
+
+TEST(InferError, NeverChangesACallersWords) {
+  for (const std::string& name : kNames) {
+    EXPECT_EQ(WordsOf(InArray(name, MakeError(Reason::kInputMismatch, "is " + Term("int32") + ", not 'int32'"))),
+              "input " + Quote(name) + ": is INT32, not 'int32'");
+  }
+}
+
+TEST(InferError, SaysInputWhateverTheReason) {
+  const SharedRegions regions(/*enabled=*/true);
+  for (const std::string& name : kNames) {
+    const absl::Status status = InArray(name, regions.Find("region", 0, 1).status());
+    EXPECT_EQ(ToGrpcStatus(status).error_code(), grpc::StatusCode::NOT_FOUND);
+    EXPECT_THAT(WordsOf(status), testing::StartsWith("input " + Quote(name) + ": Unable to find shared memory"));
+  }
+  for (const ReasonInfo& row : kReasons) {
+    EXPECT_THAT(WordsOf(InArray("x", MakeError(row.reason, "why"))), testing::EndsWith("input 'x': why"));
+  }
+}
+
+TEST(InferError, SaysTheProtocolsFieldsOfBadNames) {
+  RequestView request;
+  const std::string name(257, 'n');
+  request.arrays.emplace_back().name = name;
+  EXPECT_THAT(WordsOf(CheckRequest(request)), testing::StartsWith("field inputs[0].name: 'nnn"));
+  request.requested_outputs.push_back(name);
+  EXPECT_THAT(WordsOf(CheckRequest(request)), testing::StartsWith("field outputs: 'nnn"));
+  request.request_id = name;
+  EXPECT_THAT(WordsOf(CheckRequest(request)), testing::StartsWith("field id: 'nnn"));
+  EXPECT_EQ(DescribeError(CheckRequest(request)).metadata.at("field"), "request_id");
 }
 
 TEST(InferError, LeavesWordsAloneThatAreNoDtypes) {

@@ -65,6 +65,26 @@ TEST(ToGrpcStatus, FitsTheTrailersWhateverItHolds) {
   EXPECT_THAT(status.error_message(), Not(HasSubstr("\n")));
 }
 
+TEST(ToGrpcStatus, KeepsUtf8AndNothingBroken) {
+  const std::string name =
+      "gr\xc3\xb6\xc3\x9f"
+      "e";
+  const auto status = ToGrpcStatus(InArray(name, MakeError(Reason::kInputMismatch, "is not \xff\x1b[31m")));
+  EXPECT_EQ(status.error_message(), "array '" + name + "': is not ??[31m");
+  google::rpc::ErrorInfo info;
+  ASSERT_TRUE(DetailsOf(status).details(0).UnpackTo(&info));
+  EXPECT_EQ(info.metadata().at("array"), name);
+}
+
+// Trailers carry the message percent-encoded, so that each byte that is not ASCII takes three, and the details in base64.
+TEST(ToGrpcStatus, FitsTheTrailersWhateverTheLanguage) {
+  std::string huge;
+  for (int i = 0; i < 50'000; ++i) huge += "\xe2\x82\xac";
+  const auto status = ToGrpcStatus(InArray(
+      huge, MakeError(Reason::kInputMismatch, huge, {.field = huge, .expected = huge, .actual = huge, .limit = huge})));
+  EXPECT_LT(status.error_message().size() * 3 + status.error_details().size() * 4 / 3, 7 * 1024u);
+}
+
 TEST(ToGrpcStatus, KeepsALibrarysWordsToTheLog) {
   const absl::Status error = MakeError(Reason::kModelFailed, "the model failed", {.log_text = "/srv/secret"});
   EXPECT_THAT(ToGrpcStatus(error).error_details(), Not(HasSubstr("/srv")));

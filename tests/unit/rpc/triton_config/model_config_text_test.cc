@@ -229,6 +229,8 @@ INSTANTIATE_TEST_SUITE_P(
          "there is no dtype 'real'"},
         {"Preferred", "max_batch_size: 4 dynamic_batching { preferred_batch_size: 5 }",
          "preferred_batch_size 5 is not from 1 to max_batch_size, 4"},
+        {"TooManyPriorities", "dynamic_batching { priority_levels: 2000 default_priority_level: 1000 }",
+         "priority_levels 2000 is more than 1024, the most that a model may have"},
         {"Priorities", "dynamic_batching { priority_levels: 3 }", "default_priority_level 0 is not from 1 to"},
     }),
     [](const auto& test) { return test.param.name; });
