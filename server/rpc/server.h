@@ -39,8 +39,8 @@ struct ServerOptions {
   int threads;                   // The number of threads that serve the completion queues, two for each queue.
   std::chrono::milliseconds idle_timeout;  // That of WaitLimit.
   ConnectionLimits connections;
-  bool compression;                        // Whether to take compressed requests.
-  bool shared_memory;                      // Whether to take arrays from POSIX shared memory.
+  bool compression;    // Whether to take compressed requests.
+  bool shared_memory;  // Whether to take arrays from POSIX shared memory.
   inference::OverridePolicy model_overrides;
   bool reflection;
   std::string torch_version;  // The text that GetServerInfo gives.
