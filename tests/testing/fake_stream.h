@@ -27,6 +27,11 @@ inline grpc::ByteBuffer ToBytes(const std::string& text) {
   return {&slice, 1};
 }
 
+inline OutgoingMessage ToMessage(const std::string& text) {
+  const grpc::Slice slice(text);
+  return {&slice, 1};
+}
+
 // Written is a message that the server has written, and whether gRPC was told that another one follows.
 struct Written {
   std::string text;
@@ -129,7 +134,7 @@ class FakeCall final : public StreamCall,
 // ResponseOf makes a response of one message, or the end of the stream if `text` begins with "end".
 inline EncodedResponse ResponseOf(const std::string& text) {
   if (text.starts_with("end")) return EncodedResponse::End(MakeError(Reason::kBadDtype, text));
-  return EncodedResponse(ToBytes(text));
+  return EncodedResponse(ToMessage(text));
 }
 
 // FakeRun is a run of a model that ends when the test says.
@@ -194,10 +199,10 @@ class FakeProtocol final : public StreamProtocol {
   EncodedResponse TakeResponse() override {
     seen_.responding();
     if (command_ != "pieces") return ResponseOf(text_);
-    EncodedResponse response(ToBytes(command_));
+    EncodedResponse response(ToMessage(command_));
     const auto owner = std::make_shared<std::string>(text_);
     response.AddChunks({{std::as_bytes(std::span(*owner)), owner}}, 1, [](const inference::TensorElements& part) {
-      return ToBytes(std::string(reinterpret_cast<const char*>(part.bytes.data()), part.bytes.size()));
+      return ToMessage(std::string(reinterpret_cast<const char*>(part.bytes.data()), part.bytes.size()));
     });
     return response;
   }

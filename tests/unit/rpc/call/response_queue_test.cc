@@ -12,7 +12,7 @@ namespace tensorferry::rpc {
 namespace {
 
 // FirstText returns the only message of the first entry.
-std::string FirstText(ResponseQueue& queue) { return Concatenated(queue.Front()->response->Next().value()); }
+std::string FirstText(ResponseQueue& queue) { return Concatenated(queue.Front()->response->Next().value().bytes()); }
 
 ResponseQueue::Entry Ready(const std::string& text) { return {.response = ResponseOf(text), .run = nullptr}; }
 

@@ -88,7 +88,7 @@ class TextProtocol {
     if (text_ == "throws at the end") throw std::bad_alloc();
     if (text_ == "too large") return MakeError(Reason::kTensorTooLarge, text_);
     environment_.ends.Add("encoded");
-    return EncodedResponse(ToBytes(text_ + response.result.model_version));
+    return EncodedResponse(ToMessage(text_ + response.result.model_version));
   }
 
   EncodedResponse Refuse(const absl::Status& error) {

@@ -82,14 +82,14 @@ TEST(EncodeInferResponse, IsReadByGeneratedCode) {
   ASSERT_THAT(bytes, IsOk());
   const ModelInferResponse expected = Samples::Expected();
   EXPECT_EQ(Difference(expected, Parse<ModelInferResponse>(*bytes)), "");
-  EXPECT_EQ(bytes->Length(), expected.ByteSizeLong()) << "and nothing that generated code would not write";
+  EXPECT_EQ(bytes->bytes().Length(), expected.ByteSizeLong()) << "and nothing that generated code would not write";
 }
 
 TEST(EncodeInferResponse, OfNothingIsNothing) {
   WireWriter writer;
   const auto bytes = EncodeInferResponse(Response{}, kNoLimit, writer);
   ASSERT_THAT(bytes, IsOk());
-  EXPECT_EQ(bytes->Length(), 0u);
+  EXPECT_EQ(bytes->bytes().Length(), 0u);
 }
 
 TEST(EncodeStreamInferResponse, SaysThatItIsTheLast) {
@@ -101,7 +101,7 @@ TEST(EncodeStreamInferResponse, SaysThatItIsTheLast) {
   *expected.mutable_infer_response() = Samples::Expected();
   (*expected.mutable_infer_response()->mutable_parameters())["triton_final_response"].set_bool_param(true);
   EXPECT_EQ(Difference(expected, Parse<ModelStreamInferResponse>(*bytes)), "");
-  EXPECT_EQ(bytes->Length(), expected.ByteSizeLong());
+  EXPECT_EQ(bytes->bytes().Length(), expected.ByteSizeLong());
 }
 
 TEST(EncodeStreamInferError, SaysWhoseItIs) {
@@ -118,7 +118,7 @@ TEST(EncodeInferResponse, FitsTheLimitOrIsRefused) {
     const std::string elements(nbytes, 'x');
     const Response response = ResponseOf({Output("x", "uint8", {1}, elements)});
     for (const auto& encode : {EncodeInferResponse, EncodeStreamInferResponse}) {
-      const std::size_t size = encode(response, kNoLimit, writer)->Length();
+      const std::size_t size = encode(response, kNoLimit, writer)->bytes().Length();
       EXPECT_THAT(encode(response, size, writer), IsOk()) << nbytes;
       EXPECT_THAT(encode(response, size - 1, writer), Fails(Reason::kTensorTooLarge, HasSubstr("shared memory")))
           << nbytes;
