@@ -80,22 +80,6 @@ class TranslateTest : public testing::Test {
   Message message_;
 };
 
-TEST_F(TranslateTest, RefusesAVersionThatIsNoNumber) {
-  for (const char* const version : {"x", "1x", "1.0", " 1", "+1", " ", "99999999999999999999", "-99999999999999999999"}) {
-    message_.set_model_version(version);
-    EXPECT_THAT(StatusOf(message_), Fails(Reason::kInputMismatch,
-                                          HasSubstr("failed to get model version from specified version string '" +
-                                                    std::string(version) + "' (details: stol), version should be")));
-  }
-  message_.set_model_version("-1");
-  EXPECT_THAT(StatusOf(message_),
-              Fails(Reason::kInputMismatch, HasSubstr("invalid model version specified '-1' , version should be")));
-  for (const char* const version : {"", "0", "7", "9223372036854775807"}) {
-    message_.set_model_version(version);
-    EXPECT_THAT(StatusOf(message_), IsOk()) << version;
-  }
-}
-
 TEST_F(TranslateTest, NamesWhatIsToRunOnWhat) {
   message_.set_model_name("m");
   message_.set_model_version("2");
