@@ -14,6 +14,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/switched_logger.h"
 #include "base/text.h"
 #include "config/line_writer.h"
 
@@ -110,10 +111,10 @@ std::unique_ptr<spdlog::formatter> MakeLogFormatter(LogFormat format) {
 }
 
 void SetUpLogging(LogLevel level, LogFormat format) {
-  auto logger = std::make_shared<spdlog::logger>("", std::make_shared<StderrSink>(MakeLogFormatter(format)));
+  auto logger =
+      std::make_shared<SwitchedLogger>("", std::make_shared<StderrSink>(MakeLogFormatter(format)), ToSpdlog(level));
   // spdlog would write to standard error that a line cannot be made, as when there is no memory for it.
   logger->set_error_handler([](const std::string&) {});
-  logger->set_level(ToSpdlog(level));
   spdlog::set_default_logger(std::move(logger));
 }
 

@@ -8,9 +8,9 @@
 
 namespace tensorferry::config {
 
-// Makes spdlog's default logger write to stderr, one line per message, whatever bytes the message holds. Nobody waits for
-// a reader: see LineWriter. A flush of the logger waits until all is written, at most for LineWriter::kMostAtEnd. Call
-// SetUpLogging before the first thread that logs is started.
+// Makes spdlog's default logger a SwitchedLogger that writes to stderr, one line per message, whatever bytes it holds.
+// Nobody waits for a reader: see LineWriter. A flush of the logger waits until all is written, at most for
+// LineWriter::kMostAtEnd. Call SetUpLogging before the first thread that logs is started.
 void SetUpLogging(LogLevel level, LogFormat format);
 
 // Makes the formatter of log lines. Times are UTC.

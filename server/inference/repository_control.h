@@ -43,8 +43,8 @@ class RepositoryControl {
   // Errors: MODEL_NOT_FOUND; MODEL_NOT_READY, with the reason; those of call.check.
   virtual void LoadModel(std::string name, ModelOverrides overrides, ControlCall call) = 0;
 
-  // Unloads a model, unless the caller waits no longer. `call.done` is called once no new request finds the model.
-  // Errors: MODEL_NOT_FOUND; those of call.check.
+  // Unloads a model if it is loaded and the caller still waits. `call.done` is called once no new request finds it.
+  // Errors: MODEL_NOT_FOUND for a model that is built in; those of call.check.
   virtual void UnloadModel(std::string name, ControlCall call) = 0;
 };
 

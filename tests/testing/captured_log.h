@@ -9,15 +9,17 @@
 #include <utility>
 #include <vector>
 
+#include "base/switched_logger.h"
+
 namespace tensorferry {
 
 // CapturedLog takes what is logged, from the level that a server logs by default. Its destructor restores the logger.
 class CapturedLog {
  public:
   CapturedLog() {
-    auto logger = std::make_shared<spdlog::logger>("captured", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_));
+    auto logger = std::make_shared<SwitchedLogger>(
+        "captured", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_), spdlog::level::info);
     logger->set_pattern("%v");
-    logger->set_level(spdlog::level::info);
     spdlog::set_default_logger(std::move(logger));
   }
   CapturedLog(const CapturedLog&) = delete;

@@ -37,6 +37,12 @@ absl::Status NotFound(const std::string& name) {
                    {.field = "model_name", .actual = Quote(name)});
 }
 
+absl::Status BuiltIn(const std::string& name) {
+  return MakeError(Reason::kModelNotFound,
+                   fmt::format("the model repository has not loaded model {}: it is built in", Quote(name)),
+                   {.field = "model_name", .actual = Quote(name)});
+}
+
 }  // namespace
 
 ModelRepository::ModelRepository(RepositoryOptions options, ModelRegistry& registry, BufferPool& pool)
@@ -274,10 +280,12 @@ void ModelRepository::ForgetIfGone(const std::string& name) {
 }
 
 absl::Status ModelRepository::UnloadNow(const std::string& name) {
+  bool loaded = false;
   {
     const MutexLock lock(records_mutex_);
-    if (records_.erase(name) == 0) return NotFound(name);
+    loaded = records_.erase(name) > 0;
   }
+  if (!loaded) return registry_.Find(name, "").ok() ? BuiltIn(name) : absl::OkStatus();
   const auto source = files_.Find(name);
   const bool gone = source.ok() && !*source;
   registry_.WithdrawAllBut(name, {}, gone ? "" : kUnloaded);

@@ -59,9 +59,9 @@ class ModelRepository {
   // Lists what lies in the repository, and what was loaded from it.
   void List(std::function<void(absl::StatusOr<std::vector<RepositoryEntry>>)> done);
 
-  // Load loads a model; if it is loaded, Load loads again what has changed, the overrides included. Unload unloads it.
-  // Neither does anything if its caller waits no longer when its turn comes.
-  // Errors: MODEL_NOT_FOUND; MODEL_NOT_READY, with the reason; those of call.check.
+  // Load loads a model; if it is loaded, Load loads again what has changed, the overrides included. Unload unloads it if
+  // it is loaded. Neither does anything if its caller waits no longer when its turn comes.
+  // Errors: MODEL_NOT_FOUND, from Unload if it is built in; MODEL_NOT_READY, with the reason; those of call.check.
   void Load(std::string name, ModelOverrides overrides, ControlCall call);
   void Unload(std::string name, ControlCall call);
 

@@ -13,6 +13,7 @@
 #include "rpc/call/request_check.h"
 #include "rpc/oip/datatype.h"
 #include "rpc/oip/typed_contents.h"
+#include "rpc/oip/version_text.h"
 #include "rpc/triton_config/triton_proto.h"
 
 namespace tensorferry::rpc {
@@ -220,6 +221,7 @@ absl::Status OfInput(std::size_t index, std::string_view name, const absl::Statu
 absl::Status Translate(const InferRequestView& view, const SharedRegions& regions, ParsedMessage& parsed,
                        RequestView& request, std::vector<OutputPlan>& plans) {
   plans.clear();
+  TENSORFERRY_RETURN_IF_ERROR(CheckVersionText(view.model_version));
   request.request_id = view.id;
   request.model_name = view.model_name;
   request.model_version = view.model_version;

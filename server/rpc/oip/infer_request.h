@@ -23,8 +23,8 @@ struct OutputPlan {
 
 // Fills `request`, which borrows `view` and what is written into `parsed.contents`: both must live as long as
 // `request`. `plans` gets an entry for each output that is not sent as it is.
-// Errors: INPUT_MISMATCH for inputs and parameters that are not as the protocol has them; BAD_DTYPE for a datatype;
-//         those of RawOfTyped and SharedRegions::Find. They name the input or output.
+// Errors: INPUT_MISMATCH for inputs, parameters and a version that are not as the protocol has them; BAD_DTYPE for a
+//         datatype; those of RawOfTyped and SharedRegions::Find. They name the input or output.
 absl::Status Translate(const InferRequestView& view, const SharedRegions& regions, ParsedMessage& parsed,
                        RequestView& request, std::vector<OutputPlan>& plans);
 

@@ -10,8 +10,8 @@ class LogSettingsResponse;
 
 namespace tensorferry::rpc {
 
-// Changes which lines are logged, and fills `response` with the settings. The log has one threshold: without errors
-// there are no warnings either.
+// Changes which lines are logged, and fills `response` with the settings. Each setting switches levels of its own, and
+// one that the request does not name stays as it is. spdlog's default logger must be a SwitchedLogger.
 // Errors: INPUT_MISMATCH for unknown settings and values; OPERATOR_UNSUPPORTED for log_file. Nothing is changed then.
 absl::Status ChangeLogSettings(const triton::LogSettingsRequest& request, triton::LogSettingsResponse& response);
 

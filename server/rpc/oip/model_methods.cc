@@ -1,10 +1,12 @@
 // The methods of GRPCInferenceService that describe models.
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
 #include "rpc/oip/inference_service.h"
 #include "rpc/oip/model_replies.h"
+#include "rpc/oip/version_text.h"
 #include "rpc/triton_config/model_config_text.h"
 
 namespace tensorferry::rpc {
@@ -18,6 +20,15 @@ std::vector<std::string> ReadyVersionsOf(const inference::ModelCatalog& models, 
   return versions;
 }
 
+// Returns the version that the request asks for.
+// Errors: INPUT_MISMATCH if it asks for what is no version; those of FindModel.
+template <typename Request>
+absl::StatusOr<std::shared_ptr<inference::ModelVersion>> FindVersion(const inference::ModelCatalog& models,
+                                                                     const Request& request) {
+  TENSORFERRY_RETURN_IF_ERROR(CheckVersionText(request.version()));
+  return models.FindModel(request.name(), request.version());
+}
+
 }  // namespace
 
 void InferenceService::ServeModelMethods(grpc::ServerCompletionQueue* queue) {
@@ -29,20 +40,21 @@ void InferenceService::ServeModelMethods(grpc::ServerCompletionQueue* queue) {
 
 absl::Status InferenceService::ModelReady(const triton::ModelReadyRequest& request,
                                           triton::ModelReadyResponse& response) {
+  TENSORFERRY_RETURN_IF_ERROR(CheckVersionText(request.version()));
   response.set_ready(calls_.models.FindModel(request.name(), request.version()).ok());
   return absl::OkStatus();
 }
 
 absl::Status InferenceService::ModelMetadata(const triton::ModelMetadataRequest& request,
                                              triton::ModelMetadataResponse& response) {
-  TENSORFERRY_ASSIGN_OR_RETURN(const auto model, calls_.models.FindModel(request.name(), request.version()));
+  TENSORFERRY_ASSIGN_OR_RETURN(const auto model, FindVersion(calls_.models, request));
   response = MetadataOf(model->info(), ReadyVersionsOf(calls_.models, request.name()));
   return absl::OkStatus();
 }
 
 absl::Status InferenceService::ModelConfig(const triton::ModelConfigRequest& request,
                                            triton::ModelConfigResponse& response) {
-  TENSORFERRY_ASSIGN_OR_RETURN(const auto model, calls_.models.FindModel(request.name(), request.version()));
+  TENSORFERRY_ASSIGN_OR_RETURN(const auto model, FindVersion(calls_.models, request));
   *response.mutable_config() = ToProto(model->info(), model->config());
   return absl::OkStatus();
 }
@@ -50,6 +62,7 @@ absl::Status InferenceService::ModelConfig(const triton::ModelConfigRequest& req
 // Returns the statistics of one version, of all versions of a model, or, without a name, of all models that are ready.
 absl::Status InferenceService::ModelStatistics(const triton::ModelStatisticsRequest& request,
                                                triton::ModelStatisticsResponse& response) {
+  TENSORFERRY_RETURN_IF_ERROR(CheckVersionText(request.version()));
   const inference::ModelCatalog& models = calls_.models;
   const auto add = [&](const inference::ModelVersion& version) {
     *response.add_model_stats() = StatisticsOf(version.info(), version.statistics());

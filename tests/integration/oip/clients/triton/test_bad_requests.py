@@ -96,7 +96,7 @@ BAD = {
         simple_request(model_version="9"), ("'simple'", "9"), codes=(StatusCode.NOT_FOUND, StatusCode.UNAVAILABLE)
     ),
     "version that is no number": Bad(
-        simple_request(model_version="one"), ("one",), codes=(INVALID, StatusCode.NOT_FOUND)
+        simple_request(model_version="one"), ("'one'", "version should be an integral value > 0"), codes=(INVALID,)
     ),
     "no model": Bad(Request(), codes=(INVALID, StatusCode.NOT_FOUND)),
     # These requests name their inputs wrongly.

@@ -11,7 +11,7 @@ import tritonclient.grpc as triton
 from grpc import StatusCode
 from tritonclient.grpc import service_pb2 as pb
 
-from calls import TIMEOUT_S, Answers, Stub, check_refusal, inputs_of, refused
+from calls import TIMEOUT_S, Answers, Stub, inputs_of, refused
 from gates import Gate, wait_until
 from oip.layout import MODELS
 
@@ -127,12 +127,22 @@ def test_loading_what_is_corrupt(client: Client) -> None:
     assert index(client, "corrupt")["1"][0] == "UNAVAILABLE"
 
 
-@pytest.mark.parametrize("name", ["no-such", "corrupt"])
+@pytest.mark.parametrize("name", ["no-such", "corrupt", ""])
 def test_unloading_what_is_not_loaded(name: str, client: Client) -> None:
-    try:
-        client.unload_model(name)  # OK in Triton.
-    except triton.InferenceServerException as error:
-        check_refusal(error, NOT_LOADED, name)
+    client.unload_model(name)
+    assert not client.is_model_ready(name)
+
+
+def test_unloading_what_is_unloaded(client: Client) -> None:
+    unload(client)
+    unload(client)
+
+
+@pytest.mark.usefixtures("ours")  # Triton has no models of its own.
+def test_what_is_built_in_is_not_unloaded(client: Client) -> None:
+    with refused(StatusCode.NOT_FOUND, "'identity'", "built in"):
+        client.unload_model("identity")
+    assert client.is_model_ready("identity")
 
 
 def test_there_is_one_repository_without_a_name(stub: Stub) -> None:

@@ -31,8 +31,20 @@ def test_a_version_that_is_not_loaded(model: str, version: str, client: Client) 
 def test_what_is_no_version(version: str, client: Client, target: object) -> None:
     if target.is_triton and version[0] == "1":
         pytest.skip("Triton reads the number with which it begins")
-    with refused((StatusCode.INVALID_ARGUMENT, StatusCode.NOT_FOUND), version):
+    words = "'" + version + "'", "version should be an integral value > 0"
+    for call in (client.get_model_metadata, client.get_model_config, client.get_inference_statistics):
+        with refused(StatusCode.INVALID_ARGUMENT, *words):
+            call("plus", version)
+    with refused(StatusCode.INVALID_ARGUMENT, *words):
+        client.is_model_ready("plus", version)
+    with refused(StatusCode.INVALID_ARGUMENT, *words):
         client.infer("plus", inputs_of(np.float32([1])), version)
+
+
+def test_the_words_for_what_is_no_version(client: Client) -> None:
+    why = "failed to get model version from specified version string 'x' (details: stol), version should be"
+    with refused(StatusCode.INVALID_ARGUMENT, why):
+        client.get_model_metadata("plus", "x")
 
 
 def test_metadata_and_configuration_of_a_version(client: Client) -> None:
