@@ -18,9 +18,7 @@ namespace {
 // ServingQueueTest has a queue of a server without services. Its events come from alarms.
 class ServingQueueTest : public testing::Test {
  protected:
-  explicit ServingQueueTest(int threads = 1) : queue_(builder_), server_(builder_.BuildAndStart()) {
-    queue_.Start(threads);
-  }
+  ServingQueueTest() : queue_(builder_), server_(builder_.BuildAndStart()) { queue_.Start(1); }
   ~ServingQueueTest() override {
     server_->Shutdown();
     queue_.Stop();
@@ -59,20 +57,6 @@ class ServingQueueTest : public testing::Test {
     go_on.get_future().wait();
     Operation awaited;
     awaited.Start();
-    const bool completed = co_await queue_.CompleteOrIdle(awaited);
-    result.set_value(completed);
-  }
-
-  // AwaitBefore does so without `complete`, and leaves `next` to be handled after it, by this thread or another.
-  Detached AwaitBefore(Tag& next, std::promise<bool>& result) {
-    Operation here;
-    grpc::Alarm to_queue;
-    Ring(to_queue, here);
-    co_await here;
-    Operation awaited;
-    awaited.Start();
-    grpc::Alarm alarm;
-    alarm.Set(queue_.get(), gpr_inf_past(GPR_CLOCK_REALTIME), &next);
     const bool completed = co_await queue_.CompleteOrIdle(awaited);
     result.set_value(completed);
   }
@@ -165,30 +149,6 @@ TEST_F(ServingQueueTest, ReliefThreadTellsIdlenessBeforeItEnds) {
   auto result = completed.get_future();
   ASSERT_EQ(result.wait_for(std::chrono::seconds(20)), std::future_status::ready);
   EXPECT_FALSE(result.get());
-}
-
-class TwoThreadsTest : public ServingQueueTest {
- protected:
-  TwoThreadsTest() : ServingQueueTest(2) {}
-};
-
-// One thread waits for idleness in one event and is held up by the next, while the other sleeps, or the other way round.
-TEST_F(TwoThreadsTest, IdlenessIsToldWhileTheThreadThatKnowsIsHeldUp) {
-  for (int round = 0; round < 50; ++round) {
-    Hold hold;
-    std::promise<bool> completed;
-    AwaitBefore(hold, completed);
-    hold.held.get_future().wait();
-    auto result = completed.get_future();
-    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (result.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
-      ASSERT_LT(std::chrono::steady_clock::now(), limit) << "round " << round;
-      queue_.RelieveIfStalled();
-    }
-    EXPECT_FALSE(result.get());
-    hold.go_on.set_value();
-    hold.ended.get_future().wait();
-  }
 }
 
 }  // namespace
