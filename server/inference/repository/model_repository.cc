@@ -21,8 +21,9 @@ namespace fs = std::filesystem;
 
 constexpr char kUnloaded[] = "unloaded";
 
-// Models that have no handles any more are destroyed in the order in which that came to be so.
-constexpr char kDestruction[] = "";
+// Models that have no handles any more are destroyed in the order in which that came to be so. kDestruction is no UTF-8,
+// so that no name that a caller sends is the same: destructions would wait for that caller's load.
+constexpr char kDestruction[] = "\xff";
 
 // kAll and kNone stand in place of the names of the models that are to be loaded.
 constexpr std::string_view kAll = "*";
