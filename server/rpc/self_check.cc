@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "base/text.h"
