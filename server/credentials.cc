@@ -5,7 +5,6 @@
 
 #include <chrono>
 #include <csignal>
-#include <utility>
 
 #include "base/status.h"
 

@@ -112,9 +112,9 @@ ExitCode Serve(const config::Config& config) {
     case Loaded::kDeaf: process.End(ExitCode::kDeaf);
   }
   (*server)->AnnounceReady();
-  PrintReadyLine((*server)->addresses(), process.streams().output());
   spdlog::info("serving with a memory budget of {} MiB and at most {} open files", budget.limit() >> 20,
                process.most_files());
+  PrintReadyLine((*server)->addresses(), process.streams().output());
 
   const int signal = credentials->WaitForStop(process.signals());
   self_check.Stop();

@@ -17,8 +17,8 @@ namespace tensorferry {
 
 // Process holds what a process has once, and ends the process. The constructors of its members set the process up, in
 // the order of the members.
-// Lifetime: constructed before the first thread is started, since its members set malloc, the standard streams,
-//           the signal mask and the environment.
+// Lifetime: constructed before the first thread is started but the log's, which takes no signals, since its members set
+//           malloc, the standard streams, the signal mask and the environment.
 class Process {
  public:
   Process();  // Throws NoThread.

@@ -129,11 +129,12 @@ class Bench {
 }  // namespace
 
 ExitCode RunBench(const Arguments& arguments) {
+  // The files are read once for all connections: one that is a pipe, such as a token's, gives its text once.
   const absl::StatusOr<client::ConnectOptions> connection = ConnectOptionsOf(arguments);
-  absl::StatusOr<client::Client> client = Connect(arguments);
-  for (const absl::Status& status : {connection.status(), client.status()}) {
-    if (status.ok()) continue;
-    PrintError(std::string(status.message()));
+  absl::StatusOr<client::Client> client =
+      connection.ok() ? client::Client::Connect(arguments.server, *connection) : connection.status();
+  if (!client.ok()) {
+    PrintError(std::string(client.status().message()));
     return ExitCode::kUsage;
   }
   const absl::StatusOr<Answers> answers = AskServer(*client, arguments);

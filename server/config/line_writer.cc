@@ -82,9 +82,10 @@ void LineWriter::State::LeaveOut(std::size_t count) {
 void LineWriter::State::Add(std::string line) {
   {
     const std::lock_guard lock(mutex);
+    const std::size_t nbytes = line.size();
+    lines.push_back(std::move(line));  // Comes before the counts: it may throw.
     ++unwritten_lines;
-    waiting_bytes += line.size();
-    lines.push_back(std::move(line));
+    waiting_bytes += nbytes;
     while (waiting_bytes > kMaxWaitingBytes) {
       waiting_bytes -= lines.front().size();
       lines.pop_front();

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/chrono.h>
 #include <spdlog/sinks/sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/start_thread.h"
 #include "base/switched_logger.h"
 #include "base/text.h"
 #include "config/line_writer.h"
@@ -104,6 +106,13 @@ spdlog::level::level_enum ToSpdlog(LogLevel level) {
   __builtin_unreachable();
 }
 
+void LogTo(spdlog::sink_ptr sink, LogLevel level) {
+  auto logger = std::make_shared<SwitchedLogger>("", std::move(sink), ToSpdlog(level));
+  // spdlog would write to standard error that a line cannot be made, as when there is no memory for it.
+  logger->set_error_handler([](const std::string&) {});
+  spdlog::set_default_logger(std::move(logger));
+}
+
 }  // namespace
 
 std::unique_ptr<spdlog::formatter> MakeLogFormatter(LogFormat format) {
@@ -111,11 +120,15 @@ std::unique_ptr<spdlog::formatter> MakeLogFormatter(LogFormat format) {
 }
 
 void SetUpLogging(LogLevel level, LogFormat format) {
-  auto logger =
-      std::make_shared<SwitchedLogger>("", std::make_shared<StderrSink>(MakeLogFormatter(format)), ToSpdlog(level));
-  // spdlog would write to standard error that a line cannot be made, as when there is no memory for it.
-  logger->set_error_handler([](const std::string&) {});
-  spdlog::set_default_logger(std::move(logger));
+  try {
+    LogTo(std::make_shared<StderrSink>(MakeLogFormatter(format)), level);
+  } catch (const NoThread&) {
+    // The process ends then, with one line, which spdlog's own logger would write to standard output.
+    const auto direct = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+    direct->set_formatter(MakeLogFormatter(format));
+    LogTo(direct, level);
+    throw;
+  }
 }
 
 }  // namespace tensorferry::config

@@ -11,6 +11,7 @@ namespace tensorferry::config {
 // Makes spdlog's default logger a SwitchedLogger that writes to stderr, one line per message, whatever bytes it holds.
 // Nobody waits for a reader: see LineWriter. A flush of the logger waits until all is written, at most for
 // LineWriter::kMostAtEnd. Call SetUpLogging before the first thread that logs is started.
+// Errors: throws NoThread; what is logged from then on is written by whoever logs it.
 void SetUpLogging(LogLevel level, LogFormat format);
 
 // Makes the formatter of log lines. Times are UTC.

@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "base/text.h"
@@ -30,6 +29,7 @@ constexpr std::size_t kTypeOfFrame = 3;  // The place of the type in the head.
 constexpr char kTypeOfSettings = 4;
 
 enum class Answer : std::uint8_t {
+  kUnknown,  // This process has no descriptor left to ask with.
   kNone,
   kOther,  // Bytes that are no settings, or the end of the connection.
   kSettings,
@@ -58,7 +58,6 @@ class Socket {
 };
 
 bool Connect(const Socket& caller, const sockaddr* address, socklen_t size, Clock::time_point deadline) {
-  if (caller.get() < 0) return false;
   if (connect(caller.get(), address, size) == 0) return true;
   if (errno != EINPROGRESS || !caller.Wait(POLLOUT, deadline)) return false;
   int error = 0;
@@ -69,6 +68,7 @@ bool Connect(const Socket& caller, const sockaddr* address, socklen_t size, Cloc
 Answer Ask(const std::string& socket_address, Clock::time_point deadline) {
   const auto* const address = reinterpret_cast<const sockaddr*>(socket_address.data());
   const Socket caller(address->sa_family);
+  if (caller.get() < 0) return Answer::kUnknown;
   if (!Connect(caller, address, static_cast<socklen_t>(socket_address.size()), deadline)) return Answer::kNone;
   if (send(caller.get(), kHello.data(), kHello.size(), MSG_NOSIGNAL) < 0) return Answer::kOther;
   std::array<char, kFrameHead> head{};
@@ -137,6 +137,7 @@ void SelfCheck::CheckAll() {
 
 void SelfCheck::Check(Target& target) {
   const Answer answer = Ask(target.socket_address, Clock::now() + most_to_wait_);
+  if (answer == Answer::kUnknown) return;
   if (answer == Answer::kSettings) target.speaks_http2 = true;
   if (answer == Answer::kSettings || (answer == Answer::kOther && !target.speaks_http2)) {
     target.failures = 0;

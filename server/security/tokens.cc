@@ -5,7 +5,6 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
-#include <memory>
 #include <new>
 #include <optional>
 

@@ -13,6 +13,7 @@
 #include "inference/repository/source_config.h"
 #include "inference/repository/uploaded_files.h"
 #include "inference/repository/version_choice.h"
+#include "inference/tensor/catch_torch.h"
 
 namespace tensorferry::inference {
 namespace {
@@ -21,8 +22,9 @@ namespace fs = std::filesystem;
 
 constexpr char kUnloaded[] = "unloaded";
 
-// Models that have no handles any more are destroyed in the order in which that came to be so.
-constexpr char kDestruction[] = "";
+// Models that have no handles any more are destroyed in the order in which that came to be so. kDestruction is no UTF-8,
+// so that no name that a caller sends is the same: destructions would wait for that caller's load.
+constexpr char kDestruction[] = "\xff";
 
 // kAll and kNone stand in place of the names of the models that are to be loaded.
 constexpr std::string_view kAll = "*";
@@ -41,6 +43,12 @@ absl::Status BuiltIn(const std::string& name) {
   return MakeError(Reason::kModelNotFound,
                    fmt::format("the model repository has not loaded model {}: it is built in", Quote(name)),
                    {.field = "model_name", .actual = Quote(name)});
+}
+
+// An exception must not leave a thread of the repository's: it would end the process, and all models with it.
+void LogThrown(const std::function<void()>& work) {
+  const absl::Status thrown = CatchTorch(Reason::kInternal, [&] { return work(), absl::OkStatus(); });
+  if (!thrown.ok()) spdlog::error("the model repository: {}", DescribeError(thrown).message);
 }
 
 }  // namespace
@@ -104,7 +112,7 @@ void ModelRepository::Load(std::string name, ModelOverrides overrides, ControlCa
     operations_.Post(name, OperationQueue::Kind::kLoad,
                      [this, name, given, call, pending = std::move(pending)]() mutable {
                        absl::Status status = call.check();
-                       if (status.ok()) status = LoadNow(name, *given);
+                       if (status.ok()) status = CatchTorch(Reason::kInternal, [&] { return LoadNow(name, *given); });
                        pending.reset();
                        call.done(status);
                      });
@@ -115,7 +123,7 @@ void ModelRepository::Unload(std::string name, ControlCall call) {
   Post([this, name = std::move(name), call = std::move(call)] {
     operations_.Post(name, OperationQueue::Kind::kQuick, [this, name, call] {
       const absl::Status waits = call.check();
-      call.done(waits.ok() ? UnloadNow(name) : waits);
+      call.done(waits.ok() ? CatchTorch(Reason::kInternal, [&] { return UnloadNow(name); }) : waits);
     });
   });
 }
@@ -135,13 +143,13 @@ void ModelRepository::RunWork() {
       const std::function<void()> work = std::move(work_.front());
       work_.pop_front();
       lock.unlock();
-      work();
+      LogThrown(work);
       lock.lock();
     } else if (ending_) {
       return;
     } else {
       lock.unlock();
-      Begin(TurnsOf(/*settled_only=*/true), /*at_start=*/false, [](const absl::Status&) {});
+      LogThrown([this] { Begin(TurnsOf(/*settled_only=*/true), /*at_start=*/false, [](const absl::Status&) {}); });
       lock.lock();
       next_poll = SteadyClock::now() + options_.poll_interval;
     }
@@ -224,7 +232,8 @@ void ModelRepository::BeginLoad(const std::shared_ptr<RepositoryRound>& round, T
   const std::string name = turn.source.name;
   const auto shared = std::make_shared<Turn>(std::move(turn));
   operations_.Post(name, OperationQueue::Kind::kLoad, [this, name, round, shared] {
-    const absl::Status status = round->over() ? absl::OkStatus() : Apply(shared->source);
+    const absl::Status status =
+        round->over() ? absl::OkStatus() : CatchTorch(Reason::kInternal, [&] { return Apply(shared->source); });
     shared->pending.reset();
     {
       const MutexLock lock(records_mutex_);

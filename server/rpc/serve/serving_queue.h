@@ -33,9 +33,10 @@ class ServingQueue {
   // Ends the threads. Call it after the server was shut down, when no coroutine can start another operation.
   void Stop();
 
-  // Starts one more thread, a relief thread, if every thread is stuck: it handles the event that it handled at the last
-  // call, or has been busy inside gRPC's wait for events. The relief thread serves until one of the other threads is
-  // back. One thread calls RelieveIfStalled every kWatchInterval, between MakeThreads and Stop.
+  // Starts one more thread, a relief thread, if every thread is stuck, or if one is while something waits for idleness. A
+  // thread is stuck that handles the event that it handled at the last call, or has been busy inside gRPC's wait for
+  // events. The relief thread serves until that is over. One thread calls RelieveIfStalled every kWatchInterval, between
+  // MakeThreads and Stop.
   void RelieveIfStalled();
   static constexpr std::chrono::milliseconds kWatchInterval{50};
 
