@@ -9,11 +9,11 @@
 
 #include "base/start_thread.h"
 #include "base/status.h"
+#include "inference/repository/caught.h"
 #include "inference/repository/model_loader.h"
 #include "inference/repository/source_config.h"
 #include "inference/repository/uploaded_files.h"
 #include "inference/repository/version_choice.h"
-#include "inference/tensor/catch_torch.h"
 
 namespace tensorferry::inference {
 namespace {
@@ -43,12 +43,6 @@ absl::Status BuiltIn(const std::string& name) {
   return MakeError(Reason::kModelNotFound,
                    fmt::format("the model repository has not loaded model {}: it is built in", Quote(name)),
                    {.field = "model_name", .actual = Quote(name)});
-}
-
-// An exception must not leave a thread of the repository's: it would end the process, and all models with it.
-void LogThrown(const std::function<void()>& work) {
-  const absl::Status thrown = CatchTorch(Reason::kInternal, [&] { return work(), absl::OkStatus(); });
-  if (!thrown.ok()) spdlog::error("the model repository: {}", DescribeError(thrown).message);
 }
 
 }  // namespace
@@ -112,7 +106,7 @@ void ModelRepository::Load(std::string name, ModelOverrides overrides, ControlCa
     operations_.Post(name, OperationQueue::Kind::kLoad,
                      [this, name, given, call, pending = std::move(pending)]() mutable {
                        absl::Status status = call.check();
-                       if (status.ok()) status = CatchTorch(Reason::kInternal, [&] { return LoadNow(name, *given); });
+                       if (status.ok()) status = Caught([&] { return LoadNow(name, *given); });
                        pending.reset();
                        call.done(status);
                      });
@@ -123,7 +117,7 @@ void ModelRepository::Unload(std::string name, ControlCall call) {
   Post([this, name = std::move(name), call = std::move(call)] {
     operations_.Post(name, OperationQueue::Kind::kQuick, [this, name, call] {
       const absl::Status waits = call.check();
-      call.done(waits.ok() ? CatchTorch(Reason::kInternal, [&] { return UnloadNow(name); }) : waits);
+      call.done(waits.ok() ? Caught([&] { return UnloadNow(name); }) : waits);
     });
   });
 }
@@ -232,8 +226,7 @@ void ModelRepository::BeginLoad(const std::shared_ptr<RepositoryRound>& round, T
   const std::string name = turn.source.name;
   const auto shared = std::make_shared<Turn>(std::move(turn));
   operations_.Post(name, OperationQueue::Kind::kLoad, [this, name, round, shared] {
-    const absl::Status status =
-        round->over() ? absl::OkStatus() : CatchTorch(Reason::kInternal, [&] { return Apply(shared->source); });
+    const absl::Status status = round->over() ? absl::OkStatus() : Caught([&] { return Apply(shared->source); });
     shared->pending.reset();
     {
       const MutexLock lock(records_mutex_);
