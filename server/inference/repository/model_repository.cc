@@ -193,11 +193,11 @@ void ModelRepository::WithdrawTheGone(const std::map<std::string, ModelSource>& 
   std::vector<std::string> gone;
   {
     const MutexLock lock(records_mutex_);
-    std::erase_if(records_, [&](const auto& record) {
-      if (sources.contains(record.first) || begun_.contains(record.first)) return false;
-      gone.push_back(record.first);
-      return true;
-    });
+    for (auto record = records_.begin(); record != records_.end();) {
+      const bool stays = sources.contains(record->first) || begun_.contains(record->first);
+      if (!stays) gone.push_back(record->first);
+      record = stays ? std::next(record) : records_.erase(record);
+    }
   }
   for (const std::string& name : gone) {
     spdlog::info("model {} is gone from the repository", name);

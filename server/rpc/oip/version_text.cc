@@ -31,9 +31,8 @@ absl::Status CheckVersionText(std::string_view version) {
                                            Quote(version)));
   }
   if (number >= 0) return absl::OkStatus();
-  return BadVersion(version,
-                    fmt::format("invalid model version specified {} , version should be an integral value > 0",
-                                Quote(version)));
+  return BadVersion(version, fmt::format("invalid model version specified {} , version should be an integral value > 0",
+                                         Quote(version)));
 }
 
 }  // namespace tensorferry::rpc
