@@ -17,8 +17,8 @@ namespace tensorferry {
 class CapturedLog {
  public:
   CapturedLog() {
-    auto logger = std::make_shared<SwitchedLogger>(
-        "captured", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_), spdlog::level::info);
+    auto logger = std::make_shared<SwitchedLogger>("captured", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_),
+                                                   spdlog::level::info);
     logger->set_pattern("%v");
     spdlog::set_default_logger(std::move(logger));
   }
