@@ -36,9 +36,7 @@ class Counts:
 
     totals: dict[str, float]
     by_part: Counter[str] = field(default_factory=Counter)  # Instructions.
-    functions: list[tuple[float, float, str]] = field(
-        default_factory=list
-    )  # Instructions, lines of code, name.
+    functions: list[tuple[float, float, str]] = field(default_factory=list)  # Instructions, lines of code, name.
 
 
 def part_of(function: str) -> str:
