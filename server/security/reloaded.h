@@ -66,11 +66,14 @@ class Reloaded {
     const absl::Status error = value.ok() ? source_.check(*value) : value.status();
     if (!error.ok()) return LogOnce(std::string(error.message()));
     logged_.clear();
-    auto taken = std::make_shared<const Value>(*std::move(value));
+    const auto taken = std::make_shared<const Value>(*std::move(value));
+    {
+      const std::lock_guard lock(mutex_);
+      value_ = taken;
+      version_.store(NextReloadVersion(), std::memory_order_release);
+    }
+    // Told once it holds: whoever reads the line may rely on the new value.
     spdlog::info("{}: reloaded: {}", source_.name, source_.describe(*taken));
-    const std::lock_guard lock(mutex_);
-    value_ = std::move(taken);
-    version_.store(NextReloadVersion(), std::memory_order_release);
   }
 
  private:

@@ -182,8 +182,10 @@ def test_a_role_that_does_not_suffice(guarded: Server) -> None:
     assert refusal.metadata == {"field": "authorization", "expected": "infer", "actual": "metrics"}
 
 
-def wait_for_reload(server: Server) -> None:
+def replace_tokens(server: Server, file: Path, text: str) -> None:
+    """Waits until the server has taken the new tokens: because of the signal, or by itself right before it."""
     before = server.log().count("reloaded")
+    write_tokens(file, text)
     server.terminate(signal.SIGHUP)
     assert becomes_true(lambda: server.log().count("reloaded") > before)
 
@@ -196,8 +198,7 @@ def test_tokens_are_replaced(tmp_path: Path) -> None:
         assert becomes_true(lambda: "reloaded" in server.log())  # Without a signal.
         for token in ("old", "new"):
             server_info(server, authorization(token))
-        write_tokens(file, "metrics new\ninfer new\n")
-        wait_for_reload(server)
+        replace_tokens(server, file, "metrics new\ninfer new\n")
         server_info(server, authorization("new"))
         with pytest.raises(grpc.RpcError):
             server_info(server, authorization("old"))
@@ -238,8 +239,7 @@ def test_tokens_rotate_under_load(tmp_path: Path) -> None:
             thread.start()
         try:
             for turn in range(1, ROTATIONS + 1):
-                write_tokens(file, f"infer token-{turn - 1}\ninfer token-{turn}\n")
-                wait_for_reload(server)
+                replace_tokens(server, file, f"infer token-{turn - 1}\ninfer token-{turn}\n")
                 with lock:
                     newest[0] = turn
                 assert becomes_true(lambda: min(running) == newest[0] or bool(failures))
