@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness import MIB, READY_LINE, TIMEOUT_S, clean_environment, connect_stub, server_command
+from harness import MIB, READY_LINE, SERVER, TIMEOUT_S, clean_environment, connect_stub, server_command
 from served_models import Echo, infer, put
 from wire import array, convert_stream, convert_unary, request
 
@@ -24,7 +24,18 @@ LIMITS = range(1, 21)
 NO_THREAD = 71
 FIRST_USER = 61_000  # Users whom nobody else is, as the limit counts the threads of all processes of a user.
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become a user who has no other threads")
+
+def is_open_to_all(program: Path) -> bool:
+    """Whether any user may start the program where it lies."""
+    return all(path.stat().st_mode & 0o001 for path in (program, *program.parents))
+
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root may become a user who has no other threads"),
+    pytest.mark.skipif(
+        not is_open_to_all(SERVER.resolve()), reason="the program lies where no other user may start it"
+    ),
+]
 
 
 def first_user() -> int:
