@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+import grpc
 import ml_dtypes
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 import tensorferry
 from array_layouts import Array
 from harness import TIMEOUT_S, Server
-from tensorferry._errors import Translated
+from tensorferry._errors import from_rpc_error
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
@@ -167,10 +168,14 @@ NO_TYPE_STRING = [
 
 def reason(action: Any) -> str:
     try:
-        with Translated():
-            action()
+        action()
     except tensorferry.RefusedError as error:
         return error.reason
+    except grpc.RpcError as error:
+        refusal = from_rpc_error(error)
+        if not isinstance(refusal, tensorferry.RefusedError):
+            raise
+        return refusal.reason
     return ""
 
 

@@ -5,8 +5,8 @@ import pytest
 from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 
-from tensorferry import DeadlineError, RefusedError, TensorferryError, TransportError
-from tensorferry._errors import Translated, from_response_error, from_rpc_error
+from tensorferry import Client, DeadlineError, RefusedError, TensorferryError, TransportError
+from tensorferry._errors import from_response_error, from_rpc_error
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 
@@ -67,7 +67,7 @@ def test_status_without_details(
     builtin: type[Exception],
     trailers: tuple[tuple[str, str | bytes], ...] | None,
 ) -> None:
-    with pytest.raises(builtin) as caught, Translated():
+    with pytest.raises(builtin) as caught, Client("unix:/absent") as client, client._translated:
         raise FakeRpcError(code, trailers)
     assert type(caught.value) is kind
     assert isinstance(caught.value.__cause__, FakeRpcError)

@@ -17,7 +17,6 @@ from test_errors import FakeRpcError
 
 import tensorferry
 from tensorferry import ProtocolError, Receipt, TensorferryError, TransportError, VerificationError
-from tensorferry._errors import Translated
 
 RECEIPT = Receipt(
     name="x",
@@ -158,7 +157,7 @@ def task(number: int) -> int:
         with tensorferry.Client("unix:/nonexistent/tensorferry.sock", timeout=10) as client:
             client.convert([1.0])
     if number == 2:
-        with Translated():
+        with tensorferry.Client("unix:/absent") as client, client._translated:
             raise FakeRpcError(grpc.StatusCode.UNIMPLEMENTED)
     return number
 

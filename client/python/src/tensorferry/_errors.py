@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import grpc
@@ -181,22 +180,6 @@ def unreadable() -> ProtocolError:
 
 def closed() -> TransportError:
     return TransportError(grpc.StatusCode.CANCELLED, "the client is closed")
-
-
-class Translated:
-    """Turns what gRPC raises in a `with` block into this package's errors."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if isinstance(error, grpc.RpcError):
-            raise from_rpc_error(error) from error
 
 
 def _make(
