@@ -5,10 +5,12 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 import cli
+import models
 from harness import Server, connect_stub
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
@@ -28,6 +30,20 @@ def server() -> Iterator[Server]:
 def stub(server: Server) -> Iterator[TensorServiceStub]:
     with connect_stub(server.address) as connected:
         yield connected
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The files of all models of models.py, by name."""
+    return models.save_all(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="module")
+def model_server(files: dict[str, Path]) -> Iterator[str]:
+    """The address of a server with these models."""
+    flags = [flag for name, file in files.items() for flag in ("--model", f"{name}={file}")]
+    with Server("--intra-op-threads", "1", *flags) as running:
+        yield running.address
 
 
 @pytest.fixture(scope="session")

@@ -214,17 +214,8 @@ def test_health(client: tensorferry.Client) -> None:
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return models.save_all(tmp_path_factory.mktemp("models"))
-
-
-@pytest.fixture(scope="module")
-def model_client(files: dict[str, Path]) -> Iterator[tensorferry.Client]:
-    flags = [flag for name, file in files.items() for flag in ("--model", f"{name}={file}")]
-    with (
-        Server("--intra-op-threads", "1", *flags) as server,
-        tensorferry.Client(server.address, timeout=TIMEOUT_S) as connected,
-    ):
+def model_client(model_server: str) -> Iterator[tensorferry.Client]:
+    with tensorferry.Client(model_server, timeout=TIMEOUT_S) as connected:
         yield connected
 
 

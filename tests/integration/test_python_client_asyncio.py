@@ -140,18 +140,6 @@ def test_an_array_above_the_message_limit(layout: str, server: Server) -> None:
 # These tests ask for models and for what the server says of itself.
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return models.save_all(tmp_path_factory.mktemp("models"))
-
-
-@pytest.fixture(scope="module")
-def model_server(files: dict[str, Path]) -> Iterator[str]:
-    flags = [flag for name, file in files.items() for flag in ("--model", f"{name}={file}")]
-    with Server("--intra-op-threads", "1", *flags) as running:
-        yield running.address
-
-
 INPUTS = {
     "affine": {"left": FLOATS, "right": FLOATS.T.copy()},
     "perceptron": {"features": FLOATS},

@@ -15,7 +15,7 @@ import pytest
 import models
 import tensorferry
 from array_layouts import check_elements, expect, random_array
-from harness import MIB, TIMEOUT_S, Server
+from harness import MIB, TIMEOUT_S
 from tensorferry import Infer, Outputs, RefusedError
 
 FLOATS = np.random.default_rng(1).normal(size=(5, 16)).astype(np.float32)
@@ -37,18 +37,6 @@ BAD: list[tuple[Any, str]] = [
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return models.save_all(tmp_path_factory.mktemp("models"))
-
-
-@pytest.fixture(scope="module")
-def address(files: dict[str, Path]) -> Iterator[str]:
-    flags = [flag for name, file in files.items() for flag in ("--model", f"{name}={file}")]
-    with Server("--intra-op-threads", "1", *flags) as running:
-        yield running.address
-
-
 def infer_many(kind: str, address: str, requests: Iterable[Any], **settings: Any) -> list[Any]:
     if kind == "Client":
         with tensorferry.Client(address, timeout=TIMEOUT_S) as client:
@@ -67,13 +55,13 @@ def infer_many(kind: str, address: str, requests: Iterable[Any], **settings: Any
 
 
 @each_kind
-def test_models_in_turn_with_bad_requests_among_them(kind: str, address: str, files: dict[str, Path]) -> None:
+def test_models_in_turn_with_bad_requests_among_them(kind: str, model_server: str, files: dict[str, Path]) -> None:
     expected = {model: models.run_in_python(files[model], inputs) for model, inputs in INPUTS.items()}
     requests: list[Any] = [item for _ in range(12) for item in INPUTS.items()]
     bad = {5 + 6 * i: case for i, case in enumerate(BAD)}
     for index, (request, _) in bad.items():
         requests[index] = request
-    outcomes = infer_many(kind, address, iter(requests), on_error="return")
+    outcomes = infer_many(kind, model_server, iter(requests), on_error="return")
     assert len(outcomes) == len(requests)
     for index, (request, outcome) in enumerate(zip(requests, outcomes, strict=True)):
         if index in bad:
@@ -88,15 +76,15 @@ def test_models_in_turn_with_bad_requests_among_them(kind: str, address: str, fi
 
 
 @each_kind
-def test_large_inputs_and_outputs_among_small_ones(kind: str, address: str) -> None:
+def test_large_inputs_and_outputs_among_small_ones(kind: str, model_server: str) -> None:
     arrays = [FLOATS, random_array("float32", (70 * MIB // 4,)), FLOATS, random_array("float32", (2 * MIB,)).T]
-    outcomes = infer_many(kind, address, (("identity", {"x": array}) for array in arrays))
+    outcomes = infer_many(kind, model_server, (("identity", {"x": array}) for array in arrays))
     for array, outputs in zip(arrays, outcomes, strict=True):
         check_elements(outputs["x"], expect(array))
 
 
 @each_kind
-def test_by_default_the_first_error_ends_it(kind: str, address: str) -> None:
+def test_by_default_the_first_error_ends_it(kind: str, model_server: str) -> None:
     taken = []
 
     def requests() -> Iterator[Any]:
@@ -105,11 +93,11 @@ def test_by_default_the_first_error_ends_it(kind: str, address: str) -> None:
             yield request
 
     with pytest.raises(RefusedError, match="MODEL_NOT_FOUND"):
-        infer_many(kind, address, requests())
+        infer_many(kind, model_server, requests())
     assert len(taken) <= 3
 
 
-def test_requests_are_taken_as_they_are_needed(address: str) -> None:
+def test_requests_are_taken_as_they_are_needed(model_server: str) -> None:
     taken = []
 
     def endless() -> Iterator[Any]:
@@ -117,7 +105,7 @@ def test_requests_are_taken_as_they_are_needed(address: str) -> None:
             taken.append(np.full(3, len(taken)))
             yield "identity", {"x": taken[-1]}
 
-    with tensorferry.Client(address, timeout=TIMEOUT_S) as client:
+    with tensorferry.Client(model_server, timeout=TIMEOUT_S) as client:
         outcomes = client.infer_many(endless())
         for index in range(100):
             check_elements(next(outcomes)["x"], expect(taken[index]))
@@ -134,23 +122,23 @@ def test_requests_are_taken_as_they_are_needed(address: str) -> None:
     ],
 )
 @each_kind
-def test_what_is_no_request(request_: Any, text: str, kind: str, address: str) -> None:
+def test_what_is_no_request(request_: Any, text: str, kind: str, model_server: str) -> None:
     with pytest.raises(TypeError, match=text):
-        infer_many(kind, address, [request_])
+        infer_many(kind, model_server, [request_])
 
 
 @each_kind
-def test_results_say_what_ran(kind: str, address: str) -> None:
+def test_results_say_what_ran(kind: str, model_server: str) -> None:
     ask = Infer("affine", INPUTS["affine"], request_id="7")
-    (many,) = infer_many(kind, address, [ask])
+    (many,) = infer_many(kind, model_server, [ask])
 
     async def both() -> tuple[Outputs, tensorferry.Receipt]:
-        async with tensorferry.aio.Client(address, timeout=TIMEOUT_S) as client:
+        async with tensorferry.aio.Client(model_server, timeout=TIMEOUT_S) as client:
             outputs = await client.infer("affine", INPUTS["affine"], request_id="7")
             return outputs, await client.convert(FLOATS, request_id="8")
 
     if kind == "Client":
-        with tensorferry.Client(address, timeout=TIMEOUT_S) as client:
+        with tensorferry.Client(model_server, timeout=TIMEOUT_S) as client:
             one, receipt = (
                 client.infer("affine", INPUTS["affine"], request_id="7"),
                 client.convert(FLOATS, request_id="8"),
@@ -169,8 +157,8 @@ def test_results_say_what_ran(kind: str, address: str) -> None:
     assert str(one.timing).startswith("receive ")
 
 
-def test_a_request_id_that_no_request_may_have(address: str) -> None:
-    with tensorferry.Client(address, timeout=TIMEOUT_S) as client:
+def test_a_request_id_that_no_request_may_have(model_server: str) -> None:
+    with tensorferry.Client(model_server, timeout=TIMEOUT_S) as client:
         with pytest.raises(RefusedError, match="BAD_NAME"):
             client.convert(FLOATS, request_id="x" * 257)
         with pytest.raises(TypeError, match="request_id is a str"):
