@@ -22,16 +22,22 @@ build: setup ## Build server and client (PRESET=release|debug|asan|tsan)
 
 .PHONY: demo
 demo: ## Stream real NumPy arrays through a real server and print the receipts
-	@[ -x $(BIN)/tensorferry-server ] || echo "==> The first time: 8 minutes of compiling on 2 cores, 1.2 GB of disk"
+	@[ -x $(BIN)/tensorferry-server ] || echo "==> The first time: 6 minutes of compiling on 2 cores, 1.2 GB of disk"
 	@scripts/setup.sh demo
-	@TESTS=OFF scripts/build.sh $(PRESET) $(JOBS) tensorferry-server tensorferry
+	@TESTS=OFF UNITY=ON scripts/build.sh $(PRESET) $(JOBS) tensorferry-server tensorferry
 	@$(PYTHON) scripts/demo.py --bin $(BIN)
 
 .PHONY: test
 test: ## Set up, build, and run the whole test suite
 	@scripts/setup.sh test
-	@scripts/build.sh release $(JOBS)
+	@UNITY=ON scripts/build.sh release $(JOBS) tested_programs
 	@scripts/test.sh $(JOBS)
+
+.PHONY: test-unit
+test-unit: ## Build and run the C++ unit tests without the sanitizers under which `make test` runs them
+	@scripts/setup.sh test
+	@scripts/build.sh release $(JOBS)
+	@ctest --test-dir build/release --output-on-failure --parallel $(JOBS) | tail -n 3
 
 .PHONY: bench
 bench: ## Measure the server beside limits and alternatives (BENCH_ARGS="--only W3 --rounds 20")
