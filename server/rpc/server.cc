@@ -166,11 +166,13 @@ void Server::SetModelHealth(const std::string& name, bool ready) {
 }
 
 void Server::AnnounceReady() {
+  phase_ = Phase::kReady;
   SetHealth(true);
   inference_.SetReady(true);
 }
 
 void Server::AnnounceStop() {
+  phase_ = Phase::kStopping;
   health_.SetAllNotServing();
   inference_.SetReady(false);
 }

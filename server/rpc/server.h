@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -67,6 +68,14 @@ class Server {
   // Returns the addresses of ServerOptions::listen, with the real ports.
   const std::vector<std::string>& addresses() const { return addresses_; }
 
+  // Says how far the server is. Threads: any.
+  enum class Phase : std::uint8_t {
+    kLoading,   // Until AnnounceReady.
+    kReady,     // Until AnnounceStop.
+    kStopping,  // Until the end.
+  };
+  Phase phase() const { return phase_.load(std::memory_order_acquire); }
+
   // Says that the models are loaded: health says SERVING from now on.
   void AnnounceReady();
 
@@ -110,6 +119,7 @@ class Server {
   InferenceService inference_;
   HealthService health_;
   ReflectionService reflection_;
+  std::atomic<Phase> phase_ = Phase::kLoading;
   std::vector<ServedService> services_;
   std::vector<std::string> addresses_;
   std::shared_ptr<grpc::ServerCredentials> tls_;  // Null without TLS. The listeners of server_ borrow it.
