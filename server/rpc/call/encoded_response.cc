@@ -15,4 +15,10 @@ std::optional<OutgoingMessage> EncodedResponse::Next() {
   return encode_chunk_(part);
 }
 
+std::uint64_t EncodedResponse::nbytes() const {
+  std::uint64_t sum = message_ ? message_->bytes().Length() : 0;
+  for (const inference::TensorElements& tensor : chunked_) sum += tensor.bytes.size();
+  return sum;
+}
+
 }  // namespace tensorferry::rpc

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -41,6 +42,9 @@ class EncodedResponse {
 
   // Returns the next message; nothing after the last.
   std::optional<OutgoingMessage> Next();
+
+  // Returns the bytes of all messages that are still to be sent, without the framing of the chunks.
+  std::uint64_t nbytes() const;
 
   // Not OK: the call ends with this error, and nothing else is sent.
   const absl::Status& end() const { return end_; }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <concepts>
+#include <string_view>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -9,6 +10,7 @@
 #include "base/status.h"
 #include "rpc/call/encoded_response.h"
 #include "rpc/call/intake.h"
+#include "rpc/call/record.h"
 #include "rpc/call/response.h"
 #include "rpc/serve/call_chain.h"
 #include "rpc/serve/guarded.h"
@@ -21,6 +23,8 @@ namespace tensorferry::rpc {
 // model, region or memory of the request.
 template <typename P>
 concept ResponseProtocol = requires(P protocol, Response& response, WireWriter& writer, const absl::Status& error) {
+  // request_id() returns the caller's name for the request that has started; valid until the next one starts.
+  { protocol.request_id() } -> std::same_as<std::string_view>;
   // Worded returns `error` in the words of the protocol. Refuse gets the error in these words.
   { P::Worded(error) } -> std::same_as<absl::Status>;
   // Encode sets the request_id of `response`, and may move from the rest.
@@ -42,10 +46,19 @@ concept RequestProtocol = ResponseProtocol<P> && requires(P protocol, typename P
 // steps of `admission`. The request stays inside the gate until the result is destroyed.
 template <ResponseProtocol P>
 EncodedResponse EndRequest(P& protocol, Admission& admission, absl::StatusOr<Response>& response, WireWriter& writer) {
+  CallRecord& record = admission.record();
+  if (admission.status().ok()) record.request_id = protocol.request_id();  // Else no request has started.
+  Few<ReceivedTensor> tensors;
   absl::StatusOr<EncodedResponse> encoded = Guarded([&]() -> absl::StatusOr<EncodedResponse> {
     TENSORFERRY_RETURN_IF_ERROR(response.status());
+    tensors = TensorsOf(*response);
+    RecordStages(*response, record);
     return protocol.Encode(*response, writer);
   });
+  if (encoded.ok()) {
+    record.tensors = tensors;
+    record.bytes_out = encoded->nbytes();
+  }
   const absl::Status end = encoded.ok() ? absl::OkStatus() : P::Worded(encoded.status());
   admission.Finish(end);
   EncodedResponse ended = encoded.ok() ? *std::move(encoded) : protocol.Refuse(end);

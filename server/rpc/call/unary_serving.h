@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "rpc/call/model_request.h"
 #include "rpc/call/protocol.h"
+#include "rpc/call/record.h"
 #include "rpc/serve/async_call.h"
 #include "rpc/serve/call_chain.h"
 #include "rpc/serve/call_resources.h"
@@ -32,12 +33,14 @@ Detached ServeRequest(CallResources resources, CallSlots& slots, const Environme
     slot.Arrived();
     if (call.request.bytes.Length() >= kLongCopy) co_await resources.copiers.Enter();
     Admission admission(protocol.chain(), {P::Method(), call, CallKind::kTensors});
+    admission.record().bytes_in = call.request.bytes.Length();
     absl::StatusOr<Intake> intake = Guarded([&]() -> absl::StatusOr<Intake> {
       TENSORFERRY_RETURN_IF_ERROR(admission.status());
       return protocol.Start(call.request);
     });
     absl::StatusOr<Response> response;
     if (intake.ok() && intake->runs_model()) {
+      RecordModel(*intake, admission.record());
       HeldMessage held = HoldFor(*intake, call.request);
       run.emplace(*std::move(intake), std::move(held), call);
       run->Submit();

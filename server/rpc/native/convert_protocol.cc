@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "rpc/call/model_request.h"
 #include "rpc/call/protocol.h"
+#include "rpc/call/record.h"
 #include "rpc/call/stream_run.h"
 #include "rpc/native/reply.h"
 #include "rpc/serve/error.h"
@@ -19,11 +20,11 @@ static_assert(RequestProtocol<ConvertProtocol>);
 static_assert(ResponseProtocol<StreamedConvert>);
 
 absl::StatusOr<Intake> ConvertProtocol::Start(Message& message) {
+  request_id_.clear();
   TENSORFERRY_RETURN_IF_ERROR(message.Decode());
   const RequestView& request = message.decoded().request();
-  absl::StatusOr<Intake> intake = Intake::Start(request, Intake::Chunks::kRefused, environment_);
-  if (intake.ok()) request_id_ = request.request_id;
-  return intake;
+  request_id_ = request.request_id;
+  return Intake::Start(request, Intake::Chunks::kRefused, environment_);
 }
 
 absl::StatusOr<EncodedResponse> ConvertProtocol::Encode(Response& response, WireWriter& writer) const {
@@ -54,13 +55,15 @@ absl::StatusOr<StreamProtocol::Owed> ConvertStreamProtocol::Take() {
 
 absl::StatusOr<StreamProtocol::Owed> ConvertStreamProtocol::TakeDecoded() {
   TENSORFERRY_RETURN_IF_ERROR(message_.Decode());
-  TENSORFERRY_RETURN_IF_ERROR(session_->OnMessage(message_.decoded()));
+  TENSORFERRY_RETURN_IF_ERROR(session_->OnMessage(message_.decoded(), message_.bytes.Length()));
   if (!session_->owes_response()) return Owed();
   if (!session_->runs_model()) return Owed{.response = true};
   Intake intake = session_->TakeIntake();
+  Admission admission = session_->TakeAdmission();
+  RecordModel(intake, admission.record());
   HeldMessage held = HoldFor(intake, message_);
-  return Owed{.run = std::make_unique<ModelStreamRun<StreamedConvert>>(
-                  std::move(intake), std::move(held), session_->TakeAdmission(), session_->TakeRequest())};
+  return Owed{.run = std::make_unique<ModelStreamRun<StreamedConvert>>(std::move(intake), std::move(held),
+                                                                       std::move(admission), session_->TakeRequest())};
 }
 
 grpc::Status ConvertStreamProtocol::FinalStatus(const absl::Status& status) const {

@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -29,6 +30,7 @@ class ConvertProtocol {
   absl::StatusOr<EncodedResponse> Encode(Response& response, WireWriter& writer) const;
   EncodedResponse Refuse(const absl::Status& error) const { return EncodedResponse::End(error); }
   static absl::Status Worded(const absl::Status& error) { return error; }
+  std::string_view request_id() const { return request_id_; }
   const CallChain& chain() const { return environment_.chain; }
   static const google::protobuf::MethodDescriptor& Method();
 

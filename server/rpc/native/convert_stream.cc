@@ -46,14 +46,16 @@ absl::StatusOr<EncodedResponse> StreamedConvert::Encode(Response& response, Wire
 
 EncodedResponse StreamedConvert::Refuse(const absl::Status& error) const { return EncodeRefusal(id_, error); }
 
-absl::Status ConvertStreamSession::OnMessage(const RequestDecoder& message) {
+absl::Status ConvertStreamSession::OnMessage(const RequestDecoder& message, std::size_t nbytes) {
   assert(!owes_response());
+  absl::Status status;
   switch (message.part()) {
-    case StreamPart::kRequest: return OnRequest(message.request());
-    case StreamPart::kChunk: return OnChunk(message.chunk());
-    case StreamPart::kNone: break;
+    case StreamPart::kRequest: status = OnRequest(message.request()); break;
+    case StreamPart::kChunk: status = OnChunk(message.chunk()); break;
+    case StreamPart::kNone: return FramingLost("a message holds neither a request nor a chunk");
   }
-  return FramingLost("a message holds neither a request nor a chunk");
+  if (admission_) admission_->record().bytes_in += nbytes;
+  return status;
 }
 
 absl::Status ConvertStreamSession::OnRequest(const RequestView& request) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -29,6 +30,7 @@ class StreamedConvert {
   absl::StatusOr<EncodedResponse> Encode(Response& response, WireWriter& writer) const;
 
   static absl::Status Worded(const absl::Status& error) { return error; }
+  std::string_view request_id() const { return id_; }
 
   // Refuses the request with a response on the stream.
   EncodedResponse Refuse(const absl::Status& error) const;
@@ -47,9 +49,9 @@ class ConvertStreamSession {
   ConvertStreamSession(const CallEnvironment& environment, const AsyncCall& call)
       : environment_(environment), call_(call), request_(environment) {}
 
-  // Takes in the next message. Must not be called while a response is owed.
+  // Takes in the next message, which has `nbytes` bytes. Must not be called while a response is owed.
   // Errors: BAD_CHUNK if the framing can no longer be trusted; the stream ends with it.
-  absl::Status OnMessage(const RequestDecoder& message);
+  absl::Status OnMessage(const RequestDecoder& message, std::size_t nbytes);
 
   // Returns whether the last message completed a request, or led to the refusal of one.
   bool owes_response() const { return !refusal_.ok() || (intake_ && !intake_->awaited_array()); }

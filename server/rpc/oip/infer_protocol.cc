@@ -5,6 +5,7 @@
 #include "base/status.h"
 #include "rpc/call/model_request.h"
 #include "rpc/call/protocol.h"
+#include "rpc/call/record.h"
 #include "rpc/call/stream_run.h"
 #include "rpc/oip/infer_error.h"
 #include "rpc/oip/infer_reply.h"
@@ -114,7 +115,9 @@ absl::StatusOr<StreamProtocol::Owed> InferStreamProtocol::TakeRun() {
     request_->ReadId(message_);
     return admission_->status();
   }
+  admission_->record().bytes_in = message_.bytes.Length();
   TENSORFERRY_ASSIGN_OR_RETURN(Intake intake, request_->Start(message_));
+  RecordModel(intake, admission_->record());
   HeldMessage held = HoldFor(intake, message_);
   return Owed{.run = std::make_unique<ModelStreamRun<InferProtocol>>(std::move(intake), std::move(held),
                                                                      *std::move(admission_), *std::move(request_))};

@@ -52,6 +52,8 @@ class InferProtocol {
   // Reads no more than the id, for the refusal of a request that is not started.
   void ReadId(Message& message);
 
+  std::string_view request_id() const { return id_; }
+
   // Errors: those of ApplyPlans and EncodeInferResponse.
   absl::StatusOr<EncodedResponse> Encode(Response& response, WireWriter& writer);
 

@@ -13,6 +13,7 @@
 #include "base/status.h"
 #include "rpc/serve/async_call.h"
 #include "rpc/serve/call_gate.h"
+#include "rpc/serve/call_record.h"
 
 namespace tensorferry::rpc {
 
@@ -28,6 +29,7 @@ struct CallInfo {
   const AsyncCall& caller;  // The call: its deadline, its metadata, and whether it was cancelled.
   CallKind kind;
   std::optional<CallGate::Pass> pass{};  // Set by GateStep for kTensors.
+  CallRecord record{};
 };
 
 // CallStep is one concern of every call. A step is made once. Its functions are called on any thread, for many requests
@@ -82,6 +84,9 @@ class Admission {
 
   // Returns the call in which the request came.
   const AsyncCall& caller() const { return call_.caller; }
+
+  // Returns what the steps will see of the request when it ends. Whoever deals with the request writes it.
+  CallRecord& record() { return call_.record; }
 
   // Returns the error of the step that has refused the request, or OK.
   const absl::Status& status() const { return status_; }

@@ -27,6 +27,27 @@ class WaitingCaller final : public AsyncCall {
   absl::Status CheckCaller() const override { return absl::OkStatus(); }
 };
 
+// RecordingStep keeps what the record of the last request says.
+class RecordingStep final : public CallStep {
+ public:
+  struct Seen {
+    CallRecord record;
+    std::string id;
+    std::vector<ReceivedTensor> tensors;
+  };
+  explicit RecordingStep(Seen& seen) : seen_(seen) {}
+
+  void End(const CallInfo& call, const absl::Status& /*status*/) const override {
+    const CallRecord& record = call.record;
+    seen_ = {.record = record,
+             .id = std::string(record.request_id),
+             .tensors = {record.tensors.begin(), record.tensors.end()}};
+  }
+
+ private:
+  Seen& seen_;
+};
+
 class ConvertStreamTest : public testing::Test {
  protected:
   absl::Status Send(const v1::ConvertRequest& request) {
@@ -40,7 +61,7 @@ class ConvertStreamTest : public testing::Test {
     return Hand(message);
   }
   absl::Status Hand(const v1::ConvertStreamRequest& message) {
-    TENSORFERRY_RETURN_IF_ERROR(session_.OnMessage(Decoded(message).message()));
+    TENSORFERRY_RETURN_IF_ERROR(session_.OnMessage(Decoded(message).message(), message.ByteSizeLong()));
     if (!session_.owes_response()) return absl::OkStatus();
     EncodedResponse reply = session_.TakeResponse();
     while (const auto bytes = reply.Next()) answers_.push_back(Parse<v1::ConvertStreamResponse>(*bytes));
@@ -201,6 +222,38 @@ TEST_F(ConvertStreamTest, RefusesWhileDraining) {
   ASSERT_THAT(Send(request), IsOk());
   EXPECT_EQ(Last().error().reason(), "DRAINING");
   EXPECT_GT(Last().error().retry_after_ms(), 0);
+}
+
+// The steps that record see the messages of a request and of its response, chunks included, as protobuf measures them.
+TEST_F(ConvertStreamTest, RecordsTheRequest) {
+  RecordingStep::Seen seen;
+  CallChain::Steps steps;
+  steps.push_back(std::make_unique<RecordingStep>(seen));
+  const CallChain chain(std::move(steps));
+  const CallEnvironment environment{converter_, models_, memory_.pool, chain, regions_, {.max_tensor_bytes = 1 << 23},
+                                    1 << 22};
+  ConvertStreamSession session(environment, call_);
+  v1::ConvertStreamRequest request;
+  *request.mutable_request() = Request("seven");
+  v1::Array& array = *request.mutable_request()->add_arrays();
+  array.set_name("x");
+  array.set_dtype("<u2");
+  array.add_shape(3);
+  array.set_chunked_nbytes(6);
+  v1::ConvertStreamRequest chunk;
+  chunk.set_chunk("abcdef");
+  ASSERT_THAT(session.OnMessage(Decoded(request).message(), request.ByteSizeLong()), IsOk());
+  ASSERT_THAT(session.OnMessage(Decoded(chunk).message(), chunk.ByteSizeLong()), IsOk());
+  ASSERT_TRUE(session.owes_response());
+  EncodedResponse answer = session.TakeResponse();
+
+  EXPECT_EQ(seen.id, "seven");
+  EXPECT_EQ(seen.record.bytes_in, request.ByteSizeLong() + chunk.ByteSizeLong());
+  EXPECT_EQ(seen.record.bytes_out, answer.Next()->bytes().Length());
+  ASSERT_THAT(seen.tensors, SizeIs(1));
+  EXPECT_EQ(seen.tensors[0].numpy_dtype, "uint16");
+  EXPECT_EQ(seen.tensors[0].nbytes, 6u);
+  EXPECT_THAT(seen.record.model, IsEmpty());
 }
 
 }  // namespace

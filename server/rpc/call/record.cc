@@ -1,0 +1,30 @@
+#include "rpc/call/record.h"
+
+namespace tensorferry::rpc {
+
+void RecordModel(const Intake& intake, CallRecord& record) {
+  if (intake.model() == nullptr) return;
+  record.model = intake.model()->info().name;
+  record.model_version = intake.model()->info().version;
+}
+
+Few<ReceivedTensor> TensorsOf(const Response& response) {
+  Few<ReceivedTensor> tensors;
+  for (const inference::TensorResult& tensor : response.result.tensors) {
+    if (!tensor.receipt) continue;
+    tensors.push_back({.numpy_dtype = tensor.receipt->numpy_dtype,
+                       .dtype_equal = tensor.receipt->dtype_equal,
+                       .nbytes = static_cast<std::uint64_t>(tensor.metadata.nbytes)});
+  }
+  return tensors;
+}
+
+void RecordStages(const Response& response, CallRecord& record) {
+  const inference::PipelineResponse& result = response.result;
+  record.receive = response.receive_time;
+  record.convert = result.convert_time;
+  record.queue = result.queue_time;
+  record.compute = result.compute_time;
+}
+
+}  // namespace tensorferry::rpc

@@ -1,0 +1,20 @@
+// Writes what is known of a request into its CallRecord.
+#pragma once
+
+#include "base/few.h"
+#include "rpc/call/intake.h"
+#include "rpc/call/response.h"
+#include "rpc/serve/call_record.h"
+
+namespace tensorferry::rpc {
+
+// Records the model that is to run, if `intake` has one.
+void RecordModel(const Intake& intake, CallRecord& record);
+
+// Returns what became of the arrays of a request that is answered.
+Few<ReceivedTensor> TensorsOf(const Response& response);
+
+// Records the stages of a request that is answered.
+void RecordStages(const Response& response, CallRecord& record);
+
+}  // namespace tensorferry::rpc

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace tensorferry::rpc {
+
+// ReceivedTensor is what became of one array of a request.
+struct ReceivedTensor {
+  std::string_view numpy_dtype;  // The canonical name: "float32". Lives in static storage.
+  bool dtype_equal;              // As Receipt::dtype_equal.
+  std::uint64_t nbytes;
+};
+
+// CallRecord is what is known of one request when it ends, for those steps of the chain that record: metrics, logs,
+// traces. A request that was refused has what was known until then; the rest is empty or zero.
+struct CallRecord {
+  using Clock = std::chrono::steady_clock;
+
+  Clock::time_point start = Clock::now();  // The time when the request came to the chain.
+  std::uint64_t bytes_in = 0;              // The messages of the request, and its chunks.
+  std::uint64_t bytes_out = 0;             // The messages of the response, and its chunks.
+  std::string_view request_id{};           // The caller's. Borrowed until CallStep::End has returned.
+  std::string model{};                     // The model that ran or would have run. Empty if the request names none.
+  std::string model_version{};
+  // The arrays of a request that was answered. Borrowed until CallStep::End has returned.
+  std::span<const ReceivedTensor> tensors{};
+  // The stages of a request that was answered, as Timing in the protocol states them.
+  std::chrono::nanoseconds receive{0}, convert{0}, queue{0}, compute{0};
+};
+
+}  // namespace tensorferry::rpc
