@@ -102,13 +102,14 @@ ExitCode Serve(const config::Resolved& resolved) {
     spdlog::error("{}", DescribeError(pipeline.status()).message);
     return ExitCode::kConfiguration;
   }
-  const auto server = rpc::Server::Start(ServerOptionsOf(config, *credentials), **pipeline, pool);
+  rpc::RecentCalls recent_calls;
+  const auto server = rpc::Server::Start(ServerOptionsOf(config, *credentials, recent_calls), **pipeline, pool);
   if (!server.ok()) {
     spdlog::error("{}", std::string(server.status().message()));
     return ExitCode::kCannotListen;
   }
   rpc::SelfCheck self_check((*server)->addresses(), config.self_check, StopSignals::Interrupt);
-  const auto admin_port = StartAdminPort({resolved, *credentials, **server, self_check});
+  const auto admin_port = StartAdminPort({resolved, *credentials, **server, self_check, recent_calls});
   if (!admin_port.ok()) {
     spdlog::error("{}", std::string(admin_port.status().message()));
     return ExitCode::kCannotListen;

@@ -20,6 +20,7 @@
 #include "rpc/reflection_service.h"
 #include "rpc/serve/call_chain.h"
 #include "rpc/serve/call_gate.h"
+#include "rpc/serve/recent_calls.h"
 #include "rpc/serve/serving_queue.h"
 #include "rpc/serve/stall_watch.h"
 #include "rpc/serve/wait_limit.h"
@@ -49,6 +50,8 @@ struct ServerOptions {
   const security::Reloaded<security::TlsMaterial>* tls = nullptr;
   // The tokens that callers must bring. Borrowed; null: callers need none.
   const security::Reloaded<security::Tokens>* tokens = nullptr;
+  // Where refusals and slow requests are recorded. Borrowed; null: nowhere.
+  RecentCalls* recent_calls = nullptr;
 };
 
 // Server is the gRPC side of the process: it serves TensorService, GRPCInferenceService, health and reflection on every
