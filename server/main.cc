@@ -10,12 +10,14 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
 #include <variant>
 #include <vector>
 
+#include "admin_port.h"
 #include "base/buffer_pool.h"
 #include "base/memory_budget.h"
 #include "base/memory_upkeep.h"
@@ -45,11 +47,12 @@ void LogBuffers(const BufferPool::Stats& stats, std::uint64_t freed) {
 }
 
 // Waits for nobody: if standard output takes nothing now, as a full pipe, another thread prints when it does.
-void PrintReadyLine(const std::vector<std::string>& addresses, std::FILE* output) {
+void PrintReadyLine(const std::vector<std::string>& addresses, const std::string& admin, std::FILE* output) {
   std::string line = "tensorferry-server ready";
   for (const std::string& address : addresses) line += fmt::format(" grpc={}", address);
+  line += fmt::format(" admin={}\n", admin);
   const auto print = [line, output] {
-    fmt::print(output, "{} admin=off\n", line);
+    fmt::print(output, "{}", line);
     std::fflush(output);
   };
   pollfd writable{fileno(output), POLLOUT, 0};
@@ -70,42 +73,57 @@ void Drain(const config::Config& config, int signal, Process& process, rpc::Serv
   }
 }
 
+// Returns what SIGHUP does beside reading files of secrets again; empty: nothing.
+std::function<void()> OnHangUp(const config::Config& config, inference::RepositoryControl& repository) {
+  if (config.model_control != inference::ModelControl::kPoll) return nullptr;
+  return [&repository] {
+    spdlog::info("SIGHUP: looking at the model repository");
+    repository.LookAtRepository();
+  };
+}
+
+using WaitForStop = std::function<int()>;  // Returns as StopSignals::Wait does.
+
 enum class Loaded { kYes, kNo, kStopped, kDeaf };
 
 // Loads the models. This may take long, and a signal stops it, or SelfCheck, which interrupts the wait, too.
-Loaded LoadModels(inference::RepositoryControl& repository, Credentials& credentials, const StopSignals& signals) {
+Loaded LoadModels(inference::RepositoryControl& repository, const WaitForStop& wait_for_stop) {
   // Shared, because it must outlive a load that a signal has stopped.
   const auto loaded = std::make_shared<std::atomic<Loaded>>(Loaded::kDeaf);
   repository.LoadModels([loaded](const absl::Status& status) {
     *loaded = status.ok() ? Loaded::kYes : Loaded::kNo;
     StopSignals::Interrupt();
   });
-  if (credentials.WaitForStop(signals) != StopSignals::kInterrupted) return Loaded::kStopped;
+  if (wait_for_stop() != StopSignals::kInterrupted) return Loaded::kStopped;
   return *loaded;
 }
 
-ExitCode Serve(const config::Config& config) {
+ExitCode Fail(ExitCode code, const absl::Status& error) {
+  spdlog::error("{}", std::string(error.message()));
+  return code;
+}
+
+ExitCode Serve(const config::Resolved& resolved) {
+  const config::Config& config = resolved.config;
   Process process;
   auto credentials = Credentials::Load(config);
-  if (!credentials.ok()) {
-    spdlog::error("{}", std::string(credentials.status().message()));
-    return ExitCode::kCredentials;
-  }
+  if (!credentials.ok()) return Fail(ExitCode::kCredentials, credentials.status());
   MemoryBudget budget(config.memory_budget);
   BufferPool pool(budget, config.memory_budget / kIdleShare);
   const MemoryUpkeep upkeep(pool, LogBuffers);
   const auto pipeline = inference::MakeTorchPipeline(RepositoryOptionsOf(config), pool);
-  if (!pipeline.ok()) {
-    spdlog::error("{}", DescribeError(pipeline.status()).message);
-    return ExitCode::kConfiguration;
-  }
-  const auto server = rpc::Server::Start(ServerOptionsOf(config, *credentials), **pipeline, pool);
-  if (!server.ok()) {
-    spdlog::error("{}", std::string(server.status().message()));
-    return ExitCode::kCannotListen;
-  }
+  if (!pipeline.ok()) return Fail(ExitCode::kConfiguration, pipeline.status());
+  rpc::RecentCalls recent_calls;
+  const auto server = rpc::Server::Start(ServerOptionsOf(config, *credentials, recent_calls), **pipeline, pool);
+  if (!server.ok()) return Fail(ExitCode::kCannotListen, server.status());
   rpc::SelfCheck self_check((*server)->addresses(), config.self_check, StopSignals::Interrupt);
-  switch (LoadModels(**pipeline, *credentials, process.signals())) {
+  const auto admin_port = StartAdminPort({resolved, *credentials, **server, self_check, recent_calls});
+  if (!admin_port.ok()) return Fail(ExitCode::kCannotListen, admin_port.status());
+
+  const WaitForStop wait_for_stop = [&, on_hang_up = OnHangUp(config, **pipeline)] {
+    return credentials->WaitForStop(process.signals(), on_hang_up);
+  };
+  switch (LoadModels(**pipeline, wait_for_stop)) {
     case Loaded::kYes: break;
     case Loaded::kNo: process.End(ExitCode::kModelLoad);  // The load has logged the reason.
     case Loaded::kStopped: process.End(ExitCode::kOk);
@@ -114,9 +132,9 @@ ExitCode Serve(const config::Config& config) {
   (*server)->AnnounceReady();
   spdlog::info("serving with a memory budget of {} MiB and at most {} open files", budget.limit() >> 20,
                process.most_files());
-  PrintReadyLine((*server)->addresses(), process.streams().output());
-
-  const int signal = credentials->WaitForStop(process.signals());
+  PrintReadyLine((*server)->addresses(), *admin_port == nullptr ? "off" : (*admin_port)->address(),
+                 process.streams().output());
+  const int signal = wait_for_stop();
   self_check.Stop();
   Drain(config, signal, process, **server);
   spdlog::info("stopped");
@@ -130,10 +148,10 @@ ExitCode Main(const std::vector<std::string>& args, const config::Environment& e
     fmt::print(exit->code == ExitCode::kOk ? stdout : stderr, "{}", exit->text);
     return exit->code;
   }
-  const auto& [config, sources, warnings] = std::get<config::Resolved>(resolved);
-  config::SetUpLogging(config.log_level, config.log_format);
-  for (const std::string& warning : warnings) spdlog::warn("{}", warning);
-  return Serve(config);
+  const auto& to_serve = std::get<config::Resolved>(resolved);
+  config::SetUpLogging(to_serve.config.log_level, to_serve.config.log_format);
+  for (const std::string& warning : to_serve.warnings) spdlog::warn("{}", warning);
+  return Serve(to_serve);
 }
 
 }  // namespace

@@ -10,7 +10,8 @@ namespace tensorferry {
 
 inference::RepositoryOptions RepositoryOptionsOf(const config::Config& config);
 
-// The options borrow what `credentials` holds.
-rpc::ServerOptions ServerOptionsOf(const config::Config& config, const Credentials& credentials);
+// The options borrow `recent_calls`, and what `credentials` holds.
+rpc::ServerOptions ServerOptionsOf(const config::Config& config, const Credentials& credentials,
+                                   rpc::RecentCalls& recent_calls);
 
 }  // namespace tensorferry

@@ -59,7 +59,7 @@ Server::Server(const ServerOptions& options, inference::Pipeline& pipeline, Buff
     : regions_(options.shared_memory, "--shared-memory is off"),
       copiers_(options.threads),
       waits_(options.idle_timeout),
-      chain_(MakeCallSteps(gate_, options.tokens)),
+      chain_(MakeCallSteps(gate_, options.tokens, options.recent_calls)),
       environment_{.converter = pipeline,
                    .models = pipeline,
                    .pool = pool,
@@ -166,11 +166,13 @@ void Server::SetModelHealth(const std::string& name, bool ready) {
 }
 
 void Server::AnnounceReady() {
+  phase_ = Phase::kReady;
   SetHealth(true);
   inference_.SetReady(true);
 }
 
 void Server::AnnounceStop() {
+  phase_ = Phase::kStopping;
   health_.SetAllNotServing();
   inference_.SetReady(false);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -19,6 +20,7 @@
 #include "rpc/reflection_service.h"
 #include "rpc/serve/call_chain.h"
 #include "rpc/serve/call_gate.h"
+#include "rpc/serve/recent_calls.h"
 #include "rpc/serve/serving_queue.h"
 #include "rpc/serve/stall_watch.h"
 #include "rpc/serve/wait_limit.h"
@@ -48,6 +50,8 @@ struct ServerOptions {
   const security::Reloaded<security::TlsMaterial>* tls = nullptr;
   // The tokens that callers must bring. Borrowed; null: callers need none.
   const security::Reloaded<security::Tokens>* tokens = nullptr;
+  // Where refusals and slow requests are recorded. Borrowed; null: nowhere.
+  RecentCalls* recent_calls = nullptr;
 };
 
 // Server is the gRPC side of the process: it serves TensorService, GRPCInferenceService, health and reflection on every
@@ -66,6 +70,14 @@ class Server {
 
   // Returns the addresses of ServerOptions::listen, with the real ports.
   const std::vector<std::string>& addresses() const { return addresses_; }
+
+  // Says how far the server is. Threads: any.
+  enum class Phase : std::uint8_t {
+    kLoading,   // Until AnnounceReady.
+    kReady,     // Until AnnounceStop.
+    kStopping,  // Until the end.
+  };
+  Phase phase() const { return phase_.load(std::memory_order_acquire); }
 
   // Says that the models are loaded: health says SERVING from now on.
   void AnnounceReady();
@@ -110,6 +122,7 @@ class Server {
   InferenceService inference_;
   HealthService health_;
   ReflectionService reflection_;
+  std::atomic<Phase> phase_ = Phase::kLoading;
   std::vector<ServedService> services_;
   std::vector<std::string> addresses_;
   std::shared_ptr<grpc::ServerCredentials> tls_;  // Null without TLS. The listeners of server_ borrow it.

@@ -30,6 +30,7 @@ LIBRARIES = {
     "grpc": re.compile(r"^(grpcpp|grpc)/"),
     "protobuf": re.compile(r"^google/"),
     "openssl": re.compile(r"^openssl/"),
+    "boost": re.compile(r"^boost/"),
     "torch": re.compile(r"^(torch|ATen|c10|caffe2)/"),
 }
 
@@ -39,6 +40,7 @@ ROOMS = {
     "server/inference": room("inference", "server/base server/payload"),
     "server/config": room("config", "server/base server/inference"),
     "server/security": room("security", "server/base", "openssl"),
+    "server/http": room("http", "server/base server/security", "boost openssl"),
     "server/inference/tensor": room("inference_tensor", "server/base server/payload server/inference", "torch"),
     "server/inference/engine": room(
         "inference_engine", "server/base server/payload server/inference server/inference/tensor", "openssl torch"
@@ -83,8 +85,8 @@ ROOMS = {
     ),
     "server": room(
         "tensorferry-server",
-        "server/base server/inference server/config server/security server/inference/isolation"
-        " server/inference/repository server/rpc/triton_config server/rpc",
+        "server/base server/inference server/config server/security server/http server/inference/isolation"
+        " server/inference/repository server/rpc/serve server/rpc/triton_config server/rpc",
     ),
     "client/include": room("client", "server/payload"),
     "client/lib": room(
