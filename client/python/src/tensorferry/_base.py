@@ -79,7 +79,8 @@ class BaseClient:
             tls: Speak TLS: True, or TLS(ca=, cert=, key=) with paths of PEM files; None: as $TENSORFERRY_TLS
                 (on or off), _CA, _CERT and _KEY say, in the clear without them and to Unix sockets.
             credentials: gRPC's own, in the place of `tls`.
-            token: Sent with every call, as the metadata "authorization: Bearer …"; None: $TENSORFERRY_TOKEN.
+            token: Sent with every call, as the metadata "authorization: Bearer …"; None: $TENSORFERRY_TOKEN,
+                unless `metadata` has "authorization". A token in both is a ValueError.
             metadata: Sent with every call besides.
             options: gRPC channel arguments besides, or instead of, this client's own.
             retries: How often `convert` and `infer` try again where the server says when: after `retry_after`
