@@ -69,6 +69,10 @@ WRONG_SETTINGS: WrongSettings = {
         (3.5, TypeError, "dtype is a name such as"),
         (SURROGATE, ValueError, "dtype 'a.* is not valid"),
     ],
+    "progress": [
+        (True, TypeError, "progress is a function of bytes sent and bytes in all, or None, not bool True"),
+        ("print", TypeError, "progress is a function"),
+    ],
     "on_error": [
         ("skip", ValueError, "on_error is 'raise' or 'return', not 'skip'"),
         (np.array(["raise", "return"]), ValueError, "on_error is 'raise' or 'return', not array"),

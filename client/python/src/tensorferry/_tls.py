@@ -62,8 +62,8 @@ def channel_credentials(address: str, tls: Any, credentials: Any) -> grpc.Channe
 def authorized(metadata: Metadata, token: Any) -> Metadata:
     """Returns metadata with a token. None: that of the environment, unless the metadata bring one.
 
-    Errors: TypeError or ValueError, which do not show the token. Two tokens are an error, as the server refuses
-        calls that bring more than one.
+    Errors: TypeError or ValueError, which do not show the token. Two tokens are an error, as the server
+        refuses calls that bring more than one.
     """
     brings_one = "authorization" in dict(metadata)
     if token is None and not brings_one:
@@ -75,7 +75,9 @@ def authorized(metadata: Metadata, token: Any) -> Metadata:
     if not token or not all("!" <= character <= "~" for character in token):
         raise ValueError("token is empty, or has blanks or characters that are not ASCII")
     if brings_one:
-        raise ValueError("token and 'authorization' in metadata are two ways to say the same; give one of them")
+        raise ValueError(
+            "token and 'authorization' in metadata are two ways to say the same; give one of them"
+        )
     return (*metadata, ("authorization", f"Bearer {token}"))
 
 
