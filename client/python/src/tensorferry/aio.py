@@ -317,7 +317,9 @@ class Client(CallingClient):
             self._connect()
             self._loop = loop
             self._call_later = loop.call_later
-            self._streams = StreamPool(loop.call_later, dispose=partial(_end_in, loop))
+            self._streams = StreamPool(
+                loop.call_later, keep=not self._balance, dispose=partial(_end_in, loop)
+            )
         if self._loop not in (None, loop):
             problem = "the client was first used in another event loop; make one client for each loop"
             raise TensorferryError(grpc.StatusCode.FAILED_PRECONDITION, problem, reason="WRONG_EVENT_LOOP")

@@ -45,7 +45,7 @@ class Client(CallingClient):
 
     def _connect(self) -> None:
         super()._connect()
-        self._streams = StreamPool(self._call_later)
+        self._streams = StreamPool(self._call_later, keep=not self._balance)
         end_before_fork(self._streams)
 
     def __enter__(self) -> Client:
