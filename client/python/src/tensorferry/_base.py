@@ -22,7 +22,7 @@ from tensorferry._errors import (
     needs_stream,
 )
 from tensorferry._info import ServerInfo
-from tensorferry._request import DEFAULT_LIMITS, Limits, Request
+from tensorferry._request import DEFAULT_LIMITS, Limits, Options, Request
 from tensorferry._tls import TLS, authorized, channel_credentials
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
@@ -107,6 +107,7 @@ class BaseClient:
         self._address = server_address(target)
         self._timeout = _arguments.seconds("timeout", timeout)
         self._verify = _arguments.flag("verify", verify)
+        self._plain_options = Options(verify=self._verify)
         self._credentials = channel_credentials(self._address, tls, credentials)
         self._metadata = authorized(_arguments.metadata(metadata), token)
         self._balance = balances(self._address, balance)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import grpc
@@ -20,8 +20,10 @@ from tensorferry._base import BaseClient, to_limits, unless_error
 from tensorferry._errors import DeadlineError, RefusedError, TensorferryError, TransportError, is_outgrown
 from tensorferry._files import Named, file_request
 from tensorferry._pool import Stream, StreamPool
+from tensorferry._progress import Report, reports_to
 from tensorferry._receipt import Receipt
 from tensorferry._request import (
+    CONVERSION,
     ConvertRequest,
     InferRequest,
     Limits,
@@ -79,6 +81,7 @@ class CallingClient(BaseClient):
     """A client whose I/O is still to be given. What the I/O raises is this package's, or the caller's own."""
 
     _streams: StreamPool
+    _plain_options: Options  # Those of most calls.
     _call_later: CallLater
 
     @abstractmethod
@@ -103,23 +106,37 @@ class CallingClient(BaseClient):
     @abstractmethod
     def server_info(self, *, timeout: float | None = None) -> Any: ...
 
+    def _wanted(self, strict: bool, return_data: bool, digest: bool, progress: Report | None) -> Options:
+        """Errors: TypeError for arguments that cannot be meant."""
+        if digest is True and strict is False and return_data is False and progress is None:
+            return self._plain_options
+        return Options(strict, return_data, digest, self._verify, reports_to(progress))
+
     def _convert_request(
         self, array: Source, name: str, dtype: npt.DTypeLike | None, options: Options, request_id: str
     ) -> ConvertRequest:
         """Errors: TypeError and ValueError for arguments that cannot be meant; ArrayError."""
         name, dtype = _arguments.text("name", name), _arguments.dtype(dtype)
-        target = Target(request_id=_arguments.text("request_id", request_id))
+        target = CONVERSION
+        if request_id != "":
+            target = Target(request_id=_arguments.text("request_id", request_id))
         return ConvertRequest(array, name, dtype, options, self._limits, target=target)
 
-    def _infer_request(self, inputs: Mapping[str, Source], target: Target, options: Options) -> InferRequest:
-        """Errors: as those of `_convert_request`."""
-        asked = Target(
-            _arguments.model(target.model),
-            target.version,
-            tuple(_arguments.texts("outputs", target.outputs)),
-            _arguments.text("request_id", target.request_id),
+    def _infer_request(
+        self,
+        inputs: Mapping[str, Source],
+        asked: tuple[str, str | int, Sequence[str], str],
+        options: Options,
+    ) -> InferRequest:
+        """`asked` is what Target has. Errors: as those of `_convert_request`."""
+        model, version, outputs, request_id = asked
+        target = Target(
+            _arguments.model(model),
+            version if version == "" else _arguments.version(version),
+            outputs if outputs == () else tuple(_arguments.texts("outputs", outputs)),
+            request_id if request_id == "" else _arguments.text("request_id", request_id),
         )
-        return InferRequest(asked, _arguments.inputs(inputs), options, self._limits)
+        return InferRequest(target, _arguments.inputs(inputs), options, self._limits)
 
     def _conversions(
         self, arrays: Any, dtype: npt.DTypeLike | None, options: Options, timeout: float | None
@@ -161,6 +178,8 @@ class CallingClient(BaseClient):
 
     def _end(self, timeout: float | None) -> float | None:
         """Returns when a call that begins now has to be over, by time.monotonic."""
+        if timeout is None and self._timeout is None:
+            return None
         seconds = self._seconds(timeout)
         return None if seconds is None else time.monotonic() + seconds
 

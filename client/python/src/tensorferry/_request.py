@@ -171,10 +171,11 @@ class Request(ABC, Generic[T]):
         limits: Limits,
         target: Target = CONVERSION,
     ) -> None:
-        kept = target if not target.request_id else target._replace(request_id="")
+        request_id = target.request_id
+        kept = target._replace(request_id="") if request_id else target
         self._head = _request_head(kept, options.strict, options.digest, options.return_data)
-        if target.request_id:
-            self._head += pb.ConvertRequest(request_id=target.request_id).SerializeToString()
+        if request_id:
+            self._head += pb.ConvertRequest(request_id=request_id).SerializeToString()
         self.model = target.model
         self.nbytes = sum([array.nbytes for array in arrays])
         self._arrays = arrays
@@ -295,19 +296,19 @@ class InferRequest(Request[Outputs]):
         for sent, (metadata, _) in self._received(response):
             if self._verify and not is_faithful(metadata, sent):
                 verify(make_receipt(sent, metadata, None, response.message), sent)
-        outputs = {}
-        for metadata, elements in response.outputs:
-            if elements is None:
-                raise ProtocolError(f"output '{metadata.name}' came without its elements")
-            outputs[metadata.name] = to_array(metadata, elements)
         message = response.message
-        return Outputs(
-            outputs,
+        outputs = Outputs(
+            {},
             model=message.model_name,
             version=message.model_version,
             request_id=message.request_id,
             timing=to_timing(message.timing),
         )
+        for metadata, elements in response.outputs:
+            if elements is None:
+                raise ProtocolError(f"output '{metadata.name}' came without its elements")
+            outputs[metadata.name] = to_array(metadata, elements)
+        return outputs
 
 
 def infer_request(asked: Infer, index: int, options: Options, limits: Limits) -> InferRequest | ArrayError:

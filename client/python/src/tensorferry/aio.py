@@ -21,9 +21,9 @@ from tensorferry._errors import TensorferryError, TransportError, closed
 from tensorferry._files import FilePath, file_arrays, file_nbytes
 from tensorferry._info import HealthStatus, Model, ServerInfo, to_health, to_models, to_server_info
 from tensorferry._pool import Idle, Stream, StreamPool, end_all
-from tensorferry._progress import Report, reports_to, reports_together
+from tensorferry._progress import Report, reports_together
 from tensorferry._receipt import Receipt
-from tensorferry._request import Options, Request, Target
+from tensorferry._request import Options, Request
 from tensorferry._response import whole_response
 from tensorferry._results import InferLike, Outputs
 from tensorferry._sources import Source
@@ -76,7 +76,7 @@ class Client(CallingClient):
         timeout: float | None = None,
     ) -> Receipt:
         """Makes a torch tensor of `array` on the server."""
-        options = Options(strict, return_data, digest, self._verify, reports_to(progress))
+        options = self._wanted(strict, return_data, digest, progress)
         return await self._call(self._convert_request(array, name, dtype, options, request_id), timeout)
 
     @overload
@@ -135,9 +135,9 @@ class Client(CallingClient):
         timeout: float | None = None,
     ) -> Outputs:
         """Runs a model on named arrays and returns its outputs by name."""
-        options = Options(strict, False, digest, self._verify, reports_to(progress))
-        target = Target(model, _arguments.version(version), outputs, request_id)
-        return await self._call(self._infer_request(inputs, target, options), timeout)
+        options = self._wanted(strict, False, digest, progress)
+        asked = (model, version, outputs, request_id)
+        return await self._call(self._infer_request(inputs, asked, options), timeout)
 
     async def convert_file(
         self,

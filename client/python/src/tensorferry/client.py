@@ -19,9 +19,9 @@ from tensorferry._errors import TensorferryError, closed
 from tensorferry._files import FilePath, file_arrays, file_nbytes
 from tensorferry._info import HealthStatus, Model, ServerInfo, to_health, to_models, to_server_info
 from tensorferry._pool import Stream, StreamPool, end_before_fork
-from tensorferry._progress import Report, reports_to, reports_together
+from tensorferry._progress import Report, reports_together
 from tensorferry._receipt import Receipt
-from tensorferry._request import Options, Request, Target, Upload
+from tensorferry._request import Options, Request, Upload
 from tensorferry._response import whole_response
 from tensorferry._results import InferLike, Outputs
 from tensorferry._sources import Source
@@ -95,7 +95,7 @@ class Client(CallingClient):
                 answered. It begins anew where the request is repeated. What it raises ends the call.
             timeout: Seconds; None: the client's.
         """
-        options = Options(strict, return_data, digest, self._verify, reports_to(progress))
+        options = self._wanted(strict, return_data, digest, progress)
         return self._call(self._convert_request(array, name, dtype, options, request_id), timeout)
 
     @overload
@@ -174,9 +174,9 @@ class Client(CallingClient):
             request_id: Echoed in the result, at most 256 bytes.
             progress: As that of `convert`, for all inputs together.
         """
-        options = Options(strict, False, digest, self._verify, reports_to(progress))
-        target = Target(model, _arguments.version(version), outputs, request_id)
-        return self._call(self._infer_request(inputs, target, options), timeout)
+        options = self._wanted(strict, False, digest, progress)
+        asked = (model, version, outputs, request_id)
+        return self._call(self._infer_request(inputs, asked, options), timeout)
 
     def convert_file(
         self,
