@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import queue
 import subprocess
 import sys
 import threading
@@ -346,3 +347,29 @@ def test_arrays_are_free_once_their_call_is_answered() -> None:
         del array
         gc.collect()
         assert freed.wait(TIMEOUT_S)
+
+
+def test_a_pool_that_a_fork_emptied_sees_to_its_streams_again() -> None:
+    asked: list[float] = []
+
+    class Later:
+        def cancel(self) -> None:
+            asked.clear()
+
+    def call_later(seconds: float, action: Callable[[], object]) -> Later:
+        asked.append(seconds)
+        return Later()
+
+    pool = _pool.StreamPool(call_later)
+    with serving(Streaming()) as address, grpc.insecure_channel(address) as channel:
+        for _ in range(2):
+            outbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+            stream = _pool.Stream(outbox.put, outbox.get)
+            stream.call = channel.stream_stream("/tensorferry.v1.TensorService/ConvertStream")(
+                iter(outbox.get, None)
+            )
+            pool.give_back(stream)
+            assert asked == [_pool._IDLE_S]
+            pool.finish_idle()
+            assert stream.is_over
+            asked.clear()

@@ -115,6 +115,9 @@ class StreamPool:
 
     def finish_idle(self) -> None:
         """Ends all streams that wait, and waits for the server's word that they have ended."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None  # A forked process has none.
         while self._idle:
             with suppress(IndexError, grpc.RpcError):  # Another thread took it, or it broke.
                 stream = self._idle.pop()
