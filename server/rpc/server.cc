@@ -39,6 +39,8 @@ constexpr std::chrono::milliseconds kMostQuieting{1000};
 
 }  // namespace
 
+std::string GrpcVersion() { return grpc::Version(); }
+
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, inference::Pipeline& pipeline,
                                                       BufferPool& pool) {
   SendLibraryLogsToOurs(GrpcLog::kDebug);  // If an address fails, the status says why, and gRPC several lines more.
@@ -59,7 +61,7 @@ Server::Server(const ServerOptions& options, inference::Pipeline& pipeline, Buff
     : regions_(options.shared_memory, "--shared-memory is off"),
       copiers_(options.threads),
       waits_(options.idle_timeout),
-      chain_(MakeCallSteps(gate_, options.tokens)),
+      chain_(MakeCallSteps(gate_, options.tokens, options.counts)),
       environment_{.converter = pipeline,
                    .models = pipeline,
                    .pool = pool,
@@ -166,11 +168,13 @@ void Server::SetModelHealth(const std::string& name, bool ready) {
 }
 
 void Server::AnnounceReady() {
+  phase_ = Phase::kReady;
   SetHealth(true);
   inference_.SetReady(true);
 }
 
 void Server::AnnounceStop() {
+  phase_ = Phase::kStopping;
   health_.SetAllNotServing();
   inference_.SetReady(false);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -13,6 +14,7 @@
 #include "base/buffer_pool.h"
 #include "inference/pipeline.h"
 #include "inference/repository_settings.h"
+#include "metrics/request_counts.h"
 #include "rpc/health_service.h"
 #include "rpc/native/tensor_service.h"
 #include "rpc/oip/inference_service.h"
@@ -48,7 +50,12 @@ struct ServerOptions {
   const security::Reloaded<security::TlsMaterial>* tls = nullptr;
   // The tokens that callers must bring. Borrowed; null: callers need none.
   const security::Reloaded<security::Tokens>* tokens = nullptr;
+  // What counts the requests; made by MakeRequestCounts. Borrowed; null: nothing does.
+  metrics::RequestCounts* counts = nullptr;
 };
+
+// Returns the version of gRPC, such as "1.51.1".
+std::string GrpcVersion();
 
 // Server is the gRPC side of the process: it serves TensorService, GRPCInferenceService, health and reflection on every
 // address.
@@ -66,6 +73,17 @@ class Server {
 
   // Returns the addresses of ServerOptions::listen, with the real ports.
   const std::vector<std::string>& addresses() const { return addresses_; }
+
+  // Returns how many requests with arrays are being worked on, or answered. Threads: any.
+  int inflight_requests() const { return gate_.inside(); }
+
+  // Says how far the server is. Threads: any.
+  enum class Phase : std::uint8_t {
+    kLoading,   // Until AnnounceReady.
+    kReady,     // Until AnnounceStop.
+    kStopping,  // Until the end.
+  };
+  Phase phase() const { return phase_.load(std::memory_order_acquire); }
 
   // Says that the models are loaded: health says SERVING from now on.
   void AnnounceReady();
@@ -110,6 +128,7 @@ class Server {
   InferenceService inference_;
   HealthService health_;
   ReflectionService reflection_;
+  std::atomic<Phase> phase_ = Phase::kLoading;
   std::vector<ServedService> services_;
   std::vector<std::string> addresses_;
   std::shared_ptr<grpc::ServerCredentials> tls_;  // Null without TLS. The listeners of server_ borrow it.
