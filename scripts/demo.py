@@ -39,7 +39,7 @@ class DemoError(Exception):
 @contextmanager
 def running_server(binary: Path, *flags: str) -> Iterator[str]:
     """Yields the address of a server on a free port; stops it and checks that it stopped cleanly."""
-    command = [str(binary), "--listen", "127.0.0.1:0", "--log-level", "warning", *flags]
+    command = [str(binary), "--listen", "127.0.0.1:0", "--admin-listen", "off", "--log-level", "warning", *flags]
     own = {key: value for key, value in os.environ.items() if not key.startswith("TENSORFERRY_")}
     with subprocess.Popen(command, env=own, stdout=subprocess.PIPE, text=True) as process:
         try:

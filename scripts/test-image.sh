@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 
 IMAGE=tensorferry:test
 PORT=8001
+ADMIN_PORT=8002
 SUITE=bookworm
 BASE=localhost/debian:$SUITE # Where no registry is asked.
 PYTHON=.venv/bin/python
@@ -78,9 +79,12 @@ make_base_image() {
 
 buildah_build() { buildah bud --layers --pull-never --format docker --build-arg BASE="$BASE" "$@"; }
 buildah_create() {
-  if (exec <>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null; then
-    fail "port $PORT is taken, and without a Docker engine the server needs this machine's own"
-  fi
+  local port
+  for port in "$PORT" "$ADMIN_PORT"; do
+    if (exec <>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+      fail "port $port is taken, and without a Docker engine the server needs this machine's own"
+    fi
+  done
   container=$(buildah from --pull-never "$IMAGE")
 }
 buildah_start() { exec buildah run "$container" -- $(buildah_config '{{range .Entrypoint}}{{.}} {{end}}'); }

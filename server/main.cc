@@ -16,6 +16,7 @@
 #include <variant>
 #include <vector>
 
+#include "admin_port.h"
 #include "base/buffer_pool.h"
 #include "base/memory_budget.h"
 #include "base/memory_upkeep.h"
@@ -45,11 +46,12 @@ void LogBuffers(const BufferPool::Stats& stats, std::uint64_t freed) {
 }
 
 // Waits for nobody: if standard output takes nothing now, as a full pipe, another thread prints when it does.
-void PrintReadyLine(const std::vector<std::string>& addresses, std::FILE* output) {
+void PrintReadyLine(const std::vector<std::string>& addresses, const std::string& admin, std::FILE* output) {
   std::string line = "tensorferry-server ready";
   for (const std::string& address : addresses) line += fmt::format(" grpc={}", address);
+  line += fmt::format(" admin={}\n", admin);
   const auto print = [line, output] {
-    fmt::print(output, "{} admin=off\n", line);
+    fmt::print(output, "{}", line);
     std::fflush(output);
   };
   pollfd writable{fileno(output), POLLOUT, 0};
@@ -84,7 +86,8 @@ Loaded LoadModels(inference::RepositoryControl& repository, Credentials& credent
   return *loaded;
 }
 
-ExitCode Serve(const config::Config& config) {
+ExitCode Serve(const config::Resolved& resolved) {
+  const config::Config& config = resolved.config;
   Process process;
   auto credentials = Credentials::Load(config);
   if (!credentials.ok()) {
@@ -105,6 +108,11 @@ ExitCode Serve(const config::Config& config) {
     return ExitCode::kCannotListen;
   }
   rpc::SelfCheck self_check((*server)->addresses(), config.self_check, StopSignals::Interrupt);
+  const auto admin_port = StartAdminPort({resolved, *credentials, **server, self_check});
+  if (!admin_port.ok()) {
+    spdlog::error("{}", std::string(admin_port.status().message()));
+    return ExitCode::kCannotListen;
+  }
   switch (LoadModels(**pipeline, *credentials, process.signals())) {
     case Loaded::kYes: break;
     case Loaded::kNo: process.End(ExitCode::kModelLoad);  // The load has logged the reason.
@@ -114,7 +122,8 @@ ExitCode Serve(const config::Config& config) {
   (*server)->AnnounceReady();
   spdlog::info("serving with a memory budget of {} MiB and at most {} open files", budget.limit() >> 20,
                process.most_files());
-  PrintReadyLine((*server)->addresses(), process.streams().output());
+  PrintReadyLine((*server)->addresses(), *admin_port == nullptr ? "off" : (*admin_port)->address(),
+                 process.streams().output());
 
   const int signal = credentials->WaitForStop(process.signals());
   self_check.Stop();
@@ -130,10 +139,10 @@ ExitCode Main(const std::vector<std::string>& args, const config::Environment& e
     fmt::print(exit->code == ExitCode::kOk ? stdout : stderr, "{}", exit->text);
     return exit->code;
   }
-  const auto& [config, sources, warnings] = std::get<config::Resolved>(resolved);
-  config::SetUpLogging(config.log_level, config.log_format);
-  for (const std::string& warning : warnings) spdlog::warn("{}", warning);
-  return Serve(config);
+  const auto& to_serve = std::get<config::Resolved>(resolved);
+  config::SetUpLogging(to_serve.config.log_level, to_serve.config.log_format);
+  for (const std::string& warning : to_serve.warnings) spdlog::warn("{}", warning);
+  return Serve(to_serve);
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ enum class SharedMemory : std::uint8_t { kOff, kSystem };
 // setting its name, its limits, and how it is read.
 struct Config {
   std::vector<std::string> listen = {"127.0.0.1:8001"};  // HOST:PORT or unix:PATH.
+  std::string admin_listen = "127.0.0.1:8002";           // HOST:PORT or "off".
   std::string model_dir;                                 // Empty: no repository.
   std::vector<inference::NamedFile> models;
   inference::ModelControl model_control = inference::ModelControl::kNone;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <nlohmann/json.hpp>
 #include <string_view>
 #include <vector>
 
@@ -79,6 +80,19 @@ std::string PrintConfig(const Resolved& resolved) {
                         OneLine(resolved.sources.at(setting.flag.name)));
   }
   return text;
+}
+
+std::string ConfigJson(const Resolved& resolved) {
+  using Json = nlohmann::ordered_json;
+  Json settings = Json::array();
+  for (const Setting& setting : Settings()) {
+    const std::vector<std::string> values = setting.get(resolved.config);
+    settings.push_back({{"name", setting.flag.name},
+                        {"value", setting.repeatable ? Json(values) : Json(values.front())},
+                        {"source", resolved.sources.at(setting.flag.name)}});
+  }
+  const Json page = {{"settings", settings}, {"warnings", resolved.warnings}};
+  return page.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace tensorferry::config

@@ -13,4 +13,8 @@ std::string HelpText();
 // warnings are comments at the top.
 std::string PrintConfig(const Resolved& resolved);
 
+// Returns the same as JSON: `{"settings": [{"name": …, "value": …, "source": …}], "warnings": […]}`. The value of a
+// repeatable setting is a list. No setting holds a secret: they name the files that do.
+std::string ConfigJson(const Resolved& resolved);
+
 }  // namespace tensorferry::config

@@ -47,6 +47,25 @@ absl::Status Apply(const RawValues& layer, Resolved& resolved) {
   return absl::OkStatus();
 }
 
+absl::Status CheckOpenAddresses(const Config& config) {
+  const bool guarded = !config.tls_cert.empty() || !config.auth_token_file.empty();
+  if (guarded || config.allow_open) return absl::OkStatus();
+  const auto refuse = [](std::string_view setting, std::string_view address, std::string_view what) {
+    return absl::InvalidArgumentError(
+        fmt::format("{} {}: other machines could reach it, and whoever can may {}; set tls-cert and tls-key, "
+                    "auth-token-file, or allow-open if that is meant",
+                    setting, address, what));
+  };
+  const auto open = std::ranges::find_if(config.listen, IsOpenAddress);
+  if (open != config.listen.end()) {
+    return refuse("listen", *open, "run models and read what is sent in the clear");
+  }
+  if (IsOpenAddress(config.admin_listen)) {
+    return refuse("admin-listen", config.admin_listen, "read the server's settings and what it does");
+  }
+  return absl::OkStatus();
+}
+
 // Checks what no setting says alone.
 absl::Status CheckTogether(const Config& config) {
   if (config.tls_cert.empty() != config.tls_key.empty()) {
@@ -56,15 +75,7 @@ absl::Status CheckTogether(const Config& config) {
   if (!config.tls_client_ca.empty() && config.tls_cert.empty()) {
     return absl::InvalidArgumentError("tls-client-ca asks callers for certificates over TLS; tls-cert is missing");
   }
-  const auto open = std::ranges::find_if(config.listen, IsOpenAddress);
-  const bool guarded = !config.tls_cert.empty() || !config.auth_token_file.empty();
-  if (open != config.listen.end() && !guarded && !config.allow_open) {
-    return absl::InvalidArgumentError(
-        fmt::format("listen {}: other machines could reach it, and whoever can may run models and read what is sent in "
-                    "the clear; set tls-cert and tls-key, auth-token-file, or allow-open if that is meant",
-                    *open));
-  }
-  return absl::OkStatus();
+  return CheckOpenAddresses(config);
 }
 
 }  // namespace

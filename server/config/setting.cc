@@ -108,6 +108,8 @@ const std::vector<Setting>& Settings() {
   static const std::vector<Setting> settings = {
       Many({"listen", "ADDRESS", "gRPC address: HOST:PORT, where port 0 is any free port, or unix:PATH"},
            &Config::listen, AddressKind{}, 1),
+      One({"admin-listen", "ADDRESS", "HTTP address for operators: health, settings, metrics; HOST:PORT, or off"},
+          &Config::admin_listen, AdminAddressKind{}),
       One({"tls-cert", "FILE", "PEM certificate chain, the server's own first: TCP addresses speak TLS alone"},
           &Config::tls_cert, PathKind{}),
       One({"tls-key", "FILE", "PEM private key of --tls-cert"}, &Config::tls_key, PathKind{}),

@@ -65,6 +65,15 @@ std::string AddressKind::Expected() const {
   return fmt::format("HOST:PORT, [IPV6]:PORT or unix:PATH (at most {} bytes of path)", kMaxUnixPathBytes);
 }
 
+std::optional<std::string> AdminAddressKind::Parse(std::string_view text) const {
+  const auto address = ParseAddress(text);
+  return text == "off" || (address && !address->is_unix) ? std::optional(std::string(text)) : std::nullopt;
+}
+
+std::string AdminAddressKind::Format(const std::string& value) const { return value; }
+
+std::string AdminAddressKind::Expected() const { return "HOST:PORT, [IPV6]:PORT or off"; }
+
 std::optional<inference::NamedFile> ModelKind::Parse(std::string_view text) const {
   const std::size_t equals = text.find('=');
   const std::string_view name = text.substr(0, equals);

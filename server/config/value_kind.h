@@ -81,6 +81,15 @@ struct AddressKind {
   std::string Expected() const;
 };
 
+// AdminAddressKind is the kind of HOST:PORT and `off`.
+struct AdminAddressKind {
+  using Value = std::string;
+
+  std::optional<Value> Parse(std::string_view text) const;
+  std::string Format(const Value& value) const;
+  std::string Expected() const;
+};
+
 // ModelKind is the kind of `NAME=FILE`.
 struct ModelKind {
   using Value = inference::NamedFile;

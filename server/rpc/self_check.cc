@@ -152,6 +152,7 @@ void SelfCheck::Check(Target& target) {
   spdlog::error("the server takes no connections at {} any more: no answer to itself, {} times in a row", target.name,
                 target.failures);
   stopped_ = true;
+  found_deaf_ = true;
   on_deaf_();
 }
 

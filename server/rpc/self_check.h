@@ -35,6 +35,9 @@ class SelfCheck {
   // Checks no more, and does not wait for a check that is in progress, which tells nothing any more.
   void Stop() { stopped_ = true; }
 
+  // Returns whether the server was found to be deaf. Threads: any.
+  bool found_deaf() const { return found_deaf_; }
+
  private:
   // Target is one socket address on which the server listens, in the system's form.
   struct Target {
@@ -55,6 +58,7 @@ class SelfCheck {
   const std::function<void()> on_deaf_;
   std::atomic<bool> stopped_ = false;
   std::atomic<std::uint64_t> failed_ = 0;
+  std::atomic<bool> found_deaf_ = false;
   std::vector<Target> targets_;
   std::optional<PeriodicThread> thread_;  // The last member: the thread uses the others.
 };

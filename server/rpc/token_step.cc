@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <grpcpp/support/string_ref.h>
 
-#include <algorithm>
-#include <cctype>
 #include <cstdint>
 #include <iterator>
 #include <memory>
@@ -16,39 +14,17 @@
 namespace tensorferry::rpc {
 namespace {
 
+using security::BearerToken;
 using security::Role;
 using security::Roles;
 
 constexpr std::string_view kHeader = "authorization";
-constexpr std::string_view kScheme = "bearer ";
-
-// Returns the token of an `authorization: Bearer TOKEN`, or an empty text. The scheme's letters may be of either case.
-std::string_view BearerToken(std::string_view value) {
-  const bool is_bearer = value.size() > kScheme.size() &&
-                         std::equal(kScheme.begin(), kScheme.end(), value.begin(), [](char wanted, char c) {
-                           return wanted == std::tolower(static_cast<unsigned char>(c));
-                         });
-  if (!is_bearer) return {};
-  value.remove_prefix(kScheme.size());
-  value.remove_prefix(std::min(value.find_first_not_of(' '), value.size()));
-  return value;
-}
 
 // Returns the token that the call brings. Empty: it brings none, or several, of which none can be the one that is meant.
 std::string_view TokenOf(const AsyncCall& call) {
   const auto [begin, end] = call.context().client_metadata().equal_range({kHeader.data(), kHeader.size()});
   if (begin == end || std::next(begin) != end) return {};
   return BearerToken({begin->second.data(), begin->second.size()});
-}
-
-std::string NamesOf(Roles roles) {
-  std::string names;
-  for (std::size_t i = 0; i < security::kRoles.size(); ++i) {
-    if (!roles.Has(static_cast<Role>(i))) continue;
-    if (!names.empty()) names += ", ";
-    names += security::kRoles[i];
-  }
-  return names.empty() ? "none" : names;
 }
 
 bool MayCall(const AccessRule* rule, Roles roles) {

@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
+#include <cctype>
 #include <new>
 #include <optional>
 
@@ -15,6 +16,7 @@ namespace tensorferry::security {
 namespace {
 
 constexpr std::string_view kBlanks = " \t\r";
+constexpr std::string_view kScheme = "bearer ";
 
 // Hasher takes SHA-256 hashes in memory of its own.
 class Hasher {
@@ -65,6 +67,27 @@ Tokens::Hash Tokens::HashOf(std::string_view token) {
   Hash hash;
   hasher.Hash(token, hash.data());
   return hash;
+}
+
+std::string NamesOf(Roles roles) {
+  std::string names;
+  for (std::size_t i = 0; i < kRoles.size(); ++i) {
+    if (!roles.Has(static_cast<Role>(i))) continue;
+    if (!names.empty()) names += ", ";
+    names += kRoles[i];
+  }
+  return names.empty() ? "none" : names;
+}
+
+std::string_view BearerToken(std::string_view value) {
+  const bool is_bearer = value.size() > kScheme.size() &&
+                         std::equal(kScheme.begin(), kScheme.end(), value.begin(), [](char wanted, char c) {
+                           return wanted == std::tolower(static_cast<unsigned char>(c));
+                         });
+  if (!is_bearer) return {};
+  value.remove_prefix(kScheme.size());
+  value.remove_prefix(std::min(value.find_first_not_of(' '), value.size()));
+  return value;
 }
 
 absl::StatusOr<Tokens> Tokens::Parse(std::string_view text) {

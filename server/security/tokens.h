@@ -40,6 +40,13 @@ class Roles {
   std::uint8_t bits_ = 0;
 };
 
+// Returns the names of the roles, for people: "infer, metrics", or "none".
+std::string NamesOf(Roles roles);
+
+// Returns the token of `Bearer TOKEN`, the value of an authorization header, or an empty text for other values. The
+// scheme's letters may be of either case. Borrows `value`.
+std::string_view BearerToken(std::string_view value);
+
 // Tokens holds the tokens of a file, and their roles. In memory there are only their SHA-256 hashes.
 class Tokens {
  public:

@@ -74,7 +74,8 @@ class Server:
     """A server on one TCP address, under a program that watches it."""
 
     def __init__(self, watcher: list[str], program: str) -> None:
-        address = ["--listen", "127.0.0.1:0"] if program == "tensorferry-server" else ["127.0.0.1:0"]
+        ours = program == "tensorferry-server"
+        address = ["--listen", "127.0.0.1:0", "--admin-listen", "off"] if ours else ["127.0.0.1:0"]
         self.process = subprocess.Popen(
             [*watcher, str(BIN / program), *address], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )

@@ -118,7 +118,12 @@ def run(arguments: argparse.Namespace) -> list[Slice]:
     slices = []
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         listen = {"tcp": "127.0.0.1:0", "unix": f"unix:{folder}/s"}
-        command = [str(BIN / "tensorferry-server"), *(w for t in transports for w in ("--listen", listen[t]))]
+        command = [
+            str(BIN / "tensorferry-server"),
+            "--admin-listen",
+            "off",
+            *(w for t in transports for w in ("--listen", listen[t])),
+        ]
         server = stack.enter_context(Process(command, server_cpu))
         callers = {
             (transport, contender): stack.enter_context(Caller(contender, address, client_cpu))

@@ -40,6 +40,8 @@ COMMANDS: dict[str, Callable[[str, str], list[list[str]]]] = {
             tcp,
             "--listen",
             unix,
+            "--admin-listen",
+            "off",
             "--model-dir",
             str(MODELS),
             "--shared-memory",

@@ -24,12 +24,12 @@ PROTO = REPO_ROOT / "proto/tensorferry/v1/tensor_service.proto"
 MIB = 1 << 20
 TIMEOUT_S = 60  # Until a hung server fails the test; nothing is expected to take that long.
 
-READY_LINE = re.compile(r"tensorferry-server ready((?: grpc=\S+)+) admin=off\n")
+READY_LINE = re.compile(r"tensorferry-server ready((?: grpc=\S+)+) admin=(\S+)\n")
 
 
 def server_command(*flags: str) -> list[str]:
-    """The command line of a server on a free port."""
-    return [str(SERVER), "--listen", "127.0.0.1:0", *flags]
+    """The command line of a server on a free port. A later flag wins over `--admin-listen off`."""
+    return [str(SERVER), "--listen", "127.0.0.1:0", "--admin-listen", "off", *flags]
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -89,6 +89,7 @@ class Server:
             raise AssertionError(f"not a ready line: {self.ready_line!r}\n{log}")
         self.addresses = [word.removeprefix("grpc=") for word in match[1].split()]
         self.address = self.addresses[0]
+        self.admin = match[2]  # The address of the admin port, or "off".
 
     def _first_line(self) -> str:
         assert self.process.stdout is not None

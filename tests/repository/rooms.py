@@ -31,6 +31,7 @@ LIBRARIES = {
     "protobuf": re.compile(r"^google/"),
     "openssl": re.compile(r"^openssl/"),
     "prometheus": re.compile(r"^prometheus/"),
+    "boost": re.compile(r"^boost/"),
     "torch": re.compile(r"^(torch|ATen|c10|caffe2)/"),
 }
 
@@ -41,6 +42,7 @@ ROOMS = {
     "server/config": room("config", "server/base server/inference"),
     "server/security": room("security", "server/base", "openssl"),
     "server/metrics": room("metrics", "server/base server/payload server/inference", "prometheus"),
+    "server/http": room("http", "server/base server/security", "boost openssl"),
     "server/inference/tensor": room("inference_tensor", "server/base server/payload server/inference", "torch"),
     "server/inference/engine": room(
         "inference_engine", "server/base server/payload server/inference server/inference/tensor", "openssl torch"
@@ -86,7 +88,8 @@ ROOMS = {
     ),
     "server": room(
         "tensorferry-server",
-        "server/base server/inference server/config server/security server/metrics server/inference/isolation"
+        "server/base server/inference server/config server/security server/metrics server/http"
+        " server/inference/isolation"
         " server/inference/repository server/rpc/triton_config server/rpc",
     ),
     "client/include": room("client", "server/payload"),

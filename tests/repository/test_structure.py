@@ -14,6 +14,7 @@ A_HEADER_OF = {
     "protobuf": "google/protobuf/message.h",
     "openssl": "openssl/ssl.h",
     "prometheus": "prometheus/metric_family.h",
+    "boost": "boost/asio/io_context.hpp",
     "torch": "caffe2/serialize/inline_container.h",
 }
 

@@ -1,11 +1,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "config/describe.h"
 #include "config/resolve.h"
+#include "config/setting.h"
 #include "temporary_folder.h"
 
 namespace tensorferry::config {
@@ -57,6 +61,21 @@ TEST(PrintConfig, StaysTomlWhateverTheSourcesAreCalled) {
   const TemporaryFolder folder;
   const std::string file = folder.Write("line\nfeed.toml", "threads = 7\n");
   EXPECT_EQ(FedBack(Printed({"--config", file}, {{"TENSORFERRY_A\nthreads = 8", "x"}})).threads, 7);
+}
+
+TEST(ConfigJson, HasTheValuesAndSourcesOfPrintConfig) {
+  const auto result =
+      Resolve({"--listen=a:1", "--listen=unix:/run/\xFF", "--allow-open"}, {{"TENSORFERRY_THREADS", "3"}}, "");
+  const auto page = nlohmann::json::parse(ConfigJson(std::get<Resolved>(result)));
+  std::map<std::string, nlohmann::json> settings;
+  for (const auto& setting : page["settings"]) settings[setting["name"]] = setting;
+  EXPECT_EQ(settings.size(), Settings().size());
+  EXPECT_EQ(settings["listen"]["value"], nlohmann::json({"a:1", "unix:/run/\xEF\xBF\xBD"}));
+  EXPECT_EQ(settings["listen"]["source"], "flag");
+  EXPECT_EQ(settings["threads"]["value"], "3");
+  EXPECT_EQ(settings["threads"]["source"], "environment TENSORFERRY_THREADS");
+  EXPECT_EQ(settings["model"]["value"], nlohmann::json::array());
+  EXPECT_EQ(settings["model"]["source"], "default");
 }
 
 }  // namespace

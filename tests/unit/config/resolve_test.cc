@@ -80,6 +80,7 @@ TEST(Resolve, TheFileMayBeNamedByTheEnvironment) {
 TEST(Resolve, ReachesEveryField) {
   const Config config = Running({"--listen=[::]:0",
                                  "--listen=unix:/run/s",
+                                 "--admin-listen=[::1]:0",
                                  "--model-repository=/models",
                                  "--model=a=a.pt",
                                  "--model=b=b.pt",
@@ -115,6 +116,7 @@ TEST(Resolve, ReachesEveryField) {
                                  "--receive-budget=9MiB"})
                             .config;
   const Config expected{.listen = {"[::]:0", "unix:/run/s"},
+                        .admin_listen = "[::1]:0",
                         .model_dir = "/models",
                         .models = {{"a", "a.pt"}, {"b", "b.pt"}},
                         .model_control = inference::ModelControl::kPoll,
@@ -171,6 +173,18 @@ TEST(Resolve, AnOpenAddressMustBeMeant) {
   for (const std::string address :
        {"127.0.0.1:1", "127.8.9.1:0", "localhost:1", "[::1]:1", "[::ffff:127.0.0.1]:1", "unix:/run/0.0.0.0:1"}) {
     EXPECT_EQ(Running({"--listen", address}).config.listen.front(), address);
+  }
+}
+
+TEST(Resolve, AnOpenAdminAddressMustBeMeant) {
+  const auto [code, text] = Exiting({"--admin-listen", "0.0.0.0:1"});
+  EXPECT_EQ(code, ExitCode::kConfiguration);
+  EXPECT_THAT(text, HasSubstr("admin-listen 0.0.0.0:1: other machines could reach it"));
+  for (const std::string meant : {"--allow-open", "--auth-token-file=f"}) {
+    EXPECT_EQ(Running({"--admin-listen", "0.0.0.0:1", meant}).config.admin_listen, "0.0.0.0:1");
+  }
+  for (const std::string address : {"127.0.0.1:1", "localhost:0", "off"}) {
+    EXPECT_EQ(Running({"--admin-listen", address}).config.admin_listen, address);
   }
 }
 

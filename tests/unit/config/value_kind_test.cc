@@ -59,6 +59,14 @@ TEST(AddressKind, TakesHostsAndUnixSockets) {
   }
 }
 
+TEST(AdminAddressKind, TakesHostsAndOff) {
+  constexpr AdminAddressKind kind;
+  for (const std::string_view text : {"127.0.0.1:8002", "[::]:0", "off"}) EXPECT_EQ(kind.Parse(text), text);
+  for (const std::string_view text : {"", "on", "localhost", "unix:/run/admin.sock"}) {
+    EXPECT_FALSE(kind.Parse(text)) << text;
+  }
+}
+
 TEST(ModelKind, TakesANameAndAFile) {
   constexpr ModelKind kind;
   EXPECT_EQ(kind.Parse("m=/models/m.pt"), (inference::NamedFile{.name = "m", .file = "/models/m.pt"}));

@@ -1,0 +1,59 @@
+#include "http/server.h"
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/io_context.hpp>
+#include <exception>
+#include <optional>
+#include <utility>
+
+#include "base/start_thread.h"
+#include "base/status.h"
+#include "http/connection.h"
+#include "http/listener.h"
+#include "http/tls_context.h"
+
+namespace tensorferry::http {
+
+// The connections use the other members, and end with `io`, which is destroyed before those.
+struct Server::Loop {
+  Loop(const ServerOptions& options, Router given)
+      : limits(options.limits), router(std::move(given)), connections(limits.connections) {
+    if (options.tls != nullptr) tls.emplace(*options.tls);
+  }
+
+  // Serves until it is stopped. What a connection throws, such as for want of memory, ends that connection alone.
+  void Run() {
+    while (!io.stopped()) {
+      try {
+        io.run();
+      } catch (const std::exception& error) {
+        spdlog::debug("http: a connection was ended: {}", error.what());
+      }
+    }
+  }
+
+  const Limits limits;
+  const Router router;
+  ConnectionSet connections;
+  const ConnectionContext context{limits, router, connections};
+  std::optional<TlsContexts> tls;
+  boost::asio::io_context io{1};
+  Listener listener{io, context, tls ? &*tls : nullptr};
+};
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, Router router) {
+  std::unique_ptr<Server> server(new Server(std::make_unique<Loop>(options, std::move(router))));
+  TENSORFERRY_ASSIGN_OR_RETURN(server->address_, server->loop_->listener.Listen(options.address));
+  server->thread_ = StartThread("the HTTP port", [loop = server->loop_.get()] { loop->Run(); });
+  return server;
+}
+
+Server::Server(std::unique_ptr<Loop> loop) : loop_(std::move(loop)) {}
+
+Server::~Server() {
+  loop_->io.stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+}  // namespace tensorferry::http

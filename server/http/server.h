@@ -1,0 +1,45 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/status/statusor.h"
+#include "http/limits.h"
+#include "http/router.h"
+#include "security/reloaded.h"
+#include "security/tls_material.h"
+
+namespace tensorferry::http {
+
+struct ServerOptions {
+  std::string address;  // HOST:PORT or [IPV6]:PORT, where port 0 is any free port.
+  Limits limits{};
+  // The certificate with which TLS is spoken. Borrowed; null: none.
+  const security::Reloaded<security::TlsMaterial>* tls = nullptr;
+};
+
+// Server answers HTTP/1.0 and HTTP/1.1 on one address. One thread of its own serves all connections.
+// Lifetime: the destructor closes all connections, and waits for the route that answers, if one does.
+class Server {
+ public:
+  // Errors: UNAVAILABLE without a reason if the address cannot be listened on; the message says why. Throws NoThread.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options, Router router);
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  ~Server();
+
+  // Returns the address with the real port.
+  const std::string& address() const { return address_; }
+
+ private:
+  struct Loop;  // Holds what is of Boost.
+
+  explicit Server(std::unique_ptr<Loop> loop);
+
+  std::unique_ptr<Loop> loop_;
+  std::string address_;
+  std::thread thread_;
+};
+
+}  // namespace tensorferry::http

@@ -1,0 +1,172 @@
+// The limits of connections, each in a server that has little of it.
+#include "http/server.h"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <filesystem>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <thread>
+
+namespace tensorferry::http {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+constexpr milliseconds kSoon{50};
+constexpr std::string_view kAsk = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+std::unique_ptr<Server> StartServer(const Limits& limits, std::string body = "") {
+  const auto answer = [body](const Request&) { return Response{.body = body}; };
+  return Server::Start({.address = "127.0.0.1:0", .limits = limits}, Router({{"/body", "a body", {}, answer}}, {}))
+      .value();
+}
+
+// Peer is a client that takes no part in HTTP.
+class Peer {
+ public:
+  explicit Peer(const Server& server) {
+    const std::string& address = server.address();
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    std::uint16_t port = 0;
+    std::from_chars(address.data() + address.rfind(':') + 1, address.data() + address.size(), port);
+    to.sin_port = htons(port);
+    const timeval most{.tv_sec = 60, .tv_usec = 0};
+    setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof(most));
+    EXPECT_EQ(connect(socket_, reinterpret_cast<sockaddr*>(&to), sizeof(to)), 0);
+  }
+  Peer(const Peer&) = delete;
+  Peer& operator=(const Peer&) = delete;
+  ~Peer() { close(socket_); }
+
+  void Send(std::string_view bytes) const { send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL); }
+
+  // Returns what comes until `end` has come, or, without an end, until the server closes the connection.
+  std::string Receive(std::string_view end = "") const {
+    std::string all;
+    std::array<char, 4096> piece{};
+    while (end.empty() || !all.ends_with(end)) {
+      const ssize_t got = recv(socket_, piece.data(), piece.size(), 0);
+      EXPECT_GE(got, 0) << "nothing came for a minute, or the connection was reset";
+      if (got <= 0) break;
+      all.append(piece.data(), static_cast<std::size_t>(got));
+    }
+    return all;
+  }
+
+ private:
+  const int socket_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+};
+
+std::ptrdiff_t OpenFiles() {
+  return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), std::filesystem::directory_iterator());
+}
+
+TEST(Server, ClosesTheConnectionThatHasKeptItWaitingLongest) {
+  const auto server = StartServer({.connections = 2});
+  const Peer first(*server);
+  const Peer second(*server);
+  second.Send("GET /bo");  // It has begun to wait for `second` after it has begun to wait for `first`.
+  first.Send(kAsk);
+  EXPECT_THAT(first.Receive("}\n"), StartsWith("HTTP/1.1 200"));  // Now it has waited for `second` longer.
+  const Peer third(*server);
+  EXPECT_EQ(second.Receive(), "");
+  for (const Peer* peer : {&third, &first}) {
+    peer->Send(kAsk);
+    EXPECT_THAT(peer->Receive("}\n"), StartsWith("HTTP/1.1 200"));
+  }
+}
+
+TEST(Server, TellsAPeerThatItsRequestIsLate) {
+  const auto server = StartServer({.request = kSoon});
+  const Peer peer(*server);
+  peer.Send("GET /body HTTP/1.1\r\n");
+  const std::string answer = peer.Receive();
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 408 "));
+  EXPECT_THAT(answer, HasSubstr("a whole request within 50 ms"));
+}
+
+TEST(Server, ClosesConnectionsThatSendNothing) {
+  const auto server = StartServer({.request = kSoon});
+  EXPECT_EQ(Peer(*server).Receive(), "");
+}
+
+TEST(Server, ClosesIdleConnections) {
+  const auto server = StartServer({.idle = kSoon}, "x\n");
+  const Peer peer(*server);
+  peer.Send("GET /body HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_THAT(peer.Receive(), EndsWith("\r\n\r\nx\n"));
+}
+
+TEST(Server, ClosesConnectionsThatDoNotTakeTheirAnswer) {
+  const auto server = StartServer({.answer = kSoon}, std::string(64 << 20, 'x'));
+  const Peer peer(*server);
+  const std::ptrdiff_t before = OpenFiles();
+  peer.Send("GET /body HTTP/1.1\r\nHost: a\r\n\r\n");
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  std::ptrdiff_t highest = before;
+  while (OpenFiles() >= highest && std::chrono::steady_clock::now() < deadline) {
+    highest = std::max(highest, OpenFiles());  // The server may have taken the connection only now.
+    std::this_thread::yield();
+  }
+  EXPECT_LT(std::chrono::steady_clock::now(), deadline);
+}
+
+TEST(Server, TakesBodiesUpToItsLimit) {
+  const auto server = StartServer({.body_bytes = 4});
+  for (const std::string body :
+       {"Content-Length: 4\r\n\r\nabcd", "Transfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n"}) {
+    const Peer peer(*server);
+    peer.Send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + body);
+    EXPECT_THAT(peer.Receive(), StartsWith("HTTP/1.1 200")) << body;
+  }
+  for (const std::string body : {"Content-Length: 5\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n5\r\n"}) {
+    const Peer peer(*server);
+    peer.Send("GET / HTTP/1.1\r\nHost: a\r\n" + body);
+    EXPECT_THAT(peer.Receive(), StartsWith("HTTP/1.1 413")) << body;
+  }
+}
+
+TEST(Server, EndsBesideOpenConnections) {
+  auto server = StartServer({});
+  const Peer idle(*server);
+  const Peer reading(*server);
+  reading.Send("GET /");
+  idle.Send(kAsk);
+  EXPECT_THAT(idle.Receive("}\n"), StartsWith("HTTP/1.1 200"));
+  server.reset();
+  EXPECT_EQ(idle.Receive(), "");
+}
+
+TEST(Server, SaysWhyItCannotListen) {
+  const auto server = StartServer({});
+  const absl::Status taken = Server::Start({.address = server->address()}, Router({}, {})).status();
+  EXPECT_EQ(std::string(taken.message()), "cannot listen on " + server->address() + ": address already in use");
+  const absl::Status unknown = Server::Start({.address = "no-such-host.invalid:0"}, Router({}, {})).status();
+  EXPECT_THAT(std::string(unknown.message()), StartsWith("cannot listen on no-such-host.invalid:0: host not found"));
+}
+
+TEST(Server, ListensOnEveryAddressOfAName) {
+  const auto server = Server::Start({.address = "localhost:0"}, Router({}, {})).value();
+  EXPECT_THAT(server->address(), StartsWith("localhost:"));
+  const Peer peer(*server);  // It goes to 127.0.0.1.
+  peer.Send(kAsk);
+  EXPECT_THAT(peer.Receive("}\n"), StartsWith("HTTP/1.1 200"));
+}
+
+}  // namespace
+}  // namespace tensorferry::http
