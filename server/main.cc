@@ -28,8 +28,10 @@
 #include "inference/repository/torch_pipeline.h"
 #include "options.h"
 #include "process.h"
+#include "rpc/metrics_step.h"
 #include "rpc/self_check.h"
 #include "rpc/server.h"
+#include "server_metrics.h"
 #include "worker_mode.h"
 
 namespace tensorferry {
@@ -86,33 +88,29 @@ Loaded LoadModels(inference::RepositoryControl& repository, Credentials& credent
   return *loaded;
 }
 
+// Logs why the server cannot start, and returns the exit code.
+ExitCode Refuse(ExitCode code, const absl::Status& error) {
+  spdlog::error("{}", std::string(error.message()));
+  return code;
+}
+
 ExitCode Serve(const config::Resolved& resolved) {
   const config::Config& config = resolved.config;
   Process process;
   auto credentials = Credentials::Load(config);
-  if (!credentials.ok()) {
-    spdlog::error("{}", std::string(credentials.status().message()));
-    return ExitCode::kCredentials;
-  }
+  if (!credentials.ok()) return Refuse(ExitCode::kCredentials, credentials.status());
   MemoryBudget budget(config.memory_budget);
   BufferPool pool(budget, config.memory_budget / kIdleShare);
   const MemoryUpkeep upkeep(pool, LogBuffers);
   const auto pipeline = inference::MakeTorchPipeline(RepositoryOptionsOf(config), pool);
-  if (!pipeline.ok()) {
-    spdlog::error("{}", DescribeError(pipeline.status()).message);
-    return ExitCode::kConfiguration;
-  }
-  const auto server = rpc::Server::Start(ServerOptionsOf(config, *credentials), **pipeline, pool);
-  if (!server.ok()) {
-    spdlog::error("{}", std::string(server.status().message()));
-    return ExitCode::kCannotListen;
-  }
+  if (!pipeline.ok()) return Refuse(ExitCode::kConfiguration, pipeline.status());
+  const auto counts = rpc::MakeRequestCounts();
+  const auto server = rpc::Server::Start(ServerOptionsOf(config, *credentials, *counts), **pipeline, pool);
+  if (!server.ok()) return Refuse(ExitCode::kCannotListen, server.status());
   rpc::SelfCheck self_check((*server)->addresses(), config.self_check, StopSignals::Interrupt);
-  const auto admin_port = StartAdminPort({resolved, *credentials, **server, self_check});
-  if (!admin_port.ok()) {
-    spdlog::error("{}", std::string(admin_port.status().message()));
-    return ExitCode::kCannotListen;
-  }
+  const ServerMetrics metrics({*counts, pool, **pipeline, *credentials, **server, self_check});
+  const auto admin_port = StartAdminPort({resolved, *credentials, **server, self_check, metrics.source()});
+  if (!admin_port.ok()) return Refuse(ExitCode::kCannotListen, admin_port.status());
   switch (LoadModels(**pipeline, *credentials, process.signals())) {
     case Loaded::kYes: break;
     case Loaded::kNo: process.End(ExitCode::kModelLoad);  // The load has logged the reason.

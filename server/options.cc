@@ -22,7 +22,8 @@ inference::RepositoryOptions RepositoryOptionsOf(const config::Config& config) {
           .read_config = rpc::ReadModelConfig};
 }
 
-rpc::ServerOptions ServerOptionsOf(const config::Config& config, const Credentials& credentials) {
+rpc::ServerOptions ServerOptionsOf(const config::Config& config, const Credentials& credentials,
+                                   metrics::RequestCounts& counts) {
   return {.listen = config.listen,
           .max_message_bytes = config.max_message_bytes,
           .max_tensor_bytes = config.max_tensor_bytes,
@@ -38,7 +39,8 @@ rpc::ServerOptions ServerOptionsOf(const config::Config& config, const Credentia
           .reflection = config.reflection,
           .torch_version = inference::TorchVersion(),
           .tls = credentials.tls(),
-          .tokens = credentials.tokens()};
+          .tokens = credentials.tokens(),
+          .counts = &counts};
 }
 
 }  // namespace tensorferry

@@ -68,4 +68,14 @@ ServerMetrics::ServerMetrics(const Observed& observed)
       models_(observed.models),
       scraper_({&observed.counts, &values_, &models_, &process_}) {}
 
+http::MetricsSource ServerMetrics::source() const {
+  return [this](http::MetricsFormat wanted) -> http::MetricsPage {
+    switch (wanted) {
+      case http::MetricsFormat::kText: return {wanted, scraper_.Scrape(metrics::Format::kText)};
+      case http::MetricsFormat::kOpenMetrics: return {wanted, scraper_.Scrape(metrics::Format::kOpenMetrics)};
+    }
+    __builtin_unreachable();
+  };
+}
+
 }  // namespace tensorferry

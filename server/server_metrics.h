@@ -1,9 +1,8 @@
 #pragma once
 
-#include <string>
-
 #include "base/buffer_pool.h"
 #include "credentials.h"
+#include "http/metrics_route.h"
 #include "inference/model_catalog.h"
 #include "metrics/model_metrics.h"
 #include "metrics/process_metrics.h"
@@ -34,8 +33,8 @@ class ServerMetrics {
   ServerMetrics(const ServerMetrics&) = delete;
   ServerMetrics& operator=(const ServerMetrics&) = delete;
 
-  // Returns all metrics as they are now.
-  std::string Scrape(metrics::Format format) const { return scraper_.Scrape(format); }
+  // Returns what makes the page of metrics. It borrows this object.
+  http::MetricsSource source() const;
 
  private:
   const metrics::Values values_;
