@@ -364,7 +364,7 @@ absl::Status ModelRepository::LoadOne(const ModelSource& source, const ModelConf
     const auto tell = [this, name = source.name] { registry_.Tell(name); };
     return LoadVersion({source.name, version, file, source.folder, source.root, tell}, config, options_.loader, pool_);
   };
-  const SteadyClock::time_point start = SteadyClock::now();
+  const auto start = std::chrono::steady_clock::now();
   auto model = load();
   if (!model.ok()) {
     Fail(source, version, model.status());
@@ -372,7 +372,8 @@ absl::Status ModelRepository::LoadOne(const ModelSource& source, const ModelConf
   }
   spdlog::info("model {} version {} is ready: {}", source.name, version, (*model)->info().platform);
   const auto retire = [this](ServedModel* last) { Retire(last->info(), std::unique_ptr<ServedModel>(last)); };
-  registry_.Publish(version, std::shared_ptr<ServedModel>(model->release(), retire), SteadyClock::now() - start);
+  const auto took = std::chrono::steady_clock::now() - start;
+  registry_.Publish(version, std::shared_ptr<ServedModel>(model->release(), retire), took);
   return absl::OkStatus();
 }
 
