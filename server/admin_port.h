@@ -8,6 +8,7 @@
 #include "http/metrics_route.h"
 #include "http/server.h"
 #include "rpc/self_check.h"
+#include "rpc/serve/recent_calls.h"
 #include "rpc/server.h"
 
 namespace tensorferry {
@@ -18,6 +19,7 @@ struct AdminSources {
   const Credentials& credentials;
   const rpc::Server& server;
   const rpc::SelfCheck& self_check;
+  const rpc::RecentCalls& recent_calls;
   http::MetricsSource metrics{};  // None: there are no metrics.
 };
 

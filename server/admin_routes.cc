@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "config/describe.h"
+#include "debug_requests.h"
 #include "http/error_response.h"
 #include "inference/repository/torch_pipeline.h"
 
@@ -79,6 +80,10 @@ std::vector<http::Route> AdminRoutes(const AdminSources& sources) {
        .purpose = "every setting, its value, and where that comes from",
        .roles = kAdmin,
        .answer = [&resolved = sources.resolved](const auto&) { return Json(config::ConfigJson(resolved)); }},
+      {.path = "/debug/requests",
+       .purpose = "the last refusals, and the slowest of the last requests",
+       .roles = kAdmin,
+       .answer = [&calls = sources.recent_calls](const auto&) { return Json(RecentCallsJson(calls)); }},
   };
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "absl/status/statusor.h"
@@ -23,8 +24,9 @@ class Credentials {
   const security::Reloaded<security::Tokens>* tokens() const { return tokens_.get(); }
 
   // Waits as StopSignals::Wait does. Meanwhile it takes changed files into use, within a second of a change, and at
-  // once when SIGHUP comes. Only without such files does it return SIGHUP.
-  int WaitForStop(const StopSignals& signals);
+  // once when SIGHUP comes, which then calls `on_hang_up`, too. It returns SIGHUP only if there are neither such files
+  // nor a function.
+  int WaitForStop(const StopSignals& signals, const std::function<void()>& on_hang_up);
 
  private:
   std::unique_ptr<security::Reloaded<security::TlsMaterial>> tls_;

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -74,22 +75,32 @@ void Drain(const config::Config& config, int signal, Process& process, rpc::Serv
   }
 }
 
+// Returns what SIGHUP does beside reading files of secrets again; empty: nothing.
+std::function<void()> OnHangUp(const config::Config& config, inference::RepositoryControl& repository) {
+  if (config.model_control != inference::ModelControl::kPoll) return nullptr;
+  return [&repository] {
+    spdlog::info("SIGHUP: looking at the model repository");
+    repository.LookAtRepository();
+  };
+}
+
+using WaitForStop = std::function<int()>;  // Returns as StopSignals::Wait does.
+
 enum class Loaded { kYes, kNo, kStopped, kDeaf };
 
 // Loads the models. This may take long, and a signal stops it, or SelfCheck, which interrupts the wait, too.
-Loaded LoadModels(inference::RepositoryControl& repository, Credentials& credentials, const StopSignals& signals) {
+Loaded LoadModels(inference::RepositoryControl& repository, const WaitForStop& wait_for_stop) {
   // Shared, because it must outlive a load that a signal has stopped.
   const auto loaded = std::make_shared<std::atomic<Loaded>>(Loaded::kDeaf);
   repository.LoadModels([loaded](const absl::Status& status) {
     *loaded = status.ok() ? Loaded::kYes : Loaded::kNo;
     StopSignals::Interrupt();
   });
-  if (credentials.WaitForStop(signals) != StopSignals::kInterrupted) return Loaded::kStopped;
+  if (wait_for_stop() != StopSignals::kInterrupted) return Loaded::kStopped;
   return *loaded;
 }
 
-// Logs why the server cannot start, and returns the exit code.
-ExitCode Refuse(ExitCode code, const absl::Status& error) {
+ExitCode Fail(ExitCode code, const absl::Status& error) {
   spdlog::error("{}", std::string(error.message()));
   return code;
 }
@@ -98,20 +109,27 @@ ExitCode Serve(const config::Resolved& resolved) {
   const config::Config& config = resolved.config;
   Process process;
   auto credentials = Credentials::Load(config);
-  if (!credentials.ok()) return Refuse(ExitCode::kCredentials, credentials.status());
+  if (!credentials.ok()) return Fail(ExitCode::kCredentials, credentials.status());
   MemoryBudget budget(config.memory_budget);
   BufferPool pool(budget, config.memory_budget / kIdleShare);
   const MemoryUpkeep upkeep(pool, LogBuffers);
   const auto pipeline = inference::MakeTorchPipeline(RepositoryOptionsOf(config), pool);
-  if (!pipeline.ok()) return Refuse(ExitCode::kConfiguration, pipeline.status());
+  if (!pipeline.ok()) return Fail(ExitCode::kConfiguration, pipeline.status());
   const auto counts = rpc::MakeRequestCounts();
-  const auto server = rpc::Server::Start(ServerOptionsOf(config, *credentials, *counts), **pipeline, pool);
-  if (!server.ok()) return Refuse(ExitCode::kCannotListen, server.status());
+  rpc::RecentCalls recent_calls;
+  const auto options = ServerOptionsOf(config, *credentials, {.counts = counts.get(), .recent_calls = &recent_calls});
+  const auto server = rpc::Server::Start(options, **pipeline, pool);
+  if (!server.ok()) return Fail(ExitCode::kCannotListen, server.status());
   rpc::SelfCheck self_check((*server)->addresses(), config.self_check, StopSignals::Interrupt);
   const ServerMetrics metrics({*counts, pool, **pipeline, *credentials, **server, self_check});
-  const auto admin_port = StartAdminPort({resolved, *credentials, **server, self_check, metrics.source()});
-  if (!admin_port.ok()) return Refuse(ExitCode::kCannotListen, admin_port.status());
-  switch (LoadModels(**pipeline, *credentials, process.signals())) {
+  const auto admin_port =
+      StartAdminPort({resolved, *credentials, **server, self_check, recent_calls, metrics.source()});
+  if (!admin_port.ok()) return Fail(ExitCode::kCannotListen, admin_port.status());
+
+  const WaitForStop wait_for_stop = [&, on_hang_up = OnHangUp(config, **pipeline)] {
+    return credentials->WaitForStop(process.signals(), on_hang_up);
+  };
+  switch (LoadModels(**pipeline, wait_for_stop)) {
     case Loaded::kYes: break;
     case Loaded::kNo: process.End(ExitCode::kModelLoad);  // The load has logged the reason.
     case Loaded::kStopped: process.End(ExitCode::kOk);
@@ -122,8 +140,7 @@ ExitCode Serve(const config::Resolved& resolved) {
                process.most_files());
   PrintReadyLine((*server)->addresses(), *admin_port == nullptr ? "off" : (*admin_port)->address(),
                  process.streams().output());
-
-  const int signal = credentials->WaitForStop(process.signals());
+  const int signal = wait_for_stop();
   self_check.Stop();
   Drain(config, signal, process, **server);
   spdlog::info("stopped");

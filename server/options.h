@@ -4,15 +4,15 @@
 #include "config/config.h"
 #include "credentials.h"
 #include "inference/model_options.h"
-#include "metrics/request_counts.h"
 #include "rpc/server.h"
 
 namespace tensorferry {
 
 inference::RepositoryOptions RepositoryOptionsOf(const config::Config& config);
 
-// The options borrow what `credentials` holds, and `counts`.
+// The options borrow what `credentials` and `recorders` hold. Without an admin port nobody sees what is recorded, so
+// nothing is.
 rpc::ServerOptions ServerOptionsOf(const config::Config& config, const Credentials& credentials,
-                                   metrics::RequestCounts& counts);
+                                   const rpc::CallRecorders& recorders);
 
 }  // namespace tensorferry

@@ -21,16 +21,13 @@ constexpr const char* kAbout = R"(Examples:
   tensorferry convert *.npz --json               for programs, one object per file
   tensorferry convert weights.npy --dtype bfloat16   what NumPy saved as <V2
   tensorferry convert x.npy --model resnet -o outputs.npz
-  tensorferry ping --ready --server 10.0.0.7:8001   for probes
+  tensorferry ping --server 10.0.0.7:8001        for probes: exit code 0 once models are loaded
   tensorferry bench --mode stream --size 64B,1MiB --outstanding 32
 
 Converts NumPy arrays to torch tensors on a tensorferry server.)";
 
 constexpr const char* kExitCodes = R"(Exit codes: 0 ok, 2 usage, 3 file not readable as arrays, 4 server unreachable,
   5 refused by the server, 6 deadline, 7 dtype or digest not equal, 70 internal)";
-
-// A server announces this service when its models are loaded.
-constexpr const char* kReadiness = "tensorferry.v1.TensorService";
 
 struct Subcommand {
   Command command;
@@ -60,7 +57,7 @@ std::vector<Subcommand> AddSubcommands(CLI::App& app, Arguments& arguments, Word
   const Subcommand inspect = add(Command::kInspect, "inspect", "show what a file holds, without a server");
   const Subcommand models = add(Command::kModels, "models", "list the server's models");
   const Subcommand info = add(Command::kInfo, "info", "show the server's version, limits and dtypes");
-  const Subcommand ping = add(Command::kPing, "ping", "ask for the server's health; exit code 0 if it serves, else 4");
+  const Subcommand ping = add(Command::kPing, "ping", "ask whether the server is ready; exit code 0 if so, else 4");
   const Subcommand bench = add(Command::kBench, "bench", "load a server and measure latency and throughput");
   const Subcommand version = add(Command::kVersion, "version", "print the version of this command");
 
@@ -78,9 +75,15 @@ std::vector<Subcommand> AddSubcommands(CLI::App& app, Arguments& arguments, Word
   CLI::Option* const service =
       ping.app->add_option("--service", arguments.service, "tensorferry.v1.TensorService, model:NAME, ...");
   service->type_name("NAME");
-  const auto ask_for_readiness = [&] { arguments.service = kReadiness; };
-  ping.app->add_flag_callback("--ready", ask_for_readiness, "ask whether models are loaded, not only whether it lives")
-      ->excludes(service);
+  CLI::Option* const live = ping.app->add_flag_callback(
+      "--live", [&] { arguments.service = ""; }, "ask only whether the server lives, as it does while models load");
+  ping.app
+      ->add_flag_callback(
+          "--ready", [&] { arguments.service = kReadiness; },
+          "ask whether models are loaded, and the server is not stopping (the default)")
+      ->excludes(service)
+      ->excludes(live);
+  live->excludes(service);
   AddBenchOptions(*bench.app, words.bench);
   bench.app->add_option("--dtype", arguments.dtype, "of the arrays (default: the model's, else float32)")
       ->type_name("NAME");

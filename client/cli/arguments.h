@@ -15,6 +15,9 @@ namespace tensorferry::cli {
 
 enum class Command : std::uint8_t { kHelp, kConvert, kInspect, kModels, kInfo, kPing, kBench, kVersion };
 
+// A server announces this service when its models are loaded.
+inline constexpr const char* kReadiness = "tensorferry.v1.TensorService";
+
 // Arguments is the command line, checked.
 struct Arguments {
   Command command = Command::kHelp;
@@ -24,7 +27,7 @@ struct Arguments {
   std::string model;
   std::string dtype;                     // Empty: what the file or the model says.
   std::string output;                    // Empty: nothing is saved.
-  std::string service;                   // The service whose health ping asks for.
+  std::string service = kReadiness;      // The service whose health ping asks for.
   std::chrono::milliseconds timeout{0};  // 0: the default of the command.
   std::optional<client::TlsFiles> tls;   // None: the connection is in the clear.
   std::string token_file;                // Empty: `token` is the token.

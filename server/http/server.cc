@@ -4,7 +4,6 @@
 
 #include <boost/asio/io_context.hpp>
 #include <exception>
-#include <optional>
 #include <utility>
 
 #include "base/start_thread.h"
@@ -18,9 +17,10 @@ namespace tensorferry::http {
 // The connections use the other members, and end with `io`, which is destroyed before those.
 struct Server::Loop {
   Loop(const ServerOptions& options, Router given)
-      : limits(options.limits), router(std::move(given)), connections(limits.connections) {
-    if (options.tls != nullptr) tls.emplace(*options.tls);
-  }
+      : limits(options.limits),
+        router(std::move(given)),
+        connections(limits.connections),
+        tls(options.tls == nullptr ? nullptr : std::make_unique<TlsContexts>(*options.tls)) {}
 
   // Serves until it is stopped. What a connection throws, such as for want of memory, ends that connection alone.
   void Run() {
@@ -37,9 +37,9 @@ struct Server::Loop {
   const Router router;
   ConnectionSet connections;
   const ConnectionContext context{limits, router, connections};
-  std::optional<TlsContexts> tls;
+  const std::unique_ptr<TlsContexts> tls;  // Null: connections are plain.
   boost::asio::io_context io{1};
-  Listener listener{io, context, tls ? &*tls : nullptr};
+  Listener listener{io, context, tls.get()};
 };
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, Router router) {

@@ -31,6 +31,10 @@ class RepositoryControl {
   // Errors: with strict_start, that of the first model that cannot be loaded.
   virtual void LoadModels(std::function<void(const absl::Status&)> done) = 0;
 
+  // Looks at the repository now, and takes over what has changed: somebody says that the files are complete. Does not
+  // wait for that.
+  virtual void LookAtRepository() = 0;
+
   // Lists what lies in the repository, and what was loaded from it.
   // Errors: MODEL_NOT_READY if the repository cannot be read.
   virtual void ListRepository(std::function<void(absl::StatusOr<std::vector<RepositoryEntry>>)> done) = 0;

@@ -6,6 +6,7 @@
 #include "rpc/serve/deadline_step.h"
 #include "rpc/serve/gate_step.h"
 #include "rpc/serve/log_step.h"
+#include "rpc/serve/recent_calls_step.h"
 #include "rpc/token_step.h"
 
 namespace tensorferry::rpc {
@@ -13,13 +14,16 @@ namespace tensorferry::rpc {
 // Each step has one line. MetricsStep counts what comes, so it stands before those that may refuse a request, the
 // cheapest first. LogStep and those behind it only record.
 CallChain::Steps MakeCallSteps(CallGate& gate, const security::Reloaded<security::Tokens>* tokens,
-                               metrics::RequestCounts* counts) {
+                               const CallRecorders& recorders) {
   CallChain::Steps steps;
-  if (counts != nullptr) steps.push_back(std::make_unique<MetricsStep>(*counts));
+  if (recorders.counts != nullptr) steps.push_back(std::make_unique<MetricsStep>(*recorders.counts));
   steps.push_back(std::make_unique<GateStep>(gate));
   steps.push_back(std::make_unique<DeadlineStep>());
   if (tokens != nullptr) steps.push_back(std::make_unique<TokenStep>(*tokens));
   steps.push_back(std::make_unique<LogStep>());
+  if (recorders.recent_calls != nullptr) {
+    steps.push_back(std::make_unique<RecentCallsStep>(*recorders.recent_calls));
+  }
   return steps;
 }
 

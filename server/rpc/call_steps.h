@@ -3,14 +3,21 @@
 #include "metrics/request_counts.h"
 #include "rpc/serve/call_chain.h"
 #include "rpc/serve/call_gate.h"
+#include "rpc/serve/recent_calls.h"
 #include "security/reloaded.h"
 #include "security/tokens.h"
 
 namespace tensorferry::rpc {
 
+// CallRecorders record calls. Borrowed; where one is null, nothing is recorded.
+struct CallRecorders {
+  metrics::RequestCounts* counts = nullptr;  // Made by MakeRequestCounts.
+  RecentCalls* recent_calls = nullptr;       // The last refusals and slow requests.
+};
+
 // Makes the steps through which every call goes, in their order. Borrows its arguments. Without `tokens` nobody is asked
-// for a token; without `counts` nothing is counted.
+// for a token.
 CallChain::Steps MakeCallSteps(CallGate& gate, const security::Reloaded<security::Tokens>* tokens = nullptr,
-                               metrics::RequestCounts* counts = nullptr);
+                               const CallRecorders& recorders = {});
 
 }  // namespace tensorferry::rpc

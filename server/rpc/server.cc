@@ -61,7 +61,7 @@ Server::Server(const ServerOptions& options, inference::Pipeline& pipeline, Buff
     : regions_(options.shared_memory, "--shared-memory is off"),
       copiers_(options.threads),
       waits_(options.idle_timeout),
-      chain_(MakeCallSteps(gate_, options.tokens, options.counts)),
+      chain_(MakeCallSteps(gate_, options.tokens, options.recorders)),
       environment_{.converter = pipeline,
                    .models = pipeline,
                    .pool = pool,

@@ -14,7 +14,7 @@
 #include "base/buffer_pool.h"
 #include "inference/pipeline.h"
 #include "inference/repository_settings.h"
-#include "metrics/request_counts.h"
+#include "rpc/call_steps.h"
 #include "rpc/health_service.h"
 #include "rpc/native/tensor_service.h"
 #include "rpc/oip/inference_service.h"
@@ -50,8 +50,7 @@ struct ServerOptions {
   const security::Reloaded<security::TlsMaterial>* tls = nullptr;
   // The tokens that callers must bring. Borrowed; null: callers need none.
   const security::Reloaded<security::Tokens>* tokens = nullptr;
-  // What counts the requests; made by MakeRequestCounts. Borrowed; null: nothing does.
-  metrics::RequestCounts* counts = nullptr;
+  CallRecorders recorders{};
 };
 
 // Returns the version of gRPC, such as "1.51.1".

@@ -18,8 +18,8 @@ from harness import READY_LINE, REPO_ROOT, TIMEOUT_S, becomes_true, clean_enviro
 from served_models import Echo, Gate, Gated, config_tensor, put
 
 DOCKERFILE = REPO_ROOT / "docker/Dockerfile"
-LIVENESS = ["ping"]
-READINESS = ["ping", "--ready"]
+LIVENESS = ["ping", "--live"]
+READINESS = ["ping"]
 # Random integers are 0 and 1, and the gate holds back runs whose largest element is positive.
 WARM_UP = """
 model_warmup { name: "held" inputs { key: "x" value { data_type: TYPE_INT64 dims: [16] random_data: true } } }
@@ -69,9 +69,13 @@ def test_ready_once_models_are_loaded(gate: Gate, tmp_path: Path) -> None:
             assert cli.run(*words, server=address) == (OK, "SERVING\n", "")
 
 
-def test_ready_is_the_service_by_name(server: object, run: cli.Run) -> None:
-    assert run(*READINESS, "--json").json()["service"] == "tensorferry.v1.TensorService"
-    assert run(*READINESS, "--service", "model:identity").code == cli.USAGE
+def test_ping_asks_for_a_service_by_name(server: object, run: cli.Run) -> None:
+    for words in (READINESS, [*READINESS, "--ready"]):
+        assert run(*words, "--json").json()["service"] == "tensorferry.v1.TensorService"
+    assert run(*LIVENESS, "--json").json()["service"] == ""
+    assert run(*READINESS, "--service", "model:identity", "--json").json()["service"] == "model:identity"
+    for words in (["--live", "--ready"], ["--ready", "--service", "x"], ["--live", "--service", "x"]):
+        assert run("ping", *words).code == cli.USAGE
 
 
 def test_signals_while_models_are_loading(gate: Gate, tmp_path: Path) -> None:

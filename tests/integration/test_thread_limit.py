@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from admin import ADMIN, ask
 from harness import MIB, READY_LINE, SERVER, TIMEOUT_S, clean_environment, connect_stub, server_command
 from served_models import Echo, infer, put
 from wire import array, convert_stream, convert_unary, request
@@ -92,9 +93,10 @@ def use(address: str) -> None:
 @pytest.mark.parametrize("isolation", ["none", "process"])
 @pytest.mark.parametrize("limit", LIMITS)
 def test_it_says_what_it_lacks_or_serves_and_drains(limit: int, isolation: str) -> None:
-    with limited_server(limit, "--threads", "2", "--isolation", isolation) as process:
+    with limited_server(limit, *ADMIN, "--threads", "2", "--isolation", isolation) as process:
         line = first_line(process)
         if ready := READY_LINE.fullmatch(line):
+            assert ask(ready[2], "/readyz").status == 200
             use(ready[1].split()[0].removeprefix("grpc="))
             process.send_signal(signal.SIGTERM)
         _, log = process.communicate(timeout=TIMEOUT_S)

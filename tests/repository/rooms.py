@@ -89,8 +89,7 @@ ROOMS = {
     "server": room(
         "tensorferry-server",
         "server/base server/inference server/config server/security server/metrics server/http"
-        " server/inference/isolation"
-        " server/inference/repository server/rpc/triton_config server/rpc",
+        " server/inference/isolation server/inference/repository server/rpc/serve server/rpc/triton_config server/rpc",
     ),
     "client/include": room("client", "server/payload"),
     "client/lib": room(

@@ -12,6 +12,7 @@ namespace tensorferry {
 class NoRepository final : public inference::RepositoryControl {
  public:
   void LoadModels(std::function<void(const absl::Status&)> done) override { done(absl::OkStatus()); }
+  void LookAtRepository() override {}
   void ListRepository(std::function<void(absl::StatusOr<std::vector<inference::RepositoryEntry>>)> done) override {
     done(std::vector<inference::RepositoryEntry>());
   }

@@ -74,8 +74,8 @@ void ModelRepository::LoadAtStart(Done done) {
   Post([this, done = std::move(done)] { Begin(std::exchange(at_start_, Turns()), /*at_start=*/true, done); });
 }
 
-void ModelRepository::Poll(Done done) {
-  Post([this, done = std::move(done)] { Begin(TurnsOf(/*settled_only=*/true), /*at_start=*/false, done); });
+void ModelRepository::Poll(Done done, bool settled_only) {
+  Post([this, done = std::move(done), settled_only] { Begin(TurnsOf(settled_only), /*at_start=*/false, done); });
 }
 
 void ModelRepository::List(std::function<void(absl::StatusOr<std::vector<RepositoryEntry>>)> done) {
@@ -172,7 +172,7 @@ absl::StatusOr<ModelRepository::Turns> ModelRepository::TurnsOf(bool settled_onl
     if (IsDue(source, settled_only)) turns.push_back({source, Announce(source)});
   }
   std::erase_if(seen_, [&](const auto& seen) { return !sources.contains(seen.first); });
-  if (settled_only) WithdrawTheGone(sources);
+  WithdrawTheGone(sources);
   return turns;
 }
 
@@ -372,8 +372,7 @@ absl::Status ModelRepository::LoadOne(const ModelSource& source, const ModelConf
   }
   spdlog::info("model {} version {} is ready: {}", source.name, version, (*model)->info().platform);
   const auto retire = [this](ServedModel* last) { Retire(last->info(), std::unique_ptr<ServedModel>(last)); };
-  const auto took = std::chrono::steady_clock::now() - start;
-  registry_.Publish(version, std::shared_ptr<ServedModel>(model->release(), retire), took);
+  registry_.Publish(version, {model->release(), retire}, std::chrono::steady_clock::now() - start);
   return absl::OkStatus();
 }
 

@@ -66,8 +66,8 @@ class ModelRepository {
   void Unload(std::string name, ControlCall call);
 
   // Looks at the files now. With ModelControl::kPoll the repository's thread does so at every
-  // poll_interval.
-  void Poll(Done done);
+  // poll_interval. `settled_only`: leaves out models whose files have changed since the last look.
+  void Poll(Done done, bool settled_only = true);
 
  private:
   // Record says what the repository has done with one model.

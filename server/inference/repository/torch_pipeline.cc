@@ -44,6 +44,10 @@ class TorchPipeline final : public Pipeline {
 
   void LoadModels(std::function<void(const absl::Status&)> done) override { repository_.LoadAtStart(std::move(done)); }
 
+  void LookAtRepository() override {
+    repository_.Poll([](const absl::Status&) {}, /*settled_only=*/false);  // The repository logs the errors.
+  }
+
   void ObserveModels(std::function<void(const std::string& name, bool ready)> observer) override {
     registry_.Observe(std::move(observer));
   }

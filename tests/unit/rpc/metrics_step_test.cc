@@ -52,7 +52,7 @@ class MetricsStepTest : public testing::Test {
   WaitingCaller caller_;
   CallGate gate_;
   const std::unique_ptr<metrics::RequestCounts> counts_ = MakeRequestCounts();
-  const CallChain chain_{MakeCallSteps(gate_, nullptr, counts_.get())};
+  const CallChain chain_{MakeCallSteps(gate_, nullptr, {.counts = counts_.get()})};
 };
 
 TEST_F(MetricsStepTest, CountsEveryMethodThereIs) {

@@ -37,6 +37,13 @@ TEST(Arguments, TakeTheServerFromTheEnvironmentUnlessGiven) {
   EXPECT_EQ(Parse({"ping"})->server, "127.0.0.1:8001");
 }
 
+TEST(Arguments, PingForReadinessUnlessToldOtherwise) {
+  EXPECT_EQ(Parse({"ping"})->service, "tensorferry.v1.TensorService");
+  EXPECT_EQ(Parse({"ping", "--ready"})->service, "tensorferry.v1.TensorService");
+  EXPECT_EQ(Parse({"ping", "--live"})->service, "");
+  EXPECT_EQ(Parse({"ping", "--service", "model:a"})->service, "model:a");
+}
+
 TEST(Arguments, AskedForHelpBeginWithExamples) {
   const auto arguments = Parse({"--help"});
   ASSERT_THAT(arguments, IsOk());

@@ -89,7 +89,7 @@ class WarmConvert : public testing::TestWithParam<WarmRequest> {
       inference::MakeTorchPipeline({.loader = {.max_tensor_bytes = 1 << 24}}, memory_.pool).value();
   SharedRegions regions_{/*enabled=*/false};
   const std::unique_ptr<metrics::RequestCounts> counts_ = MakeRequestCounts();
-  CallChain chain_{MakeCallSteps(gate_, nullptr, counts_.get())};
+  CallChain chain_{MakeCallSteps(gate_, nullptr, {.counts = counts_.get()})};
   WaitingCaller caller_;
   const google::protobuf::MethodDescriptor& method_ =
       FindMethod(*v1::ConvertRequest::descriptor(), *v1::ConvertResponse::descriptor(), Streams::kNone);
