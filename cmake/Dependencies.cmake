@@ -41,6 +41,8 @@ tensorferry_import(absl absl_statusor absl_status absl_cord absl_inlined_vector)
 if(TENSORFERRY_GRPC)
   find_package(Boost 1.81 REQUIRED)  # Its headers alone: Asio and Beast.
   find_package(CLI11 REQUIRED)
+  # By pkg-config: its CMake package asks for the libraries of its HTTP server and client, too.
+  pkg_check_modules(prometheus REQUIRED IMPORTED_TARGET prometheus-cpp-core)
   tensorferry_import(protobuf protobuf)
   tensorferry_import(grpc grpc++ protobuf)
   find_program(PROTOC protoc REQUIRED)

@@ -29,8 +29,10 @@
 #include "inference/repository/torch_pipeline.h"
 #include "options.h"
 #include "process.h"
+#include "rpc/metrics_step.h"
 #include "rpc/self_check.h"
 #include "rpc/server.h"
+#include "server_metrics.h"
 #include "worker_mode.h"
 
 namespace tensorferry {
@@ -113,11 +115,15 @@ ExitCode Serve(const config::Resolved& resolved) {
   const MemoryUpkeep upkeep(pool, LogBuffers);
   const auto pipeline = inference::MakeTorchPipeline(RepositoryOptionsOf(config), pool);
   if (!pipeline.ok()) return Fail(ExitCode::kConfiguration, pipeline.status());
+  const auto counts = rpc::MakeRequestCounts();
   rpc::RecentCalls recent_calls;
-  const auto server = rpc::Server::Start(ServerOptionsOf(config, *credentials, recent_calls), **pipeline, pool);
+  const auto options = ServerOptionsOf(config, *credentials, {.counts = counts.get(), .recent_calls = &recent_calls});
+  const auto server = rpc::Server::Start(options, **pipeline, pool);
   if (!server.ok()) return Fail(ExitCode::kCannotListen, server.status());
   rpc::SelfCheck self_check((*server)->addresses(), config.self_check, StopSignals::Interrupt);
-  const auto admin_port = StartAdminPort({resolved, *credentials, **server, self_check, recent_calls});
+  const ServerMetrics metrics({*counts, pool, **pipeline, *credentials, **server, self_check});
+  const auto admin_port =
+      StartAdminPort({resolved, *credentials, **server, self_check, recent_calls, metrics.source()});
   if (!admin_port.ok()) return Fail(ExitCode::kCannotListen, admin_port.status());
 
   const WaitForStop wait_for_stop = [&, on_hang_up = OnHangUp(config, **pipeline)] {

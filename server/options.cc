@@ -23,7 +23,7 @@ inference::RepositoryOptions RepositoryOptionsOf(const config::Config& config) {
 }
 
 rpc::ServerOptions ServerOptionsOf(const config::Config& config, const Credentials& credentials,
-                                   rpc::RecentCalls& recent_calls) {
+                                   const rpc::CallRecorders& recorders) {
   return {.listen = config.listen,
           .max_message_bytes = config.max_message_bytes,
           .max_tensor_bytes = config.max_tensor_bytes,
@@ -40,7 +40,7 @@ rpc::ServerOptions ServerOptionsOf(const config::Config& config, const Credentia
           .torch_version = inference::TorchVersion(),
           .tls = credentials.tls(),
           .tokens = credentials.tokens(),
-          .recent_calls = config.admin_listen == "off" ? nullptr : &recent_calls};
+          .recorders = config.admin_listen == "off" ? rpc::CallRecorders() : recorders};
 }
 
 }  // namespace tensorferry

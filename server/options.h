@@ -10,8 +10,9 @@ namespace tensorferry {
 
 inference::RepositoryOptions RepositoryOptionsOf(const config::Config& config);
 
-// The options borrow `recent_calls`, and what `credentials` holds.
+// The options borrow what `credentials` and `recorders` hold. Without an admin port nobody sees what is recorded, so
+// nothing is.
 rpc::ServerOptions ServerOptionsOf(const config::Config& config, const Credentials& credentials,
-                                   rpc::RecentCalls& recent_calls);
+                                   const rpc::CallRecorders& recorders);
 
 }  // namespace tensorferry

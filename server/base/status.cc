@@ -137,6 +137,11 @@ std::string Reworded(const absl::Status& error, const std::function<std::string(
   return worded + message.substr(copied);
 }
 
+Reason ReasonOf(const absl::Status& error) {
+  const absl::optional<absl::Cord> name = error.GetPayload(View(kReasonKey));
+  return name ? ParseReason(std::string(*name)).value_or(Reason::kInternal) : Reason::kInternal;
+}
+
 Failure DescribeError(const absl::Status& error) {
   const absl::optional<absl::Cord> name = error.GetPayload(View(kReasonKey));
   const auto reason = name ? ParseReason(std::string(*name)) : std::nullopt;

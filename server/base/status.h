@@ -57,6 +57,9 @@ struct Failure {
   std::string log_text;
 };
 
+// Returns the reason of an error. That of a status that MakeError did not make is INTERNAL.
+Reason ReasonOf(const absl::Status& error);
+
 // Takes an error apart. A status that MakeError did not make becomes INTERNAL, and its message is not passed on.
 Failure DescribeError(const absl::Status& error);
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -45,6 +46,7 @@ struct ModelInfo {
   std::vector<TensorSpec> outputs;  // Empty: the outputs are known only after a run.
   std::string sha256;               // The SHA-256 of the model file, in hex. Empty: the model is built in.
   std::int64_t max_batch_size = 0;  // The most rows that one run takes; 0: the first dimension is not that of a batch.
+  std::chrono::nanoseconds load_time{0};  // What the load took, with its warm-up. 0: the model is built in.
 };
 
 }  // namespace tensorferry::inference

@@ -24,6 +24,7 @@ struct BatchStatistics {
 struct ModelStatistics {
   std::uint64_t inference_count = 0;  // The rows that were run; if the model has no batches, the requests.
   std::uint64_t execution_count = 0;  // Runs of the model.
+  std::uint64_t waiting = 0;          // Requests that are in the queue now.
   std::chrono::system_clock::time_point last_inference;
   CountAndTime success, fail;  // Count requests; the time is that in the queue and that of the run.
   CountAndTime queue;          // Counts requests; the time is what they waited in the queue.

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "rpc/metrics_step.h"
 #include "rpc/serve/deadline_step.h"
 #include "rpc/serve/gate_step.h"
 #include "rpc/serve/log_step.h"
@@ -10,16 +11,19 @@
 
 namespace tensorferry::rpc {
 
-// Each step has one line. The steps before LogStep may refuse a request, the cheapest first. The steps after LogStep
-// only record: a trace, then counts.
+// Each step has one line. MetricsStep counts what comes, so it stands before those that may refuse a request, the
+// cheapest first. LogStep and those behind it only record.
 CallChain::Steps MakeCallSteps(CallGate& gate, const security::Reloaded<security::Tokens>* tokens,
-                               RecentCalls* recent_calls) {
+                               const CallRecorders& recorders) {
   CallChain::Steps steps;
+  if (recorders.counts != nullptr) steps.push_back(std::make_unique<MetricsStep>(*recorders.counts));
   steps.push_back(std::make_unique<GateStep>(gate));
   steps.push_back(std::make_unique<DeadlineStep>());
   if (tokens != nullptr) steps.push_back(std::make_unique<TokenStep>(*tokens));
   steps.push_back(std::make_unique<LogStep>());
-  if (recent_calls != nullptr) steps.push_back(std::make_unique<RecentCallsStep>(*recent_calls));
+  if (recorders.recent_calls != nullptr) {
+    steps.push_back(std::make_unique<RecentCallsStep>(*recorders.recent_calls));
+  }
   return steps;
 }
 

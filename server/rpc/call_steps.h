@@ -1,5 +1,6 @@
 #pragma once
 
+#include "metrics/request_counts.h"
 #include "rpc/serve/call_chain.h"
 #include "rpc/serve/call_gate.h"
 #include "rpc/serve/recent_calls.h"
@@ -8,9 +9,15 @@
 
 namespace tensorferry::rpc {
 
+// CallRecorders record calls. Borrowed; where one is null, nothing is recorded.
+struct CallRecorders {
+  metrics::RequestCounts* counts = nullptr;  // Made by MakeRequestCounts.
+  RecentCalls* recent_calls = nullptr;       // The last refusals and slow requests.
+};
+
 // Makes the steps through which every call goes, in their order. Borrows its arguments. Without `tokens` nobody is asked
-// for a token, and without `recent_calls` they are not recorded.
+// for a token.
 CallChain::Steps MakeCallSteps(CallGate& gate, const security::Reloaded<security::Tokens>* tokens = nullptr,
-                               RecentCalls* recent_calls = nullptr);
+                               const CallRecorders& recorders = {});
 
 }  // namespace tensorferry::rpc

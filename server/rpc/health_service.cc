@@ -53,6 +53,7 @@ Detached HealthService::ServeWatch(grpc::ServerCompletionQueue* queue, CallSlots
     if (!co_await call.Next(expect)) co_return;
     slot.Arrived();
     Admission admission(methods_.chain(), {method, call, CallKind::kManagement});
+    admission.record().messages_in = 1;
     HealthCheckRequest request;
     const absl::Status status = Guarded([&] { return ServedMethods::Parse(admission, bytes, request); });
     const bool admitted = status.ok();
@@ -68,6 +69,7 @@ Detached HealthService::ServeWatch(grpc::ServerCompletionQueue* queue, CallSlots
         grpc::ByteBuffer answer;
         if (!SerializeMessage(response, answer).ok()) break;
         if (!co_await call.Write(answer)) break;
+        ++admission.record().messages_out;
       }
       co_await watcher->Sleep();
     }

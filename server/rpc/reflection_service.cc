@@ -95,9 +95,11 @@ Detached ReflectionService::ServeInfo(grpc::ServerCompletionQueue* queue, CallSl
     Admission admission(methods_.chain(), {method, call, CallKind::kManagement});
     absl::Status status = admission.status();
     while (status.ok() && co_await call.Read(bytes)) {
+      ++admission.record().messages_in;
       status = Guarded([&] { return AnswerBytes(bytes, answer); });
       if (!status.ok()) break;
       if (!co_await call.Write(answer)) break;
+      ++admission.record().messages_out;
     }
     answer.Clear();
     admission.Finish(status);

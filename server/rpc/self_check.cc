@@ -146,6 +146,7 @@ void SelfCheck::Check(Target& target) {
   }
   if (!target.is_judged || stopped_) return;
   ++target.failures;
+  ++failed_;
   spdlog::debug("self-check: no answer at {}, {} times in a row", target.name, target.failures);
   if (target.failures < kMostFailures) return;
   spdlog::error("the server takes no connections at {} any more: no answer to itself, {} times in a row", target.name,

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -28,6 +29,9 @@ class SelfCheck {
   SelfCheck(const std::vector<std::string>& addresses, std::chrono::milliseconds interval,
             std::function<void()> on_deaf, std::chrono::milliseconds most_to_wait = kMostToWait);
 
+  // Returns how many checks have failed since the start.
+  std::uint64_t failures() const { return failed_; }
+
   // Checks no more, and does not wait for a check that is in progress, which tells nothing any more.
   void Stop() { stopped_ = true; }
 
@@ -53,6 +57,7 @@ class SelfCheck {
   const std::chrono::milliseconds most_to_wait_;
   const std::function<void()> on_deaf_;
   std::atomic<bool> stopped_ = false;
+  std::atomic<std::uint64_t> failed_ = 0;
   std::atomic<bool> found_deaf_ = false;
   std::vector<Target> targets_;
   std::optional<PeriodicThread> thread_;  // The last member: the thread uses the others.

@@ -39,6 +39,8 @@ constexpr std::chrono::milliseconds kMostQuieting{1000};
 
 }  // namespace
 
+std::string GrpcVersion() { return grpc::Version(); }
+
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, inference::Pipeline& pipeline,
                                                       BufferPool& pool) {
   SendLibraryLogsToOurs(GrpcLog::kDebug);  // If an address fails, the status says why, and gRPC several lines more.
@@ -59,7 +61,7 @@ Server::Server(const ServerOptions& options, inference::Pipeline& pipeline, Buff
     : regions_(options.shared_memory, "--shared-memory is off"),
       copiers_(options.threads),
       waits_(options.idle_timeout),
-      chain_(MakeCallSteps(gate_, options.tokens, options.recent_calls)),
+      chain_(MakeCallSteps(gate_, options.tokens, options.recorders)),
       environment_{.converter = pipeline,
                    .models = pipeline,
                    .pool = pool,

@@ -14,13 +14,13 @@
 #include "base/buffer_pool.h"
 #include "inference/pipeline.h"
 #include "inference/repository_settings.h"
+#include "rpc/call_steps.h"
 #include "rpc/health_service.h"
 #include "rpc/native/tensor_service.h"
 #include "rpc/oip/inference_service.h"
 #include "rpc/reflection_service.h"
 #include "rpc/serve/call_chain.h"
 #include "rpc/serve/call_gate.h"
-#include "rpc/serve/recent_calls.h"
 #include "rpc/serve/serving_queue.h"
 #include "rpc/serve/stall_watch.h"
 #include "rpc/serve/wait_limit.h"
@@ -50,9 +50,11 @@ struct ServerOptions {
   const security::Reloaded<security::TlsMaterial>* tls = nullptr;
   // The tokens that callers must bring. Borrowed; null: callers need none.
   const security::Reloaded<security::Tokens>* tokens = nullptr;
-  // Where refusals and slow requests are recorded. Borrowed; null: nowhere.
-  RecentCalls* recent_calls = nullptr;
+  CallRecorders recorders{};
 };
+
+// Returns the version of gRPC, such as "1.51.1".
+std::string GrpcVersion();
 
 // Server is the gRPC side of the process: it serves TensorService, GRPCInferenceService, health and reflection on every
 // address.
@@ -70,6 +72,9 @@ class Server {
 
   // Returns the addresses of ServerOptions::listen, with the real ports.
   const std::vector<std::string>& addresses() const { return addresses_; }
+
+  // Returns how many requests with arrays are being worked on, or answered. Threads: any.
+  int inflight_requests() const { return gate_.inside(); }
 
   // Says how far the server is. Threads: any.
   enum class Phase : std::uint8_t {

@@ -54,6 +54,9 @@ class Reloaded {
   // the value already. A value that Get returns later is this one or a newer one.
   std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
 
+  // Returns how often the files have changed to something that cannot be used.
+  std::uint64_t failures() const { return failures_.load(std::memory_order_relaxed); }
+
   // Takes what the files hold by now. Files that cannot be used leave the value as it is; the log tells so once, until
   // the problem is another one. The files are compared by their content, so that it does not matter how they are
   // replaced.
@@ -84,10 +87,12 @@ class Reloaded {
     if (problem == logged_) return;
     spdlog::warn("{}: not reloaded, and what was read before stays in use: {}", source_.name, problem);
     logged_ = problem;
+    ++failures_;
   }
 
   const ReloadSource<Value> source_;
   std::string logged_;  // The problem that the log told last. Empty: the files are in use.
+  std::atomic<std::uint64_t> failures_ = 0;
   std::atomic<std::uint64_t> version_{NextReloadVersion()};
   mutable std::mutex mutex_;  // Guards value_.
   std::shared_ptr<const Value> value_;

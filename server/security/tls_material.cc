@@ -157,6 +157,13 @@ absl::Status CheckTlsMaterial(const TlsFiles& files, const TlsMaterial& material
   return files.client_ca.empty() ? absl::OkStatus() : CheckClientCa(files, material);
 }
 
+std::optional<std::chrono::system_clock::time_point> ExpiryOf(const TlsMaterial& material) {
+  const auto chain = ParseCertificates("", "", material.certificate_chain);
+  std::tm parts{};
+  if (!chain.ok() || ASN1_TIME_to_tm(X509_get0_notAfter(chain->front().get()), &parts) != 1) return std::nullopt;
+  return std::chrono::system_clock::from_time_t(timegm(&parts));
+}
+
 std::string DescribeTlsMaterial(const TlsMaterial& material) {
   const auto chain = ParseCertificates("", "", material.certificate_chain);
   if (!chain.ok()) return "no certificate";

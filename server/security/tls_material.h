@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -32,6 +34,9 @@ absl::StatusOr<TlsMaterial> ReadTlsMaterial(const TlsFiles& files);
 // at least is valid at this time. `files` is for the messages.
 // Errors: INVALID_ARGUMENT, with flag, path and problem. No message holds a byte of a key.
 absl::Status CheckTlsMaterial(const TlsFiles& files, const TlsMaterial& material);
+
+// Returns when the server's certificate ends to be valid; nothing if it does not say.
+std::optional<std::chrono::system_clock::time_point> ExpiryOf(const TlsMaterial& material);
 
 // Returns a text for the log, of material that CheckTlsMaterial takes: "certificate 0A1B, valid until 2026-11-28
 // 21:00:00 UTC".

@@ -7,8 +7,11 @@
 #include <vector>
 
 #include "payload/array_payload.h"
+#include "rpc/metrics_step.h"
 #include "rpc/native/reply.h"
 #include "rpc/native/request_decoder.h"
+#include "rpc/serve/async_call.h"
+#include "rpc/serve/method.h"
 #include "tensorferry/v1/tensor_service.pb.h"
 #include "testing/arrays.h"
 #include "testing/byte_buffers.h"
@@ -70,6 +73,25 @@ Piece Reply() {
   };
 }
 
+// Counts a request that converts an array of 64 bytes.
+Piece CountRequest() {
+  struct Counted {
+    std::unique_ptr<metrics::RequestCounts> counts = rpc::MakeRequestCounts();
+    rpc::MetricsStep step{*counts};
+    rpc::AsyncUnaryCall<grpc::ByteBuffer, grpc::ByteBuffer> call;
+    rpc::ReceivedTensor tensor{.numpy_dtype = "float32", .dtype_equal = true, .nbytes = 64};
+  };
+  const auto counted = std::make_shared<Counted>();
+  const auto& method =
+      rpc::FindMethod(*v1::ConvertRequest::descriptor(), *v1::ConvertResponse::descriptor(), rpc::Streams::kNone);
+  return [counted, &method] {
+    rpc::CallInfo info{method, counted->call, rpc::CallKind::kTensors};
+    info.record.tensors = {&counted->tensor, 1};
+    if (!counted->step.Enter(info).ok()) std::abort();
+    counted->step.End(info, absl::OkStatus());
+  };
+}
+
 const std::map<std::string, std::function<Piece()>> kPieces = {
     {"wire_read_64_bytes", [] { return WireRead(64); }},
     {"wire_read_1_mib", [] { return WireRead(1 << 20); }},
@@ -77,6 +99,7 @@ const std::map<std::string, std::function<Piece()>> kPieces = {
     {"copy_swapped_64_kib", [] { return Copy(">f4", false); }},
     {"copy_with_digest_64_kib", [] { return Copy("<f4", true); }},
     {"reply", [] { return Reply(); }},
+    {"count_request", [] { return CountRequest(); }},
 };
 
 }  // namespace

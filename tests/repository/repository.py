@@ -16,6 +16,12 @@ def reasons() -> list[tuple[str, str]]:
     return [(name, re.sub(r"(?<!^)(?=[A-Z])", "_", code).upper()) for name, code in rows]
 
 
+def metrics() -> list[tuple[str, str, str]]:
+    """Names, types and helps of server/metrics/metric.h, in the table's order."""
+    rows = re.findall(r'\{Metric::k\w+,\s+"(\w+)",\s+k(\w+),\s+"([^"]*)"\}', text("server/metrics/metric.h"))
+    return [(name, kind.lower(), help_) for name, kind, help_ in rows]
+
+
 def dtypes() -> list[dict[str, str]]:
     """The rows of server/payload/dtype.h."""
     row = re.compile(

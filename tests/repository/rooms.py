@@ -30,6 +30,7 @@ LIBRARIES = {
     "grpc": re.compile(r"^(grpcpp|grpc)/"),
     "protobuf": re.compile(r"^google/"),
     "openssl": re.compile(r"^openssl/"),
+    "prometheus": re.compile(r"^prometheus/"),
     "boost": re.compile(r"^boost/"),
     "torch": re.compile(r"^(torch|ATen|c10|caffe2)/"),
 }
@@ -40,6 +41,7 @@ ROOMS = {
     "server/inference": room("inference", "server/base server/payload"),
     "server/config": room("config", "server/base server/inference"),
     "server/security": room("security", "server/base", "openssl"),
+    "server/metrics": room("metrics", "server/base server/payload server/inference", "prometheus"),
     "server/http": room("http", "server/base server/security", "boost openssl"),
     "server/inference/tensor": room("inference_tensor", "server/base server/payload server/inference", "torch"),
     "server/inference/engine": room(
@@ -80,13 +82,14 @@ ROOMS = {
     ),
     "server/rpc": room(
         "rpc",
-        "server/base server/inference server/security server/rpc/serve server/rpc/native server/rpc/oip",
+        "server/base server/payload server/inference server/security server/metrics server/rpc/serve server/rpc/native"
+        " server/rpc/oip",
         "grpc protobuf",
     ),
     "server": room(
         "tensorferry-server",
-        "server/base server/inference server/config server/security server/http server/inference/isolation"
-        " server/inference/repository server/rpc/serve server/rpc/triton_config server/rpc",
+        "server/base server/inference server/config server/security server/metrics server/http"
+        " server/inference/isolation server/inference/repository server/rpc/serve server/rpc/triton_config server/rpc",
     ),
     "client/include": room("client", "server/payload"),
     "client/lib": room(

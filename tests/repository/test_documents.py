@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from repository import ROOT, dtypes, reasons, text
+from repository import ROOT, dtypes, metrics, reasons, text
 
 
 def test_errors_page_has_one_entry_for_each_reason() -> None:
@@ -16,6 +16,14 @@ def test_errors_page_has_one_entry_for_each_reason() -> None:
     )
     assert entries == reasons()
     assert len(entries) > 30
+
+
+def test_operations_page_has_a_row_for_each_metric() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| (counter|gauge|histogram) \| [^|]* \| (.*) \|$", text("docs/operations.md"), re.MULTILINE
+    )
+    assert rows == metrics()
+    assert len(rows) == len(re.findall(r"\{Metric::k", text("server/metrics/metric.h"))) > 40
 
 
 def test_dtypes_page_and_readme_have_a_row_for_each_dtype() -> None:

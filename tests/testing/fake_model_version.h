@@ -15,7 +15,7 @@
 namespace tensorferry {
 
 // FakeModelVersion is a model whose runs end when the test says.
-class FakeModelVersion final : public inference::ModelVersion {
+class FakeModelVersion : public inference::ModelVersion {
  public:
   // Run is a run that was submitted.
   class Run {

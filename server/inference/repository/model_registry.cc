@@ -130,10 +130,12 @@ void ModelRegistry::Set(const ModelInfo& info) {
   });
 }
 
-void ModelRegistry::Publish(std::int64_t version, std::shared_ptr<ServedModel> model) {
+void ModelRegistry::Publish(std::int64_t version, std::shared_ptr<ServedModel> model,
+                            std::chrono::nanoseconds load_time) {
   Change(model->info().name, [&](Versions& versions, Removed& removed) {
     Entry& entry = versions[version];
     entry.info = model->info();
+    entry.info.load_time = load_time;
     entry.known = true;
     removed.push_back(std::exchange(entry.model, model));
   });

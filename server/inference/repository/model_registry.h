@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -52,8 +53,9 @@ class ModelRegistry {
   // Sets the state and reason of a version, which does not serve from then on.
   void Set(const ModelInfo& info);
 
-  // Makes `model` serve from now on, in place of the model that served this version before.
-  void Publish(std::int64_t version, std::shared_ptr<ServedModel> model);
+  // Makes `model`, whose load took `load_time`, serve from now on, in place of the model that served this version
+  // before.
+  void Publish(std::int64_t version, std::shared_ptr<ServedModel> model, std::chrono::nanoseconds load_time);
 
   // Makes the other versions of the model than `kept` UNLOADING, so that no new request finds them. Once EndWithdrawal is
   // called, and at once if they do not serve, they are UNAVAILABLE with this reason; if it is empty, they are forgotten.

@@ -364,15 +364,15 @@ absl::Status ModelRepository::LoadOne(const ModelSource& source, const ModelConf
     const auto tell = [this, name = source.name] { registry_.Tell(name); };
     return LoadVersion({source.name, version, file, source.folder, source.root, tell}, config, options_.loader, pool_);
   };
+  const auto start = std::chrono::steady_clock::now();
   auto model = load();
   if (!model.ok()) {
     Fail(source, version, model.status());
     return model.status();
   }
   spdlog::info("model {} version {} is ready: {}", source.name, version, (*model)->info().platform);
-  registry_.Publish(version, std::shared_ptr<ServedModel>(model->release(), [this](ServedModel* last) {
-                      Retire(last->info(), std::unique_ptr<ServedModel>(last));
-                    }));
+  const auto retire = [this](ServedModel* last) { Retire(last->info(), std::unique_ptr<ServedModel>(last)); };
+  registry_.Publish(version, {model->release(), retire}, std::chrono::steady_clock::now() - start);
   return absl::OkStatus();
 }
 

@@ -329,7 +329,9 @@ absl::Status ServedModel::OnEachExecutor(const std::function<absl::Status(Model&
 
 ModelStatistics ServedModel::statistics() const {
   const MutexLock lock(mutex_);
-  return statistics_;
+  ModelStatistics statistics = statistics_;
+  statistics.waiting = queue_.size();
+  return statistics;
 }
 
 }  // namespace tensorferry::inference

@@ -21,4 +21,12 @@ std::uint64_t EncodedResponse::nbytes() const {
   return sum;
 }
 
+std::uint64_t EncodedResponse::messages() const {
+  std::uint64_t count = message_ ? 1 : 0;
+  for (const inference::TensorElements& tensor : chunked_) {
+    count += (tensor.bytes.size() + chunk_bytes_ - 1) / chunk_bytes_;
+  }
+  return count;
+}
+
 }  // namespace tensorferry::rpc

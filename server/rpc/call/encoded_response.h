@@ -46,6 +46,9 @@ class EncodedResponse {
   // Returns the bytes of all messages that are still to be sent, without the framing of the chunks.
   std::uint64_t nbytes() const;
 
+  // Returns how many messages are still to be sent.
+  std::uint64_t messages() const;
+
   // Not OK: the call ends with this error, and nothing else is sent.
   const absl::Status& end() const { return end_; }
 

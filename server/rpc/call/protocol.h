@@ -53,15 +53,15 @@ EncodedResponse EndRequest(P& protocol, Admission& admission, absl::StatusOr<Res
     TENSORFERRY_RETURN_IF_ERROR(response.status());
     tensors = TensorsOf(*response);
     RecordStages(*response, record);
+    record.element_bytes_out = ElementBytesOf(*response);
     return protocol.Encode(*response, writer);
   });
-  if (encoded.ok()) {
-    record.tensors = tensors;
-    record.bytes_out = encoded->nbytes();
-  }
+  if (encoded.ok()) record.tensors = tensors;
   const absl::Status end = encoded.ok() ? absl::OkStatus() : P::Worded(encoded.status());
-  admission.Finish(end);
   EncodedResponse ended = encoded.ok() ? *std::move(encoded) : protocol.Refuse(end);
+  record.bytes_out = ended.nbytes();
+  record.messages_out = ended.messages();
+  admission.Finish(end);
   ended.Keep(admission.TakePass());
   return ended;
 }

@@ -19,6 +19,14 @@ Few<ReceivedTensor> TensorsOf(const Response& response) {
   return tensors;
 }
 
+std::uint64_t ElementBytesOf(const Response& response) {
+  std::uint64_t nbytes = 0;
+  for (const auto* const results : {&response.result.tensors, &response.result.outputs}) {
+    for (const inference::TensorResult& tensor : *results) nbytes += tensor.elements ? tensor.elements->bytes.size() : 0;
+  }
+  return nbytes;
+}
+
 void RecordStages(const Response& response, CallRecord& record) {
   const inference::PipelineResponse& result = response.result;
   record.receive = response.receive_time;

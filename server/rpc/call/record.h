@@ -1,6 +1,8 @@
 // Writes what is known of a request into its CallRecord.
 #pragma once
 
+#include <cstdint>
+
 #include "base/few.h"
 #include "rpc/call/intake.h"
 #include "rpc/call/response.h"
@@ -13,6 +15,9 @@ void RecordModel(const Intake& intake, CallRecord& record);
 
 // Returns what became of the arrays of a request that is answered.
 Few<ReceivedTensor> TensorsOf(const Response& response);
+
+// Returns the bytes of all elements that the response gives back.
+std::uint64_t ElementBytesOf(const Response& response);
 
 // Records the stages of a request that is answered.
 void RecordStages(const Response& response, CallRecord& record);

@@ -34,6 +34,7 @@ Detached ServeRequest(CallResources resources, CallSlots& slots, const Environme
     if (call.request.bytes.Length() >= kLongCopy) co_await resources.copiers.Enter();
     Admission admission(protocol.chain(), {P::Method(), call, CallKind::kTensors});
     admission.record().bytes_in = call.request.bytes.Length();
+    admission.record().messages_in = 1;
     absl::StatusOr<Intake> intake = Guarded([&]() -> absl::StatusOr<Intake> {
       TENSORFERRY_RETURN_IF_ERROR(admission.status());
       return protocol.Start(call.request);

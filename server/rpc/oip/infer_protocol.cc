@@ -103,6 +103,8 @@ void InferStreamProtocol::End() {
 absl::StatusOr<StreamProtocol::Owed> InferStreamProtocol::Take() {
   request_.emplace(environment_, errors_go_);
   admission_.emplace(environment_.calls.chain, CallInfo{StreamMethod(), *call_, CallKind::kTensors});
+  admission_->record().bytes_in = message_.bytes.Length();
+  admission_->record().messages_in = 1;
   absl::StatusOr<Owed> owed = Guarded([this] { return TakeRun(); });
   message_.Clear();
   if (owed.ok()) return owed;
@@ -115,7 +117,6 @@ absl::StatusOr<StreamProtocol::Owed> InferStreamProtocol::TakeRun() {
     request_->ReadId(message_);
     return admission_->status();
   }
-  admission_->record().bytes_in = message_.bytes.Length();
   TENSORFERRY_ASSIGN_OR_RETURN(Intake intake, request_->Start(message_));
   RecordModel(intake, admission_->record());
   HeldMessage held = HoldFor(intake, message_);

@@ -26,6 +26,11 @@ absl::Status CallGate::Refuse() {
                    {.retry_after = std::chrono::milliseconds(1000)});
 }
 
+int CallGate::inside() const {
+  const std::lock_guard lock(mutex_);
+  return inside_;
+}
+
 void CallGate::Close() {
   const std::lock_guard lock(mutex_);
   closed_ = true;

@@ -48,6 +48,9 @@ class CallGate {
   // Refuses every later call, too.
   void CloseToAll();
 
+  // Returns how many requests are being worked on.
+  int inside() const;
+
   // Waits until no request is being worked on. Returns false if some still were at the deadline.
   bool WaitUntilIdle(std::chrono::steady_clock::time_point deadline);
 
@@ -59,7 +62,7 @@ class CallGate {
   void Leave();
   absl::Status Refuse();
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable idle_;
   std::condition_variable was_refused_;
   int inside_ = 0;

@@ -23,6 +23,9 @@ struct CallRecord {
   Clock::time_point start = Clock::now();  // The time when the request came to the chain.
   std::uint64_t bytes_in = 0;              // The messages of the request, and its chunks.
   std::uint64_t bytes_out = 0;             // The messages of the response, and its chunks.
+  std::uint64_t messages_in = 0;           // How many messages and chunks the request had.
+  std::uint64_t messages_out = 0;          // How many messages and chunks the response has.
+  std::uint64_t element_bytes_out = 0;     // Elements that an answered request gives back.
   std::string_view request_id{};           // The caller's. Borrowed until CallStep::End has returned.
   std::string model{};                     // The model that ran or would have run. Empty if the request names none.
   std::string model_version{};

@@ -117,6 +117,7 @@ class ServedMethods {
       RequestMessage request;
       ResponseMessage response;
       Admission admission(environment_.chain, {method, call, CallKind::kManagement});
+      admission.record().messages_in = 1;
       CallEnd end = to_end_(Guarded([&] { return Parse(admission, call.request, request, check); }));
       if (end.status.ok()) {
         if constexpr (std::invocable<decltype(handle), const RequestMessage&, ResponseMessage&, Done>) {
@@ -128,6 +129,7 @@ class ServedMethods {
         }
       }
       const grpc::ByteBuffer answer = Serialize(response, end);
+      admission.record().messages_out = end.sent.ok() ? 1 : 0;
       admission.Finish(end.status);
       co_await call.Finish(end.sent, answer);
       co_await call.done;

@@ -47,6 +47,11 @@ TEST(Error, IsRewordedWhereItsTermsStand) {
   EXPECT_EQ(Reworded(WithMessage("int8", error), upper_case), "int8");
 }
 
+TEST(Error, HasOneReason) {
+  EXPECT_EQ(ReasonOf(InArray("x", MakeError(Reason::kBadShape, "no"))), Reason::kBadShape);
+  EXPECT_EQ(ReasonOf(absl::InvalidArgumentError("no")), Reason::kInternal);
+}
+
 TEST(Error, OfNobodysMakingIsInternalAndKeepsItsWordsFromTheCaller) {
   const Failure failure = DescribeError(absl::NotFoundError("/home/someone/file"));
   EXPECT_EQ(failure.reason, Reason::kInternal);

@@ -133,6 +133,7 @@ TEST_F(SelfCheckTest, TellsOfAPortThatNobodyHas) {
   const std::string address = Listener(Mode::kSilent).AddressAt("127.0.0.1");
   const SelfCheck check({address}, kInterval, on_deaf_);
   WaitUntilDeaf();
+  EXPECT_EQ(check.failures(), std::uint64_t{SelfCheck::kMostFailures});
 }
 
 TEST_F(SelfCheckTest, TellsOfOneAddressOfSeveral) {
@@ -147,6 +148,7 @@ TEST_F(SelfCheckTest, IsContentWithSettings) {
   const SelfCheck check({listener.AddressAt("127.0.0.1")}, kInterval, on_deaf_);
   listener.WaitForMore(kMany);
   EXPECT_EQ(deaf(), 0);
+  EXPECT_EQ(check.failures(), 0u);
 }
 
 TEST_F(SelfCheckTest, FindsEveryAddress) {

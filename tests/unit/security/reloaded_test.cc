@@ -72,6 +72,7 @@ TEST_F(ReloadedText, IsReportedOnceForEachProblem) {
   EXPECT_THAT(reload("bad 2"), ElementsAre(prefix + "bad 2 cannot be used"));
   EXPECT_THAT(reload("first"), IsEmpty());
   EXPECT_THAT(reload("bad 2"), ElementsAre(prefix + "bad 2 cannot be used")) << "it was good in between";
+  EXPECT_EQ(text->failures(), 3u);
 }
 
 TEST_F(ReloadedText, CannotBeginWithWhatCannotBeUsed) {

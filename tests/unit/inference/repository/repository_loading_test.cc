@@ -70,6 +70,9 @@ TEST_F(ModelRepositoryGate, WhatWaitsForItsTurnAtTheStartIsLoading) {
   gate_.Open();
   ASSERT_THAT(done.get_future().get(), IsOk());
   EXPECT_THAT(Listed(), ElementsAre("first:1 READY", "m:1 READY", "m:2 READY", "n:1 UNAVAILABLE"));
+  for (const ModelInfo& info : registry_.List()) {
+    EXPECT_EQ(info.load_time.count() > 0, info.state == ModelState::kReady) << info.name;
+  }
 }
 
 // These begin an operation, and give its outcome later.

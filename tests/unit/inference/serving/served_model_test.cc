@@ -202,12 +202,14 @@ TEST_F(ServedModelTest, RunsTogetherWhatCameWhileItWasBusy) {
     others.push_back(&Request());
     ASSERT_EQ(model->Submit(*others.back()), Submitted::kTaken);
   }
+  EXPECT_EQ(model->statistics().waiting, 6u);
   gate.Open();
   for (TestRun* const run : others) {
     ASSERT_THAT(run->Wait(), IsOk());
     EXPECT_THAT(run->result->outputs[0].metadata.shape, ElementsAre(1, 3));
   }
   EXPECT_THAT(batches, ElementsAre(1, 4, 2));
+  EXPECT_EQ(model->statistics().waiting, 0u);
   EXPECT_EQ(model->statistics().execution_count, 3u);
   EXPECT_EQ(model->statistics().inference_count, 7u);
   EXPECT_EQ(model->statistics().batches.at(4).compute_infer.count, 1u);

@@ -9,9 +9,12 @@
 
 #include "inference/repository/torch_pipeline.h"
 #include "rpc/call/intake.h"
+#include "rpc/call/record.h"
 #include "rpc/call_steps.h"
+#include "rpc/metrics_step.h"
 #include "rpc/native/reply.h"
 #include "rpc/native/request_decoder.h"
+#include "rpc/serve/method.h"
 #include "tensorferry/v1/tensor_service.pb.h"
 #include "testing/byte_buffers.h"
 #include "testing/test_memory.h"
@@ -60,14 +63,24 @@ struct WarmRequest {
 
 class WarmConvert : public testing::TestWithParam<WarmRequest> {
  protected:
-  // ConvertOnce takes one request through the server, as the handler of Convert does.
+  class WaitingCaller final : public AsyncCall {
+   public:
+    absl::Status CheckCaller() const override { return absl::OkStatus(); }
+  };
+
+  // ConvertOnce takes one request through the server and the steps of every call, as the handler of Convert does.
   void ConvertOnce(std::span<const Bytes> message) {
+    Admission admission(chain_, {method_, caller_, CallKind::kTensors});
     ASSERT_TRUE(decoder_.Decode(message).ok());
     auto call = Intake::Start(decoder_.request(), Intake::Chunks::kRefused, environment_);
     ASSERT_TRUE(call.ok());
     const auto response = (*std::move(call)).Finish();
     ASSERT_TRUE(response.ok());
+    const Few<ReceivedTensor> tensors = TensorsOf(*response);
+    admission.record().tensors = tensors;
+    RecordStages(*response, admission.record());
     ASSERT_TRUE(EncodeResponse(*response, 1 << 20, writer_).ok());
+    admission.Finish(absl::OkStatus());
   }
 
   TestMemory memory_;
@@ -75,7 +88,11 @@ class WarmConvert : public testing::TestWithParam<WarmRequest> {
   std::unique_ptr<inference::Pipeline> pipeline_ =
       inference::MakeTorchPipeline({.loader = {.max_tensor_bytes = 1 << 24}}, memory_.pool).value();
   SharedRegions regions_{/*enabled=*/false};
-  CallChain chain_{MakeCallSteps(gate_)};
+  const std::unique_ptr<metrics::RequestCounts> counts_ = MakeRequestCounts();
+  CallChain chain_{MakeCallSteps(gate_, nullptr, {.counts = counts_.get()})};
+  WaitingCaller caller_;
+  const google::protobuf::MethodDescriptor& method_ =
+      FindMethod(*v1::ConvertRequest::descriptor(), *v1::ConvertResponse::descriptor(), Streams::kNone);
   CallEnvironment environment_{*pipeline_, *pipeline_, memory_.pool, chain_, regions_, {.max_tensor_bytes = 1 << 24},
                                1 << 24};
   ConvertDecoder decoder_;

@@ -249,6 +249,8 @@ TEST_F(ConvertStreamTest, RecordsTheRequest) {
 
   EXPECT_EQ(seen.id, "seven");
   EXPECT_EQ(seen.record.bytes_in, request.ByteSizeLong() + chunk.ByteSizeLong());
+  EXPECT_EQ(seen.record.messages_in, 2u);
+  EXPECT_EQ(seen.record.messages_out, 1u);
   EXPECT_EQ(seen.record.bytes_out, answer.Next()->bytes().Length());
   ASSERT_THAT(seen.tensors, SizeIs(1));
   EXPECT_EQ(seen.tensors[0].numpy_dtype, "uint16");

@@ -21,6 +21,15 @@ TEST(CallGate, LetsCallsInUntilItIsClosed) {
   EXPECT_THAT(gate.Enter(), Fails(Reason::kDraining));
 }
 
+TEST(CallGate, CountsThoseInside) {
+  CallGate gate;
+  std::optional<CallGate::Pass> pass(gate.Enter().value());
+  EXPECT_THAT(gate.EnterAside(), IsOk());
+  EXPECT_EQ(gate.inside(), 1);
+  pass.reset();
+  EXPECT_EQ(gate.inside(), 0);
+}
+
 TEST(CallGate, WaitsForTheLastCall) {
   CallGate gate;
   std::optional<CallGate::Pass> pass(gate.Enter().value());

@@ -1,0 +1,227 @@
+"""What metrics say, judged by promtool, by the parsers of Prometheus's Python client, and by what the tests do."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import shutil
+import signal
+import ssl
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import grpc
+import pytest
+import torch
+
+import oracle
+from admin import ADMIN, ask, bearer
+from certificates import Authority, Files
+from harness import REPO_ROOT, TIMEOUT_S, Server, becomes_true, connect, connect_stub
+from metrics import OPENMETRICS, Scrape, families_of, openmetrics_of, scrape, text_of
+from served_models import Plus, infer, put
+from tensorferry.v1 import tensor_service_pb2 as pb
+from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
+from wire import array, convert_unary, request
+
+POLL = ("--model-control", "poll", "--model-poll-interval", "50ms")
+GOOD = request(array("<f4", (4,), oracle.random_bytes("<f4", 4)))
+X = {"x": torch.arange(4.0)}
+# These change by themselves from one scrape to the next.
+RESTLESS = re.compile("process_|tensorferry_(inflight|pool)_")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that has converted an array and run a model."""
+    folder = tmp_path_factory.mktemp("metrics")
+    put(folder / "plus", Plus(1))
+    with Server(*ADMIN, "--model-dir", str(folder)) as running:
+        with connect_stub(running.address) as stub:
+            assert convert_unary(stub, GOOD).refusal is None
+            assert convert_unary(stub, infer("plus", X)).refusal is None
+        yield running
+        assert running.stop() == 0
+
+
+def test_promtool_finds_nothing_wrong(served: Server) -> None:
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"], input=text_of(served), capture_output=True, text=True, check=False
+    )
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def test_both_formats_say_the_same(served: Server) -> None:
+    text = Scrape.of(families_of(text_of(served))).samples
+    openmetrics = Scrape.of(openmetrics_of(text_of(served, OPENMETRICS))).samples
+
+    def comparable(samples: dict[tuple[str, frozenset[tuple[str, str]]], float]) -> dict[object, float]:
+        # The bounds of a histogram are written in two ways: "1024" and "1024.0".
+        return {
+            (name, frozenset((key, float(value)) if key == "le" else (key, value) for key, value in labels)): sample
+            for (name, labels), sample in samples.items()
+            if not RESTLESS.match(name)
+        }
+
+    assert comparable(text) == pytest.approx(comparable(openmetrics), rel=1e-14)
+    assert len(text) > 1000
+
+
+def test_the_operations_page_has_every_metric_as_it_comes(served: Server) -> None:
+    row = re.compile(r"^\| `(\w+)` \| (\w+) \| ([^|]*) \| (.*) \|$", re.MULTILINE)
+    page = {
+        name: (kind, set(re.findall(r"`(\w+)`", labels)), meaning)
+        for name, kind, labels, meaning in row.findall((REPO_ROOT / "docs/operations.md").read_text())
+    }
+    families = families_of(text_of(served))
+    come = {
+        family.name + ("_total" if family.type == "counter" else ""): (
+            family.type,
+            {label for sample in family.samples for label in sample.labels} - {"le"},
+            family.documentation,
+        )
+        for family in families
+    }
+    assert set(come) == set(page)
+    for name, (kind, labels, meaning) in come.items():
+        assert (kind, meaning) == (page[name][0], page[name][2]), name
+        # Without TLS and tokens there are no series of theirs.
+        assert labels == page[name][1] or name == "tensorferry_credentials_reload_failures_total", name
+
+
+def test_made_up_names_add_no_series(served: Server) -> None:
+    before = scrape(served)
+    with connect_stub(served.address) as stub:
+        for number in range(2000):
+            assert convert_unary(stub, infer(f"made-up-{number}", X)).reason == "MODEL_NOT_FOUND"
+    with connect(served.address) as channel:
+        for number in range(100):
+            with pytest.raises(grpc.RpcError) as raised:
+                channel.unary_unary(f"/made.up.Service/Method{number}")(b"", timeout=TIMEOUT_S)
+            assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    after = scrape(served)
+    assert set(after.samples) == set(before.samples)
+    refused = {"reason": "MODEL_NOT_FOUND"}
+    assert after.value("tensorferry_rejected_total", **refused) - before.value(
+        "tensorferry_rejected_total", **refused
+    ) == pytest.approx(2000)
+
+
+def test_a_model_that_has_run(served: Server) -> None:
+    now = scrape(served)
+    plus = {"model": "plus", "version": "1"}
+    assert now.value("tensorferry_model_requests_total", **plus, outcome="success") >= 1
+    assert now.value("tensorferry_model_executions_total", **plus) >= 1
+    assert now.value("tensorferry_model_compute_seconds_total", **plus, part="infer") > 0
+    assert now.value("tensorferry_model_load_seconds", **plus) > 0
+    assert now.value("tensorferry_queue_depth", **plus) == 0
+    states = {
+        labels["state"]: value
+        for labels, value in now.named("tensorferry_model_state")
+        if plus.items() <= labels.items()
+    }
+    assert states == {"loading": 0, "ready": 1, "unavailable": 0, "unloading": 0}
+    (info,) = (labels for labels, _ in now.named("tensorferry_model_info") if plus.items() <= labels.items())
+    with connect_stub(served.address) as stub:
+        (model,) = (each for each in stub.ListModels(pb.ListModelsRequest()).models if each.name == "plus")
+    assert (info["platform"], info["sha256"]) == (model.platform, model.sha256)
+
+
+def test_the_state_of_the_process(served: Server) -> None:
+    now = scrape(served)
+    assert now.value("process_threads") == served.threads()
+    # A scrape has a connection, which /proc no longer shows to those who look afterwards.
+    assert abs(now.value("process_open_fds") - served.descriptors()) <= 2
+    assert now.value("process_resident_memory_bytes") == pytest.approx(served.rss(), rel=0.2)
+    assert now.value("tensorferry_ready") == 1
+    assert now.value("tensorferry_draining") == 0
+    assert now.value("tensorferry_inflight_requests") == 0
+    assert now.value("tensorferry_inflight_bytes") == 0
+    ((build, _),) = now.named("tensorferry_build_info")
+    assert build["torch_version"] == torch.__version__.partition("+")[0]
+    assert build["version"] == ask(served, "/version").json()["version"]
+
+
+def test_the_series_of_a_model_end_with_it(tmp_path: Path) -> None:
+    put(tmp_path / "stays", Plus(1))
+    put(tmp_path / "goes", Plus(2))
+    with Server(*ADMIN, "--model-dir", str(tmp_path), *POLL) as server:
+        models = {labels["model"] for labels, _ in scrape(server).named("tensorferry_model_executions_total")}
+        assert models == {"stays", "goes", "identity"}
+        shutil.rmtree(tmp_path / "goes")
+        assert becomes_true(lambda: 'model="goes"' not in text_of(server))
+        assert 'model="stays"' in text_of(server)
+        put(tmp_path / "comes", Plus(3))
+        assert becomes_true(lambda: scrape(server).has("tensorferry_queue_depth", model="comes", version="1"))
+
+
+def test_a_version_that_cannot_be_loaded(tmp_path: Path) -> None:
+    put(tmp_path / "damaged", Plus(1)).write_bytes(b"no model")
+    with Server(*ADMIN, "--model-dir", str(tmp_path)) as server:
+        now = scrape(server)
+        damaged = {"model": "damaged", "version": "1"}
+        assert now.value("tensorferry_model_state", **damaged, state="unavailable") == 1
+        assert not now.has("tensorferry_model_executions_total", **damaged)
+
+
+def test_a_server_that_drains() -> None:
+    with Server(*ADMIN, "--drain-delay", "1m") as server:
+        server.terminate()
+        assert becomes_true(lambda: scrape(server).value("tensorferry_draining") == 1)
+        assert scrape(server).value("tensorferry_ready") == 0
+        server.terminate()
+        assert server.wait() == 128 + signal.SIGTERM
+
+
+def test_who_may_scrape_and_who_was_refused(tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text("infer t-infer\nmetrics t-metrics\n")
+    with Server(*ADMIN, "--auth-token-file", str(tokens)) as server, connect(server.address) as channel:
+        assert ask(server, "/metrics").status == 401
+        assert ask(server, "/metrics", headers=bearer("t-infer")).status == 403
+
+        def now() -> Scrape:
+            answer = ask(server, "/metrics", headers=bearer("t-metrics"))
+            assert answer.status == 200
+            return Scrape.of(families_of(answer.body.decode()))
+
+        def convert(token: str) -> None:
+            stub = TensorServiceStub(channel)
+            stub.Convert(GOOD, timeout=TIMEOUT_S, metadata=[("authorization", f"Bearer {token}")])
+
+        convert("t-infer")
+        for token in ("wrong", "t-metrics", "wronger"):
+            with pytest.raises(grpc.RpcError):
+                convert(token)
+        refused = {"UNAUTHENTICATED": 2, "PERMISSION_DENIED": 1}
+        assert now().by("tensorferry_auth_failures_total", "reason") == refused
+        assert now().by("tensorferry_rejected_total", "reason") == refused
+        tokens.write_text("nobody t\n")
+        failures = "tensorferry_credentials_reload_failures_total"
+        assert becomes_true(lambda: now().by(failures, "kind") == {"tokens": 1})
+
+
+def test_when_the_certificate_ends(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "authority")
+    files = Files(tmp_path, authority.sign("first", end="20980203040506Z"))
+    trusted = ssl.create_default_context(cafile=str(authority.certificate))
+    with Server(*ADMIN, *files.flags) as server:
+
+        def now() -> Scrape:
+            connection = http.client.HTTPSConnection(server.admin, context=trusted, timeout=TIMEOUT_S)
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read().decode()
+            connection.close()
+            return Scrape.of(families_of(text))
+
+        ends = "tensorferry_tls_certificate_expiry_timestamp_seconds"
+        assert now().value(ends) == datetime(2098, 2, 3, 4, 5, 6, tzinfo=UTC).timestamp()
+        files.replace(authority.sign("second", end="20970203040506Z"))
+        second = datetime(2097, 2, 3, 4, 5, 6, tzinfo=UTC).timestamp()
+        assert becomes_true(lambda: now().value(ends) == second)
+        assert not any(value for _, value in now().named("tensorferry_credentials_reload_failures_total"))
+        files.certificate.write_text("garbage")
+        assert becomes_true(lambda: now().by("tensorferry_credentials_reload_failures_total", "kind") == {"tls": 1})
+        assert now().value(ends) == second
