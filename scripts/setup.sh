@@ -133,9 +133,13 @@ bench)
   install_bench_packages
   tests/integration/oip/environments.sh tritonclient
   ;;
+packages)
+  install_debian_packages debootstrap debian-archive-keyring gzip help2man patchelf
+  install_python_packages
+  ;;
 fuzz)
   install_debian_packages "${test_packages[@]}" clang-14 libclang-rt-14-dev
   install_python_packages "$test_requirements"
   ;;
-*) fail "usage: $0 [demo|build|system|test|lint|bench|fuzz]" ;;
+*) fail "usage: $0 [demo|build|system|test|lint|bench|packages|fuzz]" ;;
 esac
