@@ -116,6 +116,16 @@ packages: ## Build the Debian packages into build/release/packages
 test-packages: packages ## Install the Debian packages in a new Debian 12 and convert an array there; needs root
 	@scripts/test-packages.sh
 
+.PHONY: wheel
+wheel: ## Build the wheels of the programs and of the Python client into build/wheel/dist
+	@scripts/setup.sh packages
+	@TESTS=OFF scripts/build.sh release $(JOBS) tensorferry-server tensorferry
+	@scripts/wheel.sh
+
+.PHONY: test-wheel
+test-wheel: wheel ## Install the wheels into an empty environment and convert an array there
+	@scripts/test-wheel.sh
+
 .PHONY: findings
 findings: ## Run what was found out about other libraries, each in packages of its own (findings/README.md)
 	@scripts/findings.sh
