@@ -39,6 +39,9 @@ $python -m pytest -q client/python/tests
 say "Documents and architecture"
 $python -m pytest -q tests/repository
 
+say "Manifests of Docker, Kubernetes and KServe, dashboard and alerts"
+$python -m pytest -q tests/manifests
+
 say "Instructions of the hot path"
 $python -m pytest -q tests/counts
 
