@@ -112,6 +112,26 @@ test-image: ## Build the container image, start it, and convert an array through
 	@scripts/setup.sh build
 	@scripts/test-image.sh
 
+.PHONY: packages
+packages: ## Build the Debian packages into build/release/packages
+	@scripts/setup.sh packages
+	@TESTS=OFF scripts/build.sh release $(JOBS) tensorferry-server tensorferry
+	@cpack --config build/release/CPackConfig.cmake | grep -v ' - '
+
+.PHONY: test-packages
+test-packages: packages ## Install the Debian packages in a new Debian 12 and convert an array there; needs root
+	@scripts/test-packages.sh
+
+.PHONY: wheel
+wheel: ## Build the wheels of the programs and of the Python client into build/wheel/dist
+	@scripts/setup.sh packages
+	@TESTS=OFF scripts/build.sh release $(JOBS) tensorferry-server tensorferry
+	@scripts/wheel.sh
+
+.PHONY: test-wheel
+test-wheel: wheel ## Install the wheels into an empty environment and convert an array there
+	@scripts/test-wheel.sh
+
 .PHONY: findings
 findings: ## Run what was found out about other libraries, each in packages of its own (findings/README.md)
 	@scripts/findings.sh
@@ -131,7 +151,7 @@ lint: ## Check format, names, size of functions, locks and types, as `make test`
 .PHONY: format
 format: ## Format C++ and Python
 	@git ls-files '*.cc' '*.h' '*.c' | xargs clang-format-14 -i
-	@.venv/bin/ruff format -q client tests scripts
+	@.venv/bin/ruff format -q client tests scripts packaging
 
 .PHONY: clean
 clean: ## Remove what was built; .venv stays

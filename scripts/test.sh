@@ -30,6 +30,9 @@ $python -m pytest -q -n "$jobs" client/python/tests
 say "Documents and architecture"
 $python -m pytest -q tests/repository
 
+say "Manifests of Docker, Kubernetes and KServe, dashboard and alerts"
+$python -m pytest -q tests/manifests
+
 say "Instructions of the hot path"
 $python -m pytest -q tests/counts
 
