@@ -123,7 +123,7 @@ REFUSED: dict[str, tuple[Any, Any, dict[str, Any], str]] = {
         Affine(),
         [ROWS],
         {"format": "onnx"},
-        "format 'onnx': expected 'aotinductor' or 'torchscript'",
+        "format 'onnx': expected 'aotinductor' or 'torchscript' or 'exported'",
     ),
     "meta": (Affine(), [ROWS.to("meta")], {}, "example input 'x' is on the device meta, and has no elements"),
     "no rows": (Affine(), [ROWS], {"max_batch_size": 0}, "max_batch_size 0: expected at least 1"),

@@ -47,7 +47,9 @@ def export(
         path: The model's folder: "models/NAME". A name has letters of ASCII, digits, '.', '_' and '-', at
             most 128, and does not begin with '.'.
         format: "aotinductor" compiles the module for this machine's processor (needs a C++ compiler);
-            "torchscript" scripts it, or where that fails traces it with the example, with a warning.
+            "exported" writes what `torch.export.save` does, whose operators the server runs one by one, on
+            any processor; "torchscript" scripts it, or where that fails traces it with the example, with a
+            warning.
         dynamic_batch: The first dimension of every input and output is the batch, of 1 to `max_batch_size`
             rows that have nothing to do with each other. The server then runs requests together that wait for
             the model at the same time.
@@ -63,7 +65,8 @@ def export(
             input, by name or in order, its dimensions by number, `{"ids": {1: Dim("length", max=512)}}`. A
             pair `(1, 512)` is such a range without a name; of Dim.DYNAMIC and Dim.AUTO torch finds what range
             there is. Sizes that are always equal have one Dim. A Dim without `min` is at least 1. All other
-            sizes are the example's. A package takes the range and nothing beyond; TorchScript has no ranges.
+            sizes are the example's. Packages and archives take the range and nothing beyond it; TorchScript
+            has no ranges.
 
     Returns:
         The model file.

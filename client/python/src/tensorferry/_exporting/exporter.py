@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from tensorferry._exporting.archive import write_archive
 from tensorferry._exporting.arguments import check_batch, check_module, check_options, named_examples
 from tensorferry._exporting.cases import cases_of_rows, cases_of_values
 from tensorferry._exporting.config import config
@@ -37,17 +38,23 @@ def write_version(
     with evaluated(module) as own, torch.no_grad(), torch.random.fork_rng(devices=[]):
         job = _prepared(own, example, options, dims)
         with new_version(folder) as version:
-            if options.format == "torchscript":
-                file = version.files / "model.pt"
-                write_torchscript(job, file)
-            else:
-                from tensorferry._exporting.package import write_package  # Only this takes torch's compiler.
-
-                file = version.files / "model.pt2"
-                job = write_package(job, file)
+            file = version.files / ("model.pt" if options.format == "torchscript" else "model.pt2")
+            job = _written(job, file)
             version.samples = take_rows(example, [0]) if options.dynamic_batch else example
             version.config = config(options.format, job.signature(), version.samples)
     return folder / str(version.number) / file.name
+
+
+def _written(job: Job, file: Path) -> Job:
+    """Returns the job as the file has it."""
+    if job.options.format == "torchscript":
+        write_torchscript(job, file)
+        return job
+    if job.options.format == "exported":
+        return write_archive(job, file)
+    from tensorferry._exporting.package import write_package  # Only this takes torch's compiler.
+
+    return write_package(job, file)
 
 
 def _prepared(module: torch.nn.Module, example: Tensors, options: Options, dims: Sequence[OpenDim]) -> Job:
