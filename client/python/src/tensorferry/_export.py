@@ -26,6 +26,7 @@ def export(
     atol: float | None = None,
     allow_tracer_warnings: bool = False,
     dynamic_shapes: Mapping[str, Any] | Sequence[Any] | None = None,
+    quiet: bool = False,
 ) -> Path:
     """Writes a module into a model repository, as its next version, ready to be served.
 
@@ -37,6 +38,9 @@ def export(
     from it, with `dynamic_batch` on rows alone and together, and with `dynamic_shapes` on other sizes. The
     module must answer the same question in the same way and not change itself; what is run is a copy of it
     that shares the parameters.
+
+    What a person has changed in the `config.pbtxt` of earlier versions is kept: fields that export does not
+    write, such as `instance_group`, and those whose value would be what it was.
 
     Args:
         module: In evaluation mode; its inputs and outputs are tensors.
@@ -67,6 +71,8 @@ def export(
             there is. Sizes that are always equal have one Dim. A Dim without `min` is at least 1. All other
             sizes are the example's. Packages and archives take the range and nothing beyond it; TorchScript
             has no ranges.
+        quiet: Do not print what the server will show of the version. It goes to standard error, when all is
+            compared and nothing has been written.
 
     Returns:
         The model file.
@@ -74,7 +80,7 @@ def export(
     Raises:
         ValueError: The arguments contradict each other, the module, or what a server takes: rows depend on
             each other, outputs have another form for other values, the module does not take every size of
-            a range, the name is none.
+            a range, the name is none, `config.pbtxt` has been changed where it has to change with the model.
         RuntimeError: The module fails, answers by chance or changes itself; torch does not take it; or the
             exported model does not compute what the module does. Nothing is written then.
         TypeError: An argument is of another type.
@@ -91,6 +97,13 @@ def export(
 
     tolerances = Tolerances(rtol, atol)
     options = Options(
-        format, dynamic_batch, max_batch_size, portable, tolerances, allow_tracer_warnings, dynamic_shapes
+        format,
+        dynamic_batch,
+        max_batch_size,
+        portable,
+        tolerances,
+        allow_tracer_warnings,
+        dynamic_shapes,
+        quiet,
     )
     return write_version(module, example_inputs, path, options)

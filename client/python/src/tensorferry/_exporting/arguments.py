@@ -19,7 +19,7 @@ _MOST_ROWS = 2**31 - 1  # What config.pbtxt can hold.
 def check_options(options: Options) -> None:
     if options.format not in FORMATS:
         raise ValueError(f"format {options.format!r}: expected {' or '.join(map(repr, FORMATS))}")
-    for name in ("dynamic_batch", "portable", "allow_tracer_warnings"):
+    for name in ("dynamic_batch", "portable", "allow_tracer_warnings", "quiet"):
         flag(name, getattr(options, name))
     most = options.max_batch_size
     if not isinstance(most, int) or isinstance(most, bool):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,12 +13,14 @@ from tensorferry._exporting.archive import write_archive
 from tensorferry._exporting.arguments import check_batch, check_module, check_options, named_examples
 from tensorferry._exporting.cases import cases_of_rows, cases_of_values
 from tensorferry._exporting.config import config
+from tensorferry._exporting.config_merge import former_config, merged_config
 from tensorferry._exporting.dims import OpenDim, open_dims
 from tensorferry._exporting.evaluation import Evaluation, evaluated
 from tensorferry._exporting.examples import Tensors, take_rows
 from tensorferry._exporting.job import Job, Options
 from tensorferry._exporting.repository import checked_folder, new_version
 from tensorferry._exporting.sizes import cases_of_sizes
+from tensorferry._exporting.summary import summary
 from tensorferry._exporting.torchscript import write_torchscript
 
 
@@ -31,6 +34,7 @@ def write_version(
     check_options(options)
     check_module(module)
     folder = checked_folder(path)
+    former_config(folder)  # One that cannot be read is refused before anything is compiled.
     example = named_examples(module, example_inputs)
     if options.dynamic_batch:
         check_batch(example, options.max_batch_size)
@@ -41,7 +45,13 @@ def write_version(
             file = version.files / ("model.pt" if options.format == "torchscript" else "model.pt2")
             job = _written(job, file)
             version.samples = take_rows(example, [0]) if options.dynamic_batch else example
-            version.config = config(options.format, job.signature(), version.samples)
+            version.written = config(options.format, job.signature(), version.samples)
+            merged = merged_config(folder, version.written)
+            version.config = merged.text
+            if name := merged.model_file:
+                file = file.rename(version.files / name)
+            if not options.quiet:
+                print(summary(folder.name, version.number, job, merged), file=sys.stderr, flush=True)
     return folder / str(version.number) / file.name
 
 
