@@ -159,3 +159,29 @@ def test_a_branch_that_is_an_operator_is_kept(tmp_path: Path) -> None:
     file = write(Branch(), [torch.ones(3)], tmp_path)
     for x in (torch.ones(3), -torch.ones(3)):
         assert torch.equal(run(file, x=x), x + x.sign())
+
+
+# Each case is weights that torch keeps as others and a mark, which an archive does not have.
+MARKED: dict[str, Tensor] = {
+    "conjugated": torch.complex(torch.ones(3), torch.arange(3.0)).conj(),
+    "negated": torch.complex(torch.ones(3), torch.arange(3.0)).conj().imag,
+}
+
+
+@pytest.mark.parametrize("kind", ["parameter", "buffer", "constant"])
+@pytest.mark.parametrize("name", MARKED)
+def test_weights_are_the_numbers_that_they_stand_for(name: str, kind: str, tmp_path: Path) -> None:
+    class Weighted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            weight: Any = MARKED[name]
+            if kind == "buffer":
+                self.register_buffer("weight", weight)
+            else:
+                self.weight = nn.Parameter(weight) if kind == "parameter" else weight
+
+        def forward(self, x: Tensor) -> Any:
+            return x * self.weight
+
+    file = write(Weighted(), [torch.ones(3)], tmp_path)
+    assert torch.equal(run(file, x=torch.ones(3)), MARKED[name])

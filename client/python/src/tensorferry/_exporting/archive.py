@@ -37,11 +37,23 @@ def write_archive(job: Job, file: Path) -> Job:
 def _written(job: Job, way: Way, file: Path) -> Job:
     program = exported_program(job, way)
     written = settled(job, program)
+    _resolve(program.state_dict)
+    _resolve(program.constants)
     torch.export.save(program, str(file), extra_files={"tensorferry.json": _metadata(written)})
     run = _load(file)
     written.check(run, written.cases)
     written.check_refusals(run)
     return written
+
+
+def _resolve(tensors: dict[str, Any]) -> None:
+    """Has every tensor hold its own elements. An archive does not say that one is conjugated or negated, and
+    gives it back as it lies in memory (findings/torch-export-conjugate-weights.sh)."""
+    for name, tensor in tensors.items():
+        if isinstance(tensor, torch.Tensor) and (tensor.is_conj() or tensor.is_neg()):
+            plain = tensor.detach().resolve_conj().resolve_neg()
+            is_parameter = isinstance(tensor, torch.nn.Parameter)
+            tensors[name] = torch.nn.Parameter(plain, requires_grad=False) if is_parameter else plain
 
 
 def _load(file: Path) -> Callable[..., Any]:
