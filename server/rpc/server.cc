@@ -13,6 +13,7 @@
 #include "base/start_thread.h"
 #include "base/status.h"
 #include "rpc/call_steps.h"
+#include "rpc/library_logs.h"
 #include "rpc/listen_error.h"
 #include "rpc/native/warm_up.h"
 #include "rpc/serve/guarded.h"

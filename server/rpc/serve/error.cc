@@ -71,11 +71,9 @@ void LogError(std::string_view method, const absl::Status& error) {
   std::optional<std::uint64_t> admitted;
   if (failure.reason == Reason::kModelFailed) admitted = model_failures.Admit();
   if (failure.reason == Reason::kInternal) admitted = internal_errors.Admit();
-  const std::string before =
-      admitted && *admitted > 0 ? fmt::format(" ({} more since the last such warning are at debug)", *admitted) : "";
   spdlog::log(admitted ? spdlog::level::warn : spdlog::level::debug, "{}: {}: {}{}{}{}", method,
               Info(failure.reason).name, failure.message, failure.log_text.empty() ? "" : " ", failure.log_text,
-              before);
+              MoreAtDebug(admitted.value_or(0), "warning"));
 }
 
 }  // namespace tensorferry::rpc
