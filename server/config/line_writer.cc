@@ -24,6 +24,9 @@ namespace {
 std::atomic<std::size_t> unwritten_lines = 0;
 static_assert(std::atomic<std::size_t>::is_always_lock_free);
 
+// all_left_out is the number of lines that all writers have left out so far. It is the process's, too, as the log is.
+std::atomic<std::uint64_t> all_left_out = 0;
+
 // Writes all of `text`, and waits as long as that takes. Returns the number of bytes that were written, fewer if the
 // descriptor refused the rest.
 std::size_t WriteAll(int descriptor, std::string_view text) {
@@ -76,6 +79,7 @@ struct LineWriter::State {
 
 void LineWriter::State::LeaveOut(std::size_t count) {
   left_out += count;
+  all_left_out += count;
   unwritten_lines -= count;
 }
 
@@ -144,6 +148,8 @@ LineWriter::~LineWriter() {
 }
 
 void LineWriter::Write(std::string line) { state_->Add(std::move(line)); }
+
+std::uint64_t LeftOutLines() { return all_left_out; }
 
 void AwaitWrittenLines(std::chrono::milliseconds most) {
   constexpr timespec kMillisecond{.tv_sec = 0, .tv_nsec = 1'000'000};

@@ -36,6 +36,9 @@ class LineWriter {
   const std::shared_ptr<State> state_;
 };
 
+// Returns how many lines the writers of this process have left out so far.
+std::uint64_t LeftOutLines();
+
 // Waits until every line that a LineWriter of this process has taken is written or left out, at most for `most`. A
 // signal handler may call it: it takes no lock and no memory.
 void AwaitWrittenLines(std::chrono::milliseconds most);

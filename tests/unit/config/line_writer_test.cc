@@ -79,9 +79,11 @@ TEST_F(LineWriterTest, CountsWhatNobodyReadInTime) {
 }
 
 TEST_F(LineWriterTest, LeavesOutALineThatIsTooLong) {
+  const std::uint64_t before = LeftOutLines();
   writer_->Write(std::string(LineWriter::kMaxWaitingBytes, 'x') + "\n");
   writer_->Write("short\n");
   EXPECT_EQ(Next(), "left out: 1");
+  EXPECT_EQ(LeftOutLines(), before + 1);
   EXPECT_EQ(Next(), "short");
 }
 
