@@ -39,6 +39,7 @@ endfunction()
 
 tensorferry_import(absl absl_statusor absl_status absl_cord absl_inlined_vector)
 if(TENSORFERRY_GRPC)
+  find_package(Boost 1.81 REQUIRED)  # Its headers alone: Asio and Beast.
   find_package(CLI11 REQUIRED)
   tensorferry_import(protobuf protobuf)
   tensorferry_import(grpc grpc++ protobuf)

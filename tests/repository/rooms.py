@@ -30,6 +30,7 @@ LIBRARIES = {
     "grpc": re.compile(r"^(grpcpp|grpc)/"),
     "protobuf": re.compile(r"^google/"),
     "openssl": re.compile(r"^openssl/"),
+    "boost": re.compile(r"^boost/"),
     "torch": re.compile(r"^(torch|ATen|c10|caffe2)/"),
 }
 
@@ -39,6 +40,7 @@ ROOMS = {
     "server/inference": room("inference", "server/base server/payload"),
     "server/config": room("config", "server/base server/inference"),
     "server/security": room("security", "server/base", "openssl"),
+    "server/tracing": room("tracing", "server/base", "boost"),
     "server/inference/tensor": room("inference_tensor", "server/base server/payload server/inference", "torch"),
     "server/inference/engine": room(
         "inference_engine", "server/base server/payload server/inference server/inference/tensor", "openssl torch"

@@ -13,6 +13,7 @@ A_HEADER_OF = {
     "grpc": "grpcpp/server.h",
     "protobuf": "google/protobuf/message.h",
     "openssl": "openssl/ssl.h",
+    "boost": "boost/asio/io_context.hpp",
     "torch": "caffe2/serialize/inline_container.h",
 }
 
