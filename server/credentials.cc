@@ -44,14 +44,18 @@ absl::StatusOr<Credentials> Credentials::Load(const config::Config& config) {
   return credentials;
 }
 
-int Credentials::WaitForStop(const StopSignals& signals) {
+int Credentials::WaitForStop(const StopSignals& signals, const ServiceManager& manager) {
   if (tls_ == nullptr && tokens_ == nullptr) return signals.Wait();
   while (true) {
     const int signal = signals.WaitFor(kReloadInterval);
     if (signal != StopSignals::kTimedOut && signal != SIGHUP) return signal;
-    if (signal == SIGHUP) spdlog::info("SIGHUP: reading certificates and tokens again");
+    if (signal == SIGHUP) {
+      spdlog::info("SIGHUP: reading certificates and tokens again");
+      manager.TellReloading();
+    }
     if (tls_ != nullptr) tls_->Reload();
     if (tokens_ != nullptr) tokens_->Reload();
+    if (signal == SIGHUP) manager.TellReloaded();
   }
 }
 

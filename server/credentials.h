@@ -7,6 +7,7 @@
 #include "security/reloaded.h"
 #include "security/tls_material.h"
 #include "security/tokens.h"
+#include "service_manager.h"
 #include "stop_signals.h"
 
 namespace tensorferry {
@@ -23,8 +24,8 @@ class Credentials {
   const security::Reloaded<security::Tokens>* tokens() const { return tokens_.get(); }
 
   // Waits as StopSignals::Wait does. Meanwhile it takes changed files into use, within a second of a change, and at
-  // once when SIGHUP comes. Only without such files does it return SIGHUP.
-  int WaitForStop(const StopSignals& signals);
+  // once when SIGHUP comes, of which it tells `manager`. Only without such files does it return SIGHUP.
+  int WaitForStop(const StopSignals& signals, const ServiceManager& manager);
 
  private:
   std::unique_ptr<security::Reloaded<security::TlsMaterial>> tls_;

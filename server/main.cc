@@ -61,6 +61,7 @@ void PrintReadyLine(const std::vector<std::string>& addresses, std::FILE* output
 // SIGINT ends the process at once.
 void Drain(const config::Config& config, int signal, Process& process, rpc::Server& server) {
   process.EndAtSecondSignal(signal);
+  process.manager().TellStopping("finishing the requests in progress");
   if (signal != StopSignals::kInterrupted) spdlog::info("{}: stopping", strsignal(signal));
   server.AnnounceStop();
   std::this_thread::sleep_for(config.drain_delay);
@@ -73,15 +74,16 @@ void Drain(const config::Config& config, int signal, Process& process, rpc::Serv
 enum class Loaded { kYes, kNo, kStopped, kDeaf };
 
 // Loads the models. This may take long, and a signal stops it, or SelfCheck, which interrupts the wait, too.
-Loaded LoadModels(inference::RepositoryControl& repository, Credentials& credentials, const StopSignals& signals) {
+Loaded LoadModels(inference::RepositoryControl& repository, Credentials& credentials, Process& process) {
+  process.manager().TellStatus("loading models");
   // Shared, because it must outlive a load that a signal has stopped.
   const auto loaded = std::make_shared<std::atomic<Loaded>>(Loaded::kDeaf);
   repository.LoadModels([loaded](const absl::Status& status) {
     *loaded = status.ok() ? Loaded::kYes : Loaded::kNo;
     StopSignals::Interrupt();
   });
-  if (credentials.WaitForStop(signals) != StopSignals::kInterrupted) return Loaded::kStopped;
-  return *loaded;
+  const int signal = credentials.WaitForStop(process.signals(), process.manager());
+  return signal == StopSignals::kInterrupted ? loaded->load() : Loaded::kStopped;
 }
 
 ExitCode Serve(const config::Config& config) {
@@ -105,7 +107,7 @@ ExitCode Serve(const config::Config& config) {
     return ExitCode::kCannotListen;
   }
   rpc::SelfCheck self_check((*server)->addresses(), config.self_check, StopSignals::Interrupt);
-  switch (LoadModels(**pipeline, *credentials, process.signals())) {
+  switch (LoadModels(**pipeline, *credentials, process)) {
     case Loaded::kYes: break;
     case Loaded::kNo: process.End(ExitCode::kModelLoad);  // The load has logged the reason.
     case Loaded::kStopped: process.End(ExitCode::kOk);
@@ -115,8 +117,9 @@ ExitCode Serve(const config::Config& config) {
   spdlog::info("serving with a memory budget of {} MiB and at most {} open files", budget.limit() >> 20,
                process.most_files());
   PrintReadyLine((*server)->addresses(), process.streams().output());
+  process.manager().TellReady("serving");
 
-  const int signal = credentials->WaitForStop(process.signals());
+  const int signal = credentials->WaitForStop(process.signals(), process.manager());
   self_check.Stop();
   Drain(config, signal, process, **server);
   spdlog::info("stopped");
