@@ -1,5 +1,7 @@
 #include "options.h"
 
+#include <optional>
+
 #include "inference/repository/torch_pipeline.h"
 #include "rpc/triton_config/model_config_text.h"
 #include "worker_mode.h"
@@ -38,6 +40,9 @@ rpc::ServerOptions ServerOptionsOf(const config::Config& config, const Credentia
           .reflection = config.reflection,
           .torch_version = inference::TorchVersion(),
           .tls = credentials.tls(),
+          .unix_sockets = {.mode = config.unix_mode < 0 ? std::nullopt
+                                                        : std::optional(static_cast<mode_t>(config.unix_mode)),
+                           .group = config.unix_group},
           .tokens = credentials.tokens()};
 }
 

@@ -19,7 +19,9 @@ enum class SharedMemory : std::uint8_t { kOff, kSystem };
 // setting its name, its limits, and how it is read.
 struct Config {
   std::vector<std::string> listen = {"127.0.0.1:8001"};  // HOST:PORT or unix:PATH.
-  std::string model_dir;                                 // Empty: no repository.
+  int unix_mode = -1;      // The mode of the files of unix: addresses. -1: what the umask leaves.
+  std::string unix_group;  // Their group. Empty: the process's own.
+  std::string model_dir;   // Empty: no repository.
   std::vector<inference::NamedFile> models;
   inference::ModelControl model_control = inference::ModelControl::kNone;
   std::chrono::milliseconds model_poll_interval{5'000};

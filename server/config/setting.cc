@@ -108,6 +108,10 @@ const std::vector<Setting>& Settings() {
   static const std::vector<Setting> settings = {
       Many({"listen", "ADDRESS", "gRPC address: HOST:PORT, where port 0 is any free port, or unix:PATH"},
            &Config::listen, AddressKind{}, 1),
+      One({"unix-mode", "MODE", "mode of the files of unix: addresses, as 0660: who may write there may call"},
+          &Config::unix_mode, ModeKind{}, "what the umask leaves"),
+      One({"unix-group", "GROUP", "group of the files of unix: addresses, by name or number"}, &Config::unix_group,
+          PathKind{}),
       One({"tls-cert", "FILE", "PEM certificate chain, the server's own first: TCP addresses speak TLS alone"},
           &Config::tls_cert, PathKind{}),
       One({"tls-key", "FILE", "PEM private key of --tls-cert"}, &Config::tls_key, PathKind{}),
