@@ -8,11 +8,13 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -29,6 +31,8 @@
 #include "process.h"
 #include "rpc/self_check.h"
 #include "rpc/server.h"
+#include "tracing/span_exporter.h"
+#include "tracing/trace_settings.h"
 #include "worker_mode.h"
 
 namespace tensorferry {
@@ -36,6 +40,9 @@ namespace {
 
 // Idle buffers may hold the memory budget divided by kIdleShare.
 constexpr std::uint64_t kIdleShare = 4;
+
+// How long the end waits for the collector of spans.
+constexpr std::chrono::milliseconds kMostFlush{2000};
 
 void LogBuffers(const BufferPool::Stats& stats, std::uint64_t freed) {
   rusage usage{};
@@ -86,6 +93,21 @@ Loaded LoadModels(inference::RepositoryControl& repository, Credentials& credent
   return signal == StopSignals::kInterrupted ? loaded->load() : Loaded::kStopped;
 }
 
+// Makes what exports spans, if OpenTelemetry's variables name a collector. Null: nothing is traced.
+std::unique_ptr<tracing::SpanExporter> MakeSpanExporter() {
+  auto [settings, warnings] = tracing::ReadTraceSettings(std::getenv, TENSORFERRY_VERSION);
+  for (const std::string& warning : warnings) spdlog::warn("tracing: {}", warning);
+  if (!settings.enabled()) return nullptr;
+  spdlog::info("tracing: spans go to {}", tracing::NameOf(settings.collector));
+  return std::make_unique<tracing::SpanExporter>(std::move(settings));
+}
+
+void Flush(tracing::SpanExporter& spans) {
+  spans.Flush(kMostFlush);
+  spdlog::info("tracing: the collector has taken the spans of {} requests, and those of {} were dropped",
+               spans.exported(), spans.dropped());
+}
+
 ExitCode Serve(const config::Config& config) {
   Process process;
   auto credentials = Credentials::Load(config);
@@ -101,7 +123,8 @@ ExitCode Serve(const config::Config& config) {
     spdlog::error("{}", DescribeError(pipeline.status()).message);
     return ExitCode::kConfiguration;
   }
-  const auto server = rpc::Server::Start(ServerOptionsOf(config, *credentials), **pipeline, pool);
+  const auto spans = MakeSpanExporter();
+  const auto server = rpc::Server::Start(ServerOptionsOf(config, *credentials, spans.get()), **pipeline, pool);
   if (!server.ok()) {
     spdlog::error("{}", std::string(server.status().message()));
     return ExitCode::kCannotListen;
@@ -122,6 +145,7 @@ ExitCode Serve(const config::Config& config) {
   const int signal = credentials->WaitForStop(process.signals(), process.manager());
   self_check.Stop();
   Drain(config, signal, process, **server);
+  if (spans != nullptr) Flush(*spans);
   spdlog::info("stopped");
   process.End(signal == StopSignals::kInterrupted ? ExitCode::kDeaf : ExitCode::kOk);
 }

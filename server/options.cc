@@ -24,7 +24,21 @@ inference::RepositoryOptions RepositoryOptionsOf(const config::Config& config) {
           .read_config = rpc::ReadModelConfig};
 }
 
-rpc::ServerOptions ServerOptionsOf(const config::Config& config, const Credentials& credentials) {
+namespace {
+
+rpc::AccessLog AccessLogOf(config::AccessLog which) {
+  switch (which) {
+    case config::AccessLog::kOff: return rpc::AccessLog::kOff;
+    case config::AccessLog::kSampled: return rpc::AccessLog::kSampled;
+    case config::AccessLog::kAll: return rpc::AccessLog::kAll;
+  }
+  __builtin_unreachable();
+}
+
+}  // namespace
+
+rpc::ServerOptions ServerOptionsOf(const config::Config& config, const Credentials& credentials,
+                                   tracing::SpanExporter* spans) {
   return {.listen = config.listen,
           .max_message_bytes = config.max_message_bytes,
           .max_tensor_bytes = config.max_tensor_bytes,
@@ -43,7 +57,9 @@ rpc::ServerOptions ServerOptionsOf(const config::Config& config, const Credentia
           .unix_sockets = {.mode = config.unix_mode < 0 ? std::nullopt
                                                         : std::optional(static_cast<mode_t>(config.unix_mode)),
                            .group = config.unix_group},
-          .tokens = credentials.tokens()};
+          .tokens = credentials.tokens(),
+          .spans = spans,
+          .access_log = AccessLogOf(config.access_log)};
 }
 
 }  // namespace tensorferry

@@ -5,12 +5,14 @@
 #include "credentials.h"
 #include "inference/model_options.h"
 #include "rpc/server.h"
+#include "tracing/span_exporter.h"
 
 namespace tensorferry {
 
 inference::RepositoryOptions RepositoryOptionsOf(const config::Config& config);
 
-// The options borrow what `credentials` holds.
-rpc::ServerOptions ServerOptionsOf(const config::Config& config, const Credentials& credentials);
+// The options borrow what `credentials` holds, and `spans`, which may be null.
+rpc::ServerOptions ServerOptionsOf(const config::Config& config, const Credentials& credentials,
+                                   tracing::SpanExporter* spans);
 
 }  // namespace tensorferry

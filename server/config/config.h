@@ -13,6 +13,8 @@ namespace tensorferry::config {
 enum class LogLevel : std::uint8_t { kTrace, kDebug, kInfo, kWarning, kError, kOff };
 enum class LogFormat : std::uint8_t { kText, kJson };
 
+enum class AccessLog : std::uint8_t { kOff, kSampled, kAll };
+
 enum class SharedMemory : std::uint8_t { kOff, kSystem };
 
 // Config holds the settings with which the server runs. The initialisers are the defaults. setting.cc gives each
@@ -50,6 +52,7 @@ struct Config {
 
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
+  AccessLog access_log = AccessLog::kSampled;
 
   SharedMemory shared_memory = SharedMemory::kOff;
   inference::OverridePolicy model_overrides = inference::OverridePolicy::kOff;

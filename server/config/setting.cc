@@ -26,6 +26,8 @@ constexpr auto kModelOverrides = std::to_array<std::string_view>({"off", "config
 static_assert(kModelOverrides.size() == static_cast<std::size_t>(inference::OverridePolicy::kFiles) + 1);
 constexpr auto kSharedMemories = std::to_array<std::string_view>({"off", "system"});
 static_assert(kSharedMemories.size() == static_cast<std::size_t>(SharedMemory::kSystem) + 1);
+constexpr auto kAccessLogs = std::to_array<std::string_view>({"off", "sampled", "all"});
+static_assert(kAccessLogs.size() == static_cast<std::size_t>(AccessLog::kAll) + 1);
 constexpr auto kLogFormats = std::to_array<std::string_view>({"text", "json"});
 static_assert(kLogFormats.size() == static_cast<std::size_t>(LogFormat::kJson) + 1);
 
@@ -41,6 +43,7 @@ constexpr ChoiceKind<inference::Isolation> kIsolation{.names = {inference::kIsol
 constexpr ChoiceKind<SharedMemory> kMemoryOfCallers{.names = {kSharedMemories}};
 constexpr ChoiceKind<LogLevel> kLevel{.names = {kLogLevels}};
 constexpr ChoiceKind<LogFormat> kFormat{.names = {kLogFormats}};
+constexpr ChoiceKind<AccessLog> kAccess{.names = {kAccessLogs}};
 
 template <ValueKind Kind>
 absl::Status Refuse(const Kind& kind, const std::string& text) {
@@ -171,6 +174,8 @@ const std::vector<Setting>& Settings() {
       One({"log-level", "LEVEL", "least severe log line: trace, debug, info, warning, error or off"},
           &Config::log_level, kLevel),
       One({"log-format", "FORMAT", "text, or json for machines"}, &Config::log_format, kFormat),
+      One({"access-log", "WHICH", "requests with a line in the log: all; sampled, at most ten a second; or off"},
+          &Config::access_log, kAccess),
       One({"compression", "on|off", "accept compressed requests, which may cost far more memory than they are long"},
           &Config::compression, SwitchKind{}),
       One({"reflection", "on|off", "answer gRPC server reflection"}, &Config::reflection, SwitchKind{}),

@@ -61,7 +61,8 @@ Server::Server(const ServerOptions& options, inference::Pipeline& pipeline, Buff
     : regions_(options.shared_memory, "--shared-memory is off"),
       copiers_(options.threads),
       waits_(options.idle_timeout),
-      chain_(MakeCallSteps(gate_, options.tokens)),
+      chain_(
+          MakeCallSteps(gate_, {.tokens = options.tokens, .spans = options.spans, .access_log = options.access_log})),
       environment_{.converter = pipeline,
                    .models = pipeline,
                    .pool = pool,

@@ -13,6 +13,7 @@
 #include "base/buffer_pool.h"
 #include "inference/pipeline.h"
 #include "inference/repository_settings.h"
+#include "rpc/access_log_step.h"
 #include "rpc/health_service.h"
 #include "rpc/native/tensor_service.h"
 #include "rpc/oip/inference_service.h"
@@ -28,6 +29,7 @@
 #include "security/reloaded.h"
 #include "security/tls_material.h"
 #include "security/tokens.h"
+#include "tracing/span_exporter.h"
 
 namespace tensorferry::rpc {
 
@@ -50,6 +52,8 @@ struct ServerOptions {
   SocketRights unix_sockets;  // Those of the files of unix: addresses.
   // The tokens that callers must bring. Borrowed; null: callers need none.
   const security::Reloaded<security::Tokens>* tokens = nullptr;
+  tracing::SpanExporter* spans = nullptr;  // Where spans of requests go. Borrowed; null: nothing is traced.
+  AccessLog access_log = AccessLog::kOff;
 };
 
 // Server is the gRPC side of the process: it serves TensorService, GRPCInferenceService, health and reflection on every

@@ -29,6 +29,7 @@ class Roles {
   constexpr bool Overlaps(Roles other) const { return (bits_ & other.bits_) != 0; }
   constexpr Roles operator|(Roles other) const { return FromBits(bits_ | other.bits_); }
   constexpr bool operator==(const Roles&) const = default;
+  friend std::string_view NamesOf(Roles roles);
 
  private:
   static constexpr Roles FromBits(unsigned bits) {
@@ -39,6 +40,9 @@ class Roles {
 
   std::uint8_t bits_ = 0;
 };
+
+// Returns the names of the roles in static storage: "infer, metrics"; "none" for none.
+std::string_view NamesOf(Roles roles);
 
 // Tokens holds the tokens of a file, and their roles. In memory there are only their SHA-256 hashes.
 class Tokens {

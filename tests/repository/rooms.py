@@ -60,7 +60,7 @@ ROOMS = {
         "torch",
     ),
     "server/rpc/wire": room("rpc_wire", "server/base server/payload", "grpc protobuf"),
-    "server/rpc/serve": room("rpc_serve", "server/base", "grpc protobuf"),
+    "server/rpc/serve": room("rpc_serve", "server/base server/tracing", "grpc protobuf"),
     "server/rpc/triton_config": room(
         "rpc_triton_config", "server/base server/payload server/inference", "protobuf oip-proto"
     ),
@@ -80,12 +80,12 @@ ROOMS = {
     ),
     "server/rpc": room(
         "rpc",
-        "server/base server/inference server/security server/rpc/serve server/rpc/native server/rpc/oip",
+        "server/base server/inference server/security server/tracing server/rpc/serve server/rpc/native server/rpc/oip",
         "grpc protobuf",
     ),
     "server": room(
         "tensorferry-server",
-        "server/base server/inference server/config server/security server/inference/isolation"
+        "server/base server/inference server/config server/security server/tracing server/inference/isolation"
         " server/inference/repository server/rpc/triton_config server/rpc",
     ),
     "client/include": room("client", "server/payload"),
