@@ -38,6 +38,13 @@ void AddCredentials(const Credentials& credentials, Values& values) {
   }
 }
 
+void AddTraces(const tracing::SpanExporter& spans, Values& values) {
+  values.Add(Metric::kTracedRequests, {{"outcome", "exported"}},
+             [&spans] { return static_cast<double>(spans.exported()); });
+  values.Add(Metric::kTracedRequests, {{"outcome", "dropped"}},
+             [&spans] { return static_cast<double>(spans.dropped()); });
+}
+
 void AddState(const Observed& observed, Values& values) {
   const rpc::Server& server = observed.server;
   values.Add(Metric::kInflightRequests, {}, [&server] { return server.inflight_requests(); });
@@ -58,6 +65,7 @@ Values ValuesOf(const Observed& observed) {
   AddMemory(observed.pool, values);
   AddCredentials(observed.credentials, values);
   AddState(observed, values);
+  if (observed.spans != nullptr) AddTraces(*observed.spans, values);
   return values;
 }
 

@@ -19,6 +19,7 @@ import torch
 import oracle
 from admin import ADMIN, ask, bearer
 from certificates import Authority, Files
+from collector import Collector
 from harness import REPO_ROOT, TIMEOUT_S, Server, becomes_true, connect, connect_stub
 from metrics import OPENMETRICS, Scrape, families_of, openmetrics_of, scrape, text_of
 from served_models import Plus, infer, put
@@ -225,3 +226,20 @@ def test_when_the_certificate_ends(tmp_path: Path) -> None:
         files.certificate.write_text("garbage")
         assert becomes_true(lambda: now().by("tensorferry_credentials_reload_failures_total", "kind") == {"tls": 1})
         assert now().value(ends) == second
+
+
+def test_requests_whose_spans_were_exported_or_dropped() -> None:
+    with Collector() as collector, tracing_server(collector) as server:
+        with connect_stub(server.address) as stub:
+            convert_unary(stub, GOOD)
+        exported = {"exported": 1.0}
+        assert becomes_true(lambda: scrape(server).by("tensorferry_traced_requests_total", "outcome") == exported)
+    with Collector(answer=lambda: (400, {})) as collector, tracing_server(collector) as server:
+        with connect_stub(server.address) as stub:
+            convert_unary(stub, GOOD)
+        dropped = {"dropped": 1.0}
+        assert becomes_true(lambda: scrape(server).by("tensorferry_traced_requests_total", "outcome") == dropped)
+
+
+def tracing_server(collector: Collector) -> Server:
+    return Server(*ADMIN, environment={"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint})
