@@ -15,11 +15,13 @@ using google::protobuf::MethodDescriptor;
 using metrics::RequestCounts;
 using metrics::Stage;
 
-// Returns the methods of all services, in the order in which RequestCounts knows them.
+// Returns the methods of all services that the program has, in the order in which RequestCounts knows them.
 std::vector<const MethodDescriptor*> AllMethods() {
+  const auto& pool = *google::protobuf::DescriptorPool::generated_pool();
   std::vector<const MethodDescriptor*> methods;
   for (const AccessRule& rule : AccessRules()) {
-    methods.push_back(google::protobuf::DescriptorPool::generated_pool()->FindMethodByName(std::string(rule.method)));
+    const MethodDescriptor* const method = pool.FindMethodByName(std::string(rule.method));
+    if (method != nullptr) methods.push_back(method);
   }
   return methods;
 }
