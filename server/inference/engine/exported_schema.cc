@@ -64,7 +64,8 @@ ExportedWeight WeightOf(const Json& json) {
                         .dtype = TensorMetaOf(meta).dtype,
                         .sizes = {},
                         .strides = {},
-                        .offset = FixedOf(meta.at("storage_offset"))};
+                        .offset = FixedOf(meta.at("storage_offset")),
+                        .requires_grad = meta.at("requires_grad").get<bool>()};
   for (const Json& size : meta.at("sizes")) weight.sizes.push_back(FixedOf(size));
   for (const Json& stride : meta.at("strides")) weight.strides.push_back(FixedOf(stride));
   return weight;

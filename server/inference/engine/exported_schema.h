@@ -64,6 +64,9 @@ struct ExportedWeight {
   c10::ScalarType dtype = c10::ScalarType::Undefined;
   std::vector<std::int64_t> sizes, strides;
   std::int64_t offset = 0;  // In elements.
+  // torch multiplies by a weight that requires gradients in another way, which gives other bits, even where no gradient
+  // is kept (findings/torch-requires-grad-other-bits.sh).
+  bool requires_grad = false;
 };
 
 // ExportedSpec says what an input or output of the graph is.

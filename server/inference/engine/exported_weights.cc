@@ -39,8 +39,10 @@ absl::StatusOr<at::Tensor> TensorIn(const c10::Storage& bytes, const ExportedWei
   if (!reach || *reach > static_cast<std::int64_t>(bytes.nbytes()) / itemsize) {
     return MakeError(Reason::kModelNotReady, "its elements lie outside of its file");
   }
-  if (*reach == 0) return at::zeros(weight.sizes, options);
-  return at::empty({0}, options).set_(bytes, weight.offset, weight.sizes, weight.strides);
+  at::Tensor tensor = *reach == 0
+                          ? at::zeros(weight.sizes, options)
+                          : at::empty({0}, options).set_(bytes, weight.offset, weight.sizes, weight.strides);
+  return tensor.set_requires_grad(weight.requires_grad);
 }
 
 absl::Status AddWeights(ExportedArchive& archive, const std::string& folder, const std::string& list, at::Device device,
