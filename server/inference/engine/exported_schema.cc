@@ -36,10 +36,10 @@ void CheckVersion(const Json& program) {
   const Json& version = program.at("schema_version");
   const std::int64_t major = IntOf(version.at("major"));
   if (major == kSchemaVersion) return;
-  throw WrongProgram(fmt::format("its schema version is {}.{}, and this server reads {}.x: export it with another torch "
-                                 "({} wrote it)",
-                                 major, IntOf(version.at("minor")), kSchemaVersion,
-                                 Quote(program.value("torch_version", ""))));
+  throw WrongProgram(
+      fmt::format("its schema version is {}.{}, and this server reads {}.x: export it with another torch "
+                  "({} wrote it)",
+                  major, IntOf(version.at("minor")), kSchemaVersion, Quote(program.value("torch_version", ""))));
 }
 
 // Returns a size as text: a number or an expression.
