@@ -132,6 +132,12 @@ wheel: ## Build the wheels of the programs and of the Python client into build/w
 test-wheel: wheel ## Install the wheels into an empty environment and convert an array there
 	@scripts/test-wheel.sh
 
+.PHONY: test-fleet
+test-fleet: ## Run a job of Ray Data on a local cluster of two nodes; downloads 200 MB the first time
+	@scripts/setup.sh build
+	@scripts/build.sh release $(JOBS) tensorferry-server
+	@scripts/test-fleet.sh
+
 .PHONY: findings
 findings: ## Run what was found out about other libraries, each in packages of its own (findings/README.md)
 	@scripts/findings.sh

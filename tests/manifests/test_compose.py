@@ -51,7 +51,7 @@ def test_what_is_mounted_is_there() -> None:
 
 def test_the_servers_variables_and_flags_are_its_settings() -> None:
     # A server without an admin port does not know the variable.
-    known = settings() | {"TENSORFERRY_ADMIN_LISTEN"}
+    known = settings()
     assert set(services()["server"]["environment"]) <= known
     assert {word for word in services()["server"]["command"] if word.startswith("--")} <= flags()
 

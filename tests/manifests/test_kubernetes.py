@@ -107,7 +107,7 @@ def test_variables_and_flags_are_settings_of_the_server() -> None:
     (runtime,) = documents(KSERVE / "serving-runtime.yaml")
     containers = [container(), *runtime["spec"]["containers"]]
     # A server without an admin port, and so without these probes, does not know the variable.
-    known = settings() | {"TENSORFERRY_ADMIN_LISTEN"}
+    known = settings()
     for one in containers:
         assert {variable["name"] for variable in one["env"]} <= known
         assert {argument.split("=")[0] for argument in one.get("args", [])} <= flags()

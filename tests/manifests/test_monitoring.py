@@ -90,8 +90,6 @@ def used_metrics() -> set[str]:
 
 def test_metrics_are_those_of_the_server() -> None:
     known = metric_names()
-    if "tensorferry_ready" not in known:
-        pytest.skip("the server of this checkout has no metrics")
     assert len(used_metrics()) > 15
     assert used_metrics() <= known
 

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# test-fleet.sh runs a job of Ray Data on a local cluster of two nodes, with a server of build/release on each. Ray and
+# what it needs, 640 MB, go into build/ray-venv.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+RAY="ray[data]==2.60.0"
+VENV=build/ray-venv
+FILES=build/fleet
+say() { printf '==> %s\n' "$*"; }
+
+mapfile -t needed < <(.venv/bin/python -c 'import tomllib; print(*tomllib.load(open("client/python/pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")')
+wanted="$RAY pytest ${needed[*]}"
+if [ "$(cat "$VENV/.installed" 2>/dev/null)" != "$wanted" ]; then
+  say "Installing $RAY into $VENV"
+  python3 -m venv --clear "$VENV"
+  "$VENV/bin/pip" install -q "$RAY" "pytest>=8" "${needed[@]}" || {
+    echo "test-fleet: pip could not install $RAY" >&2
+    exit 1
+  }
+  echo "$wanted" >"$VENV/.installed"
+fi
+
+say "Running a job on two nodes"
+.venv/bin/python tests/fleet/files.py "$FILES"
+PYTHONPATH=$PWD/client/python/src TENSORFERRY_FLEET_FILES=$PWD/$FILES RAY_DEDUP_LOGS=0 RAY_DATA_DISABLE_PROGRESS_BARS=1 \
+  TENSORFERRY_SERVER_PROGRAM=$PWD/build/release/bin/tensorferry-server "$VENV/bin/python" -m pytest -q tests/fleet
