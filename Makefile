@@ -22,16 +22,22 @@ build: setup ## Build server and client (PRESET=release|debug|asan|tsan)
 
 .PHONY: demo
 demo: ## Stream real NumPy arrays through a real server and print the receipts
-	@[ -x $(BIN)/tensorferry-server ] || echo "==> The first time: 8 minutes of compiling on 2 cores, 1.2 GB of disk"
+	@[ -x $(BIN)/tensorferry-server ] || echo "==> The first time: 6 minutes of compiling on 2 cores, 1.2 GB of disk"
 	@scripts/setup.sh demo
-	@TESTS=OFF scripts/build.sh $(PRESET) $(JOBS) tensorferry-server tensorferry
+	@TESTS=OFF UNITY=ON scripts/build.sh $(PRESET) $(JOBS) tensorferry-server tensorferry
 	@$(PYTHON) scripts/demo.py --bin $(BIN)
 
 .PHONY: test
 test: ## Set up, build, and run the whole test suite
 	@scripts/setup.sh test
-	@scripts/build.sh release $(JOBS)
+	@UNITY=ON scripts/build.sh release $(JOBS) tested_programs
 	@scripts/test.sh $(JOBS)
+
+.PHONY: test-unit
+test-unit: ## Build and run the C++ unit tests without the sanitizers under which `make test` runs them
+	@scripts/setup.sh test
+	@scripts/build.sh release $(JOBS)
+	@ctest --test-dir build/release --output-on-failure --parallel $(JOBS) | tail -n 3
 
 .PHONY: bench
 bench: ## Measure the server beside limits and alternatives (BENCH_ARGS="--only W3 --rounds 20")
@@ -106,6 +112,26 @@ test-image: ## Build the container image, start it, and convert an array through
 	@scripts/setup.sh build
 	@scripts/test-image.sh
 
+.PHONY: packages
+packages: ## Build the Debian packages into build/release/packages
+	@scripts/setup.sh packages
+	@TESTS=OFF scripts/build.sh release $(JOBS) tensorferry-server tensorferry
+	@cpack --config build/release/CPackConfig.cmake | grep -v ' - '
+
+.PHONY: test-packages
+test-packages: packages ## Install the Debian packages in a new Debian 12 and convert an array there; needs root
+	@scripts/test-packages.sh
+
+.PHONY: wheel
+wheel: ## Build the wheels of the programs and of the Python client into build/wheel/dist
+	@scripts/setup.sh packages
+	@TESTS=OFF scripts/build.sh release $(JOBS) tensorferry-server tensorferry
+	@scripts/wheel.sh
+
+.PHONY: test-wheel
+test-wheel: wheel ## Install the wheels into an empty environment and convert an array there
+	@scripts/test-wheel.sh
+
 .PHONY: findings
 findings: ## Run what was found out about other libraries, each in packages of its own (findings/README.md)
 	@scripts/findings.sh
@@ -125,7 +151,7 @@ lint: ## Check format, names, size of functions, locks and types, as `make test`
 .PHONY: format
 format: ## Format C++ and Python
 	@git ls-files '*.cc' '*.h' '*.c' | xargs clang-format-14 -i
-	@.venv/bin/ruff format -q client tests scripts
+	@.venv/bin/ruff format -q client tests scripts packaging
 
 .PHONY: clean
 clean: ## Remove what was built; .venv stays

@@ -7,36 +7,7 @@ find_package(nlohmann_json REQUIRED)
 find_package(spdlog REQUIRED)
 pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
 
-# tensorferry_import(NAME MODULE...): tensorferry::NAME, from pkg-config.
-#
-# gRPC's own CMake package on Debian knows the shared library only; its archives come through `pkg-config --static`.
-# OpenSSL, zlib and libc stay shared, so that their security updates reach us.
-function(tensorferry_import name)
-  pkg_check_modules(${name}_PC REQUIRED ${ARGN})
-  add_library(tensorferry_${name} INTERFACE)
-  add_library(tensorferry::${name} ALIAS tensorferry_${name})
-  target_include_directories(tensorferry_${name} SYSTEM INTERFACE ${${name}_PC_INCLUDE_DIRS})
-  if(TENSORFERRY_SHARED_DEPS)
-    target_link_libraries(tensorferry_${name} INTERFACE ${${name}_PC_LINK_LIBRARIES} Threads::Threads)
-    return()
-  endif()
-  set(archives)
-  set(libraries)
-  foreach(library IN LISTS ${name}_PC_STATIC_LIBRARIES)
-    if(library MATCHES "^(grpc|gpr|upb|address_sorting|absl_|protobuf|re2|cares)")
-      find_library(TENSORFERRY_${library}_ARCHIVE lib${library}.a REQUIRED)
-      mark_as_advanced(TENSORFERRY_${library}_ARCHIVE)
-      list(APPEND archives ${TENSORFERRY_${library}_ARCHIVE})
-    else()
-      list(APPEND libraries ${library})
-    endif()
-  endforeach()
-  list(REMOVE_DUPLICATES archives)
-  list(REMOVE_DUPLICATES libraries)
-  list(JOIN archives "," group)  # One linker argument: CMake would reorder the archives of a list.
-  target_link_libraries(tensorferry_${name} INTERFACE "-Wl,--start-group,${group},--end-group" ${libraries} Threads::Threads)
-endfunction()
-
+include(ImportLibraries)
 tensorferry_import(absl absl_statusor absl_status absl_cord absl_inlined_vector)
 if(TENSORFERRY_GRPC)
   find_package(Boost 1.81 REQUIRED)  # Its headers alone: Asio and Beast.

@@ -5,10 +5,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+source scripts/debian.sh
+
 IMAGE=tensorferry:test
 PORT=8001
 ADMIN_PORT=8002
-SUITE=bookworm
 BASE=localhost/debian:$SUITE # Where no registry is asked.
 PYTHON=.venv/bin/python
 eval "$(grep '^TORCH_' scripts/setup.sh)"
@@ -53,26 +54,10 @@ buildah_prepare() {
   if ! buildah images --quiet "$BASE" >/dev/null 2>&1; then make_base_image; fi
 }
 
-# debootstrap and the base image find Debian's packages where apt finds them here.
-debian_sources() {
-  apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' |
-    grep " $SUITE[^ ]* main$" | sort -u
-}
-
 make_base_image() {
   say "Making a base image of Debian $SUITE"
-  local sources mirror log root
-  sources=$(debian_sources) || sources=
-  mirror=$(awk -v suite="$SUITE" '$3 == suite {print $2}' <<<"$sources")
-  log=$(mktemp)
   container=$(buildah from scratch)
-  root=$(buildah mount "$container")
-  debootstrap --variant=minbase "$SUITE" "$root" $mirror >"$log" 2>&1 || {
-    tail "$log" >&2
-    fail "debootstrap could not install Debian $SUITE; its words are above"
-  }
-  if [ -n "$sources" ]; then echo "$sources" >"$root/etc/apt/sources.list"; fi
-  rm -f "$root"/var/cache/apt/archives/*.deb "$log"
+  make_debian "$(buildah mount "$container")"
   buildah commit --quiet --rm "$container" "$BASE" >/dev/null
   container=
 }

@@ -5,39 +5,33 @@ cd "$(dirname "$0")/.."
 jobs=$1
 python=.venv/bin/python
 
-say() { printf '\n==> %s\n' "$*"; }
+say() { printf '\n==> %s (after %s min %s s)\n' "$*" $((SECONDS / 60)) $((SECONDS % 60)); }
 
-run_ctest() {
-  local log=build/$1/ctest.log
-  ctest --test-dir "build/$1" --output-on-failure --parallel "$jobs" >"$log" 2>&1 || {
-    cat "$log"
-    exit 1
-  }
-  tail -n 3 "$log"
-}
-
-# run_programs runs whole programs: with sanitizers a program takes longer to start than most tests take.
+# run_programs runs test programs as wholes: with sanitizers a program takes longer to start than most tests take.
 run_programs() {
-  printf '%s\n' build/"$1"/bin/*_test | xargs -P "$jobs" -I {} bash -c '
+  printf '%s\n' "$@" | xargs -P "$jobs" -I {} bash -c '
     {} --gtest_brief=1 >{}.log 2>&1 || { cat {}.log; echo "{} failed"; exit 255; }
     echo "$(basename {}): $(grep -E "^\[  PASSED" {}.log)"'
 }
 
-say "C++ unit tests"
-run_ctest release
+say "What calls allocate"  # Sanitizers have an allocator of their own.
+run_programs build/release/bin/allocation_test
 
 say "C++ unit tests with AddressSanitizer and UndefinedBehaviorSanitizer"
 scripts/build.sh asan "$jobs" unit_tests
 # Some tests ask for more memory than there is. The allocator is to refuse it, and the sanitizer not to end the process.
-ASAN_OPTIONS=allocator_may_return_null=1 run_programs asan
+ASAN_OPTIONS=allocator_may_return_null=1 run_programs build/asan/bin/*_test
 
 scripts/lint.sh "$jobs"
 
 say "Python client"
-$python -m pytest -q client/python/tests
+$python -m pytest -q -n "$jobs" client/python/tests
 
 say "Documents and architecture"
 $python -m pytest -q tests/repository
+
+say "Manifests of Docker, Kubernetes and KServe, dashboard and alerts"
+$python -m pytest -q tests/manifests
 
 say "Instructions of the hot path"
 $python -m pytest -q tests/counts

@@ -6,6 +6,7 @@ of others, which are then read once for each room. So names in the anonymous nam
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -26,9 +27,22 @@ def flags_of(command: str) -> list[str]:
     return [word for word in words if word not in unknown and not word.endswith((".o", "ccache", "/c++", "/g++"))]
 
 
+def commands() -> list[dict[str, str]]:
+    """The command that compiles each file of ours, also where CMake compiles several files as one."""
+    found = []
+    for entry in json.loads((BUILD / "compile_commands.json").read_text()):
+        unit = Path(entry["file"])
+        if unit.parent.name == "Unity":
+            files = re.findall(r'^#include "(.+)"$', unit.read_text(), re.MULTILINE)
+            found += [{"file": file, "command": entry["command"]} for file in files]
+        else:
+            found.append(entry)
+    return found
+
+
 def rooms() -> dict[str, list[dict[str, str]]]:
     found: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for entry in json.loads((BUILD / "compile_commands.json").read_text()):
+    for entry in commands():
         folder = os.path.relpath(Path(entry["file"]).parent, ROOT)
         if folder.startswith(("server", "client")):
             found[folder].append(entry)

@@ -44,16 +44,19 @@ absl::StatusOr<Credentials> Credentials::Load(const config::Config& config) {
   return credentials;
 }
 
-int Credentials::WaitForStop(const StopSignals& signals, const std::function<void()>& on_hang_up) {
+int Credentials::WaitForStop(const StopSignals& signals, const ServiceManager& manager,
+                             const std::function<void()>& on_hang_up) {
   const bool has_files = tls_ != nullptr || tokens_ != nullptr;
   while (true) {
     const int signal = has_files ? signals.WaitFor(kReloadInterval) : signals.Wait();
     const bool reads_again = signal == SIGHUP && (has_files || on_hang_up);
     if (signal != StopSignals::kTimedOut && !reads_again) return signal;
+    if (reads_again) manager.TellReloading();
     if (reads_again && has_files) spdlog::info("SIGHUP: reading certificates and tokens again");
     if (tls_ != nullptr) tls_->Reload();
     if (tokens_ != nullptr) tokens_->Reload();
     if (reads_again && on_hang_up) on_hang_up();
+    if (reads_again) manager.TellReloaded();
   }
 }
 

@@ -8,6 +8,7 @@
 #include "security/reloaded.h"
 #include "security/tls_material.h"
 #include "security/tokens.h"
+#include "service_manager.h"
 #include "stop_signals.h"
 
 namespace tensorferry {
@@ -24,9 +25,9 @@ class Credentials {
   const security::Reloaded<security::Tokens>* tokens() const { return tokens_.get(); }
 
   // Waits as StopSignals::Wait does. Meanwhile it takes changed files into use, within a second of a change, and at
-  // once when SIGHUP comes, which then calls `on_hang_up`, too. It returns SIGHUP only if there are neither such files
-  // nor a function.
-  int WaitForStop(const StopSignals& signals, const std::function<void()>& on_hang_up);
+  // once when SIGHUP comes, of which it tells `manager`, and which then calls `on_hang_up`, too. It returns SIGHUP only
+  // if there are neither such files nor a function.
+  int WaitForStop(const StopSignals& signals, const ServiceManager& manager, const std::function<void()>& on_hang_up);
 
  private:
   std::unique_ptr<security::Reloaded<security::TlsMaterial>> tls_;

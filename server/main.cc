@@ -8,12 +8,14 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <functional>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -33,6 +35,8 @@
 #include "rpc/self_check.h"
 #include "rpc/server.h"
 #include "server_metrics.h"
+#include "tracing/span_exporter.h"
+#include "tracing/trace_settings.h"
 #include "worker_mode.h"
 
 namespace tensorferry {
@@ -40,6 +44,9 @@ namespace {
 
 // Idle buffers may hold the memory budget divided by kIdleShare.
 constexpr std::uint64_t kIdleShare = 4;
+
+// How long the end waits for the collector of spans.
+constexpr std::chrono::milliseconds kMostFlush{2000};
 
 void LogBuffers(const BufferPool::Stats& stats, std::uint64_t freed) {
   rusage usage{};
@@ -66,6 +73,7 @@ void PrintReadyLine(const std::vector<std::string>& addresses, const std::string
 // SIGINT ends the process at once.
 void Drain(const config::Config& config, int signal, Process& process, rpc::Server& server) {
   process.EndAtSecondSignal(signal);
+  process.manager().TellStopping("finishing the requests in progress");
   if (signal != StopSignals::kInterrupted) spdlog::info("{}: stopping", strsignal(signal));
   server.AnnounceStop();
   std::this_thread::sleep_for(config.drain_delay);
@@ -100,6 +108,21 @@ Loaded LoadModels(inference::RepositoryControl& repository, const WaitForStop& w
   return *loaded;
 }
 
+// Makes what exports spans, if OpenTelemetry's variables name a collector. Null: nothing is traced.
+std::unique_ptr<tracing::SpanExporter> MakeSpanExporter() {
+  auto [settings, warnings] = tracing::ReadTraceSettings(std::getenv, TENSORFERRY_VERSION);
+  for (const std::string& warning : warnings) spdlog::warn("tracing: {}", warning);
+  if (!settings.enabled()) return nullptr;
+  spdlog::info("tracing: spans go to {}", tracing::NameOf(settings.collector));
+  return std::make_unique<tracing::SpanExporter>(std::move(settings));
+}
+
+void Flush(tracing::SpanExporter& spans) {
+  spans.Flush(kMostFlush);
+  spdlog::info("tracing: the collector has taken the spans of {} requests, and those of {} were dropped",
+               spans.exported(), spans.dropped());
+}
+
 ExitCode Fail(ExitCode code, const absl::Status& error) {
   spdlog::error("{}", std::string(error.message()));
   return code;
@@ -117,7 +140,9 @@ ExitCode Serve(const config::Resolved& resolved) {
   if (!pipeline.ok()) return Fail(ExitCode::kConfiguration, pipeline.status());
   const auto counts = rpc::MakeRequestCounts();
   rpc::RecentCalls recent_calls;
-  const auto options = ServerOptionsOf(config, *credentials, {.counts = counts.get(), .recent_calls = &recent_calls});
+  const auto spans = MakeSpanExporter();
+  const auto options = ServerOptionsOf(config, *credentials,
+                                       {.counts = counts.get(), .recent_calls = &recent_calls, .spans = spans.get()});
   const auto server = rpc::Server::Start(options, **pipeline, pool);
   if (!server.ok()) return Fail(ExitCode::kCannotListen, server.status());
   rpc::SelfCheck self_check((*server)->addresses(), config.self_check, StopSignals::Interrupt);
@@ -127,8 +152,9 @@ ExitCode Serve(const config::Resolved& resolved) {
   if (!admin_port.ok()) return Fail(ExitCode::kCannotListen, admin_port.status());
 
   const WaitForStop wait_for_stop = [&, on_hang_up = OnHangUp(config, **pipeline)] {
-    return credentials->WaitForStop(process.signals(), on_hang_up);
+    return credentials->WaitForStop(process.signals(), process.manager(), on_hang_up);
   };
+  process.manager().TellStatus("loading models");
   switch (LoadModels(**pipeline, wait_for_stop)) {
     case Loaded::kYes: break;
     case Loaded::kNo: process.End(ExitCode::kModelLoad);  // The load has logged the reason.
@@ -140,9 +166,11 @@ ExitCode Serve(const config::Resolved& resolved) {
                process.most_files());
   PrintReadyLine((*server)->addresses(), *admin_port == nullptr ? "off" : (*admin_port)->address(),
                  process.streams().output());
+  process.manager().TellReady("serving");
   const int signal = wait_for_stop();
   self_check.Stop();
   Drain(config, signal, process, **server);
+  if (spans != nullptr) Flush(*spans);
   spdlog::info("stopped");
   process.End(signal == StopSignals::kInterrupted ? ExitCode::kDeaf : ExitCode::kOk);
 }

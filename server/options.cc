@@ -1,5 +1,7 @@
 #include "options.h"
 
+#include <optional>
+
 #include "inference/repository/torch_pipeline.h"
 #include "rpc/triton_config/model_config_text.h"
 #include "worker_mode.h"
@@ -22,6 +24,25 @@ inference::RepositoryOptions RepositoryOptionsOf(const config::Config& config) {
           .read_config = rpc::ReadModelConfig};
 }
 
+namespace {
+
+rpc::AccessLog AccessLogOf(config::AccessLog which) {
+  switch (which) {
+    case config::AccessLog::kOff: return rpc::AccessLog::kOff;
+    case config::AccessLog::kSampled: return rpc::AccessLog::kSampled;
+    case config::AccessLog::kAll: return rpc::AccessLog::kAll;
+  }
+  __builtin_unreachable();
+}
+
+rpc::CallRecorders RecordersOf(const config::Config& config, rpc::CallRecorders recorders) {
+  if (config.admin_listen == "off") recorders = {.spans = recorders.spans};
+  recorders.access_log = AccessLogOf(config.access_log);
+  return recorders;
+}
+
+}  // namespace
+
 rpc::ServerOptions ServerOptionsOf(const config::Config& config, const Credentials& credentials,
                                    const rpc::CallRecorders& recorders) {
   return {.listen = config.listen,
@@ -39,8 +60,11 @@ rpc::ServerOptions ServerOptionsOf(const config::Config& config, const Credentia
           .reflection = config.reflection,
           .torch_version = inference::TorchVersion(),
           .tls = credentials.tls(),
+          .unix_sockets = {.mode = config.unix_mode < 0 ? std::nullopt
+                                                        : std::optional(static_cast<mode_t>(config.unix_mode)),
+                           .group = config.unix_group},
           .tokens = credentials.tokens(),
-          .recorders = config.admin_listen == "off" ? rpc::CallRecorders() : recorders};
+          .recorders = RecordersOf(config, recorders)};
 }
 
 }  // namespace tensorferry

@@ -10,6 +10,7 @@
 #include "file_limit.h"
 #include "inference/repository/scratch_folder.h"
 #include "inference/repository/torch_pipeline.h"
+#include "service_manager.h"
 #include "standard_streams.h"
 #include "stop_signals.h"
 
@@ -27,6 +28,7 @@ class Process {
   ~Process();
 
   const StopSignals& signals() const { return signals_; }
+  ServiceManager& manager() { return manager_; }
   const StandardStreams& streams() const { return streams_; }
   std::uint64_t most_files() const { return most_files_; }  // How many may be open at a time.
 
@@ -51,6 +53,7 @@ class Process {
   const CrashSignals crashes_;
   const StopSignals signals_;
   const BusErrorHandler bus_errors_;
+  ServiceManager manager_;  // Its thread takes no signals.
   const struct Torch {
     Torch() { inference::PrepareTorch(); }
   } torch_;

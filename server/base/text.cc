@@ -75,6 +75,28 @@ std::optional<std::uint64_t> ParseMeant(std::string_view text, std::span<const U
   return ParseWithUnit(plain, units);
 }
 
+// Steering is a range of characters that differ in the last byte of their UTF-8, as WithoutSteering replaces them.
+struct Steering {
+  std::string_view before;    // The bytes before the last.
+  unsigned char first, last;  // The range of the last byte.
+  unsigned int base;          // The code point for which the last byte would be 0.
+
+  constexpr bool Begins(std::string_view text) const {
+    if (text.size() <= before.size() || !text.starts_with(before)) return false;
+    const auto byte = static_cast<unsigned char>(text[before.size()]);
+    return byte >= first && byte <= last;
+  }
+  constexpr unsigned int CodeOf(std::string_view text) const {
+    return base + static_cast<unsigned char>(text[before.size()]);
+  }
+};
+
+constexpr auto kSteering = std::to_array<Steering>({{"\xC2", 0x80, 0x9F, 0},           // The control characters of C1.
+                                                    {"\xD8", 0x9C, 0x9C, 0x580},       // Arabic letter mark.
+                                                    {"\xE2\x80", 0x8E, 0x8F, 0x1F80},  // Marks of direction.
+                                                    {"\xE2\x80", 0xA8, 0xAE, 0x1F80},  // Separators, embeddings.
+                                                    {"\xE2\x81", 0xA6, 0xA9, 0x1FC0}});  // Isolates.
+
 constexpr std::string_view kHostCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 
 bool IsHost(std::string_view host) {
@@ -155,10 +177,26 @@ std::optional<Address> ParseAddress(std::string_view text) {
   return Address{.host = text.substr(0, colon), .port = static_cast<std::uint16_t>(*port)};
 }
 
+std::string WithoutSteering(std::string_view text) {
+  std::string plain;
+  plain.reserve(text.size());
+  while (!text.empty()) {
+    const auto steering = std::ranges::find_if(kSteering, [&](const Steering& s) { return s.Begins(text); });
+    if (steering == kSteering.end()) {
+      plain += text.front();
+      text.remove_prefix(1);
+    } else {
+      plain += fmt::format("\\u{:04x}", steering->CodeOf(text));
+      text.remove_prefix(steering->before.size() + 1);
+    }
+  }
+  return plain;
+}
+
 std::string OneLine(std::string_view text) {
   std::string line;
   line.reserve(text.size());
-  for (const char c : text) {
+  for (const char c : WithoutSteering(text)) {
     const auto byte = static_cast<unsigned char>(c);
     if (c == '\n') {
       line += "\\n";

@@ -49,8 +49,13 @@ inline constexpr std::size_t kMaxUnixPathBytes = 107;  // The bytes that a socka
 // Reads HOST:PORT, [IPV6]:PORT or unix:PATH.
 std::optional<Address> ParseAddress(std::string_view text);
 
+// Returns `text` with each character beyond ASCII that breaks a line, steers a terminal or changes the direction of
+// what follows written as \u2028 and the like, as JSON has it: the controls of C1, the separators of lines and
+// paragraphs, and Unicode's bidirectional controls. All other bytes stay.
+std::string WithoutSteering(std::string_view text);
+
 // Returns `text` with each control character escaped, since it could break a log or steer a terminal: a line feed
-// becomes \n, others become \x1b and the like. All other bytes stay.
+// becomes \n, others become \x1b and the like, and those of WithoutSteering as it has them. All other bytes stay.
 std::string OneLine(std::string_view text);
 
 // Returns a size for people, in the largest unit that it reaches: "64 B", "3.0 GiB".

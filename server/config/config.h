@@ -13,6 +13,8 @@ namespace tensorferry::config {
 enum class LogLevel : std::uint8_t { kTrace, kDebug, kInfo, kWarning, kError, kOff };
 enum class LogFormat : std::uint8_t { kText, kJson };
 
+enum class AccessLog : std::uint8_t { kOff, kSampled, kAll };
+
 enum class SharedMemory : std::uint8_t { kOff, kSystem };
 
 // Config holds the settings with which the server runs. The initialisers are the defaults. setting.cc gives each
@@ -20,7 +22,9 @@ enum class SharedMemory : std::uint8_t { kOff, kSystem };
 struct Config {
   std::vector<std::string> listen = {"127.0.0.1:8001"};  // HOST:PORT or unix:PATH.
   std::string admin_listen = "127.0.0.1:8002";           // HOST:PORT or "off".
-  std::string model_dir;                                 // Empty: no repository.
+  int unix_mode = -1;      // The mode of the files of unix: addresses. -1: what the umask leaves.
+  std::string unix_group;  // Their group. Empty: the process's own.
+  std::string model_dir;   // Empty: no repository.
   std::vector<inference::NamedFile> models;
   inference::ModelControl model_control = inference::ModelControl::kNone;
   std::chrono::milliseconds model_poll_interval{5'000};
@@ -49,6 +53,7 @@ struct Config {
 
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
+  AccessLog access_log = AccessLog::kSampled;
 
   SharedMemory shared_memory = SharedMemory::kOff;
   inference::OverridePolicy model_overrides = inference::OverridePolicy::kOff;

@@ -24,9 +24,10 @@ std::string DefaultOf(const Setting& setting, const Config& defaults) {
   return joined.empty() ? "none" : joined;
 }
 
-// Writes a number as it is, and any other text as TOML's basic string.
+// Writes a number as it is, and any other text as TOML's basic string. TOML has no number that begins with a zero.
 std::string TomlValue(std::string_view text) {
-  const bool is_number = !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+  const bool has_digits_alone = !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+  const bool is_number = has_digits_alone && (text.size() == 1 || text.front() != '0');
   if (is_number) return std::string(text);
   std::string quoted = "\"";
   for (const char c : text) {

@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -14,7 +15,9 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 
+#include "base/log_fields.h"
 #include "base/start_thread.h"
 #include "base/switched_logger.h"
 #include "base/text.h"
@@ -32,9 +35,41 @@ std::string FormatTime(std::chrono::system_clock::time_point time) {
 
 std::string_view View(spdlog::string_view_t text) { return {text.data(), text.size()}; }
 
+std::string FormatNumber(double number) { return fmt::format("{:.3f}", number); }
+
+// Returns whether a value can be told from what surrounds it without quotes.
+bool IsWord(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7F && c != '"' && c != '='; });
+}
+
+std::string TextOf(const LogField& field) {
+  if (const auto* const number = std::get_if<std::uint64_t>(&field.value)) return fmt::to_string(*number);
+  if (const auto* const number = std::get_if<double>(&field.value)) return FormatNumber(*number);
+  const std::string& text = std::get<std::string>(field.value);
+  constexpr auto kReplace = nlohmann::ordered_json::error_handler_t::replace;
+  return IsWord(text) ? text : nlohmann::ordered_json(text).dump(-1, ' ', false, kReplace);
+}
+
 std::string FormatText(const spdlog::details::log_msg& message) {
-  return fmt::format("{} {:<7} {}\n", FormatTime(message.time), spdlog::level::to_string_view(message.level),
-                     OneLine(View(message.payload)));
+  std::string line = fmt::format("{} {:<7} {}", FormatTime(message.time), spdlog::level::to_string_view(message.level),
+                                 OneLine(View(message.payload)));
+  if (const LogFields* const fields = LoggedFields::Get()) {
+    for (const LogField& field : fields->fields) line += fmt::format(" {}={}", field.key, OneLine(TextOf(field)));
+  }
+  return line + '\n';
+}
+
+void AddFields(const LogFields& fields, nlohmann::ordered_json& line) {
+  for (const LogField& field : fields.fields) {
+    auto& value = line[std::string(field.key)];
+    if (const auto* const number = std::get_if<std::uint64_t>(&field.value)) {
+      value = *number;
+    } else if (const auto* const fraction = std::get_if<double>(&field.value)) {
+      value = nlohmann::ordered_json::parse(FormatNumber(*fraction));
+    } else {
+      value = std::get<std::string>(field.value);
+    }
+  }
 }
 
 std::string FormatJson(const spdlog::details::log_msg& message) {
@@ -42,8 +77,11 @@ std::string FormatJson(const spdlog::details::log_msg& message) {
   line["ts"] = FormatTime(message.time);
   line["level"] = View(spdlog::level::to_string_view(message.level));
   if (message.logger_name.size() > 0) line["logger"] = View(message.logger_name);
+  const LogFields* const fields = LoggedFields::Get();
+  if (fields != nullptr) line["event"] = fields->event;
   line["msg"] = View(message.payload);
-  return line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';
+  if (fields != nullptr) AddFields(*fields, line);
+  return WithoutSteering(line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)) + '\n';
 }
 
 class LineFormatter : public spdlog::formatter {

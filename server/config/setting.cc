@@ -26,6 +26,8 @@ constexpr auto kModelOverrides = std::to_array<std::string_view>({"off", "config
 static_assert(kModelOverrides.size() == static_cast<std::size_t>(inference::OverridePolicy::kFiles) + 1);
 constexpr auto kSharedMemories = std::to_array<std::string_view>({"off", "system"});
 static_assert(kSharedMemories.size() == static_cast<std::size_t>(SharedMemory::kSystem) + 1);
+constexpr auto kAccessLogs = std::to_array<std::string_view>({"off", "sampled", "all"});
+static_assert(kAccessLogs.size() == static_cast<std::size_t>(AccessLog::kAll) + 1);
 constexpr auto kLogFormats = std::to_array<std::string_view>({"text", "json"});
 static_assert(kLogFormats.size() == static_cast<std::size_t>(LogFormat::kJson) + 1);
 
@@ -41,6 +43,7 @@ constexpr ChoiceKind<inference::Isolation> kIsolation{.names = {inference::kIsol
 constexpr ChoiceKind<SharedMemory> kMemoryOfCallers{.names = {kSharedMemories}};
 constexpr ChoiceKind<LogLevel> kLevel{.names = {kLogLevels}};
 constexpr ChoiceKind<LogFormat> kFormat{.names = {kLogFormats}};
+constexpr ChoiceKind<AccessLog> kAccess{.names = {kAccessLogs}};
 
 template <ValueKind Kind>
 absl::Status Refuse(const Kind& kind, const std::string& text) {
@@ -110,6 +113,10 @@ const std::vector<Setting>& Settings() {
            &Config::listen, AddressKind{}, 1),
       One({"admin-listen", "ADDRESS", "HTTP address for operators: health, settings, metrics; HOST:PORT, or off"},
           &Config::admin_listen, AdminAddressKind{}),
+      One({"unix-mode", "MODE", "mode of the files of unix: addresses, as 0660: who may write there may call"},
+          &Config::unix_mode, ModeKind{}, "what the umask leaves"),
+      One({"unix-group", "GROUP", "group of the files of unix: addresses, by name or number"}, &Config::unix_group,
+          PathKind{}),
       One({"tls-cert", "FILE", "PEM certificate chain, the server's own first: TCP addresses speak TLS alone"},
           &Config::tls_cert, PathKind{}),
       One({"tls-key", "FILE", "PEM private key of --tls-cert"}, &Config::tls_key, PathKind{}),
@@ -169,6 +176,8 @@ const std::vector<Setting>& Settings() {
       One({"log-level", "LEVEL", "least severe log line: trace, debug, info, warning, error or off"},
           &Config::log_level, kLevel),
       One({"log-format", "FORMAT", "text, or json for machines"}, &Config::log_format, kFormat),
+      One({"access-log", "WHICH", "requests with a line in the log: all; sampled, at most ten a second; or off"},
+          &Config::access_log, kAccess),
       One({"compression", "on|off", "accept compressed requests, which may cost far more memory than they are long"},
           &Config::compression, SwitchKind{}),
       One({"reflection", "on|off", "answer gRPC server reflection"}, &Config::reflection, SwitchKind{}),

@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
+#include <system_error>
 #include <utility>
 
 #include "base/file_name.h"
@@ -103,6 +105,19 @@ std::optional<std::string> LoadModelKind::Parse(std::string_view text) const {
 std::string LoadModelKind::Format(const std::string& value) const { return value; }
 
 std::string LoadModelKind::Expected() const { return "a model's name, * or none"; }
+
+std::optional<int> ModeKind::Parse(std::string_view text) const {
+  constexpr int kMost = 0777;
+  if (text.empty()) return -1;
+  int mode = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  return whole && mode >= 0 && mode <= kMost ? std::optional(mode) : std::nullopt;
+}
+
+std::string ModeKind::Format(const int& value) const { return value < 0 ? "" : fmt::format("{:04o}", value); }
+
+std::string ModeKind::Expected() const { return "a mode from 0000 to 0777, in octal digits"; }
 
 std::optional<std::string> DeviceKind::Parse(std::string_view text) const {
   constexpr std::string_view kNumbered = "cuda:";

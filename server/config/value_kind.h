@@ -117,6 +117,15 @@ struct LoadModelKind {
   std::string Expected() const;
 };
 
+// ModeKind is the kind of a file's mode, in octal digits: `0660`. An empty text is none, which is -1.
+struct ModeKind {
+  using Value = int;
+
+  std::optional<Value> Parse(std::string_view text) const;
+  std::string Format(const Value& value) const;
+  std::string Expected() const;
+};
+
 // DeviceKind is the kind of `cpu`, `cuda` and `cuda:N`.
 struct DeviceKind {
   using Value = std::string;

@@ -35,8 +35,8 @@ std::optional<Response> RefuseToken(const security::Tokens& tokens, security::Ro
   return ErrorResponse({.status = 403,
                         .message = fmt::format("{} is for the role {}, and the token's role is {}", request.path,
                                                NamesOf(wanted), NamesOf(roles)),
-                        .expected = NamesOf(wanted),
-                        .actual = NamesOf(roles)},
+                        .expected = std::string(NamesOf(wanted)),
+                        .actual = std::string(NamesOf(roles))},
                        {{"WWW-Authenticate", R"(Bearer error="insufficient_scope")"}});
 }
 

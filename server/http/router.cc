@@ -26,7 +26,7 @@ const Route* Router::Find(std::string_view path) const {
 Response Router::ListRoutes() const {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const Route& route : routes_) {
-    const std::string roles = route.roles.empty() ? "everybody" : NamesOf(route.roles | security::Role::kAdmin);
+    const std::string_view roles = route.roles.empty() ? "everybody" : NamesOf(route.roles | security::Role::kAdmin);
     list.push_back({{"path", route.path}, {"purpose", route.purpose}, {"for", roles}});
   }
   return {.content_type = std::string(kJsonType), .body = nlohmann::ordered_json{{"routes", list}}.dump(2) + "\n"};

@@ -41,7 +41,7 @@ struct ModelInfo {
   std::string version;
   ModelState state = ModelState::kUnavailable;
   std::string reason;               // Says why the version is not READY.
-  std::string platform;             // One of "torchscript", "aotinductor" and "builtin".
+  std::string platform;             // One of "torchscript", "aotinductor", "exported" and "builtin".
   std::vector<TensorSpec> inputs;   // In the order of the forward arguments. Empty: the model takes any inputs.
   std::vector<TensorSpec> outputs;  // Empty: the outputs are known only after a run.
   std::string sha256;               // The SHA-256 of the model file, in hex. Empty: the model is built in.

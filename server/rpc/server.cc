@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -13,6 +14,7 @@
 #include "base/start_thread.h"
 #include "base/status.h"
 #include "rpc/call_steps.h"
+#include "rpc/library_logs.h"
 #include "rpc/listen_error.h"
 #include "rpc/native/warm_up.h"
 #include "rpc/serve/guarded.h"
@@ -123,7 +125,10 @@ absl::Status Server::Listen(const ServerOptions& options) {
     const bool plain = tls_ == nullptr || options.listen[i].starts_with("unix:");
     builder.AddListeningPort(options.listen[i], plain ? grpc::InsecureServerCredentials() : tls_, &ports[i]);
   }
-  server_ = builder.BuildAndStart();
+  {
+    const OwnerOnly made(options.unix_sockets.any());
+    server_ = builder.BuildAndStart();
+  }
   for (std::size_t i = 0; i < ports.size(); ++i) {
     if (server_ == nullptr && ports[i] == 0) {
       return absl::UnavailableError(
@@ -131,7 +136,20 @@ absl::Status Server::Listen(const ServerOptions& options) {
     }
     addresses_.push_back(WithPort(options.listen[i], ports[i]));
   }
-  return server_ != nullptr ? absl::OkStatus() : absl::UnavailableError("gRPC did not start");
+  if (server_ == nullptr) return absl::UnavailableError("gRPC did not start");
+  return SetRights(options.unix_sockets);
+}
+
+absl::Status Server::SetRights(const SocketRights& rights) const {
+  constexpr std::string_view kUnix = "unix:";
+  if (!rights.any()) return absl::OkStatus();
+  for (const std::string& address : addresses_) {
+    if (!address.starts_with(kUnix)) continue;
+    if (const absl::Status error = SetSocketRights(address.substr(kUnix.size()), rights); !error.ok()) {
+      return absl::UnavailableError(fmt::format("cannot listen on {}: {}", address, std::string(error.message())));
+    }
+  }
+  return absl::OkStatus();
 }
 
 // All threads exist before an address is listened on: nobody can have connected yet if the system has too few of them.

@@ -25,10 +25,12 @@
 #include "rpc/serve/stall_watch.h"
 #include "rpc/serve/wait_limit.h"
 #include "rpc/serve/worker_pool.h"
+#include "rpc/socket_file.h"
 #include "rpc/transport.h"
 #include "security/reloaded.h"
 #include "security/tls_material.h"
 #include "security/tokens.h"
+#include "tracing/span_exporter.h"
 
 namespace tensorferry::rpc {
 
@@ -48,6 +50,7 @@ struct ServerOptions {
   std::string torch_version;  // The text that GetServerInfo gives.
   // The certificate with which TCP addresses serve TLS; Unix sockets stay plain. Borrowed; null: none.
   const security::Reloaded<security::TlsMaterial>* tls = nullptr;
+  SocketRights unix_sockets;  // Those of the files of unix: addresses.
   // The tokens that callers must bring. Borrowed; null: callers need none.
   const security::Reloaded<security::Tokens>* tokens = nullptr;
   CallRecorders recorders{};
@@ -108,6 +111,7 @@ class Server {
   template <typename Service>
   void AddService(Service& service, bool announced);
   absl::Status Listen(const ServerOptions& options);
+  absl::Status SetRights(const SocketRights& rights) const;
   void MakeThreads(const ServerOptions& options, grpc::ServerBuilder& builder);
   void StartServing(const ServerOptions& options);
   void SetHealth(bool serving);

@@ -1,15 +1,14 @@
 #include "rpc/token_step.h"
 
 #include <fmt/format.h>
-#include <grpcpp/support/string_ref.h>
 
 #include <cstdint>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "base/status.h"
+#include "rpc/serve/call_metadata.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -19,13 +18,6 @@ using security::Role;
 using security::Roles;
 
 constexpr std::string_view kHeader = "authorization";
-
-// Returns the token that the call brings. Empty: it brings none, or several, of which none can be the one that is meant.
-std::string_view TokenOf(const AsyncCall& call) {
-  const auto [begin, end] = call.context().client_metadata().equal_range({kHeader.data(), kHeader.size()});
-  if (begin == end || std::next(begin) != end) return {};
-  return BearerToken({begin->second.data(), begin->second.size()});
-}
 
 bool MayCall(const AccessRule* rule, Roles roles) {
   return rule != nullptr && roles.Overlaps(rule->roles | Role::kAdmin);
@@ -51,16 +43,17 @@ const security::Tokens& TokenStep::Current() const {
 absl::Status TokenStep::Enter(CallInfo& call) const {
   const AccessRule* const rule = table_.Find(call.method);
   if (rule != nullptr && rule->roles.empty()) return absl::OkStatus();
-  const std::string_view token = TokenOf(call.caller);
+  const std::string_view token = BearerToken(MetadataOf(call.caller, kHeader));
   if (token.empty()) return Unauthenticated("the call brings no token: send 'authorization: Bearer TOKEN', once");
   const Roles roles = Current().Find(token);
   if (roles.empty()) return Unauthenticated("the token of the call is none of this server's");
+  call.role = security::NamesOf(roles);
   if (MayCall(rule, roles)) return absl::OkStatus();
-  const std::string wanted = rule == nullptr ? "none" : NamesOf(rule->roles);
+  const std::string_view wanted = security::NamesOf(rule == nullptr ? Roles() : rule->roles);
   return MakeError(
       Reason::kPermissionDenied,
-      fmt::format("{} is for the role {}, and the token's role is {}", call.method.name(), wanted, NamesOf(roles)),
-      {.field = std::string(kHeader), .expected = wanted, .actual = NamesOf(roles)});
+      fmt::format("{} is for the role {}, and the token's role is {}", call.method.name(), wanted, call.role),
+      {.field = std::string(kHeader), .expected = std::string(wanted), .actual = std::string(call.role)});
 }
 
 }  // namespace tensorferry::rpc

@@ -1,17 +1,10 @@
 #include "rpc/transport.h"
 
 #include <fmt/format.h>
-#include <google/protobuf/stubs/logging.h>
-#include <grpc/support/log.h>
 #include <grpcpp/resource_quota.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <cstddef>
 #include <limits>
-#include <string_view>
-
-#include "rpc/serve/log_limit.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -25,38 +18,7 @@ constexpr int kMaxStreamsPerConnection = 1'000;
 // gRPC 1.51 ends the connection of a call whose headers are larger, and with it all calls of that connection.
 constexpr int kMaxHeaderBytes = 64 << 10;
 
-constexpr std::size_t kMaxLine = 1024;  // Bytes of a library's line: it may quote what a caller sent.
-
-std::string_view Cut(std::string_view text) { return text.substr(0, kMaxLine); }
-
-// gRPC complains of what callers send, as of a header that cannot be read, at the level of errors: any peer could fill
-// the log. Above debug are only, within a limit, the lines of its listeners, which tell of this machine, such as that
-// there are no descriptors left; and the line before gRPC ends the process.
-spdlog::level::level_enum LevelOf(const gpr_log_func_args& line) {
-  static LogLimit limit;
-  if (line.severity != GPR_LOG_SEVERITY_ERROR) return spdlog::level::debug;
-  if (std::string_view(line.message).starts_with("assertion failed")) return spdlog::level::err;
-  const bool listener = std::string_view(line.file).find("/tcp_server") != std::string_view::npos;
-  return listener && limit.Admit() ? spdlog::level::err : spdlog::level::debug;
-}
-
-void LogForGrpc(gpr_log_func_args* line) { spdlog::log(LevelOf(*line), "grpc: {}", Cut(line->message)); }
-
-void LogForGrpcAtDebug(gpr_log_func_args* line) { spdlog::debug("grpc: {}", Cut(line->message)); }
-
-// protobuf logs texts that are not UTF-8 as errors, so that any caller could fill the log with them. They are logged at
-// a lower level here, but for those with which it ends the process.
-void LogForProtobuf(google::protobuf::LogLevel level, const char*, int, const std::string& message) {
-  const bool fatal = level == google::protobuf::LOGLEVEL_FATAL;
-  spdlog::log(fatal ? spdlog::level::err : spdlog::level::debug, "protobuf: {}", Cut(message));
-}
-
 }  // namespace
-
-void SendLibraryLogsToOurs(GrpcLog level) {
-  gpr_set_log_function(level == GrpcLog::kDebug ? LogForGrpcAtDebug : LogForGrpc);
-  google::protobuf::SetLogHandler(LogForProtobuf);
-}
 
 void SetConnectionLimits(const ConnectionLimits& limits, grpc::ServerBuilder& builder) {
   const auto set = [&](const char* name, std::chrono::milliseconds value) {

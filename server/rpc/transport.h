@@ -9,13 +9,6 @@
 
 namespace tensorferry::rpc {
 
-// GrpcLog says at which level gRPC's lines go to our log: those of the machine as errors, or all at `debug`.
-enum class GrpcLog { kAsIs, kDebug };
-
-// Makes gRPC and protobuf write their lines into our log, in our format, cut to 1 KiB. What they say of a caller is at
-// `debug`. Holds for the whole process.
-void SendLibraryLogsToOurs(GrpcLog level);
-
 // ConnectionLimits says when the server ends connections by itself; 0: never.
 struct ConnectionLimits {
   std::chrono::milliseconds max_idle;  // Of a connection without a call.

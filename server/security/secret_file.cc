@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <openssl/crypto.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,6 +29,21 @@ class Descriptor {
   const int fd_;
 };
 
+// Buffer is memory for a secret, which is overwritten before it is given back.
+class Buffer {
+ public:
+  explicit Buffer(std::size_t size) : bytes_(size, '\0') {}
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  ~Buffer() { OPENSSL_cleanse(bytes_.data(), bytes_.size()); }
+
+  char* data() { return bytes_.data(); }
+  std::size_t size() const { return bytes_.size(); }
+
+ private:
+  std::string bytes_;
+};
+
 std::string SystemReason(int error) { return std::generic_category().message(error); }
 
 }  // namespace
@@ -41,7 +57,7 @@ absl::StatusOr<std::string> ReadSecretFile(std::string_view flag, const std::str
   struct stat status {};
   if (file.get() < 0 || fstat(file.get(), &status) != 0) return FileError(flag, path, SystemReason(errno));
   if (!S_ISREG(status.st_mode)) return FileError(flag, path, "it is no regular file");
-  std::string text(kMaxSecretFileBytes + 1, '\0');
+  Buffer text(kMaxSecretFileBytes + 1);
   std::size_t size = 0;
   while (size < text.size()) {
     const ssize_t got = read(file.get(), text.data() + size, text.size() - size);
@@ -53,7 +69,7 @@ absl::StatusOr<std::string> ReadSecretFile(std::string_view flag, const std::str
   if (size == text.size()) {
     return FileError(flag, path, fmt::format("it has more than the {} bytes that are read", kMaxSecretFileBytes));
   }
-  return text.substr(0, size);
+  return std::string(text.data(), size);
 }
 
 }  // namespace tensorferry::security

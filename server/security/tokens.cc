@@ -62,21 +62,20 @@ std::optional<Role> ParseRole(std::string_view name) {
 
 }  // namespace
 
+std::string_view NamesOf(Roles roles) {
+  // The position is the set's bits.
+  constexpr auto kNames =
+      std::to_array<std::string_view>({"none", "infer", "admin", "infer, admin", "metrics", "infer, metrics",
+                                       "admin, metrics", "infer, admin, metrics"});
+  static_assert(kNames.size() == std::size_t{1} << kRoles.size());
+  return kNames.at(roles.bits_);
+}
+
 Tokens::Hash Tokens::HashOf(std::string_view token) {
   thread_local Hasher hasher;
   Hash hash;
   hasher.Hash(token, hash.data());
   return hash;
-}
-
-std::string NamesOf(Roles roles) {
-  std::string names;
-  for (std::size_t i = 0; i < kRoles.size(); ++i) {
-    if (!roles.Has(static_cast<Role>(i))) continue;
-    if (!names.empty()) names += ", ";
-    names += kRoles[i];
-  }
-  return names.empty() ? "none" : names;
 }
 
 std::string_view BearerToken(std::string_view value) {

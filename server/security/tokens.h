@@ -29,6 +29,7 @@ class Roles {
   constexpr bool Overlaps(Roles other) const { return (bits_ & other.bits_) != 0; }
   constexpr Roles operator|(Roles other) const { return FromBits(bits_ | other.bits_); }
   constexpr bool operator==(const Roles&) const = default;
+  friend std::string_view NamesOf(Roles roles);
 
  private:
   static constexpr Roles FromBits(unsigned bits) {
@@ -40,8 +41,8 @@ class Roles {
   std::uint8_t bits_ = 0;
 };
 
-// Returns the names of the roles, for people: "infer, metrics", or "none".
-std::string NamesOf(Roles roles);
+// Returns the names of the roles in static storage: "infer, metrics"; "none" for none.
+std::string_view NamesOf(Roles roles);
 
 // Returns the token of `Bearer TOKEN`, the value of an authorization header, or an empty text for other values. The
 // scheme's letters may be of either case. Borrows `value`.

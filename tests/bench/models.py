@@ -59,7 +59,7 @@ def make(folder: Path) -> None:
         example = (torch.randn(shape),)
         tensorferry.export(module(), example, folder / f"{name}_ts", format="torchscript", dynamic_batch=True)
         if name != "calls":
-            tensorferry.export(module(), example, folder / f"{name}_aoti", dynamic_batch=True)
+            tensorferry.export(module(), example, folder / f"{name}_aoti", format="aotinductor", dynamic_batch=True)
     unbatched = folder / "calls_ts_unbatched"
     shutil.copytree(folder / "calls_ts", unbatched)
     config = unbatched / "config.pbtxt"

@@ -26,6 +26,12 @@ subjectAltName = DNS:localhost, IP:127.0.0.1, IP:::1
 extendedKeyUsage = serverAuth
 [client]
 extendedKeyUsage = clientAuth
+[client_dns]
+subjectAltName = DNS:caller.example
+extendedKeyUsage = clientAuth
+[client_uri]
+subjectAltName = URI:spiffe://example.org/caller, DNS:caller.example
+extendedKeyUsage = clientAuth
 """
 _EC_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 

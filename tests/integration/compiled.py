@@ -28,7 +28,7 @@ class Heavy(nn.Module):
 
 def heavy_package() -> Path:
     def build(folder: Path) -> None:
-        tensorferry.export(Heavy(0), {"x": torch.zeros(1, 4)}, folder / "heavy")
+        tensorferry.export(Heavy(0), {"x": torch.zeros(1, 4)}, folder / "heavy", format="aotinductor")
 
     return cached_export("heavy", build) / "heavy/1/model.pt2"
 

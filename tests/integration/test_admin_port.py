@@ -207,3 +207,14 @@ def test_a_server_that_stops_is_not_ready_and_lives_to_the_end() -> None:
         assert next_answer(open_before).status == 503
         server.terminate()
         assert server.wait() == SIGTERM_TWICE
+
+
+def test_a_server_that_takes_no_connections_does_not_live(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    flags = (*ADMIN, "--listen", f"unix:{path}", "--self-check", "50ms", "--drain-delay", "1h")
+    with Server(*flags) as server:
+        assert ask(server, "/livez").status == 200
+        path.unlink()
+        assert becomes_true(lambda: ask(server, "/livez").status == 503)
+        assert "takes no connections" in ask(server, "/livez").error()["message"]
+        assert becomes_true(lambda: ask(server, "/readyz").status == 503)

@@ -50,7 +50,7 @@ def test_our_own_code_is_protected(program: Path) -> None:
 def test_our_own_code_checks_the_sizes_of_buffers() -> None:
     """Headers of the program do not tell, but the build's list of commands does."""
     commands = json.loads((SERVER.parents[1] / "compile_commands.json").read_text())
-    ours = [each["command"] for each in commands if re.search(r"/(server|client)/.*\.cc$", each["file"])]
+    ours = [each["command"] for each in commands if re.search(r"/(server|client)/.*\.(cc|cxx)$", each["file"])]
     ours = [command for command in ours if "/tests/" not in command.split()[-1]]
     assert ours
     assert [command for command in ours if "-D_FORTIFY_SOURCE=2" not in command] == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import socket
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +14,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness import Server, becomes_true, connect_stub
+from harness import Server, becomes_true, connect_stub, run_to_exit
+from http2 import connect_raw
 from served_models import cached_export, config_tensor, infer, put, put_file
 from wire import convert_unary
 
@@ -87,7 +89,7 @@ def test_every_line_is_an_object(repository: Path) -> None:
     log, output = serve_everything(repository, "--log-format", "json", "--log-level", "debug")
     assert output == ""
     lines = [json.loads(line) for line in log.splitlines()]
-    assert all(line.keys() == {"ts", "level", "msg"} for line in lines)
+    assert all(line.keys() >= {"ts", "level", "msg"} for line in lines)
     logged = {(line["level"], line["msg"]) for line in lines}
     assert ("debug", f"a model printed: {PRINTED}") in logged
     assert ("debug", "a model printed: printed while it is loaded") in logged
@@ -95,6 +97,25 @@ def test_every_line_is_an_object(repository: Path) -> None:
     warned = [message for level, message in logged if level == "warning" and message.startswith("torch: ")]
     assert any("warned while it is loaded" in message for message in warned)
     assert any("warned of 0" in message for message in warned)
+
+
+def test_grpc_complains_in_the_log() -> None:
+    """What gRPC says of bad headers, bytes that are no HTTP/2 and a port that is taken comes as objects, too."""
+    with Server("--log-format", "json", "--log-level", "debug") as server:
+        with connect_raw(server.address) as connection:
+            connection.call("/grpc.health.v1.Health/Check", b"", ("grpc-timeout", "soon"))
+        host, port = server.address.rsplit(":", 1)
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            while connection.recv(4096):
+                pass
+        second = run_to_exit("--listen", server.address, "--log-format", "json", "--log-level", "debug")
+        assert server.stop() == 0
+        lines = [json.loads(line) for line in server.log().splitlines()]
+    assert any(line["msg"].startswith("grpc: ") for line in lines)
+    errors = [line for line in map(json.loads, second.stderr.splitlines()) if line["level"] == "error"]
+    assert [line["msg"] for line in errors] == [f"cannot listen on {server.address}: address already in use"]
+    assert second.returncode == 4
 
 
 def test_every_line_of_text_is_the_logs(repository: Path) -> None:

@@ -177,7 +177,7 @@ BROKEN: dict[str, tuple[Tree, str]] = {
     "unknown-operator": ({"1/model.pt": with_unknown_operator}, "Unknown builtin op: no_such_library::relu"),
     "weights-beside": ({"1/model.pt2": package_with_weights_beside}, "the package's weights are not in its library"),
     "any-zip": ({"1/model.pt": zipped({"any/version": "3\n", "any/readme.txt": "no model"})}, "neither TorchScript"),
-    "exported": ({"1/model.pt2": lambda: masked_package().with_name("exported.pt2")}, "exported and not compiled"),
+    "exported-by-torch-2.7": ({"1/model.pt2": zipped({"any/serialized_exported_program.json": "{}"})}, "torch 2.9 or"),
     "pickled": ({"1/model.pt": torch_save}, "torch.save"),
     "takes-number": ({"1/model.pt": TakesNumber()}, "power"),
     "gives-number": ({"1/model.pt": GivesNumber()}, "returns int"),

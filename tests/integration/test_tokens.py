@@ -304,3 +304,31 @@ def test_an_open_server_that_is_meant(tmp_path: Path) -> None:
     for flags in (["--allow-open"], ["--auth-token-file", str(write_tokens(tmp_path / "tokens"))]):
         with Server("--listen", "0.0.0.0:0", *flags) as server:
             assert server.stop() == 0
+
+
+def holds_in_memory(pid: int, secret: bytes) -> bool:
+    """Whether the writable memory of a process has these bytes somewhere."""
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            span, rights = line.split()[:2]
+            if not rights.startswith("rw"):
+                continue
+            begin, end = (int(bound, 16) for bound in span.split("-"))
+            try:
+                memory.seek(begin)
+                if secret in memory.read(end - begin):
+                    return True
+            except (OSError, OverflowError):  # Gone meanwhile, or no memory that can be read.
+                continue
+    return False
+
+
+def test_no_token_stays_in_memory(tmp_path: Path) -> None:
+    """What was read of the file is overwritten; between two reads of it there is nothing to find."""
+    secret = "tf-secret-of-memory-5d1e"
+    tokens = write_tokens(tmp_path / "tokens")
+    with Server("--auth-token-file", str(tokens)) as server:
+        write_tokens(tokens, f"infer {secret}\n")
+        assert becomes_true(lambda: "tokens: reloaded: 1 known" in server.log())
+        assert holds_in_memory(server.pid, b"tensorferry.v1.TensorService")
+        assert becomes_true(lambda: not holds_in_memory(server.pid, secret.encode()), timeout_s=5)

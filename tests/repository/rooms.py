@@ -43,6 +43,7 @@ ROOMS = {
     "server/security": room("security", "server/base", "openssl"),
     "server/metrics": room("metrics", "server/base server/payload server/inference", "prometheus"),
     "server/http": room("http", "server/base server/security", "boost openssl"),
+    "server/tracing": room("tracing", "server/base", "boost"),
     "server/inference/tensor": room("inference_tensor", "server/base server/payload server/inference", "torch"),
     "server/inference/engine": room(
         "inference_engine", "server/base server/payload server/inference server/inference/tensor", "openssl torch"
@@ -62,7 +63,7 @@ ROOMS = {
         "torch",
     ),
     "server/rpc/wire": room("rpc_wire", "server/base server/payload", "grpc protobuf"),
-    "server/rpc/serve": room("rpc_serve", "server/base", "grpc protobuf"),
+    "server/rpc/serve": room("rpc_serve", "server/base server/tracing", "grpc protobuf"),
     "server/rpc/triton_config": room(
         "rpc_triton_config", "server/base server/payload server/inference", "protobuf oip-proto"
     ),
@@ -82,13 +83,13 @@ ROOMS = {
     ),
     "server/rpc": room(
         "rpc",
-        "server/base server/payload server/inference server/security server/metrics server/rpc/serve server/rpc/native"
-        " server/rpc/oip",
+        "server/base server/payload server/inference server/security server/metrics server/tracing server/rpc/serve"
+        " server/rpc/native server/rpc/oip",
         "grpc protobuf",
     ),
     "server": room(
         "tensorferry-server",
-        "server/base server/inference server/config server/security server/metrics server/http"
+        "server/base server/inference server/config server/security server/metrics server/http server/tracing"
         " server/inference/isolation server/inference/repository server/rpc/serve server/rpc/triton_config server/rpc",
     ),
     "client/include": room("client", "server/payload"),

@@ -177,7 +177,7 @@ class FakeProtocol final : public StreamProtocol {
 
   explicit FakeProtocol(Seen& seen) : seen_(seen) {}
 
-  void Begin(const AsyncCall&) override { ++seen_.begun; }
+  void Begin(AsyncCall&) override { ++seen_.begun; }
   void End() override { ++seen_.ended; }
   grpc::ByteBuffer& message() override { return message_; }
 

@@ -69,6 +69,10 @@ WRONG_SETTINGS: WrongSettings = {
         (3.5, TypeError, "dtype is a name such as"),
         (SURROGATE, ValueError, "dtype 'a.* is not valid"),
     ],
+    "progress": [
+        (True, TypeError, "progress is a function of bytes sent and bytes in all, or None, not bool True"),
+        ("print", TypeError, "progress is a function"),
+    ],
     "on_error": [
         ("skip", ValueError, "on_error is 'raise' or 'return', not 'skip'"),
         (np.array(["raise", "return"]), ValueError, "on_error is 'raise' or 'return', not array"),
@@ -184,6 +188,11 @@ def test_a_timeout_that_is_over_already(client: str) -> None:
         ({"token": 3}, TypeError, "token is a str or None, not int"),
         ({"token": ""}, ValueError, "token is empty, or has blanks"),
         ({"token": "two words"}, ValueError, "token is empty, or has blanks"),
+        (
+            {"token": "a", "metadata": [("authorization", "Bearer b")]},
+            ValueError,
+            "token and 'authorization' in metadata are two ways to say the same",
+        ),
         ({"metadata": 3}, TypeError, r"metadata is a sequence of \(name, value\) pairs, not int 3"),
         ({"metadata": ["key"]}, TypeError, r"each item of metadata is a \(name, value\) pair, not str 'key'"),
         ({"metadata": [("Key", "v")]}, ValueError, "a key in metadata has lower-case letters"),

@@ -123,7 +123,7 @@ REFUSED: dict[str, tuple[Any, Any, dict[str, Any], str]] = {
         Affine(),
         [ROWS],
         {"format": "onnx"},
-        "format 'onnx': expected 'aotinductor' or 'torchscript'",
+        "format 'onnx': expected 'aotinductor' or 'torchscript' or 'exported'",
     ),
     "meta": (Affine(), [ROWS.to("meta")], {}, "example input 'x' is on the device meta, and has no elements"),
     "no rows": (Affine(), [ROWS], {"max_batch_size": 0}, "max_batch_size 0: expected at least 1"),
@@ -246,6 +246,7 @@ def test_a_model_comes_with_its_configuration_and_a_sample(tmp_path: Path) -> No
     assert contents(tmp_path / "model") == {
         "1/model.pt": file.read_bytes(),
         "config.pbtxt": CONFIG.encode(),
+        ".exported.pbtxt": CONFIG.encode(),
         "warmup/left": ROWS[:1].numpy().tobytes(),
         "warmup/right": inputs["right"][:1].numpy().tobytes(),
     }
@@ -303,7 +304,7 @@ def test_versions_are_numbered_on(tmp_path: Path) -> None:
     assert script(Affine(), [ROWS], tmp_path / "model") == tmp_path / "model/8/model.pt"
     assert script(Affine(), [ROWS], str(tmp_path / "model")) == tmp_path / "model/9/model.pt"
     names = {entry.name for entry in (tmp_path / "model").iterdir()}
-    assert names == {"7", "8", "9", "latest", "09x", "warmup", "config.pbtxt"}
+    assert names == {"7", "8", "9", "latest", "09x", "warmup", "config.pbtxt", ".exported.pbtxt"}
 
 
 def test_a_model_that_computes_something_else_is_not_written(tmp_path: Path) -> None:

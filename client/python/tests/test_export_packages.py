@@ -83,7 +83,7 @@ def layers(tmp_path_factory: pytest.TempPathFactory) -> tuple[nn.Module, Path]:
     try:
         folder = tmp_path_factory.mktemp("repository") / "layers"
         return module, tensorferry.export(
-            module, tokens(1), folder, dynamic_batch=True, max_batch_size=MOST_ROWS
+            module, tokens(1), folder, format="aotinductor", dynamic_batch=True, max_batch_size=MOST_ROWS
         )
     finally:
         torch.set_num_threads(threads)
@@ -134,7 +134,7 @@ def test_weights_are_a_file_of_their_own(layers: tuple[nn.Module, Path], tmp_pat
     (weights,), (library,) = members(file, ".blob"), members(file, ".so")
     assert table in weights
     assert table not in library
-    without = tensorferry.export(Unweighted(), [X], tmp_path / "unweighted")
+    without = tensorferry.export(Unweighted(), [X], tmp_path / "unweighted", format="aotinductor")
     assert not members(without, ".blob"), "torch cannot read an empty one"
     assert torch.equal(torch._inductor.aoti_load_package(str(without))(x=X), X.reshape(-1))
 
@@ -156,7 +156,9 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> tuple[nn.Module, Path]:
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3), nn.Flatten()).eval()
     folder = tmp_path_factory.mktemp("repository") / "model"
     example = torch.rand(2, 3, 8, 8)
-    return module, tensorferry.export(module, [example], folder, dynamic_batch=True, max_batch_size=MOST_ROWS)
+    return module, tensorferry.export(
+        module, [example], folder, format="aotinductor", dynamic_batch=True, max_batch_size=MOST_ROWS
+    )
 
 
 def test_a_package_names_its_inputs_and_outputs(package: tuple[nn.Module, Path]) -> None:
@@ -197,7 +199,7 @@ def test_a_package_takes_as_many_rows_as_its_configuration_says(package: tuple[n
 def test_a_portable_package_runs_where_there_is_avx2(tmp_path: Path) -> None:
     """It returns a dataclass, which torch.export does not know."""
     module = Formed().eval()
-    file = tensorferry.export(module, [X], tmp_path / "model", portable=True)
+    file = tensorferry.export(module, [X], tmp_path / "model", format="aotinductor", portable=True)
     outputs = torch._inductor.aoti_load_package(str(file))(x=X)
     assert list(outputs) == ["zeta", "alpha"]
     torch.testing.assert_close(outputs["zeta"], module(X).zeta)

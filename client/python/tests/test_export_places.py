@@ -168,16 +168,17 @@ UNFIT: dict[str, tuple[nn.Module, dict[str, Any], list[str]]] = {
     "neither": (
         NeitherWay(),
         {"format": "torchscript"},
-        ["can be neither scripted (", "nor traced (not here)", "format='aotinductor'"],
+        ["can be neither scripted (", "nor traced (not here)", "format='exported'"],
     ),
 }
 
 
+@pytest.mark.parametrize("format", ["aotinductor", "exported"])
 @pytest.mark.parametrize("name", UNFIT)
-def test_our_words_come_before_torchs(name: str, tmp_path: Path) -> None:
+def test_our_words_come_before_torchs(name: str, format: str, tmp_path: Path) -> None:
     module, options, said = UNFIT[name]
     with pytest.raises(RuntimeError) as raised:
-        tensorferry.export(module, [X], tmp_path / "model", **options)
+        tensorferry.export(module, [X], tmp_path / "model", **{"format": format, **options})
     text = str(raised.value)
     assert all(words in text for words in said), text
     assert text.startswith(("the module", "torch.export does not take the module"))
@@ -187,7 +188,7 @@ def test_our_words_come_before_torchs(name: str, tmp_path: Path) -> None:
 def test_without_a_compiler_it_is_said_what_needs_none(tmp_path: Path) -> None:
     with (
         inductor.patch({"cpp.cxx": ("/there/is/none",)}),
-        pytest.raises(RuntimeError, match=r"needs a C\+\+ compiler, .* format='torchscript' needs none"),
+        pytest.raises(RuntimeError, match=r"needs a C\+\+ compiler, .* format='exported' needs none"),
     ):
-        tensorferry.export(nn.ReLU(), [X], tmp_path / "model")
+        tensorferry.export(nn.ReLU(), [X], tmp_path / "model", format="aotinductor")
     assert not list(tmp_path.iterdir())

@@ -35,6 +35,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> tuple[Encoder, Path]:
         module,
         tokens(1, 5),
         tmp_path_factory.mktemp("repository") / "encoder",
+        format="aotinductor",
         dynamic_shapes={"token": {1: length}, "mask": {1: length}},
         dynamic_batch=True,
         max_batch_size=MOST_ROWS,
@@ -84,7 +85,7 @@ def test_a_packages_own_checks_are_the_ranges(encoder: tuple[Encoder, Path]) -> 
 def cropped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shapes = {"x": {0: Dim.DYNAMIC(min=4, max=16)}, "table": {0: Dim("table", min=8, max=20)}}
     folder = tmp_path_factory.mktemp("repository") / "cropped"
-    return tensorferry.export(Cropped(), [X, LONGER], folder, dynamic_shapes=shapes)
+    return tensorferry.export(Cropped(), [X, LONGER], folder, format="aotinductor", dynamic_shapes=shapes)
 
 
 def test_what_sizes_must_be_to_each_other_is_checked(cropped: Path) -> None:

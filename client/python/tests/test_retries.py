@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import numpy as np
 import pytest
 from both_clients import CLIENTS, TIMEOUT_S
 from google.protobuf import duration_pb2
@@ -48,8 +47,6 @@ class Busy(grpc.GenericRpcHandler):  # type: ignore[misc]
         self.calls = 0
 
     def service(self, details: Any) -> Any:
-        if details.method.endswith("/ConvertStream"):
-            return grpc.stream_stream_rpc_method_handler(self._stream)
         return grpc.unary_unary_rpc_method_handler(self._convert)
 
     def _convert(self, request: bytes, context: Any) -> bytes:
@@ -58,17 +55,6 @@ class Busy(grpc.GenericRpcHandler):  # type: ignore[misc]
             context.set_trailing_metadata(self._trailers)
             context.abort(self._code, "busy")
         return bytes(ANSWER.SerializeToString())
-
-    def _stream(self, messages: Iterator[bytes], context: Any) -> Iterator[bytes]:
-        self.calls += 1
-        answer = ANSWER
-        if self.calls <= self._refusals:
-            error = pb.Error(code=8, reason="QUEUE_FULL", message="busy", retry_after_ms=10)
-            answer = pb.ConvertResponse(error=error)
-        next(messages)
-        yield pb.ConvertStreamResponse(response=answer).SerializeToString()
-        for _ in messages:
-            pass
 
 
 @contextmanager
@@ -138,14 +124,6 @@ def test_a_call_is_repeated_no_more(
     with serving(busy) as address, pytest.raises(TensorferryError) as caught:
         convert(kind, address, 1.0, retries=retries)
     assert (busy.calls, caught.value.retry_after) == (calls, retry_after)
-
-
-@each_client
-def test_a_request_in_chunks_is_repeated(kind: str) -> None:
-    busy = Busy(2, ())
-    with serving(busy) as address:
-        assert convert(kind, address, np.zeros(1 << 20), retries=2).dtype == "float64"
-    assert busy.calls == 3
 
 
 @each_client

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <map>
 #include <regex>
 
@@ -96,6 +97,25 @@ bool IsWithin(const InputBounds& bounds, std::span<const std::int64_t> shape, st
   return true;
 }
 
+absl::Status ApplyTo(TensorSpec& spec, const InputBounds& bounds, bool batched) {
+  const std::string dtype(Info(*bounds.dtype).name);
+  std::vector<std::int64_t> shape;
+  for (const InputBounds::Dim& dim : bounds.dims) shape.push_back(dim.min == dim.max ? dim.min : -1);
+  if (batched && !shape.empty()) shape.front() = -1;
+  if (spec.dtype.empty()) {
+    spec.dtype = dtype;
+    spec.shape = std::move(shape);
+    return absl::OkStatus();
+  }
+  const bool fits = std::ranges::equal(spec.shape, shape, [](std::int64_t said, std::int64_t compiled) {
+    return said == compiled || said == -1 || compiled == -1;
+  });
+  if (spec.dtype == dtype && fits) return absl::OkStatus();
+  return MakeError(Reason::kModelNotReady,
+                   fmt::format("config.pbtxt says that input {} is {} with shape {}, {} for {} with shape {}",
+                               Quote(spec.name), spec.dtype, ToText(spec.shape), bounds.made, dtype, ToText(shape)));
+}
+
 }  // namespace
 
 std::optional<std::vector<InputBounds>> ReadInputBounds(std::string_view source, std::size_t inputs) {
@@ -119,8 +139,18 @@ absl::Status CheckBounds(std::string_view name, const InputBounds& bounds, std::
   const std::string actual = ToText(shape);
   return MakeError(
       Reason::kInputMismatch,
-      fmt::format("{} {} has shape {}, the package was compiled for {}", Term("array"), Quote(name), actual, expected),
+      fmt::format("{} {} has shape {}, {} for {}", Term("array"), Quote(name), actual, bounds.made, expected),
       {.field = "arrays", .expected = expected, .actual = actual});
+}
+
+absl::Status ApplyBounds(const InputBounds& bounds, std::int64_t max_batch_size, TensorSpec& spec) {
+  const bool batched = max_batch_size > 0;
+  if (bounds.dtype) TENSORFERRY_RETURN_IF_ERROR(ApplyTo(spec, bounds, batched));
+  if (batched && !bounds.dims.empty() && bounds.dims.front().max < max_batch_size) {
+    return MakeError(Reason::kModelNotReady, fmt::format("config.pbtxt has max_batch_size {}, {} for {} rows at most",
+                                                         max_batch_size, bounds.made, bounds.dims.front().max));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace tensorferry::inference

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "inference/model_info.h"
 #include "payload/dtype.h"
 
 namespace tensorferry::inference {
@@ -22,6 +23,7 @@ struct InputBounds {
   };
   std::optional<DType> dtype;
   std::vector<Dim> dims;
+  std::string_view made = "the package was compiled";  // What set the bounds, for messages. Lives in static storage.
 };
 
 // Reads the bounds of a package's inputs from the checks in its generated source, which lies in the package beside the
@@ -34,5 +36,9 @@ std::optional<std::vector<InputBounds>> ReadInputBounds(std::string_view source,
 // Errors: INPUT_MISMATCH, with `name` as the name of the input.
 absl::Status CheckBounds(std::string_view name, const InputBounds& bounds, std::span<const std::int64_t> shape,
                          std::size_t first_dim);
+
+// Checks that what a configuration or metadata say of an input fits its bounds. If they say nothing, callers see the
+// bounds. `max_batch_size` is 0 where the first dimension is not that of a batch. Errors: MODEL_NOT_READY.
+absl::Status ApplyBounds(const InputBounds& bounds, std::int64_t max_batch_size, TensorSpec& spec);
 
 }  // namespace tensorferry::inference

@@ -236,37 +236,11 @@ absl::StatusOr<AotiInputs> MakeInputs(const std::string& source, const PackageSi
   return inputs;
 }
 
-absl::Status ApplyBoundsTo(TensorSpec& spec, const InputBounds& bounds, bool batched) {
-  const std::string dtype(Info(*bounds.dtype).name);
-  std::vector<std::int64_t> shape;
-  for (const InputBounds::Dim& dim : bounds.dims) shape.push_back(dim.min == dim.max ? dim.min : -1);
-  if (batched && !shape.empty()) shape.front() = -1;
-  if (spec.dtype.empty()) {
-    spec.dtype = dtype;
-    spec.shape = std::move(shape);
-    return absl::OkStatus();
-  }
-  const bool fits = std::ranges::equal(spec.shape, shape, [](std::int64_t said, std::int64_t compiled) {
-    return said == compiled || said == -1 || compiled == -1;
-  });
-  if (spec.dtype == dtype && fits) return absl::OkStatus();
-  return MakeError(
-      Reason::kModelNotReady,
-      fmt::format("config.pbtxt says that input {} is {} with shape {}, the package was compiled for {} with shape {}",
-                  Quote(spec.name), spec.dtype, ToText(spec.shape), dtype, ToText(shape)));
-}
-
 // Checks that the configuration fits the package's own bounds. Where neither it nor the metadata say what an input is,
 // callers see the bounds.
-absl::Status ApplyBounds(const AotiInputs& inputs, bool batched, std::int64_t max_batch_size, PackageSide& side) {
+absl::Status ApplyAllBounds(const AotiInputs& inputs, std::int64_t max_batch_size, PackageSide& side) {
   for (std::size_t i = 0; i < side.specs.size(); ++i) {
-    const InputBounds& bounds = inputs.bounds[side.places[i]];
-    if (bounds.dtype) TENSORFERRY_RETURN_IF_ERROR(ApplyBoundsTo(side.specs[i], bounds, batched));
-    if (batched && !bounds.dims.empty() && bounds.dims.front().max < max_batch_size) {
-      return MakeError(Reason::kModelNotReady,
-                       fmt::format("config.pbtxt has max_batch_size {}, the package was compiled for {} rows at most",
-                                   max_batch_size, bounds.dims.front().max));
-    }
+    TENSORFERRY_RETURN_IF_ERROR(ApplyBounds(inputs.bounds[side.places[i]], max_batch_size, side.specs[i]));
   }
   return absl::OkStatus();
 }
@@ -339,7 +313,7 @@ absl::StatusOr<std::shared_ptr<Model>> LoadAotiPackage(const ModelFile& file, co
         "with such a condition must be exported with prefer_deferred_runtime_asserts_over_guards=True",
         options.name, unchecked);
   }
-  TENSORFERRY_RETURN_IF_ERROR(ApplyBounds(aoti_inputs, batched, config.max_batch_size, inputs));
+  TENSORFERRY_RETURN_IF_ERROR(ApplyAllBounds(aoti_inputs, config.max_batch_size, inputs));
   TENSORFERRY_ASSIGN_OR_RETURN(PackageSide outputs, MakeSide(out, config.outputs, batched, exported.outputs));
   for (std::size_t& place : outputs.places) place = out.tensors[place];
   for (const std::string& warning : {in.warning, inputs.warning, outputs.warning}) {

@@ -50,8 +50,9 @@ absl::Status Unreadable() {
 absl::StatusOr<std::vector<std::string>> InputLeaves(std::string_view spec) {
   const auto tree = Tree(spec);
   std::vector<std::string> leaves;
-  if (!tree || !tree->contains("children_spec") || (*tree)["children_spec"].size() != 2) return Unreadable();
+  if (!tree || !tree->contains("children_spec")) return Unreadable();
   const Json& sides = (*tree)["children_spec"];  // A call has two children: the arguments and the keyword arguments.
+  if (!sides.is_array() || sides.size() != 2) return Unreadable();
   if (!AddLeaves(sides[0], "ARGS", 0, leaves) || !AddLeaves(sides[1], "KWARGS", 0, leaves)) return Unreadable();
   return leaves;
 }

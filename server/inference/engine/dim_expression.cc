@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <charconv>
@@ -14,8 +15,9 @@ class DimExpressionParser {
  public:
   using Op = DimExpression::Op;
 
-  DimExpressionParser(std::string_view text, const DimExpression::SymbolByName& symbol_by_name)
-      : rest_(text), symbol_by_name_(symbol_by_name) {}
+  DimExpressionParser(std::string_view text, const DimExpression::SymbolByName& symbol_by_name,
+                      DimExpression::Language language)
+      : rest_(text), symbol_by_name_(symbol_by_name), is_python_(language == DimExpression::Language::kPython) {}
 
   std::optional<DimExpression> Parse() {
     if (!Sum() || !rest_.empty() || steps_.size() > DimExpression::kMaxSteps) return std::nullopt;
@@ -41,10 +43,13 @@ class DimExpressionParser {
   bool Product() {
     if (!Factor()) return false;
     while (true) {
+      if (rest_.starts_with("**")) return false;
       if (Take("*")) {
         if (!Factor() || !Push(Op::kMultiply)) return false;
       } else if (Take("%")) {
-        if (!Factor() || !Push(Op::kRemainder)) return false;
+        if (!Factor() || !Push(is_python_ ? Op::kModulo : Op::kRemainder)) return false;
+      } else if (is_python_ && Take("//")) {
+        if (!Factor() || !Push(Op::kFloorDivide)) return false;
       } else {
         return true;
       }
@@ -64,9 +69,44 @@ class DimExpressionParser {
       steps_.push_back({Op::kNumber, 0});
       return Factor() && Push(Op::kSubtract);
     }
-    if (Take("(") || Take("static_cast<int64_t>(")) return Sum() && Take(")");
+    if (Take("(")) return Sum() && Take(")");
+    if (is_python_) return Call();
+    if (Take("static_cast<int64_t>(")) return Sum() && Take(")");
     if (Take("c10::div_floor_integer(")) {
       return Sum() && Take(",") && Sum() && Take(")") && Push(Op::kFloorDivide);
+    }
+    return Name();
+  }
+
+  // Reads a call of a function of Python's or SymPy's, or a name.
+  bool Call() {
+    struct Function {
+      std::string_view call;
+      Op op;
+    };
+    static constexpr auto kFunctions = std::to_array<Function>({{"Add(", Op::kAdd},
+                                                                {"Mul(", Op::kMultiply},
+                                                                {"FloorDiv(", Op::kFloorDivide},
+                                                                {"Mod(", Op::kModulo},
+                                                                {"PythonMod(", Op::kModulo},
+                                                                {"Min(", Op::kMin},
+                                                                {"Max(", Op::kMax},
+                                                                {"min(", Op::kMin},
+                                                                {"max(", Op::kMax}});
+    if (Take("Integer(")) return Number() && Take(")");
+    if (Take("Symbol('")) {
+      if (!Name()) return false;
+      const std::size_t end = rest_.find(')');  // What is assumed of the symbol stands before it.
+      rest_.remove_prefix(std::min(end, rest_.size()));
+      return Take(")");
+    }
+    for (const auto& [call, op] : kFunctions) {
+      if (!Take(call)) continue;
+      if (!Sum()) return false;
+      while (Take(",")) {
+        if (!Sum() || !Push(op)) return false;
+      }
+      return Take(")");
     }
     return Name();
   }
@@ -116,11 +156,13 @@ class DimExpressionParser {
   std::string_view rest_;
   const DimExpression::SymbolByName& symbol_by_name_;
   std::vector<DimExpression::Step> steps_;
+  const bool is_python_;
   int depth_ = 0;
 };
 
-std::optional<DimExpression> DimExpression::Parse(std::string_view text, const SymbolByName& symbol_by_name) {
-  return DimExpressionParser(text, symbol_by_name).Parse();
+std::optional<DimExpression> DimExpression::Parse(std::string_view text, const SymbolByName& symbol_by_name,
+                                                  Language language) {
+  return DimExpressionParser(text, symbol_by_name, language).Parse();
 }
 
 std::optional<std::int64_t> DimExpression::Value(std::span<const std::int64_t> symbols) const {
@@ -145,10 +187,14 @@ std::optional<std::int64_t> DimExpression::Apply(Op op, std::int64_t left, std::
     case Op::kSubtract: return __builtin_sub_overflow(left, right, &result) ? std::nullopt : std::optional(result);
     case Op::kMultiply: return __builtin_mul_overflow(left, right, &result) ? std::nullopt : std::optional(result);
     case Op::kRemainder:
+    case Op::kModulo:
     case Op::kFloorDivide:
       if (right <= 0) return std::nullopt;  // Sizes are divided by numbers and sizes alone.
       if (op == Op::kRemainder) return left % right;
+      if (op == Op::kModulo) return left % right + (left % right < 0 ? right : 0);
       return left / right - (left % right < 0 ? 1 : 0);
+    case Op::kMin: return std::min(left, right);
+    case Op::kMax: return std::max(left, right);
     case Op::kNumber:
     case Op::kSymbol: break;
   }
@@ -164,7 +210,7 @@ std::string DimExpression::ToText(const std::function<std::string(std::size_t)>&
     }
     const std::string right = std::move(stack.back());
     stack.pop_back();
-    constexpr std::string_view kSigns[] = {"", "", "+", "-", "*", "%", "//"};
+    constexpr std::string_view kSigns[] = {"", "", "+", "-", "*", "%", "//", "%", "min", "max"};
     stack.back() = fmt::format("({} {} {})", stack.back(), kSigns[static_cast<std::size_t>(step.op)], right);
   }
   std::string text = std::move(stack.back());

@@ -33,13 +33,10 @@ void AddAliases(std::string_view source, std::map<std::string, std::size_t, std:
   }
 }
 
-// Splits a condition at its sign, which stands outside of parentheses. Returns an empty sign if there is none, or more
-// than one.
-struct Condition {
-  std::string_view left, sign, right;
-};
-Condition Split(std::string_view text) {
-  Condition found;
+}  // namespace
+
+DimCondition SplitCondition(std::string_view text) {
+  DimCondition found;
   int depth = 0;
   for (std::size_t at = 0; at < text.size(); ++at) {
     const std::string_view rest = text.substr(at);
@@ -57,8 +54,6 @@ Condition Split(std::string_view text) {
   }
   return found;
 }
-
-}  // namespace
 
 DimRelations DimRelations::Read(std::string_view source, const std::vector<InputBounds>& bounds,
                                 const std::vector<std::string>& names) {
@@ -106,20 +101,21 @@ void DimRelations::AddAssertions(std::string_view source, const DimExpression::S
     const std::size_t end = line.find(kEnd);
     if (end == std::string_view::npos) continue;
     unchecked_.clear();
-    const auto [left, sign, right] = Split(line.substr(0, end));
+    const auto [left, sign, right] = SplitCondition(line.substr(0, end));
     if (!sign.empty()) Add(left, sign, right, symbol_by_name);
   }
 }
 
-void DimRelations::Add(std::string_view left, std::string_view sign, std::string_view right,
-                       const DimExpression::SymbolByName& symbol_by_name) {
-  auto one = DimExpression::Parse(left, symbol_by_name);
-  auto other = DimExpression::Parse(right, symbol_by_name);
-  if (!one || !other) return;
+bool DimRelations::Add(std::string_view left, std::string_view sign, std::string_view right,
+                       const DimExpression::SymbolByName& symbol_by_name, DimExpression::Language language) {
+  auto one = DimExpression::Parse(left, symbol_by_name, language);
+  auto other = DimExpression::Parse(right, symbol_by_name, language);
+  if (!one || !other) return false;
   const auto name_of = [&](std::size_t symbol) { return NameOf(symbol); };
   std::string text = fmt::format("{} {} {}", one->ToText(name_of), sign, other->ToText(name_of));
   relations_.push_back({*std::move(one), *std::move(other),
                         static_cast<Sign>(std::ranges::find(kSigns, sign) - std::begin(kSigns)), std::move(text)});
+  return true;
 }
 
 absl::Status DimRelations::Check(const std::vector<at::Tensor>& inputs, std::int64_t least_rows) const {
@@ -135,7 +131,7 @@ absl::Status DimRelations::Check(const std::vector<at::Tensor>& inputs, std::int
     if (left && right && Holds(relation.sign, *left, *right)) continue;
     const std::string actual = left && right ? fmt::format("{} and {}", *left, *right) : "numbers beyond 64 bits";
     return MakeError(Reason::kInputMismatch,
-                     fmt::format("the package was compiled for inputs of which {}; got {}", relation.text, actual),
+                     fmt::format("{} for inputs of which {}; got {}", made_, relation.text, actual),
                      {.field = "arrays", .expected = relation.text, .actual = actual});
   }
   return absl::OkStatus();

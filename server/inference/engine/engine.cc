@@ -4,18 +4,20 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
 #include "inference/engine/aoti_model.h"
 #include "inference/engine/archive_check.h"
+#include "inference/engine/exported_model.h"
 #include "inference/engine/torchscript_model.h"
 #include "inference/tensor/catch_torch.h"
 
 namespace tensorferry::inference {
 namespace {
 
-enum class Format { kTorchScript, kAotiPackage, kExportedProgram, kUnknown };
+enum class Format { kTorchScript, kAotiPackage, kExportedProgram, kOldExportedProgram, kUnknown };
 
 // Recognises the format by `records`, the names of the archive's members without the archive's own folder.
 Format FormatOf(const std::vector<std::string>& records) {
@@ -24,8 +26,15 @@ Format FormatOf(const std::vector<std::string>& records) {
   };
   if (has("data/aotinductor/")) return Format::kAotiPackage;
   if (has("models/")) return Format::kExportedProgram;
+  if (has("serialized_exported_program.json")) return Format::kOldExportedProgram;
   if (has("code/") || has("constants.pkl")) return Format::kTorchScript;
   return Format::kUnknown;
+}
+
+// Makes one engine that all executors share.
+absl::StatusOr<Engines> Shared(absl::StatusOr<std::shared_ptr<Model>> model, const EngineOptions& options) {
+  if (!model.ok()) return std::move(model).status();
+  return Engines{.models = std::vector(static_cast<std::size_t>(options.runs_at_once), *std::move(model))};
 }
 
 }  // namespace
@@ -40,20 +49,18 @@ absl::StatusOr<Engines> LoadEngines(const ModelFile& file, const ModelConfig& co
   }
   switch (FormatOf(*records)) {
     case Format::kTorchScript: return LoadTorchScript(file, config, options);
-    case Format::kAotiPackage: {
-      TENSORFERRY_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, LoadAotiPackage(file, config, options));
-      return Engines{.models = std::vector(static_cast<std::size_t>(options.runs_at_once), model)};
-    }
-    case Format::kExportedProgram:
+    case Format::kAotiPackage: return Shared(LoadAotiPackage(file, config, options), options);
+    case Format::kExportedProgram: return Shared(LoadExported(file, config, options), options);
+    case Format::kOldExportedProgram:
       return MakeError(Reason::kModelNotReady,
-                       "the file holds a program that was exported and not compiled: compile it with "
-                       "torch._inductor.aoti_compile_and_package, or write it with tensorferry.export");
+                       "the file was exported by torch 2.7 or earlier, which pickles weights; this server unpickles "
+                       "nothing: save the program again with torch 2.9 or later");
     case Format::kUnknown: break;
   }
   return MakeError(
       Reason::kModelNotReady,
-      "the file is neither TorchScript (torch.jit.save) nor a package of AOTInductor's; files of torch.save "
-      "hold code of Python's, which this server does not run");
+      "the file is neither TorchScript (torch.jit.save) nor a package of AOTInductor's nor a program of "
+      "torch.export.save; files of torch.save hold code of Python's, which this server does not run");
 }
 
 }  // namespace tensorferry::inference

@@ -33,8 +33,8 @@ struct Engines {
 
 // Loads a model file. Loading and running execute code from the file: trust its author.
 //
-// Files:  TorchScript (torch.jit.save), or a package of AOTInductor's (aoti_compile_and_package); the content tells
-//         which.
+// Files:  TorchScript (torch.jit.save), a package of AOTInductor's (aoti_compile_and_package), or an exported program
+//         (torch.export.save); the content tells which.
 // Errors: MODEL_NOT_READY, with what is wrong with the file, and what to do. The message names no path.
 absl::StatusOr<Engines> LoadEngines(const ModelFile& file, const ModelConfig& config, const EngineOptions& options);
 

@@ -26,7 +26,7 @@ class StreamProtocol {
   virtual ~StreamProtocol() = default;
 
   // Begins a stream. `call` outlives the stream and every StreamRun of it.
-  virtual void Begin(const AsyncCall& call) = 0;
+  virtual void Begin(AsyncCall& call) = 0;
 
   // Ends the stream, and forgets everything about it, an incomplete request included.
   virtual void End() = 0;

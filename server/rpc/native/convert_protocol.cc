@@ -40,7 +40,7 @@ const google::protobuf::MethodDescriptor& ConvertProtocol::Method() {
   return method;
 }
 
-void ConvertStreamProtocol::Begin(const AsyncCall& call) { session_.emplace(environment_, call); }
+void ConvertStreamProtocol::Begin(AsyncCall& call) { session_.emplace(environment_, call); }
 
 void ConvertStreamProtocol::End() {
   session_.reset();

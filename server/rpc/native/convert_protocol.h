@@ -44,7 +44,7 @@ class ConvertStreamProtocol final : public StreamProtocol {
  public:
   explicit ConvertStreamProtocol(const CallEnvironment& environment) : environment_(environment) {}
 
-  void Begin(const AsyncCall& call) override;
+  void Begin(AsyncCall& call) override;
   void End() override;
   grpc::ByteBuffer& message() override { return message_.bytes; }
   absl::StatusOr<Owed> Take() override;

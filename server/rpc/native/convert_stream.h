@@ -46,7 +46,7 @@ class StreamedConvert {
 class ConvertStreamSession {
  public:
   // `call` is the call of the stream, and outlives this object.
-  ConvertStreamSession(const CallEnvironment& environment, const AsyncCall& call)
+  ConvertStreamSession(const CallEnvironment& environment, AsyncCall& call)
       : environment_(environment), call_(call), request_(environment) {}
 
   // Takes in the next message, which has `nbytes` bytes. Must not be called while a response is owed.
@@ -85,7 +85,7 @@ class ConvertStreamSession {
   absl::Status CountEmptyChunk(const ScatteredBytes& chunk);
 
   const CallEnvironment& environment_;
-  const AsyncCall& call_;
+  AsyncCall& call_;
   WireWriter writer_;
   StreamedConvert request_;             // The last request.
   std::optional<Admission> admission_;  // Belongs to request_. Nothing once the response was taken.

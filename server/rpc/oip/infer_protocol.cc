@@ -88,7 +88,7 @@ const google::protobuf::MethodDescriptor& InferProtocol::Method() {
   return method;
 }
 
-void InferStreamProtocol::Begin(const AsyncCall& call) {
+void InferStreamProtocol::Begin(AsyncCall& call) {
   using ErrorsGo = InferProtocol::ErrorsGo;
   call_ = &call;
   errors_go_ = AsksForEnd(call.context()) ? ErrorsGo::kToTheStream : ErrorsGo::kIntoTheStream;

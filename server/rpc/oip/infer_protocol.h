@@ -78,7 +78,7 @@ class InferStreamProtocol final : public StreamProtocol {
  public:
   explicit InferStreamProtocol(const InferEnvironment& environment) : environment_(environment) {}
 
-  void Begin(const AsyncCall& call) override;
+  void Begin(AsyncCall& call) override;
   void End() override;
   grpc::ByteBuffer& message() override { return message_.bytes; }
   absl::StatusOr<Owed> Take() override;
@@ -92,7 +92,7 @@ class InferStreamProtocol final : public StreamProtocol {
 
   const InferEnvironment& environment_;
   InferProtocol::Message message_;
-  const AsyncCall* call_ = nullptr;
+  AsyncCall* call_ = nullptr;
   InferProtocol::ErrorsGo errors_go_ = InferProtocol::ErrorsGo::kIntoTheStream;
   WireWriter writer_;
   std::optional<InferProtocol> request_;  // The last request; nothing if its model runs.

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <optional>
+#include <string>
 
 #include "absl/status/status.h"
 #include "base/status.h"
@@ -41,6 +42,14 @@ class AsyncCall {
       return MakeError(Reason::kDeadline, "the call's deadline has passed");
     }
     return context_->IsCancelled() ? MakeError(Reason::kCancelled, "the call was cancelled") : absl::OkStatus();
+  }
+
+  // Returns gRPC's context of the call. Null in unit tests, which have no caller.
+  const grpc::ServerContext* context_or_null() const { return context_ ? &*context_ : nullptr; }
+
+  // Adds to the metadata that the caller gets with the status. Not to be called once the call has ended.
+  void AddToAnswer(const std::string& key, const std::string& value) {
+    if (context_) context_->AddTrailingMetadata(key, value);
   }
 
   // Ends the call, whose operations then complete.

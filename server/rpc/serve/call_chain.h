@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "rpc/serve/async_call.h"
 #include "rpc/serve/call_gate.h"
 #include "rpc/serve/call_record.h"
+#include "tracing/trace_context.h"
 
 namespace tensorferry::rpc {
 
@@ -26,10 +28,12 @@ enum class CallKind : std::uint8_t {
 // CallInfo is one request as the steps see it: a call, or one request of a stream.
 struct CallInfo {
   const google::protobuf::MethodDescriptor& method;
-  const AsyncCall& caller;  // The call: its deadline, its metadata, and whether it was cancelled.
+  AsyncCall& caller;  // The call: its deadline, its metadata, and whether it was cancelled.
   CallKind kind;
   std::optional<CallGate::Pass> pass{};  // Set by GateStep for kTensors.
   CallRecord record{};
+  std::optional<tracing::CallTrace> trace{};  // Set by TraceStep, where spans are exported.
+  std::string_view role{};                    // Set by TokenStep: the roles of the caller's token. In static storage.
 };
 
 // CallStep is one concern of every call. A step is made once. Its functions are called on any thread, for many requests

@@ -64,18 +64,20 @@ grpc::Status FinalStatus(std::string_view method, const absl::Status& status) {
   return ToGrpcStatus(status);
 }
 
-void LogError(std::string_view method, const absl::Status& error) {
+void LogError(std::string_view method, const absl::Status& error, const std::function<LogFields()>& fields_of) {
   static LogLimit model_failures;
   static LogLimit internal_errors;
   const Failure failure = DescribeError(error);
   std::optional<std::uint64_t> admitted;
   if (failure.reason == Reason::kModelFailed) admitted = model_failures.Admit();
   if (failure.reason == Reason::kInternal) admitted = internal_errors.Admit();
-  const std::string before =
-      admitted && *admitted > 0 ? fmt::format(" ({} more since the last such warning are at debug)", *admitted) : "";
-  spdlog::log(admitted ? spdlog::level::warn : spdlog::level::debug, "{}: {}: {}{}{}{}", method,
-              Info(failure.reason).name, failure.message, failure.log_text.empty() ? "" : " ", failure.log_text,
-              before);
+  const auto level = admitted ? spdlog::level::warn : spdlog::level::debug;
+  if (!spdlog::should_log(level)) return;
+  const std::string_view reason = Info(failure.reason).name;
+  const LogFields fields = fields_of ? fields_of() : LogFields{.event = "error"};
+  LogWithFields(level, fields,
+                fmt::format("{}: {}: {}{}{}{}", method, reason, failure.message, failure.log_text.empty() ? "" : " ",
+                            failure.log_text, MoreAtDebug(admitted.value_or(0), "warning")));
 }
 
 }  // namespace tensorferry::rpc

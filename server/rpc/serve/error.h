@@ -4,9 +4,11 @@
 
 #include <grpcpp/support/status.h>
 
+#include <functional>
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "base/log_fields.h"
 #include "base/status.h"
 
 namespace tensorferry::rpc {
@@ -26,6 +28,8 @@ grpc::Status FinalStatus(std::string_view method, const absl::Status& status);
 
 // Writes one line into the log. A refusal has the level debug. A failure of ours is a warning, which ends with the
 // library's own words if there are any: within a LogLimit for each reason, as callers decide how many there are.
-void LogError(std::string_view method, const absl::Status& error);
+// `fields_of` is called if the line is written; empty: the line has no fields but the reason.
+void LogError(std::string_view method, const absl::Status& error,
+              const std::function<LogFields()>& fields_of = nullptr);
 
 }  // namespace tensorferry::rpc

@@ -1,8 +1,12 @@
 #pragma once
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/thread_annotations.h"
@@ -40,5 +44,11 @@ class LogLimit {
   int admitted_ TENSORFERRY_GUARDED_BY(mutex_) = 0;
   std::uint64_t refused_ TENSORFERRY_GUARDED_BY(mutex_) = 0;
 };
+
+// Returns what an admitted line ends with: how many lines of `kind` were not admitted before it, or nothing if none was.
+inline std::string MoreAtDebug(std::uint64_t count, std::string_view kind) {
+  if (count == 0) return "";
+  return fmt::format(" ({} more since the last such {} are at debug)", count, kind);
+}
 
 }  // namespace tensorferry::rpc

@@ -1,6 +1,8 @@
 #pragma once
 
+#include "base/log_fields.h"
 #include "rpc/serve/call_chain.h"
+#include "rpc/serve/call_metadata.h"
 #include "rpc/serve/error.h"
 
 namespace tensorferry::rpc {
@@ -9,7 +11,13 @@ namespace tensorferry::rpc {
 class LogStep final : public CallStep {
  public:
   void End(const CallInfo& call, const absl::Status& status) const override {
-    if (!status.ok()) LogError(call.method.name(), status);
+    if (status.ok()) return;
+    LogError(call.method.name(), status, [&call] {
+      LogFields fields{.event = "error"};
+      fields.Add("request_id", LoggedRequestId(call));
+      fields.Add("trace_id", LoggedTraceId(call));
+      return fields;
+    });
   }
 };
 

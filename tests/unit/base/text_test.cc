@@ -124,5 +124,14 @@ TEST(OneLine, EscapesControlCharactersAlone) {
   EXPECT_EQ(OneLine("\xC3\xA9 \\ \xff"), "\xC3\xA9 \\ \xff");
 }
 
+// The code points are those of Unicode's property Bidi_Control, and the separators and controls beyond ASCII.
+TEST(OneLine, EscapesWhatBreaksOrReordersALine) {
+  EXPECT_EQ(OneLine("a\u2028b\u2029c\u0085d"), "a\\u2028b\\u2029c\\u0085d");
+  EXPECT_EQ(OneLine("\u061C\u200E\u200F"), "\\u061c\\u200e\\u200f");
+  EXPECT_EQ(OneLine("\u202A\u202B\u202C\u202D\u202E"), "\\u202a\\u202b\\u202c\\u202d\\u202e");
+  EXPECT_EQ(OneLine("\u2066\u2067\u2068\u2069"), "\\u2066\\u2067\\u2068\\u2069");
+  EXPECT_EQ(OneLine("\u00A0 \u2027 \u202F \u2065 \xE2\x80"), "\u00A0 \u2027 \u202F \u2065 \xE2\x80");
+}
+
 }  // namespace
 }  // namespace tensorferry

@@ -83,6 +83,7 @@ TEST_F(LineWriterTest, LeavesOutALineThatIsTooLong) {
   writer_->Write(std::string(LineWriter::kMaxWaitingBytes, 'x') + "\n");
   writer_->Write("short\n");
   EXPECT_EQ(Next(), "left out: 1");
+  EXPECT_EQ(LeftOutLines(), before + 1);
   EXPECT_EQ(Next(), "short");
   EXPECT_EQ(LeftOutLines(), before + 1);
 }

@@ -12,6 +12,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/log_fields.h"
+
 namespace tensorferry::config {
 namespace {
 
@@ -62,6 +64,46 @@ TEST(JsonLog, IsOneLineWhateverTheMessage) {
   const std::string message = nlohmann::json::parse(line)["msg"];
   EXPECT_EQ(message.substr(0, 128), AllBytes().substr(0, 128));
   EXPECT_THAT(message, HasSubstr("\xEF\xBF\xBD"));  // U+FFFD.
+}
+
+// LineWithFields returns what a logger of that format writes for a message with fields.
+std::string LineWithFields(LogFormat format, const LogFields& fields) {
+  const LoggedFields logged(fields);
+  return Line(format, "access");
+}
+
+LogFields ExampleFields() {
+  LogFields fields{.event = "access"};
+  fields.Add("method", "a.B/C");
+  fields.Add("id", "two \"words\"\n");
+  fields.Add("empty", "");
+  fields.Add("bytes", std::uint64_t{18446744073709551615U});
+  fields.Add("duration_ms", 0.0625);
+  return fields;
+}
+
+TEST(JsonLog, HasTheFieldsOfALine) {
+  const auto object = nlohmann::json::parse(LineWithFields(LogFormat::kJson, ExampleFields()));
+  EXPECT_EQ(object, (nlohmann::json{{"ts", "2026-01-31T23:59:59.007Z"},
+                                    {"level", "warning"},
+                                    {"event", "access"},
+                                    {"msg", "access"},
+                                    {"method", "a.B/C"},
+                                    {"id", "two \"words\"\n"},
+                                    {"bytes", 18446744073709551615U},
+                                    {"duration_ms", 0.062}}));
+}
+
+TEST(TextLog, HasTheFieldsOfALine) {
+  EXPECT_EQ(LineWithFields(LogFormat::kText, ExampleFields()),
+            "2026-01-31T23:59:59.007Z warning access method=a.B/C id=\"two \\\"words\\\"\\n\" "
+            "bytes=18446744073709551615 duration_ms=0.062\n");
+}
+
+TEST(JsonLog, EscapesWhatReordersALine) {
+  const std::string line = Line(LogFormat::kJson, "a\u202Eb\u2028c");
+  EXPECT_THAT(line, HasSubstr("a\\u202eb\\u2028c"));
+  EXPECT_EQ(nlohmann::json::parse(line)["msg"], "a\u202Eb\u2028c");
 }
 
 TEST(SetUpLogging, WritesToStderrFromTheLevelUp) {

@@ -51,7 +51,9 @@ TEST(PrintConfig, CanBeFedBack) {
   const std::vector<std::string> args = {"--model=quotes=a\"b\\c.pt", "--model=controls=\t\x7f\n.pt",
                                          "--model=utf8=\xC3\xA9#.pt", "--listen=unix:/run/a b.sock",
                                          "--memory-budget=12345",     "--drain-delay=1500ms",
-                                         "--reflection=off",          "--log-level=off"};
+                                         "--reflection=off",          "--log-level=off",
+                                         "--unix-mode=0660",          "--unix-group=7",
+                                         "--access-log=all"};
   const auto result = Resolve(args, {}, "");
   ASSERT_TRUE(std::holds_alternative<Resolved>(result));
   EXPECT_EQ(FedBack(Printed(args, {})), std::get<Resolved>(result).config);

@@ -79,6 +79,17 @@ TEST(ModelKind, TakesANameAndAFile) {
   }
 }
 
+TEST(ModeKind, TakesOctalDigits) {
+  constexpr ModeKind kind;
+  EXPECT_EQ(kind.Parse("0660"), 0660);
+  EXPECT_EQ(kind.Parse("777"), 0777);
+  EXPECT_EQ(kind.Parse("0"), 0);
+  EXPECT_EQ(kind.Format(0660), "0660");
+  EXPECT_EQ(kind.Parse(kind.Format(-1)), -1);
+  for (const std::string_view text : {"0888", "1000", "-1", "u+rw", "0x1ff", "660 "})
+    EXPECT_FALSE(kind.Parse(text)) << text;
+}
+
 TEST(SwitchKind, TakesOnAndOff) {
   constexpr SwitchKind kind;
   EXPECT_EQ(kind.Parse("on"), true);

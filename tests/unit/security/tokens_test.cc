@@ -25,6 +25,15 @@ TEST(Tokens, HaveTheRolesOfTheirLines) {
   }
 }
 
+TEST(NamesOf, NamesEachRoleOfASet) {
+  EXPECT_EQ(NamesOf(Roles()), "none");
+  EXPECT_EQ(NamesOf(Role::kInfer), "infer");
+  EXPECT_EQ(NamesOf(Role::kAdmin), "admin");
+  EXPECT_EQ(NamesOf(Role::kMetrics), "metrics");
+  EXPECT_EQ(NamesOf(Roles(Role::kMetrics) | Role::kInfer), "infer, metrics");
+  EXPECT_EQ(NamesOf(Roles(Role::kMetrics) | Role::kInfer | Role::kAdmin), "infer, admin, metrics");
+}
+
 TEST(Tokens, StandBetweenBlanksAndComments) {
   const Tokens tokens = Tokens::Parse("# infer commented\n\n  \t\r\n\tinfer \t abc-._~+/=1\t \r\nadmin x").value();
   EXPECT_EQ(tokens.Find("abc-._~+/=1"), Roles(Role::kInfer));

@@ -19,6 +19,7 @@ from tensorferry._export import export
 from tensorferry._info import DtypeInfo, HealthStatus, Model, ServerInfo, TensorSpec
 from tensorferry._receipt import Receipt
 from tensorferry._results import Infer, Outputs, Timing
+from tensorferry._server import Server
 from tensorferry._tls import TLS
 from tensorferry._torch import as_torch
 from tensorferry.client import Client
@@ -38,6 +39,7 @@ __all__ = [
     "ProtocolError",
     "Receipt",
     "RefusedError",
+    "Server",
     "ServerInfo",
     "TensorSpec",
     "TensorferryError",

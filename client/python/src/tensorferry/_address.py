@@ -31,6 +31,18 @@ def server_address(target: Any) -> str:
     return address
 
 
+def balances(address: str, balance: Any) -> bool:
+    """Whether calls go to all servers at the address in turn. None: if it lists several.
+
+    Errors: TypeError, or ValueError for addresses of one server.
+    """
+    if balance is None:
+        return address.startswith(("ipv4:", "ipv6:")) and "," in address
+    if _arguments.flag("balance", balance) and address.startswith(("unix:", "unix-abstract:")):
+        raise ValueError(f"balance: {address!r} is the address of one server")
+    return bool(balance)
+
+
 def _problem(address: str) -> str:
     """Returns what is wrong, behind a separator; "" if nothing is."""
     if not address.isprintable():

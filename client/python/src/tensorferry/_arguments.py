@@ -113,6 +113,12 @@ def on_error(value: Any) -> Any:
     return value
 
 
+def progress(value: Any) -> Any:
+    if value is not None and not callable(value):
+        raise wrong_type("progress", "a function of bytes sent and bytes in all, or None", value)
+    return value
+
+
 def path(value: Any) -> str:
     """Returns the path of a file as a string."""
     try:

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from typing import Any, Optional, TypeVar
-
-import grpc.aio
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from typing import Any, Optional, TypeVar, cast
 
 from tensorferry._errors import unreadable
+from tensorferry._pool import Stream
 from tensorferry._request import Upload
 
 T = TypeVar("T")
 Outbox = asyncio.Queue[Optional[Upload]]
 
 
-async def outgoing(outbox: Outbox) -> AsyncIterator[bytes]:
-    while (upload := await outbox.get()) is not None:
+async def outgoing(stream: Stream) -> AsyncIterator[bytes]:
+    """Yields the messages of the uploads that the stream is given. gRPC's task asks for them."""
+    while (upload := await stream.get()) is not None:
         for message in upload.messages():
             yield message
-
-
-async def read(call: Any) -> bytes | None:
-    message = await call.read()
-    return None if message is grpc.aio.EOF else message
+        if upload.failure is not None:
+            stream.give_up()
+        del upload  # It borrows a caller's array.
 
 
 def readable(message: T | None) -> T:
@@ -38,12 +36,6 @@ def is_cancelled(task: asyncio.Task[Any] | None) -> bool:
     return task is not None and hasattr(task, "cancelling") and task.cancelling() > 0
 
 
-async def anext_or_none(items: AsyncIterator[T]) -> T | None:
-    async for item in items:
-        return item
-    return None
-
-
 async def as_async(items: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
     if isinstance(items, AsyncIterable):
         async for item in items:
@@ -51,3 +43,10 @@ async def as_async(items: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
     else:
         for item in items:
             yield item
+
+
+async def in_a_thread(items: Iterator[T]) -> AsyncIterator[T]:
+    """Yields items that take time to come."""
+    end = object()
+    while (item := await asyncio.to_thread(next, items, end)) is not end:
+        yield cast(T, item)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from types import ModuleType, TracebackType
 from typing import Any, Literal, TypeVar
@@ -11,7 +12,7 @@ import grpc.aio
 from google.protobuf import wrappers_pb2
 
 from tensorferry import _arguments
-from tensorferry._address import server_address
+from tensorferry._address import balances, server_address
 from tensorferry._errors import (
     ProtocolError,
     TensorferryError,
@@ -21,7 +22,7 @@ from tensorferry._errors import (
     needs_stream,
 )
 from tensorferry._info import ServerInfo
-from tensorferry._request import DEFAULT_LIMITS, Limits, Request
+from tensorferry._request import DEFAULT_LIMITS, Limits, Options, Request
 from tensorferry._tls import TLS, authorized, channel_credentials
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
@@ -43,6 +44,16 @@ _CHANNEL_OPTIONS = {
     # default.
     "grpc.keepalive_time_ms": 300_000,
     "grpc.keepalive_timeout_ms": 20_000,
+}
+# gRPC leaves out who is not SERVING, and asks again who cannot be reached within so many milliseconds.
+_BALANCED = {
+    "grpc.service_config": json.dumps(
+        {
+            "loadBalancingConfig": [{"round_robin": {}}],
+            "healthCheckConfig": {"serviceName": _SERVICE},
+        }
+    ),
+    "grpc.max_reconnect_backoff_ms": 5000,
 }
 
 
@@ -69,31 +80,39 @@ class BaseClient:
         options: Sequence[tuple[str, Any]] = (),
         retries: int = 0,
         wait_for_ready: bool = False,
+        balance: bool | None = None,
     ) -> None:
         """Connects on the first call.
 
         Args:
-            target: "host:port" or "unix:/path"; None: $TENSORFERRY_SERVER, else 127.0.0.1:8001.
+            target: "host:port" or "unix:/path"; None: $TENSORFERRY_SERVER, else 127.0.0.1:8001. Several
+                servers are "ipv4:10.0.0.1:8001,10.0.0.2:8001" or a name with `balance`, "dns:///servers:8001".
             timeout: Seconds that a call may take where it names no other; None: for ever.
             verify: Raise VerificationError where dtype, shape, digest or returned data are not the array's.
             tls: Speak TLS: True, or TLS(ca=, cert=, key=) with paths of PEM files; None: as $TENSORFERRY_TLS
                 (on or off), _CA, _CERT and _KEY say, in the clear without them and to Unix sockets.
             credentials: gRPC's own, in the place of `tls`.
-            token: Sent with every call, as the metadata "authorization: Bearer …"; None: $TENSORFERRY_TOKEN.
+            token: Sent with every call, as the metadata "authorization: Bearer …"; None: $TENSORFERRY_TOKEN,
+                unless `metadata` has "authorization". A token in both is a ValueError.
             metadata: Sent with every call besides.
             options: gRPC channel arguments besides, or instead of, this client's own.
             retries: How often `convert` and `infer` try again where the server says when: after `retry_after`
                 of the error, within the call's timeout.
             wait_for_ready: Calls wait for a server that cannot be reached, until their timeout.
+            balance: Calls go in turn to all addresses of `target` whose health service says that they serve;
+                those of one convert_many or infer_many to one of them. None: if `target` lists several.
 
         Errors: TypeError and ValueError, as with all methods, for arguments that cannot be meant.
         """
         self._address = server_address(target)
         self._timeout = _arguments.seconds("timeout", timeout)
         self._verify = _arguments.flag("verify", verify)
+        self._plain_options = Options(verify=self._verify)
         self._credentials = channel_credentials(self._address, tls, credentials)
         self._metadata = authorized(_arguments.metadata(metadata), token)
-        self._options = list({**_CHANNEL_OPTIONS, **_arguments.options(options)}.items())
+        self._balance = balances(self._address, balance)
+        own = {**_CHANNEL_OPTIONS, **_BALANCED} if self._balance else _CHANNEL_OPTIONS
+        self._options = list({**own, **_arguments.options(options)}.items())
         self._retries = _arguments.count("retries", retries)
         # gRPC's None leaves it to the service's configuration.
         self._wait_for_ready = _arguments.flag("wait_for_ready", wait_for_ready) or None

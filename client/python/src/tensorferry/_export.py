@@ -26,6 +26,7 @@ def export(
     atol: float | None = None,
     allow_tracer_warnings: bool = False,
     dynamic_shapes: Mapping[str, Any] | Sequence[Any] | None = None,
+    quiet: bool = False,
 ) -> Path:
     """Writes a module into a model repository, as its next version, ready to be served.
 
@@ -38,6 +39,9 @@ def export(
     module must answer the same question in the same way and not change itself; what is run is a copy of it
     that shares the parameters.
 
+    What a person has changed in the `config.pbtxt` of earlier versions is kept: fields that export does not
+    write, such as `instance_group`, and those whose value would be what it was.
+
     Args:
         module: In evaluation mode; its inputs and outputs are tensors.
         example_inputs: One tensor for each argument of `forward`, in order or by name. Their names become the
@@ -47,7 +51,9 @@ def export(
         path: The model's folder: "models/NAME". A name has letters of ASCII, digits, '.', '_' and '-', at
             most 128, and does not begin with '.'.
         format: "aotinductor" compiles the module for this machine's processor (needs a C++ compiler);
-            "torchscript" scripts it, or where that fails traces it with the example, with a warning.
+            "exported" writes what `torch.export.save` does, whose operators the server runs one by one, on
+            any processor; "torchscript" scripts it, or where that fails traces it with the example, with a
+            warning.
         dynamic_batch: The first dimension of every input and output is the batch, of 1 to `max_batch_size`
             rows that have nothing to do with each other. The server then runs requests together that wait for
             the model at the same time.
@@ -63,7 +69,10 @@ def export(
             input, by name or in order, its dimensions by number, `{"ids": {1: Dim("length", max=512)}}`. A
             pair `(1, 512)` is such a range without a name; of Dim.DYNAMIC and Dim.AUTO torch finds what range
             there is. Sizes that are always equal have one Dim. A Dim without `min` is at least 1. All other
-            sizes are the example's. A package takes the range and nothing beyond; TorchScript has no ranges.
+            sizes are the example's. Packages and archives take the range and nothing beyond it; TorchScript
+            has no ranges.
+        quiet: Do not print what the server will show of the version. It goes to standard error, when all is
+            compared and nothing has been written.
 
     Returns:
         The model file.
@@ -71,7 +80,7 @@ def export(
     Raises:
         ValueError: The arguments contradict each other, the module, or what a server takes: rows depend on
             each other, outputs have another form for other values, the module does not take every size of
-            a range, the name is none.
+            a range, the name is none, `config.pbtxt` has been changed where it has to change with the model.
         RuntimeError: The module fails, answers by chance or changes itself; torch does not take it; or the
             exported model does not compute what the module does. Nothing is written then.
         TypeError: An argument is of another type.
@@ -88,6 +97,13 @@ def export(
 
     tolerances = Tolerances(rtol, atol)
     options = Options(
-        format, dynamic_batch, max_batch_size, portable, tolerances, allow_tracer_warnings, dynamic_shapes
+        format,
+        dynamic_batch,
+        max_batch_size,
+        portable,
+        tolerances,
+        allow_tracer_warnings,
+        dynamic_shapes,
+        quiet,
     )
     return write_version(module, example_inputs, path, options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from tensorferry import _arguments
 from tensorferry._arrays import WireArray, to_array
 from tensorferry._errors import ArrayError, ProtocolError, TensorferryError, about
+from tensorferry._progress import Progress
 from tensorferry._receipt import Receipt, is_faithful, make_receipt, verify
 from tensorferry._response import Received, Response
 from tensorferry._results import Infer, Outputs, to_timing
@@ -44,12 +45,21 @@ DEFAULT_LIMITS = Limits(inline_nbytes=4 << 20, chunk_nbytes=1 << 20)  # Most ser
 class Options:
     """What is wanted of a request."""
 
-    __slots__ = ("digest", "return_data", "strict", "verify")
+    __slots__ = ("digest", "progress", "return_data", "strict", "verify")
 
     def __init__(
-        self, strict: bool = False, return_data: bool = False, digest: bool = True, verify: bool = True
+        self,
+        strict: bool = False,
+        return_data: bool = False,
+        digest: bool = True,
+        verify: bool = True,
+        progress: Callable[[int], Progress] | None = None,
     ) -> None:
-        """Errors: TypeError for what is neither true nor false."""
+        """`progress` makes what is told how much of a request's bytes was sent.
+
+        Errors: TypeError for what is neither true nor false.
+        """
+        self.progress = progress
         self.strict = _arguments.flag("strict", strict)
         self.return_data = _arguments.flag("return_data", return_data)
         self.digest = _arguments.flag("digest", digest)
@@ -91,12 +101,27 @@ class Upload:
     Attributes:
         message: The ConvertRequest, sent first, or alone. Arrays that are not in it follow in chunks.
         ended: Set when the response is there, or another try begins: no more chunks are wanted.
+        reported: Bytes of elements that `progress` was told of.
+        failure: What `progress` raised, which ended the upload.
     """
 
-    def __init__(self, message: bytes, chunks: Sequence[Iterator[Buffer]]) -> None:
+    __slots__ = ("_chunks", "_inline_nbytes", "_progress", "ended", "failure", "message", "reported")
+
+    def __init__(
+        self,
+        message: bytes,
+        chunks: Sequence[Iterator[Buffer]],
+        inline_nbytes: int = 0,
+        progress: Progress | None = None,
+    ) -> None:
+        """The message holds so many bytes of elements."""
         self.message = message
         self.ended = False
+        self.reported = 0
+        self.failure: BaseException | None = None
         self._chunks = chunks
+        self._inline_nbytes = inline_nbytes
+        self._progress = progress
 
     @property
     def is_one_message(self) -> bool:
@@ -105,10 +130,28 @@ class Upload:
     def messages(self) -> Iterator[bytes]:
         """Yields the request and its chunks, as messages of a stream, or fewer if it ended meanwhile."""
         yield stream_request(self.message)
+        sent = self._inline_nbytes
         for chunk in chain.from_iterable(self._chunks):
+            if self._progress is not None:
+                self._report(self._progress, sent)
+                sent += len(chunk)
             if self.ended:
                 return
             yield stream_chunk(chunk)
+
+    def _report(self, progress: Progress, sent: int) -> None:
+        try:
+            progress.advance(self, sent)
+        except BaseException as error:  # It belongs to the caller, whose thread may be another one.
+            self.failure = error
+            self.ended = True
+
+    def end(self) -> None:
+        """No more chunks are wanted."""
+        if self._progress is None:
+            self.ended = True
+        else:
+            self._progress.end(self)
 
 
 class Request(ABC, Generic[T]):
@@ -128,19 +171,23 @@ class Request(ABC, Generic[T]):
         limits: Limits,
         target: Target = CONVERSION,
     ) -> None:
-        kept = target if not target.request_id else target._replace(request_id="")
+        request_id = target.request_id
+        kept = target._replace(request_id="") if request_id else target
         self._head = _request_head(kept, options.strict, options.digest, options.return_data)
-        if target.request_id:
-            self._head += pb.ConvertRequest(request_id=target.request_id).SerializeToString()
+        if request_id:
+            self._head += pb.ConvertRequest(request_id=request_id).SerializeToString()
         self.model = target.model
         self.nbytes = sum([array.nbytes for array in arrays])
         self._arrays = arrays
+        self._progress = None if options.progress is None else options.progress(self.nbytes)
         self._verify = options.verify
         self.upload = self._plan(limits)
 
     def plan_again(self, limits: Limits) -> None:
         """Ends the upload and makes another one, for these limits."""
-        self.upload.ended = True
+        self.upload.end()
+        if self._progress is not None:
+            self._progress.restart(self.upload)
         for array, sent in zip(self._arrays, pb.ConvertRequest.FromString(self.upload.message).arrays):
             if sent.WhichOneof("payload") == "data":
                 array.keep(sent.data)
@@ -159,7 +206,7 @@ class Request(ABC, Generic[T]):
             else:
                 message.append(array.announced())
                 chunks.append(array.chunks(limits.chunk_nbytes))
-        return Upload(b"".join(message), chunks)
+        return Upload(b"".join(message), chunks, limits.inline_nbytes - room, self._progress)
 
     @property
     def fits_unary(self) -> bool:
@@ -169,6 +216,13 @@ class Request(ABC, Generic[T]):
     def explain(self, error: TensorferryError) -> TensorferryError:
         """Says in the error which array it speaks of, if there is one alone."""
         return about(error, self._arrays[0].label) if len(self._arrays) == 1 else error
+
+    def answer(self, response: Response) -> T:
+        """Takes the complete response. Errors: those of `finish`, and what the caller's `progress` raises."""
+        result = self.finish(response)
+        if self._progress is not None:
+            self._progress.complete(self.upload, self.nbytes)
+        return result
 
     @abstractmethod
     def finish(self, response: Response) -> T:
@@ -242,19 +296,19 @@ class InferRequest(Request[Outputs]):
         for sent, (metadata, _) in self._received(response):
             if self._verify and not is_faithful(metadata, sent):
                 verify(make_receipt(sent, metadata, None, response.message), sent)
-        outputs = {}
-        for metadata, elements in response.outputs:
-            if elements is None:
-                raise ProtocolError(f"output '{metadata.name}' came without its elements")
-            outputs[metadata.name] = to_array(metadata, elements)
         message = response.message
-        return Outputs(
-            outputs,
+        outputs = Outputs(
+            {},
             model=message.model_name,
             version=message.model_version,
             request_id=message.request_id,
             timing=to_timing(message.timing),
         )
+        for metadata, elements in response.outputs:
+            if elements is None:
+                raise ProtocolError(f"output '{metadata.name}' came without its elements")
+            outputs[metadata.name] = to_array(metadata, elements)
+        return outputs
 
 
 def infer_request(asked: Infer, index: int, options: Options, limits: Limits) -> InferRequest | ArrayError:

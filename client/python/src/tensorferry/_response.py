@@ -28,8 +28,9 @@ class Response:
         # _room has the memory of the chunked tensors that is still to be filled, in order of arrival.
         self._room: list[memoryview] = []
         cut_out = iter(elements)
-        self.tensors = [self._receive(tensor, next(cut_out, None)) for tensor in self.message.tensors]
-        self.outputs = [self._receive(tensor, next(cut_out, None)) for tensor in self.message.outputs]
+        receive = self._receive
+        self.tensors = [receive(tensor, next(cut_out, None)) for tensor in self.message.tensors[:]]
+        self.outputs = [receive(tensor, next(cut_out, None)) for tensor in self.message.outputs[:]]
 
     @property
     def complete(self) -> bool:
@@ -45,11 +46,12 @@ class Response:
             del self._room[0]
 
     def _receive(self, tensor: pb.Tensor, elements: Buffer | None) -> Received:
-        payload = tensor.WhichOneof("payload") if elements is None else "data"
+        data = elements or tensor.data  # Of those without data it is empty.
+        payload = "data" if data or elements is not None else tensor.WhichOneof("payload")
         if payload is None:
             return tensor.metadata, None
         if payload == "data":
-            return tensor.metadata, np.frombuffer(elements or tensor.data, np.uint8).copy()
+            return tensor.metadata, np.frombuffer(data, np.uint8).copy()
         try:
             room = np.empty(tensor.chunked_nbytes, np.uint8)
         except (MemoryError, ValueError) as error:

@@ -10,9 +10,10 @@ from tensorferry._errors import TensorferryError
 class Attempts:
     """The tries that a call has left, and its time."""
 
-    def __init__(self, retries: int, timeout: float | None) -> None:
+    def __init__(self, retries: int, end: float | None) -> None:
+        """`end` is when the call's time is over, by time.monotonic; None: never."""
         self._retries = retries
-        self._end = None if timeout is None else time.monotonic() + timeout
+        self._end = end
 
     @property
     def timeout(self) -> float | None:

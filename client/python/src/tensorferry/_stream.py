@@ -40,6 +40,11 @@ class StreamState(Generic[T]):
         return has_room and not self._ended
 
     @property
+    def is_untouched(self) -> bool:
+        """Nothing of the oldest request's response has come."""
+        return self._response is None
+
+    @property
     def done(self) -> bool:
         """No request is to come, and every one is answered."""
         return self._ended and not self._pending
@@ -66,6 +71,17 @@ class StreamState(Generic[T]):
         if self._ended:
             yield None
 
+    def failure(self) -> BaseException | None:
+        """Returns what a caller's `progress` raised, in whichever thread."""
+        uploads = (request.upload for request in self._pending if isinstance(request, Request))
+        return next((upload.failure for upload in uploads if upload.failure is not None), None)
+
+    def end_uploads(self) -> None:
+        """Nothing more is to be sent, nor reported to a caller's `progress`."""
+        for request in self._pending:
+            if isinstance(request, Request):
+                request.upload.end()
+
     def take_unsent(self) -> TensorferryError | None:
         """Returns the error of the oldest request, if it is one that was not sent."""
         if self._pending and isinstance(self._pending[0], TensorferryError):
@@ -90,7 +106,7 @@ class StreamState(Generic[T]):
         elif is_chunk or not self._pending:
             raise ProtocolError("a message came that answers no request")
         else:
-            cast("Request[T]", self._pending[0]).upload.ended = True
+            cast("Request[T]", self._pending[0]).upload.end()
             response = Response(part)
             if response.message.HasField("error"):
                 return self._next().explain(from_response_error(response.message.error))
@@ -100,7 +116,7 @@ class StreamState(Generic[T]):
         response, self._response = self._response, None
         request = self._next()
         try:
-            return request.finish(response)
+            return request.answer(response)
         except TensorferryError as error:
             return request.explain(error)
 

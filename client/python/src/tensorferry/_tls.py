@@ -62,9 +62,11 @@ def channel_credentials(address: str, tls: Any, credentials: Any) -> grpc.Channe
 def authorized(metadata: Metadata, token: Any) -> Metadata:
     """Returns metadata with a token. None: that of the environment, unless the metadata bring one.
 
-    Errors: TypeError or ValueError, which do not show the token.
+    Errors: TypeError or ValueError, which do not show the token. Two tokens are an error, as the server
+        refuses calls that bring more than one.
     """
-    if token is None and "authorization" not in dict(metadata):
+    brings_one = "authorization" in dict(metadata)
+    if token is None and not brings_one:
         token = os.environ.get(_TOKEN) or None
     if token is None:
         return metadata
@@ -72,6 +74,10 @@ def authorized(metadata: Metadata, token: Any) -> Metadata:
         raise TypeError(f"token is a str or None, not {type(token).__name__}")
     if not token or not all("!" <= character <= "~" for character in token):
         raise ValueError("token is empty, or has blanks or characters that are not ASCII")
+    if brings_one:
+        raise ValueError(
+            "token and 'authorization' in metadata are two ways to say the same; give one of them"
+        )
     return (*metadata, ("authorization", f"Bearer {token}"))
 
 

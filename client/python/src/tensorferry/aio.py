@@ -3,42 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from types import TracebackType
-from typing import Any, Literal, TypeVar, Union, overload
+from typing import Any, Literal, TypeVar, Union, cast, overload
 
 import grpc.aio
 import numpy.typing as npt
 
 from tensorferry import _arguments
-from tensorferry._awaiting import Outbox, anext_or_none, as_async, is_cancelled, outgoing, read, readable
-from tensorferry._base import BaseClient, OnError, health_request, to_limits, unless_error
-from tensorferry._errors import (
-    RefusedError,
-    TensorferryError,
-    TransportError,
-    closed,
-    is_outgrown,
-)
-from tensorferry._files import FilePath, file_arrays, file_request
+from tensorferry._awaiting import Outbox, as_async, in_a_thread, is_cancelled, outgoing, readable
+from tensorferry._base import OnError, health_request, unless_error
+from tensorferry._calls import END, CallingClient, Many, Steps
+from tensorferry._errors import TensorferryError, TransportError, closed
+from tensorferry._files import FilePath, file_arrays, file_nbytes
 from tensorferry._info import HealthStatus, Model, ServerInfo, to_health, to_models, to_server_info
+from tensorferry._pool import Idle, Stream, StreamPool, end_all
+from tensorferry._progress import Report, reports_together
 from tensorferry._receipt import Receipt
-from tensorferry._request import (
-    ConvertRequest,
-    InferRequest,
-    Limits,
-    Options,
-    Request,
-    Target,
-    convert_request,
-    infer_request,
-)
+from tensorferry._request import Options, Request
 from tensorferry._response import whole_response
-from tensorferry._results import InferLike, Outputs, to_infer
-from tensorferry._retry import Attempts
+from tensorferry._results import InferLike, Outputs
 from tensorferry._sources import Source
-from tensorferry._stream import StreamState
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 T = TypeVar("T")
@@ -46,7 +34,7 @@ Arrays = Union[Iterable[Source], AsyncIterable[Source]]
 Requests = Union[Iterable[InferLike], AsyncIterable[InferLike]]
 
 
-class Client(BaseClient):
+class Client(CallingClient):
     """A connection to a tensorferry server, for the event loop that it is first used in.
 
     `tensorferry.Client` says the rest. Where a task is cancelled, methods raise asyncio.CancelledError.
@@ -71,6 +59,7 @@ class Client(BaseClient):
         self._closed = True
         if self._loop is not None:
             self._check_loop()
+            self._streams.close()
             await self._channel.close()
 
     async def convert(
@@ -83,14 +72,12 @@ class Client(BaseClient):
         return_data: bool = False,
         digest: bool = True,
         request_id: str = "",
+        progress: Report | None = None,
         timeout: float | None = None,
     ) -> Receipt:
         """Makes a torch tensor of `array` on the server."""
-        options = Options(strict, return_data, digest, self._verify)
-        name, dtype = _arguments.text("name", name), _arguments.dtype(dtype)
-        target = Target(request_id=_arguments.text("request_id", request_id))
-        request = ConvertRequest(array, name, dtype, options, self._limits, target=target)
-        return await self._call(request, timeout)
+        options = self._wanted(strict, return_data, digest, progress)
+        return await self._call(self._convert_request(array, name, dtype, options, request_id), timeout)
 
     @overload
     def convert_many(
@@ -131,26 +118,8 @@ class Client(BaseClient):
     ) -> AsyncIterator[Receipt | TensorferryError]:
         """Converts arrays over one stream and yields their receipts in order. `arrays` may be async, too."""
         options = Options(strict, return_data, digest, self._verify)
-        dtype, on_error = _arguments.dtype(dtype), _arguments.on_error(on_error)
-        arrays = _arguments.iterable("arrays", arrays)
-        return self._convert_many(arrays, dtype, options, on_error, timeout)
-
-    async def _convert_many(
-        self,
-        arrays: Arrays,
-        dtype: npt.DTypeLike | None,
-        options: Options,
-        on_error: OnError,
-        timeout: float | None,
-    ) -> AsyncIterator[Receipt | TensorferryError]:
-        state = StreamState[Receipt](self._limits)
-        index = itertools.count()
-        requests = (
-            convert_request(array, next(index), dtype, options, state.limits)
-            async for array in as_async(arrays)
-        )
-        async for outcome in self._stream(state, requests, timeout):
-            yield outcome if on_error == "return" else unless_error(outcome)
+        many = self._conversions(arrays, dtype, options, timeout)
+        return self._many(many, _arguments.on_error(on_error))
 
     async def infer(
         self,
@@ -162,15 +131,13 @@ class Client(BaseClient):
         strict: bool = False,
         digest: bool = True,
         request_id: str = "",
+        progress: Report | None = None,
         timeout: float | None = None,
     ) -> Outputs:
         """Runs a model on named arrays and returns its outputs by name."""
-        options = Options(strict=strict, digest=digest, verify=self._verify)
-        model, version = _arguments.model(model), _arguments.version(version)
-        inputs, outputs = _arguments.inputs(inputs), tuple(_arguments.texts("outputs", outputs))
-        target = Target(model, version, outputs, _arguments.text("request_id", request_id))
-        request = InferRequest(target, inputs, options, self._limits)
-        return await self._call(request, timeout)
+        options = self._wanted(strict, False, digest, progress)
+        asked = (model, version, outputs, request_id)
+        return await self._call(self._infer_request(inputs, asked, options), timeout)
 
     async def convert_file(
         self,
@@ -180,22 +147,18 @@ class Client(BaseClient):
         strict: bool = False,
         return_data: bool = False,
         digest: bool = True,
+        progress: Report | None = None,
         timeout: float | None = None,
     ) -> dict[str, Receipt]:
         """Converts the arrays of an .npy or .npz file, which is read in another thread; receipts by name."""
-        options = Options(strict, return_data, digest, self._verify)
-        dtype = _arguments.dtype(dtype)
-        arrays = file_arrays(_arguments.path(path))
-        state = StreamState[Receipt](self._limits)
-        names: list[str] = []
-
-        async def requests() -> AsyncIterator[ConvertRequest | TensorferryError]:
-            while (named := await asyncio.to_thread(next, arrays, None)) is not None:
-                names.append(named[0])
-                yield file_request(named, dtype, options, state.limits)
-
-        outcomes = self._stream(state, requests(), timeout)
-        receipts = [unless_error(outcome) async for outcome in outcomes]
+        path, report, names = _arguments.path(path), _arguments.progress(progress), list[str]()
+        together = None
+        if report is not None:
+            together = reports_together(report, await asyncio.to_thread(file_nbytes, path))
+        options = Options(strict, return_data, digest, self._verify, together)
+        arrays = in_a_thread(file_arrays(path))
+        many = self._file_conversions(arrays, names, dtype, options, timeout)
+        receipts = [unless_error(outcome) async for outcome in self._many(many, "raise")]
         return dict(zip(names, receipts))
 
     @overload
@@ -231,21 +194,8 @@ class Client(BaseClient):
     ) -> AsyncIterator[Outputs | TensorferryError]:
         """Runs models over one stream, outputs in the order of the requests. `requests` may be async, too."""
         options = Options(strict=strict, digest=digest, verify=self._verify)
-        on_error = _arguments.on_error(on_error)
-        requests = _arguments.iterable("requests", requests, "requests")
-        return self._infer_many(requests, options, on_error, timeout)
-
-    async def _infer_many(
-        self, requests: Requests, options: Options, on_error: OnError, timeout: float | None
-    ) -> AsyncIterator[Outputs | TensorferryError]:
-        state = StreamState[Outputs](self._limits)
-        index = itertools.count()
-        made = (
-            infer_request(to_infer(request), next(index), options, state.limits)
-            async for request in as_async(requests)
-        )
-        async for outcome in self._stream(state, made, timeout):
-            yield outcome if on_error == "return" else unless_error(outcome)
+        many = self._inferences(requests, options, timeout)
+        return self._many(many, _arguments.on_error(on_error))
 
     async def server_info(self, *, timeout: float | None = None) -> ServerInfo:
         """Returns version, limits and dtypes of the server."""
@@ -272,80 +222,82 @@ class Client(BaseClient):
             )
         return to_health(status.value)
 
-    async def _other_limits(self, error: TensorferryError, used: Limits, timeout: float | None) -> Limits:
-        """Returns limits for another try. Errors: `error`, unless another server's limits explain it."""
-        if not is_outgrown(error):
-            raise error
-        self._limits = to_limits(await self.server_info(timeout=timeout))
-        limits = self._limits.within(used)
-        if limits == used:
-            raise error
-        return limits
-
     async def _call(self, request: Request[T], timeout: float | None) -> T:
-        attempts = Attempts(self._retries, self._seconds(timeout))
-        while True:
-            try:
-                return await self._try(request, attempts.timeout)
-            except TensorferryError as error:
-                delay = attempts.delay(error)
-            await asyncio.sleep(delay)
-            request.plan_again(request.limits)
-
-    async def _try(self, request: Request[T], timeout: float | None) -> T:
-        limits = request.limits
-        if self._is_unary(request):
-            try:
-                with self._translated:
-                    message = await self._convert(request.upload.message, **self._call_settings(timeout))
-                return request.finish(whole_response(message))
-            except TensorferryError as error:
-                request.explain(error)
-                if not self._takes_stream(error, request):
-                    limits = await self._other_limits(error, limits, timeout)
-                request.plan_again(limits)
-        stream = self._stream(StreamState[T](limits), as_async([request]), timeout)
-        (outcome,) = [outcome async for outcome in stream]
-        return unless_error(outcome)
-
-    async def _stream(
-        self,
-        state: StreamState[T],
-        requests: AsyncIterator[Request[T] | TensorferryError],
-        timeout: float | None,
-    ) -> AsyncIterator[T | TensorferryError]:
-        """Sends requests, in a task of gRPC's, while it yields what became of them."""
-        call, outbox = self._open(state, timeout)
+        end = self._end(timeout)
+        failure = None
         try:
-            while not state.done:
-                outcome: T | TensorferryError | None = state.take_unsent()
-                if outcome is None and state.wants_request:
-                    request = await anext_or_none(requests)
-                    state.add(request)
-                    if not isinstance(request, TensorferryError):
-                        outbox.put_nowait(request.upload if request else None)
-                elif outcome is None:
-                    try:
-                        with self._translated:
-                            outcome = state.receive(await read(call))
-                    except (RefusedError, TransportError) as error:
-                        state.limits = await self._other_limits(error, state.limits, timeout)
-                        call, outbox = self._open(state, timeout)
-                if outcome is not None:
-                    yield outcome
-            with self._translated:
-                while (message := await read(call)) is not None:
-                    state.receive(message)
+            if self._is_unary(request):
+                left = None if end is None else end - time.monotonic()
+                return request.answer(whole_response(await self._unary(request.upload.message, left)))
+        except TensorferryError as error:
+            failure = error
+        try:
+            return await self._run(self._answer(request, end, failure))
         finally:
-            call.cancel()
+            del failure  # Its traceback has this frame.
 
-    def _open(self, state: StreamState[T], timeout: float | None) -> tuple[Any, Outbox]:
-        """Begins a stream with what an earlier one left unanswered."""
+    async def _run(self, steps: Steps[T]) -> T:
+        """Awaits each step's I/O, and hands its result back."""
+        try:
+            pending = next(steps)
+            while True:
+                try:
+                    result = await pending
+                except BaseException as error:
+                    pending = steps.throw(error)
+                else:
+                    pending = steps.send(result)
+        except StopIteration as end:
+            return cast(T, end.value)
+
+    async def _many(self, many: Many[T], on_error: OnError) -> AsyncIterator[T | TensorferryError]:
+        many.items = as_async(many.items)
+        self._begin(many)
+        try:
+            while True:
+                steps = self._next_outcome(many)
+                outcome = await self._run(steps)
+                if outcome is None:
+                    return
+                yield outcome if on_error == "return" else unless_error(outcome)
+        finally:
+            many.end()
+
+    async def _unary(self, message: bytes, timeout: float | None) -> bytes:
+        self._check_usable()
+        try:
+            answer: bytes = await self._convert(
+                message, timeout=timeout, metadata=self._metadata, wait_for_ready=self._wait_for_ready
+            )
+        except BaseException as error:
+            self._raise_translated(error)
+            raise
+        return answer
+
+    async def _read(self, stream: Stream) -> bytes | None:
+        try:
+            with self._translated:
+                message = await stream.call.read()
+        except asyncio.CancelledError as error:
+            if stream.given_up and not is_cancelled(asyncio.current_task()):
+                raise TransportError(grpc.StatusCode.CANCELLED, "this client gave the call up") from error
+            raise
+        return None if message is grpc.aio.EOF else message
+
+    def _open(self, timeout: float | None) -> Stream:
         outbox: Outbox = asyncio.Queue()
-        for upload in state.unanswered():
-            outbox.put_nowait(upload)
+        stream = Stream(outbox.put_nowait, outbox.get)
         with self._translated:
-            return self._convert_stream(outgoing(outbox), **self._call_settings(timeout)), outbox
+            stream.call = self._convert_stream(outgoing(stream), **self._call_settings(timeout))
+        return stream
+
+    async def _next_of(self, items: Any) -> Any:
+        async for item in items:
+            return item
+        return END
+
+    async def _sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
 
     def _check_usable(self) -> None:
         self._check_loop()
@@ -364,6 +316,16 @@ class Client(BaseClient):
         if self._loop is None and not self._closed:
             self._connect()
             self._loop = loop
+            self._call_later = loop.call_later
+            self._streams = StreamPool(
+                loop.call_later, keep=not self._balance, dispose=partial(_end_in, loop)
+            )
         if self._loop not in (None, loop):
             problem = "the client was first used in another event loop; make one client for each loop"
             raise TensorferryError(grpc.StatusCode.FAILED_PRECONDITION, problem, reason="WRONG_EVENT_LOOP")
+
+
+def _end_in(loop: asyncio.AbstractEventLoop, idle: Idle) -> None:
+    """Ends streams from whichever thread, in their loop; a loop that is closed has ended them itself."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(end_all, idle)

@@ -6,40 +6,32 @@ import queue
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, Optional, TypeVar, overload
+from typing import Any, Literal, Optional, TypeVar, cast, overload
 
 import grpc
 import numpy.typing as npt
 
 from tensorferry import _arguments
-from tensorferry._base import BaseClient, OnError, health_request, to_limits, unless_error
-from tensorferry._errors import RefusedError, TensorferryError, TransportError, is_outgrown
-from tensorferry._files import FilePath, file_arrays, file_request
+from tensorferry._alarms import ALARMS
+from tensorferry._base import OnError, health_request, unless_error
+from tensorferry._calls import END, CallingClient, Many, Steps
+from tensorferry._errors import TensorferryError, closed
+from tensorferry._files import FilePath, file_arrays, file_nbytes
 from tensorferry._info import HealthStatus, Model, ServerInfo, to_health, to_models, to_server_info
+from tensorferry._pool import Stream, StreamPool, end_before_fork
+from tensorferry._progress import Report, reports_together
 from tensorferry._receipt import Receipt
-from tensorferry._request import (
-    ConvertRequest,
-    InferRequest,
-    Limits,
-    Options,
-    Request,
-    Target,
-    Upload,
-    convert_request,
-    infer_request,
-)
+from tensorferry._request import Options, Request, Upload
 from tensorferry._response import whole_response
-from tensorferry._results import InferLike, Outputs, to_infer
-from tensorferry._retry import Attempts
+from tensorferry._results import InferLike, Outputs
 from tensorferry._sources import Source
-from tensorferry._stream import StreamState
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 T = TypeVar("T")
 Outbox = queue.SimpleQueue[Optional[Upload]]
 
 
-class Client(BaseClient):
+class Client(CallingClient):
     """A connection to a tensorferry server. Threads may share it.
 
     Errors: what arrays, server and connection do not allow is a TensorferryError: RefusedError (ArrayError
@@ -49,6 +41,12 @@ class Client(BaseClient):
     """
 
     _transport = grpc
+    _call_later = staticmethod(ALARMS.call_later)
+
+    def _connect(self) -> None:
+        super()._connect()
+        self._streams = StreamPool(self._call_later, keep=not self._balance)
+        end_before_fork(self._streams)
 
     def __enter__(self) -> Client:
         return self
@@ -64,6 +62,7 @@ class Client(BaseClient):
     def close(self) -> None:
         """Ends the connection and all calls under way. Closing twice is closing."""
         self._closed = True
+        self._streams.close()
         self._channel.close()
 
     def convert(
@@ -76,6 +75,7 @@ class Client(BaseClient):
         return_data: bool = False,
         digest: bool = True,
         request_id: str = "",
+        progress: Report | None = None,
         timeout: float | None = None,
     ) -> Receipt:
         """Makes a torch tensor of `array` on the server.
@@ -90,13 +90,13 @@ class Client(BaseClient):
             return_data: Fetch the tensor's elements as `Receipt.data`.
             digest: Prove the elements by digests taken on both sides.
             request_id: Echoed in the receipt, at most 256 bytes.
+            progress: Called with the bytes of elements that were sent so far, and with those of all, while
+                they are sent in chunks, in another thread, and at last, with all of them, once they are
+                answered. It begins anew where the request is repeated. What it raises ends the call.
             timeout: Seconds; None: the client's.
         """
-        options = Options(strict, return_data, digest, self._verify)
-        name, dtype = _arguments.text("name", name), _arguments.dtype(dtype)
-        target = Target(request_id=_arguments.text("request_id", request_id))
-        request = ConvertRequest(array, name, dtype, options, self._limits, target=target)
-        return self._call(request, timeout)
+        options = self._wanted(strict, return_data, digest, progress)
+        return self._call(self._convert_request(array, name, dtype, options, request_id), timeout)
 
     @overload
     def convert_many(
@@ -148,24 +148,8 @@ class Client(BaseClient):
         The other arguments are those of `convert`.
         """
         options = Options(strict, return_data, digest, self._verify)
-        dtype, on_error = _arguments.dtype(dtype), _arguments.on_error(on_error)
-        arrays = _arguments.iterable("arrays", arrays)
-        return self._convert_many(arrays, dtype, options, on_error, timeout)
-
-    def _convert_many(
-        self,
-        arrays: Iterable[Source],
-        dtype: npt.DTypeLike | None,
-        options: Options,
-        on_error: OnError,
-        timeout: float | None,
-    ) -> Iterator[Receipt | TensorferryError]:
-        state = StreamState[Receipt](self._limits)
-        requests = (
-            convert_request(array, index, dtype, options, state.limits) for index, array in enumerate(arrays)
-        )
-        for outcome in self._stream(state, requests, timeout):
-            yield outcome if on_error == "return" else unless_error(outcome)
+        many = self._conversions(arrays, dtype, options, timeout)
+        return self._many(many, _arguments.on_error(on_error))
 
     def infer(
         self,
@@ -177,6 +161,7 @@ class Client(BaseClient):
         strict: bool = False,
         digest: bool = True,
         request_id: str = "",
+        progress: Report | None = None,
         timeout: float | None = None,
     ) -> Outputs:
         """Runs a model on named arrays and returns its outputs by name, those that NumPy lacks as ml_dtypes.
@@ -187,13 +172,11 @@ class Client(BaseClient):
             version: Of the model; "": the server's choice.
             outputs: The names wanted, in the order wanted; (): all.
             request_id: Echoed in the result, at most 256 bytes.
+            progress: As that of `convert`, for all inputs together.
         """
-        options = Options(strict=strict, digest=digest, verify=self._verify)
-        model, version = _arguments.model(model), _arguments.version(version)
-        inputs, outputs = _arguments.inputs(inputs), tuple(_arguments.texts("outputs", outputs))
-        target = Target(model, version, outputs, _arguments.text("request_id", request_id))
-        request = InferRequest(target, inputs, options, self._limits)
-        return self._call(request, timeout)
+        options = self._wanted(strict, False, digest, progress)
+        asked = (model, version, outputs, request_id)
+        return self._call(self._infer_request(inputs, asked, options), timeout)
 
     def convert_file(
         self,
@@ -203,6 +186,7 @@ class Client(BaseClient):
         strict: bool = False,
         return_data: bool = False,
         digest: bool = True,
+        progress: Report | None = None,
         timeout: float | None = None,
     ) -> dict[str, Receipt]:
         """Converts the arrays of an .npy or .npz file and returns their receipts by name, in its order.
@@ -212,22 +196,16 @@ class Client(BaseClient):
 
         Args:
             dtype: What elements of void arrays are: np.save makes `|V2` of bfloat16. Others keep theirs.
+            progress: As that of `convert`, for all arrays of the file together.
 
         The other arguments are those of `convert_many`. Errors besides: OSError. An array that cannot be read
         (ArrayError) or is refused ends it.
         """
-        options = Options(strict, return_data, digest, self._verify)
-        dtype = _arguments.dtype(dtype)
-        path = _arguments.path(path)
-        state = StreamState[Receipt](self._limits)
-        names: list[str] = []
-
-        def requests() -> Iterator[ConvertRequest | TensorferryError]:
-            for named in file_arrays(path):
-                names.append(named[0])
-                yield file_request(named, dtype, options, state.limits)
-
-        receipts = [unless_error(outcome) for outcome in self._stream(state, requests(), timeout)]
+        path, report, names = _arguments.path(path), _arguments.progress(progress), list[str]()
+        together = None if report is None else reports_together(report, file_nbytes(path))
+        options = Options(strict, return_data, digest, self._verify, together)
+        many = self._file_conversions(file_arrays(path), names, dtype, options, timeout)
+        receipts = [unless_error(outcome) for outcome in self._many(many, "raise")]
         return dict(zip(names, receipts))
 
     @overload
@@ -272,20 +250,8 @@ class Client(BaseClient):
             timeout: Seconds for the whole stream; None: the client's.
         """
         options = Options(strict=strict, digest=digest, verify=self._verify)
-        on_error = _arguments.on_error(on_error)
-        requests = _arguments.iterable("requests", requests, "requests")
-        return self._infer_many(requests, options, on_error, timeout)
-
-    def _infer_many(
-        self, requests: Iterable[InferLike], options: Options, on_error: OnError, timeout: float | None
-    ) -> Iterator[Outputs | TensorferryError]:
-        state = StreamState[Outputs](self._limits)
-        made = (
-            infer_request(to_infer(request), index, options, state.limits)
-            for index, request in enumerate(requests)
-        )
-        for outcome in self._stream(state, made, timeout):
-            yield outcome if on_error == "return" else unless_error(outcome)
+        many = self._inferences(requests, options, timeout)
+        return self._many(many, _arguments.on_error(on_error))
 
     def server_info(self, *, timeout: float | None = None) -> ServerInfo:
         """Returns version, limits and dtypes of the server."""
@@ -306,83 +272,75 @@ class Client(BaseClient):
             status = self._check_health(health_request(service), **self._call_settings(timeout))
         return to_health(status.value)
 
-    def _other_limits(self, error: TensorferryError, used: Limits, timeout: float | None) -> Limits:
-        """Returns limits for another try. Errors: `error`, unless another server's limits explain it."""
-        if not is_outgrown(error):
-            raise error
-        self._limits = to_limits(self.server_info(timeout=timeout))
-        limits = self._limits.within(used)
-        if limits == used:
-            raise error
-        return limits
-
     def _call(self, request: Request[T], timeout: float | None) -> T:
-        attempts = Attempts(self._retries, self._seconds(timeout))
+        end = self._end(timeout)
+        failure = None
+        try:
+            if self._is_unary(request):
+                left = None if end is None else end - time.monotonic()
+                return request.answer(whole_response(self._unary(request.upload.message, left)))
+        except TensorferryError as error:
+            failure = error
+        try:
+            return self._run(self._answer(request, end, failure))
+        finally:
+            del failure  # Its traceback has this frame.
+
+    def _run(self, steps: Steps[T]) -> T:
+        """Hands each step the result of its own I/O, which is there already."""
+        result = None
         while True:
             try:
-                return self._try(request, attempts.timeout)
-            except TensorferryError as error:
-                delay = attempts.delay(error)
-            time.sleep(delay)
-            request.plan_again(request.limits)
+                result = steps.send(result)
+            except StopIteration as end:
+                return cast(T, end.value)
 
-    def _try(self, request: Request[T], timeout: float | None) -> T:
-        limits = request.limits
-        if self._is_unary(request):
-            try:
-                with self._translated:
-                    message = self._convert(request.upload.message, **self._call_settings(timeout))
-                return request.finish(whole_response(message))
-            except TensorferryError as error:
-                request.explain(error)
-                if not self._takes_stream(error, request):
-                    limits = self._other_limits(error, limits, timeout)
-                request.plan_again(limits)
-        (outcome,) = self._stream(StreamState[T](limits), iter([request]), timeout)
-        return unless_error(outcome)
-
-    def _stream(
-        self,
-        state: StreamState[T],
-        requests: Iterator[Request[T] | TensorferryError],
-        timeout: float | None,
-    ) -> Iterator[T | TensorferryError]:
-        """Sends requests, on gRPC's thread, while it yields what became of them."""
-        call, outbox = self._open(state, timeout)
+    def _many(self, many: Many[T], on_error: OnError) -> Iterator[T | TensorferryError]:
+        many.items = iter(many.items)
+        self._begin(many)
         try:
-            while not state.done:
-                outcome: T | TensorferryError | None = state.take_unsent()
-                if outcome is None and state.wants_request:
-                    request = next(requests, None)
-                    state.add(request)
-                    if not isinstance(request, TensorferryError):
-                        outbox.put(request.upload if request else None)
-                elif outcome is None:
-                    try:
-                        with self._translated:
-                            outcome = state.receive(next(call, None))
-                    except (RefusedError, TransportError) as error:
-                        state.limits = self._other_limits(error, state.limits, timeout)
-                        outbox.put(None)
-                        call, outbox = self._open(state, timeout)
-                if outcome is not None:
-                    yield outcome
-            with self._translated:
-                for message in call:
-                    state.receive(message)
+            while True:
+                steps = self._next_outcome(many)
+                outcome = self._run(steps)
+                if outcome is None:
+                    return
+                yield outcome if on_error == "return" else unless_error(outcome)
         finally:
-            outbox.put(None)
-            call.cancel()
+            many.end()
 
-    def _open(self, state: StreamState[T], timeout: float | None) -> tuple[Any, Outbox]:
-        """Begins a stream with what an earlier one left unanswered."""
-        outbox: Outbox = queue.SimpleQueue()
-        for upload in state.unanswered():
-            outbox.put(upload)
+    def _unary(self, message: bytes, timeout: float | None) -> bytes:
+        if self._closed:
+            raise closed()
+        try:
+            answer: bytes = self._convert(message, timeout, self._metadata, None, self._wait_for_ready)
+        except Exception as error:
+            self._raise_translated(error)
+            raise
+        return answer
+
+    def _read(self, stream: Stream) -> bytes | None:
         with self._translated:
-            return self._convert_stream(_outgoing(outbox), **self._call_settings(timeout)), outbox
+            message: bytes | None = next(stream.call, None)
+        return message
+
+    def _open(self, timeout: float | None) -> Stream:
+        outbox: Outbox = queue.SimpleQueue()
+        stream = Stream(outbox.put, outbox.get)
+        with self._translated:
+            stream.call = self._convert_stream(_outgoing(stream), **self._call_settings(timeout))
+        return stream
+
+    def _next_of(self, items: Any) -> Any:
+        return next(items, END)
+
+    def _sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
 
 
-def _outgoing(outbox: Outbox) -> Iterator[bytes]:
-    for upload in iter(outbox.get, None):
+def _outgoing(stream: Stream) -> Iterator[bytes]:
+    """Yields the messages of the uploads that the stream is given. gRPC's thread asks for them."""
+    while (upload := stream.get()) is not None:
         yield from upload.messages()
+        if upload.failure is not None:
+            stream.give_up()
+        del upload  # It borrows a caller's array.

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "inference/repository/torch_pipeline.h"
+#include "rpc/access_log_step.h"
 #include "rpc/call/intake.h"
 #include "rpc/call/record.h"
 #include "rpc/call_steps.h"
@@ -17,6 +18,7 @@
 #include "rpc/serve/method.h"
 #include "tensorferry/v1/tensor_service.pb.h"
 #include "testing/byte_buffers.h"
+#include "testing/captured_log.h"
 #include "testing/test_memory.h"
 
 namespace {
@@ -132,6 +134,22 @@ INSTANTIATE_TEST_SUITE_P(Arrays, WarmConvert,
                                          WarmRequest{"ByName", "bfloat16", 512, 2, false},
                                          WarmRequest{"Large", "<f4", 1 << 18, 4, false}),
                          [](const auto& test) { return test.param.name; });
+
+TEST(AccessLogStep, TakesNoMemoryWithoutALine) {
+  CapturedLog log;
+  AsyncCall caller;
+  const AccessLogStep step(AccessLog::kSampled);
+  CallInfo call{FindMethod(*v1::ConvertRequest::descriptor(), *v1::ConvertResponse::descriptor(), Streams::kNone),
+                caller, CallKind::kTensors};
+  call.record.start = CallRecord::Clock::time_point(std::chrono::hours(1));  // The second of all calls.
+  for (int i = 0; i < 20; ++i) step.End(call, absl::OkStatus());
+  EXPECT_EQ(log.Take().size(), SampleLimit::kMostInASecond);
+  allocations = 0;
+  counting = true;
+  for (int i = 0; i < 100; ++i) step.End(call, absl::OkStatus());
+  counting = false;
+  EXPECT_EQ(allocations, 0);
+}
 
 TEST(Allocations, AreCounted) {
   allocations = 0;

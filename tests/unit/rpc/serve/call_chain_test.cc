@@ -46,7 +46,7 @@ class RecordingStep final : public CallStep {
 
 class CallChainTest : public testing::Test {
  protected:
-  CallInfo Info(CallKind kind) const { return {Check(), caller_, kind}; }
+  CallInfo Info(CallKind kind) { return {Check(), caller_, kind}; }
   CallChain ChainOf(const std::vector<std::string>& names, const std::string& refusing) {
     CallChain::Steps steps;
     for (const std::string& name : names) {

@@ -12,13 +12,14 @@ from tensorferry._exporting.comparison import check_tolerances
 from tensorferry._exporting.job import Options
 from tensorferry._exporting.signature import check_tensor
 
+FORMATS = ("aotinductor", "torchscript", "exported")
 _MOST_ROWS = 2**31 - 1  # What config.pbtxt can hold.
 
 
 def check_options(options: Options) -> None:
-    if options.format not in ("aotinductor", "torchscript"):
-        raise ValueError(f"format {options.format!r}: expected 'aotinductor' or 'torchscript'")
-    for name in ("dynamic_batch", "portable", "allow_tracer_warnings"):
+    if options.format not in FORMATS:
+        raise ValueError(f"format {options.format!r}: expected {' or '.join(map(repr, FORMATS))}")
+    for name in ("dynamic_batch", "portable", "allow_tracer_warnings", "quiet"):
         flag(name, getattr(options, name))
     most = options.max_batch_size
     if not isinstance(most, int) or isinstance(most, bool):

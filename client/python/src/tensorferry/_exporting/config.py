@@ -17,12 +17,19 @@ _CONFIG_TYPES = {
     "bfloat16": "TYPE_BF16",
 }  # fmt: skip
 
+# The file decides which engine runs; this says it to people, and to Triton, which has no engine for programs.
+_ENGINES = {
+    "aotinductor": 'platform: "torch_aoti"',
+    "torchscript": 'platform: "pytorch_libtorch"',
+    "exported": 'backend: "pytorch"',
+}
+
 
 def config(format: str, signature: Signature, samples: Mapping[str, torch.Tensor]) -> str:
     """`samples`: the inputs that lie beside the model for the warm-up."""
     inputs, outputs, max_batch_size = signature
     batched = max_batch_size > 0
-    lines = [f'platform: "{"torch_aoti" if format == "aotinductor" else "pytorch_libtorch"}"']
+    lines = [_ENGINES[format]]
     if batched:
         lines += [f"max_batch_size: {max_batch_size}", "dynamic_batching {}"]
     for kind, specs in (("input", inputs), ("output", outputs)):

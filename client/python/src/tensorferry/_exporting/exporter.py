@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 
+from tensorferry._exporting.archive import write_archive
 from tensorferry._exporting.arguments import check_batch, check_module, check_options, named_examples
 from tensorferry._exporting.cases import cases_of_rows, cases_of_values
 from tensorferry._exporting.config import config
+from tensorferry._exporting.config_merge import former_config, merged_config
 from tensorferry._exporting.dims import OpenDim, open_dims
 from tensorferry._exporting.evaluation import Evaluation, evaluated
 from tensorferry._exporting.examples import Tensors, take_rows
 from tensorferry._exporting.job import Job, Options
 from tensorferry._exporting.repository import checked_folder, new_version
 from tensorferry._exporting.sizes import cases_of_sizes
+from tensorferry._exporting.summary import summary
 from tensorferry._exporting.torchscript import write_torchscript
 
 
@@ -30,6 +34,7 @@ def write_version(
     check_options(options)
     check_module(module)
     folder = checked_folder(path)
+    former_config(folder)  # One that cannot be read is refused before anything is compiled.
     example = named_examples(module, example_inputs)
     if options.dynamic_batch:
         check_batch(example, options.max_batch_size)
@@ -37,17 +42,29 @@ def write_version(
     with evaluated(module) as own, torch.no_grad(), torch.random.fork_rng(devices=[]):
         job = _prepared(own, example, options, dims)
         with new_version(folder) as version:
-            if options.format == "torchscript":
-                file = version.files / "model.pt"
-                write_torchscript(job, file)
-            else:
-                from tensorferry._exporting.package import write_package  # Only this takes torch's compiler.
-
-                file = version.files / "model.pt2"
-                job = write_package(job, file)
+            file = version.files / ("model.pt" if options.format == "torchscript" else "model.pt2")
+            job = _written(job, file)
             version.samples = take_rows(example, [0]) if options.dynamic_batch else example
-            version.config = config(options.format, job.signature(), version.samples)
+            version.written = config(options.format, job.signature(), version.samples)
+            merged = merged_config(folder, version.written)
+            version.config = merged.text
+            if name := merged.model_file:
+                file = file.rename(version.files / name)
+            if not options.quiet:
+                print(summary(folder.name, version.number, job, merged), file=sys.stderr, flush=True)
     return folder / str(version.number) / file.name
+
+
+def _written(job: Job, file: Path) -> Job:
+    """Returns the job as the file has it."""
+    if job.options.format == "torchscript":
+        write_torchscript(job, file)
+        return job
+    if job.options.format == "exported":
+        return write_archive(job, file)
+    from tensorferry._exporting.package import write_package  # Only this takes torch's compiler.
+
+    return write_package(job, file)
 
 
 def _prepared(module: torch.nn.Module, example: Tensors, options: Options, dims: Sequence[OpenDim]) -> Job:

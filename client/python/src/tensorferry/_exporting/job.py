@@ -27,6 +27,7 @@ class Options(NamedTuple):
     tolerances: Tolerances
     allow_tracer_warnings: bool
     dynamic_shapes: Any
+    quiet: bool
 
 
 class Job(NamedTuple):

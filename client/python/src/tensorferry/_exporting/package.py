@@ -18,7 +18,7 @@ from torch.utils._sympy.value_ranges import ValueRanges
 from tensorferry._exporting.job import Job
 from tensorferry._exporting.notices import pass_on, recorded
 from tensorferry._exporting.package_check import check_sources
-from tensorferry._exporting.program import Way, exported_program, settled, torch_settings
+from tensorferry._exporting.program import Way, exported_program, settled, torch_settings, ways_of
 from tensorferry._exporting.signature import Signature, named_outputs
 
 # `portable` may use what torch knows by this name: x86-64-v3.
@@ -35,27 +35,11 @@ _WEIGHTS_BESIDE = {
     "aot_inductor.package_constants_on_disk_format": "binary_blob",
 }
 
-# These ways are tried in this order. torch's own recurrent and attention layers ask whether there is one row,
-# which the first way forbids. The second way lets torch assume two rows or more; as a rule the result is
-# right for one row, too, which the comparison with the module shows. In the last resort the package takes no
-# single row, and the server fills it up.
-_WAYS = (Way(1, True), Way(1, False), Way(2, False))
-
-
-def _ways(job: Job) -> tuple[Way, ...]:
-    is_batched = job.options.dynamic_batch and job.options.max_batch_size > 1
-    if not job.dims:
-        return _WAYS if is_batched else _WAYS[:1]
-    if is_batched:
-        return _WAYS[1:]
-    # Where torch assumes nothing it notes no relations between sizes either, so that nobody would check them.
-    return (_WAYS[1], _WAYS[0]) if len(job.dims) == 1 else (_WAYS[1],)
-
 
 def write_package(job: Job, file: Path) -> Job:
     """Returns the job with the ranges that the package has, and without what torch fixed of Dim.AUTO."""
     with recorded() as seen:
-        *ways, last = _ways(job)
+        *ways, last = ways_of(job)
         for way in (*ways, last):
             try:
                 program = exported_program(job, way)
@@ -107,7 +91,7 @@ def _write(program: torch.export.ExportedProgram, options: dict[str, Any], file:
         except Exception as error:  # Whatever torch's compiler throws.
             raise RuntimeError(
                 "AOTInductor cannot compile the module. It needs a C++ compiler, g++ or what CXX names; "
-                f"format='torchscript' needs none. torch says: {error}"
+                f"format='exported' needs none. torch says: {error}"
             ) from error
 
 

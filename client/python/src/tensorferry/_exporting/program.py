@@ -24,6 +24,23 @@ class Way(NamedTuple):
     is_oblivious: bool
 
 
+# These ways are tried in this order. torch's own recurrent and attention layers ask whether there is one row,
+# which the first way forbids. The second way lets torch assume two rows or more; as a rule the result is
+# right for one row, too, which the comparison with the module shows. In the last resort the program takes no
+# single row, and the server fills it up.
+_WAYS = (Way(1, True), Way(1, False), Way(2, False))
+
+
+def ways_of(job: Job) -> tuple[Way, ...]:
+    is_batched = job.options.dynamic_batch and job.options.max_batch_size > 1
+    if not job.dims:
+        return _WAYS if is_batched else _WAYS[:1]
+    if is_batched:
+        return _WAYS[1:]
+    # Where torch assumes nothing it notes no relations between sizes either, so that nobody would check them.
+    return (_WAYS[1], _WAYS[0]) if len(job.dims) == 1 else (_WAYS[1],)
+
+
 @contextmanager
 def torch_settings(way: Way) -> Iterator[None]:
     """For recording as well as for compiling."""
@@ -72,8 +89,8 @@ def _why_no_program(error: Exception, job: Job) -> tuple[str, bool]:
     text = str(error)
     if "data-dependent" in text or "DataDependent" in type(error).__name__:
         return (
-            f"the module's Python code decides by values{users_line(error)}, which a compiled package "
-            "cannot. Use torch.where or torch.cond in its place, or format='torchscript', if "
+            f"the module's Python code decides by values{users_line(error)}, which a program of "
+            "torch.export cannot. Use torch.where or torch.cond in its place, or format='torchscript', if "
             "torch.jit.script takes the module"
         ), False
     if "Constraints violated" in text or "user-specified dim hint" in text:

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from tensorferry._arguments import wrong_type
+from tensorferry._exporting.config_merge import write_config
 
 _MODEL_FILES = ("model.pt", "model.pt2")
 _LARGEST_VERSION = 2**63 - 1
@@ -62,7 +63,8 @@ def _next_version(folder: Path) -> int:
 class NewVersion:
     number: int
     files: Path  # A folder for the model file.
-    config: str = ""  # The text of config.pbtxt.
+    config: str = ""  # The text of config.pbtxt,
+    written: str = ""  # and what it would be if nobody had changed it.
     samples: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
 
@@ -79,7 +81,7 @@ def new_version(folder: Path) -> Iterator[NewVersion]:
         new = NewVersion(version, temporary / str(version))
         new.files.mkdir()
         yield new
-        _write_around(temporary if is_new else folder, new.config, new.samples)
+        _write_around(temporary if is_new else folder, new)
         if is_new:
             temporary.rename(folder)
         else:
@@ -88,14 +90,14 @@ def new_version(folder: Path) -> Iterator[NewVersion]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _write_around(folder: Path, config: str, samples: Mapping[str, torch.Tensor]) -> None:
+def _write_around(folder: Path, new: NewVersion) -> None:
     (folder / "warmup").mkdir(exist_ok=True)
-    for name, tensor in samples.items():
+    for name, tensor in new.samples.items():
         elements = tensor.detach().cpu().contiguous().reshape(-1)
         _replace(
             folder / "warmup" / name, elements.view(torch.uint8).numpy().tobytes() if len(elements) else b""
         )
-    _replace(folder / "config.pbtxt", config.encode())
+    write_config(folder, new.config, new.written)
 
 
 def _replace(file: Path, content: bytes) -> None:

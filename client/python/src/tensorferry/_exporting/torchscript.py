@@ -62,7 +62,7 @@ def _traced(job: Job, not_scripted: Exception) -> Any:
         except Exception as error:
             raise RuntimeError(
                 f"the module can be neither scripted ({first_line(not_scripted)}) nor traced "
-                f"({first_line(error)}); format='aotinductor' may take it"
+                f"({first_line(error)}); format='exported' may take it"
             ) from error
     frozen = [each for each in seen if issubclass(each.category, TracerWarning)]
     if frozen and not job.options.allow_tracer_warnings:

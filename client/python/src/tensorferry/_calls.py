@@ -1,0 +1,322 @@
+"""What calls do, one step after the other, for the blocking and the asyncio client.
+
+The steps are generators. They yield what a client's I/O returns and get its result back: the blocking
+client's I/O returns the result itself, that of the asyncio client something to await. So each is there once.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+import grpc
+import numpy.typing as npt
+
+from tensorferry import _arguments
+from tensorferry._alarms import CallLater
+from tensorferry._base import BaseClient, to_limits, unless_error
+from tensorferry._errors import DeadlineError, RefusedError, TensorferryError, TransportError, is_outgrown
+from tensorferry._files import Named, file_request
+from tensorferry._pool import Stream, StreamPool
+from tensorferry._progress import Report, reports_to
+from tensorferry._receipt import Receipt
+from tensorferry._request import (
+    CONVERSION,
+    ConvertRequest,
+    InferRequest,
+    Limits,
+    Options,
+    Request,
+    Target,
+    convert_request,
+    infer_request,
+)
+from tensorferry._response import whole_response
+from tensorferry._results import InferLike, Outputs, to_infer
+from tensorferry._retry import Attempts
+from tensorferry._sources import Source
+from tensorferry._stream import StreamState
+
+T = TypeVar("T")
+Steps = Generator[Any, Any, T]
+MakeRequest = Callable[[int, Any], "Request[T] | TensorferryError"]  # Of an item and its position.
+END = object()  # What `_next_of` gives after the last item.
+
+
+class Many(Generic[T]):
+    """Many requests on a stream of their own.
+
+    Attributes:
+        items: What requests are made of; what `_next_of` takes.
+        timeout: Seconds for the whole stream.
+    """
+
+    stream: Stream
+
+    def __init__(
+        self, state: StreamState[T], items: Any, make: MakeRequest[T], timeout: float | None
+    ) -> None:
+        self.state = state
+        self.items = items
+        self.timeout = timeout
+        self._make = make
+        self._count = 0
+
+    def request(self, item: Any) -> Request[T] | TensorferryError | None:
+        """Returns the request that is made of the next item; None: there are no more."""
+        if item is END:
+            return None
+        made = self._make(self._count, item)
+        self._count += 1
+        return made
+
+    def end(self) -> None:
+        self.state.end_uploads()
+        self.stream.end()
+
+
+class CallingClient(BaseClient):
+    """A client whose I/O is still to be given. What the I/O raises is this package's, or the caller's own."""
+
+    _streams: StreamPool
+    _plain_options: Options  # Those of most calls.
+    _call_later: CallLater
+
+    @abstractmethod
+    def _unary(self, message: bytes, timeout: float | None) -> Any:
+        """Calls Convert. Returns the answer's bytes."""
+
+    @abstractmethod
+    def _read(self, stream: Stream) -> Any:
+        """Returns the next message of a stream, None after the last."""
+
+    @abstractmethod
+    def _open(self, timeout: float | None) -> Stream:
+        """Begins a stream."""
+
+    @abstractmethod
+    def _next_of(self, items: Any) -> Any:
+        """Returns the caller's next item, or END."""
+
+    @abstractmethod
+    def _sleep(self, seconds: float) -> Any: ...
+
+    @abstractmethod
+    def server_info(self, *, timeout: float | None = None) -> Any: ...
+
+    def _wanted(self, strict: bool, return_data: bool, digest: bool, progress: Report | None) -> Options:
+        """Errors: TypeError for arguments that cannot be meant."""
+        if digest is True and strict is False and return_data is False and progress is None:
+            return self._plain_options
+        return Options(strict, return_data, digest, self._verify, reports_to(progress))
+
+    def _convert_request(
+        self, array: Source, name: str, dtype: npt.DTypeLike | None, options: Options, request_id: str
+    ) -> ConvertRequest:
+        """Errors: TypeError and ValueError for arguments that cannot be meant; ArrayError."""
+        name, dtype = _arguments.text("name", name), _arguments.dtype(dtype)
+        target = CONVERSION
+        if request_id != "":
+            target = Target(request_id=_arguments.text("request_id", request_id))
+        return ConvertRequest(array, name, dtype, options, self._limits, target=target)
+
+    def _infer_request(
+        self,
+        inputs: Mapping[str, Source],
+        asked: tuple[str, str | int, Sequence[str], str],
+        options: Options,
+    ) -> InferRequest:
+        """`asked` is what Target has. Errors: as those of `_convert_request`."""
+        model, version, outputs, request_id = asked
+        target = Target(
+            _arguments.model(model),
+            version if version == "" else _arguments.version(version),
+            outputs if outputs == () else tuple(_arguments.texts("outputs", outputs)),
+            request_id if request_id == "" else _arguments.text("request_id", request_id),
+        )
+        return InferRequest(target, _arguments.inputs(inputs), options, self._limits)
+
+    def _conversions(
+        self, arrays: Any, dtype: npt.DTypeLike | None, options: Options, timeout: float | None
+    ) -> Many[Receipt]:
+        dtype, arrays = _arguments.dtype(dtype), _arguments.iterable("arrays", arrays)
+        state = StreamState[Receipt](self._limits)
+
+        def make(index: int, array: Source) -> ConvertRequest | TensorferryError:
+            return convert_request(array, index, dtype, options, state.limits)
+
+        return Many(state, arrays, make, timeout)
+
+    def _inferences(self, requests: Any, options: Options, timeout: float | None) -> Many[Outputs]:
+        requests = _arguments.iterable("requests", requests, "requests")
+        state = StreamState[Outputs](self._limits)
+
+        def make(index: int, request: InferLike) -> InferRequest | TensorferryError:
+            return infer_request(to_infer(request), index, options, state.limits)
+
+        return Many(state, requests, make, timeout)
+
+    def _file_conversions(
+        self,
+        items: Any,
+        names: list[str],
+        dtype: npt.DTypeLike | None,
+        options: Options,
+        timeout: float | None,
+    ) -> Many[Receipt]:
+        """Appends to `names` those of the arrays that are asked for."""
+        dtype = _arguments.dtype(dtype)
+        state = StreamState[Receipt](self._limits)
+
+        def make(_: int, named: Named) -> ConvertRequest | TensorferryError:
+            names.append(named[0])
+            return file_request(named, dtype, options, state.limits)
+
+        return Many(state, items, make, timeout)
+
+    def _end(self, timeout: float | None) -> float | None:
+        """Returns when a call that begins now has to be over, by time.monotonic."""
+        if timeout is None and self._timeout is None:
+            return None
+        seconds = self._seconds(timeout)
+        return None if seconds is None else time.monotonic() + seconds
+
+    def _answer(self, request: Request[T], end: float | None, failure: TensorferryError | None) -> Steps[T]:
+        """Brings the answer of one request; `failure` is that of a unary call that was made already."""
+        attempts = Attempts(self._retries, end)
+        try:
+            while True:
+                try:
+                    return (yield from self._try(request, attempts, failure))
+                except TensorferryError as error:
+                    delay = attempts.delay(error)
+                yield self._sleep(delay)
+                request.plan_again(request.limits)
+                failure = None
+        finally:
+            request.upload.end()
+            del failure  # Its traceback has this frame.
+
+    def _try(self, request: Request[T], attempts: Attempts, failure: TensorferryError | None) -> Steps[T]:
+        limits = request.limits
+        try:
+            if failure is None and self._is_unary(request):
+                try:
+                    message = yield self._unary(request.upload.message, attempts.timeout)
+                    return request.answer(whole_response(message))
+                except TensorferryError as error:
+                    failure = error
+            if failure is not None:
+                request.explain(failure)
+                if not self._takes_stream(failure, request):
+                    limits = yield from self._other_limits(failure, limits, attempts.timeout)
+                request.plan_again(limits)
+        finally:
+            del failure
+        return unless_error((yield from self._on_stream(request, attempts)))
+
+    def _other_limits(self, error: TensorferryError, used: Limits, timeout: float | None) -> Steps[Limits]:
+        """Returns limits for another try. Errors: `error`, unless another server's limits explain it."""
+        if isinstance(error, TransportError):
+            self._forget_server()
+        if not is_outgrown(error):
+            raise error
+        self._limits = to_limits((yield self.server_info(timeout=timeout)))
+        limits = self._limits.within(used)
+        if limits == used:
+            raise error
+        return limits
+
+    def _on_stream(self, request: Request[T], attempts: Attempts) -> Steps[T | TensorferryError]:
+        """Brings the answer of one request on a stream that others have had, and others will have."""
+        while True:
+            stream = self._take_stream()
+            state = StreamState[T](request.limits)
+            state.add(request)
+            try:
+                stream.put(request.upload)
+                outcome = yield from self._exchange(stream, state, attempts.timeout)
+            except (RefusedError, TransportError) as error:
+                stream.end()
+                limits = request.limits
+                if not _had_ended(stream, state, error):
+                    limits = yield from self._other_limits(error, limits, attempts.timeout)
+                request.plan_again(limits)
+            except BaseException:
+                stream.end()
+                raise
+            else:
+                self._streams.give_back(stream)
+                return outcome
+
+    def _take_stream(self) -> Stream:
+        """Returns a stream that waits for a call, else a new one."""
+        self._check_usable()
+        stream, found_ended = self._streams.take()
+        if found_ended:
+            self._forget_server()
+        return stream or self._open(None)
+
+    def _exchange(
+        self, stream: Stream, state: StreamState[T], timeout: float | None
+    ) -> Steps[T | TensorferryError]:
+        """Reads until the only request is answered, for so many seconds."""
+        alarm = None if timeout is None else self._call_later(max(0.0, timeout), stream.expire)
+        try:
+            outcome = None
+            while outcome is None:
+                outcome = state.receive((yield from self._next_message(stream, state)))
+            return outcome
+        finally:
+            if alarm is not None:
+                alarm.cancel()
+
+    def _next_message(self, stream: Stream, state: StreamState[T]) -> Steps[bytes | None]:
+        """Errors: what a caller's `progress` raised, DeadlineError, TransportError."""
+        try:
+            message: bytes | None = yield self._read(stream)
+            return message
+        except TransportError as error:
+            failure = state.failure()
+            if failure is not None:
+                raise failure from None
+            if stream.expired:
+                raise DeadlineError(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded") from error
+            raise
+
+    def _begin(self, many: Many[T]) -> None:
+        """Begins the stream with what an earlier one left unanswered."""
+        many.stream = self._open(many.timeout)
+        for upload in many.state.unanswered():
+            many.stream.put(upload)
+
+    def _next_outcome(self, many: Many[T]) -> Steps[T | TensorferryError | None]:
+        """Sends requests, until there is what became of the next one. None: there are no more."""
+        state = many.state
+        while not state.done:
+            outcome: T | TensorferryError | None = state.take_unsent()
+            if outcome is None and state.wants_request:
+                request = many.request((yield self._next_of(many.items)))
+                state.add(request)
+                if not isinstance(request, TensorferryError):
+                    many.stream.put(request.upload if request else None)
+            elif outcome is None:
+                try:
+                    outcome = state.receive((yield from self._next_message(many.stream, state)))
+                except (RefusedError, TransportError) as error:
+                    state.limits = yield from self._other_limits(error, state.limits, many.timeout)
+                    many.stream.end()
+                    self._begin(many)
+            if outcome is not None:
+                return outcome
+        while (message := (yield from self._next_message(many.stream, state))) is not None:
+            state.receive(message)
+        return None
+
+
+def _had_ended(stream: Stream, state: StreamState[Any], error: TensorferryError) -> bool:
+    """Whether a stream that was kept is why a request failed: it ended before the request came."""
+    is_lost = isinstance(error, TransportError) or error.code is grpc.StatusCode.UNAVAILABLE
+    return is_lost and stream.served > 0 and not stream.given_up and state.is_untouched

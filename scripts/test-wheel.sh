@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# test-wheel.sh installs the wheels of build/wheel/dist and torch into an empty environment, and converts an array with
+# the server that came with them. It tells the time from pip's start to the first receipt.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+DIST=build/wheel/dist
+PYTHON=.venv/bin/python
+say() { printf '==> %s\n' "$*"; }
+fail() {
+  printf 'test-wheel: %s\n' "$*" >&2
+  exit 1
+}
+eval "$(grep '^TORCH_' scripts/setup.sh)"
+# Elsewhere than in PyTorch's own index, "torch" may be a CUDA build of several GB.
+if curl -fsI --max-time 10 "$TORCH_CPU_INDEX/torch/" >/dev/null 2>&1; then
+  index=(--extra-index-url "$TORCH_CPU_INDEX")
+else
+  index=()
+fi
+
+venv=$(mktemp -d)
+trap 'rm -rf "$venv"' EXIT
+"$PYTHON" -m venv "$venv"
+cd "$venv"
+say "Installing $(cd "$OLDPWD/$DIST" && echo *.whl) and torch $TORCH_VERSION into an empty environment"
+begin=$(date +%s.%N)
+bin/pip install -q "${index[@]}" "torch==$TORCH_VERSION+cpu" "$OLDPWD/$DIST"/*.whl || fail "pip could not install the wheels"
+installed=$(date +%s.%N)
+bin/python - <<'END' || fail "an array did not convert"
+import numpy as np
+import tensorferry
+
+with tensorferry.Server() as address, tensorferry.Client(address) as client:
+    receipt = client.convert(np.linspace(0, 1, 1000))
+    assert receipt.dtype_equal and receipt.digest_equal, receipt
+    print(f"    {receipt}")
+END
+end=$(date +%s.%N)
+say "$(awk -v a="$begin" -v b="$installed" -v c="$end" 'BEGIN {printf "pip took %.1f s, start and first receipt %.1f s", b - a, c - b}')"
+
+say "Running the programs by their names"
+bin/tensorferry version
+bin/tensorferry-server --version
+bin/python -m tensorferry.server --version

@@ -1,0 +1,89 @@
+"""The installed C++ library, in a tree that has been moved, as others find it: by CMake and by pkg-config."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness import REPO_ROOT, TIMEOUT_S, Server, clean_environment
+
+BUILD = Path(os.environ.get("TENSORFERRY_BUILD", REPO_ROOT / "build/release"))
+PROJECT = REPO_ROOT / "client/examples/project"
+EXAMPLE = REPO_ROOT / "client/examples/convert.cc"
+PRINTED = "torch.float32, every bit equal\n"
+
+
+def completed(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    ran = subprocess.run(
+        command, env=clean_environment(environment), capture_output=True, text=True, timeout=4 * TIMEOUT_S, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran
+
+
+def run(*command: str | Path, **environment: str) -> str:
+    return completed(*command, **environment).stdout
+
+
+@pytest.fixture(scope="module")
+def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the component `client`, which has been installed into another one."""
+    folder = tmp_path_factory.mktemp("installed")
+    run("cmake", "--install", BUILD, "--component", "client", "--prefix", folder / "first")
+    return Path(shutil.move(folder / "first", folder / "moved"))
+
+
+def pkg_config(prefix: Path, *options: str) -> list[str]:
+    (file,) = prefix.rglob("tensorferry-client.pc")
+    return run("pkg-config", *options, "tensorferry-client", PKG_CONFIG_PATH=str(file.parent)).split()
+
+
+def test_a_project_finds_it_with_cmake(prefix: Path, server: Server, tmp_path: Path) -> None:
+    run("cmake", "-G", "Ninja", "-S", PROJECT, "-B", tmp_path, f"-DCMAKE_PREFIX_PATH={prefix}")
+    commands = run("ninja", "-C", tmp_path, "-t", "commands", "convert")
+    assert "-Werror" not in commands
+    assert "torch" not in commands.replace(str(REPO_ROOT), "")
+    run("cmake", "--build", tmp_path)
+    assert run(tmp_path / "convert", server.address) == PRINTED
+
+
+def test_a_project_finds_it_with_pkg_config(prefix: Path, server: Server, tmp_path: Path) -> None:
+    compiled, linked = pkg_config(prefix, "--cflags"), pkg_config(prefix, "--static", "--libs")
+    program = tmp_path / "convert"
+    run("g++", "-std=c++20", *compiled, EXAMPLE, "-o", program, *linked)
+    assert run(program, server.address) == PRINTED
+
+
+def test_each_installed_header_is_complete(prefix: Path, tmp_path: Path) -> None:
+    """A header compiles by itself, with what is installed and nothing of this checkout."""
+    headers = sorted((prefix / "include/tensorferry/client").glob("*.h"))
+    assert {"client.h", "verify.h"} <= {header.name for header in headers}
+    flags = pkg_config(prefix, "--cflags")
+    for header in headers:
+        source = tmp_path / f"{header.stem}.cc"
+        source.write_text(f'#include "tensorferry/client/{header.name}"\n')
+        included = completed("g++", "-std=c++20", "-fsyntax-only", "-H", *flags, source).stderr
+        assert f"/include/tensorferry/client/{header.name}" in included
+        assert str(REPO_ROOT) not in included
+
+
+def test_nothing_installed_names_where_it_was_built(prefix: Path) -> None:
+    texts = [path for path in prefix.rglob("*") if path.suffix in {".cmake", ".pc", ".h"}]
+    assert len(texts) > 10
+    for path in texts:
+        assert not re.search(rf"{REPO_ROOT}|{prefix.with_name('first')}", path.read_text()), path
+
+
+def test_a_component_that_is_not_installed_is_missed(prefix: Path, tmp_path: Path) -> None:
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.25)\nproject(p CXX)\nfind_package(tensorferry REQUIRED COMPONENTS server)\n"
+    )
+    command = ["cmake", "-S", tmp_path, "-B", tmp_path / "b", f"-DCMAKE_PREFIX_PATH={prefix}"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert ran.returncode != 0
+    assert "tensorferry was installed without its component server" in re.sub(r"\s+", " ", ran.stderr)

@@ -1,0 +1,70 @@
+"""Clients in other languages, with code generated from the `.proto` files: an array, and why another is refused."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xxhash
+
+from harness import REPO_ROOT, TIMEOUT_S, Server, clean_environment
+
+EXAMPLES = REPO_ROOT / "client/examples"
+PROTOS = REPO_ROOT / "proto"
+NODE_MODULES = os.environ.get("TENSORFERRY_NODE_MODULES", str(REPO_ROOT / "build/node/node_modules"))
+NATIVE = "tensorferry/v1/tensor_service.proto"
+DETAILS = ["google/rpc/status.proto", "google/rpc/error_details.proto"]
+
+DIGEST = xxhash.xxh3_128(np.array([1, 2, 3, 4], "<i4").tobytes()).hexdigest()
+PRINTED = [
+    f"torch.int32 [2, 2], dtype equal: true, digest {DIGEST}",
+    "refused: SIZE_MISMATCH, expected 24, actual 16",
+]
+
+
+def run(*command: str | Path, **environment: str) -> str:
+    ran = subprocess.run(
+        command, env=clean_environment(environment), capture_output=True, text=True, timeout=5 * TIMEOUT_S, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def need(*programs: str) -> None:
+    for program in programs:
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed: scripts/setup.sh test installs it on Debian")
+
+
+def test_node(server: Server) -> None:
+    need("node")
+    printed = run("node", EXAMPLES / "node/convert.mjs", PROTOS, server.address, TENSORFERRY_NODE_MODULES=NODE_MODULES)
+    assert printed.splitlines() == PRINTED
+
+
+def test_ruby(server: Server, tmp_path: Path) -> None:
+    need("ruby", "grpc_ruby_plugin")
+    plugin = f"--plugin=protoc-gen-grpc={shutil.which('grpc_ruby_plugin')}"
+    run("protoc", "-I", PROTOS, f"--ruby_out={tmp_path}", f"--grpc_out={tmp_path}", plugin, NATIVE, *DETAILS)
+    assert run("ruby", "-I", tmp_path, EXAMPLES / "ruby/convert.rb", server.address).splitlines() == PRINTED
+
+
+def test_go(server: Server, tmp_path: Path) -> None:
+    """Debian's packages of Go are sources under one GOPATH; the generated package stands in another."""
+    need("go", "protoc-gen-go")
+    source = tmp_path / "src"
+    source.mkdir()
+    run("protoc", "-I", PROTOS, f"--go_out=plugins=grpc:{source}", NATIVE)
+    program = tmp_path / "convert"
+    run(
+        *("go", "build", "-o", program, EXAMPLES / "go/convert.go"),
+        GO111MODULE="off",
+        GOPATH=f"{tmp_path}:/usr/share/gocode",
+        GOCACHE=str(REPO_ROOT / "build/go-cache"),
+    )
+    printed = run(program, server.address).replace("[2 2]", "[2, 2]")  # This is how Go prints a list.
+    assert printed.splitlines() == PRINTED

@@ -1,0 +1,154 @@
+"""The Kubernetes manifests hold to the schemas of Kubernetes, of the Prometheus operator and of KServe."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from files import DOCKER, ROOT, documents, flags, settings
+
+BASE = DOCKER / "kubernetes/base"
+MONITORING = DOCKER / "kubernetes/monitoring"
+KSERVE = DOCKER / "kserve"
+NODE_MODULES = Path(os.environ.get("TENSORFERRY_NODE_MODULES", ROOT / "build/node/node_modules"))
+KSERVE_PYTHON = Path(os.environ.get("TENSORFERRY_OIP_ENVIRONMENTS", ROOT / "build/oip")) / "kserve/bin/python"
+KUBERNETES = "1.29"  # The oldest one that the manifests are checked against.
+
+
+def resources(folder: Path) -> list[dict[str, Any]]:
+    """What a kustomization names; every file of its folder must be named."""
+    (kustomization,) = documents(folder / "kustomization.yaml")
+    return [document for name in kustomization["resources"] for document in documents(folder / name)]
+
+
+def by_kind(kind: str) -> dict[str, Any]:
+    (found,) = [resource for resource in resources(BASE) if resource["kind"] == kind]
+    return found
+
+
+def container() -> dict[str, Any]:
+    (found,) = by_kind("Deployment")["spec"]["template"]["spec"]["containers"]
+    return found
+
+
+@pytest.mark.parametrize("version", [KUBERNETES, "1.36"])
+def test_resources_are_those_of_kubernetes(version: str) -> None:
+    assert len(resources(BASE)) == 6
+    for resource in resources(BASE):
+        kubernetes_validate.validate(resource, version, strict=True)
+
+
+def test_the_schema_knows_what_is_wrong() -> None:
+    wrong = by_kind("Deployment")
+    wrong["spec"]["template"]["spec"]["containers"][0]["readinesProbe"] = {}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(wrong, KUBERNETES, strict=True)
+
+
+@pytest.mark.parametrize("folder", [BASE, MONITORING])
+def test_kustomize_makes_the_same_resources(folder: Path) -> None:
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl is not installed, and no package of Debian 12 has kustomize")
+    built = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, check=True).stdout
+    made = list(yaml.safe_load_all(built))
+    assert sorted(one["kind"] for one in made) == sorted(one["kind"] for one in resources(folder))
+    assert {one["metadata"]["labels"]["app.kubernetes.io/name"] for one in made if folder == BASE} <= {"tensorferry"}
+
+
+def test_all_parts_speak_of_the_same_pods() -> None:
+    labels = by_kind("Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert by_kind("Deployment")["spec"]["selector"]["matchLabels"] == labels
+    assert by_kind("Service")["spec"]["selector"] == labels
+    assert by_kind("PodDisruptionBudget")["spec"]["selector"]["matchLabels"] == labels
+    assert by_kind("NetworkPolicy")["spec"]["podSelector"]["matchLabels"] == labels
+    assert by_kind("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]["name"] == "tensorferry"
+    (monitor,) = resources(MONITORING)
+    assert monitor["spec"]["selector"]["matchLabels"] == labels
+
+
+def test_all_parts_speak_of_the_same_ports() -> None:
+    ports = {port["name"] for port in container()["ports"]}
+    assert ports == {"grpc", "admin"}
+    assert {port["targetPort"] for port in by_kind("Service")["spec"]["ports"]} == ports
+    allowed = {port["port"] for rule in by_kind("NetworkPolicy")["spec"]["ingress"] for port in rule["ports"]}
+    assert allowed == ports
+    probes = {container()[f"{name}Probe"]["httpGet"]["path"] for name in ("startup", "readiness", "liveness")}
+    assert probes == {"/startupz", "/readyz", "/livez"}
+
+
+def seconds(text: str) -> int:
+    return int(text.removesuffix("s"))
+
+
+def test_a_pod_is_given_the_time_that_a_drain_takes() -> None:
+    values = {variable["name"]: variable["value"] for variable in container()["env"]}
+    drain = seconds(values["TENSORFERRY_DRAIN_DELAY"]) + seconds(values["TENSORFERRY_DRAIN_GRACE"])
+    assert by_kind("Deployment")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > drain
+
+
+def test_the_pods_are_as_restricted_as_kubernetes_asks() -> None:
+    """What the profile `restricted` of the Pod Security Standards asks."""
+    pod = by_kind("Deployment")["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container()["securityContext"]["allowPrivilegeEscalation"] is False
+    assert container()["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_variables_and_flags_are_settings_of_the_server() -> None:
+    (runtime,) = documents(KSERVE / "serving-runtime.yaml")
+    containers = [container(), *runtime["spec"]["containers"]]
+    # A server without an admin port, and so without these probes, does not know the variable.
+    known = settings() | {"TENSORFERRY_ADMIN_LISTEN"}
+    for one in containers:
+        assert {variable["name"] for variable in one["env"]} <= known
+        assert {argument.split("=")[0] for argument in one.get("args", [])} <= flags()
+
+
+@pytest.mark.parametrize("change", [{}, {"endpoints": [{"port": 8002}]}], ids=["right", "wrong"])
+def test_the_monitor_is_that_of_the_prometheus_operator(change: dict[str, Any]) -> None:
+    (monitor,) = resources(MONITORING)
+    monitor["spec"].update(change)
+    ran = subprocess.run(
+        ["node", Path(__file__).with_name("monitor.mjs")],
+        env={**os.environ, "TENSORFERRY_NODE_MODULES": str(NODE_MODULES)},
+        input=json.dumps(monitor),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if change:
+        assert "port must be string" in ran.stderr
+    else:
+        assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["serving-runtime.yaml", "inference-service.yaml"])
+def test_kserve_knows_every_field(name: str) -> None:
+    (resource,) = documents(KSERVE / name)
+    assert kserve_complains(resource) == ""
+    resource["spec"]["protocolVersoins"] = ["grpc-v2"]
+    assert "protocolVersoins" in kserve_complains(resource)
+
+
+def kserve_complains(resource: dict[str, Any]) -> str:
+    """What the models of KServe's own SDK say of a resource; they live in an environment of their own."""
+    if not KSERVE_PYTHON.exists():
+        pytest.fail(f"{KSERVE_PYTHON} is not there: run tests/integration/oip/environments.sh clients")
+    ran = subprocess.run(
+        [KSERVE_PYTHON, Path(__file__).with_name("kserve_models.py")],
+        input=json.dumps(resource),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode in {0, 1} and "Traceback" not in ran.stderr, ran.stderr
+    return ran.stdout.strip()

@@ -1,0 +1,103 @@
+"""Prometheus takes the configuration and the alerts, Grafana knows the dashboard, and all speak of real metrics."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from files import DOCKER, documents, metric_names
+
+PROMETHEUS = DOCKER / "prometheus"
+DASHBOARD = DOCKER / "grafana/dashboards/tensorferry.json"
+NAME = re.compile(r"\b(?:tensorferry|grpc_server|process)_[a-z_]+\b")
+
+
+def promtool(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["promtool", *words], capture_output=True, text=True, check=False)
+
+
+def test_prometheus_takes_its_configuration() -> None:
+    checked = promtool("check", "config", PROMETHEUS / "prometheus.yaml")
+    assert checked.returncode == 0, checked.stderr
+    assert "10 rules found" in checked.stdout
+
+
+def test_alerts_fire_when_they_should() -> None:
+    tested = promtool("test", "rules", Path(__file__).with_name("alerts_test.yaml"))
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+def test_every_alert_has_a_case() -> None:
+    (rules,) = documents(PROMETHEUS / "alerts.yaml")
+    (cases,) = documents(Path(__file__).with_name("alerts_test.yaml"))
+    alerts = {rule["alert"] for group in rules["groups"] for rule in group["rules"]}
+    fired = {case["alertname"] for test in cases["tests"] for case in test["alert_rule_test"] if case.get("exp_alerts")}
+    assert fired == alerts
+
+
+def lost(before: Any, after: Any, path: str = "") -> list[str]:
+    """Where `before` has something that `after` has not."""
+    if isinstance(before, dict):
+        return [
+            place
+            for key, value in before.items()
+            for place in (lost(value, after[key], f"{path}.{key}") if key in after else [f"{path}.{key}"])
+        ]
+    if isinstance(before, list):
+        pairs = enumerate(zip(before, after, strict=True))
+        return [place for i, (one, other) in pairs for place in lost(one, other, f"{path}[{i}]")]
+    return [] if before == after else [path]
+
+
+def through_grafana(dashboard: dict[str, Any]) -> Any:
+    return json.loads(JSONEncoder().encode(Dashboard.from_json(dashboard)))
+
+
+def test_grafana_knows_every_field_of_the_dashboard() -> None:
+    dashboard = json.loads(DASHBOARD.read_text())
+    assert lost(dashboard, through_grafana(dashboard)) == []
+    dashboard["panels"][0]["fieldConfigs"] = {}
+    assert lost(dashboard, through_grafana(dashboard)) == [".panels[0].fieldConfigs"]
+
+
+def expressions() -> list[str]:
+    dashboard = json.loads(DASHBOARD.read_text())
+    return [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+
+
+@pytest.mark.parametrize("expression", expressions())
+def test_prometheus_reads_the_expressions_of_the_dashboard(expression: str, tmp_path: Path) -> None:
+    expression = expression.replace("$instance", ".*").replace("$__rate_interval", "1m").replace("$__range", "1h")
+    rules = {"groups": [{"name": "dashboard", "rules": [{"record": "panel", "expr": expression}]}]}
+    (tmp_path / "rules.yaml").write_text(json.dumps(rules))
+    checked = promtool("check", "rules", tmp_path / "rules.yaml")
+    assert checked.returncode == 0, checked.stderr
+
+
+def used_metrics() -> set[str]:
+    texts = [DASHBOARD.read_text(), *(path.read_text() for path in PROMETHEUS.glob("*.yaml"))]
+    texts += [path.read_text() for path in (DOCKER / "kubernetes").rglob("*.yaml")]
+    names = {name for text in texts for name in NAME.findall(text)}
+    return {re.sub("_(bucket|sum|count)$", "", name) for name in names}
+
+
+def test_metrics_are_those_of_the_server() -> None:
+    known = metric_names()
+    if "tensorferry_ready" not in known:
+        pytest.skip("the server of this checkout has no metrics")
+    assert len(used_metrics()) > 15
+    assert used_metrics() <= known
+
+
+def test_the_autoscaler_asks_for_what_the_adapter_offers() -> None:
+    (adapter,) = documents(DOCKER / "kubernetes/monitoring/adapter.yaml")
+    offered = {NAME.match(rule["seriesQuery"])[0] for rule in adapter["rules"]["custom"]}
+    (scaler,) = documents(DOCKER / "kubernetes/base/autoscaler.yaml")
+    assert {metric["pods"]["metric"]["name"] for metric in scaler["spec"]["metrics"]} == offered
