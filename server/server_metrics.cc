@@ -38,6 +38,14 @@ void AddCredentials(const Credentials& credentials, Values& values) {
   }
 }
 
+void AddTraces(const tracing::SpanExporter* spans, Values& values) {
+  if (spans == nullptr) return;
+  values.Add(Metric::kTracedRequests, {{"outcome", "exported"}},
+             [spans] { return static_cast<double>(spans->exported()); });
+  values.Add(Metric::kTracedRequests, {{"outcome", "dropped"}},
+             [spans] { return static_cast<double>(spans->dropped()); });
+}
+
 void AddState(const Observed& observed, Values& values) {
   const rpc::Server& server = observed.server;
   values.Add(Metric::kInflightRequests, {}, [&server] { return server.inflight_requests(); });
@@ -57,6 +65,7 @@ Values ValuesOf(const Observed& observed) {
   Values values;
   AddMemory(observed.pool, values);
   AddCredentials(observed.credentials, values);
+  AddTraces(observed.spans, values);
   AddState(observed, values);
   return values;
 }

@@ -11,6 +11,7 @@
 #include "metrics/values.h"
 #include "rpc/self_check.h"
 #include "rpc/server.h"
+#include "tracing/span_exporter.h"
 
 namespace tensorferry {
 
@@ -22,6 +23,7 @@ struct Observed {
   const Credentials& credentials;
   const rpc::Server& server;
   const rpc::SelfCheck& self_check;
+  const tracing::SpanExporter* spans;  // Null: nothing is traced.
 };
 
 // ServerMetrics has all metrics of the process.

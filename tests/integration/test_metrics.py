@@ -19,6 +19,7 @@ import torch
 import oracle
 from admin import ADMIN, ask, bearer
 from certificates import Authority, Files
+from collector import Collector
 from harness import REPO_ROOT, TIMEOUT_S, Server, becomes_true, connect, connect_stub
 from metrics import OPENMETRICS, Scrape, families_of, openmetrics_of, scrape, text_of
 from served_models import Plus, infer, put
@@ -29,6 +30,8 @@ from wire import array, convert_unary, request
 POLL = ("--model-control", "poll", "--model-poll-interval", "50ms")
 GOOD = request(array("<f4", (4,), oracle.random_bytes("<f4", 4)))
 X = {"x": torch.arange(4.0)}
+# A server without credentials and without a collector of traces has no series of these.
+WITHOUT_SERIES = ("tensorferry_credentials_reload_failures_total", "tensorferry_traced_requests_total")
 # These change by themselves from one scrape to the next.
 RESTLESS = re.compile("process_|tensorferry_(inflight|pool)_")
 
@@ -87,8 +90,7 @@ def test_the_operations_page_has_every_metric_as_it_comes(served: Server) -> Non
     assert set(come) == set(page)
     for name, (kind, labels, meaning) in come.items():
         assert (kind, meaning) == (page[name][0], page[name][2]), name
-        # Without TLS and tokens there are no series of theirs.
-        assert labels == page[name][1] or name == "tensorferry_credentials_reload_failures_total", name
+        assert labels == page[name][1] or name in WITHOUT_SERIES, name
 
 
 def test_made_up_names_add_no_series(served: Server) -> None:
@@ -201,6 +203,23 @@ def test_who_may_scrape_and_who_was_refused(tmp_path: Path) -> None:
         tokens.write_text("nobody t\n")
         failures = "tensorferry_credentials_reload_failures_total"
         assert becomes_true(lambda: now().by(failures, "kind") == {"tokens": 1})
+
+
+def test_traces_that_a_collector_takes_and_refuses() -> None:
+    status = [200]
+    with (
+        Collector(lambda: (status[0], {})) as collector,
+        Server(*ADMIN, environment={"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint}) as server,
+        connect_stub(server.address) as stub,
+    ):
+
+        def become(traced: dict[str, float]) -> bool:
+            assert convert_unary(stub, GOOD).refusal is None
+            return becomes_true(lambda: scrape(server).by("tensorferry_traced_requests_total", "outcome") == traced)
+
+        assert become({"exported": 1})
+        status[0] = 400
+        assert become({"exported": 1, "dropped": 1})
 
 
 def test_when_the_certificate_ends(tmp_path: Path) -> None:
