@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,15 +68,25 @@ class Perceptron(torch.nn.Module):
         return self.layers(x)
 
 
+# The models by name, each with the format of export and what runs its file in Python.
+MODELS: dict[str, tuple[str, Callable[[str], Callable[..., Any]]]] = {
+    "exported": ("exported", lambda file: torch.export.load(file).module()),
+    "compiled": ("aotinductor", lambda file: torch._inductor.aoti_load_package(file)),
+    "scripted": ("torchscript", torch.jit.load),
+}
+
+
 def export_models(repository: Path) -> dict[str, Path]:
-    """Writes one module into the repository in both formats. Returns the model files by name."""
-    print("Exporting a module as two models: compiled by AOTInductor, and as TorchScript …", flush=True)
+    """Writes one module into the repository in every format. Returns the model files by name."""
+    print(
+        "Exporting a module as three models: a program of torch.export, compiled by AOTInductor, and as TorchScript …",
+        flush=True,
+    )
     example = (torch.randn(2, 16),)
+    options: dict[str, Any] = {"dynamic_batch": True, "quiet": True}
     return {
-        "compiled": tensorferry.export(Perceptron(0), example, repository / "compiled", dynamic_batch=True),
-        "scripted": tensorferry.export(
-            Perceptron(0), example, repository / "scripted", format="torchscript", dynamic_batch=True
-        ),
+        name: tensorferry.export(Perceptron(0), example, repository / name, format=format, **options)
+        for name, (format, _) in MODELS.items()
     }
 
 
@@ -156,10 +166,11 @@ def show_refusal(client: tensorferry.Client) -> None:
         raise DemoError("the second array alone should have been refused, with UNSUPPORTED_DTYPE")
 
 
-def run_here(file: Path, array: Array) -> torch.Tensor:
+def run_here(name: str, file: Path, array: Array) -> torch.Tensor:
     """What PyTorch makes of a model file, in Python."""
     torch.set_num_threads(1)
-    run = torch._inductor.aoti_load_package(str(file)) if file.suffix == ".pt2" else torch.jit.load(str(file))
+    _, load = MODELS[name]
+    run = load(str(file))
     with torch.inference_mode():
         # The copy lies in torch's own memory: the last bits of a matrix product depend on alignment, and NumPy's is
         # smaller.
@@ -172,14 +183,19 @@ def show_models(client: tensorferry.Client, files: dict[str, Path]) -> None:
         "\n5. What tensorferry.export made of a torch module, run by the server and by PyTorch here on the same array\n"
     )
     array = RNG.standard_normal((3, 16), np.float32)
+    with torch.inference_mode():
+        expected = Perceptron(0).eval()(torch.from_numpy(array).clone())
     for name, file in files.items():
         served = client.infer(name, {"x": array})["OUTPUT__0"]
-        local = run_here(file, array)
+        local = run_here(name, file, array)
         equal = torch.equal(torch.from_numpy(served).view(torch.int32), local.view(torch.int32))
         print(f"  {name}, {file.name}")
         print(f"    server   {served.dtype} {list(served.shape)}, row 0: {served[0]}")
         print(f"    PyTorch  {local.numpy().dtype} {list(local.shape)}, row 0: {local[0].numpy()}")
         print(f"    bits     {'equal' if equal else 'NOT EQUAL'}")
+        print(f"    module   at most {(torch.from_numpy(served) - expected).abs().max():.0e} from what it gives itself")
+        if not torch.allclose(torch.from_numpy(served), expected, rtol=1.3e-6, atol=1e-5):
+            raise DemoError("the server's output is not the module's: please report this with the lines above")
         if not equal:
             raise DemoError("the server's output is not PyTorch's: is libtorch of the version of the Python package?")
 
@@ -189,7 +205,8 @@ def show_reload(client: tensorferry.Client, repository: Path) -> None:
     array = RNG.standard_normal((1, 16), np.float32)
     first = client.infer("scripted", {"x": array})["OUTPUT__0"]
     folder = repository / "scripted"
-    tensorferry.export(Perceptron(1), (torch.randn(2, 16),), folder, format="torchscript", dynamic_batch=True)
+    example = (torch.randn(2, 16),)
+    tensorferry.export(Perceptron(1), example, folder, format="torchscript", dynamic_batch=True, quiet=True)
     start = time.monotonic()
     answers = 0
     while np.array_equal(client.infer("scripted", {"x": array})["OUTPUT__0"], first):

@@ -38,12 +38,11 @@ void AddCredentials(const Credentials& credentials, Values& values) {
   }
 }
 
-void AddTraces(const tracing::SpanExporter* spans, Values& values) {
-  if (spans == nullptr) return;
+void AddTraces(const tracing::SpanExporter& spans, Values& values) {
   values.Add(Metric::kTracedRequests, {{"outcome", "exported"}},
-             [spans] { return static_cast<double>(spans->exported()); });
+             [&spans] { return static_cast<double>(spans.exported()); });
   values.Add(Metric::kTracedRequests, {{"outcome", "dropped"}},
-             [spans] { return static_cast<double>(spans->dropped()); });
+             [&spans] { return static_cast<double>(spans.dropped()); });
 }
 
 void AddState(const Observed& observed, Values& values) {
@@ -65,8 +64,8 @@ Values ValuesOf(const Observed& observed) {
   Values values;
   AddMemory(observed.pool, values);
   AddCredentials(observed.credentials, values);
-  AddTraces(observed.spans, values);
   AddState(observed, values);
+  if (observed.spans != nullptr) AddTraces(*observed.spans, values);
   return values;
 }
 

@@ -131,7 +131,7 @@ inline constexpr auto kMetrics = std::to_array<MetricInfo>({
     {Metric::kDroppedLogLines, "tensorferry_log_lines_dropped_total", kCounter,
      "Lines of the log that were left out, as nobody read them fast enough or they could not be written."},
     {Metric::kTracedRequests, "tensorferry_traced_requests_total", kCounter,
-     "Requests whose spans the collector has taken, or were dropped. Absent without a collector."},
+     "Requests whose spans the collector has taken, or that were dropped, by outcome. Absent without a collector."},
     {Metric::kSelfCheckFailures, "tensorferry_self_check_failures_total", kCounter,
      "Checks in which the server did not answer on its own address."},
     {Metric::kReady, "tensorferry_ready", kGauge, "The value is 1 while the server is ready for requests, else 0."},

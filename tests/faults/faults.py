@@ -1,4 +1,4 @@
-"""Presses on servers with hostile loads, restarts and a tenth of a core, and measures what other callers notice."""
+"""Presses on servers with hostile loads, restarts, bad callers of TLS and a tenth of a core, and measures."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from call_loads import CALL_LOADS
 from connection_loads import CONNECTION_LOADS
 from measure import Measured, Pace, measure
 from model_loads import MODEL_LOADS
-from report import loads_table, quota_lines, restarts_table, show
+from report import loads_table, quota_lines, restarts_table, secured_table, show
 from restarts import run_restarts
+from secured import run_secured
 from threads_model import run_model, tools_are_there
 from throttled import run_throttled
 
 LOADS = [*CALL_LOADS, *CONNECTION_LOADS, *MODEL_LOADS]
-PARTS = ("model", "loads", "restarts", "quota")
+PARTS = ("model", "loads", "restarts", "secured", "quota")
 
 
 def _arguments() -> argparse.Namespace:
@@ -25,6 +26,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=4, help="of the probe, alone and beside a load, a round (4)")
     parser.add_argument("--rounds", type=int, default=5, help="for each load (5)")
     parser.add_argument("--restarts", type=int, default=12, help="under busy callers (12)")
+    parser.add_argument("--secured-minutes", type=float, default=30, help="with TLS and tokens (30)")
     parser.add_argument("--minutes", type=float, default=60, help="with a quota of processor time (60)")
     parser.add_argument("--share", type=float, default=0.1, help="of one core, with the quota (0.1)")
     parser.add_argument("--write", action="store_true", help="put the figures into docs/security.md")
@@ -56,6 +58,12 @@ def _restarts(arguments: argparse.Namespace) -> list[str]:
     return wrong
 
 
+def _secured(arguments: argparse.Namespace) -> list[str]:
+    result = run_secured(arguments.secured_minutes)
+    show("secured", secured_table(result), write=arguments.write)
+    return result.wrong()
+
+
 def _quota(arguments: argparse.Namespace) -> list[str]:
     tally = run_throttled(arguments.minutes, arguments.share)
     show("quota", quota_lines(tally), write=arguments.write)
@@ -64,7 +72,7 @@ def _quota(arguments: argparse.Namespace) -> list[str]:
 
 def main() -> int:
     arguments = _arguments()
-    run = {"model": _model, "loads": _loads, "restarts": _restarts, "quota": _quota}
+    run = {"model": _model, "loads": _loads, "restarts": _restarts, "secured": _secured, "quota": _quota}
     wrong = [text for part in arguments.only or PARTS for text in run[part](arguments)]
     print(*(f"WRONG: {text}" for text in wrong), sep="\n")
     return 1 if wrong else 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness import REPO_ROOT
 from measure import MOST_TIMES, Measured
+from secured import Secured
 from throttled import LOST_S, Tally
 
 PAGE = REPO_ROOT / "docs/security.md"
@@ -44,6 +45,23 @@ def _notes(loads: Sequence[Measured]) -> list[str]:
 def restarts_table(turns: int, last: Counter[tuple[str, str]]) -> list[str]:
     rows = [f"| Callers of {turns} servers | told last | how many |", "| --- | --- | --- |"]
     return rows + [f"| {kind} | {told} | {count} |" for (kind, told), count in sorted(last.items())]
+
+
+def secured_table(result: Secured) -> list[str]:
+    rows = ["| Callers, for " + f"{result.minutes:g} minutes | were told | how often |", "| --- | --- | --- |"]
+    rows += [
+        f"| {name.replace('_', ' ')} | {told} | {count:,} |"
+        for name, counts in result.counts.items()
+        for told, count in sorted(counts.items())
+    ]
+    parts = [("when it was warm", result.warm), ("at most", result.peak), ("after it", result.after)]
+    figures = "; ".join(f"{when} {one.rss:.0f} MiB, {one.threads}, {one.descriptors}" for when, one in parts)
+    return [
+        *rows,
+        "",
+        f"Resident memory, threads and descriptors of the server: {figures}.",
+        f"Certificate and tokens were replaced {result.rotations:,} times meanwhile.",
+    ]
 
 
 def quota_lines(tally: Tally) -> list[str]:

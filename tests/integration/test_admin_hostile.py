@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import random
+import resource
 import socket
 import struct
 import threading
@@ -103,6 +105,21 @@ def test_a_peer_that_reads_no_answers_costs_the_others_nothing(admin: Server) ->
             while True:
                 connection.send(request)
         assert ask(admin, "/readyz").status == 200
+
+
+def test_peers_wait_while_there_are_no_descriptors() -> None:
+    with Server(*ADMIN, "--self-check", "0s") as server, ExitStack() as stack:
+        former = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+        most = 1 + max(int(name) for name in os.listdir(f"/proc/{server.pid}/fd"))
+        room = most - server.descriptors()
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (most, former[1]))
+        waiting = [stack.enter_context(dial(server)) for _ in range(room + 2)]
+        for connection in waiting:
+            connection.sendall(GET)
+        assert becomes_true(lambda: server.descriptors() == most)
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, former)
+        for connection in waiting:
+            assert next_answer(connection).status == 200
 
 
 def test_requests_of_one_connection_are_answered_in_order(admin: Server) -> None:

@@ -205,23 +205,6 @@ def test_who_may_scrape_and_who_was_refused(tmp_path: Path) -> None:
         assert becomes_true(lambda: now().by(failures, "kind") == {"tokens": 1})
 
 
-def test_traces_that_a_collector_takes_and_refuses() -> None:
-    status = [200]
-    with (
-        Collector(lambda: (status[0], {})) as collector,
-        Server(*ADMIN, environment={"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint}) as server,
-        connect_stub(server.address) as stub,
-    ):
-
-        def become(traced: dict[str, float]) -> bool:
-            assert convert_unary(stub, GOOD).refusal is None
-            return becomes_true(lambda: scrape(server).by("tensorferry_traced_requests_total", "outcome") == traced)
-
-        assert become({"exported": 1})
-        status[0] = 400
-        assert become({"exported": 1, "dropped": 1})
-
-
 def test_when_the_certificate_ends(tmp_path: Path) -> None:
     authority = Authority(tmp_path / "authority")
     files = Files(tmp_path, authority.sign("first", end="20980203040506Z"))
@@ -244,3 +227,20 @@ def test_when_the_certificate_ends(tmp_path: Path) -> None:
         files.certificate.write_text("garbage")
         assert becomes_true(lambda: now().by("tensorferry_credentials_reload_failures_total", "kind") == {"tls": 1})
         assert now().value(ends) == second
+
+
+def test_requests_whose_spans_were_exported_or_dropped() -> None:
+    with Collector() as collector, tracing_server(collector) as server:
+        with connect_stub(server.address) as stub:
+            convert_unary(stub, GOOD)
+        exported = {"exported": 1.0}
+        assert becomes_true(lambda: scrape(server).by("tensorferry_traced_requests_total", "outcome") == exported)
+    with Collector(answer=lambda: (400, {})) as collector, tracing_server(collector) as server:
+        with connect_stub(server.address) as stub:
+            convert_unary(stub, GOOD)
+        dropped = {"dropped": 1.0}
+        assert becomes_true(lambda: scrape(server).by("tensorferry_traced_requests_total", "outcome") == dropped)
+
+
+def tracing_server(collector: Collector) -> Server:
+    return Server(*ADMIN, environment={"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint})

@@ -184,10 +184,10 @@ def test_a_role_that_does_not_suffice(guarded: Server) -> None:
 
 def replace_tokens(server: Server, file: Path, text: str) -> None:
     """Waits until the server has taken the new tokens: because of the signal, or by itself right before it."""
-    before = server.log().count("reloaded")
+    before = server.log().count("tokens: reloaded")
     write_tokens(file, text)
     server.terminate(signal.SIGHUP)
-    assert becomes_true(lambda: server.log().count("reloaded") > before)
+    assert becomes_true(lambda: server.log().count("tokens: reloaded") > before)
 
 
 def test_tokens_are_replaced(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_tokens_are_replaced(tmp_path: Path) -> None:
     with Server("--auth-token-file", str(file)) as server:
         server_info(server, authorization("old"))
         write_tokens(file, "# Both are valid for a while.\ninfer old\n\n infer\tnew \r\n")
-        assert becomes_true(lambda: "reloaded" in server.log())  # Without a signal.
+        assert becomes_true(lambda: "tokens: reloaded" in server.log())  # Without a signal.
         for token in ("old", "new"):
             server_info(server, authorization(token))
         replace_tokens(server, file, "metrics new\ninfer new\n")

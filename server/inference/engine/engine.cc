@@ -57,10 +57,9 @@ absl::StatusOr<Engines> LoadEngines(const ModelFile& file, const ModelConfig& co
                        "nothing: save the program again with torch 2.9 or later");
     case Format::kUnknown: break;
   }
-  return MakeError(
-      Reason::kModelNotReady,
-      "the file is neither TorchScript (torch.jit.save) nor a package of AOTInductor's nor a program of "
-      "torch.export.save; files of torch.save hold code of Python's, which this server does not run");
+  return MakeError(Reason::kModelNotReady,
+                   "the file is neither TorchScript (torch.jit.save) nor a package of AOTInductor's nor a program of "
+                   "torch.export.save; files of torch.save hold code of Python's, which this server does not run");
 }
 
 }  // namespace tensorferry::inference

@@ -22,7 +22,8 @@ ExportedValue Constant(c10::IValue constant) { return {.name = {}, .constant = s
 ExportedValue Named(const Json& json) {
   std::string name = json.get<std::string>();
   if (name.empty()) throw WrongProgram("a value has no name");
-  if (name.size() > kMaxName) throw WrongProgram(fmt::format("a name has {} bytes, at most {} are read", name.size(), kMaxName));
+  if (name.size() > kMaxName)
+    throw WrongProgram(fmt::format("a name has {} bytes, at most {} are read", name.size(), kMaxName));
   return {.name = std::move(name), .constant = {}};
 }
 
@@ -116,7 +117,8 @@ ExportedArgument ArgumentOf(const Json& json) {
     return argument;
   }
   const auto reader = std::ranges::find(kReaders, kind, &Reader::kind);
-  if (reader == kReaders.end()) throw WrongProgram(fmt::format("arguments of the kind {} are not run here", Quote(kind)));
+  if (reader == kReaders.end())
+    throw WrongProgram(fmt::format("arguments of the kind {} are not run here", Quote(kind)));
   if (!reader->is_list) {
     argument.items.push_back(reader->read(value));
     return argument;

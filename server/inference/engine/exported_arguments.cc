@@ -56,8 +56,8 @@ absl::StatusOr<BlockArgument> BindOne(const ExportedValue& given, const Wanted& 
   TENSORFERRY_ASSIGN_OR_RETURN(const ExportedValues::Defined value, values.Find(given.name));
   const auto as = Conversion(value.kind, *wanted.type);
   if (!as) {
-    return Refuse(fmt::format("{} is none of the kind {} that the operator takes", Quote(given.name),
-                              wanted.type->str()));
+    return Refuse(
+        fmt::format("{} is none of the kind {} that the operator takes", Quote(given.name), wanted.type->str()));
   }
   return BlockArgument{.from = BlockArgument::From::kSlot, .as = *as, .slot = value.slot};
 }

@@ -39,6 +39,22 @@ absl::StatusOr<c10::OperatorHandle> FindOperator(std::string_view target) {
   return TranslateTorchError("Unknown builtin op: " + name, Reason::kModelNotReady);
 }
 
+// HigherOrder is a higher-order operator that is run here: how many arguments of each form it has.
+struct HigherOrder {
+  std::string_view name;
+  BlockNode::Kind kind;
+  std::size_t single, graphs, lists;
+  bool rest = false;  // Any number of single arguments follows.
+};
+constexpr auto kHigherOrder = std::to_array<HigherOrder>({
+    {"cond", BlockNode::Kind::kBranch, 1, 2, 1},
+    {"map_impl", BlockNode::Kind::kMap, 0, 1, 2},
+    {"scan", BlockNode::Kind::kScan, 0, 1, 3},
+    {"while_loop", BlockNode::Kind::kLoop, 0, 2, 2},
+    {"wrap_with_set_grad_enabled", BlockNode::Kind::kScope, 1, 1, 0, true},
+    {"wrap_with_autocast", BlockNode::Kind::kAutocast, 4, 1, 0, true},
+});
+
 // Resolver makes the block of one graph.
 class Resolver {
  public:
@@ -81,10 +97,10 @@ class Resolver {
   }
 
   absl::StatusOr<BlockNode> ResolveNode(const ExportedNode& node) {
-    constexpr std::string_view kHigherOrder = "torch.ops.higher_order.";
+    constexpr std::string_view kPrefix = "torch.ops.higher_order.";
     BlockNode resolved;
-    if (node.target.starts_with(kHigherOrder)) {
-      resolved.name = node.target.substr(kHigherOrder.size());
+    if (node.target.starts_with(kPrefix)) {
+      resolved.name = node.target.substr(kPrefix.size());
       TENSORFERRY_RETURN_IF_ERROR(ResolveHigherOrder(node, resolved));
     } else if ((resolved.function = FindNumberFunction(node.target)) != nullptr) {
       resolved.kind = BlockNode::Kind::kNumber;
@@ -117,26 +133,27 @@ class Resolver {
     }
     for (std::size_t i = 0; i < schema.arguments().size(); ++i) {
       const c10::Argument& wanted = schema.arguments()[i];
-      const auto input = std::ranges::find(node.inputs, wanted.name(), &ExportedNode::Input::name);
-      absl::StatusOr<BlockArgument> argument = BlockArgument{};
-      if (input != node.inputs.end()) {
-        argument = BindArgument(input->argument, wanted, values_, device_);
-      } else if (wanted.default_value()) {
-        argument->constant = *wanted.default_value();
-      } else {
-        argument = Refuse("it is missing");
-      }
+      auto argument = ArgumentOf(node, wanted);
       if (!argument.ok()) {
-        return WithMessage(fmt::format("argument {}: {}", Quote(wanted.name()), DescribeError(argument.status()).message),
-                           argument.status());
+        return WithMessage(
+            fmt::format("argument {}: {}", Quote(wanted.name()), DescribeError(argument.status()).message),
+            argument.status());
       }
       TENSORFERRY_RETURN_IF_ERROR(NoteAliases(wanted, i, *argument, resolved));
       resolved.arguments.push_back(*std::move(argument));
     }
     if (!node.outputs.empty() && node.outputs.size() != schema.returns().size()) {
-      return Refuse(fmt::format("it has {} results, the operator gives {}", node.outputs.size(), schema.returns().size()));
+      return Refuse(
+          fmt::format("it has {} results, the operator gives {}", node.outputs.size(), schema.returns().size()));
     }
     return absl::OkStatus();
+  }
+
+  absl::StatusOr<BlockArgument> ArgumentOf(const ExportedNode& node, const c10::Argument& wanted) const {
+    const auto input = std::ranges::find(node.inputs, wanted.name(), &ExportedNode::Input::name);
+    if (input != node.inputs.end()) return BindArgument(input->argument, wanted, values_, device_);
+    if (!wanted.default_value()) return Refuse("it is missing");
+    return BlockArgument{.constant = *wanted.default_value()};
   }
 
   // Notes whether the operator writes to the argument, and whether a result may be a view of it.
@@ -164,27 +181,15 @@ class Resolver {
   }
 
   absl::Status ResolveHigherOrder(const ExportedNode& node, BlockNode& resolved) {
-    struct Known {
-      std::string_view name;
-      BlockNode::Kind kind;
-      std::size_t single, graphs, lists;  // How many arguments of each form it has, in this order or a mixed one.
-      bool rest = false;                  // Any number of single arguments follows.
-    };
-    static constexpr auto kKnown = std::to_array<Known>({
-        {"cond", BlockNode::Kind::kBranch, 1, 2, 1},
-        {"map_impl", BlockNode::Kind::kMap, 0, 1, 2},
-        {"scan", BlockNode::Kind::kScan, 0, 1, 3},
-        {"while_loop", BlockNode::Kind::kLoop, 0, 2, 2},
-        {"wrap_with_set_grad_enabled", BlockNode::Kind::kScope, 1, 1, 0, true},
-        {"wrap_with_autocast", BlockNode::Kind::kAutocast, 4, 1, 0, true},
-    });
-    const auto known = std::ranges::find(kKnown, resolved.name, &Known::name);
-    if (known == kKnown.end()) return Refuse("this server does not run this higher-order operator");
+    const auto known = std::ranges::find(kHigherOrder, resolved.name, &HigherOrder::name);
+    if (known == kHigherOrder.end()) return Refuse("this server does not run this higher-order operator");
     resolved.kind = known->kind;
     std::size_t single = 0;
     for (const ExportedNode::Input& input : node.inputs) {
       switch (input.argument.form) {
-        case ExportedArgument::Form::kGraph: TENSORFERRY_RETURN_IF_ERROR(AddBlock(*input.argument.graph, resolved)); break;
+        case ExportedArgument::Form::kGraph:
+          TENSORFERRY_RETURN_IF_ERROR(AddBlock(*input.argument.graph, resolved));
+          break;
         case ExportedArgument::Form::kOne:
           ++single;
           TENSORFERRY_RETURN_IF_ERROR(AddFree(input.argument, resolved));
@@ -234,7 +239,8 @@ class Resolver {
 
   absl::Status AddResults(const ExportedNode& node, BlockNode& resolved) {
     for (const ExportedArgument& output : node.outputs) {
-      BlockResult result{.kind = KindOf(output.kind), .is_list = output.form == ExportedArgument::Form::kList, .slots = {}};
+      BlockResult result{
+          .kind = KindOf(output.kind), .is_list = output.form == ExportedArgument::Form::kList, .slots = {}};
       if (output.form == ExportedArgument::Form::kGraph) return Refuse("a result is a graph");
       if (result.kind) {
         for (const ExportedValue& value : output.items) {

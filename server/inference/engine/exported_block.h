@@ -61,14 +61,14 @@ struct Block {
 struct BlockNode {
   enum class Kind : std::uint8_t { kOperator, kNumber, kAssertion, kBranch, kMap, kScan, kLoop, kScope, kAutocast };
   Kind kind = Kind::kOperator;
-  std::string name;                           // "aten::add.Tensor".
-  std::optional<c10::OperatorHandle> op;      // kOperator.
-  const NumberFunction* function = nullptr;   // kNumber.
-  std::vector<Block> blocks;                  // kBranch: if true, if false. kLoop: condition, body. Else: the body.
-  std::vector<std::size_t> groups;            // Higher-order operators: how many arguments each list of theirs has.
+  std::string name;                          // "aten::add.Tensor".
+  std::optional<c10::OperatorHandle> op;     // kOperator.
+  const NumberFunction* function = nullptr;  // kNumber.
+  std::vector<Block> blocks;                 // kBranch: if true, if false. kLoop: condition, body. Else: the body.
+  std::vector<std::size_t> groups;           // Higher-order operators: how many arguments each list of theirs has.
   std::vector<BlockArgument> arguments;
-  std::vector<std::size_t> writes;            // The arguments that a run changes in place.
-  std::vector<std::size_t> shared;            // The arguments whose memory a result may share.
+  std::vector<std::size_t> writes;  // The arguments that a run changes in place.
+  std::vector<std::size_t> shared;  // The arguments whose memory a result may share.
   std::vector<BlockResult> results;
 };
 

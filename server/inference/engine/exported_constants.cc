@@ -2,6 +2,8 @@
 
 #include <ATen/ScalarOps.h>
 
+#include <cstdint>
+
 namespace tensorferry::inference {
 namespace {
 
@@ -24,7 +26,9 @@ std::optional<c10::IValue> FitConstant(const c10::IValue& constant, const c10::T
     case c10::TypeKind::FloatType:
       if (constant.isInt()) return static_cast<double>(constant.toInt());
       return fits(constant.isDouble());
-    case c10::TypeKind::IntType: return fits(constant.isInt());
+    case c10::TypeKind::IntType:
+      if (constant.isBool()) return static_cast<std::int64_t>(constant.toBool());
+      return fits(constant.isInt());
     case c10::TypeKind::BoolType:
       if (constant.isInt()) return constant.toInt() != 0;
       return fits(constant.isBool());

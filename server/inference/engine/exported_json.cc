@@ -16,9 +16,10 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Checks how deeply a text is nested before anything is built of it.
-void CheckDepth(std::string_view text) {
+// Checks how deeply a text is nested, and how many values it has, before anything is built of it.
+void CheckExtent(std::string_view text) {
   int depth = 0;
+  std::size_t values = 0;
   bool in_string = false;
   for (std::size_t at = 0; at < text.size(); ++at) {
     const char c = text[at];
@@ -27,6 +28,8 @@ void CheckDepth(std::string_view text) {
       in_string = c != '"';
     } else if (c == '"') {
       in_string = true;
+    } else if (c == ',' && ++values > kMaxProgramValues) {
+      throw WrongProgram(fmt::format("the JSON has more than {} values", kMaxProgramValues));
     } else if (c == '{' || c == '[') {
       if (++depth > kMaxProgramDepth) {
         throw WrongProgram(fmt::format("the JSON is nested more than {} deep", kMaxProgramDepth));
@@ -54,18 +57,33 @@ auto Find(const Rows& rows, const Json& number, std::string_view what) {
 }  // namespace
 
 Json ParseBounded(std::string_view text) {
-  CheckDepth(text);
+  CheckExtent(text);
   return Json::parse(text);
 }
 
 c10::ScalarType ScalarTypeOf(const Json& number) {
   using enum c10::ScalarType;
   static constexpr auto kRows = std::to_array<Row<c10::ScalarType>>({
-      {1, Byte},           {2, Char},           {3, Short},       {4, Int},
-      {5, Long},           {6, Half},           {7, Float},       {8, Double},
-      {9, ComplexHalf},    {10, ComplexFloat},  {11, ComplexDouble}, {12, Bool},
-      {13, BFloat16},      {28, UInt16},        {29, Float8_e4m3fn}, {30, Float8_e5m2},
-      {31, Float8_e4m3fnuz}, {32, Float8_e5m2fnuz}, {33, Float8_e8m0fnu}, {34, UInt32},
+      {1, Byte},
+      {2, Char},
+      {3, Short},
+      {4, Int},
+      {5, Long},
+      {6, Half},
+      {7, Float},
+      {8, Double},
+      {9, ComplexHalf},
+      {10, ComplexFloat},
+      {11, ComplexDouble},
+      {12, Bool},
+      {13, BFloat16},
+      {28, UInt16},
+      {29, Float8_e4m3fn},
+      {30, Float8_e5m2},
+      {31, Float8_e4m3fnuz},
+      {32, Float8_e5m2fnuz},
+      {33, Float8_e8m0fnu},
+      {34, UInt32},
       {35, UInt64},
   });
   return Find(kRows, number, "dtype");

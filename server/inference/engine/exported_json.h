@@ -20,7 +20,7 @@ struct WrongProgram : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Parses JSON that is nested at most kMaxProgramDepth deep.
+// Parses JSON that is nested at most kMaxProgramDepth deep, and has at most kMaxProgramValues values.
 // Throws: WrongProgram, or an exception of the JSON library.
 nlohmann::json ParseBounded(std::string_view text);
 

@@ -117,8 +117,7 @@ absl::Status CompleteInputs(const PackageCall& call, const ExportedProgram& prog
                             PackageSide& side) {
   for (std::size_t i = 0; i < side.specs.size(); ++i) {
     side.places[i] = call.tensors[side.places[i]];
-    TENSORFERRY_RETURN_IF_ERROR(
-        ApplyBounds(program.shapes().bounds()[side.places[i]], max_batch_size, side.specs[i]));
+    TENSORFERRY_RETURN_IF_ERROR(ApplyBounds(program.shapes().bounds()[side.places[i]], max_batch_size, side.specs[i]));
   }
   return absl::OkStatus();
 }

@@ -24,15 +24,13 @@ bool Truth(const IValue& value) { return IsWhole(value) ? Whole(value) != 0 : va
 
 bool AreWhole(Arguments arguments) { return std::ranges::all_of(arguments, IsWhole); }
 
-std::int64_t Fitting(bool overflows, std::int64_t result) {
-  TORCH_CHECK(!overflows, "a whole number does not fit 64 bits");
-  return result;
-}
+void CheckFits(bool overflows) { TORCH_CHECK(!overflows, "a whole number does not fit 64 bits"); }
 
 struct Add {
   static std::int64_t Of(std::int64_t a, std::int64_t b) {
     std::int64_t result = 0;
-    return Fitting(__builtin_add_overflow(a, b, &result), result);
+    CheckFits(__builtin_add_overflow(a, b, &result));
+    return result;
   }
   static double Of(double a, double b) { return a + b; }
 };
@@ -40,7 +38,8 @@ struct Add {
 struct Subtract {
   static std::int64_t Of(std::int64_t a, std::int64_t b) {
     std::int64_t result = 0;
-    return Fitting(__builtin_sub_overflow(a, b, &result), result);
+    CheckFits(__builtin_sub_overflow(a, b, &result));
+    return result;
   }
   static double Of(double a, double b) { return a - b; }
 };
@@ -48,7 +47,8 @@ struct Subtract {
 struct Multiply {
   static std::int64_t Of(std::int64_t a, std::int64_t b) {
     std::int64_t result = 0;
-    return Fitting(__builtin_mul_overflow(a, b, &result), result);
+    CheckFits(__builtin_mul_overflow(a, b, &result));
+    return result;
   }
   static double Of(double a, double b) { return a * b; }
 };

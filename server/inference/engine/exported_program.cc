@@ -33,7 +33,7 @@ void Replace(std::vector<BlockArgument>& arguments, const std::map<Slot, at::Ten
 
 // Returns the leaf that an output is.
 at::Tensor LeafOf(const c10::IValue& value, at::Device device) {
-  if (value.isTensor()) return value.toTensor();
+  if (value.isTensor()) return value.toTensor().requires_grad() ? value.toTensor().detach() : value.toTensor();
   if (value.isBool()) return at::scalar_tensor(value.toBool(), at::TensorOptions(at::kBool).device(device));
   if (value.isInt()) return at::scalar_tensor(value.toInt(), at::TensorOptions(at::kLong).device(device));
   if (value.isDouble()) return at::scalar_tensor(value.toDouble(), at::TensorOptions(at::kDouble).device(device));
@@ -51,8 +51,8 @@ absl::StatusOr<ExportedProgram> ExportedProgram::Load(ExportedArchive& archive, 
   program.mapping_ = archive.mapping();
   program.in_spec_ = file.in_spec;
   program.out_spec_ = file.out_spec;
-  TENSORFERRY_ASSIGN_OR_RETURN(program.block_, CatchTorch(Reason::kModelNotReady,
-                                                          [&] { return ResolveGraph(file.graph, device); }));
+  TENSORFERRY_ASSIGN_OR_RETURN(program.block_,
+                               CatchTorch(Reason::kModelNotReady, [&] { return ResolveGraph(file.graph, device); }));
   TENSORFERRY_RETURN_IF_ERROR(program.AddInputs(file));
   TENSORFERRY_RETURN_IF_ERROR(program.AddWeights(file, archive));
   program.AddOutputs(file);
@@ -69,7 +69,8 @@ absl::Status ExportedProgram::AddInputs(const ExportedFile& file) {
       inputs_.emplace_back();
     } else if (spec.kind == "user_input") {
       if (input.kind != "as_tensor" && input.kind != "as_sym_int") {
-        return Refuse(fmt::format("input {} is {}, no tensor and no whole number", Quote(spec.name), Quote(input.kind)));
+        return Refuse(
+            fmt::format("input {} is {}, no tensor and no whole number", Quote(spec.name), Quote(input.kind)));
       }
       places_.emplace_back(static_cast<Slot>(i), Place{inputs_.size(), input.kind == "as_sym_int"});
       inputs_.push_back(input.one()->name);

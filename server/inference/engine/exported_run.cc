@@ -85,7 +85,8 @@ void KeptMemory::Sort() { std::ranges::sort(ranges_, std::less<>()); }
 bool KeptMemory::Holds(const at::Tensor& tensor) const {
   if (!tensor.defined() || !tensor.has_storage()) return false;
   const auto* const begin = static_cast<const std::byte*>(tensor.storage().data());
-  const auto after = std::ranges::upper_bound(ranges_, begin, std::less<>(), [](const auto& range) { return range.first; });
+  const auto after =
+      std::ranges::upper_bound(ranges_, begin, std::less<>(), [](const auto& range) { return range.first; });
   return after != ranges_.begin() && std::less<>()(begin, std::prev(after)->second);
 }
 

@@ -36,10 +36,10 @@ void CheckVersion(const Json& program) {
   const Json& version = program.at("schema_version");
   const std::int64_t major = IntOf(version.at("major"));
   if (major == kSchemaVersion) return;
-  throw WrongProgram(fmt::format("its schema version is {}.{}, and this server reads {}.x: export it with another torch "
-                                 "({} wrote it)",
-                                 major, IntOf(version.at("minor")), kSchemaVersion,
-                                 Quote(program.value("torch_version", ""))));
+  throw WrongProgram(
+      fmt::format("its schema version is {}.{}, and this server reads {}.x: export it with another torch "
+                  "({} wrote it)",
+                  major, IntOf(version.at("minor")), kSchemaVersion, Quote(program.value("torch_version", ""))));
 }
 
 // Returns a size as text: a number or an expression.
@@ -64,7 +64,8 @@ ExportedWeight WeightOf(const Json& json) {
                         .dtype = TensorMetaOf(meta).dtype,
                         .sizes = {},
                         .strides = {},
-                        .offset = FixedOf(meta.at("storage_offset"))};
+                        .offset = FixedOf(meta.at("storage_offset")),
+                        .requires_grad = meta.at("requires_grad").get<bool>()};
   for (const Json& size : meta.at("sizes")) weight.sizes.push_back(FixedOf(size));
   for (const Json& stride : meta.at("strides")) weight.strides.push_back(FixedOf(stride));
   return weight;

@@ -64,6 +64,7 @@ struct ExportedWeight {
   c10::ScalarType dtype = c10::ScalarType::Undefined;
   std::vector<std::int64_t> sizes, strides;
   std::int64_t offset = 0;  // In elements.
+  bool requires_grad = false;
 };
 
 // ExportedSpec says what an input or output of the graph is.
@@ -83,13 +84,14 @@ struct ExportedFile {
   std::map<std::string, std::string> numbers;     // The expressions of the numbers that the graph takes.
   std::vector<ExportedSpec> inputs, outputs;      // In the order of the graph's.
   std::map<std::string, ExportedRange> ranges;
-  std::vector<std::string> guards;   // Conditions on inputs, in Python.
-  std::string in_spec, out_spec;     // The call's pytrees (call_spec.h).
+  std::vector<std::string> guards;  // Conditions on inputs, in Python.
+  std::string in_spec, out_spec;    // The call's pytrees (call_spec.h).
 };
 
-// The most bytes of JSON that are read, and how deeply it may be nested.
+// The most bytes of JSON that are read, how deeply it may be nested, and how many values it may have.
 inline constexpr std::size_t kMaxProgramBytes = 256 << 20;
 inline constexpr int kMaxProgramDepth = 256;
+inline constexpr std::size_t kMaxProgramValues = 16'000'000;
 
 // Reads the program of an archive.
 // Errors: MODEL_NOT_READY, with the place of the fault, or the version of the format if that is not known here.

@@ -8,11 +8,13 @@
 #include <utility>
 
 #include "base/status.h"
+#include "base/utf8.h"
 #include "inference/tensor/torch_dtype.h"
 
 namespace tensorferry::inference {
 namespace {
 
+constexpr std::size_t kMaxAssertion = 1024;
 constexpr std::string_view kExported = "the program was exported";
 
 // Returns the symbol that a size is; empty if it is a number or an expression.
@@ -95,8 +97,7 @@ absl::Status ExportedShapes::Refusal(std::string_view assertion) const {
   constexpr std::string_view kBegin = "Runtime assertion failed for expression ";
   std::string_view rest = assertion.substr(0, assertion.find('\n'));
   const auto failed = [&] {
-    return MakeError(Reason::kModelFailed, fmt::format("the program asserts otherwise: {}", Quote(rest)),
-                     {.log_text = std::string(assertion)});
+    return MakeError(Reason::kModelFailed, Printable(rest, kMaxAssertion), {.log_text = std::string(assertion)});
   };
   if (!rest.starts_with(kBegin)) return failed();
   const std::size_t end = rest.find(" on node");

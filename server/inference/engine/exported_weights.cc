@@ -39,8 +39,11 @@ absl::StatusOr<at::Tensor> TensorIn(const c10::Storage& bytes, const ExportedWei
   if (!reach || *reach > static_cast<std::int64_t>(bytes.nbytes()) / itemsize) {
     return MakeError(Reason::kModelNotReady, "its elements lie outside of its file");
   }
-  if (*reach == 0) return at::zeros(weight.sizes, options);
-  return at::empty({0}, options).set_(bytes, weight.offset, weight.sizes, weight.strides);
+  const at::Tensor tensor = *reach == 0
+                                ? at::zeros(weight.sizes, options)
+                                : at::empty({0}, options).set_(bytes, weight.offset, weight.sizes, weight.strides);
+  // Operators such as matmul choose another way to the same result, with other last bits, for weights with gradients.
+  return tensor.set_requires_grad(weight.requires_grad);
 }
 
 absl::Status AddWeights(ExportedArchive& archive, const std::string& folder, const std::string& list, at::Device device,
@@ -70,8 +73,8 @@ absl::StatusOr<std::map<std::string, at::Tensor>> LoadExportedWeights(ExportedAr
   std::map<std::string, at::Tensor> weights;
   for (const std::string_view kind : {"weights", "constants"}) {
     const std::string folder = fmt::format("data/{}/", kind);
-    TENSORFERRY_RETURN_IF_ERROR(
-        AddWeights(archive, folder, fmt::format("{}{}_{}_config.json", folder, archive.program(), kind), device, weights));
+    TENSORFERRY_RETURN_IF_ERROR(AddWeights(
+        archive, folder, fmt::format("{}{}_{}_config.json", folder, archive.program(), kind), device, weights));
   }
   return weights;
 }

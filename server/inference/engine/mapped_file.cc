@@ -27,8 +27,8 @@ absl::StatusOr<std::shared_ptr<MappedFile>> MappedFile::Map(const ModelFile& fil
   struct stat status {};
   void* address = MAP_FAILED;
   if (fstat(descriptor, &status) == 0 && status.st_size > 0) {
-    address = mmap(nullptr, static_cast<std::size_t>(status.st_size), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE,
-                   descriptor, 0);
+    address = mmap(nullptr, static_cast<std::size_t>(status.st_size), PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_NORESERVE, descriptor, 0);
   }
   const absl::Status failure = address == MAP_FAILED ? CannotMap() : absl::OkStatus();
   close(descriptor);

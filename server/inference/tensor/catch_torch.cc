@@ -6,6 +6,9 @@
 #include <cctype>
 #include <optional>
 
+#include "base/utf8.h"
+#include "inference/tensor/error_text.h"
+
 namespace tensorferry::inference {
 namespace {
 
@@ -192,9 +195,12 @@ absl::Status TranslateTorchError(std::string_view text, Reason otherwise) {
        {"DefaultCPUAllocator: ", "CUDA out of memory", "CUDA error: out of memory"}) {
     if (text.find(no_memory) != std::string_view::npos) return NotEnoughMemory(for_log);
   }
-  const std::string line = Cut(TellingLine(text), kMaxLine);
-  return MakeError(otherwise, NamesAPath(line) ? "torch refused; the server's log has its words" : line,
-                   {.log_text = for_log});
+  std::string line = Cut(TellingLine(text), kMaxLine);
+  if (NamesAPath(line)) line = "torch refused; the server's log has its words";
+  if (const std::string name = OperatorInTraceback(text); !name.empty() && otherwise == Reason::kModelFailed) {
+    line = fmt::format("{}: {}", name, line);
+  }
+  return MakeError(otherwise, Printable(line, 2 * kMaxLine), {.log_text = for_log});
 }
 
 }  // namespace tensorferry::inference

@@ -56,6 +56,21 @@ TEST(Tokens, AreThere) {
   }
 }
 
+TEST(BearerToken, IsWhatFollowsTheScheme) {
+  for (const std::string_view value : {"Bearer a.b", "bearer a.b", "BEARER   a.b"}) {
+    EXPECT_EQ(BearerToken(value), "a.b") << value;
+  }
+  for (const std::string_view value : {"", "Bearer", "Bearer ", "Bearera", "Basic a", "a", " Bearer a"}) {
+    EXPECT_EQ(BearerToken(value), "") << value;
+  }
+}
+
+TEST(NamesOf, ListsTheRoles) {
+  EXPECT_EQ(NamesOf(Roles()), "none");
+  EXPECT_EQ(NamesOf(Role::kAdmin), "admin");
+  EXPECT_EQ(NamesOf(Roles(Role::kMetrics) | Role::kInfer), "infer, metrics");
+}
+
 TEST(Tokens, AreEqualIfTheirLinesSayTheSame) {
   EXPECT_EQ(Tokens::Parse("infer a").value(), Tokens::Parse("# the same\ninfer  a\n").value());
   EXPECT_NE(Tokens::Parse("infer a").value(), Tokens::Parse("admin a").value());

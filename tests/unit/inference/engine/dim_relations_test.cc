@@ -4,6 +4,10 @@
 #include <ATen/ops/empty.h>
 #include <gmock/gmock.h>
 
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "inference/engine/dim_expression.h"
 #include "testing/status_matchers.h"
 
@@ -54,6 +58,30 @@ TEST(DimExpression, OfAnotherFormIsNotGuessed) {
   std::string sum = "s1";
   for (int i = 0; i < 1000; ++i) sum += " + s1";
   EXPECT_FALSE(DimExpression::Parse(sum, SymbolByName)) << "longer than any that torch writes";
+}
+
+TEST(DimExpression, IsReadInPython) {
+  const std::vector<std::int64_t> symbols{7, 3};
+  const auto parse = [](const std::string& text) {
+    return DimExpression::Parse(text, SymbolByName, DimExpression::Language::kPython);
+  };
+  for (const auto& [text, value] : std::vector<std::pair<std::string, std::int64_t>>{
+           {"2*s77 + 1", 7},
+           {"(s1 - 9) // 4", -1},
+           {"(s1 - 9) % 4", 2},
+           {"Symbol('s77', positive=True, integer=True)", 3},
+           {"Add(Mul(Integer(2), Symbol('s77', positive=True, integer=True)), Integer(-2))", 4},
+           {"FloorDiv(Symbol('s1', integer=True), Integer(2))", 3},
+           {"Mod(Symbol('s1', integer=True), Integer(4))", 3},
+           {"Max(Integer(1), Symbol('s1', integer=True), Integer(9))", 9},
+           {"min(s1, s77)", 3}}) {
+    ASSERT_TRUE(parse(text)) << text;
+    EXPECT_EQ(parse(text)->Value(symbols), value) << text;
+  }
+  for (const std::string text : {"s1 ** 2", "s1 / 2", "Pow(Symbol('s1'), Integer(2))", "Symbol('u0')", "Symbol('s1'",
+                                 "Symbol('", "Mul()", "Integer(s1)", "not s1"}) {
+    EXPECT_FALSE(parse(text)) << text;
+  }
 }
 
 TEST(DimExpression, HasNoValueBeyond64Bits) {
@@ -138,6 +166,37 @@ TEST(DimRelations, TellWhatNobodyChecks) {
   EXPECT_EQ(unchecked("", {"s77", "s77"}), "") << "they are equal";
   EXPECT_EQ(unchecked("", {"s77", "2L*s77"}), "") << "one is a multiple of the other";
   EXPECT_EQ(unchecked("", {"s77", ""}), "") << "only one varies";
+}
+
+std::string Symbol(const std::string& name) { return "Symbol('" + name + "', positive=True, integer=True)"; }
+
+TEST(DimRelations, OfAProgramAreItsSymbols) {
+  const auto relations =
+      DimRelations::OfProgram(BoundsOf({Symbol("s1"), Symbol("s1"), "Mul(Integer(2), " + Symbol("s1") + ")",
+                                        "Mul(Integer(3), " + Symbol("s5") + ")"}),
+                              {"a", "b", "c", "d"}, {});
+  EXPECT_THAT(relations.not_understood(), testing::IsEmpty());
+  EXPECT_THAT(Check(relations, {2, 2, 4, 9}), IsOk());
+  EXPECT_THAT(Check(relations, {2, 3, 4, 9}),
+              Fails(Reason::kInputMismatch, HasSubstr("dimension 0 of 'b' == dimension 0 of 'a'; got 3 and 2")));
+  EXPECT_THAT(Check(relations, {2, 2, 5, 9}),
+              Fails(Reason::kInputMismatch, HasSubstr("dimension 0 of 'c' == 2 * dimension 0 of 'a'")));
+  EXPECT_THAT(Check(relations, {2, 2, 4, 8}), Fails(Reason::kInputMismatch, HasSubstr("% 3 == 0")));
+}
+
+TEST(DimRelations, OfAProgramAreItsGuards) {
+  const auto relations = DimRelations::OfProgram(
+      BoundsOf({Symbol("s1"), Symbol("s2")}), {"a_0", "d_k_1_0"},
+      {"L['a'][0].size()[0] <= L['d']['K-1'][0].size()[0]", "(L['flat_args'][1].size()[0] % 4) != 0",
+       "L['a'][0].stride()[0] == 1", "L['nobody'].size()[0] == 1", "L['a'][0].size()[7] == 1", "L['a'][0", "True"});
+  EXPECT_THAT(relations.not_understood(),
+              testing::ElementsAre("L['a'][0].stride()[0] == 1", "L['nobody'].size()[0] == 1",
+                                   "L['a'][0].size()[7] == 1", "L['a'][0", "True"));
+  EXPECT_THAT(Check(relations, {3, 5}), IsOk());
+  EXPECT_THAT(
+      Check(relations, {6, 5}),
+      Fails(Reason::kInputMismatch, HasSubstr("dimension 0 of 'a_0' <= dimension 0 of 'd_k_1_0'; got 6 and 5")));
+  EXPECT_THAT(Check(relations, {3, 8}), Fails(Reason::kInputMismatch, HasSubstr("% 4 != 0; got 0 and 0")));
 }
 
 }  // namespace

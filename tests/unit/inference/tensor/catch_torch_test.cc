@@ -104,6 +104,38 @@ INSTANTIATE_TEST_SUITE_P(
         TextCase{"Nothing", "", "torch gave no reason"}, TextCase{"EmptyLines", "\n\n", "torch gave no reason"}),
     [](const auto& test) { return test.param.name; });
 
+constexpr char kInAnOperator[] =
+    "The following operation failed in the TorchScript interpreter.\n"
+    "Traceback of TorchScript, serialized code (most recent call last):\n"
+    "  File \"code/__torch__.py\", line 12, in forward\n"
+    "    return (l).forward((i).forward(x, ), )\n"
+    "                        ~~~~~~~~~~ <--- HERE\n"
+    "  File \"code/__torch__.py\", line 20, in forward\n"
+    "    return torch.add(torch.view(x, [7]), 1)\n"
+    "                     ~~~~~~~~~~ <--- HERE\n"
+    "\n"
+    "Traceback of TorchScript, original code (most recent call last):\n"
+    "  File \"/home/author/m.py\", line 3, in forward\n"
+    "    def forward(s,x): return x.view(7)+1\n"
+    "                             ~~~~~~ <--- HERE\n"
+    "RuntimeError: ";
+
+TEST(CatchTorch, NamesTheOperatorThatFailed) {
+  const std::string text = std::string(kInAnOperator) + "shape '[7]' is invalid for input of size 3\n";
+  EXPECT_THAT(TranslateTorchError(text, Reason::kModelFailed),
+              Fails(Reason::kModelFailed, "aten::view: shape '[7]' is invalid for input of size 3"));
+  EXPECT_THAT(TranslateTorchError(std::string(kInAnOperator) + "cannot read /secret\n", Reason::kModelFailed),
+              Fails(Reason::kModelFailed, "aten::view: torch refused; the server's log has its words"));
+  for (std::size_t length = 0; length < text.size(); ++length) {
+    EXPECT_THAT(TranslateTorchError(text.substr(0, length), Reason::kModelFailed), Fails(Reason::kModelFailed));
+  }
+}
+
+TEST(CatchTorch, SendsWhatCanBePrinted) {
+  EXPECT_THAT(TranslateTorchError("bad\x1b[31m \xff value", Reason::kModelFailed),
+              Fails(Reason::kModelFailed, "bad?[31m ? value"));
+}
+
 struct PathCase {
   std::string line;
   bool is_told;
