@@ -26,9 +26,7 @@ const google::protobuf::MethodDescriptor& MethodNamed(const char* name) {
 // MetricsStepTest sends requests through the real chain, whose gate it can close.
 class MetricsStepTest : public testing::Test {
  protected:
-  CallInfo Call(const char* method, CallKind kind = CallKind::kTensors) const {
-    return {MethodNamed(method), caller_, kind};
-  }
+  CallInfo Call(const char* method, CallKind kind = CallKind::kTensors) { return {MethodNamed(method), caller_, kind}; }
   std::optional<double> Value(std::string_view name, Labels labels) const {
     return ValueOf(FamiliesOf(*counts_), name, std::move(labels));
   }
