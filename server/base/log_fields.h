@@ -32,16 +32,16 @@ struct LogFields {
 // LoggedFields holds the fields of the line that its thread logs, for the formatter, which spdlog hands the message alone.
 class LoggedFields {
  public:
-  explicit LoggedFields(const LogFields& fields) { of_thread = &fields; }
+  explicit LoggedFields(const LogFields& fields) { of_thread_ = &fields; }
   LoggedFields(const LoggedFields&) = delete;
   LoggedFields& operator=(const LoggedFields&) = delete;
-  ~LoggedFields() { of_thread = nullptr; }
+  ~LoggedFields() { of_thread_ = nullptr; }
 
   // Returns null if the line has none.
-  static const LogFields* Get() { return of_thread; }
+  static const LogFields* Get() { return of_thread_; }
 
  private:
-  inline static thread_local const LogFields* of_thread = nullptr;
+  inline static thread_local const LogFields* of_thread_ = nullptr;
 };
 
 // Logs a line with fields through spdlog's default logger.

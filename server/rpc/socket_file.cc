@@ -17,7 +17,7 @@ namespace {
 
 constexpr mode_t kOwnerOnlyMask = 0177;
 // Without a mode a socket has this one, less the umask, as any file of a socket.
-constexpr mode_t kEverybody = 0777;
+constexpr mode_t kUnmasked = 0777;
 
 std::optional<gid_t> FindGroup(const std::string& name) {
   if (const auto number = ParseNumber(name); number && *number < std::numeric_limits<gid_t>::max()) {
@@ -52,7 +52,7 @@ absl::Status SetSocketRights(const std::string& path, const SocketRights& rights
     constexpr auto kSameOwner = static_cast<uid_t>(-1);
     if (chown(path.c_str(), kSameOwner, *id) != 0) return CannotSet("group", errno);
   }
-  const mode_t mode = rights.mode ? *rights.mode : kEverybody & ~CurrentMask();
+  const mode_t mode = rights.mode ? *rights.mode : kUnmasked & ~CurrentMask();
   return chmod(path.c_str(), mode) == 0 ? absl::OkStatus() : CannotSet("mode", errno);
 }
 
