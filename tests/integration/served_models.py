@@ -28,7 +28,7 @@ from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from wire import Outcome, array, request
 
-FORMATS = {"torchscript": "model.pt", "aotinductor": "model.pt2"}
+FORMATS = {"torchscript": "model.pt", "aotinductor": "model.pt2", "exported": "model.pt2"}
 
 
 class Images(nn.Module):
@@ -302,12 +302,20 @@ def infer(model: str, inputs: Mapping[str, Tensor], **fields: object) -> pb.Conv
     return request(*arrays, model_name=model, **fields)
 
 
+def _loaded_in_python(file: Path) -> Callable[..., object]:
+    with zipfile.ZipFile(file) as archive:
+        members = archive.namelist()
+    if any(name.endswith("/models/model.json") for name in members):
+        return torch.export.load(str(file)).module()
+    return torch._inductor.aoti_load_package(str(file)) if file.suffix == ".pt2" else torch.jit.load(str(file))
+
+
 def run_in_python(file: Path, *args: Tensor, **kwargs: Tensor) -> dict[str, Tensor]:
     """What PyTorch computes with the same file, on one thread, from inputs aligned as the server's."""
     torch.set_num_threads(1)
     with torch.inference_mode():
-        load = torch._inductor.aoti_load_package if file.suffix == ".pt2" else torch.jit.load
-        result = load(str(file))(*(x.clone() for x in args), **{name: x.clone() for name, x in kwargs.items()})
+        run = _loaded_in_python(file)
+        result = run(*(x.clone() for x in args), **{name: x.clone() for name, x in kwargs.items()})
     if isinstance(result, dict):
         return result
     result = (result,) if isinstance(result, Tensor) else result

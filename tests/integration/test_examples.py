@@ -96,9 +96,10 @@ def test_the_demo_shows(line: str, demo: str) -> None:
 def test_the_demo_shows_the_same_output_twice(demo: str) -> None:
     """The demo prints each model's output twice: the server's and PyTorch's."""
     outputs = re.findall(r"^    (?:server|PyTorch) +float32 (.*)$", demo, re.MULTILINE)
-    assert len(outputs) == 4
+    assert len(outputs) == 6, "a program, a compiled package and TorchScript"
     assert outputs[::2] == outputs[1::2]
-    assert len(re.findall(r"^    bits +equal$", demo, re.MULTILINE)) == 2
+    assert len(re.findall(r"^    bits +equal$", demo, re.MULTILINE)) == 3
+    assert len(re.findall(r"^    module +at most \S+ from what it gives itself$", demo, re.MULTILINE)) == 3
 
 
 def test_the_demo_says_what_is_missing(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from isolated import ISOLATED, children, plus_one_is_served, serving
 from served_models import (
     ECHOED,
     ENGINES,
+    FORMATS,
     Echo,
     Plus,
     add_exported,
@@ -77,9 +78,9 @@ def test_every_dtype_and_layout_is_as_in_the_servers_own_process(tmp_path: Path)
             ]
 
 
-@pytest.mark.parametrize("format", ["torchscript", "aotinductor"])
+@pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("name", ["perceptron", "images", "echoes"])
-def test_both_engines_answer_as_pytorch_does(tmp_path: Path, name: str, format: str) -> None:
+def test_all_engines_answer_as_pytorch_does(tmp_path: Path, name: str, format: str) -> None:
     file = add_exported(tmp_path, name, format)
     with serving(tmp_path, "--isolation", "process") as (server, stub):
         assert len(children(server.pid)) == 1

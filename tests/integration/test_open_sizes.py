@@ -1,4 +1,4 @@
-"""Models that `tensorferry.export` wrote with `dynamic_shapes` take every size of a range, and a package no other."""
+"""Models that `tensorferry.export` wrote with `dynamic_shapes` take the sizes of a range, TorchScript others, too."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_sizes_at_both_ends_of_each_range_are_the_modules(
 
 # Each case has a package, inputs, and what the refusal says was expected, and what came.
 BEYOND: dict[str, tuple[str, dict[str, Tensor], str, str]] = {
-    "too-long": ("encoder", texts(2, LONGEST + 1), f"1 to {LONGEST}", f"[2, {LONGEST + 1}]"),
+    "too-long": ("encoder", texts(2, LONGEST + 1), f"to {LONGEST}", f"[2, {LONGEST + 1}]"),
     "no-tokens": ("encoder", texts(2, 0), f"1 to {LONGEST}", "[2, 0]"),
     "unequal": ("encoder", {**texts(2, 5), "mask": texts(2, 6)["mask"]}, "5", "6"),
     "too-many-rows": ("encoder", texts(MOST_ROWS + 1, 5), f"{MOST_ROWS}", f"[{MOST_ROWS + 1}, 5]"),
@@ -148,20 +148,26 @@ BEYOND: dict[str, tuple[str, dict[str, Tensor], str, str]] = {
 }
 
 
-@pytest.mark.parametrize("case", BEYOND)
-def test_a_package_takes_nothing_beyond_its_ranges(case: str, stub: TensorServiceStub) -> None:
+# As in Python, a program takes 0 and 1 where 2 or less is the least size. Of sizes that must be equal it says which.
+REFUSING = [(case, format) for case in BEYOND for format in ("aotinductor", "exported")]
+REFUSING.remove(("no-tokens", "exported"))
+EQUAL = "dimension 1 of 'mask' == dimension 1 of 'token'"
+
+
+@pytest.mark.parametrize(("case", "format"), REFUSING)
+def test_nothing_beyond_the_ranges_is_taken(case: str, format: str, stub: TensorServiceStub) -> None:
     name, inputs, expected, actual = BEYOND[case]
-    refusal = convert_unary(stub, infer(f"{name}-aotinductor", inputs)).refusal
+    refusal = convert_unary(stub, infer(f"{name}-{format}", inputs)).refusal
     assert refusal is not None
     assert refusal.reason == "INPUT_MISMATCH", refusal.message
-    assert expected in refusal.metadata["expected"]
+    assert (EQUAL if (case, format) == ("unequal", "exported") else expected) in refusal.metadata["expected"]
     assert actual in refusal.metadata["actual"]
 
 
 @each_format
 def test_a_relation_between_sizes_is_checked(format: str, stub: TensorServiceStub) -> None:
     """Else the model would read what lies behind the shorter input."""
-    reason = "INPUT_MISMATCH" if format == "aotinductor" else "MODEL_FAILED"
+    reason = "MODEL_FAILED" if format == "torchscript" else "INPUT_MISMATCH"
     for _ in range(3):
         assert convert_unary(stub, infer(f"cropped-{format}", cropped(16, 9))).reason == reason
     inputs = cropped(9, 9)

@@ -18,7 +18,7 @@ def export(
     example_inputs: Sequence[torch.Tensor] | Mapping[str, torch.Tensor],
     path: str | os.PathLike[str],
     *,
-    format: str = "aotinductor",
+    format: str = "exported",
     dynamic_batch: bool = False,
     max_batch_size: int = _BATCH,
     portable: bool = False,
@@ -50,15 +50,15 @@ def export(
             OUTPUT__0, OUTPUT__1, ….
         path: The model's folder: "models/NAME". A name has letters of ASCII, digits, '.', '_' and '-', at
             most 128, and does not begin with '.'.
-        format: "aotinductor" compiles the module for this machine's processor (needs a C++ compiler);
-            "exported" writes what `torch.export.save` does, whose operators the server runs one by one, on
-            any processor; "torchscript" scripts it, or where that fails traces it with the example, with a
-            warning.
+        format: "exported" writes what `torch.export.save` does, whose operators the server runs one after the
+            other, on any processor; "aotinductor" compiles the module for this machine's processor, for speed
+            (needs a C++ compiler); "torchscript" scripts it, or where that fails traces it with the example,
+            with a warning.
         dynamic_batch: The first dimension of every input and output is the batch, of 1 to `max_batch_size`
             rows that have nothing to do with each other. The server then runs requests together that wait for
             the model at the same time.
         max_batch_size: Most rows of a batch.
-        portable: Compile for any x86-64 processor with AVX2, rather than for this one.
+        portable: With "aotinductor": compile for any x86-64 processor with AVX2, rather than for this one.
         rtol: Relative and
         atol: absolute tolerance when the exported model's outputs are compared with the module's, both or
             neither. By default those of `torch.testing.assert_close`, which depend on an output's dtype

@@ -1,0 +1,19 @@
+"""The first of the changed programs of `make test-mutations`: each is READY or refused, and the server goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import exported_suite
+from mutations import ASKED, bases, run_cases
+
+SEED, COUNT = 1, 300
+
+
+def test_changed_programs_do_not_end_the_server(tmp_path: Path) -> None:
+    exported_suite.save_all(tmp_path, ASKED)
+    report = run_cases(bases(tmp_path), SEED, range(COUNT))
+    assert report.faults == []
+    assert sum(report.verdicts.values()) == COUNT
+    assert report.verdicts["refused at load"] > COUNT / 4
+    assert report.verdicts["the same answer"] > COUNT / 20, "hardly a change was harmless"

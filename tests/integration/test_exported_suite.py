@@ -1,0 +1,77 @@
+"""Programs that `torch.export.save` wrote, served as they are, answer bit by bit as in PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+import exported_modules
+import exported_suite
+import oracle
+from exported_suite import PROGRAMS, tensors
+from harness import Server, connect_stub
+from served_models import cached_export, dtype_name, elements, infer, listed
+from tensorferry.v1 import tensor_service_pb2 as pb
+from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
+from wire import convert_unary
+
+
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    """A repository with a file for each program."""
+    return cached_export(exported_suite.sources(), exported_suite.save_all)
+
+
+@pytest.fixture(scope="module")
+def stub(folder: Path) -> Iterator[TensorServiceStub]:
+    with (
+        Server("--model-dir", f"{folder}", "--intra-op-threads", "1") as server,
+        connect_stub(server.address) as connected,
+    ):
+        yield connected
+        assert server.alive(), server.log()
+
+
+@pytest.fixture(scope="module")
+def models(stub: TensorServiceStub) -> Mapping[str, pb.ModelInfo]:
+    return {name: versions["1"] for name, versions in listed(stub).items()}
+
+
+def test_each_module_of_torch_nn_has_a_program_or_a_reason() -> None:
+    known = {*exported_modules.EXAMPLES, *exported_modules.LEFT_OUT}
+    assert known == exported_modules.all_modules()
+
+
+def test_the_random_programs_have_two_hundred_operators() -> None:
+    used = {step.operator for name in exported_suite.RANDOM for step in PROGRAMS[name].make().steps}
+    assert len(used) > 200
+
+
+def test_there_are_programs_with_every_dtype() -> None:
+    assert {f"dtype-{name}" for name in oracle.ALL} <= set(PROGRAMS)
+
+
+def plain(tensor: Tensor) -> Tensor:
+    return tensor.resolve_conj().resolve_neg().clone(memory_format=torch.contiguous_format)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_outputs_are_pytorchs(
+    name: str, stub: TensorServiceStub, folder: Path, models: Mapping[str, pb.ModelInfo]
+) -> None:
+    model = models[name]
+    assert (model.state, model.platform) == (pb.MODEL_STATE_READY, "exported"), model.reason
+    answers = exported_suite.run(folder / f"{name}.pt2", PROGRAMS[name])
+    for (arguments, keywords), expected in zip(PROGRAMS[name].questions(), answers, strict=True):
+        inputs = [plain(tensor) for tensor in tensors((arguments, dict(keywords)))]
+        named = {spec.name: tensor for spec, tensor in zip(model.inputs, inputs, strict=True)}
+        outcome = convert_unary(stub, infer(name, named))
+        assert outcome.refusal is None, outcome.refusal
+        for output, wanted in zip(outcome.outputs, map(plain, expected), strict=True):
+            assert output.metadata.dtype == dtype_name(wanted)
+            assert tuple(output.metadata.shape) == tuple(wanted.shape)
+            assert output.data == elements(wanted)
