@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +17,7 @@ from torch.export import Dim
 
 from exported_programs import OPEN, PROGRAMS, Calls, Program
 from harness import Server, connect_stub
-from served_models import cached_export, check_outputs, infer, listed
+from served_models import cached_export, check_outputs, infer, listed, put_file
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from wire import convert_unary
 
@@ -201,3 +203,45 @@ def test_an_archive_that_was_packed_anew_gives_the_same_bits(files: Path, tmp_pa
         args = PROGRAMS["mlp"].args
         inputs = named_inputs(files / "mlp.pt2", args, {})
         check_outputs(convert_unary(stub, infer("mlp", inputs)), run_in_python(files / "mlp.pt2", args, {}))
+
+
+BATCHED = """
+default_model_filename: "cnn-open.pt2"
+max_batch_size: 8
+dynamic_batching {}
+instance_group { count: 2 kind: KIND_CPU }
+input { name: "ARGS[0]" data_type: TYPE_FP32 dims: [ 3, 10, 10 ] }
+output { name: "pooled__0" data_type: TYPE_FP32 dims: [ 8, 4, 4 ] }
+"""
+
+
+@pytest.mark.parametrize("isolation", ["none", "process"])
+def test_a_configuration_names_and_batches_a_program(files: Path, tmp_path: Path, isolation: str) -> None:
+    put_file(tmp_path / "images", files / "cnn-open.pt2", BATCHED)
+    flags = ["--model-dir", str(tmp_path), "--intra-op-threads", "1", "--isolation", isolation]
+    with Server(*flags) as server, connect_stub(server.address) as stub:
+        info = listed(stub)["images"]["1"]
+        assert [(spec.name, list(spec.shape)) for spec in info.inputs] == [("ARGS[0]", [-1, 3, 10, 10])], info.reason
+        for rows in (1, 3, 8):
+            x = torch.rand(rows, 3, 10, 10)
+            expected = run_in_python(files / "cnn-open.pt2", (x,), {})["RESULT"]
+            check_outputs(convert_unary(stub, infer("images", {"ARGS[0]": x})), {"pooled__0": expected})
+        refusal = convert_unary(stub, infer("images", {"ARGS[0]": torch.rand(9, 3, 10, 10)})).refusal
+        assert refusal is not None and refusal.reason == "INPUT_MISMATCH"
+
+
+def test_a_configuration_that_contradicts_the_program_is_refused(files: Path, tmp_path: Path) -> None:
+    put_file(tmp_path / "images", files / "cnn-open.pt2", BATCHED.replace("3, 10, 10", "1, 10, 10"))
+    with Server("--model-dir", str(tmp_path)) as server, connect_stub(server.address) as stub:
+        assert "the program was exported for float32 with shape [-1, 3, 10, 10]" in listed(stub)["images"]["1"].reason
+
+
+def test_a_file_that_is_cut_short_while_it_is_served_costs_its_requests(files: Path, tmp_path: Path) -> None:
+    shutil.copy(files / "mlp.pt2", tmp_path / "mlp.pt2")
+    with Server("--model-dir", str(tmp_path)) as server, connect_stub(server.address) as stub:
+        inputs = named_inputs(files / "mlp.pt2", PROGRAMS["mlp"].args, {})
+        assert convert_unary(stub, infer("mlp", inputs)).refusal is None
+        os.truncate(tmp_path / "mlp.pt2", 0)
+        refusal = convert_unary(stub, infer("mlp", inputs)).refusal
+        assert refusal is not None and refusal.reason == "MODEL_FAILED" and "cut short" in refusal.message
+        assert convert_unary(stub, infer("identity", inputs)).refusal is None
