@@ -185,3 +185,20 @@ def test_weights_are_the_numbers_that_they_stand_for(name: str, kind: str, tmp_p
 
     file = write(Weighted(), [torch.ones(3)], tmp_path)
     assert torch.equal(run(file, x=torch.ones(3)), MARKED[name])
+
+
+# Each case is a module that does something else for sizes which torch.export takes for impossible.
+SMALL: dict[str, Callable[[Tensor], Tensor]] = {
+    "one": lambda x: x if x.size(0) == 1 else x - 1,
+    "none": lambda x: x.new_ones(0, 2) if x.size(0) == 0 else x - 1,
+}
+
+
+@pytest.mark.parametrize("size", [Dim.DYNAMIC, Dim("rows", min=2, max=9), (2, None)])
+@pytest.mark.parametrize("name", SMALL)
+def test_what_a_program_answers_for_no_row_and_one_is_compared(name: str, size: Any, tmp_path: Path) -> None:
+    """A program checks no least size of 2 or less. What it then answers must be the module's."""
+    module = Computes(SMALL[name])
+    with pytest.raises((ValueError, RuntimeError), match=r"for (x.shape\[0\]|rows) = [01][:.]"):
+        write(module, [torch.rand(5, 3)], tmp_path, dynamic_shapes={"x": {0: size}})
+    write(module, [torch.rand(5, 3)], tmp_path, dynamic_shapes={"x": {0: (3, None)}})

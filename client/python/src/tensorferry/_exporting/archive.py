@@ -9,9 +9,17 @@ from typing import Any
 
 import torch
 
+from tensorferry._exporting.comparison import Expected, compare
+from tensorferry._exporting.evaluation import copied
+from tensorferry._exporting.examples import resized
 from tensorferry._exporting.job import Job
 from tensorferry._exporting.notices import pass_on, recorded
 from tensorferry._exporting.program import Way, exported_program, settled, ways_of
+from tensorferry._exporting.signature import named_outputs
+
+# A program checks the least size of a range if it is this or more; else it takes these sizes, too.
+_LEAST_CHECKED = 3
+_SMALL = (0, 1)
 
 
 def write_archive(job: Job, file: Path) -> Job:
@@ -43,6 +51,7 @@ def _written(job: Job, way: Way, file: Path) -> Job:
     run = _load(file)
     written.check(run, written.cases)
     written.check_refusals(run)
+    _check_small(written, run)
     return written
 
 
@@ -60,6 +69,30 @@ def _load(file: Path) -> Callable[..., Any]:
     """Runs the file with the checks of sizes that are a part of the program, and without those of its guards,
     which are Python."""
     return torch.export.load(str(file)).module(check_guards=False)
+
+
+def _check_small(job: Job, run: Callable[..., Any]) -> None:
+    """Refuses a program that answers otherwise than the module for the sizes 0 and 1. A program takes them
+    unless its range begins with 3 or more, and may have been recorded for 2 and more
+    (findings/torch-export-one-row-other-branch.sh)."""
+    for dim in job.dims:
+        for size in _SMALL if (dim.least or 0) < _LEAST_CHECKED else ():
+            inputs = dict(job.cases[0].inputs)
+            for name, number in dim.places:
+                inputs[name] = resized(inputs[name], number, size)
+            try:
+                expected = named_outputs(job.module(**copied(inputs)))
+                actual = named_outputs(run(**copied(inputs)))
+            except Exception:  # Whatever says that this size is none.
+                continue
+            wanted = Expected(expected, f"{dim.label} = {size}", job.cases[0].expected)
+            try:
+                compare(actual, wanted, job.options.tolerances)
+            except RuntimeError as error:
+                raise ValueError(
+                    f"dynamic_shapes: {error}. torch.export takes this size for none that there is, and the "
+                    "program runs it all the same. Let the range begin with 3, or use format='torchscript'"
+                ) from error
 
 
 def _metadata(job: Job) -> str:
