@@ -22,7 +22,8 @@ Few<ReceivedTensor> TensorsOf(const Response& response) {
 std::uint64_t ElementBytesOf(const Response& response) {
   std::uint64_t nbytes = 0;
   for (const auto* const results : {&response.result.tensors, &response.result.outputs}) {
-    for (const inference::TensorResult& tensor : *results) nbytes += tensor.elements ? tensor.elements->bytes.size() : 0;
+    for (const inference::TensorResult& tensor : *results)
+      nbytes += tensor.elements ? tensor.elements->bytes.size() : 0;
   }
   return nbytes;
 }
