@@ -313,8 +313,8 @@ def _loaded_in_python(file: Path) -> Callable[..., object]:
 def run_in_python(file: Path, *args: Tensor, **kwargs: Tensor) -> dict[str, Tensor]:
     """What PyTorch computes with the same file, on one thread, from inputs aligned as the server's."""
     torch.set_num_threads(1)
+    run = _loaded_in_python(file)  # In inference mode weights would forget that they require gradients.
     with torch.inference_mode():
-        run = _loaded_in_python(file)
         result = run(*(x.clone() for x in args), **{name: x.clone() for name, x in kwargs.items()})
     if isinstance(result, dict):
         return result
