@@ -108,6 +108,15 @@ Loaded LoadModels(inference::RepositoryControl& repository, const WaitForStop& w
   return *loaded;
 }
 
+void EndUnlessLoaded(Loaded loaded, Process& process) {
+  switch (loaded) {
+    case Loaded::kYes: return;
+    case Loaded::kNo: process.End(ExitCode::kModelLoad);  // The load has logged the reason.
+    case Loaded::kStopped: process.End(ExitCode::kOk);
+    case Loaded::kDeaf: process.End(ExitCode::kDeaf);
+  }
+}
+
 // Makes what exports spans, if OpenTelemetry's variables name a collector. Null: nothing is traced.
 std::unique_ptr<tracing::SpanExporter> MakeSpanExporter() {
   auto [settings, warnings] = tracing::ReadTraceSettings(std::getenv, TENSORFERRY_VERSION);
@@ -155,12 +164,7 @@ ExitCode Serve(const config::Resolved& resolved) {
     return credentials->WaitForStop(process.signals(), process.manager(), on_hang_up);
   };
   process.manager().TellStatus("loading models");
-  switch (LoadModels(**pipeline, wait_for_stop)) {
-    case Loaded::kYes: break;
-    case Loaded::kNo: process.End(ExitCode::kModelLoad);  // The load has logged the reason.
-    case Loaded::kStopped: process.End(ExitCode::kOk);
-    case Loaded::kDeaf: process.End(ExitCode::kDeaf);
-  }
+  EndUnlessLoaded(LoadModels(**pipeline, wait_for_stop), process);
   (*server)->AnnounceReady();
   spdlog::info("serving with a memory budget of {} MiB and at most {} open files", budget.limit() >> 20,
                process.most_files());

@@ -46,6 +46,21 @@ void AddFileOptions(CLI::App& app, Arguments& arguments) {
       ->type_name("NAME");
 }
 
+void AddPingOptions(CLI::App& app, Arguments& arguments) {
+  CLI::Option* const service =
+      app.add_option("--service", arguments.service, "tensorferry.v1.TensorService, model:NAME, ...");
+  service->type_name("NAME");
+  CLI::Option* const live = app.add_flag_callback(
+      "--live", [&arguments] { arguments.service = ""; },
+      "ask only whether the server lives, as it does while models load");
+  app.add_flag_callback(
+         "--ready", [&arguments] { arguments.service = kReadiness; },
+         "ask whether models are loaded, and the server is not stopping (the default)")
+      ->excludes(service)
+      ->excludes(live);
+  live->excludes(service);
+}
+
 std::vector<Subcommand> AddSubcommands(CLI::App& app, Arguments& arguments, Words& words) {
   const auto add = [&](Command command, const char* name, const char* about) {
     CLI::App* added = app.add_subcommand(name, about);
@@ -72,18 +87,7 @@ std::vector<Subcommand> AddSubcommands(CLI::App& app, Arguments& arguments, Word
   convert.app->add_flag("--strict", arguments.strict, "refuse whatever torch.from_numpy refuses");
   convert.app->add_option("-o,--output", arguments.output, "save the model's outputs, or without a model the tensors")
       ->type_name("OUT.npz|DIR");
-  CLI::Option* const service =
-      ping.app->add_option("--service", arguments.service, "tensorferry.v1.TensorService, model:NAME, ...");
-  service->type_name("NAME");
-  CLI::Option* const live = ping.app->add_flag_callback(
-      "--live", [&] { arguments.service = ""; }, "ask only whether the server lives, as it does while models load");
-  ping.app
-      ->add_flag_callback(
-          "--ready", [&] { arguments.service = kReadiness; },
-          "ask whether models are loaded, and the server is not stopping (the default)")
-      ->excludes(service)
-      ->excludes(live);
-  live->excludes(service);
+  AddPingOptions(*ping.app, arguments);
   AddBenchOptions(*bench.app, words.bench);
   bench.app->add_option("--dtype", arguments.dtype, "of the arrays (default: the model's, else float32)")
       ->type_name("NAME");

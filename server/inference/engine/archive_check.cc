@@ -8,14 +8,10 @@
 #include <vector>
 
 #include "base/status.h"
+#include "inference/engine/zip_handle.h"
 
 namespace tensorferry::inference {
 namespace {
-
-struct Discard {
-  void operator()(zip_t* archive) const { zip_discard(archive); }
-  void operator()(zip_file_t* member) const { zip_fclose(member); }
-};
 
 absl::Status Damaged(std::string_view what, std::string_view log_text) {
   return MakeError(Reason::kModelNotReady, fmt::format("the file is damaged, or no model file at all: {}", what),
@@ -26,13 +22,13 @@ absl::Status Damaged(std::string_view what, std::string_view log_text) {
 
 absl::Status CheckArchive(const ModelFile& file) {
   int error = 0;
-  const std::unique_ptr<zip_t, Discard> archive(zip_open(file.path().c_str(), ZIP_RDONLY, &error));
+  const ZipHandle<zip_t> archive(zip_open(file.path().c_str(), ZIP_RDONLY, &error));
   if (archive == nullptr) return Damaged("it is not a whole zip archive", fmt::format("libzip's error {}", error));
   std::vector<char> piece(1 << 20);
   const zip_int64_t members = zip_get_num_entries(archive.get(), 0);
   for (zip_int64_t i = 0; i < members; ++i) {
     const auto index = static_cast<zip_uint64_t>(i);
-    const std::unique_ptr<zip_file_t, Discard> member(zip_fopen_index(archive.get(), index, 0));
+    const ZipHandle<zip_file_t> member(zip_fopen_index(archive.get(), index, 0));
     if (member == nullptr) return Damaged("a member of the archive cannot be read", zip_strerror(archive.get()));
     zip_int64_t count = 1;
     while (count > 0) count = zip_fread(member.get(), piece.data(), piece.size());
@@ -48,7 +44,7 @@ absl::Status CheckArchive(const ModelFile& file) {
 
 FileSizes UnpackedSizes(const ModelFile& file) {
   FileSizes sizes;
-  const std::unique_ptr<zip_t, Discard> archive(zip_open(file.path().c_str(), ZIP_RDONLY, nullptr));
+  const ZipHandle<zip_t> archive(zip_open(file.path().c_str(), ZIP_RDONLY, nullptr));
   if (archive == nullptr) return sizes;
   const zip_int64_t members = zip_get_num_entries(archive.get(), 0);
   for (zip_int64_t i = 0; i < members; ++i) {

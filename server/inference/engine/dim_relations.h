@@ -23,6 +23,9 @@ struct DimCondition {
 // than one.
 DimCondition SplitCondition(std::string_view text);
 
+// Returns the name of the symbol that a size in SymPy's long form is; an empty text if it is a number or an expression.
+std::string SymbolIn(std::string_view size);
+
 // DimRelations are what the sizes of a package's inputs must be to each other, as its generated source says: a dimension
 // is a multiple or a sum of others (assert_size_stride), or a condition holds (the assertions into which torch.export
 // turns guards if it is called with prefer_deferred_runtime_asserts_over_guards). Equal dimensions are not among them:

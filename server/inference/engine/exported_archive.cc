@@ -10,6 +10,8 @@
 #include <utility>
 
 #include "base/status.h"
+#include "inference/engine/refuse_model.h"
+#include "inference/engine/zip_handle.h"
 #include "inference/tensor/catch_torch.h"
 
 namespace tensorferry::inference {
@@ -17,12 +19,6 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;  // What torch's own writer keeps, and vector instructions want.
 constexpr std::size_t kMaxMembers = 1'000'000;
-
-absl::Status Refuse(std::string_view why) { return MakeError(Reason::kModelNotReady, why); }
-
-struct Discard {
-  void operator()(zip_t* archive) const { zip_discard(archive); }
-};
 
 }  // namespace
 
@@ -38,7 +34,7 @@ absl::StatusOr<ExportedArchive> ExportedArchive::Open(const ModelFile& file) {
 }
 
 void ExportedArchive::ReadMembers(const ModelFile& file) {
-  const std::unique_ptr<zip_t, Discard> archive(zip_open(file.path().c_str(), ZIP_RDONLY, nullptr));
+  const ZipHandle<zip_t> archive(zip_open(file.path().c_str(), ZIP_RDONLY, nullptr));
   if (archive == nullptr) return;
   const zip_int64_t count = zip_get_num_entries(archive.get(), 0);
   for (zip_int64_t i = 0; i < count && members_.size() < kMaxMembers; ++i) {
@@ -61,15 +57,15 @@ absl::Status ExportedArchive::FindProgram() {
     if (!name.ends_with(kEnding)) continue;
     name.remove_suffix(kEnding.size());
     if (!program_.empty()) {
-      return Refuse(fmt::format("the archive holds several programs, {} and {} among them; one file is one model",
-                                Quote(program_), Quote(name)));
+      return RefuseModel(fmt::format("the archive holds several programs, {} and {} among them; one file is one model",
+                                     Quote(program_), Quote(name)));
     }
     program_ = name;
   }
-  if (program_.empty()) return Refuse("the archive has no program: no member models/NAME.json");
+  if (program_.empty()) return RefuseModel("the archive has no program: no member models/NAME.json");
   for (const std::string_view folder : {"data/weights/", "data/constants/"}) {
     if (!Has(fmt::format("{}{}.pt", folder, program_))) continue;
-    return Refuse(
+    return RefuseModel(
         "the file was exported by torch 2.8, which pickles weights; this server unpickles nothing: save the program "
         "again with torch 2.9 or later");
   }
@@ -78,10 +74,10 @@ absl::Status ExportedArchive::FindProgram() {
 
 absl::StatusOr<std::string> ExportedArchive::Text(const std::string& member, std::size_t max_nbytes) {
   const auto found = members_.find(member);
-  if (found == members_.end()) return Refuse(fmt::format("the archive has no member {}", Quote(member)));
+  if (found == members_.end()) return RefuseModel(fmt::format("the archive has no member {}", Quote(member)));
   if (found->second.nbytes > max_nbytes) {
-    return Refuse(fmt::format("the member {} has {} bytes, at most {} are read", Quote(member), found->second.nbytes,
-                              max_nbytes));
+    return RefuseModel(fmt::format("the member {} has {} bytes, at most {} are read", Quote(member),
+                                   found->second.nbytes, max_nbytes));
   }
   return CatchTorch(Reason::kModelNotReady, [&] {
     const auto [data, nbytes] = reader_->getRecord(member);
@@ -91,7 +87,7 @@ absl::StatusOr<std::string> ExportedArchive::Text(const std::string& member, std
 
 absl::StatusOr<c10::Storage> ExportedArchive::Bytes(const std::string& member, at::Device device) {
   const auto found = members_.find(member);
-  if (found == members_.end()) return Refuse(fmt::format("the archive has no member {}", Quote(member)));
+  if (found == members_.end()) return RefuseModel(fmt::format("the archive has no member {}", Quote(member)));
   return CatchTorch(Reason::kModelNotReady, [&]() -> absl::StatusOr<c10::Storage> {
     const std::size_t nbytes = found->second.nbytes;
     const std::span<std::byte> file = mapping_->bytes();

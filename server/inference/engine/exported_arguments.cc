@@ -7,11 +7,10 @@
 
 #include "base/status.h"
 #include "inference/engine/exported_constants.h"
+#include "inference/engine/refuse_model.h"
 
 namespace tensorferry::inference {
 namespace {
-
-absl::Status Refuse(std::string_view why) { return MakeError(Reason::kModelNotReady, why); }
 
 // Returns what a value of the kind becomes where an operator takes `type`; nothing if it takes none.
 std::optional<BlockArgument::As> Conversion(ValueKind kind, const c10::Type& type) {
@@ -45,18 +44,18 @@ absl::StatusOr<BlockArgument> BindOne(const ExportedValue& given, const Wanted& 
   if (given.name.empty()) {
     if (given.constant.isNone()) {
       if (wanted.optional) return BlockArgument{};
-      return Refuse(fmt::format("it is None, expected {}", wanted.type->str()));
+      return RefuseModel(fmt::format("it is None, expected {}", wanted.type->str()));
     }
     auto constant = FitConstant(given.constant, *wanted.type, wanted.device);
     if (!constant) {
-      return Refuse(fmt::format("it is {}, expected {}", given.constant.tagKind(), wanted.type->str()));
+      return RefuseModel(fmt::format("it is {}, expected {}", given.constant.tagKind(), wanted.type->str()));
     }
     return BlockArgument{.constant = *std::move(constant)};
   }
   TENSORFERRY_ASSIGN_OR_RETURN(const ExportedValues::Defined value, values.Find(given.name));
   const auto as = Conversion(value.kind, *wanted.type);
   if (!as) {
-    return Refuse(
+    return RefuseModel(
         fmt::format("{} is none of the kind {} that the operator takes", Quote(given.name), wanted.type->str()));
   }
   return BlockArgument{.from = BlockArgument::From::kSlot, .as = *as, .slot = value.slot};
@@ -93,7 +92,7 @@ absl::Status CheckMeaning(const ExportedArgument& given, const c10::TypePtr& rea
     default: return absl::OkStatus();
   }
   if (given.kind == expected) return absl::OkStatus();
-  return Refuse(fmt::format("it is {}, expected {}", Quote(given.kind), expected));
+  return RefuseModel(fmt::format("it is {}, expected {}", Quote(given.kind), expected));
 }
 
 }  // namespace
@@ -101,7 +100,7 @@ absl::Status CheckMeaning(const ExportedArgument& given, const c10::TypePtr& rea
 absl::StatusOr<Slot> ExportedValues::Define(const std::string& name, ValueKind kind) {
   const auto slot = static_cast<Slot>(by_name_.size());
   if (!by_name_.try_emplace(name, Defined{slot, kind}).second) {
-    return Refuse(fmt::format("two values of the program are called {}", Quote(name)));
+    return RefuseModel(fmt::format("two values of the program are called {}", Quote(name)));
   }
   return slot;
 }
@@ -109,7 +108,7 @@ absl::StatusOr<Slot> ExportedValues::Define(const std::string& name, ValueKind k
 absl::StatusOr<ExportedValues::Defined> ExportedValues::Find(const std::string& name) const {
   const auto found = by_name_.find(name);
   if (found != by_name_.end()) return found->second;
-  return Refuse(fmt::format("there is no value {} before it", Quote(name)));
+  return RefuseModel(fmt::format("there is no value {} before it", Quote(name)));
 }
 
 absl::StatusOr<BlockArgument> BindArgument(const ExportedArgument& given, const c10::Argument& argument,
@@ -121,9 +120,9 @@ absl::StatusOr<BlockArgument> BindArgument(const ExportedArgument& given, const 
                       .device = device};
   const bool takes_list = wanted.type->kind() == c10::TypeKind::ListType;
   const bool is_none = given.one() != nullptr && given.one()->name.empty() && given.one()->constant.isNone();
-  if (given.form == ExportedArgument::Form::kGraph) return Refuse("it is a graph");
+  if (given.form == ExportedArgument::Form::kGraph) return RefuseModel("it is a graph");
   if (takes_list && !is_none) return BindList(given, wanted, values);
-  if (given.one() == nullptr) return Refuse(fmt::format("it is a list, expected {}", wanted.type->str()));
+  if (given.one() == nullptr) return RefuseModel(fmt::format("it is a list, expected {}", wanted.type->str()));
   return BindOne(*given.one(), wanted, values);
 }
 

@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "inference/engine/exported_arguments.h"
 #include "inference/engine/exported_writes.h"
+#include "inference/engine/refuse_model.h"
 #include "inference/tensor/catch_torch.h"
 
 namespace tensorferry::inference {
@@ -18,15 +19,13 @@ namespace {
 
 constexpr std::string_view kAssertion = "aten::_assert_scalar";
 
-absl::Status Refuse(std::string_view why) { return MakeError(Reason::kModelNotReady, why); }
-
 // Finds the operator that the program calls "torch.ops.aten.add.Tensor".
 absl::StatusOr<c10::OperatorHandle> FindOperator(std::string_view target) {
   constexpr std::string_view kPrefix = "torch.ops.";
   const std::string_view path = target.starts_with(kPrefix) ? target.substr(kPrefix.size()) : std::string_view();
   const std::size_t first = path.find('.'), last = path.rfind('.');
   if (first == std::string_view::npos || first == last) {
-    return Refuse(fmt::format("the program calls {}, which this server does not run", Quote(target)));
+    return RefuseModel(fmt::format("the program calls {}, which this server does not run", Quote(target)));
   }
   const std::string name = fmt::format("{}::{}", path.substr(0, first), path.substr(first + 1, last - first - 1));
   const std::string_view overload = path.substr(last + 1);
@@ -34,7 +33,8 @@ absl::StatusOr<c10::OperatorHandle> FindOperator(std::string_view target) {
   const auto found = c10::Dispatcher::singleton().findSchema(operator_name);
   if (found) return *found;
   if (name.starts_with("aten::")) {
-    return Refuse(fmt::format("this server's torch has no operator {}", Quote(fmt::format("{}.{}", name, overload))));
+    return RefuseModel(
+        fmt::format("this server's torch has no operator {}", Quote(fmt::format("{}.{}", name, overload))));
   }
   return TranslateTorchError("Unknown builtin op: " + name, Reason::kModelNotReady);
 }
@@ -73,7 +73,7 @@ class Resolver {
       block.nodes.push_back(*std::move(resolved));
     }
     for (const ExportedArgument& output : graph.outputs) {
-      if (output.one() == nullptr) return Refuse("an output of a graph is no single value");
+      if (output.one() == nullptr) return RefuseModel("an output of a graph is no single value");
       TENSORFERRY_ASSIGN_OR_RETURN(BlockArgument argument, BindFree(*output.one(), values_));
       block.outputs.push_back(std::move(argument));
     }
@@ -85,11 +85,11 @@ class Resolver {
  private:
   absl::Status AddInput(const ExportedArgument& input) {
     const ExportedValue* const value = input.one();
-    if (value == nullptr) return Refuse("an input of a graph is no single value");
+    if (value == nullptr) return RefuseModel("an input of a graph is no single value");
     // A constant has a place among the inputs, but nothing refers to it.
     const bool is_constant = value->name.empty();
     const auto kind = KindOf(input.kind);
-    if (!is_constant && !kind) return Refuse(fmt::format("an input of a graph is {}", Quote(input.kind)));
+    if (!is_constant && !kind) return RefuseModel(fmt::format("an input of a graph is {}", Quote(input.kind)));
     return values_
         .Define(is_constant ? fmt::format("constant {}", values_.size()) : value->name,
                 kind.value_or(ValueKind::kTensor))
@@ -116,7 +116,7 @@ class Resolver {
 
   absl::Status ResolveNumber(const ExportedNode& node, BlockNode& resolved) {
     if (node.inputs.size() != resolved.function->arity || node.outputs.size() != 1) {
-      return Refuse(fmt::format("it has {} arguments, expected {}", node.inputs.size(), resolved.function->arity));
+      return RefuseModel(fmt::format("it has {} arguments, expected {}", node.inputs.size(), resolved.function->arity));
     }
     for (const ExportedNode::Input& input : node.inputs) TENSORFERRY_RETURN_IF_ERROR(AddFree(input.argument, resolved));
     return absl::OkStatus();
@@ -128,7 +128,7 @@ class Resolver {
     if (schema.name() == kAssertion) resolved.kind = BlockNode::Kind::kAssertion;
     for (const ExportedNode::Input& input : node.inputs) {
       if (!schema.argumentIndexWithName(input.name)) {
-        return Refuse(fmt::format("the operator has no argument {}", Quote(input.name)));
+        return RefuseModel(fmt::format("the operator has no argument {}", Quote(input.name)));
       }
     }
     for (std::size_t i = 0; i < schema.arguments().size(); ++i) {
@@ -143,7 +143,7 @@ class Resolver {
       resolved.arguments.push_back(*std::move(argument));
     }
     if (!node.outputs.empty() && node.outputs.size() != schema.returns().size()) {
-      return Refuse(
+      return RefuseModel(
           fmt::format("it has {} results, the operator gives {}", node.outputs.size(), schema.returns().size()));
     }
     return absl::OkStatus();
@@ -152,7 +152,7 @@ class Resolver {
   absl::StatusOr<BlockArgument> ArgumentOf(const ExportedNode& node, const c10::Argument& wanted) const {
     const auto input = std::ranges::find(node.inputs, wanted.name(), &ExportedNode::Input::name);
     if (input != node.inputs.end()) return BindArgument(input->argument, wanted, values_, device_);
-    if (!wanted.default_value()) return Refuse("it is missing");
+    if (!wanted.default_value()) return RefuseModel("it is missing");
     return BlockArgument{.constant = *wanted.default_value()};
   }
 
@@ -168,13 +168,13 @@ class Resolver {
       return one.from == BlockArgument::From::kConstant && !one.constant.isNone();
     };
     if (is_constant(argument) || std::ranges::any_of(argument.items, is_constant)) {
-      return Refuse(fmt::format("argument {} is a constant, to which the operator writes", Quote(wanted.name())));
+      return RefuseModel(fmt::format("argument {} is a constant, to which the operator writes", Quote(wanted.name())));
     }
     return absl::OkStatus();
   }
 
   absl::Status AddFree(const ExportedArgument& argument, BlockNode& resolved) {
-    if (argument.one() == nullptr) return Refuse("an argument is no single value");
+    if (argument.one() == nullptr) return RefuseModel("an argument is no single value");
     TENSORFERRY_ASSIGN_OR_RETURN(BlockArgument bound, BindFree(*argument.one(), values_));
     resolved.arguments.push_back(std::move(bound));
     return absl::OkStatus();
@@ -182,7 +182,7 @@ class Resolver {
 
   absl::Status ResolveHigherOrder(const ExportedNode& node, BlockNode& resolved) {
     const auto known = std::ranges::find(kHigherOrder, resolved.name, &HigherOrder::name);
-    if (known == kHigherOrder.end()) return Refuse("this server does not run this higher-order operator");
+    if (known == kHigherOrder.end()) return RefuseModel("this server does not run this higher-order operator");
     resolved.kind = known->kind;
     std::size_t single = 0;
     for (const ExportedNode::Input& input : node.inputs) {
@@ -204,7 +204,7 @@ class Resolver {
     }
     const bool fits = (known->rest ? single >= known->single : single == known->single) &&
                       resolved.blocks.size() == known->graphs && resolved.groups.size() == known->lists;
-    if (!fits) return Refuse("its arguments are of another form than this server knows");
+    if (!fits) return RefuseModel("its arguments are of another form than this server knows");
     return CheckBlocks(node, known->single, resolved);
   }
 
@@ -223,15 +223,15 @@ class Resolver {
       const bool is_condition = resolved.kind == BlockNode::Kind::kLoop && i == 0;
       const std::size_t outputs = is_condition ? 1 : node.outputs.size();
       if (block.inputs != passed || block.outputs.size() != outputs) {
-        return Refuse("a graph takes or gives another number of values than the node");
+        return RefuseModel("a graph takes or gives another number of values than the node");
       }
       for (const Slot input : WrittenInputs(block)) resolved.writes.push_back(own + input);
     }
     if (resolved.kind == BlockNode::Kind::kLoop && resolved.groups[0] != node.outputs.size()) {
-      return Refuse("the loop gives another number of values than it carries");
+      return RefuseModel("the loop gives another number of values than it carries");
     }
     if (resolved.kind == BlockNode::Kind::kScan && resolved.groups[0] > node.outputs.size()) {
-      return Refuse("the scan gives fewer values than it carries");
+      return RefuseModel("the scan gives fewer values than it carries");
     }
     for (std::size_t i = own; i < resolved.arguments.size(); ++i) resolved.shared.push_back(i);
     return absl::OkStatus();
@@ -241,15 +241,15 @@ class Resolver {
     for (const ExportedArgument& output : node.outputs) {
       BlockResult result{
           .kind = KindOf(output.kind), .is_list = output.form == ExportedArgument::Form::kList, .slots = {}};
-      if (output.form == ExportedArgument::Form::kGraph) return Refuse("a result is a graph");
+      if (output.form == ExportedArgument::Form::kGraph) return RefuseModel("a result is a graph");
       if (result.kind) {
         for (const ExportedValue& value : output.items) {
-          if (value.name.empty()) return Refuse("a result has no name");
+          if (value.name.empty()) return RefuseModel("a result has no name");
           TENSORFERRY_ASSIGN_OR_RETURN(const Slot slot, values_.Define(value.name, *result.kind));
           result.slots.push_back(slot);
         }
       } else if (output.kind != "as_none") {
-        return Refuse(fmt::format("a result is {}", Quote(output.kind)));
+        return RefuseModel(fmt::format("a result is {}", Quote(output.kind)));
       }
       resolved.results.push_back(std::move(result));
     }

@@ -12,7 +12,7 @@ namespace {
 
 using Values = std::vector<c10::IValue>;
 
-bool Truth(const c10::IValue& value) {
+bool Holds(const c10::IValue& value) {
   return value.isTensor() ? value.toTensor().item().toBool() : value.toScalar().toBool();
 }
 
@@ -81,7 +81,7 @@ class AutocastScope {
 Values BlockRun::HigherOrder(const BlockNode& node, Values arguments) {
   switch (node.kind) {
     case BlockNode::Kind::kBranch: {
-      const bool taken = Truth(arguments[0]);
+      const bool taken = Holds(arguments[0]);
       return Run(node.blocks[taken ? 0 : 1], Without(std::move(arguments), 1));
     }
     case BlockNode::Kind::kMap: return Map(node, arguments);
@@ -125,7 +125,7 @@ Values BlockRun::Scan(const BlockNode& node, Values arguments) {
 
 Values BlockRun::Loop(const BlockNode& node, Values arguments) {
   const std::size_t carried = node.groups[0];
-  while (Truth(Run(node.blocks[0], arguments)[0])) {
+  while (Holds(Run(node.blocks[0], arguments)[0])) {
     Values results = Run(node.blocks[1], arguments);
     std::ranges::move(results, arguments.begin());
   }

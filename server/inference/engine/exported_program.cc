@@ -12,12 +12,11 @@
 #include "base/status.h"
 #include "inference/engine/exported_weights.h"
 #include "inference/engine/exported_writes.h"
+#include "inference/engine/refuse_model.h"
 #include "inference/tensor/catch_torch.h"
 
 namespace tensorferry::inference {
 namespace {
-
-absl::Status Refuse(std::string_view why) { return MakeError(Reason::kModelNotReady, why); }
 
 // Replaces what reads the slot by the constant.
 void Replace(std::vector<BlockArgument>& arguments, const std::map<Slot, at::Tensor>& constants) {
@@ -69,13 +68,14 @@ absl::Status ExportedProgram::AddInputs(const ExportedFile& file) {
       inputs_.emplace_back();
     } else if (spec.kind == "user_input") {
       if (input.kind != "as_tensor" && input.kind != "as_sym_int") {
-        return Refuse(
+        return RefuseModel(
             fmt::format("input {} is {}, no tensor and no whole number", Quote(spec.name), Quote(input.kind)));
       }
       places_.emplace_back(static_cast<Slot>(i), Place{inputs_.size(), input.kind == "as_sym_int"});
       inputs_.push_back(input.one()->name);
     } else if (spec.target.empty()) {
-      return Refuse(fmt::format("an input of the program is {}, which this server does not know", Quote(spec.kind)));
+      return RefuseModel(
+          fmt::format("an input of the program is {}, which this server does not know", Quote(spec.kind)));
     }
   }
   return absl::OkStatus();
@@ -88,7 +88,7 @@ absl::Status ExportedProgram::AddWeights(const ExportedFile& file, ExportedArchi
     const ExportedSpec& spec = file.inputs[i];
     if (spec.target.empty()) continue;
     const auto weight = weights.find(spec.target);
-    if (weight == weights.end()) return Refuse(fmt::format("the archive has no weight {}", Quote(spec.target)));
+    if (weight == weights.end()) return RefuseModel(fmt::format("the archive has no weight {}", Quote(spec.target)));
     used.emplace_back(static_cast<Slot>(i), weight->second);
   }
   Bind(used);

@@ -17,14 +17,6 @@ namespace {
 constexpr std::size_t kMaxAssertion = 1024;
 constexpr std::string_view kExported = "the program was exported";
 
-// Returns the symbol that a size is; empty if it is a number or an expression.
-std::string SymbolIn(std::string_view size) {
-  constexpr std::string_view kBegin = "Symbol('";
-  if (!size.starts_with(kBegin) || size.find(')') != size.size() - 1) return {};
-  size.remove_prefix(kBegin.size());
-  return std::string(size.substr(0, size.find('\'')));
-}
-
 // Returns the bounds of a size. A program takes 0 and 1 where its range begins at 2: torch assumes as much of every
 // size while it exports, and does not ask for it.
 InputBounds::Dim DimOf(const std::string& size, const std::map<std::string, ExportedRange>& ranges) {

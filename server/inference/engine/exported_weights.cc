@@ -57,7 +57,8 @@ absl::Status AddWeights(ExportedArchive& archive, const std::string& folder, con
       TENSORFERRY_ASSIGN_OR_RETURN(c10::Storage bytes, archive.Bytes(folder + weight.member, device));
       files.emplace(weight.member, std::move(bytes));
     }
-    auto tensor = CatchTorch(Reason::kModelNotReady, [&] { return TensorIn(files.at(weight.member), weight, device); });
+    auto tensor = CatchTorch(Reason::kModelNotReady,
+                             [&, &entry = weight] { return TensorIn(files.at(entry.member), entry, device); });
     if (!tensor.ok()) {
       return WithMessage(fmt::format("weight {}: {}", Quote(name), DescribeError(tensor.status()).message),
                          tensor.status());

@@ -15,14 +15,6 @@ namespace {
 
 using Language = DimExpression::Language;
 
-// Returns the name of the symbol that the whole text is; an empty text if it is no symbol.
-std::string SymbolIn(std::string_view text) {
-  constexpr std::string_view kBegin = "Symbol('";
-  if (!text.starts_with(kBegin) || text.find(')') != text.size() - 1) return {};
-  text.remove_prefix(kBegin.size());
-  return std::string(text.substr(0, text.find('\'')));
-}
-
 // Returns the name that the exporter gives to the input at this path: that of ['a']['K-1'][0] is a_k_1_0.
 std::string NameOfPath(const std::vector<std::string>& path) {
   std::string name;
@@ -50,7 +42,7 @@ std::vector<std::string> TakePath(std::string_view& text) {
   return path;
 }
 
-std::optional<std::size_t> NumberOf(std::string_view text) {
+std::optional<std::size_t> IndexIn(std::string_view text) {
   std::size_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
@@ -58,10 +50,17 @@ std::optional<std::size_t> NumberOf(std::string_view text) {
 
 // Returns the number of the symbol that WithSymbols calls d7.
 std::optional<std::size_t> SymbolByNumber(std::string_view name) {
-  return name.starts_with('d') ? NumberOf(name.substr(1)) : std::nullopt;
+  return name.starts_with('d') ? IndexIn(name.substr(1)) : std::nullopt;
 }
 
 }  // namespace
+
+std::string SymbolIn(std::string_view size) {
+  constexpr std::string_view kBegin = "Symbol('";
+  if (!size.starts_with(kBegin) || size.find(')') != size.size() - 1) return {};
+  size.remove_prefix(kBegin.size());
+  return std::string(size.substr(0, size.find('\'')));
+}
 
 DimRelations DimRelations::OfProgram(const std::vector<InputBounds>& bounds, const std::vector<std::string>& names,
                                      const std::vector<std::string>& guards) {
@@ -155,7 +154,7 @@ std::optional<std::string> DimRelations::WithSymbols(std::string_view guard) {
     if (!input || !guard.starts_with(kSize)) return std::nullopt;
     guard.remove_prefix(kSize.size());
     const std::vector<std::string> dim = TakePath(guard);
-    const auto index = dim.size() == 1 ? NumberOf(dim.front()) : std::nullopt;
+    const auto index = dim.size() == 1 ? IndexIn(dim.front()) : std::nullopt;
     if (!index || *index >= dims_.at(*input)) return std::nullopt;
     text += fmt::format("d{}", SymbolAt({*input, *index}));
   }
@@ -164,7 +163,7 @@ std::optional<std::string> DimRelations::WithSymbols(std::string_view guard) {
 
 std::optional<std::size_t> DimRelations::InputOfPath(const std::vector<std::string>& path) const {
   if (path.size() == 2 && path[0] == "flat_args") {
-    const auto index = NumberOf(path[1]);
+    const auto index = IndexIn(path[1]);
     return index && *index < names_.size() ? index : std::nullopt;
   }
   const auto found = std::ranges::find(names_, NameOfPath(path));

@@ -1,6 +1,7 @@
 // Writes what is known of a request into its CallRecord.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "base/few.h"
@@ -9,6 +10,12 @@
 #include "rpc/serve/call_record.h"
 
 namespace tensorferry::rpc {
+
+// Records that a message of `nbytes` bytes has come for the request.
+inline void RecordMessage(std::size_t nbytes, CallRecord& record) {
+  record.bytes_in += nbytes;
+  ++record.messages_in;
+}
 
 // Records the model that is to run, if `intake` has one.
 void RecordModel(const Intake& intake, CallRecord& record);

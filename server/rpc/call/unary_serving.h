@@ -33,8 +33,7 @@ Detached ServeRequest(CallResources resources, CallSlots& slots, const Environme
     slot.Arrived();
     if (call.request.bytes.Length() >= kLongCopy) co_await resources.copiers.Enter();
     Admission admission(protocol.chain(), {P::Method(), call, CallKind::kTensors});
-    admission.record().bytes_in = call.request.bytes.Length();
-    admission.record().messages_in = 1;
+    RecordMessage(call.request.bytes.Length(), admission.record());
     absl::StatusOr<Intake> intake = Guarded([&]() -> absl::StatusOr<Intake> {
       TENSORFERRY_RETURN_IF_ERROR(admission.status());
       return protocol.Start(call.request);
@@ -58,8 +57,7 @@ Detached ServeRequest(CallResources resources, CallSlots& slots, const Environme
     EncodedResponse encoded = EndRequest(protocol, admission, response, writer);
     run.reset();
     const grpc::Status end = encoded.end().ok() ? grpc::Status::OK : ToGrpcStatus(encoded.end());
-    const OutgoingMessage message = encoded.Next().value_or(OutgoingMessage());
-    call.Finish(end, message.bytes());
+    call.Finish(end, encoded.Next().value_or(OutgoingMessage()).bytes());
     co_await waits.OrCancel(call.finished, call);  // A caller who does not read keeps the response in memory.
     co_await call.done;
   } while (slot.WaitAgain());

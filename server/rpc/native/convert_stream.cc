@@ -54,10 +54,7 @@ absl::Status ConvertStreamSession::OnMessage(const RequestDecoder& message, std:
     case StreamPart::kChunk: status = OnChunk(message.chunk()); break;
     case StreamPart::kNone: return FramingLost("a message holds neither a request nor a chunk");
   }
-  if (admission_) {
-    admission_->record().bytes_in += nbytes;
-    ++admission_->record().messages_in;
-  }
+  if (admission_) RecordMessage(nbytes, admission_->record());
   return status;
 }
 

@@ -103,8 +103,7 @@ void InferStreamProtocol::End() {
 absl::StatusOr<StreamProtocol::Owed> InferStreamProtocol::Take() {
   request_.emplace(environment_, errors_go_);
   admission_.emplace(environment_.calls.chain, CallInfo{StreamMethod(), *call_, CallKind::kTensors});
-  admission_->record().bytes_in = message_.bytes.Length();
-  admission_->record().messages_in = 1;
+  RecordMessage(message_.bytes.Length(), admission_->record());
   absl::StatusOr<Owed> owed = Guarded([this] { return TakeRun(); });
   message_.Clear();
   if (owed.ok()) return owed;
