@@ -140,6 +140,7 @@ def test_calls_that_were_cancelled_are_refusals(gate: Gate, server: Server, stub
     call = stub.Convert.future(infer("held", {"x": torch.ones(1, 4)}, request_id="gone"), timeout=TIMEOUT_S)
     assert becomes_true(lambda: len(gate.runs()) == 1)
     call.cancel()
+    stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=TIMEOUT_S)  # The server has seen what came before it.
     gate.open()
     assert becomes_true(lambda: [entry["reason"] for entry in recorded(server, "refusals")] == ["CANCELLED"])
 

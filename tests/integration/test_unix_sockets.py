@@ -6,6 +6,8 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -64,20 +66,24 @@ with socket.socket(socket.AF_UNIX) as caller:
 """
 
 
-@root_only
-def test_others_cannot_connect(tmp_path: Path) -> None:
-    tmp_path.chmod(0o755)
-    for folder in (tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(folder.stat().st_mode | 0o711)
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter: those of pytest are their owner's alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
+
+@root_only
+def test_others_cannot_connect(open_folder: Path) -> None:
     def connects(group: int) -> bool:
-        command = [sys.executable, "-c", CONNECT, f"{tmp_path}/socket", str(group)]
+        command = [sys.executable, "-c", CONNECT, f"{open_folder}/socket", str(group)]
         return subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=False).returncode == 0
 
-    with Server(*flags(tmp_path, "--unix-mode", "0660", "--unix-group", str(GROUP))):
+    with Server(*flags(open_folder, "--unix-mode", "0660", "--unix-group", str(GROUP))):
         assert connects(GROUP)
         assert not connects(GROUP + 1)
-    with Server(*flags(tmp_path, "--unix-mode", "0666")):
+    with Server(*flags(open_folder, "--unix-mode", "0666")):
         assert connects(GROUP + 1)
 
 
