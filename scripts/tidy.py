@@ -42,7 +42,7 @@ def commands() -> list[dict[str, str]]:
 
 def rooms() -> dict[str, list[dict[str, str]]]:
     found: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for entry in commands():
+    for entry in sorted(commands(), key=lambda each: each["file"]):  # What is found depends on the order.
         folder = os.path.relpath(Path(entry["file"]).parent, ROOT)
         if folder.startswith(("server", "client")):
             found[folder].append(entry)

@@ -210,8 +210,8 @@ std::string DimExpression::ToText(const std::function<std::string(std::size_t)>&
     }
     const std::string right = std::move(stack.back());
     stack.pop_back();
-    constexpr std::string_view kSigns[] = {"", "", "+", "-", "*", "%", "//", "%", "min", "max"};
-    stack.back() = fmt::format("({} {} {})", stack.back(), kSigns[static_cast<std::size_t>(step.op)], right);
+    constexpr std::string_view kSignOfOp[] = {"", "", "+", "-", "*", "%", "//", "%", "min", "max"};
+    stack.back() = fmt::format("({} {} {})", stack.back(), kSignOfOp[static_cast<std::size_t>(step.op)], right);
   }
   std::string text = std::move(stack.back());
   if (text.starts_with('(') && steps_.size() > 1) text = text.substr(1, text.size() - 2);
