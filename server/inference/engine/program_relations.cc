@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <charconv>
 #include <map>
 #include <utility>
 
+#include "base/text.h"
 #include "inference/engine/dim_relations.h"
 
 namespace tensorferry::inference {
@@ -42,15 +42,9 @@ std::vector<std::string> TakePath(std::string_view& text) {
   return path;
 }
 
-std::optional<std::size_t> IndexIn(std::string_view text) {
-  std::size_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
-}
-
 // Returns the number of the symbol that WithSymbols calls d7.
 std::optional<std::size_t> SymbolByNumber(std::string_view name) {
-  return name.starts_with('d') ? IndexIn(name.substr(1)) : std::nullopt;
+  return name.starts_with('d') ? ParseNumber(name.substr(1)) : std::nullopt;
 }
 
 }  // namespace
@@ -154,7 +148,7 @@ std::optional<std::string> DimRelations::WithSymbols(std::string_view guard) {
     if (!input || !guard.starts_with(kSize)) return std::nullopt;
     guard.remove_prefix(kSize.size());
     const std::vector<std::string> dim = TakePath(guard);
-    const auto index = dim.size() == 1 ? IndexIn(dim.front()) : std::nullopt;
+    const auto index = dim.size() == 1 ? ParseNumber(dim.front()) : std::nullopt;
     if (!index || *index >= dims_.at(*input)) return std::nullopt;
     text += fmt::format("d{}", SymbolAt({*input, *index}));
   }
@@ -163,7 +157,7 @@ std::optional<std::string> DimRelations::WithSymbols(std::string_view guard) {
 
 std::optional<std::size_t> DimRelations::InputOfPath(const std::vector<std::string>& path) const {
   if (path.size() == 2 && path[0] == "flat_args") {
-    const auto index = IndexIn(path[1]);
+    const auto index = ParseNumber(path[1]);
     return index && *index < names_.size() ? index : std::nullopt;
   }
   const auto found = std::ranges::find(names_, NameOfPath(path));
