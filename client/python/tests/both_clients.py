@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
+import fake_server
 import grpc
 
 import tensorferry
@@ -49,18 +49,9 @@ class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]
         return grpc.unary_unary_rpc_method_handler(lambda request, context: answer)
 
 
-@contextmanager
-def serving(answers: Answers) -> Iterator[str]:
+def serving(answers: Answers) -> AbstractContextManager[str]:
     """Yields the address of a server that answers each method with the bytes given for it."""
-    with ThreadPoolExecutor(4) as pool:
-        server = grpc.server(pool)
-        server.add_generic_rpc_handlers((_Handler({"GetServerInfo": INFO.SerializeToString(), **answers}),))
-        port = server.add_insecure_port("127.0.0.1:0")
-        server.start()
-        try:
-            yield f"127.0.0.1:{port}"
-        finally:
-            server.stop(grace=None).wait()
+    return fake_server.serving(_Handler({"GetServerInfo": INFO.SerializeToString(), **answers}))
 
 
 def raised(action: Callable[[], Any]) -> BaseException | None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -52,17 +50,3 @@ class Streaming(grpc.GenericRpcHandler):  # type: ignore[misc]
             if missing == 0:
                 answer = self.answer(len(self.requests), context)
                 yield pb.ConvertStreamResponse(response=answer).SerializeToString()
-
-
-@contextmanager
-def serving(streaming: Streaming, listen: str = "127.0.0.1:0") -> Iterator[str]:
-    """Yields the address; the server ends every stream when it stops."""
-    with ThreadPoolExecutor(16) as pool:
-        server = grpc.server(pool)
-        server.add_generic_rpc_handlers((streaming,))
-        port = server.add_insecure_port(listen)
-        server.start()
-        try:
-            yield listen.replace(":0", f":{port}")
-        finally:
-            server.stop(grace=None).wait()

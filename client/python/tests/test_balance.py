@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import grpc
 import numpy as np
 import pytest
 from both_clients import CLIENTS, TIMEOUT_S
+from fake_server import serving
 from google.protobuf import wrappers_pb2
 from streaming_server import OK
 
@@ -45,19 +44,6 @@ class Watched(grpc.GenericRpcHandler):  # type: ignore[misc]
     def _convert(self, request: bytes, context: Any) -> bytes:
         self.calls += 1
         return bytes(OK.SerializeToString())
-
-
-@contextmanager
-def serving(watched: Watched) -> Iterator[str]:
-    with ThreadPoolExecutor(4) as pool:
-        server = grpc.server(pool)
-        server.add_generic_rpc_handlers((watched,))
-        port = server.add_insecure_port("127.0.0.1:0")
-        server.start()
-        try:
-            yield f"127.0.0.1:{port}"
-        finally:
-            server.stop(grace=None).wait()
 
 
 def convert(kind: str, address: str, count: int, **settings: Any) -> None:

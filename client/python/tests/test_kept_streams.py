@@ -19,7 +19,8 @@ import grpc
 import numpy as np
 import pytest
 from both_clients import CLIENTS, TIMEOUT_S, raised
-from streaming_server import OK, Streaming, serving
+from fake_server import serving
+from streaming_server import OK, Streaming
 
 import tensorferry
 from tensorferry import _pool

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from both_clients import CLIENTS, TIMEOUT_S, raised
-from streaming_server import OK, Streaming, serving
+from fake_server import serving
+from streaming_server import OK, Streaming
 
 import tensorferry
 from tensorferry.v1 import tensor_service_pb2 as pb

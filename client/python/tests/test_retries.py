@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 from both_clients import CLIENTS, TIMEOUT_S
+from fake_server import serving
 from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 
@@ -55,19 +54,6 @@ class Busy(grpc.GenericRpcHandler):  # type: ignore[misc]
             context.set_trailing_metadata(self._trailers)
             context.abort(self._code, "busy")
         return bytes(ANSWER.SerializeToString())
-
-
-@contextmanager
-def serving(busy: Busy, listen: str = "127.0.0.1:0") -> Iterator[str]:
-    with ThreadPoolExecutor(4) as pool:
-        server = grpc.server(pool)
-        server.add_generic_rpc_handlers((busy,))
-        port = server.add_insecure_port(listen)
-        server.start()
-        try:
-            yield listen.replace(":0", f":{port}")
-        finally:
-            server.stop(grace=None).wait()
 
 
 def convert(kind: str, address: str, array: Any, **settings: Any) -> Any:
