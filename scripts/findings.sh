@@ -3,11 +3,12 @@
 # not. findings/README.md says what findings are.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source scripts/torch_index.sh
 shopt -s nullglob
 
 # Torch's CPU wheels are on PyTorch's own index, which setup.sh knows, or in a place that pip was told of already.
 index=$(sed -n 's/^TORCH_CPU_INDEX=//p' scripts/setup.sh)
-if curl -fsI --max-time 10 "$index/torch/" >/dev/null 2>&1; then
+if pytorch_answers "$index"; then
   export PIP_EXTRA_INDEX_URL="${PIP_EXTRA_INDEX_URL:+$PIP_EXTRA_INDEX_URL }$index"
 fi
 

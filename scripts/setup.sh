@@ -4,6 +4,7 @@
 # missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source scripts/torch_index.sh
 
 TORCH_VERSION=2.13.0
 TORCH_CPU_INDEX=https://download.pytorch.org/whl/cpu
@@ -43,11 +44,8 @@ install_debian_packages() {
     fail "apt-get could not install ${missing[*]}"
 }
 
-# On other indices than PyTorch's own, "torch" may be a CUDA build of several GB.
 torch_index() {
-  if curl -fsI --max-time 10 "$TORCH_CPU_INDEX/torch/" >/dev/null 2>&1; then
-    echo "--index-url $TORCH_CPU_INDEX"
-  fi
+  if pytorch_answers "$TORCH_CPU_INDEX"; then echo "--index-url $TORCH_CPU_INDEX"; fi
 }
 
 # install_python_packages [REQUIREMENTS]: torch and the Python client, and what the file names.

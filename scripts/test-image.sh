@@ -6,6 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 source scripts/debian.sh
+source scripts/torch_index.sh
 
 IMAGE=tensorferry:test
 PORT=8001
@@ -101,7 +102,7 @@ trap cleanup EXIT
 
 # The wheel comes from PyTorch's index, or else from where pip finds one here.
 find_torch() {
-  if curl -fsI --max-time 10 "$TORCH_CPU_INDEX/torch/" >/dev/null 2>&1; then return; fi
+  if pytorch_answers "$TORCH_CPU_INDEX"; then return; fi
   say "PyTorch's index does not answer: taking the wheel from where this machine's pip finds it"
   mkdir -p build/wheels
   "$PYTHON" -m pip download -q --no-deps --dest build/wheels "torch==$TORCH_VERSION" || fail "pip could not find torch $TORCH_VERSION"

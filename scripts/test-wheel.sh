@@ -3,6 +3,7 @@
 # the server that came with them. It tells the time from pip's start to the first receipt.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source scripts/torch_index.sh
 
 DIST=build/wheel/dist
 PYTHON=.venv/bin/python
@@ -12,12 +13,8 @@ fail() {
   exit 1
 }
 eval "$(grep '^TORCH_' scripts/setup.sh)"
-# Elsewhere than in PyTorch's own index, "torch" may be a CUDA build of several GB.
-if curl -fsI --max-time 10 "$TORCH_CPU_INDEX/torch/" >/dev/null 2>&1; then
-  index=(--extra-index-url "$TORCH_CPU_INDEX")
-else
-  index=()
-fi
+index=()
+if pytorch_answers "$TORCH_CPU_INDEX"; then index=(--extra-index-url "$TORCH_CPU_INDEX"); fi
 
 venv=$(mktemp -d)
 trap 'rm -rf "$venv"' EXIT
