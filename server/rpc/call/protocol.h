@@ -19,8 +19,7 @@
 namespace tensorferry::rpc {
 
 // ResponseProtocol is a protocol's view of one request that has started. The request ends with Encode; if it failed, or
-// if Encode fails, it ends with Refuse. After either call the object holds no
-// model, region or memory of the request.
+// if Encode fails, it ends with Refuse. After either call the object holds no model, region or memory of the request.
 template <typename P>
 concept ResponseProtocol = requires(P protocol, Response& response, WireWriter& writer, const absl::Status& error) {
   // request_id() returns the caller's name for the request that has started; valid until the next one starts.
