@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "payload/digest.h"
+#include "payload/dtype.h"
 #include "payload/shape.h"
 
 namespace tensorferry::inference {
@@ -30,9 +31,9 @@ struct TensorMetadata {
 
 // Receipt says what became of one array that was converted.
 struct Receipt {
-  std::string source_dtype;      // As the caller sent it: ">f4".
-  std::string_view numpy_dtype;  // The canonical name: "float32". Lives in static storage.
-  bool dtype_equal = false;      // The tensor's own dtype, read back, is the one that numpy_dtype maps to.
+  std::string source_dtype;  // As the caller sent it: ">f4".
+  DType dtype{};             // The array's.
+  bool dtype_equal = false;  // The tensor's own dtype, read back, is that of the array.
   bool byte_order_swapped = false;
   bool bools_normalized = false;
   std::optional<Digest> digest;

@@ -36,7 +36,7 @@ void AddWork(const CallRecord& record, LogFields& fields) {
   fields.Add("tensors", record.tensors.size());
   fields.Add("bytes_in", record.bytes_in);
   fields.Add("bytes_out", record.bytes_out);
-  fields.Add("duration_ms", Milliseconds(CallRecord::Clock::now() - record.start));
+  fields.Add("duration_ms", Milliseconds(record.duration()));
 }
 
 void AddStages(const CallRecord& record, LogFields& fields) {

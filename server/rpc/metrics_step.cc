@@ -5,7 +5,6 @@
 #include <string>
 
 #include "base/status.h"
-#include "payload/dtype.h"
 #include "rpc/access_rules.h"
 
 namespace tensorferry::rpc {
@@ -35,8 +34,7 @@ std::string TypeOf(const MethodDescriptor& method) {
 void CountArrays(const CallRecord& record, RequestCounts::Counter& counter) {
   counter.Bytes(record.bytes_in, record.bytes_out);
   for (const ReceivedTensor& tensor : record.tensors) {
-    const auto dtype = DTypeByName(tensor.numpy_dtype);
-    if (dtype) counter.Tensor(*dtype, tensor.dtype_equal, tensor.nbytes);
+    counter.Tensor(tensor.dtype, tensor.dtype_equal, tensor.nbytes);
   }
 }
 
@@ -81,7 +79,7 @@ void MetricsStep::End(const CallInfo& call, const absl::Status& status) const {
   if (!method) return;
   const CallRecord& record = call.record;
   RequestCounts::Counter counter = counts_.OnThisThread();
-  counter.End(*method, status.code(), CallRecord::Clock::now() - record.start);
+  counter.End(*method, status.code(), record.duration());
   counter.Messages(*method, record.messages_in, record.messages_out);
   if (!status.ok()) counter.Refusal(ReasonOf(status));
   if (call.kind != CallKind::kTensors) return;

@@ -39,7 +39,6 @@ void TraceStep::End(const CallInfo& call, const absl::Status& status) const {
   if (!call.trace || !call.trace->sampled) return;
   const CallRecord& record = call.record;
   const auto now = std::chrono::system_clock::now();
-  const auto duration = CallRecord::Clock::now() - record.start;
   EndText end = TextOfEnd(status);
   exporter_.Add({.trace = *call.trace,
                  .trace_state = TraceStateOf(call.caller),
@@ -53,7 +52,7 @@ void TraceStep::End(const CallInfo& call, const absl::Status& status) const {
                  .model_version = record.model_version,
                  .bytes_in = record.bytes_in,
                  .bytes_out = record.bytes_out,
-                 .begin = now - std::chrono::duration_cast<std::chrono::system_clock::duration>(duration),
+                 .begin = now - std::chrono::duration_cast<std::chrono::system_clock::duration>(record.duration()),
                  .end = now,
                  .receive = record.receive,
                  .queue = record.queue,

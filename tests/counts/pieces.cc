@@ -66,7 +66,7 @@ Piece Reply() {
                     .nbytes = 1024,
                     .device = "cpu"},
        .receipt = inference::Receipt{
-           .source_dtype = "<f4", .numpy_dtype = "float32", .dtype_equal = true, .digest = Digest{}}});
+           .source_dtype = "<f4", .dtype = DType::kFloat32, .dtype_equal = true, .digest = Digest{}}});
   const auto writer = std::make_shared<rpc::WireWriter>();
   return [response, writer] {
     if (!rpc::EncodeResponse(*response, 1 << 20, *writer).ok()) std::abort();
@@ -79,7 +79,7 @@ Piece CountRequest() {
     std::unique_ptr<metrics::RequestCounts> counts = rpc::MakeRequestCounts();
     rpc::MetricsStep step{*counts};
     rpc::AsyncUnaryCall<grpc::ByteBuffer, grpc::ByteBuffer> call;
-    rpc::ReceivedTensor tensor{.numpy_dtype = "float32", .dtype_equal = true, .nbytes = 64};
+    rpc::ReceivedTensor tensor{.dtype = DType::kFloat32, .dtype_equal = true, .nbytes = 64};
   };
   const auto counted = std::make_shared<Counted>();
   const auto& method =

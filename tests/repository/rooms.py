@@ -63,7 +63,7 @@ ROOMS = {
         "torch",
     ),
     "server/rpc/wire": room("rpc_wire", "server/base server/payload", "grpc protobuf"),
-    "server/rpc/serve": room("rpc_serve", "server/base server/tracing", "grpc protobuf"),
+    "server/rpc/serve": room("rpc_serve", "server/base server/payload server/tracing", "grpc protobuf"),
     "server/rpc/triton_config": room(
         "rpc_triton_config", "server/base server/payload server/inference", "protobuf oip-proto"
     ),
@@ -83,8 +83,8 @@ ROOMS = {
     ),
     "server/rpc": room(
         "rpc",
-        "server/base server/payload server/inference server/security server/metrics server/tracing server/rpc/serve"
-        " server/rpc/native server/rpc/oip",
+        "server/base server/inference server/security server/metrics server/tracing server/rpc/serve server/rpc/native"
+        " server/rpc/oip",
         "grpc protobuf",
     ),
     "server": room(

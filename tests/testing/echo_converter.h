@@ -21,7 +21,7 @@ class EchoConverter final : public inference::Converter {
                                                   .nbytes = static_cast<std::int64_t>(header.nbytes()),
                                                   .device = "cpu"},
                                      .receipt = inference::Receipt{.source_dtype = header.source_dtype(),
-                                                                   .numpy_dtype = Info(header.dtype()).name,
+                                                                   .dtype = header.dtype(),
                                                                    .dtype_equal = true,
                                                                    .digest = array.payload.copied.digest}};
       if (return_data) {

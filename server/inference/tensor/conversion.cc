@@ -8,7 +8,7 @@ namespace tensorferry::inference {
 
 Receipt MakeReceipt(const ArrayHeader& header, const CopiedElements& copied) {
   return {.source_dtype = header.source_dtype(),
-          .numpy_dtype = Info(header.dtype()).name,
+          .dtype = header.dtype(),
           .byte_order_swapped = header.byte_swapped(),
           .bools_normalized = copied.normalized_bools,
           .digest = copied.digest};
@@ -25,7 +25,7 @@ absl::Status AddResult(const NamedTensor& named, Elements elements, std::uint64_
 absl::Status AddResultWithReceipt(const NamedTensor& named, Receipt receipt, Elements elements,
                                   std::uint64_t max_tensor_bytes, std::vector<TensorResult>& results) {
   TENSORFERRY_RETURN_IF_ERROR(AddResult(named, elements, max_tensor_bytes, results));
-  receipt.dtype_equal = results.back().metadata.dtype == receipt.numpy_dtype;
+  receipt.dtype_equal = results.back().metadata.dtype == Info(receipt.dtype).name;
   results.back().receipt = std::move(receipt);
   return absl::OkStatus();
 }

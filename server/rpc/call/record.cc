@@ -12,7 +12,7 @@ Few<ReceivedTensor> TensorsOf(const Response& response) {
   Few<ReceivedTensor> tensors;
   for (const inference::TensorResult& tensor : response.result.tensors) {
     if (!tensor.receipt) continue;
-    tensors.push_back({.numpy_dtype = tensor.receipt->numpy_dtype,
+    tensors.push_back({.dtype = tensor.receipt->dtype,
                        .dtype_equal = tensor.receipt->dtype_equal,
                        .nbytes = static_cast<std::uint64_t>(tensor.metadata.nbytes)});
   }

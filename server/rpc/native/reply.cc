@@ -33,7 +33,7 @@ void WriteReceipt(WireWriter& writer, const inference::Receipt& receipt) {
   if (receipt.bools_normalized) adjustments.push_back(v1::ADJUSTMENT_BOOL_NORMALIZED);
   writer.Packed(v1::Receipt::kAdjustmentsFieldNumber, adjustments);
   writer.Varint(v1::Receipt::kDtypeEqualFieldNumber, receipt.dtype_equal ? 1 : 0);
-  writer.Text(v1::Receipt::kNumpyDtypeFieldNumber, receipt.numpy_dtype);
+  writer.Text(v1::Receipt::kNumpyDtypeFieldNumber, Info(receipt.dtype).name);
   writer.Text(v1::Receipt::kSourceDtypeFieldNumber, receipt.source_dtype);
 }
 

@@ -96,7 +96,10 @@ class Admission {
   const absl::Status& status() const { return status_; }
 
   // Tells every step that the request has ended. Called at most once, for a refused request too.
-  void Finish(const absl::Status& status) { std::exchange(chain_, nullptr)->End(call_, status); }
+  void Finish(const absl::Status& status) {
+    call_.record.end = CallRecord::Clock::now();
+    std::exchange(chain_, nullptr)->End(call_, status);
+  }
 
   // Hands over the pass of the gate to an object that outlives this one. Otherwise the destructor gives the pass back.
   std::optional<CallGate::Pass> TakePass() { return std::exchange(call_.pass, std::nullopt); }

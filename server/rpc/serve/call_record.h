@@ -6,12 +6,14 @@
 #include <string>
 #include <string_view>
 
+#include "payload/dtype.h"
+
 namespace tensorferry::rpc {
 
 // ReceivedTensor is what became of one array of a request.
 struct ReceivedTensor {
-  std::string_view numpy_dtype;  // The canonical name: "float32". Lives in static storage.
-  bool dtype_equal;              // As Receipt::dtype_equal.
+  DType dtype;       // The array's.
+  bool dtype_equal;  // As Receipt::dtype_equal.
   std::uint64_t nbytes;
 };
 
@@ -21,6 +23,7 @@ struct CallRecord {
   using Clock = std::chrono::steady_clock;
 
   Clock::time_point start = Clock::now();  // The time when the request came to the chain.
+  Clock::time_point end{};                 // The time when its end was told to the steps.
   std::uint64_t bytes_in = 0;              // The messages of the request, and its chunks.
   std::uint64_t bytes_out = 0;             // The messages of the response, and its chunks.
   std::uint64_t messages_in = 0;           // How many messages and chunks the request had.
@@ -33,6 +36,9 @@ struct CallRecord {
   std::span<const ReceivedTensor> tensors{};
   // The stages of a request that was answered, as Timing in the protocol states them.
   std::chrono::nanoseconds receive{0}, convert{0}, queue{0}, compute{0};
+
+  // Returns how long the request took; it has ended.
+  Clock::duration duration() const { return end - start; }
 };
 
 }  // namespace tensorferry::rpc

@@ -19,8 +19,9 @@ namespace tensorferry::rpc {
 struct SeenCall {
   std::chrono::system_clock::time_point end;
   std::chrono::nanoseconds duration{0};
-  std::string method;  // `tensorferry.v1.TensorService.Convert`.
-  std::string peer;    // As gRPC names it: `ipv4:127.0.0.1:50000`.
+  // As the access log has them.
+  std::string method;
+  std::string peer;
   std::string request_id;
   std::string model;
   std::string model_version;

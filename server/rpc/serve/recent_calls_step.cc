@@ -3,9 +3,12 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/status.h"
 #include "base/utf8.h"
+#include "rpc/serve/call_metadata.h"
+#include "rpc/serve/end_text.h"
 #include "rpc/serve/error.h"
 
 namespace tensorferry::rpc {
@@ -15,13 +18,13 @@ constexpr std::size_t kMaxTextBytes = 128;
 
 std::string Shortened(std::string_view text) { return Printable(text, kMaxTextBytes); }
 
-SeenCall Describe(const CallInfo& call, RecentCalls::Clock::time_point now) {
+SeenCall Describe(const CallInfo& call) {
   const CallRecord& record = call.record;
   return {.end = std::chrono::system_clock::now(),
-          .duration = now - record.start,
-          .method = call.method.full_name(),
-          .peer = call.caller.context().peer(),
-          .request_id = Shortened(record.request_id),
+          .duration = record.duration(),
+          .method = MethodText(call.method),
+          .peer = PeerOf(call.caller),
+          .request_id = LoggedRequestId(call),
           .model = Shortened(record.model),
           .model_version = Shortened(record.model_version),
           .bytes_in = record.bytes_in,
@@ -35,15 +38,15 @@ SeenCall Describe(const CallInfo& call, RecentCalls::Clock::time_point now) {
 }  // namespace
 
 void RecentCallsStep::End(const CallInfo& call, const absl::Status& status) const {
-  const auto now = RecentCalls::Clock::now();
+  const CallRecord& record = call.record;
   if (!status.ok()) {
-    SeenCall seen = Describe(call, now);
+    SeenCall seen = Describe(call);
     Failure failure = FailureForCaller(status);
     seen.reason = failure.reason;
     seen.message = std::move(failure.message);
     calls_.AddRefusal(std::move(seen));
-  } else if (call.kind == CallKind::kTensors && calls_.IsSlow(now - call.record.start, now)) {
-    calls_.AddSlow(Describe(call, now), now);
+  } else if (call.kind == CallKind::kTensors && calls_.IsSlow(record.duration(), record.end)) {
+    calls_.AddSlow(Describe(call), record.end);
   }
 }
 

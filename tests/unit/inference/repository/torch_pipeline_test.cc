@@ -93,7 +93,7 @@ TEST_F(TorchPipelineTest, ConvertsWithAReceiptForEachArray) {
   EXPECT_THAT(response->outputs, IsEmpty());
   const Receipt& receipt = *response->tensors[0].receipt;
   EXPECT_EQ(receipt.source_dtype, ">i2");
-  EXPECT_EQ(receipt.numpy_dtype, "int16");
+  EXPECT_EQ(receipt.dtype, DType::kInt16);
   EXPECT_TRUE(receipt.dtype_equal);
   EXPECT_TRUE(receipt.byte_order_swapped);
   EXPECT_TRUE(receipt.digest.has_value());

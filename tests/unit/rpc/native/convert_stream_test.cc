@@ -253,7 +253,7 @@ TEST_F(ConvertStreamTest, RecordsTheRequest) {
   EXPECT_EQ(seen.record.messages_out, 1u);
   EXPECT_EQ(seen.record.bytes_out, answer.Next()->bytes().Length());
   ASSERT_THAT(seen.tensors, SizeIs(1));
-  EXPECT_EQ(seen.tensors[0].numpy_dtype, "uint16");
+  EXPECT_EQ(seen.tensors[0].dtype, DType::kUInt16);
   EXPECT_EQ(seen.tensors[0].nbytes, 6u);
   EXPECT_THAT(seen.record.model, IsEmpty());
 }

@@ -44,7 +44,7 @@ TEST(EncodeResponse, IsReadByGeneratedCode) {
                                               .nbytes = 24,
                                               .device = "cpu"},
                                  .receipt = inference::Receipt{.source_dtype = ">f4",
-                                                               .numpy_dtype = "float32",
+                                                               .dtype = DType::kFloat32,
                                                                .dtype_equal = true,
                                                                .byte_order_swapped = true,
                                                                .bools_normalized = true,
