@@ -1,5 +1,8 @@
 #include "web/gateway.h"
 
+#include <spdlog/spdlog.h>
+
+#include <exception>
 #include <utility>
 
 #include "web/caller_fields.h"
@@ -10,13 +13,13 @@ struct Gateway::UnaryCall {
   grpc::ClientContext context;
   grpc::ByteBuffer request;
   grpc::ByteBuffer response;
-  Done done;
+  Then then;
 };
 
-void Gateway::Call(const std::string& method, const http::Request& from, grpc::ByteBuffer message, Done done) {
+void Gateway::Call(const std::string& method, const http::Request& from, grpc::ByteBuffer message, Then then) {
   auto made = std::make_unique<UnaryCall>();
   made->request.Swap(&message);
-  made->done = std::move(done);
+  made->then = std::move(then);
   AddCallerFields(from, made->context);
   UnaryCall* const call = made.get();
   {
@@ -30,7 +33,12 @@ void Gateway::Call(const std::string& method, const http::Request& from, grpc::B
 
 void Gateway::End(UnaryCall& call, const grpc::Status& status) {
   const std::unique_ptr<UnaryCall> owned(&call);
-  call.done(status, std::move(call.response));
+  try {
+    call.then.reply(call.then.done(status, call.response));
+  } catch (const std::exception& error) {
+    spdlog::debug("http: an answer could not be made: {}", error.what());
+    call.then.reply({.status = 500, .body = "internal error\n"});
+  }
   const std::lock_guard lock(mutex_);
   calls_.erase(&call);
   if (calls_.empty()) none_.notify_all();

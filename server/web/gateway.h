@@ -24,8 +24,14 @@ namespace tensorferry::web {
 // Lifetime: the destructor ends all calls and waits for them; each is answered.
 class Gateway {
  public:
-  // Answers a call; must not throw.
-  using Done = std::function<void(const grpc::Status&, grpc::ByteBuffer)>;
+  // Makes the answer of HTTP to the end of a call.
+  using Done = std::function<http::Response(const grpc::Status&, const grpc::ByteBuffer&)>;
+
+  // Then is what follows a call: its answer is made, and given to the peer.
+  struct Then {
+    http::Reply reply;
+    Done done;
+  };
 
   // Calls on `channel`, such as that of rpc::Server::InProcessChannel.
   explicit Gateway(std::shared_ptr<grpc::Channel> channel) : stub_(std::move(channel)) {}
@@ -34,8 +40,9 @@ class Gateway {
   ~Gateway();
 
   // Calls the unary method `/package.Service/Method` with the bytes of a message. `from` is the request for which it is
-  // done: who asks, his token, trace and deadline are those of the call. It is not borrowed.
-  void Call(const std::string& method, const http::Request& from, grpc::ByteBuffer message, Done done);
+  // done: who asks, his token, trace and deadline are those of the call. It is not borrowed. Replies once; with 500 if
+  // `done` throws.
+  void Call(const std::string& method, const http::Request& from, grpc::ByteBuffer message, Then then);
 
  private:
   struct UnaryCall;

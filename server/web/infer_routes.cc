@@ -55,14 +55,14 @@ void Infer(const RouteContext& context, const http::Request& request, const http
   *asked.message.mutable_outputs() = body->message.outputs();
   context.gateway.Call("/inference.GRPCInferenceService/ModelInfer", request,
                        InferMessage(*std::move(body), request.body_owner),
-                       [reply, asked = std::move(asked)](const grpc::Status& status, const grpc::ByteBuffer& bytes) {
-                         if (!status.ok()) return reply(ErrorOf(status));
-                         InferAnswer answer;
-                         if (!ReadInferAnswer(bytes, answer)) {
-                           return reply(ErrorOf({grpc::INTERNAL, "the answer cannot be read"}));
-                         }
-                         reply(InferResponse(std::move(answer), asked));
-                       });
+                       {reply, [asked = std::move(asked)](const grpc::Status& status, const grpc::ByteBuffer& bytes) {
+                          if (!status.ok()) return ErrorOf(status);
+                          InferAnswer answer;
+                          if (!ReadInferAnswer(bytes, answer)) {
+                            return ErrorOf({grpc::INTERNAL, "the answer cannot be read"});
+                          }
+                          return InferResponse(std::move(answer), asked);
+                        }});
 }
 
 }  // namespace

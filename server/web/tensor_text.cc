@@ -126,6 +126,10 @@ bool ElementWriter::Whole(Value value) {
   });
 }
 
+bool ElementWriter::Integer(std::int64_t value) { return Whole(value); }
+
+bool ElementWriter::Unsigned(std::uint64_t value) { return Whole(value); }
+
 bool ElementWriter::Float(double value, std::string_view digits) {
   if (type_.is_bytes) return false;
   if (type_.dtype == DType::kFloat64) return Put(value);

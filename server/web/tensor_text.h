@@ -28,8 +28,8 @@ class ElementWriter {
   ElementWriter(TextType type, std::string& elements) : type_(type), elements_(elements) {}
 
   bool Boolean(bool value);
-  bool Integer(std::int64_t value) { return Whole(value); }
-  bool Unsigned(std::uint64_t value) { return Whole(value); }
+  bool Integer(std::int64_t value);
+  bool Unsigned(std::uint64_t value);
   bool Float(double value, std::string_view digits);  // `digits` is the number as it was sent.
   bool Text(std::string_view text);                   // BYTES, and "NaN", "Infinity", "-Infinity" for floats.
 

@@ -67,14 +67,15 @@ http::Route RouteOf(Gateway& gateway, UnaryRoute<Message, Answer> route) {
       bool own = false;
       grpc::SerializationTraits<Message>::Serialize(message, &bytes, &own);
       gateway.Call(method, request, std::move(bytes),
-                   [reply, answer](const grpc::Status& status, grpc::ByteBuffer got) {
-                     if (!status.ok()) return reply(ErrorOf(status));
-                     Answer response;
-                     if (!grpc::SerializationTraits<Answer>::Deserialize(&got, &response).ok()) {
-                       return reply(ErrorOf({grpc::INTERNAL, "the answer cannot be read"}));
-                     }
-                     reply(answer(response));
-                   });
+                   {reply, [answer](const grpc::Status& status, const grpc::ByteBuffer& got) {
+                      if (!status.ok()) return ErrorOf(status);
+                      Answer response;
+                      grpc::ByteBuffer read = got;
+                      if (!grpc::SerializationTraits<Answer>::Deserialize(&read, &response).ok()) {
+                        return ErrorOf({grpc::INTERNAL, "the answer cannot be read"});
+                      }
+                      return answer(response);
+                    }});
     } catch (const BadBody& bad) {
       reply(http::ErrorResponse(bad.problem));
     }

@@ -89,7 +89,7 @@ ROOMS = {
     ),
     "server/web": room(
         "web",
-        "server/base server/payload server/http server/security server/rpc/serve server/rpc",
+        "server/base server/payload server/http server/rpc/serve server/rpc",
         "grpc protobuf oip-proto",
     ),
     "server": room(
