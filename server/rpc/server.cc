@@ -185,6 +185,13 @@ void Server::SetModelHealth(const std::string& name, bool ready) {
   }
 }
 
+std::shared_ptr<grpc::Channel> Server::InProcessChannel() {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(-1);
+  arguments.SetMaxSendMessageSize(-1);
+  return server_->InProcessChannel(arguments);
+}
+
 void Server::AnnounceReady() {
   phase_ = Phase::kReady;
   SetHealth(true);

@@ -87,6 +87,10 @@ class Server {
   };
   Phase phase() const { return phase_.load(std::memory_order_acquire); }
 
+  // Returns a channel on which a part of this process calls the services as any caller does, and may say for whom: see
+  // PeerOf in serve/call_metadata.h. It carries no calls once the server has stopped.
+  std::shared_ptr<grpc::Channel> InProcessChannel();
+
   // Says that the models are loaded: health says SERVING from now on.
   void AnnounceReady();
 

@@ -87,10 +87,16 @@ ROOMS = {
         " server/rpc/oip",
         "grpc protobuf",
     ),
+    "server/web": room(
+        "web",
+        "server/base server/payload server/http server/rpc/serve server/rpc",
+        "grpc protobuf oip-proto",
+    ),
     "server": room(
         "tensorferry-server",
         "server/base server/inference server/config server/security server/metrics server/http server/tracing"
-        " server/inference/isolation server/inference/repository server/rpc/serve server/rpc/triton_config server/rpc",
+        " server/inference/isolation server/inference/repository server/rpc/serve server/rpc/triton_config server/rpc"
+        " server/web",
     ),
     "client/include": room("client", "server/payload"),
     "client/lib": room(
