@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "rpc/serve/asked_model.h"
 #include "rpc/serve/async_call.h"
 #include "rpc/serve/call_chain.h"
 #include "rpc/serve/call_resources.h"
@@ -128,6 +129,7 @@ class ServedMethods {
           end = EndOf(Guarded([&] { return handle(request, response); }));
         }
       }
+      if (!end.status.ok()) RecordAskedModel(AskedModelOf(request), admission.record());
       const grpc::ByteBuffer answer = Serialize(response, end);
       admission.record().messages_out = end.sent.ok() ? 1 : 0;
       admission.Finish(end.status);
