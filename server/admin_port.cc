@@ -5,14 +5,18 @@
 #include <string>
 
 #include "admin_routes.h"
+#include "config/open_address.h"
 
 namespace tensorferry {
 
 absl::StatusOr<std::unique_ptr<http::Server>> StartAdminPort(const AdminSources& sources) {
   const config::Config& config = sources.resolved.config;
   if (config.admin_listen == "off") return nullptr;
+  const bool guarded = sources.credentials.tokens() != nullptr || sources.credentials.tls() != nullptr;
   const http::AccessPolicy policy{.tokens = sources.credentials.tokens(),
-                                  .certificates = !config.tls_client_ca.empty()};
+                                  .certificates = !config.tls_client_ca.empty(),
+                                  .local_hosts = !guarded && !config::IsOpenAddress(config.admin_listen),
+                                  .hosts = config.admin_host};
   auto port = http::Server::Start({.address = config.admin_listen, .tls = sources.credentials.tls()},
                                   http::Router(AdminRoutes(sources), policy));
   if (!port.ok() && sources.resolved.sources.at("admin-listen") == "default") {
