@@ -17,8 +17,9 @@ absl::StatusOr<std::unique_ptr<http::Server>> StartAdminPort(const AdminSources&
                                   .certificates = !config.tls_client_ca.empty(),
                                   .local_hosts = !guarded && !config::IsOpenAddress(config.admin_listen),
                                   .hosts = config.admin_host};
-  auto port = http::Server::Start({.address = config.admin_listen, .tls = sources.credentials.tls()},
-                                  http::Router(AdminRoutes(sources), policy));
+  auto port = http::Server::Start(
+      {.address = config.admin_listen, .tls = sources.credentials.tls(), .refusals = sources.refusals},
+      http::Router(AdminRoutes(sources), policy));
   if (!port.ok() && sources.resolved.sources.at("admin-listen") == "default") {
     spdlog::warn("{}; serving without the admin port, as no --admin-listen chooses another address",
                  std::string(port.status().message()));

@@ -163,6 +163,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   }
 
   void Send(Response response, bool keep_alive) {
+    if (context_.refusals != nullptr) context_.refusals->Count(response.status);
     Wait(Phase::kOther, context_.limits.answer);
     answer_ = MessageOf(std::move(response), keep_alive, version_);
     serializer_.emplace(answer_);

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "http/limits.h"
+#include "http/refusal_counts.h"
 #include "http/router.h"
 
 namespace tensorferry::http {
@@ -43,6 +44,7 @@ struct ConnectionContext {
   const Limits& limits;
   const Router& router;
   ConnectionSet& connections;
+  RefusalCounts* refusals;  // Null: refusals are not counted.
 };
 
 // Serves the requests of one connection, until the peer or a limit ends it. With `tls` it begins with a handshake.

@@ -20,6 +20,7 @@ struct Server::Loop {
       : limits(options.limits),
         router(std::move(given)),
         connections(limits.connections),
+        context{limits, router, connections, options.refusals},
         tls(options.tls == nullptr ? nullptr : std::make_unique<TlsContexts>(*options.tls)) {}
 
   // Serves until it is stopped. What a connection throws, such as for want of memory, ends that connection alone.
@@ -36,7 +37,7 @@ struct Server::Loop {
   const Limits limits;
   const Router router;
   ConnectionSet connections;
-  const ConnectionContext context{limits, router, connections};
+  const ConnectionContext context;
   const std::unique_ptr<TlsContexts> tls;  // Null: connections are plain.
   boost::asio::io_context io{1};
   Listener listener{io, context, tls.get()};

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "http/limits.h"
+#include "http/refusal_counts.h"
 #include "http/router.h"
 #include "security/reloaded.h"
 #include "security/tls_material.h"
@@ -17,6 +18,7 @@ struct ServerOptions {
   Limits limits{};
   // The certificate with which TLS is spoken. Borrowed; null: none.
   const security::Reloaded<security::TlsMaterial>* tls = nullptr;
+  RefusalCounts* refusals = nullptr;  // Counts the answers that refuse. Borrowed; null: nothing does.
 };
 
 // Server answers HTTP/1.0 and HTTP/1.1 on one address. One thread of its own serves all connections.

@@ -24,6 +24,7 @@ struct ServiceEnvironment {
   const CallChain& chain;
   WorkerPool& copiers;  // Threads that copy large messages.
   WaitLimit& waits;
+  OpenStreams& streams;
 };
 
 // CallEnd says how a call ends.
@@ -69,7 +70,9 @@ class ServedMethods {
 
   ServiceSlots& slots() { return slots_; }
   const CallChain& chain() const { return environment_.chain; }
-  CallResources ResourcesOf(ServingQueue& queue) const { return {queue, environment_.copiers, environment_.waits}; }
+  CallResources ResourcesOf(ServingQueue& queue) const {
+    return {queue, environment_.copiers, environment_.waits, environment_.streams};
+  }
 
   // Serves a unary method whose messages generated code parses, if `check` allows it:
   // `Serve<&Service::RequestListModels, &TensorService::ListModels>(…)`. gRPC gives the message as bytes, so that what

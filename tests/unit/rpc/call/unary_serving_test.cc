@@ -117,7 +117,7 @@ class UnaryServing : public testing::Test {
  protected:
   UnaryServing() {
     slots_.Serve([this](CallSlots& slots) {
-      ServeRequest<TextProtocol>({queue_, copiers_, waits_}, slots, environment_,
+      ServeRequest<TextProtocol>({queue_, copiers_, waits_, streams_}, slots, environment_,
                                  [this](auto* context, auto* request, auto* responder, Tag* tag) {
                                    service_.RequestConvert(context, &request->bytes, responder, queue_.get(),
                                                            queue_.get(), tag);
@@ -169,6 +169,7 @@ class UnaryServing : public testing::Test {
   ServingQueue queue_{builder_};
   WorkerPool copiers_{1};
   WaitLimit waits_{std::chrono::milliseconds(0)};
+  OpenStreams streams_;
   std::unique_ptr<grpc::Server> server_ = builder_.RegisterService(&service_).BuildAndStart();
   grpc::GenericStub stub_{server_->InProcessChannel({})};
   LiveCoroutines live_;
