@@ -159,9 +159,10 @@ ExitCode Serve(const config::Resolved& resolved) {
   const auto server = rpc::Server::Start(options, **pipeline, pool);
   if (!server.ok()) return Fail(ExitCode::kCannotListen, server.status());
   rpc::SelfCheck self_check((*server)->addresses(), config.self_check, StopSignals::Interrupt);
-  const ServerMetrics metrics({*counts, pool, **pipeline, *credentials, **server, self_check, spans.get()});
+  http::RefusalCounts refusals;
+  const ServerMetrics metrics({*counts, pool, **pipeline, *credentials, **server, self_check, refusals, spans.get()});
   const auto admin_port =
-      StartAdminPort({resolved, *credentials, **server, self_check, recent_calls, metrics.source()});
+      StartAdminPort({resolved, *credentials, **server, self_check, recent_calls, metrics.source(), &refusals});
   if (!admin_port.ok()) return Fail(ExitCode::kCannotListen, admin_port.status());
   const auto http_port = StartHttpPort({config, *credentials, **server, pool});
   if (!http_port.ok()) return Fail(ExitCode::kCannotListen, http_port.status());

@@ -22,7 +22,8 @@ enum class SharedMemory : std::uint8_t { kOff, kSystem };
 struct Config {
   std::vector<std::string> listen = {"127.0.0.1:8001"};  // HOST:PORT or unix:PATH.
   std::string admin_listen = "127.0.0.1:8002";           // HOST:PORT or "off".
-  std::string http_listen = "off";                       // The same.
+  std::string http_listen = "off";                       // HOST:PORT or "off".
+  std::vector<std::string> admin_host;                   // Further hosts for which the admin port answers.
   int unix_mode = -1;      // The mode of the files of unix: addresses. -1: what the umask leaves.
   std::string unix_group;  // Their group. Empty: the process's own.
   std::string model_dir;   // Empty: no repository.

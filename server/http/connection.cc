@@ -276,6 +276,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   }
 
   void Send(Response response, bool keep_alive) {
+    if (context_.refusals != nullptr) context_.refusals->Count(response.status);
     Wait(Phase::kOther, context_.limits.answer);
     framing_.keep_alive = keep_alive;
     if (response.problem != nullptr && context_.error_body) response.body = context_.error_body(*response.problem);

@@ -10,6 +10,7 @@
 #include "base/buffer_pool.h"
 #include "http/error_response.h"
 #include "http/limits.h"
+#include "http/refusal_counts.h"
 #include "http/router.h"
 
 namespace tensorferry::http {
@@ -65,8 +66,9 @@ struct ConnectionContext {
   const Limits& limits;
   const Router& router;
   ConnectionSet& connections;
-  BufferPool* pool;      // Where bodies lie. Null: requests have none.
-  ErrorBody error_body;  // Empty: errors are as ErrorResponse makes them.
+  BufferPool* pool;         // Where bodies lie. Null: requests have none.
+  ErrorBody error_body;     // Empty: errors are as ErrorResponse makes them.
+  RefusalCounts* refusals;  // Null: refusals are not counted.
   // The owner of all this and of the io_context. An answer that is still to come keeps it.
   std::weak_ptr<const void> owner{};
 };

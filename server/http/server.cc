@@ -20,7 +20,7 @@ struct Server::Loop {
       : limits(options.limits),
         router(std::move(given)),
         connections(limits.connections),
-        context{limits, router, connections, options.pool, options.error_body},
+        context{limits, router, connections, options.pool, options.error_body, options.refusals},
         tls(options.tls == nullptr ? nullptr : std::make_unique<TlsContexts>(*options.tls)) {}
 
   // Serves until it is stopped. What a connection throws, such as for want of memory, ends that connection alone.

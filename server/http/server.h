@@ -8,6 +8,7 @@
 #include "base/buffer_pool.h"
 #include "http/error_response.h"
 #include "http/limits.h"
+#include "http/refusal_counts.h"
 #include "http/router.h"
 #include "security/reloaded.h"
 #include "security/tls_material.h"
@@ -21,7 +22,8 @@ struct ServerOptions {
   const security::Reloaded<security::TlsMaterial>* tls = nullptr;
   // Where bodies lie, within limits.body_bytes and the pool's budget. Borrowed; null: requests have no bodies.
   BufferPool* pool = nullptr;
-  ErrorBody error_body{};  // Empty: errors are as ErrorResponse makes them.
+  ErrorBody error_body{};             // Empty: errors are as ErrorResponse makes them.
+  RefusalCounts* refusals = nullptr;  // Counts the answers that refuse. Borrowed; null: nothing does.
 };
 
 // Server answers HTTP/1.0 and HTTP/1.1 on one address. One thread of its own serves all connections.

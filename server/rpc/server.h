@@ -21,6 +21,7 @@
 #include "rpc/reflection_service.h"
 #include "rpc/serve/call_chain.h"
 #include "rpc/serve/call_gate.h"
+#include "rpc/serve/open_streams.h"
 #include "rpc/serve/serving_queue.h"
 #include "rpc/serve/stall_watch.h"
 #include "rpc/serve/wait_limit.h"
@@ -79,6 +80,9 @@ class Server {
   // Returns how many requests with arrays are being worked on, or answered. Threads: any.
   int inflight_requests() const { return gate_.inside(); }
 
+  // Returns how many streams of requests with arrays are open. Threads: any.
+  int open_streams() const { return streams_.count(); }
+
   // Says how far the server is. Threads: any.
   enum class Phase : std::uint8_t {
     kLoading,   // Until AnnounceReady.
@@ -130,7 +134,8 @@ class Server {
   WaitLimit waits_;
   const CallChain chain_;
   const CallEnvironment environment_;
-  const ServiceEnvironment service_environment_{live_, chain_, copiers_, waits_};
+  OpenStreams streams_;
+  const ServiceEnvironment service_environment_{live_, chain_, copiers_, waits_, streams_};
   TensorService tensors_;
   InferenceService inference_;
   HealthService health_;
