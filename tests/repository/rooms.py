@@ -38,6 +38,7 @@ LIBRARIES = {
 ROOMS = {
     "server/base": room("base"),
     "server/payload": room("payload", "server/base"),
+    "server/files": room("files", "server/base server/payload"),
     "server/inference": room("inference", "server/base server/payload"),
     "server/config": room("config", "server/base server/inference"),
     "server/security": room("security", "server/base", "openssl"),
@@ -100,7 +101,7 @@ ROOMS = {
     ),
     "client/include": room("client", "server/payload"),
     "client/lib": room(
-        "client", "server/base server/payload server/rpc/wire client/include", "grpc protobuf native-proto"
+        "client", "server/base server/payload server/files server/rpc/wire client/include", "grpc protobuf native-proto"
     ),
     "client/bench": room(
         "tensorferry_bench", "server/base server/payload client/include client/lib", "grpc protobuf native-proto"
