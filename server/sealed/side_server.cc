@@ -42,6 +42,12 @@ absl::Status SideServer::Listen(const std::string& path) {
   return listener.status();
 }
 
+std::vector<std::string> SideServer::paths() const {
+  std::vector<std::string> paths;
+  for (const SideSocket& listener : listeners_) paths.push_back(listener.path());
+  return paths;
+}
+
 absl::Status SideServer::Start() {
   end_ = FileDescriptor(eventfd(0, EFD_CLOEXEC));
   if (!end_) return absl::UnavailableError("cannot make an eventfd");

@@ -35,7 +35,7 @@ class SideServer {
   // Errors: UNAVAILABLE if the process may open no more files. Throws NoThread.
   absl::Status Start();
 
-  bool listens() const { return !listeners_.empty(); }
+  std::vector<std::string> paths() const;  // Of the files that it listens at.
 
  private:
   void Run();

@@ -84,8 +84,8 @@ ROOMS = {
     ),
     "server/rpc": room(
         "rpc",
-        "server/base server/inference server/security server/metrics server/tracing server/rpc/serve server/rpc/native"
-        " server/rpc/oip",
+        "server/base server/inference server/security server/metrics server/sealed server/tracing server/rpc/serve"
+        " server/rpc/native server/rpc/oip",
         "grpc protobuf",
     ),
     "server": room(
