@@ -17,6 +17,8 @@ enum class AccessLog : std::uint8_t { kOff, kSampled, kAll };
 
 enum class SharedMemory : std::uint8_t { kOff, kSystem };
 
+enum class SealedMemory : std::uint8_t { kAuto, kOn, kOff };
+
 // Config holds the settings with which the server runs. The initialisers are the defaults. setting.cc gives each
 // setting its name, its limits, and how it is read.
 struct Config {
@@ -58,6 +60,7 @@ struct Config {
   AccessLog access_log = AccessLog::kSampled;
 
   SharedMemory shared_memory = SharedMemory::kOff;
+  SealedMemory sealed_memory = SealedMemory::kAuto;
   inference::OverridePolicy model_overrides = inference::OverridePolicy::kOff;
 
   // The paths of PEM files; empty: there is none. A certificate has a key, and client CAs come with a certificate.

@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/buffer_pool.h"
+#include "base/sealed_regions.h"
 #include "inference/pipeline.h"
 #include "inference/repository_settings.h"
 #include "rpc/call_steps.h"
@@ -28,12 +29,16 @@
 #include "rpc/serve/worker_pool.h"
 #include "rpc/socket_file.h"
 #include "rpc/transport.h"
+#include "sealed/side_server.h"
 #include "security/reloaded.h"
 #include "security/tls_material.h"
 #include "security/tokens.h"
 #include "tracing/span_exporter.h"
 
 namespace tensorferry::rpc {
+
+// SealedMemoryUse says whether callers may hand over sealed memory beside unix: addresses. kAuto: where it can be.
+enum class SealedMemoryUse : std::uint8_t { kAuto, kOn, kOff };
 
 // The defaults are in config/config.h.
 struct ServerOptions {
@@ -46,6 +51,7 @@ struct ServerOptions {
   ConnectionLimits connections;
   bool compression;    // Whether to take compressed requests.
   bool shared_memory;  // Whether to take arrays from POSIX shared memory.
+  SealedMemoryUse sealed_memory = SealedMemoryUse::kOff;
   inference::OverridePolicy model_overrides;
   bool reflection;
   std::string torch_version;  // The text that GetServerInfo gives.
@@ -119,6 +125,7 @@ class Server {
   template <typename Service>
   void AddService(Service& service, bool announced);
   absl::Status Listen(const ServerOptions& options);
+  absl::Status ListenForSealedMemory(const ServerOptions& options);
   absl::Status SetRights(const SocketRights& rights) const;
   void MakeThreads(const ServerOptions& options, grpc::ServerBuilder& builder);
   void StartServing(const ServerOptions& options);
@@ -127,6 +134,8 @@ class Server {
 
   CallGate gate_;
   SharedRegions regions_;
+  SealedRegions sealed_regions_;
+  std::optional<sealed::SideServer> side_server_;
   LiveCoroutines live_;
   std::deque<ServingQueue> queues_;
   std::optional<StallWatch> stall_watch_;

@@ -44,6 +44,7 @@ ROOMS = {
     "server/security": room("security", "server/base", "openssl"),
     "server/metrics": room("metrics", "server/base server/payload server/inference", "prometheus"),
     "server/http": room("http", "server/base server/security", "boost openssl"),
+    "server/sealed": room("sealed", "server/base"),
     "server/tracing": room("tracing", "server/base", "boost"),
     "server/inference/tensor": room("inference_tensor", "server/base server/payload server/inference", "torch"),
     "server/inference/engine": room(
@@ -84,8 +85,8 @@ ROOMS = {
     ),
     "server/rpc": room(
         "rpc",
-        "server/base server/inference server/security server/metrics server/tracing server/rpc/serve server/rpc/native"
-        " server/rpc/oip",
+        "server/base server/inference server/security server/metrics server/sealed server/tracing server/rpc/serve"
+        " server/rpc/native server/rpc/oip",
         "grpc protobuf",
     ),
     "server/web": room(
