@@ -5,6 +5,7 @@ import { factList, h, problem, table } from "./dom.js";
 import { countText, secondsText } from "./format.js";
 import { modelAddress, stateBadge } from "./overview.js";
 import { histogram, parseMetrics } from "./prometheus.js";
+import { specText } from "./spec.js";
 
 /** @typedef {import("./api.js").Statistics} Statistics */
 
@@ -14,8 +15,8 @@ const PARTS = {
 };
 
 /** @param {string} label @param {import("./api.js").TensorSpec[]} specs */
-const specTable = (label, specs) => h("section", {}, h("h2", {}, label), table(label, ["Name", "dtype", "Shape"],
-  specs.map(({ name, datatype, shape }) => [h("code", {}, name), datatype, h("code", {}, `[${shape.join(", ")}]`)])));
+const specTable = (label, specs) => h("section", {}, h("h2", {}, label), table(label, ["Name", "dtype and shape"],
+  specs.map((spec) => [h("code", {}, spec.name), h("code", {}, specText(spec))])));
 
 /** @param {Statistics} statistics */
 function statisticsTable({ inference_stats: parts = {} }) {
@@ -24,7 +25,7 @@ function statisticsTable({ inference_stats: parts = {} }) {
     const seconds = Number(parts[key]?.ns ?? 0) / 1e9;
     return [name, countText(count), secondsText(seconds), count ? secondsText(seconds / count) : "–"];
   });
-  return table("Statistics", ["", "#Count", "#Time in all", "#Mean"], rows);
+  return table("Statistics", ["Stage", "#Count", "#Time in all", "#Mean"], rows);
 }
 
 /** @param {string} name @param {string} version Returns the rows of the model's runs, where the server tells them. */
@@ -79,7 +80,8 @@ async function show(name, version, place) {
       "Last inference": last ? new Date(last).toLocaleString("en-GB") : "none yet",
     }),
     h("p", {}, h("a", { href: `#/playground/${encodeURIComponent(name)}`, class: "button" }, "Run it in the playground")),
-    specTable("Inputs", metadata.inputs), specTable("Outputs", metadata.outputs),
+    ...(metadata.inputs.length ? [specTable("Inputs", metadata.inputs)] : []),
+    ...(metadata.outputs.length ? [specTable("Outputs", metadata.outputs)] : []),
     h("section", {}, h("h2", {}, "Statistics"), statistics ? statisticsTable(statistics) : h("p", { class: "note" }, "The server has none.")),
     ...(chart ? [chart] : []),
     h("section", {}, h("h2", {}, "Configuration"), h("pre", { tabindex: "0", role: "region", "aria-label": "Configuration" }, JSON.stringify(config, null, 2))),

@@ -4,6 +4,7 @@ import { sparkline } from "./charts.js";
 import { badge, h, problem, table } from "./dom.js";
 import { bytesText, countText, secondsText } from "./format.js";
 import { histogram, parseMetrics, quantile, since, total } from "./prometheus.js";
+import { specsText } from "./spec.js";
 
 /** @typedef {import("./prometheus.js").Histogram} Histogram */
 /** @typedef {{at: number, requests: number, durations: Histogram, scrape: import("./prometheus.js").Scrape}} Figures */
@@ -19,9 +20,6 @@ const MOST_MODELS = 200;
 
 /** @param {Record<string, string>} labels Returns whether a method is one that brings arrays. */
 const bringsArrays = (labels) => /Convert|Infer$/.test(labels.grpc_method ?? "");
-
-/** @param {import("./api.js").TensorSpec[]} specs */
-export const specsText = (specs) => specs.map(({ name, datatype, shape }) => `${name} ${datatype} [${shape.join(", ")}]`).join(", ");
 
 /** @param {string} state */
 export function stateBadge(state) {
@@ -65,7 +63,7 @@ function tiles(history) {
     tile("p99", secondsText(quantile(minute, 0.99)), sparkline(steps.map(({ p99 }) => p99), "p99 in the last minute")),
     tile("Waiting", countText(total(last.scrape, "tensorferry_queue_depth"))),
     tile("In flight", countText(total(last.scrape, "tensorferry_inflight_requests"))),
-    tile("Memory budget", `${bytesText(used)} of ${bytesText(limit)}`, budgetMeter(used, limit)));
+    tile(`Memory, of ${bytesText(limit)}`, bytesText(used), budgetMeter(used, limit)));
 }
 
 /** @param {import("./api.js").Duration} [duration] */

@@ -9,6 +9,8 @@ import { numberText } from "./format.js";
 
 /** The most rows and columns of a picture; of larger arrays it shows elements at equal distances. */
 const MOST_PIXELS = 384;
+/** The width and the height of a picture on the page. */
+const FRAME_REM = 26;
 /** The most elements that are shown as bars or in a table. */
 const MOST_BARS = 256;
 const MOST_CELLS = 200;
@@ -80,6 +82,7 @@ function draw(tensor, offset, label, { least, greatest }) {
   }
   context.putImageData(image, 0, 0);
   canvas.style.aspectRatio = `${columns} / ${rows}`;
+  canvas.style.width = `min(100%, ${Math.max(1, FRAME_REM * Math.min(1, columns / rows))}rem)`;
   return canvas;
 }
 

@@ -8,6 +8,7 @@ import { xxh3Hex } from "./xxh3.js";
 
 /** @typedef {import("./arrays.js").NamedArray} NamedArray */
 
+/** @type {Record<string, string>} */
 const ADJUSTMENTS = {
   BYTE_ORDER_SWAPPED: "the byte order was changed", BOOL_NORMALIZED: "bools other than 0 and 1 became 1",
 };
@@ -30,14 +31,14 @@ export async function receiptOf(array, file) {
   const sameShape = shapeText(receipt.shape) === shapeText(array.shape);
   const sameDtype = receipt.dtype_equal && receipt.dtype === dtype;
   const mark = (/** @type {boolean} */ equal, /** @type {string} */ what) => badge(equal ? "good" : "bad", `${what} ${equal ? "equal" : "DIFFERENT"}`);
-  const adjusted = receipt.adjustments.map((/** @type {keyof ADJUSTMENTS} */ key) => ADJUSTMENTS[key] ?? key).join(", ");
+  const adjusted = receipt.adjustments.map((/** @type {string} */ key) => ADJUSTMENTS[key] ?? key).join(", ");
   return h("div", {},
     h("p", { class: "row", role: "status" }, mark(sameDtype, "dtype"), mark(sameShape, "shape"), mark(receipt.digest === digest, "bits")),
     factList({
       Tensor: h("code", {}, `torch.${receipt.dtype}`), Shape: shapeText(receipt.shape), Strides: shapeText(receipt.strides),
       "Sent as": h("code", {}, receipt.source_dtype), Device: receipt.device, Changed: adjusted || "nothing",
       "Digest of the server": h("code", {}, receipt.digest), "Digest of this browser": h("code", {}, digest),
-      Took: `${secondsText(seconds)} with the way there and back`,
+      Took: `${secondsText(seconds)} round trip`,
     }),
     h("p", { class: "note" }, "Digests are XXH3-128 over the elements: the server's over those of its tensor, the browser's over those of the file."));
 }

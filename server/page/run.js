@@ -5,6 +5,7 @@ import { badge, factList, h, problem, table } from "./dom.js";
 import { dtypeByOip } from "./dtypes.js";
 import { bytesText, secondsText } from "./format.js";
 import { elementTable, pictureOf } from "./picture.js";
+import { specText } from "./spec.js";
 
 /** @typedef {import("./api.js").OipTensor} OipTensor */
 /** @typedef {import("./arrays.js").NamedArray} NamedArray */
@@ -29,7 +30,7 @@ function outputView(output, inputs) {
   const dtype = dtypeByOip(output.datatype);
   const same = inputs.find((input) => input.datatype === output.datatype && shapeText(input.shape) === shapeText(output.shape)
     && equalBytes(input.bytes, output.bytes));
-  const head = h("h4", {}, output.name, " ", same ? badge("good", `equal bits to ${same.name}`) : null);
+  const head = h("h3", {}, output.name, " ", same ? badge("good", `equal bits to ${same.name}`) : null);
   const facts = factList({ dtype: output.datatype, Shape: shapeText(output.shape), Size: bytesText(output.bytes.length) });
   if (!dtype) {
     const texts = textsOf(output.bytes).slice(0, 200).map((text, k) => [String(k), text]);
@@ -69,15 +70,17 @@ export function runPanel({ arrays, chosen, model: first, ran }) {
     if (!name) return Promise.resolve();
     return server.model(name, version).then((found) => {
       metadata = found;
-      fields = found.inputs.map((input, k) => {
+      // A model that names no inputs, such as identity, takes any.
+      const specs = found.inputs.length ? found.inputs : [{ name: chosen().name, datatype: "any dtype", shape: [] }];
+      fields = specs.map((input, k) => {
         const options = arrays().map((array, at) => h("option", { value: at }, array.name));
         const select = h("select", {}, ...options);
         const named = arrays().findIndex((array) => array.name === input.name);
-        select.selectedIndex = named >= 0 ? named : found.inputs.length === 1 ? arrays().indexOf(chosen()) : Math.min(k, options.length - 1);
+        select.selectedIndex = named >= 0 ? named : specs.length === 1 ? arrays().indexOf(chosen()) : Math.min(k, options.length - 1);
         return [input.name, select];
       });
       inputs.replaceChildren(...fields.map(([name_, select], k) =>
-        h("label", {}, `${name_} `, h("span", { class: "note" }, `${found.inputs[k].datatype} [${found.inputs[k].shape.join(", ")}]`), " ", select)));
+        h("label", {}, `${name_} `, h("span", { class: "note" }, specText(specs[k])), " ", select)));
     }).catch((error) => void outputs.replaceChildren(problem(error)));
   }
 
@@ -96,7 +99,7 @@ export function runPanel({ arrays, chosen, model: first, ran }) {
       const start = performance.now();
       const answer = await server.infer(name, version, sent);
       const seconds = (performance.now() - start) / 1000;
-      const head = h("p", { role: "status" }, badge("good", `${name} answered`), h("span", { class: "note" }, ` version ${answer.version}, ${secondsText(seconds)} with the way there and back`));
+      const head = h("p", { role: "status" }, badge("good", `${name} answered`), h("span", { class: "note" }, ` version ${answer.version}, ${secondsText(seconds)} round trip`));
       outputs.replaceChildren(head, ...answer.outputs.map((output) => outputView(output, sent)));
       ran({ model: name, version, input: sent[0]?.name ?? "", tensor: sent[0] });
     } catch (error) {
