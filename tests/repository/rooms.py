@@ -45,6 +45,7 @@ ROOMS = {
     "server/metrics": room("metrics", "server/base server/payload server/inference", "prometheus"),
     "server/http": room("http", "server/base server/security", "boost openssl"),
     "server/sealed": room("sealed", "server/base"),
+    "server/page": room("page", "server/http"),
     "server/tracing": room("tracing", "server/base", "boost"),
     "server/inference/tensor": room("inference_tensor", "server/base server/payload server/inference", "torch"),
     "server/inference/engine": room(
