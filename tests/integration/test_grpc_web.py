@@ -116,7 +116,7 @@ def test_many_messages_in_one_body(address: str) -> None:
 
 
 def test_no_answer_is_lost(address: str) -> None:
-    """An in-process call may throw away what is sent while nobody reads, some four of a hundred answers."""
+    """gRPC's in-process transport loses answers of calls that ask for the status too early, some four of a hundred."""
     wanted = frames(request(array("|u1", (3,), b"abc")))
     for _ in range(300):
         answer = ask(address, CONVERT, wanted)
