@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/status.h"
+#include "config/open_address.h"
 #include "web/error_body.h"
 #include "web/routes.h"
 
@@ -14,8 +15,12 @@ absl::StatusOr<HttpPort> StartHttpPort(const HttpPortSources& sources) {
   const config::Config& config = sources.config;
   if (config.http_listen == "off") return HttpPort();
   auto gateway = std::make_unique<web::Gateway>(sources.server.InProcessChannel());
+  const bool guarded = sources.credentials.tokens() != nullptr || sources.credentials.tls() != nullptr;
   const http::AccessPolicy policy{.tokens = sources.credentials.tokens(),
-                                  .certificates = !config.tls_client_ca.empty()};
+                                  .certificates = !config.tls_client_ca.empty(),
+                                  .local_hosts = !guarded && !config::IsOpenAddress(config.http_listen),
+                                  .hosts = config.admin_host,
+                                  .origins = config.http_origin};
   const http::ServerOptions options{
       .address = config.http_listen,
       .limits = {.connections = 256, .body_bytes = config.max_message_bytes},

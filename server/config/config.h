@@ -25,6 +25,7 @@ struct Config {
   std::vector<std::string> listen = {"127.0.0.1:8001"};  // HOST:PORT or unix:PATH.
   std::string admin_listen = "127.0.0.1:8002";           // HOST:PORT or "off".
   std::string http_listen = "off";                       // HOST:PORT or "off".
+  std::vector<std::string> http_origin;                  // Of pages that may call over HTTP.
   std::vector<std::string> admin_host;                   // Further hosts for which the admin port answers.
   int unix_mode = -1;      // The mode of the files of unix: addresses. -1: what the umask leaves.
   std::string unix_group;  // Their group. Empty: the process's own.

@@ -108,6 +108,22 @@ std::string HostKind::Format(const std::string& value) const { return value; }
 
 std::string HostKind::Expected() const { return "HOST or [IPV6], without a port"; }
 
+std::optional<std::string> OriginKind::Parse(std::string_view text) const {
+  if (text == "*") return std::string(text);
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!text.starts_with(scheme)) continue;
+    const std::string_view host = text.substr(scheme.size());
+    const auto address = ParseAddress(host);
+    const bool has_port = address && !address->is_unix;
+    if (has_port || HostKind().Parse(host)) return std::string(text);
+  }
+  return std::nullopt;
+}
+
+std::string OriginKind::Format(const std::string& value) const { return value; }
+
+std::string OriginKind::Expected() const { return "http://HOST, https://HOST, with :PORT if it is another, or *"; }
+
 std::optional<std::string> LoadModelKind::Parse(std::string_view text) const {
   return text == "*" || IsPlainFileName(text) ? std::optional(std::string(text)) : std::nullopt;
 }

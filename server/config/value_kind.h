@@ -99,6 +99,15 @@ struct HostKind {
   std::string Expected() const;
 };
 
+// OriginKind is the kind of the origin of pages, as browsers send it, or `*` for all.
+struct OriginKind {
+  using Value = std::string;
+
+  std::optional<Value> Parse(std::string_view text) const;
+  std::string Format(const Value& value) const;
+  std::string Expected() const;
+};
+
 // ModelKind is the kind of `NAME=FILE`.
 struct ModelKind {
   using Value = inference::NamedFile;

@@ -37,6 +37,7 @@ using Tls = asio::ssl::stream<Tcp::socket>;
 constexpr std::size_t kReadBytes = 4096;                   // The most that is read where the size is not known.
 constexpr std::size_t kWriteBytes = std::size_t{1} << 20;  // The most that is written at once.
 constexpr unsigned kHttp11 = 11;
+constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::uint64_t kMaxDroppedBytes = std::uint64_t{16} << 20;  // Then a peer that sends on loses the answer.
 
 Request RequestOf(const IncomingMessage& message) {
@@ -88,6 +89,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
     closed_ = true;
     context_.connections.Remove(*place_);
     timer_.cancel();
+    answer_.stream = nullptr;
     Error ignored;
     Socket().close(ignored);
   }
@@ -278,7 +280,8 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   void Send(Response response, bool keep_alive) {
     if (context_.refusals != nullptr) context_.refusals->Count(response.status);
     Wait(Phase::kOther, context_.limits.answer);
-    framing_.keep_alive = keep_alive;
+    const bool ends_with_connection = response.stream != nullptr && framing_.version < kHttp11;
+    framing_.keep_alive = keep_alive && !ends_with_connection;
     if (response.problem != nullptr && context_.error_body) response.body = context_.error_body(*response.problem);
     answer_ = std::move(response);
     request_ = {};
@@ -288,17 +291,49 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
       buffers.emplace_back(asio::buffer(answer_.body));
       for (const std::string_view piece : answer_.pieces) buffers.emplace_back(piece.data(), piece.size());
     }
+    Write(buffers);
+  }
+
+  void Write(const std::vector<asio::const_buffer>& buffers) {
     const auto go_on = [this](const Error& error, std::size_t sent) -> std::size_t {
       if (sent > 0 && !closed_) ExpireAfter(context_.limits.answer);
       return error ? 0 : kWriteBytes;
     };
-    asio::async_write(stream_, buffers, go_on,
-                      [self = Self()](const Error& error, std::size_t) { self->OnSent(error); });
+    asio::async_write(stream_, buffers, go_on, [self = Self()](const Error& error, std::size_t) {
+      if (error) return self->Close();
+      self->answer_.stream != nullptr && !self->is_head_ ? self->PullPiece() : self->OnSent();
+    });
   }
 
-  void OnSent(const Error& error) {
-    if (error) return Close();
+  // Waits for the next piece of an answer's stream, as long as it takes.
+  void PullPiece() {
+    context_.connections.Serve(*place_);
+    timer_.expires_at(Clock::time_point::max());
+    answer_.stream->Pull([owner = context_.owner.lock(), self = Self()](std::optional<BodyStream::Piece> piece) {
+      asio::dispatch(self->stream_.get_executor(), [self, piece = std::move(piece)]() mutable {
+        if (!self->closed_) self->SendPiece(std::move(piece));
+      });
+    });
+  }
+
+  void SendPiece(std::optional<BodyStream::Piece> piece) {
+    Wait(Phase::kOther, context_.limits.answer);
+    const bool chunked = framing_.version == kHttp11;
+    piece_ = piece.value_or(BodyStream::Piece{});
+    if (!piece) answer_.stream = nullptr;
+    std::size_t nbytes = 0;
+    for (const std::string_view bytes : piece_.bytes) nbytes += bytes.size();
+    chunk_head_ = fmt::format("{:x}\r\n", nbytes);
+    std::vector<asio::const_buffer> buffers;
+    if (chunked) buffers.push_back(asio::buffer(chunk_head_));
+    for (const std::string_view bytes : piece_.bytes) buffers.emplace_back(bytes.data(), bytes.size());
+    if (chunked) buffers.push_back(asio::buffer(kLineEnd));
+    Write(buffers);
+  }
+
+  void OnSent() {
     answer_ = {};
+    piece_ = {};
     if (framing_.keep_alive) return AwaitRequest(context_.limits.idle);
     Wait(Phase::kOther, context_.limits.farewell);
     if constexpr (kIsTls) {
@@ -343,6 +378,8 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   bool is_head_ = false;
   Response answer_;
   std::string head_;
+  BodyStream::Piece piece_;  // Of the answer's stream: what is being sent, behind chunk_head_.
+  std::string chunk_head_;
   std::uint64_t dropped_ = 0;
 };
 

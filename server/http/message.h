@@ -43,6 +43,29 @@ struct Problem {
   std::string reason{};  // The name of a Reason, where there is one.
 };
 
+// BodyStream makes the body of an answer piece by piece, each when the peer has taken the one before. Its destructor says
+// that nobody wants the rest.
+class BodyStream {
+ public:
+  // Piece is some bytes of a body, one at least, which live as long as `owner`.
+  struct Piece {
+    std::vector<std::string_view> bytes;
+    std::shared_ptr<const void> owner;
+  };
+
+  // Gets the next piece, or nothing behind the last one: at once or later, on any thread, and perhaps when the stream is
+  // gone.
+  using Next = std::function<void(std::optional<Piece>)>;
+
+  BodyStream() = default;
+  BodyStream(const BodyStream&) = delete;
+  BodyStream& operator=(const BodyStream&) = delete;
+  virtual ~BodyStream() = default;
+
+  // Asks for the next piece. The piece before has been given, or none was asked for.
+  virtual void Pull(Next next) = 0;
+};
+
 struct Response {
   unsigned status = 200;
   std::string content_type{kTextType};
@@ -51,6 +74,8 @@ struct Response {
   // More of the body, behind `body`, which is sent from where it lies. `owner` keeps it alive.
   std::vector<std::string_view> pieces{};
   std::shared_ptr<const void> owner{};
+  // The rest of a body whose length nobody knows. Null: there is none.
+  std::shared_ptr<BodyStream> stream{};
   // What ErrorResponse has told, for ports whose errors have another form.
   std::shared_ptr<const Problem> problem{};
 };

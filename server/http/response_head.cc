@@ -11,6 +11,7 @@ namespace tensorferry::http {
 namespace {
 
 constexpr unsigned kHttp11 = 11;
+constexpr unsigned kNoContent = 204;  // Has neither a body nor a length of one (RFC 9110, 8.6).
 
 bool HasField(const Response& response, std::string_view name) {
   return std::ranges::any_of(response.fields, [&](const Field& field) { return EqualInAnyCase(field.name, name); });
@@ -40,8 +41,13 @@ std::string ResponseHead(const Response& response, const Framing& framing) {
   }
   if (framing.version == kHttp11 && !framing.keep_alive) head += "Connection: close\r\n";
   if (framing.version != kHttp11 && framing.keep_alive) head += "Connection: keep-alive\r\n";
-  fmt::format_to(out, "Content-Length: {}\r\n\r\n", BodyBytes(response));
-  return head;
+  if (response.status == kNoContent) return head + "\r\n";
+  if (response.stream == nullptr) {
+    fmt::format_to(out, "Content-Length: {}\r\n", BodyBytes(response));
+  } else if (framing.version == kHttp11) {
+    head += "Transfer-Encoding: chunked\r\n";
+  }
+  return head + "\r\n";
 }
 
 }  // namespace tensorferry::http

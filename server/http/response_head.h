@@ -13,11 +13,11 @@ struct Framing {
   bool keep_alive = false;
 };
 
-// Returns the number of bytes of a response's body.
+// Returns the number of bytes of a response's body, but for its stream.
 std::uint64_t BodyBytes(const Response& response);
 
 // Returns the status line and the fields of a response, up to the empty line. A field whose name or value could end its
-// line is left out.
+// line is left out. A stream's bytes follow in chunks, or, in HTTP/1.0, up to the connection's end.
 std::string ResponseHead(const Response& response, const Framing& framing);
 
 }  // namespace tensorferry::http

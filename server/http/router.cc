@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "http/cross_origin.h"
 #include "http/error_response.h"
 
 namespace tensorferry::http {
@@ -85,9 +86,22 @@ std::optional<Response> Router::RefuseAt(const Found& found, const Request& requ
   return found.route == nullptr ? std::nullopt : RefuseAccess(policy_, found.route->roles, request);
 }
 
-std::optional<Response> Router::Refuse(const Request& head) const { return RefuseAt(Find(head), head); }
+std::optional<Response> Router::Refuse(const Request& head) const {
+  if (auto answer = AnswerForOrigin(policy_.origins, head)) return answer;
+  auto refusal = RefuseAt(Find(head), head);
+  if (!refusal) return std::nullopt;
+  for (Field& field : OriginFields(policy_.origins, head)) refusal->fields.push_back(std::move(field));
+  return refusal;
+}
 
-void Router::Serve(Request request, const Reply& reply) const {
+void Router::Serve(Request request, const Reply& given) const {
+  Reply reply = given;
+  if (!policy_.origins.empty()) {
+    reply = [given, fields = OriginFields(policy_.origins, request)](Response response) {
+      response.fields.insert(response.fields.end(), fields.begin(), fields.end());
+      given(std::move(response));
+    };
+  }
   try {
     Found found = Find(request);
     request.path_values = std::move(found.values);

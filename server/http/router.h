@@ -29,7 +29,8 @@ class Router {
  public:
   Router(std::vector<Route> routes, AccessPolicy policy) : routes_(std::move(routes)), policy_(policy) {}
 
-  // Returns the refusal of a request whose body is still to come, or nothing if the request may be answered.
+  // Returns the answer to a request whose body is still to come and does not matter, such as its refusal; nothing if the
+  // request may be answered.
   std::optional<Response> Refuse(const Request& head) const;
 
   // Answers a request that Refuse takes. What a route throws becomes the answer 500.

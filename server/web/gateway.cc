@@ -5,6 +5,7 @@
 #include <exception>
 #include <utility>
 
+#include "base/start_thread.h"
 #include "web/caller_fields.h"
 
 namespace tensorferry::web {
@@ -16,16 +17,16 @@ struct Gateway::UnaryCall {
   Then then;
 };
 
+Gateway::Gateway(std::shared_ptr<grpc::Channel> channel)
+    : stub_(std::move(channel)), thread_(StartThread("streams of the HTTP port", [this] { EndSteps(); })) {}
+
 void Gateway::Call(const std::string& method, const http::Request& from, grpc::ByteBuffer message, Then then) {
   auto made = std::make_unique<UnaryCall>();
   made->request.Swap(&message);
   made->then = std::move(then);
   AddCallerFields(from, made->context);
   UnaryCall* const call = made.get();
-  {
-    const std::lock_guard lock(mutex_);
-    calls_.insert(call);
-  }
+  Add(call->context);
   static_cast<void>(made.release());  // End takes it back.
   stub_.UnaryCall(&call->context, method, grpc::StubOptions(), &call->request, &call->response,
                   [this, call](const grpc::Status& status) { End(*call, status); });
@@ -39,15 +40,27 @@ void Gateway::End(UnaryCall& call, const grpc::Status& status) {
     spdlog::debug("http: an answer could not be made: {}", error.what());
     call.then.reply({.status = 500, .body = "internal error\n"});
   }
+  Remove(call.context);
+}
+
+void Gateway::Add(grpc::ClientContext& context) {
   const std::lock_guard lock(mutex_);
-  calls_.erase(&call);
+  calls_.insert(&context);
+}
+
+void Gateway::Remove(grpc::ClientContext& context) {
+  const std::lock_guard lock(mutex_);
+  calls_.erase(&context);
   if (calls_.empty()) none_.notify_all();
 }
 
 Gateway::~Gateway() {
   std::unique_lock lock(mutex_);
-  for (UnaryCall* const call : calls_) call->context.TryCancel();
+  for (grpc::ClientContext* const call : calls_) call->TryCancel();
   none_.wait(lock, [this] { return calls_.empty(); });
+  lock.unlock();
+  queue_.Shutdown();
+  thread_.join();
 }
 
 }  // namespace tensorferry::web

@@ -2,6 +2,7 @@
 
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
+#include <grpcpp/completion_queue.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/status.h>
@@ -11,7 +12,9 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <unordered_set>
+#include <vector>
 
 #include "http/message.h"
 
@@ -20,7 +23,7 @@ namespace tensorferry::web {
 // Gateway calls the server's own gRPC services for requests of HTTP: checks, models, roles, limits, metrics and the access
 // log are those of gRPC, since the calls are (docs/adr/0028). No thread waits for a call.
 //
-// Threads:  any. Answers come on gRPC's threads.
+// Threads:  any. Answers come on gRPC's threads, and those of streaming calls on a thread of the gateway's own.
 // Lifetime: the destructor ends all calls and waits for them; each is answered.
 class Gateway {
  public:
@@ -33,8 +36,19 @@ class Gateway {
     Done done;
   };
 
+  // Streaming is a call whose messages go and come one by one, by a method of any kind.
+  struct Streaming {
+    std::string method;                      // `/package.Service/Method`
+    std::vector<grpc::ByteBuffer> messages;  // All that are sent.
+    // Make the pieces of the answer's body: from each message that comes (if that throws, the call ends), and from the end,
+    // the call's status and its trailing metadata.
+    std::function<http::BodyStream::Piece(const grpc::ByteBuffer&)> message_piece;
+    std::function<http::BodyStream::Piece(const grpc::Status&, const grpc::ClientContext&)> end_piece;
+  };
+
   // Calls on `channel`, such as that of rpc::Server::InProcessChannel.
-  explicit Gateway(std::shared_ptr<grpc::Channel> channel) : stub_(std::move(channel)) {}
+  // Errors: throws NoThread.
+  explicit Gateway(std::shared_ptr<grpc::Channel> channel);
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
   ~Gateway();
@@ -44,15 +58,26 @@ class Gateway {
   // `done` throws.
   void Call(const std::string& method, const http::Request& from, grpc::ByteBuffer message, Then then);
 
+  // Begins a call, as Call does. What comes is read as fast as the stream is pulled; the call is cancelled when the stream
+  // is gone.
+  std::shared_ptr<http::BodyStream> Stream(const http::Request& from, Streaming streaming);
+
  private:
   struct UnaryCall;
+  class StreamingCall;
+  class CallBody;
 
   void End(UnaryCall& call, const grpc::Status& status);
+  void Add(grpc::ClientContext& context);
+  void Remove(grpc::ClientContext& context);
+  void EndSteps();  // Until queue_ is shut down.
 
   grpc::GenericStub stub_;
   std::mutex mutex_;
   std::condition_variable none_;
-  std::unordered_set<UnaryCall*> calls_;
+  std::unordered_set<grpc::ClientContext*> calls_;
+  grpc::CompletionQueue queue_;  // Of streaming calls.
+  std::thread thread_;           // Serves queue_.
 };
 
 }  // namespace tensorferry::web

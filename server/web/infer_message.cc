@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "web/referring_slice.h"
+
 namespace tensorferry::web {
 namespace {
 
@@ -23,13 +25,6 @@ void AppendVarint(std::uint64_t value, std::string& text) {
   std::array<std::uint8_t, kMaxVarintBytes> bytes{};
   const std::uint8_t* const end = google::protobuf::io::CodedOutputStream::WriteVarint64ToArray(value, bytes.data());
   text.append(reinterpret_cast<const char*>(bytes.data()), static_cast<std::size_t>(end - bytes.data()));
-}
-
-// Returns a slice that refers to `bytes` and keeps their owner.
-grpc::Slice Referring(std::string_view bytes, const std::shared_ptr<const void>& owner) {
-  return {const_cast<char*>(bytes.data()), bytes.size(),  // NOLINT: nobody writes into a slice.
-          [](void* kept) { delete static_cast<std::shared_ptr<const void>*>(kept); },
-          new std::shared_ptr<const void>(owner)};
 }
 
 // AnswerCursor reads a message that lies in slices.
@@ -86,10 +81,10 @@ grpc::ByteBuffer InferMessage(InferBody body, const std::shared_ptr<const void>&
     slices.emplace_back(head);
     head.clear();
     if (input.made.empty()) {
-      slices.push_back(Referring(input.sent, body_owner));
+      slices.push_back(ReferringSlice(input.sent, body_owner));
     } else {
       const auto made = std::make_shared<const std::string>(std::move(input.made));
-      slices.push_back(Referring(*made, made));
+      slices.push_back(ReferringSlice(*made, made));
     }
   }
   if (!head.empty()) slices.emplace_back(head);

@@ -19,11 +19,13 @@ struct RouteContext {
 
 std::vector<http::Route> Routes(const RouteContext& context);
 
-// The lists: of the server, of models, of inference, of the repository and shared memory, and of settings.
+// The lists: of the server, of models, of inference, of the repository and shared memory, of settings, and all methods by
+// gRPC-Web.
 std::vector<http::Route> ServerRoutes(const RouteContext& context);
 std::vector<http::Route> ModelRoutes(const RouteContext& context);
 std::vector<http::Route> InferRoutes(const RouteContext& context);
 std::vector<http::Route> RepositoryRoutes(const RouteContext& context);
 std::vector<http::Route> SettingsRoutes(const RouteContext& context);
+std::vector<http::Route> GrpcWebRoutes(const RouteContext& context);
 
 }  // namespace tensorferry::web

@@ -81,6 +81,7 @@ TEST(Resolve, ReachesEveryField) {
   const Config config = Running({"--listen=[::]:0",
                                  "--listen=unix:/run/s",
                                  "--admin-listen=[::1]:0",
+                                 "--http-origin=https://page.example",
                                  "--admin-host=here.example",
                                  "--admin-host=[fd00::1]",
                                  "--model-repository=/models",
@@ -119,6 +120,7 @@ TEST(Resolve, ReachesEveryField) {
                             .config;
   const Config expected{.listen = {"[::]:0", "unix:/run/s"},
                         .admin_listen = "[::1]:0",
+                        .http_origin = {"https://page.example"},
                         .admin_host = {"here.example", "[fd00::1]"},
                         .model_dir = "/models",
                         .models = {{"a", "a.pt"}, {"b", "b.pt"}},

@@ -76,6 +76,17 @@ TEST(HostKind, TakesHostsWithoutPorts) {
   }
 }
 
+TEST(OriginKind, TakesWhatBrowsersSend) {
+  constexpr OriginKind kind;
+  for (const std::string_view text : {"*", "http://localhost", "https://page.example:8443", "http://[fd00::1]:80"}) {
+    EXPECT_EQ(kind.Parse(text), text);
+  }
+  for (const std::string_view text : {"", "null", "page.example", "https://", "https://page.example/", "ftp://a",
+                                      "https://page.example:0x1", "https://a b", "https://unix:/run/s", "**"}) {
+    EXPECT_EQ(kind.Parse(text), std::nullopt) << text;
+  }
+}
+
 TEST(ModelKind, TakesANameAndAFile) {
   constexpr ModelKind kind;
   EXPECT_EQ(kind.Parse("m=/models/m.pt"), (inference::NamedFile{.name = "m", .file = "/models/m.pt"}));
