@@ -10,8 +10,6 @@
 namespace tensorferry::http {
 namespace {
 
-constexpr unsigned kHttp11 = 11;
-
 bool HasField(const Response& response, std::string_view name) {
   return std::ranges::any_of(response.fields, [&](const Field& field) { return EqualInAnyCase(field.name, name); });
 }

@@ -42,17 +42,18 @@ class Gateway {
   // Calls the unary method `/package.Service/Method` with the bytes of a message. `from` is the request for which it is
   // done: who asks, his token, trace and deadline are those of the call. It is not borrowed. Replies once; with 500 if
   // `done` throws.
+  // A call whose peer goes away is cancelled.
   void Call(const std::string& method, const http::Request& from, grpc::ByteBuffer message, Then then);
 
  private:
   struct UnaryCall;
 
-  void End(UnaryCall& call, const grpc::Status& status);
+  void End(const std::shared_ptr<UnaryCall>& call, const grpc::Status& status);
 
   grpc::GenericStub stub_;
   std::mutex mutex_;
   std::condition_variable none_;
-  std::unordered_set<UnaryCall*> calls_;
+  std::unordered_set<std::shared_ptr<UnaryCall>> calls_;
 };
 
 }  // namespace tensorferry::web
