@@ -18,6 +18,7 @@
 
 #include "http/error_response.h"
 #include "http/incoming_request.h"
+#include "http/peer_certificate.h"
 #include "http/read_problem.h"
 #include "http/response_head.h"
 #include "http/tls_context.h"
@@ -181,7 +182,10 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
     is_head_ = message.method() == beast::http::verb::head;
     request_ = RequestOf(message);
     request_.peer = PeerOf(Socket());
-    if constexpr (kIsTls) request_.has_certificate = HasCertificate(stream_.native_handle());
+    if constexpr (kIsTls) {
+      request_.has_certificate = HasCertificate(stream_.native_handle());
+      if (request_.has_certificate) request_.certificate = CertificateName(stream_.native_handle());
+    }
     if (auto refusal = context_.router.Refuse(request_)) {
       return Send(*std::move(refusal), framing_.keep_alive && parser_->is_done());
     }

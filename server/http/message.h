@@ -32,6 +32,7 @@ struct Request {
   std::vector<std::string> path_values;  // What stands in the path for each `{}` of the route's, percent-decoded.
   std::string peer;                      // The address of the peer, such as "127.0.0.1:43210".
   bool has_certificate = false;          // Whether the peer has shown a certificate that a CA of clients has signed.
+  std::string certificate{};             // How that certificate names the peer.
   std::shared_ptr<Cancellation> cancellation{};  // Null: nobody watches whether the peer is still there.
 
   // Returns the values of all fields of a name, which is given in either case. Borrows this request.
