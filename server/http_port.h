@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -29,6 +30,14 @@ class HttpPort {
       : gateway_(std::move(gateway)), server_(std::move(server)) {}
 
   const http::Server* server() const { return server_.get(); }  // Null: the port is off.
+
+  // Do what http::Server's do, or nothing if the port is off.
+  void BeginDrain() const {
+    if (server_ != nullptr) server_->BeginDrain();
+  }
+  bool AwaitAnswers(std::chrono::steady_clock::time_point deadline) const {
+    return server_ == nullptr || server_->AwaitAnswers(deadline);
+  }
 
  private:
   std::unique_ptr<web::Gateway> gateway_;

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -46,6 +47,9 @@ namespace {
 // Idle buffers may hold the memory budget divided by kIdleShare.
 constexpr std::uint64_t kIdleShare = 4;
 
+// How long the last answers over HTTP may take at least to get to their callers, whatever is left of the drain grace.
+constexpr std::chrono::milliseconds kLastHttpAnswers{200};
+
 // How long the end waits for the collector of spans.
 constexpr std::chrono::milliseconds kMostFlush{2000};
 
@@ -73,15 +77,23 @@ void PrintReadyLine(const std::vector<std::string>& addresses, const http::Serve
   StartThread("printing the ready line", print).detach();
 }
 
-// Announces NOT_SERVING, serves on for the drain delay, and then lets requests in progress finish. A second SIGTERM or
-// SIGINT ends the process at once.
-void Drain(const config::Config& config, int signal, Process& process, rpc::Server& server) {
+// Says that the process stops. A second SIGTERM or SIGINT ends it at once from now on.
+void TellStopping(int signal, Process& process) {
   process.EndAtSecondSignal(signal);
   process.manager().TellStopping("finishing the requests in progress");
   if (signal != StopSignals::kInterrupted) spdlog::info("{}: stopping", strsignal(signal));
+}
+
+// Announces NOT_SERVING, serves on for the drain delay, and then lets requests in progress finish.
+void Drain(const config::Config& config, rpc::Server& server, const HttpPort& http_port) {
   server.AnnounceStop();
   std::this_thread::sleep_for(config.drain_delay);
-  if (!server.Stop(std::chrono::steady_clock::now() + config.drain_grace)) {
+  http_port.BeginDrain();
+  const auto deadline = std::chrono::steady_clock::now() + config.drain_grace;
+  const bool all_answered = server.Stop(deadline);
+  // Calls over HTTP have ended with the others, but their answers may be on their way.
+  const auto last = std::max(deadline, std::chrono::steady_clock::now() + kLastHttpAnswers);
+  if (!http_port.AwaitAnswers(last) || !all_answered) {
     spdlog::warn("requests were still running after the drain grace of {} ms; they were cut off",
                  config.drain_grace.count());
   }
@@ -179,7 +191,8 @@ ExitCode Serve(const config::Resolved& resolved) {
   process.manager().TellReady("serving");
   const int signal = wait_for_stop();
   self_check.Stop();
-  Drain(config, signal, process, **server);
+  TellStopping(signal, process);
+  Drain(config, **server, *http_port);
   if (spans != nullptr) Flush(*spans);
   spdlog::info("stopped");
   process.End(signal == StopSignals::kInterrupted ? ExitCode::kDeaf : ExitCode::kOk);

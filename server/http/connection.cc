@@ -1,7 +1,5 @@
 #include "http/connection.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/ssl/stream.hpp>
@@ -19,6 +17,8 @@
 #include <vector>
 
 #include "http/error_response.h"
+#include "http/incoming_request.h"
+#include "http/peer_certificate.h"
 #include "http/read_problem.h"
 #include "http/response_head.h"
 #include "http/tls_context.h"
@@ -36,25 +36,8 @@ using Tls = asio::ssl::stream<Tcp::socket>;
 
 constexpr std::size_t kReadBytes = 4096;                   // The most that is read where the size is not known.
 constexpr std::size_t kWriteBytes = std::size_t{1} << 20;  // The most that is written at once.
-constexpr unsigned kHttp11 = 11;
 constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::uint64_t kMaxDroppedBytes = std::uint64_t{16} << 20;  // Then a peer that sends on loses the answer.
-
-Request RequestOf(const IncomingMessage& message) {
-  Request request{.method = std::string(message.method_string()), .path = PathOf(std::string(message.target()))};
-  for (const auto& field : message) {
-    request.fields.push_back({std::string(field.name_string()), std::string(field.value())});
-  }
-  return request;
-}
-
-std::string NameOf(const Tcp::socket& socket) {
-  Error error;
-  const Tcp::endpoint peer = socket.remote_endpoint(error);
-  if (error) return "";
-  const std::string address = peer.address().to_string();
-  return fmt::format("{}:{}", peer.address().is_v6() ? "[" + address + "]" : address, peer.port());
-}
 
 // Connection is one connection of a peer. It lives as long as one of its operations is under way: each ends in the end,
 // as `timer_` bounds what the server waits for.
@@ -87,6 +70,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   void Close() override {
     if (closed_) return;
     closed_ = true;
+    SetAnswerDue(false);
     context_.connections.Remove(*place_);
     timer_.cancel();
     answer_.stream = nullptr;
@@ -135,22 +119,47 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
     Socket().cancel(ignored);
   }
 
+  void SetAnswerDue(bool is_due) {
+    if (is_due == answer_due_) return;
+    answer_due_ = is_due;
+    is_due ? context_.connections.BeginAnswer() : context_.connections.EndAnswer();
+  }
+
   // Waits for a request's first byte, but where it has come together with the last request.
   void AwaitRequest(std::chrono::milliseconds limit) {
+    SetAnswerDue(false);
     is_head_ = false;
     parser_.emplace();
     parser_->header_limit(context_.limits.head_bytes);
     parser_->body_limit(context_.limits.body_bytes);
     if (buffer_.size() > 0) return ReadHead();
+    if (peer_gone_) return Close();
     Wait(Phase::kOther, limit);
+    awaits_request_ = true;
+    ReadAhead();
+  }
+
+  // Reads the first bytes of the next request, or the end of what the peer sends. While a request is answered, this tells
+  // that the peer has gone.
+  void ReadAhead() {
+    if (reads_ahead_) return;
+    reads_ahead_ = true;
     stream_.async_read_some(buffer_.prepare(kReadBytes), [self = Self()](const Error& error, std::size_t nbytes) {
-      if (error) return self->Close();
+      self->reads_ahead_ = false;
+      if (error) return self->OnPeerGone();
       self->buffer_.commit(nbytes);
-      self->ReadHead();
+      if (self->awaits_request_) self->ReadHead();
     });
   }
 
+  void OnPeerGone() {
+    peer_gone_ = true;
+    if (awaits_request_ || answer_.stream != nullptr) return Close();
+    if (cancellation_ != nullptr) cancellation_->Tell();
+  }
+
   void ReadHead() {
+    awaits_request_ = false;
     Wait(Phase::kRequest, context_.limits.request);
     beast::http::async_read_header(stream_, buffer_, *parser_, [self = Self()](const Error& error, std::size_t) {
       if (!self->Failed(error)) self->OnHead();
@@ -174,8 +183,11 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
     framing_ = {.version = message.version(), .keep_alive = message.keep_alive()};
     is_head_ = message.method() == beast::http::verb::head;
     request_ = RequestOf(message);
-    request_.peer = NameOf(Socket());
-    if constexpr (kIsTls) request_.has_certificate = HasCertificate(stream_.native_handle());
+    request_.peer = PeerOf(Socket());
+    if constexpr (kIsTls) {
+      request_.has_certificate = HasCertificate(stream_.native_handle());
+      if (request_.has_certificate) request_.certificate = CertificateName(stream_.native_handle());
+    }
     if (auto refusal = context_.router.Refuse(request_)) {
       return Send(*std::move(refusal), framing_.keep_alive && parser_->is_done());
     }
@@ -266,22 +278,27 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   void Answer() {
     context_.connections.Serve(*place_);
     timer_.expires_at(Clock::time_point::max());
-    awaited_ = ++answers_;
+    SetAnswerDue(true);
+    const std::uint64_t number = awaited_ = ++answers_;
+    cancellation_ = request_.cancellation = std::make_shared<Cancellation>();
     context_.router.Serve(
-        std::move(request_), [owner = context_.owner.lock(), self = Self(), number = awaited_](Response response) {
+        std::move(request_), [owner = context_.owner.lock(), self = Self(), number](Response response) {
           asio::dispatch(self->stream_.get_executor(), [self, number, response = std::move(response)]() mutable {
             if (self->closed_ || self->awaited_ != number) return;
             self->awaited_ = 0;
+            self->cancellation_ = nullptr;
             self->Send(std::move(response), self->framing_.keep_alive);
           });
         });
+    if (awaited_ == number && buffer_.size() == 0) ReadAhead();
   }
 
   void Send(Response response, bool keep_alive) {
     if (context_.refusals != nullptr) context_.refusals->Count(response.status);
     Wait(Phase::kOther, context_.limits.answer);
+    if (!closed_) SetAnswerDue(true);
     const bool ends_with_connection = response.stream != nullptr && framing_.version < kHttp11;
-    framing_.keep_alive = keep_alive && !ends_with_connection;
+    framing_.keep_alive = keep_alive && !ends_with_connection && !peer_gone_ && !context_.connections.draining();
     if (response.problem != nullptr && context_.error_body) response.body = context_.error_body(*response.problem);
     answer_ = std::move(response);
     request_ = {};
@@ -309,6 +326,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   void PullPiece() {
     context_.connections.Serve(*place_);
     timer_.expires_at(Clock::time_point::max());
+    if (buffer_.size() == 0) ReadAhead();
     answer_.stream->Pull([owner = context_.owner.lock(), self = Self()](std::optional<BodyStream::Piece> piece) {
       asio::dispatch(self->stream_.get_executor(), [self, piece = std::move(piece)]() mutable {
         if (!self->closed_) self->SendPiece(std::move(piece));
@@ -336,6 +354,8 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
     piece_ = {};
     if (framing_.keep_alive) return AwaitRequest(context_.limits.idle);
     Wait(Phase::kOther, context_.limits.farewell);
+    Error ignored;
+    if (reads_ahead_) Socket().cancel(ignored);  // DropWhatComes reads from now on.
     if constexpr (kIsTls) {
       stream_.async_shutdown([self = Self()](const Error&) { self->SayFarewell(); });
     } else {
@@ -370,10 +390,15 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   Request request_;
   std::shared_ptr<AlignedBuffer> body_;  // Null: no body of known length is being read.
   std::size_t body_bytes_ = 0;
-  std::size_t filled_ = 0;            // How many bytes of body_ have come.
-  MemoryBudget::Reservation chunks_;  // For the body that comes in chunks.
-  std::uint64_t answers_ = 0;         // The number of answers that were asked of the router.
-  std::uint64_t awaited_ = 0;         // The number of the answer that is still to come; 0: none.
+  std::size_t filled_ = 0;                      // How many bytes of body_ have come.
+  MemoryBudget::Reservation chunks_;            // For the body that comes in chunks.
+  std::uint64_t answers_ = 0;                   // The number of answers that were asked of the router.
+  std::uint64_t awaited_ = 0;                   // The number of the answer that is still to come; 0: none.
+  std::shared_ptr<Cancellation> cancellation_;  // That of the request whose answer is awaited. Null: there is none.
+  bool answer_due_ = false;                     // Whether an answer is to be made, or is on its way.
+  bool awaits_request_ = false;
+  bool reads_ahead_ = false;  // Whether ReadAhead's read is under way.
+  bool peer_gone_ = false;    // Whether the peer sends nothing any more.
   Framing framing_;
   bool is_head_ = false;
   Response answer_;

@@ -3,9 +3,12 @@
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
+#include <cstddef>
+#include <functional>
 #include <list>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "base/buffer_pool.h"
 #include "http/error_response.h"
@@ -47,7 +50,24 @@ class ConnectionSet {
   void Serve(Place& place) { Move(place, /*served=*/true); }
   void Remove(const Place& place) { ListOf(place).erase(place.at); }
 
+  // Says that the server owes one more answer, or one less.
+  void BeginAnswer() { ++due_; }
+  void EndAnswer() {
+    if (--due_ == 0) TellIdle();
+  }
+  // Has each answer end its connection from now on.
+  void Drain() { draining_ = true; }
+  bool draining() const { return draining_; }
+  // Calls `idle` once no answer is due.
+  void WhenIdle(std::function<void()> idle) {
+    idle_ = std::move(idle);
+    if (due_ == 0) TellIdle();
+  }
+
  private:
+  void TellIdle() {
+    if (const auto idle = std::exchange(idle_, nullptr)) idle();
+  }
   std::list<Member*>& ListOf(const Place& place) { return place.served ? served_ : waiting_; }
   void Move(Place& place, bool served) {
     std::list<Member*>& from = ListOf(place);
@@ -59,6 +79,9 @@ class ConnectionSet {
   const std::size_t most_;
   std::list<Member*> waiting_;
   std::list<Member*> served_;
+  std::size_t due_ = 0;  // How many answers are not given yet.
+  bool draining_ = false;
+  std::function<void()> idle_;
 };
 
 // ConnectionContext is what all connections of a server share.

@@ -8,10 +8,13 @@
 #include <string_view>
 #include <vector>
 
+#include "http/cancellation.h"
+
 namespace tensorferry::http {
 
 inline constexpr std::string_view kTextType = "text/plain; charset=utf-8";
 inline constexpr std::string_view kJsonType = "application/json";
+inline constexpr unsigned kHttp11 = 11;  // HTTP/1.1, as Boost.Beast numbers versions.
 
 // Field is one header field.
 struct Field {
@@ -29,6 +32,8 @@ struct Request {
   std::vector<std::string> path_values;  // What stands in the path for each `{}` of the route's, percent-decoded.
   std::string peer;                      // The address of the peer, such as "127.0.0.1:43210".
   bool has_certificate = false;          // Whether the peer has shown a certificate that a CA of clients has signed.
+  std::string certificate{};             // How that certificate names the peer.
+  std::shared_ptr<Cancellation> cancellation{};  // Null: nobody watches whether the peer is still there.
 
   // Returns the values of all fields of a name, which is given in either case. Borrows this request.
   std::vector<std::string_view> Values(std::string_view name) const;

@@ -18,8 +18,6 @@ namespace {
 namespace beast_http = boost::beast::http;
 using ReadError = beast_http::error;
 
-constexpr unsigned kHttp11 = 11;
-
 }  // namespace
 
 std::optional<Problem> ProblemOf(const boost::beast::error_code& error, const Limits& limits) {

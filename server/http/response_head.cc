@@ -10,7 +10,6 @@
 namespace tensorferry::http {
 namespace {
 
-constexpr unsigned kHttp11 = 11;
 constexpr unsigned kNoContent = 204;  // Has neither a body nor a length of one (RFC 9110, 8.6).
 
 bool HasField(const Response& response, std::string_view name) {

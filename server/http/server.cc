@@ -3,7 +3,9 @@
 #include <spdlog/spdlog.h>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <exception>
+#include <future>
 #include <utility>
 
 #include "base/start_thread.h"
@@ -53,6 +55,17 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
 }
 
 Server::Server(std::shared_ptr<Loop> loop) : loop_(std::move(loop)) {}
+
+void Server::BeginDrain() {
+  boost::asio::post(loop_->io, [loop = loop_.get()] { loop->connections.Drain(); });
+}
+
+bool Server::AwaitAnswers(std::chrono::steady_clock::time_point deadline) {
+  const auto told = std::make_shared<std::promise<void>>();
+  boost::asio::post(loop_->io,
+                    [loop = loop_.get(), told] { loop->connections.WhenIdle([told] { told->set_value(); }); });
+  return told->get_future().wait_until(deadline) == std::future_status::ready;
+}
 
 Server::~Server() {
   loop_->io.stop();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <thread>
@@ -27,6 +28,7 @@ struct ServerOptions {
 };
 
 // Server answers HTTP/1.0 and HTTP/1.1 on one address. One thread of its own serves all connections.
+// Threads:  any.
 // Lifetime: the destructor closes all connections, and waits for the route that answers, if one does. Answers that come
 //           later go nowhere.
 class Server {
@@ -39,6 +41,12 @@ class Server {
 
   // Returns the address with the real port.
   const std::string& address() const { return address_; }
+
+  // Has each answer end its connection from now on, so that callers go elsewhere.
+  void BeginDrain();
+
+  // Waits until peers have all answers to the requests that have arrived. Returns false if some had not at the deadline.
+  bool AwaitAnswers(std::chrono::steady_clock::time_point deadline);
 
  private:
   struct Loop;  // Holds what is of Boost.

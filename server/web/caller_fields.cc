@@ -42,6 +42,7 @@ void AddCallerFields(const http::Request& from, grpc::ClientContext& context) {
     }
   }
   if (!from.peer.empty()) context.AddMetadata(rpc::kPeerKey, from.peer);
+  if (!from.certificate.empty()) context.AddMetadata(rpc::kCertificateKey, from.certificate);
   const std::vector<std::string_view> timeouts = from.Values("grpc-timeout");
   if (timeouts.size() != 1) return;
   constexpr std::chrono::nanoseconds kMost = std::chrono::hours(24 * 365);

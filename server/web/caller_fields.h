@@ -11,7 +11,7 @@
 namespace tensorferry::web {
 
 // Gives a call what the request for which it is made says of its caller: `authorization`, `traceparent`, `tracestate` and
-// `x-request-id`, the peer's address, and the time that `grpc-timeout` leaves.
+// `x-request-id`, the peer's address and the name of his certificate, and the time that `grpc-timeout` leaves.
 void AddCallerFields(const http::Request& from, grpc::ClientContext& context);
 
 // Returns the time of a `grpc-timeout` field, such as `100m`; nothing if the text is none.

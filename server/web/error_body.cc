@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 
+#include "base/reason.h"
 #include "base/utf8.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
@@ -11,7 +13,7 @@
 namespace tensorferry::web {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Ordered = nlohmann::ordered_json;
 
 constexpr std::size_t kMaxMessageBytes = 512;
 constexpr std::size_t kMaxValueBytes = 256;
@@ -37,6 +39,11 @@ unsigned HttpStatusOf(grpc::StatusCode code) {
   }
 }
 
+std::optional<Reason> ReasonWithoutDetails(grpc::StatusCode code) {
+  if (code == grpc::CANCELLED) return Reason::kCancelled;
+  return code == grpc::DEADLINE_EXCEEDED ? std::optional(Reason::kDeadline) : std::nullopt;
+}
+
 std::string SecondsOf(const google::protobuf::Duration& delay) {
   return std::to_string(std::max<std::int64_t>(1, delay.seconds() + (delay.nanos() > 0 ? 1 : 0)));
 }
@@ -44,7 +51,7 @@ std::string SecondsOf(const google::protobuf::Duration& delay) {
 }  // namespace
 
 std::string ErrorBody(const http::Problem& problem) {
-  Json body = {{"error", Printable(problem.message, kMaxMessageBytes)}, {"status", problem.status}};
+  Ordered body = {{"error", Printable(problem.message, kMaxMessageBytes)}, {"status", problem.status}};
   if (!problem.reason.empty()) body["reason"] = problem.reason;
   body["details"] = {{"expected", Printable(problem.expected, kMaxValueBytes)},
                      {"actual", Printable(problem.actual, kMaxValueBytes)}};
@@ -53,7 +60,7 @@ std::string ErrorBody(const http::Problem& problem) {
 
 http::Response ErrorOf(const grpc::Status& status) {
   http::Response response{.status = HttpStatusOf(status.error_code()), .content_type = std::string(http::kJsonType)};
-  Json body = {{"error", Printable(status.error_message(), kMaxMessageBytes)}, {"status", response.status}};
+  Ordered body = {{"error", Printable(status.error_message(), kMaxMessageBytes)}, {"status", response.status}};
   google::rpc::Status details;
   if (details.ParseFromString(status.error_details())) {
     google::rpc::ErrorInfo info;
@@ -61,15 +68,19 @@ http::Response ErrorOf(const grpc::Status& status) {
     for (const google::protobuf::Any& detail : details.details()) {
       if (detail.UnpackTo(&info)) {
         body["reason"] = info.reason();
-        body["details"] = Json::object();
+        body["details"] = Ordered::object();
         for (const auto& [key, value] : info.metadata()) body["details"][key] = value;
       } else if (detail.UnpackTo(&retry)) {
         response.fields.push_back({"Retry-After", SecondsOf(retry.retry_delay())});
       }
     }
   }
+  // A call that ends here, before the service has answered, has no details.
+  if (const auto reason = ReasonWithoutDetails(status.error_code()); reason && !body.contains("reason")) {
+    body["reason"] = Info(*reason).name;
+  }
   if (status.error_code() == grpc::UNAUTHENTICATED) response.fields.push_back({"WWW-Authenticate", "Bearer"});
-  response.body = body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  response.body = body.dump(-1, ' ', false, Ordered::error_handler_t::replace) + "\n";
   return response;
 }
 

@@ -21,26 +21,28 @@ Gateway::Gateway(std::shared_ptr<grpc::Channel> channel)
     : stub_(std::move(channel)), thread_(StartThread("streams of the HTTP port", [this] { EndSteps(); })) {}
 
 void Gateway::Call(const std::string& method, const http::Request& from, grpc::ByteBuffer message, Then then) {
-  auto made = std::make_unique<UnaryCall>();
-  made->request.Swap(&message);
-  made->then = std::move(then);
-  AddCallerFields(from, made->context);
-  UnaryCall* const call = made.get();
+  const auto call = std::make_shared<UnaryCall>();
+  call->request.Swap(&message);
+  call->then = std::move(then);
+  AddCallerFields(from, call->context);
   Add(call->context);
-  static_cast<void>(made.release());  // End takes it back.
+  if (from.cancellation != nullptr) {
+    from.cancellation->OnGone([maybe = std::weak_ptr(call)] {
+      if (const auto under_way = maybe.lock()) under_way->context.TryCancel();
+    });
+  }
   stub_.UnaryCall(&call->context, method, grpc::StubOptions(), &call->request, &call->response,
-                  [this, call](const grpc::Status& status) { End(*call, status); });
+                  [this, call](const grpc::Status& status) { End(call, status); });
 }
 
-void Gateway::End(UnaryCall& call, const grpc::Status& status) {
-  const std::unique_ptr<UnaryCall> owned(&call);
+void Gateway::End(const std::shared_ptr<UnaryCall>& call, const grpc::Status& status) {
   try {
-    call.then.reply(call.then.done(status, call.response));
+    call->then.reply(call->then.done(status, call->response));
   } catch (const std::exception& error) {
     spdlog::debug("http: an answer could not be made: {}", error.what());
-    call.then.reply({.status = 500, .body = "internal error\n"});
+    call->then.reply({.status = 500, .body = "internal error\n"});
   }
-  Remove(call.context);
+  Remove(call->context);
 }
 
 void Gateway::Add(grpc::ClientContext& context) {

@@ -56,6 +56,7 @@ class Gateway {
   // Calls the unary method `/package.Service/Method` with the bytes of a message. `from` is the request for which it is
   // done: who asks, his token, trace and deadline are those of the call. It is not borrowed. Replies once; with 500 if
   // `done` throws.
+  // A call whose peer goes away is cancelled.
   void Call(const std::string& method, const http::Request& from, grpc::ByteBuffer message, Then then);
 
   // Begins a call, as Call does. What comes is read as fast as the stream is pulled; the call is cancelled when the stream
@@ -67,7 +68,7 @@ class Gateway {
   class StreamingCall;
   class CallBody;
 
-  void End(UnaryCall& call, const grpc::Status& status);
+  void End(const std::shared_ptr<UnaryCall>& call, const grpc::Status& status);
   void Add(grpc::ClientContext& context);
   void Remove(grpc::ClientContext& context);
   void EndSteps();  // Until queue_ is shut down.

@@ -94,7 +94,7 @@ class BodyReader {
     TENSORFERRY_ASSIGN_OR_RETURN(const std::string id, TextOf(tree, "id"));
     body_.message.set_id(id);
     TENSORFERRY_ASSIGN_OR_RETURN(Json parameters, ParametersOf(tree));
-    TENSORFERRY_ASSIGN_OR_RETURN(body_.binary_by_default, TakeSwitch(parameters, "binary_data_output", false));
+    TENSORFERRY_ASSIGN_OR_RETURN(body_.wishes.binary_by_default, TakeSwitch(parameters, "binary_data_output", false));
     TENSORFERRY_RETURN_IF_ERROR(AddParameters(parameters, *body_.message.mutable_parameters()));
     const auto inputs = tree.find("inputs");
     if (inputs == tree.end() || !inputs->is_array()) {
@@ -133,7 +133,7 @@ class BodyReader {
     }
     if (is_shared) return absl::OkStatus();
     if (has_data) {
-      body_.raw.push_back({.sent = {}, .made = *std::move(sax_.elements()[i])});
+      body_.raw.push_back({.made = std::move(sax_.elements()[i])});
       return absl::OkStatus();
     }
     return TakeBinary(name, *binary);
@@ -150,7 +150,7 @@ class BodyReader {
                                       .expected = fmt::format("{}", nbytes),
                                       .actual = fmt::format("{}", rest_.size())}));
     }
-    body_.raw.push_back({.sent = rest_.substr(0, nbytes), .made = {}});
+    body_.raw.push_back({.sent = rest_.substr(0, nbytes)});
     rest_.remove_prefix(nbytes);
     return absl::OkStatus();
   }
@@ -161,8 +161,9 @@ class BodyReader {
     TENSORFERRY_ASSIGN_OR_RETURN(const std::string name, TextOf(object, "name"));
     output.set_name(name);
     TENSORFERRY_ASSIGN_OR_RETURN(Json parameters, ParametersOf(object));
-    TENSORFERRY_ASSIGN_OR_RETURN(const bool binary, TakeSwitch(parameters, "binary_data", body_.binary_by_default));
-    body_.binary.push_back(binary);
+    TENSORFERRY_ASSIGN_OR_RETURN(const bool binary,
+                                 TakeSwitch(parameters, "binary_data", body_.wishes.binary_by_default));
+    body_.wishes.binary.push_back(binary);
     return AddParameters(parameters, *output.mutable_parameters());
   }
 
@@ -190,10 +191,12 @@ absl::StatusOr<InferBody> ReadInferBody(std::string_view body, std::size_t json_
         {.field = "inference-header-content-length"});
   }
   const std::string_view json = body.substr(0, json_bytes);
-  InferSax first(limits.element_bytes, {});
+  TENSORFERRY_ASSIGN_OR_RETURN(const auto tokens, RoomForTokens(json, limits.pool));
+  const std::uint64_t held = body.size() + tokens.nbytes();
+  InferSax first(limits, held, {});
   if (!Json::sax_parse(json, &first)) return first.error();
   if (!first.skipped()) return BodyReader(first, body.substr(json_bytes)).Read();
-  InferSax second(limits.element_bytes, DatatypesOf(first.tree()));
+  InferSax second(limits, held, DatatypesOf(first.tree()));
   if (!Json::sax_parse(json, &second)) return second.error();
   return BodyReader(second, body.substr(json_bytes)).Read();
 }

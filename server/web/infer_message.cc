@@ -80,11 +80,11 @@ grpc::ByteBuffer InferMessage(InferBody body, const std::shared_ptr<const void>&
     }
     slices.emplace_back(head);
     head.clear();
-    if (input.made.empty()) {
-      slices.push_back(ReferringSlice(input.sent, body_owner));
+    if (input.made) {
+      const auto made = std::make_shared<const CountedText>(*std::move(input.made));
+      slices.push_back(ReferringSlice(made->text(), made));
     } else {
-      const auto made = std::make_shared<const std::string>(std::move(input.made));
-      slices.push_back(ReferringSlice(*made, made));
+      slices.push_back(ReferringSlice(input.sent, body_owner));
     }
   }
   if (!head.empty()) slices.emplace_back(head);

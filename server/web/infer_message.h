@@ -7,7 +7,6 @@
 #include <string_view>
 #include <vector>
 
-#include "http/message.h"
 #include "inference/grpc_service.pb.h"
 #include "web/infer_body.h"
 
@@ -27,8 +26,5 @@ struct InferAnswer {
 
 // Returns false if the bytes are no response.
 bool ReadInferAnswer(const grpc::ByteBuffer& bytes, InferAnswer& answer);
-
-// Returns HTTP's response, with the outputs in the forms that `asked` wants.
-http::Response InferResponse(InferAnswer answer, const InferBody& asked);
 
 }  // namespace tensorferry::web

@@ -7,6 +7,7 @@
 #include "rpc/serve/error.h"
 #include "web/infer_body.h"
 #include "web/infer_message.h"
+#include "web/infer_response.h"
 #include "web/routes.h"
 #include "web/unary_route.h"
 
@@ -47,22 +48,23 @@ void Infer(const RouteContext& context, const http::Request& request, const http
                                       .expected = "the bytes of the body's JSON, once",
                                       .actual = "something else"}));
   }
-  auto body = ReadInferBody(request.body, *json_bytes, {.element_bytes = context.max_message_bytes});
+  auto body =
+      ReadInferBody(request.body, *json_bytes, {.element_bytes = context.max_message_bytes, .pool = context.pool});
   if (!body.ok()) return reply(ErrorOf(rpc::ToGrpcStatus(body.status())));
   body->message.set_model_name(request.path_values.front());
   if (request.path_values.size() > 1) body->message.set_model_version(request.path_values[1]);
-  InferBody asked{.message = {}, .raw = {}, .binary_by_default = body->binary_by_default, .binary = body->binary};
-  *asked.message.mutable_outputs() = body->message.outputs();
-  context.gateway.Call("/inference.GRPCInferenceService/ModelInfer", request,
-                       InferMessage(*std::move(body), request.body_owner),
-                       {reply, [asked = std::move(asked)](const grpc::Status& status, const grpc::ByteBuffer& bytes) {
-                          if (!status.ok()) return ErrorOf(status);
-                          InferAnswer answer;
-                          if (!ReadInferAnswer(bytes, answer)) {
-                            return ErrorOf({grpc::INTERNAL, "the answer cannot be read"});
-                          }
-                          return InferResponse(std::move(answer), asked);
-                        }});
+  AskedOutputs asked{.outputs = body->message.outputs(), .wishes = body->wishes};
+  context.gateway.Call(
+      "/inference.GRPCInferenceService/ModelInfer", request, InferMessage(*std::move(body), request.body_owner),
+      {reply,
+       [asked = std::move(asked), &pool = context.pool](const grpc::Status& status, const grpc::ByteBuffer& bytes) {
+         if (!status.ok()) return ErrorOf(status);
+         InferAnswer answer;
+         if (!ReadInferAnswer(bytes, answer)) {
+           return ErrorOf({grpc::INTERNAL, "the answer cannot be read"});
+         }
+         return InferResponse(std::move(answer), asked, pool);
+       }});
 }
 
 }  // namespace

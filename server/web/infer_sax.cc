@@ -3,95 +3,58 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <utility>
 
 #include "base/status.h"
 
 namespace tensorferry::web {
-namespace {
-
-// What is no data is small. A tree takes some forty times the text's bytes.
-constexpr std::size_t kMaxNodes = 1 << 16;
-constexpr std::size_t kMaxDepth = 64;
-
-}  // namespace
-
-bool InferSax::Fail(absl::Status error) {
-  error_ = std::move(error);
-  return false;
-}
 
 // The path to an input's `data` is root object, list `inputs`, object.
-std::size_t InferSax::InputIndex() const { return open_[1]->size() - 1; }
+std::size_t InferSax::InputIndex() const { return open()[1]->size() - 1; }
 
-InferSax::Json* InferSax::Place(Json value) {
-  if (open_.empty()) return &(tree_ = std::move(value));
-  Json& parent = *open_.back();
-  if (parent.is_array()) {
-    parent.push_back(std::move(value));
-    return &parent.back();
-  }
-  return &(parent[key_] = std::move(value));
+bool InferSax::RefuseInData() {
+  return Fail(MakeError(Reason::kBadHeader, "an input's data has a null or an object in it",
+                        {.field = "data", .expected = "elements in lists"}));
 }
 
-bool InferSax::Value(Json value) {
-  if (InData()) {
-    return Fail(MakeError(Reason::kBadHeader, "an input's data has a null or an object in it",
-                          {.field = "data", .expected = "elements in lists"}));
-  }
-  if (++nodes_ > kMaxNodes) {
-    return Fail(MakeError(Reason::kBadHeader, "the JSON beside the data has too many values",
-                          {.field = "body", .limit = fmt::format("{}", kMaxNodes)}));
-  }
-  Place(std::move(value));
-  return true;
+bool InferSax::start_object(std::size_t elements) {
+  return InData() ? RefuseInData() : TreeSax::start_object(elements);
 }
 
-bool InferSax::Open(Json container) {
-  if (open_.size() >= kMaxDepth || ++nodes_ > kMaxNodes) {
-    return Fail(MakeError(Reason::kBadHeader, "the JSON beside the data is too deep or has too many values",
-                          {.field = "body", .limit = fmt::format("{}", kMaxDepth)}));
-  }
-  open_.push_back(Place(std::move(container)));
-  return true;
-}
-
-bool InferSax::start_object(std::size_t /*elements*/) { return InData() ? Value(nullptr) : Open(Json::object()); }
-
-bool InferSax::start_array(std::size_t /*elements*/) {
+bool InferSax::start_array(std::size_t elements) {
   if (data_next_) return StartData();
-  if (data_depth_ == 0) return Open(Json::array());
+  if (data_depth_ == 0) return TreeSax::start_array(elements);
+  if (holds_ == Holds::kOneNumber || holds_ == Holds::kTwoNumbers) return FailPair();
+  holds_ = Holds::kNothing;
   ++data_depth_;
   return true;
 }
 
-bool InferSax::End() {
-  if (data_depth_ > 0) {
-    --data_depth_;
-  } else {
-    open_.pop_back();
-  }
+bool InferSax::end_array() {
+  if (data_depth_ == 0) return TreeSax::end_array();
+  if (holds_ == Holds::kOneNumber) return FailPair();
+  holds_ = Holds::kLists;
+  --data_depth_;
   return true;
 }
 
 bool InferSax::key(string_t& value) {
-  key_ = std::move(value);
-  const bool in_input = open_.size() == 3 && open_[1]->is_array() && tree_.is_object() && tree_.contains("inputs") &&
-                        &tree_["inputs"] == open_[1];
-  data_next_ = in_input && key_ == "data";
-  return true;
+  const bool in_input = open().size() == 3 && open()[1]->is_array() && tree().is_object() &&
+                        tree().contains("inputs") && &tree()["inputs"] == open()[1];
+  data_next_ = in_input && value == "data";
+  return TreeSax::key(value);
 }
 
 bool InferSax::StartData() {
   data_next_ = false;
   data_depth_ = 1;
+  holds_ = Holds::kNothing;
   const std::size_t input = InputIndex();
   elements_.resize(std::max(elements_.size(), input + 1));
   if (elements_[input]) {
     return Fail(MakeError(Reason::kConflictingFields, "an input has data twice", {.field = "data"}));
   }
-  elements_[input].emplace();
-  const Json& so_far = *open_.back();
+  elements_[input].emplace(limits_.pool, beside_);
+  const Json& so_far = *open().back();
   const auto said = so_far.find("datatype");
   std::string datatype = said != so_far.end() && said->is_string() ? said->get<std::string>() : "";
   if (datatype.empty() && input < datatypes_.size()) datatype = datatypes_[input];
@@ -99,53 +62,65 @@ bool InferSax::StartData() {
   if (datatype.empty()) {
     skipped_ = true;
   } else if (!type_) {
-    return Fail(MakeError(Reason::kBadDtype,
-                          fmt::format("JSON has no form for elements of {}: send them as binary data", Quote(datatype)),
-                          {.field = "datatype", .expected = "binary data", .actual = Quote(datatype)}));
+    return Fail(MakeError(Reason::kBadDtype, fmt::format("{} is no datatype", Quote(datatype)),
+                          {.field = "datatype", .expected = "a datatype", .actual = Quote(datatype)}));
   }
   return true;
 }
 
+bool InferSax::FailPair() {
+  return Fail(MakeError(Reason::kBadHeader, "an element of a complex datatype is a list of two numbers",
+                        {.field = "data", .expected = "[real part, imaginary part]"}));
+}
+
+// Takes note of a number of a complex element. Returns false if it cannot stand where it does.
+bool InferSax::IsPartOfPair() {
+  if (data_depth_ < 2 || holds_ == Holds::kLists || holds_ == Holds::kTwoNumbers) return false;
+  holds_ = holds_ == Holds::kNothing ? Holds::kOneNumber : Holds::kTwoNumbers;
+  return true;
+}
+
 template <typename Put>
-bool InferSax::Element(const Put& put) {
+bool InferSax::Element(std::size_t most_bytes, const Put& put) {
   if (data_next_) return Fail(MakeError(Reason::kBadHeader, "an input's data is no list", {.field = "data"}));
   if (!type_) return true;
-  std::string& elements = *elements_[InputIndex()];
-  const std::size_t before = elements.size();
-  if (!put(ElementWriter(*type_, elements))) {
+  if (type_->is_complex && !IsPartOfPair()) return FailPair();
+  CountedText& elements = *elements_[InputIndex()];
+  if (absl::Status room = elements.MakeRoom(most_bytes); !room.ok()) return Fail(std::move(room));
+  const std::size_t before = elements.text().size();
+  if (!put(ElementWriter(*type_, elements.text()))) {
     return Fail(MakeError(Reason::kBadHeader, "an input's data has a value that is no element of its datatype",
                           {.field = "data", .expected = "elements of the datatype"}));
   }
-  element_bytes_ += elements.size() - before;
-  if (element_bytes_ <= max_element_bytes_) return true;
+  element_bytes_ += elements.text().size() - before;
+  if (element_bytes_ <= limits_.element_bytes) return true;
   return Fail(MakeError(Reason::kTensorTooLarge, "the elements of the request are too many",
-                        {.field = "data", .limit = fmt::format("{}", max_element_bytes_)}));
+                        {.field = "data", .limit = fmt::format("{}", limits_.element_bytes)}));
 }
 
 bool InferSax::boolean(bool value) {
-  return InData() ? Element([&](auto writer) { return writer.Boolean(value); }) : Value(value);
+  if (!InData()) return TreeSax::boolean(value);
+  return Element(ElementWriter::kMostBytes, [&](auto writer) { return writer.Boolean(value); });
 }
 
 bool InferSax::number_integer(number_integer_t value) {
-  return InData() ? Element([&](auto writer) { return writer.Integer(value); }) : Value(value);
+  if (!InData()) return TreeSax::number_integer(value);
+  return Element(ElementWriter::kMostBytes, [&](auto writer) { return writer.Integer(value); });
 }
 
 bool InferSax::number_unsigned(number_unsigned_t value) {
-  return InData() ? Element([&](auto writer) { return writer.Unsigned(value); }) : Value(value);
+  if (!InData()) return TreeSax::number_unsigned(value);
+  return Element(ElementWriter::kMostBytes, [&](auto writer) { return writer.Unsigned(value); });
 }
 
 bool InferSax::number_float(number_float_t value, const string_t& digits) {
-  return InData() ? Element([&](auto writer) { return writer.Float(value, digits); }) : Value(value);
+  if (!InData()) return TreeSax::number_float(value, digits);
+  return Element(ElementWriter::kMostBytes, [&](auto writer) { return writer.Float(value, digits); });
 }
 
 bool InferSax::string(string_t& value) {
-  return InData() ? Element([&](auto writer) { return writer.Text(value); }) : Value(std::move(value));
-}
-
-bool InferSax::parse_error(std::size_t position, const std::string& /*token*/,
-                           const nlohmann::detail::exception& /*error*/) {
-  return Fail(MakeError(Reason::kBadHeader, fmt::format("the request's JSON cannot be read at byte {}", position),
-                        {.field = "body", .expected = "a JSON object"}));
+  if (!InData()) return TreeSax::string(value);
+  return Element(ElementWriter::kMostBytes + value.size(), [&](auto writer) { return writer.Text(value); });
 }
 
 }  // namespace tensorferry::web

@@ -6,8 +6,6 @@
 namespace tensorferry::web {
 namespace {
 
-constexpr unsigned kNo = 400;
-
 // Makes the message of a method that names a model, and perhaps its version, in the path.
 template <typename Message>
 Message Named(const http::Request& request) {
@@ -22,7 +20,7 @@ void AddNamed(const RouteContext& context, const UnaryRoute<Message, Answer>& ro
   for (const char* const model : {"/v2/models/{}", "/v2/models/{}/versions/{}"}) {
     UnaryRoute<Message, Answer> made = route;
     made.path = model + route.path;
-    routes.push_back(RouteOf(context.gateway, std::move(made)));
+    routes.push_back(RouteOf(context, std::move(made)));
   }
 }
 
@@ -70,7 +68,7 @@ std::vector<http::Route> ModelRoutes(const RouteContext& context) {
   auto of_all = statistics;
   of_all.path = "/v2/models/stats";
   of_all.purpose = "how often each model ran, and how long";
-  routes.insert(routes.begin(), RouteOf(context.gateway, std::move(of_all)));
+  routes.insert(routes.begin(), RouteOf(context, std::move(of_all)));
   return routes;
 }
 

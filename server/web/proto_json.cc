@@ -10,9 +10,9 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
-using Json = nlohmann::ordered_json;
+using Ordered = nlohmann::ordered_json;
 
-Json ElementJson(const Message& message, const FieldDescriptor& field, int i) {
+Ordered ElementJson(const Message& message, const FieldDescriptor& field, int i) {
   const Reflection& reflection = *message.GetReflection();
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_INT32: return reflection.GetRepeatedInt32(message, &field, i);
@@ -29,7 +29,7 @@ Json ElementJson(const Message& message, const FieldDescriptor& field, int i) {
   __builtin_unreachable();
 }
 
-Json SingleJson(const Message& message, const FieldDescriptor& field) {
+Ordered SingleJson(const Message& message, const FieldDescriptor& field) {
   const Reflection& reflection = *message.GetReflection();
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_INT32: return reflection.GetInt32(message, &field);
@@ -46,11 +46,11 @@ Json SingleJson(const Message& message, const FieldDescriptor& field) {
   __builtin_unreachable();
 }
 
-std::string KeyOf(const Json& key) { return key.is_string() ? key.get<std::string>() : key.dump(); }
+std::string KeyOf(const Ordered& key) { return key.is_string() ? key.get<std::string>() : key.dump(); }
 
 // A map is a list of messages with the fields `key` and `value`.
-Json MapJson(const Message& message, const FieldDescriptor& field) {
-  Json map = Json::object();
+Ordered MapJson(const Message& message, const FieldDescriptor& field) {
+  Ordered map = Ordered::object();
   const FieldDescriptor& key = *field.message_type()->map_key();
   const FieldDescriptor& value = *field.message_type()->map_value();
   const Reflection& reflection = *message.GetReflection();
@@ -63,15 +63,15 @@ Json MapJson(const Message& message, const FieldDescriptor& field) {
 
 }  // namespace
 
-Json ProtoJson(const Message& message) {
-  Json object = Json::object();
+Ordered ProtoJson(const Message& message) {
+  Ordered object = Ordered::object();
   const Reflection& reflection = *message.GetReflection();
   for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
     const FieldDescriptor& field = *message.GetDescriptor()->field(i);
     if (field.is_map()) {
       object[field.name()] = MapJson(message, field);
     } else if (field.is_repeated()) {
-      Json& list = object[field.name()] = Json::array();
+      Ordered& list = object[field.name()] = Ordered::array();
       for (int j = 0; j < reflection.FieldSize(message, &field); ++j) {
         list.push_back(ElementJson(message, field, j));
       }

@@ -85,26 +85,26 @@ http::Response Nothing(const google::protobuf::Message& /*answer*/) { return {.c
 
 void AddRepository(const RouteContext& context, std::vector<http::Route>& routes) {
   routes.push_back(RouteOf<inference::RepositoryIndexRequest, inference::RepositoryIndexResponse>(
-      context.gateway, {.path = "/v2/repository/index",
-                        .purpose = "the models of the repository and their states",
-                        .method = "RepositoryIndex",
-                        .http_methods = kPost,
-                        .ask = AskIndex,
-                        .answer = [](const auto& answer) { return ListOf(answer.models()); }}));
+      context, {.path = "/v2/repository/index",
+                .purpose = "the models of the repository and their states",
+                .method = "RepositoryIndex",
+                .http_methods = kPost,
+                .ask = AskIndex,
+                .answer = [](const auto& answer) { return ListOf(answer.models()); }}));
   routes.push_back(RouteOf<inference::RepositoryModelLoadRequest, inference::RepositoryModelLoadResponse>(
-      context.gateway, {.path = "/v2/repository/models/{}/load",
-                        .purpose = "loads the model",
-                        .method = "RepositoryModelLoad",
-                        .http_methods = kPost,
-                        .ask = OfRepository<inference::RepositoryModelLoadRequest>,
-                        .answer = Nothing}));
+      context, {.path = "/v2/repository/models/{}/load",
+                .purpose = "loads the model",
+                .method = "RepositoryModelLoad",
+                .http_methods = kPost,
+                .ask = OfRepository<inference::RepositoryModelLoadRequest>,
+                .answer = Nothing}));
   routes.push_back(RouteOf<inference::RepositoryModelUnloadRequest, inference::RepositoryModelUnloadResponse>(
-      context.gateway, {.path = "/v2/repository/models/{}/unload",
-                        .purpose = "unloads the model",
-                        .method = "RepositoryModelUnload",
-                        .http_methods = kPost,
-                        .ask = OfRepository<inference::RepositoryModelUnloadRequest>,
-                        .answer = Nothing}));
+      context, {.path = "/v2/repository/models/{}/unload",
+                .purpose = "unloads the model",
+                .method = "RepositoryModelUnload",
+                .http_methods = kPost,
+                .ask = OfRepository<inference::RepositoryModelUnloadRequest>,
+                .answer = Nothing}));
 }
 
 template <typename Message>
@@ -148,18 +148,18 @@ template <typename Status, typename StatusAnswer, typename Unregister, typename 
 void AddRegions(const RouteContext& context, const SharedMemory& kind, std::vector<http::Route>& routes) {
   for (const char* const which : {"", "/region/{}"}) {
     routes.push_back(RouteOf<Status, StatusAnswer>(
-        context.gateway, {.path = kind.path + which + "/status",
-                          .purpose = "the regions of shared memory",
-                          .method = kind.method + "Status",
-                          .http_methods = kRead,
-                          .ask = NamedRegion<Status>,
-                          .answer = [](const auto& answer) { return ListOf(answer.regions()); }}));
-    routes.push_back(RouteOf<Unregister, UnregisterAnswer>(context.gateway, {.path = kind.path + which + "/unregister",
-                                                                             .purpose = "forgets regions",
-                                                                             .method = kind.method + "Unregister",
-                                                                             .http_methods = kPost,
-                                                                             .ask = NamedRegion<Unregister>,
-                                                                             .answer = Nothing}));
+        context, {.path = kind.path + which + "/status",
+                  .purpose = "the regions of shared memory",
+                  .method = kind.method + "Status",
+                  .http_methods = kRead,
+                  .ask = NamedRegion<Status>,
+                  .answer = [](const auto& answer) { return ListOf(answer.regions()); }}));
+    routes.push_back(RouteOf<Unregister, UnregisterAnswer>(context, {.path = kind.path + which + "/unregister",
+                                                                     .purpose = "forgets regions",
+                                                                     .method = kind.method + "Unregister",
+                                                                     .http_methods = kPost,
+                                                                     .ask = NamedRegion<Unregister>,
+                                                                     .answer = Nothing}));
   }
 }
 
@@ -172,19 +172,19 @@ void AddSharedMemory(const RouteContext& context, std::vector<http::Route>& rout
              CudaSharedMemoryUnregisterResponse>(
       context, {.path = "/v2/cudasharedmemory", .method = "CudaSharedMemory"}, routes);
   routes.push_back(RouteOf<SystemSharedMemoryRegisterRequest, SystemSharedMemoryRegisterResponse>(
-      context.gateway, {.path = "/v2/systemsharedmemory/region/{}/register",
-                        .purpose = "registers a region",
-                        .method = "SystemSharedMemoryRegister",
-                        .http_methods = kPost,
-                        .ask = AskSystem,
-                        .answer = Nothing}));
+      context, {.path = "/v2/systemsharedmemory/region/{}/register",
+                .purpose = "registers a region",
+                .method = "SystemSharedMemoryRegister",
+                .http_methods = kPost,
+                .ask = AskSystem,
+                .answer = Nothing}));
   routes.push_back(RouteOf<CudaSharedMemoryRegisterRequest, CudaSharedMemoryRegisterResponse>(
-      context.gateway, {.path = "/v2/cudasharedmemory/region/{}/register",
-                        .purpose = "refused: no tensors are taken from the memory of a GPU",
-                        .method = "CudaSharedMemoryRegister",
-                        .http_methods = kPost,
-                        .ask = AskCuda,
-                        .answer = Nothing}));
+      context, {.path = "/v2/cudasharedmemory/region/{}/register",
+                .purpose = "refused: no tensors are taken from the memory of a GPU",
+                .method = "CudaSharedMemoryRegister",
+                .http_methods = kPost,
+                .ask = AskCuda,
+                .answer = Nothing}));
 }
 
 }  // namespace

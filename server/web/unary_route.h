@@ -15,8 +15,11 @@
 #include "http/error_response.h"
 #include "http/router.h"
 #include "rpc/access_rules.h"
+#include "rpc/serve/error.h"
+#include "web/counted_text.h"
 #include "web/error_body.h"
 #include "web/gateway.h"
+#include "web/routes.h"
 
 namespace tensorferry::web {
 
@@ -24,6 +27,8 @@ inline constexpr std::string_view kService = "inference.GRPCInferenceService";
 
 inline const std::vector<std::string> kRead{"GET", "HEAD"};
 inline const std::vector<std::string> kPost{"POST"};
+
+inline constexpr unsigned kNo = 400;  // The protocol says that 4xx means no.
 
 // Returns who may call `inference.GRPCInferenceService.METHOD`.
 inline security::Roles RolesOf(std::string_view method) {
@@ -45,6 +50,13 @@ struct BadBody {
 };
 nlohmann::json ObjectOf(const http::Request& request);
 
+// Admits the memory that ObjectOf and what is made of its tree take, for a body of so many bytes.
+// Errors: those of MemoryBudget::Reserve.
+inline absl::StatusOr<MemoryBudget::Reservation> RoomForJson(std::size_t nbytes, BufferPool& pool) {
+  constexpr std::size_t kCopies = 8;
+  return nbytes <= CountedText::kUncounted ? MemoryBudget::Reservation() : pool.Reserve(kCopies * nbytes);
+}
+
 // UnaryRoute says how the request of one method is made from HTTP's, and HTTP's answer from its response.
 template <typename Message, typename Answer>
 struct UnaryRoute {
@@ -57,25 +69,27 @@ struct UnaryRoute {
 };
 
 template <typename Message, typename Answer>
-http::Route RouteOf(Gateway& gateway, UnaryRoute<Message, Answer> route) {
+http::Route RouteOf(const RouteContext& context, UnaryRoute<Message, Answer> route) {
   const security::Roles roles = RolesOf(route.method);
-  const auto serve = [&gateway, method = "/" + std::string(kService) + "/" + route.method, ask = std::move(route.ask),
+  const auto serve = [context, method = "/" + std::string(kService) + "/" + route.method, ask = std::move(route.ask),
                       answer = std::move(route.answer)](const http::Request& request, const http::Reply& reply) {
     try {
+      const auto room = RoomForJson(request.body.size(), context.pool);
+      if (!room.ok()) return reply(ErrorOf(rpc::ToGrpcStatus(room.status())));
       const Message message = ask(request);
       grpc::ByteBuffer bytes;
       bool own = false;
       grpc::SerializationTraits<Message>::Serialize(message, &bytes, &own);
-      gateway.Call(method, request, std::move(bytes),
-                   {reply, [answer](const grpc::Status& status, const grpc::ByteBuffer& got) {
-                      if (!status.ok()) return ErrorOf(status);
-                      Answer response;
-                      grpc::ByteBuffer read = got;
-                      if (!grpc::SerializationTraits<Answer>::Deserialize(&read, &response).ok()) {
-                        return ErrorOf({grpc::INTERNAL, "the answer cannot be read"});
-                      }
-                      return answer(response);
-                    }});
+      context.gateway.Call(method, request, std::move(bytes),
+                           {reply, [answer](const grpc::Status& status, const grpc::ByteBuffer& got) {
+                              if (!status.ok()) return ErrorOf(status);
+                              Answer response;
+                              grpc::ByteBuffer read = got;
+                              if (!grpc::SerializationTraits<Answer>::Deserialize(&read, &response).ok()) {
+                                return ErrorOf({grpc::INTERNAL, "the answer cannot be read"});
+                              }
+                              return answer(response);
+                            }});
     } catch (const BadBody& bad) {
       reply(http::ErrorResponse(bad.problem));
     }

@@ -33,6 +33,7 @@ TEST_P(Corpus, HoldsNoMistake) {
 INSTANTIATE_TEST_SUITE_P(Targets, Corpus,
                          testing::Values(Target{"wire_reader", &WireReaderMistake},
                                          Target{"infer_reader", &InferReaderMistake},
+                                         Target{"infer_body", &InferBodyMistake},
                                          Target{"npy_header", &NpyHeaderMistake}),
                          [](const auto& test) { return test.param.name; });
 

@@ -25,4 +25,10 @@ std::string_view InferReaderMistake(std::string_view input);
 // Input: the file.
 std::string_view NpyHeaderMistake(std::string_view input);
 
+// InferBodyMistake checks that the body of a request for inference over HTTP has the elements that a parser of JSON finds
+// in it, that the message made of it says the same, and that no part of the memory budget is held in the end.
+//
+// Input: a byte, the number of bytes behind the JSON, if there are as many; the body.
+std::string_view InferBodyMistake(std::string_view input);
+
 }  // namespace tensorferry::fuzz

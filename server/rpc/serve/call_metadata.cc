@@ -12,6 +12,9 @@
 namespace tensorferry::rpc {
 namespace {
 
+// gRPC 1.51 knows no address for the in-process transport alone.
+bool IsInProcess(std::string_view peer) { return peer == "unknown" || peer.starts_with("inproc"); }
+
 std::string Replaced(std::string text, std::string_view from, std::string_view to) {
   for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
     text.replace(at, from.size(), to);
@@ -53,8 +56,7 @@ std::string PeerOf(const AsyncCall& call) {
   const grpc::ServerContext* const context = call.context_or_null();
   if (context == nullptr) return "";
   std::string peer = context->peer();
-  // gRPC 1.51 knows no address for the in-process transport alone.
-  if (peer == "unknown" || peer.starts_with("inproc")) return std::string(MetadataOf(call, kPeerKey));
+  if (IsInProcess(peer)) return std::string(MetadataOf(call, kPeerKey));
   for (const std::string_view family : {"ipv4:", "ipv6:"}) {
     if (peer.starts_with(family)) peer.erase(0, family.size());
   }
@@ -65,7 +67,10 @@ std::string CertificateNameOf(const AsyncCall& call) {
   const grpc::ServerContext* const context = call.context_or_null();
   if (context == nullptr) return "";
   const std::shared_ptr<const grpc::AuthContext> shown = context->auth_context();
-  if (shown == nullptr || !shown->IsPeerAuthenticated()) return "";
+  if (shown == nullptr || !shown->IsPeerAuthenticated()) {
+    const std::string_view told = MetadataOf(call, kCertificateKey);
+    return told.empty() || !IsInProcess(context->peer()) ? "" : std::string(told);
+  }
   for (const char* const property :
        {GRPC_PEER_URI_PROPERTY_NAME, GRPC_X509_SAN_PROPERTY_NAME, GRPC_X509_CN_PROPERTY_NAME}) {
     const std::vector<grpc::string_ref> values = shown->FindPropertyValues(property);

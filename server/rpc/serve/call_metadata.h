@@ -27,15 +27,18 @@ std::string_view RequestIdOf(const CallInfo& call);
 std::string LoggedRequestId(const CallInfo& call);
 std::string LoggedTraceId(const CallInfo& call);
 
-// kPeerKey is the metadata by which a part of this process says for whom it calls. From outside it means nothing.
+// kPeerKey and kCertificateKey are the metadata by which a part of this process says for whom it calls: his address, and
+// how his certificate names him. From outside they mean nothing.
 inline constexpr char kPeerKey[] = "tensorferry-peer";
+inline constexpr char kCertificateKey[] = "tensorferry-certificate-bin";
 
 // Returns the caller's address: `127.0.0.1:43210`, `[::1]:43210`, or `unix:` and a path if it has one. That of a call
 // from within this process is its kPeerKey.
 std::string PeerOf(const AsyncCall& call);
 
 // Returns how the certificate that the caller has shown names it: the first URI of its subject's alternative names, else
-// the first of the others, else the common name. Empty: the caller has shown none.
+// the first of the others, else the common name. That of a call from within this process is its kCertificateKey. Empty:
+// the caller has shown none.
 std::string CertificateNameOf(const AsyncCall& call);
 
 }  // namespace tensorferry::rpc

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <string>
+
+#include "http/message.h"
+#include "http/read_problem.h"
+
+namespace tensorferry::http {
+
+// Returns what the head of a message says, without a body.
+Request RequestOf(const IncomingMessage& message);
+
+// Returns the address of a socket's peer, such as "127.0.0.1:43210"; empty if it has gone.
+std::string PeerOf(const boost::asio::ip::tcp::socket& socket);
+
+}  // namespace tensorferry::http
