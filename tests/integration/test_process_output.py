@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from harness import Server, becomes_true, connect_stub, run_to_exit
 from http2 import connect_raw
 from served_models import cached_export, config_tensor, infer, put, put_file
-from wire import convert_unary
+from wire import convert_stream, convert_unary
 
 CALLS = 40
 PRINTED = "printed " * 512  # CALLS times as much is more than a pipe holds.
@@ -97,6 +97,35 @@ def test_every_line_is_an_object(repository: Path) -> None:
     warned = [message for level, message in logged if level == "warning" and message.startswith("torch: ")]
     assert any("warned while it is loaded" in message for message in warned)
     assert any("warned of 0" in message for message in warned)
+
+
+def test_a_model_and_grpc_speak_in_one_log(repository: Path) -> None:
+    """While both do: each line is an object, and a refused request has one of event `error`."""
+    flags = ("--log-format", "json", "--log-level", "debug", "--access-log", "off")
+    with Server("--model-dir", str(repository), *flags) as server:
+        with connect_stub(server.address) as stub, ThreadPoolExecutor() as pool:
+            calls = [
+                pool.submit(
+                    convert_unary, stub, infer("chatty", {"x": torch.full((4,), float(value))}, request_id=f"a{value}")
+                )
+                for value in range(CALLS)
+            ]
+            with connect_raw(server.address) as connection:
+                for _ in range(4):
+                    connection.call("/grpc.health.v1.Health/Check", b"", ("grpc-timeout", "soon"))
+            assert all(call.result().refusal is None for call in calls)
+            wrong = infer("chatty", {"y": torch.ones(4)}, request_id="wrong")
+            assert convert_unary(stub, wrong).reason == "INPUT_MISMATCH"
+            assert convert_stream(stub, wrong).reason == "INPUT_MISMATCH"
+        assert server.stop() == 0
+        lines = [json.loads(line) for line in server.log().splitlines()]
+    assert any(line["msg"].startswith("grpc: ") for line in lines)
+    assert any("warned of" in line["msg"] for line in lines if line["level"] == "warning")
+    errors = [line for line in lines if line.get("event") == "error"]
+    assert [(line["request_id"], line["msg"].partition(": ")[0]) for line in errors] == [
+        ("wrong", "Convert"),
+        ("wrong", "ConvertStream"),
+    ]
 
 
 def test_grpc_complains_in_the_log() -> None:

@@ -24,6 +24,7 @@ CALLS = 3000
 MOST_WAITING = 2048 + 512  # Requests whose spans wait, or are being sent.
 METHOD = "tensorferry.v1.TensorService/Convert"
 GOOD = request(array("<f4", (4,), oracle.random_bytes("<f4", 4)))
+ONE_EXECUTOR = "instance_group { count: 1 }\n"
 BAD = request(array("<f4", (5,), b"short"))
 
 
@@ -112,6 +113,38 @@ def test_a_trace_is_joined_across_client_queue_and_model(repository: Path) -> No
         assert span.start_time_unix_nano <= stage.start_time_unix_nano <= stage.end_time_unix_nano
         assert stage.end_time_unix_nano <= span.end_time_unix_nano
     assert len({each.span_id for each in spans.values()}) == len(spans)
+
+
+def test_a_request_that_waits_for_its_model_has_a_span_of_it(repository: Path) -> None:
+    """Calls at once to a model with one executor: all but one of them wait."""
+    put(repository / "single", Slow(), ONE_EXECUTOR)
+    message = infer("single", {"x": torch.ones(4)})
+    places = [new_traceparent() for _ in range(8)]
+    with (
+        Collector() as collector,
+        Server("--model-dir", str(repository), environment=exporting_to(collector.endpoint)) as server,
+        connect_stub(server.address) as stub,
+    ):
+        futures = [
+            stub.Convert.future(message, metadata=[("traceparent", traceparent)], timeout=TIMEOUT_S)
+            for traceparent, _, _ in places
+        ]
+        assert all(future.result().outputs for future in futures)
+        parents = {span.trace_id.hex(): span for span in server_spans(collector, len(places))}
+        spans = collector.spans()
+    assert {trace_id: span.parent_span_id.hex() for trace_id, span in parents.items()} == {
+        trace_id: parent_id for _, trace_id, parent_id in places
+    }
+    waited = max((span for span in spans if span.name == "queue"), key=length_of)
+    stages = {span.name: span for span in spans if span.trace_id == waited.trace_id}
+    assert stages.keys() == {METHOD, "receive", "queue", "run", "send"}
+    assert waited.parent_span_id == parents[waited.trace_id.hex()].span_id
+    assert stages["receive"].end_time_unix_nano == waited.start_time_unix_nano
+    assert waited.end_time_unix_nano == stages["run"].start_time_unix_nano
+
+
+def length_of(span: Span) -> int:
+    return span.end_time_unix_nano - span.start_time_unix_nano
 
 
 def test_a_refused_call_has_a_span_with_its_reason() -> None:
