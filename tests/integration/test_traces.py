@@ -14,6 +14,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from torch import Tensor, nn
 
 import oracle
+from certificates import Authority
 from collector import Collector, SilentCollector
 from harness import TIMEOUT_S, Server, becomes_true, connect_stub
 from served_models import infer, put
@@ -199,11 +200,58 @@ def test_the_variables_of_opentelemetry_are_followed() -> None:
 
 
 def test_wrong_variables_only_warn() -> None:
-    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://nowhere:1", "OTEL_TRACES_SAMPLER": "always_on"}
+    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": "ftp://nowhere:1", "OTEL_TRACES_SAMPLER": "always_on"}
     with Server(environment=variables) as server:
         call(server, GOOD)
         assert re.search("warning +tracing: OTEL_EXPORTER_OTLP_ENDPOINT: expected http://HOST:PORT", server.log())
         assert server.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("collector") / "ca")
+
+
+@pytest.mark.parametrize(
+    ("variable", "host"),
+    [
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "localhost"),
+        ("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "127.0.0.1"),
+        ("SSL_CERT_FILE", "localhost"),  # OpenSSL takes it in place of the system's CAs.
+    ],
+)
+def test_spans_go_through_tls(authority: Authority, variable: str, host: str) -> None:
+    traceparent, trace_id, _ = new_traceparent()
+    with Collector(tls=authority.sign(f"collector-{variable}")) as collector:
+        variables = exporting_to(collector.endpoint_at(host), **{variable: str(authority.certificate)})
+        with Server(environment=variables) as server:
+            call(server, GOOD, ("traceparent", traceparent))
+            assert [span.trace_id.hex() for span in server_spans(collector)] == [trace_id]
+            assert f"spans go to {collector.endpoint_at(host)}" in server.log()
+
+
+@pytest.mark.parametrize(
+    ("kind", "trusts", "problem"),
+    [
+        ("server", "another", "TLS: its certificate: unable to get local issuer certificate"),
+        ("elsewhere", "its own", "TLS: its certificate: hostname mismatch"),
+        ("server", "none", "cannot read the CAs"),
+    ],
+)
+def test_a_collector_without_a_trusted_certificate_gets_nothing(
+    authority: Authority, tmp_path: Path, kind: str, trusts: str, problem: str
+) -> None:
+    if trusts == "its own":
+        trusted = authority.certificate
+    else:
+        trusted = Authority(tmp_path / "other").certificate if trusts == "another" else tmp_path / "missing.pem"
+    with Collector(tls=authority.sign(f"{kind}-{trusts.replace(' ', '-')}", kind=kind)) as collector:
+        variables = exporting_to(collector.endpoint_at("localhost"), OTEL_EXPORTER_OTLP_CERTIFICATE=str(trusted))
+        with Server(environment=variables) as server:
+            call(server, GOOD)
+            assert becomes_true(lambda: problem in server.log())
+            assert collector.paths == []
+            assert server.stop() == 0
 
 
 def convert_many(server: Server, count: int) -> None:
