@@ -147,6 +147,24 @@ def test_grpc_complains_in_the_log() -> None:
     assert second.returncode == 4
 
 
+@pytest.mark.parametrize("source", ["flag", "environment", "file"])
+def test_errors_before_the_log_are_objects_too(source: str, tmp_path: Path) -> None:
+    """Such as a flag that is unknown, or a value that a setting does not take."""
+    file = tmp_path / "server.toml"
+    file.write_text('log-format = "json"\n')
+    asks = {"flag": ["--log-format", "json"], "environment": [], "file": ["--config", str(file)]}[source]
+    environment = {"TENSORFERRY_LOG_FORMAT": "json"} if source == "environment" else {}
+    for wrong, message in [
+        ("--lisetn=h:1", "unknown flag '--lisetn'; did you mean --listen?"),
+        ("--threads=0", "threads: expected a number from 1 to 1024, got '0' (from flag)"),
+    ]:
+        ended = run_to_exit(wrong, *asks, environment=environment)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        line = json.loads(ended.stderr)
+        assert (line["level"], line["msg"]) == ("error", message)
+    assert run_to_exit("--threads=0").stderr == f"tensorferry-server: {message}\n"
+
+
 def test_every_line_of_text_is_the_logs(repository: Path) -> None:
     log, output = serve_everything(repository, "--log-level", "debug")
     assert output == ""
