@@ -26,6 +26,7 @@
 #include "base/memory_upkeep.h"
 #include "base/start_thread.h"
 #include "base/status.h"
+#include "config/asked_format.h"
 #include "config/logging.h"
 #include "config/resolve.h"
 #include "credentials.h"
@@ -198,12 +199,26 @@ ExitCode Serve(const config::Resolved& resolved) {
   process.End(signal == StopSignals::kInterrupted ? ExitCode::kDeaf : ExitCode::kOk);
 }
 
+// Ends without a Config, which has an error, so that the log is not set up: asked for in JSON, it has the error as its
+// only line.
+ExitCode Tell(const config::Exit& exit, config::LogFormat format) {
+  if (exit.code == ExitCode::kOk) {
+    fmt::print("{}", exit.text);
+  } else if (format == config::LogFormat::kJson) {
+    config::SetUpLogging(config::LogLevel::kError, format);
+    spdlog::error("{}", exit.text);
+    spdlog::default_logger_raw()->flush();
+  } else {
+    fmt::print(stderr, "tensorferry-server: {}\n", exit.text);
+  }
+  return exit.code;
+}
+
 ExitCode Main(const std::vector<std::string>& args, const config::Environment& environment) {
   if (const auto exit = RunAsWorker(args)) return *exit;
   const auto resolved = config::Resolve(args, environment, TENSORFERRY_VERSION);
   if (const auto* const exit = std::get_if<config::Exit>(&resolved)) {
-    fmt::print(exit->code == ExitCode::kOk ? stdout : stderr, "{}", exit->text);
-    return exit->code;
+    return Tell(*exit, config::AskedLogFormat(args, environment));
   }
   const auto& to_serve = std::get<config::Resolved>(resolved);
   config::SetUpLogging(to_serve.config.log_level, to_serve.config.log_format);

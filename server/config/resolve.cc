@@ -20,9 +20,7 @@
 namespace tensorferry::config {
 namespace {
 
-Exit Fail(ExitCode code, const absl::Status& error) {
-  return {code, fmt::format("tensorferry-server: {}\n", OneLine(std::string(error.message())))};
-}
+Exit Fail(ExitCode code, const absl::Status& error) { return {code, OneLine(std::string(error.message()))}; }
 
 // Reads the file that is named in the first of `layers` that names a file. Returns no settings if none does.
 absl::StatusOr<RawValues> ReadConfigFile(std::initializer_list<const RawValues*> layers) {

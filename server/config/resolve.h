@@ -21,8 +21,8 @@ struct Resolved {
   std::vector<std::string> warnings;  // Lines for the log.
 };
 
-// Exit asks the caller of Resolve to print `text`, which ends with a line feed, and to end the process with `code`. The
-// text goes to stdout if `code` is kOk, else to stderr.
+// Exit asks the caller of Resolve to tell `text`, and to end the process with `code`. If that is kOk, the text is lines
+// for standard output. Else it is the message of an error, one line without its line feed.
 struct Exit {
   ExitCode code;
   std::string text;

@@ -1,15 +1,20 @@
 #include "tracing/http_post.h"
 
 #include <fmt/format.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
-#include <limits>
+#include <optional>
 #include <utility>
 
+#include "base/status.h"
 #include "base/text.h"
 
 namespace tensorferry::tracing {
@@ -18,12 +23,23 @@ namespace {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = beast::http;
+namespace ssl = asio::ssl;
+
+using Message = http::request<http::string_body>;
 
 constexpr std::uint64_t kMostAnswerBytes = 64 << 10;
 constexpr std::uint64_t kMostRetryAfter = 3600;  // Seconds.
 
 absl::Status Unavailable(std::string_view what, const beast::error_code& error) {
   return absl::UnavailableError(fmt::format("{}: {}", what, error.message()));
+}
+
+beast::error_code TrustCas(const std::string& ca_file, ssl::context& context) {
+  beast::error_code error;
+  SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);
+  context.set_verify_mode(ssl::verify_peer);
+  ca_file.empty() ? context.set_default_verify_paths(error) : context.load_verify_file(ca_file, error);
+  return error;
 }
 
 // Exchange is one request and its answer. Each step ends by the deadline.
@@ -34,11 +50,26 @@ class Exchange {
   beast::error_code Connect(const asio::ip::tcp::resolver::results_type& addresses) {
     return Await([&](auto done) { stream_.async_connect(addresses, std::move(done)); });
   }
-  beast::error_code Send(const http::request<http::string_body>& message) {
-    return Await([&](auto done) { http::async_write(stream_, message, std::move(done)); });
+  // Sends and receives through TLS from now on.
+  absl::Status Secure(std::string host, ssl::context& context) {
+    tls_.emplace(stream_, context);
+    SSL* const native = tls_->native_handle();
+    SSL_set1_host(native, host.c_str());
+    beast::error_code error;
+    asio::ip::make_address(host, error);
+    // Names alone are sent: RFC 6066 wants no addresses. SSL_set_tlsext_host_name is a macro with a cast of C's.
+    if (error) SSL_ctrl(native, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, host.data());
+    error = Await([&](auto done) { tls_->async_handshake(ssl::stream_base::client, std::move(done)); });
+    if (!error) return absl::OkStatus();
+    const long problem = SSL_get_verify_result(native);
+    if (problem == X509_V_OK) return Unavailable("TLS", error);
+    return absl::UnavailableError(fmt::format("TLS: its certificate: {}", X509_verify_cert_error_string(problem)));
+  }
+  beast::error_code Send(const Message& message) {
+    return OnStream([&](auto& stream, auto done) { http::async_write(stream, message, std::move(done)); });
   }
   beast::error_code Receive(http::response_parser<http::string_body>& answer) {
-    return Await([&](auto done) { http::async_read(stream_, buffer_, answer, std::move(done)); });
+    return OnStream([&](auto& stream, auto done) { http::async_read(stream, buffer_, answer, std::move(done)); });
   }
   // Finds the addresses of a host on this thread: Asio would start another for it.
   asio::ip::tcp::resolver::results_type Find(const HttpTarget& target, beast::error_code& error) {
@@ -46,6 +77,10 @@ class Exchange {
   }
 
  private:
+  template <typename Begin>
+  beast::error_code OnStream(Begin&& begin) {
+    return Await([&](auto done) { tls_ ? begin(*tls_, std::move(done)) : begin(stream_, std::move(done)); });
+  }
   template <typename Begin>
   beast::error_code Await(Begin&& begin) {
     beast::error_code result;
@@ -59,11 +94,12 @@ class Exchange {
   const std::chrono::steady_clock::time_point deadline_;
   asio::io_context context_{1};
   beast::tcp_stream stream_{context_};
+  std::optional<ssl::stream<beast::tcp_stream&>> tls_;
   beast::flat_buffer buffer_;
 };
 
-http::request<http::string_body> MessageOf(const HttpTarget& target, const HttpRequest& request) {
-  http::request<http::string_body> message(http::verb::post, target.path, 11);
+Message MessageOf(const HttpTarget& target, const HttpRequest& request) {
+  Message message(http::verb::post, target.path, 11);
   const bool is_v6 = target.host.find(':') != std::string::npos;
   message.set(http::field::host, is_v6 ? fmt::format("[{}]:{}", target.host, target.port)
                                        : fmt::format("{}:{}", target.host, target.port));
@@ -84,26 +120,6 @@ HttpAnswer AnswerOf(const http::response<http::string_body>& message) {
 
 }  // namespace
 
-std::optional<HttpTarget> ParseHttpTarget(std::string_view url) {
-  constexpr std::string_view kScheme = "http://";
-  constexpr std::uint16_t kDefaultPort = 80;
-  if (!url.starts_with(kScheme)) return std::nullopt;
-  url.remove_prefix(kScheme.size());
-  const std::size_t slash = std::min(url.find('/'), url.size());
-  std::string authority(url.substr(0, slash));
-  const std::string_view path = url.substr(slash);
-  if (path.find_first_of(" \t\r\n?#") != std::string_view::npos) return std::nullopt;
-  const bool has_port = authority.find(':', authority.starts_with('[') ? authority.find(']') : 0) != std::string::npos;
-  if (!has_port) authority += fmt::format(":{}", kDefaultPort);
-  const std::optional<Address> address = ParseAddress(authority);
-  if (!address || address->is_unix || address->port == 0) return std::nullopt;
-  std::string_view host = address->host;
-  if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
-  return HttpTarget{.host = std::string(host), .port = address->port, .path = path.empty() ? "/" : std::string(path)};
-}
-
-std::string NameOf(const HttpTarget& target) { return fmt::format("http://{}:{}", target.host, target.port); }
-
 absl::StatusOr<HttpAnswer> Post(const HttpTarget& target, const HttpRequest& request,
                                 std::chrono::milliseconds timeout) {
   Exchange exchange(timeout);
@@ -111,6 +127,11 @@ absl::StatusOr<HttpAnswer> Post(const HttpTarget& target, const HttpRequest& req
   const auto addresses = exchange.Find(target, error);
   if (error) return Unavailable("cannot find its address", error);
   if ((error = exchange.Connect(addresses))) return Unavailable("cannot connect", error);
+  if (target.tls) {
+    ssl::context context(ssl::context::tls_client);
+    if ((error = TrustCas(request.ca_file, context))) return Unavailable("cannot read the CAs", error);
+    TENSORFERRY_RETURN_IF_ERROR(exchange.Secure(target.host, context));
+  }
   if ((error = exchange.Send(MessageOf(target, request)))) return Unavailable("cannot send", error);
   http::response_parser<http::string_body> answer;
   answer.body_limit(kMostAnswerBytes);

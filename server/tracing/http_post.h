@@ -1,34 +1,19 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "tracing/http_target.h"
 
 namespace tensorferry::tracing {
 
-struct HttpTarget {
-  std::string host;  // A name or an address, without the brackets of IPv6.
-  std::uint16_t port = 0;
-  std::string path = "/";
-
-  bool operator==(const HttpTarget&) const = default;
-};
-
-// Reads `http://HOST[:PORT][/PATH]`. Returns nothing for other text, `https:` among it.
-std::optional<HttpTarget> ParseHttpTarget(std::string_view url);
-
-// Returns `http://HOST:PORT`, for the log.
-std::string NameOf(const HttpTarget& target);
-
 struct HttpRequest {
   std::vector<std::pair<std::string, std::string>> headers;
-  std::string body;  // JSON.
+  std::string body;     // JSON.
+  std::string ca_file;  // Holds the CAs that may sign a target's certificate, as PEM. Empty: those of the system.
 };
 
 struct HttpAnswer {
@@ -37,7 +22,7 @@ struct HttpAnswer {
 };
 
 // Sends one POST on a connection of its own, and returns the answer. It takes at most `timeout`, beside the time in which
-// the system finds a name's address.
+// the system finds a name's address. With TLS the target shows a certificate for its host.
 // Errors: UNAVAILABLE, with the reason.
 absl::StatusOr<HttpAnswer> Post(const HttpTarget& target, const HttpRequest& request,
                                 std::chrono::milliseconds timeout);

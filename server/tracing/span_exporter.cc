@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/start_thread.h"
+#include "tracing/http_post.h"
 #include "tracing/otlp_json.h"
 
 namespace tensorferry::tracing {
@@ -90,7 +91,9 @@ void SpanExporter::State::OnSuccess() {
 bool SpanExporter::State::Send(const std::vector<CallSpans>& batch) {
   try {
     const auto answer =
-        Post(settings.collector, {.headers = settings.headers, .body = ToOtlpJson(batch, settings)}, settings.timeout);
+        Post(settings.collector,
+             {.headers = settings.headers, .body = ToOtlpJson(batch, settings), .ca_file = settings.ca_file},
+             settings.timeout);
     if (!answer.ok()) {
       OnFailure(std::string(answer.status().message()), std::chrono::seconds(0));
       return false;

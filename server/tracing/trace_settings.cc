@@ -112,7 +112,8 @@ HttpTarget ReadCollector(Reader& reader) {
   if (endpoint.empty()) return {};
   auto target = ParseHttpTarget(endpoint);
   if (!target) {
-    reader.Warn(fmt::format("expected http://HOST:PORT, got {}; no spans are exported", Quote(endpoint)));
+    reader.Warn(
+        fmt::format("expected http://HOST:PORT or https://HOST:PORT, got {}; no spans are exported", Quote(endpoint)));
     return {};
   }
   if (reader.name() != kTracesEndpoint) {
@@ -200,6 +201,7 @@ ReadTraceSettingsResult ReadTraceSettings(const ReadVariable& read, std::string_
     if (!protocol.empty() && protocol != "http/json") {
       reader.Warn(fmt::format("spans are sent as http/json, not as {}", Quote(protocol)));
     }
+    settings.ca_file = reader.First("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE");
     settings.headers = ReadHeaders(reader);
     settings.timeout = ReadTimeout(reader, settings.timeout);
     settings.sampler = ReadSampler(reader);

@@ -24,6 +24,12 @@ commonName = optional
 [server]
 subjectAltName = DNS:localhost, IP:127.0.0.1, IP:::1
 extendedKeyUsage = serverAuth
+[elsewhere]
+subjectAltName = DNS:elsewhere.example
+extendedKeyUsage = serverAuth
+[intermediate]
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, keyCertSign, cRLSign
 [client]
 extendedKeyUsage = clientAuth
 [client_dns]
@@ -78,7 +84,7 @@ class Authority:
         self, name: str, *, kind: str = "server", begin: str = "20200101000000Z", end: str = "20990101000000Z",
         subject: str | None = None, new_key: tuple[str, ...] = _EC_KEY,
     ) -> Pair:  # fmt: skip
-        """Makes a key, and the certificate of a server at localhost, or of a client."""
+        """Makes a key, and the certificate of a server at localhost or elsewhere, or of a client."""
         pair = Pair(self._folder / f"{name}.pem", self._folder / f"{name}.key")
         request = self._folder / f"{name}.csr"
         subject = f"/CN={name}" if subject is None else subject
@@ -89,6 +95,19 @@ class Authority:
             "-out", pair.certificate,
         )  # fmt: skip
         return pair
+
+    def intermediate(self, name: str) -> Authority:
+        """A CA whose certificate this one has signed."""
+        below = Authority(self._folder / name)
+        below._own = self.sign(name, kind="intermediate")
+        return below
+
+    def sign_with_chain(self, name: str, *, kind: str = "server") -> Pair:
+        """As `sign`; in the file of the certificate this CA's own follows."""
+        pair = self.sign(name, kind=kind)
+        chain = self._folder / f"{name}.chain.pem"
+        chain.write_bytes(pair.certificate.read_bytes() + self.certificate.read_bytes())
+        return Pair(chain, pair.key)
 
 
 class Files:

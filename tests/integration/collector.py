@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from certificates import Pair
 
 ID_FIELDS = ("traceId", "spanId", "parentSpanId")
 
@@ -29,9 +32,14 @@ def parse_export(body: bytes) -> ExportTraceServiceRequest:
 
 
 class Collector:
-    """Listens on a free port. `answer` says with which status, and headers, each request is answered."""
+    """Listens on a free port. `answer` says with which status, and headers, each request is answered.
 
-    def __init__(self, answer: Callable[[], tuple[int, dict[str, str]]] = lambda: (200, {})) -> None:
+    With `tls`, its certificate and key, it speaks https.
+    """
+
+    def __init__(
+        self, answer: Callable[[], tuple[int, dict[str, str]]] = lambda: (200, {}), tls: Pair | None = None
+    ) -> None:
         self.requests: list[ExportTraceServiceRequest] = []
         self.headers: list[dict[str, str]] = []
         self.paths: list[str] = []
@@ -56,6 +64,11 @@ class Collector:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._scheme = "http" if tls is None else "https"
+        if tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls.certificate, tls.key)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever)
         self._thread.start()
 
@@ -69,7 +82,10 @@ class Collector:
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return self.endpoint_at("127.0.0.1")
+
+    def endpoint_at(self, host: str) -> str:
+        return f"{self._scheme}://{host}:{self._server.server_port}"
 
     def spans(self) -> list[Span]:
         return [

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from harness import Server, becomes_true, connect_stub, run_to_exit
 from http2 import connect_raw
 from served_models import cached_export, config_tensor, infer, put, put_file
-from wire import convert_unary
+from wire import convert_stream, convert_unary
 
 CALLS = 40
 PRINTED = "printed " * 512  # CALLS times as much is more than a pipe holds.
@@ -99,6 +99,35 @@ def test_every_line_is_an_object(repository: Path) -> None:
     assert any("warned of 0" in message for message in warned)
 
 
+def test_a_model_and_grpc_speak_in_one_log(repository: Path) -> None:
+    """While both do: each line is an object, and a refused request has one of event `error`."""
+    flags = ("--log-format", "json", "--log-level", "debug", "--access-log", "off")
+    with Server("--model-dir", str(repository), *flags) as server:
+        with connect_stub(server.address) as stub, ThreadPoolExecutor() as pool:
+            calls = [
+                pool.submit(
+                    convert_unary, stub, infer("chatty", {"x": torch.full((4,), float(value))}, request_id=f"a{value}")
+                )
+                for value in range(CALLS)
+            ]
+            with connect_raw(server.address) as connection:
+                for _ in range(4):
+                    connection.call("/grpc.health.v1.Health/Check", b"", ("grpc-timeout", "soon"))
+            assert all(call.result().refusal is None for call in calls)
+            wrong = infer("chatty", {"y": torch.ones(4)}, request_id="wrong")
+            assert convert_unary(stub, wrong).reason == "INPUT_MISMATCH"
+            assert convert_stream(stub, wrong).reason == "INPUT_MISMATCH"
+        assert server.stop() == 0
+        lines = [json.loads(line) for line in server.log().splitlines()]
+    assert any(line["msg"].startswith("grpc: ") for line in lines)
+    assert any("warned of" in line["msg"] for line in lines if line["level"] == "warning")
+    errors = [line for line in lines if line.get("event") == "error"]
+    assert [(line["request_id"], line["msg"].partition(": ")[0]) for line in errors] == [
+        ("wrong", "Convert"),
+        ("wrong", "ConvertStream"),
+    ]
+
+
 def test_grpc_complains_in_the_log() -> None:
     """What gRPC says of bad headers, bytes that are no HTTP/2 and a port that is taken comes as objects, too."""
     with Server("--log-format", "json", "--log-level", "debug") as server:
@@ -116,6 +145,24 @@ def test_grpc_complains_in_the_log() -> None:
     errors = [line for line in map(json.loads, second.stderr.splitlines()) if line["level"] == "error"]
     assert [line["msg"] for line in errors] == [f"cannot listen on {server.address}: address already in use"]
     assert second.returncode == 4
+
+
+@pytest.mark.parametrize("source", ["flag", "environment", "file"])
+def test_errors_before_the_log_are_objects_too(source: str, tmp_path: Path) -> None:
+    """Such as a flag that is unknown, or a value that a setting does not take."""
+    file = tmp_path / "server.toml"
+    file.write_text('log-format = "json"\n')
+    asks = {"flag": ["--log-format", "json"], "environment": [], "file": ["--config", str(file)]}[source]
+    environment = {"TENSORFERRY_LOG_FORMAT": "json"} if source == "environment" else {}
+    for wrong, message in [
+        ("--lisetn=h:1", "unknown flag '--lisetn'; did you mean --listen?"),
+        ("--threads=0", "threads: expected a number from 1 to 1024, got '0' (from flag)"),
+    ]:
+        ended = run_to_exit(wrong, *asks, environment=environment)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        line = json.loads(ended.stderr)
+        assert (line["level"], line["msg"]) == ("error", message)
+    assert run_to_exit("--threads=0").stderr == f"tensorferry-server: {message}\n"
 
 
 def test_every_line_of_text_is_the_logs(repository: Path) -> None:

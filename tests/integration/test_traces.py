@@ -14,6 +14,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from torch import Tensor, nn
 
 import oracle
+from certificates import Authority
 from collector import Collector, SilentCollector
 from harness import TIMEOUT_S, Server, becomes_true, connect_stub
 from served_models import infer, put
@@ -24,6 +25,7 @@ CALLS = 3000
 MOST_WAITING = 2048 + 512  # Requests whose spans wait, or are being sent.
 METHOD = "tensorferry.v1.TensorService/Convert"
 GOOD = request(array("<f4", (4,), oracle.random_bytes("<f4", 4)))
+ONE_EXECUTOR = "instance_group { count: 1 }\n"
 BAD = request(array("<f4", (5,), b"short"))
 
 
@@ -114,6 +116,38 @@ def test_a_trace_is_joined_across_client_queue_and_model(repository: Path) -> No
     assert len({each.span_id for each in spans.values()}) == len(spans)
 
 
+def test_a_request_that_waits_for_its_model_has_a_span_of_it(repository: Path) -> None:
+    """Calls at once to a model with one executor: all but one of them wait."""
+    put(repository / "single", Slow(), ONE_EXECUTOR)
+    message = infer("single", {"x": torch.ones(4)})
+    places = [new_traceparent() for _ in range(8)]
+    with (
+        Collector() as collector,
+        Server("--model-dir", str(repository), environment=exporting_to(collector.endpoint)) as server,
+        connect_stub(server.address) as stub,
+    ):
+        futures = [
+            stub.Convert.future(message, metadata=[("traceparent", traceparent)], timeout=TIMEOUT_S)
+            for traceparent, _, _ in places
+        ]
+        assert all(future.result().outputs for future in futures)
+        parents = {span.trace_id.hex(): span for span in server_spans(collector, len(places))}
+        spans = collector.spans()
+    assert {trace_id: span.parent_span_id.hex() for trace_id, span in parents.items()} == {
+        trace_id: parent_id for _, trace_id, parent_id in places
+    }
+    waited = max((span for span in spans if span.name == "queue"), key=length_of)
+    stages = {span.name: span for span in spans if span.trace_id == waited.trace_id}
+    assert stages.keys() == {METHOD, "receive", "queue", "run", "send"}
+    assert waited.parent_span_id == parents[waited.trace_id.hex()].span_id
+    assert stages["receive"].end_time_unix_nano == waited.start_time_unix_nano
+    assert waited.end_time_unix_nano == stages["run"].start_time_unix_nano
+
+
+def length_of(span: Span) -> int:
+    return span.end_time_unix_nano - span.start_time_unix_nano
+
+
 def test_a_refused_call_has_a_span_with_its_reason() -> None:
     with Collector() as collector, Server(environment=exporting_to(collector.endpoint)) as server:
         call(server, BAD)
@@ -166,11 +200,58 @@ def test_the_variables_of_opentelemetry_are_followed() -> None:
 
 
 def test_wrong_variables_only_warn() -> None:
-    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://nowhere:1", "OTEL_TRACES_SAMPLER": "always_on"}
+    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": "ftp://nowhere:1", "OTEL_TRACES_SAMPLER": "always_on"}
     with Server(environment=variables) as server:
         call(server, GOOD)
         assert re.search("warning +tracing: OTEL_EXPORTER_OTLP_ENDPOINT: expected http://HOST:PORT", server.log())
         assert server.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("collector") / "ca")
+
+
+@pytest.mark.parametrize(
+    ("variable", "host"),
+    [
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "localhost"),
+        ("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "127.0.0.1"),
+        ("SSL_CERT_FILE", "localhost"),  # OpenSSL takes it in place of the system's CAs.
+    ],
+)
+def test_spans_go_through_tls(authority: Authority, variable: str, host: str) -> None:
+    traceparent, trace_id, _ = new_traceparent()
+    with Collector(tls=authority.sign(f"collector-{variable}")) as collector:
+        variables = exporting_to(collector.endpoint_at(host), **{variable: str(authority.certificate)})
+        with Server(environment=variables) as server:
+            call(server, GOOD, ("traceparent", traceparent))
+            assert [span.trace_id.hex() for span in server_spans(collector)] == [trace_id]
+            assert f"spans go to {collector.endpoint_at(host)}" in server.log()
+
+
+@pytest.mark.parametrize(
+    ("kind", "trusts", "problem"),
+    [
+        ("server", "another", "TLS: its certificate: unable to get local issuer certificate"),
+        ("elsewhere", "its own", "TLS: its certificate: hostname mismatch"),
+        ("server", "none", "cannot read the CAs"),
+    ],
+)
+def test_a_collector_without_a_trusted_certificate_gets_nothing(
+    authority: Authority, tmp_path: Path, kind: str, trusts: str, problem: str
+) -> None:
+    if trusts == "its own":
+        trusted = authority.certificate
+    else:
+        trusted = Authority(tmp_path / "other").certificate if trusts == "another" else tmp_path / "missing.pem"
+    with Collector(tls=authority.sign(f"{kind}-{trusts.replace(' ', '-')}", kind=kind)) as collector:
+        variables = exporting_to(collector.endpoint_at("localhost"), OTEL_EXPORTER_OTLP_CERTIFICATE=str(trusted))
+        with Server(environment=variables) as server:
+            call(server, GOOD)
+            assert becomes_true(lambda: problem in server.log())
+            assert collector.paths == []
+            assert server.stop() == 0
 
 
 def convert_many(server: Server, count: int) -> None:

@@ -1,7 +1,8 @@
 // Converts one array, knowing only the published .proto.
 //
 // usage: TENSORFERRY_NODE_MODULES=DIR node convert.mjs ADDRESS PROTO DTYPE DIM,DIM,… [DEADLINE] < ELEMENTS
-// With CA=FILE in the environment it speaks TLS, with CERT=FILE and KEY=FILE as a client that shows itself.
+// With CA=FILE in the environment it speaks TLS, with CERT=FILE and KEY=FILE as a client that shows itself, with TOKEN=TEXT as
+// one that has a token.
 // Prints the tensor's metadata as one JSON object, the digest in hex; of a refused array, `code` and `message`.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -26,7 +27,9 @@ const credentials = process.env.CA
   : grpc.credentials.createInsecure();
 const client = new TensorService(address, credentials);
 const options = deadline ? { deadline: new Date(deadline) } : {};
-client.Convert(request, options, (error, response) => {
+const metadata = new grpc.Metadata();
+if (process.env.TOKEN) metadata.set("authorization", `Bearer ${process.env.TOKEN}`);
+client.Convert(request, metadata, options, (error, response) => {
   if (error) {
     console.log(JSON.stringify({ code: error.code, message: error.details }));
   } else {

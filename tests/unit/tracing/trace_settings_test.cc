@@ -84,7 +84,7 @@ TEST(ReadTraceSettings, WarnsOfWhatCannotBeUsed) {
   EXPECT_THAT(settings.headers, IsEmpty());
   EXPECT_EQ(warnings.size(), wrong.size());
   for (const std::string& warning : warnings) EXPECT_THAT(warning, Not(HasSubstr("secret")));
-  EXPECT_THAT(Read({{"OTEL_EXPORTER_OTLP_ENDPOINT", "https://c:4318"}}).warnings,
+  EXPECT_THAT(Read({{"OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://c:4318"}}).warnings,
               ElementsAre(HasSubstr("OTEL_EXPORTER_OTLP_ENDPOINT: expected http://HOST:PORT")));
   EXPECT_THAT(ReadWithEndpoint({{"OTEL_TRACES_SAMPLER", "traceidratio"}, {"OTEL_TRACES_SAMPLER_ARG", "2"}}).warnings,
               ElementsAre(HasSubstr("OTEL_TRACES_SAMPLER_ARG: expected a number from 0 to 1")));
