@@ -52,6 +52,13 @@ bench-python: ## Measure the Python client beside tritonclient (BENCH_ARGS="--la
 	@scripts/build.sh bench $(JOBS) tensorferry-server
 	@PYTHONPATH=client/python/src $(PYTHON) tests/bench/python_bench.py $(BENCH_ARGS)
 
+.PHONY: bench-engines
+bench-engines: ## Measure TorchScript, AOTInductor and exported programs on the same modules; downloads 84 MB
+	@scripts/setup.sh test
+	@scripts/build.sh release $(JOBS) tensorferry-server
+	@PYTHONPATH=client/python/src:tests/integration:tests/million:tests/minilm \
+	  $(PYTHON) -W ignore tests/engines/engines.py $(ENGINES_ARGS)
+
 .PHONY: counts
 counts: ## Count the hot path's instructions anew, after a change that is meant to change them
 	@scripts/setup.sh test
