@@ -100,7 +100,8 @@ test-million: ## Compare a million random requests with NumPy and torch (MILLION
 test-mutations: ## Serve exported programs that were changed at random (MUTATIONS_ARGS="--count 1000 --seed 1")
 	@scripts/setup.sh test
 	@scripts/build.sh $(PRESET) $(JOBS) tensorferry-server
-	@TENSORFERRY_SERVER=$(CURDIR)/$(BIN)/tensorferry-server PYTHONPATH=client/python/src:tests/integration:tests/million \
+	@TENSORFERRY_SERVER=$(CURDIR)/$(BIN)/tensorferry-server ASAN_OPTIONS=allocator_may_return_null=1 \
+	  PYTHONPATH=client/python/src:tests/integration:tests/million \
 	  $(PYTHON) -W ignore tests/mutations/mutations.py $(MUTATIONS_ARGS)
 
 .PHONY: test-files
