@@ -52,6 +52,13 @@ bench-python: ## Measure the Python client beside tritonclient (BENCH_ARGS="--la
 	@scripts/build.sh bench $(JOBS) tensorferry-server
 	@PYTHONPATH=client/python/src $(PYTHON) tests/bench/python_bench.py $(BENCH_ARGS)
 
+.PHONY: bench-engines
+bench-engines: ## Measure TorchScript, AOTInductor and exported programs on the same modules; downloads 84 MB
+	@scripts/setup.sh test
+	@scripts/build.sh release $(JOBS) tensorferry-server
+	@PYTHONPATH=client/python/src:tests/integration:tests/million:tests/minilm \
+	  $(PYTHON) -W ignore tests/engines/engines.py $(ENGINES_ARGS)
+
 .PHONY: counts
 counts: ## Count the hot path's instructions anew, after a change that is meant to change them
 	@scripts/setup.sh test
@@ -93,7 +100,8 @@ test-million: ## Compare a million random requests with NumPy and torch (MILLION
 test-mutations: ## Serve exported programs that were changed at random (MUTATIONS_ARGS="--count 1000 --seed 1")
 	@scripts/setup.sh test
 	@scripts/build.sh $(PRESET) $(JOBS) tensorferry-server
-	@TENSORFERRY_SERVER=$(CURDIR)/$(BIN)/tensorferry-server PYTHONPATH=client/python/src:tests/integration:tests/million \
+	@TENSORFERRY_SERVER=$(CURDIR)/$(BIN)/tensorferry-server ASAN_OPTIONS=allocator_may_return_null=1 \
+	  PYTHONPATH=client/python/src:tests/integration:tests/million \
 	  $(PYTHON) -W ignore tests/mutations/mutations.py $(MUTATIONS_ARGS)
 
 .PHONY: test-files

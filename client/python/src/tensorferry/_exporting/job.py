@@ -15,6 +15,7 @@ from tensorferry._exporting.evaluation import copied
 from tensorferry._exporting.examples import Tensors
 from tensorferry._exporting.notices import last_line
 from tensorferry._exporting.signature import Signature, named_outputs, spec
+from tensorferry._exporting.surroundings import advice, as_served
 
 
 class Options(NamedTuple):
@@ -79,16 +80,21 @@ class Job(NamedTuple):
             hook.remove()
 
     def check(self, run: Callable[..., Any], cases: Sequence[Case]) -> None:
-        """Refuses an exported model that does not compute what the module does."""
+        """Refuses an exported model that does not compute, in a server, what the module does here."""
         for case in cases:
             try:
-                outputs = named_outputs(run(**copied(case.inputs)))
+                with as_served():
+                    outputs = named_outputs(run(**copied(case.inputs)))
             except RuntimeError as error:
                 raise RuntimeError(
-                    f"the exported model fails for {case.what}, where the module does not: {last_line(error)}"
+                    f"the exported model fails for {case.what}, where the module does not: "
+                    f"{last_line(error)}{advice()}"
                 ) from error
             expected = Expected(case.expected, case.what, self.cases[0].expected)
-            compare(outputs, expected, self.options.tolerances)
+            try:
+                compare(outputs, expected, self.options.tolerances)
+            except RuntimeError as error:
+                raise RuntimeError(f"{error}{advice()}") from None
 
     def check_refusals(self, run: Callable[..., Any]) -> None:
         """Refuses an exported model that answers where the module does not."""
