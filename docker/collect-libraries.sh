@@ -12,7 +12,7 @@ mkdir -p "$root/etc" "$root/var/lib/dpkg/status.d"
 cp /etc/os-release "$root/etc/"
 sed -nE 's,.*[[:space:]](/(usr/)?lib[^ ]*) \(.*,\1,p' /tmp/ldd | sort -u | while read -r library; do
   cp --dereference --parents "$library" "$root"
-  package=$(dpkg-query --search "*/${library##*/}" | cut -d : -f 1 | head -n 1)
+  package=$(dpkg-query --search "*${library#/usr}" | cut -d : -f 1 | head -n 1) # Debian writes /lib or /usr/lib.
   cp --parents "/usr/share/doc/$package/copyright" "$root"
   dpkg-query --status "$package" >"$root/var/lib/dpkg/status.d/$package"
 done
