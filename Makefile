@@ -146,7 +146,7 @@ test-wheel: wheel ## Install the wheels into an empty environment and convert an
 	@scripts/test-wheel.sh
 
 .PHONY: test-fleet
-test-fleet: ## Run a job of Ray Data on a local cluster of two nodes; downloads 200 MB the first time
+test-fleet: ## Run a job of Ray Data and an application of Ray Serve on a local cluster of two nodes; downloads 230 MB
 	@scripts/setup.sh build
 	@scripts/build.sh release $(JOBS) tensorferry-server
 	@scripts/test-fleet.sh
