@@ -6,7 +6,8 @@ root=$1
 shift
 
 ldd "$@" >/tmp/ldd
-if grep 'not found' /tmp/ldd >&2; then exit 1; fi
+# libcuda.so.1 is the driver's, which comes into a container with the GPU.
+if grep 'not found' /tmp/ldd | grep -v '^[[:space:]]*libcuda\.so\.1 ' >&2; then exit 1; fi
 
 mkdir -p "$root/etc" "$root/var/lib/dpkg/status.d"
 cp /etc/os-release "$root/etc/"

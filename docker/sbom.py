@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Writes the bill of materials of the image, as CycloneDX 1.5 JSON: sbom.py BUILD STATUS TORCH [VERSION] >FILE.
+"""Writes the bill of materials of the image, as CycloneDX 1.5 JSON: sbom.py BUILD STATUS PIP [VERSION] >FILE.
 
 BUILD is the build folder of both programs, STATUS a folder with dpkg's status of each package whose libraries the image
-has, TORCH the folder where torch was installed. Components are the packages that these libraries are of, those that
-were compiled and linked into the programs, as archives or headers, torch, and what torch brings within.
+has, PIP the folder where pip has installed torch. Components are the packages that these libraries are of, those that
+were compiled and linked into the programs, as archives or headers, torch, and what torch brings.
 """
 
 from __future__ import annotations
@@ -88,26 +88,36 @@ def debian_components(build: Path, status: Path) -> Iterator[Component]:
             yield of_debian(output_of("dpkg-query", "--status", name), use)
 
 
-def torch_component(torch: Path) -> Component:
-    """torch, with the projects whose sources its wheel names: of these it gives no versions."""
-    (metadata,) = torch.glob("torch-*.dist-info/METADATA")
+def of_pip(metadata: Path) -> Component:
+    """An installed distribution as a component, with the projects whose sources its wheel names, without versions."""
     fields = email.parser.HeaderParser().parsestr(metadata.read_text())
-    version = fields["Version"]
-    licences = (Path(file) for file in fields.get_all("License-File", []))
-    within = sorted({file.parts[1] for file in licences if file.parts[0] == "third_party"})
-    return {
+    name, version = fields["Name"], fields["Version"]
+    licences = [Path(file).parts for file in fields.get_all("License-File", [])]
+    within = sorted({parts[1] for parts in licences if parts[0] == "third_party"})
+    component: Component = {
         "type": "library",
-        "bom-ref": "pypi:torch",
-        "name": "torch",
+        "bom-ref": f"pypi:{name}",
+        "name": name,
         "version": version,
-        "licenses": [{"expression": fields["License-Expression"]}],
-        "purl": f"pkg:pypi/torch@{escaped(version)}",
-        "components": [{"type": "library", "bom-ref": f"pypi:torch/{name}", "name": name} for name in within],
+        "purl": f"pkg:pypi/{name}@{escaped(version)}",
     }
+    if fields["License-Expression"]:
+        component["licenses"] = [{"expression": fields["License-Expression"]}]
+    if within:
+        component["components"] = [
+            {"type": "library", "bom-ref": f"pypi:{name}/{each}", "name": each} for each in within
+        ]
+    return component
 
 
-def main(build: str, status: str, torch: str, version: str = "") -> None:
-    components = [*debian_components(Path(build), Path(status)), torch_component(Path(torch))]
+def pip_components(packages: Path) -> Iterator[Component]:
+    """torch, and the distributions with CUDA's libraries that a torch for GPUs brings."""
+    for pattern in ("torch-*", "nvidia_*"):
+        yield from map(of_pip, sorted(packages.glob(f"{pattern}.dist-info/METADATA")))
+
+
+def main(build: str, status: str, packages: str, version: str = "") -> None:
+    components = [*debian_components(Path(build), Path(status)), *pip_components(Path(packages))]
     image: Component = {
         "type": "container",
         "bom-ref": "tensorferry",
