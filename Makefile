@@ -170,7 +170,7 @@ lint: ## Check format, names, size of functions, locks and types, as `make test`
 .PHONY: format
 format: ## Format C++ and Python
 	@git ls-files '*.cc' '*.h' '*.c' | xargs clang-format-14 -i
-	@.venv/bin/ruff format -q client tests scripts packaging
+	@.venv/bin/ruff format -q client tests scripts packaging docker
 
 .PHONY: clean
 clean: ## Remove what was built; .venv stays
