@@ -19,6 +19,8 @@ BASE = DOCKER / "kubernetes/base"
 MONITORING = DOCKER / "kubernetes/monitoring"
 SIDECAR = DOCKER / "kubernetes/sidecar"
 KSERVE = DOCKER / "kserve"
+RUNTIMES = ["serving-runtime.yaml", "serving-runtime-http.yaml"]
+SERVICES = ["inference-service.yaml", "inference-service-http.yaml"]
 NODE_MODULES = Path(os.environ.get("TENSORFERRY_NODE_MODULES", ROOT / "build/node/node_modules"))
 KSERVE_PYTHON = Path(os.environ.get("TENSORFERRY_OIP_ENVIRONMENTS", ROOT / "build/oip")) / "kserve/bin/python"
 KUBERNETES = "1.29"  # The oldest one that the manifests are checked against.
@@ -128,8 +130,9 @@ def test_the_sidecar_and_its_caller_meet_at_one_socket() -> None:
 
 
 def test_variables_and_flags_are_settings_of_the_server() -> None:
-    (runtime,) = documents(KSERVE / "serving-runtime.yaml")
-    containers = [container(), *runtime["spec"]["containers"], *sidecar_pod()["initContainers"]]
+    runtimes = [document for name in RUNTIMES for document in documents(KSERVE / name)]
+    of_kserve = [one for runtime in runtimes for one in runtime["spec"]["containers"]]
+    containers = [container(), *of_kserve, *sidecar_pod()["initContainers"]]
     # A server without an admin port, and so without these probes, does not know the variable.
     known = settings()
     for one in containers:
@@ -155,12 +158,26 @@ def test_the_monitor_is_that_of_the_prometheus_operator(change: dict[str, Any]) 
         assert (ran.returncode, ran.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("name", ["serving-runtime.yaml", "inference-service.yaml"])
+@pytest.mark.parametrize("name", [*RUNTIMES, *SERVICES])
 def test_kserve_knows_every_field(name: str) -> None:
     (resource,) = documents(KSERVE / name)
     assert kserve_complains(resource) == ""
+
+
+@pytest.mark.parametrize("name", [RUNTIMES[0], SERVICES[0]])
+def test_kserve_complains_of_a_field_that_it_does_not_know(name: str) -> None:
+    (resource,) = documents(KSERVE / name)
     resource["spec"]["protocolVersoins"] = ["grpc-v2"]
     assert "protocolVersoins" in kserve_complains(resource)
+
+
+@pytest.mark.parametrize(("runtime", "service"), list(zip(RUNTIMES, SERVICES, strict=True)))
+def test_a_service_asks_for_what_its_runtime_speaks(runtime: str, service: str) -> None:
+    (offered,), (wanted,) = documents(KSERVE / runtime), documents(KSERVE / service)
+    model = wanted["spec"]["predictor"]["model"]
+    assert model["runtime"] == offered["metadata"]["name"]
+    assert [model["protocolVersion"]] == offered["spec"]["protocolVersions"]
+    assert model["modelFormat"]["name"] in {one["name"] for one in offered["spec"]["supportedModelFormats"]}
 
 
 def kserve_complains(resource: dict[str, Any]) -> str:
