@@ -154,7 +154,7 @@ test-wheel: wheel ## Install the wheels into an empty environment and convert an
 	@scripts/test-wheel.sh
 
 .PHONY: test-fleet
-test-fleet: ## Run a job of Ray Data on a local cluster of two nodes; downloads 200 MB the first time
+test-fleet: ## Run a job of Ray Data and an application of Ray Serve on a local cluster of two nodes; downloads 230 MB
 	@scripts/setup.sh build
 	@scripts/build.sh release $(JOBS) tensorferry-server
 	@scripts/test-fleet.sh
@@ -178,7 +178,7 @@ lint: ## Check format, names, size of functions, locks and types, as `make test`
 .PHONY: format
 format: ## Format C++ and Python
 	@git ls-files '*.cc' '*.h' '*.c' | xargs clang-format-14 -i
-	@.venv/bin/ruff format -q client tests scripts packaging
+	@.venv/bin/ruff format -q client tests scripts packaging docker
 
 .PHONY: clean
 clean: ## Remove what was built; .venv stays

@@ -6,13 +6,14 @@ root=$1
 shift
 
 ldd "$@" >/tmp/ldd
-if grep 'not found' /tmp/ldd >&2; then exit 1; fi
+# libcuda.so.1 is the driver's, which comes into a container with the GPU.
+if grep 'not found' /tmp/ldd | grep -v '^[[:space:]]*libcuda\.so\.1 ' >&2; then exit 1; fi
 
 mkdir -p "$root/etc" "$root/var/lib/dpkg/status.d"
 cp /etc/os-release "$root/etc/"
 sed -nE 's,.*[[:space:]](/(usr/)?lib[^ ]*) \(.*,\1,p' /tmp/ldd | sort -u | while read -r library; do
   cp --dereference --parents "$library" "$root"
-  package=$(dpkg-query --search "*/${library##*/}" | cut -d : -f 1 | head -n 1)
+  package=$(dpkg-query --search "*${library#/usr}" | cut -d : -f 1 | head -n 1) # Debian writes /lib or /usr/lib.
   cp --parents "/usr/share/doc/$package/copyright" "$root"
   dpkg-query --status "$package" >"$root/var/lib/dpkg/status.d/$package"
 done

@@ -13,5 +13,5 @@ python3 scripts/tidy.py "$jobs"
 
 say "Python: types and style"
 (cd client/python && ../../.venv/bin/mypy)
-.venv/bin/ruff check client tests scripts packaging
-.venv/bin/ruff format --check client tests scripts packaging
+.venv/bin/ruff check client tests scripts packaging docker
+.venv/bin/ruff format --check client tests scripts packaging docker

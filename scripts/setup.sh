@@ -119,7 +119,7 @@ test)
   # A Node.js that did not come from Debian serves as well.
   if command -v npm >/dev/null; then node=(); else node=(nodejs npm); fi
   # Triton's perf_analyzer, of its client's wheel, needs libb64.
-  install_debian_packages "${test_packages[@]}" valgrind openssl prometheus libb64-0d haproxy nginx-light "${lint_packages[@]}" "${language_packages[@]}" \
+  install_debian_packages "${test_packages[@]}" valgrind openssl prometheus libb64-0d haproxy nginx-light zsh "${lint_packages[@]}" "${language_packages[@]}" \
     "${node[@]}"
   install_python_packages "$test_requirements"
   install_node_packages

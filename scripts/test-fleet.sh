@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# test-fleet.sh runs a job of Ray Data on a local cluster of two nodes, with a server of build/release on each. Ray and
-# what it needs, 640 MB, go into build/ray-venv.
+# test-fleet.sh runs a job of Ray Data and an application of Ray Serve on a local cluster of two nodes, with a server of
+# build/release on each. Ray and what it needs, 770 MB, go into build/ray-venv.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-RAY="ray[data]==2.60.0"
+RAY="ray[data,serve]==2.60.0"
 VENV=build/ray-venv
 FILES=build/fleet
 say() { printf '==> %s\n' "$*"; }
@@ -21,7 +21,7 @@ if [ "$(cat "$VENV/.installed" 2>/dev/null)" != "$wanted" ]; then
   echo "$wanted" >"$VENV/.installed"
 fi
 
-say "Running a job on two nodes"
+say "Running a job and an application on two nodes"
 .venv/bin/python tests/fleet/files.py "$FILES"
 PYTHONPATH=$PWD/client/python/src TENSORFERRY_FLEET_FILES=$PWD/$FILES RAY_DEDUP_LOGS=0 RAY_DATA_DISABLE_PROGRESS_BARS=1 \
   TENSORFERRY_SERVER_PROGRAM=$PWD/build/release/bin/tensorferry-server "$VENV/bin/python" -m pytest -q tests/fleet

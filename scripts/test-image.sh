@@ -36,6 +36,7 @@ docker_stop() {
   return "$(docker wait "$container")"
 }
 docker_health_check() { docker inspect --format '{{range .Config.Healthcheck.Test}}{{.}} {{end}}' "$container"; }
+docker_labels() { docker inspect --format '{{json .Config.Labels}}' "$container"; }
 docker_files() { docker export "$container"; }
 docker_remove() { docker rm --force "$container" >/dev/null; }
 
@@ -86,6 +87,7 @@ buildah_stop() {
 }
 buildah_health_check() { buildah_config '{{range .Healthcheck.Test}}{{.}} {{end}}'; }
 buildah_config() { buildah inspect --format "{{with .Docker.Config}}$1{{end}}" "$container"; }
+buildah_labels() { buildah inspect --format '{{json .OCIv1.Config.Labels}}' "$container"; }
 buildah_files() { tar --create --directory "$(buildah mount "$container")" .; }
 buildah_remove() {
   if [ -n "$server" ] && kill -0 "$server" 2>/dev/null; then buildah_stop || true; fi
@@ -145,7 +147,9 @@ log=build/image.log
 say "Building $IMAGE with $engine (log: $log)"
 mkdir -p build
 version=$(sed -n 's/^project(tensorferry VERSION \([^ ]*\).*/\1/p' CMakeLists.txt)
-"${engine}_build" --file docker/Dockerfile --tag "$IMAGE" --build-arg VERSION="$version" --build-arg JOBS="$(nproc)" \
+build_options+=(--build-arg VERSION="$version" --build-arg REVISION="$(git rev-parse HEAD 2>/dev/null || echo unknown)")
+build_options+=(--build-arg CREATED="$(date -u +%Y-%m-%dT%H:%M:%SZ)" --build-arg SOURCE=https://example.org/tensorferry)
+"${engine}_build" --file docker/Dockerfile --tag "$IMAGE" --build-arg JOBS="$(nproc)" \
   "${build_options[@]}" . >"$log" 2>&1 || {
   tail -n 30 "$log" >&2
   fail "$engine could not build the image; its last words are above, all of them in $log"
@@ -158,6 +162,18 @@ server=$!
 read -r -t 120 ready <&"$server_stdout" || fail "no ready line in 120 s, or before the server ended; its log is above"
 [[ $ready == "tensorferry-server ready "* ]] || fail "expected the ready line, got '$ready'"
 echo "    $ready"
+
+say "Labels and bill of materials"
+for label in title description vendor licenses version revision source created; do
+  "${engine}_labels" | grep -Eq "\"org.opencontainers.image.$label\":\"[^\"]+\"" || fail "the label $label is missing or empty"
+done
+"${engine}_files" | tar --extract --to-stdout --wildcards '*usr/share/sbom/tensorferry.cdx.json' | "$PYTHON" -c '
+import json, sys
+components = json.load(sys.stdin)["components"]
+names = {component["name"] for component in components}
+missing = {"torch", "libgrpc++-dev", "libssl3", "libzip4", "libc6"} - names
+if missing: sys.exit(f"the bill of materials lacks {missing}")
+print(f"    {len(components)} components")' || fail "the bill of materials is not complete"
 
 health_check=($("${engine}_health_check"))
 say "Health check: ${health_check[*]:1}"

@@ -60,8 +60,11 @@ say "Installing $(cd "$PACKAGES" && echo *.deb)"
 install_packages
 inside dpkg --verify tensorferry tensorferry-server || fail "files differ from those of the packages"
 inside id tensorferry >/dev/null || fail "the user tensorferry was not made"
-for page in tensorferry tensorferry-server; do
+for page in tensorferry tensorferry-server tensorferry-convert tensorferry-bench; do
   inside sh -c "zcat /usr/share/man/man1/$page.1.gz" | grep -q '^\.SH' || fail "the manual page of $page is missing"
+done
+for file in bash-completion/completions/tensorferry zsh/vendor-completions/_tensorferry; do
+  inside test -s "/usr/share/$file" || fail "the completion $file is missing"
 done
 inside systemd-analyze verify --man=no tensorferry-server.service || fail "systemd does not understand the unit"
 

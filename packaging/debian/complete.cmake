@@ -6,17 +6,48 @@ function(run)
   execute_process(COMMAND ${ARGN} COMMAND_ERROR_IS_FATAL ANY)
 endfunction()
 
-# add_man_page(COMPONENT PROGRAM WHAT): the manual page is what the program says of itself.
-function(add_man_page component program what)
-  set(folder ${staged}/${component}/usr/share/man/man1)
+# add_man_page(COMPONENT PAGE WHAT [HELP2MAN ARGUMENT]... COMMAND): the manual page is what the command says of itself.
+function(add_man_page component page what)
+  set(file ${staged}/${component}/usr/share/man/man1/${page}.1)
+  cmake_path(GET file PARENT_PATH folder)
   file(MAKE_DIRECTORY ${folder})
-  run(help2man --no-info --no-discard-stderr --name ${what} --output ${folder}/${program}.1
-    ${CPACK_TENSORFERRY_BIN}/${program})
-  run(gzip -9 --no-name --force ${folder}/${program}.1)
+  run(help2man --no-info --no-discard-stderr --name ${what} --output ${file} ${ARGN})
+  # help2man calls the page as the program, not as the subcommand.
+  file(READ ${file} text)
+  string(TOUPPER ${page} title)
+  string(REGEX REPLACE "\n\\.TH [A-Z-]+ " "\n.TH ${title} " text "${text}")
+  string(REGEX REPLACE "(\n\\.SH NAME\n)[a-z -]+ \\\\-" "\\1${page} \\\\-" text "${text}")
+  file(WRITE ${file} "${text}")
+  run(gzip -9 --no-name --force ${file})
 endfunction()
 
-add_man_page(server tensorferry-server "turns NumPy arrays into torch tensors over gRPC")
-add_man_page(command tensorferry "converts NumPy arrays to torch tensors on a tensorferry server")
+add_man_page(server tensorferry-server "turns NumPy arrays into torch tensors over gRPC" ${CPACK_TENSORFERRY_BIN}/tensorferry-server)
+set(command ${CPACK_TENSORFERRY_BIN}/tensorferry)
+execute_process(COMMAND ${command} --help OUTPUT_VARIABLE help COMMAND_ERROR_IS_FATAL ANY)
+string(REPLACE ";" "," help "${help}")
+string(REGEX MATCH "Subcommands:\n(.*)\n\nExit" listed "${help}")
+string(REPLACE "\n" ";" listed "${CMAKE_MATCH_1}")
+set(pages)
+foreach(line IN LISTS listed)
+  string(REGEX MATCH "^  ([a-z]+) +(.*)" is_subcommand "${line}")
+  set(subcommand ${CMAKE_MATCH_1})
+  set(what ${CMAKE_MATCH_2})
+  if(subcommand STREQUAL version)
+    continue()  # Its only option is --help.
+  endif()
+  add_man_page(command tensorferry-${subcommand} ${what}
+    --version-string ${CPACK_PACKAGE_VERSION} "${command} ${subcommand}")
+  string(APPEND pages ".BR tensorferry-${subcommand} (1)\n")
+endforeach()
+set(see_also ${staged}/see-also)
+file(WRITE ${see_also} "[see also]\n${pages}")
+add_man_page(command tensorferry "converts NumPy arrays to torch tensors on a tensorferry server"
+  --include ${see_also} ${command})
+file(REMOVE ${see_also})
+
+# Debian's zsh looks for completions in another folder than that of who installs by hand.
+file(RENAME ${staged}/command/usr/share/zsh/site-functions ${staged}/command/usr/share/zsh/vendor-completions)
+
 foreach(pair server:tensorferry-server command:tensorferry client:libtensorferry-client-dev)
   string(REPLACE ":" ";" pair ${pair})
   list(POP_FRONT pair component)

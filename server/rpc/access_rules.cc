@@ -21,6 +21,7 @@ constexpr Roles kAdmin = Role::kAdmin;
 constexpr auto kRules = std::to_array<AccessRule>({
     {"grpc.health.v1.Health.Check", kEverybody},
     {"grpc.health.v1.Health.Watch", kEverybody},
+    {"grpc.reflection.v1.ServerReflection.ServerReflectionInfo", kInfer},
     {"grpc.reflection.v1alpha.ServerReflection.ServerReflectionInfo", kInfer},
     {"inference.GRPCInferenceService.ServerLive", kEverybody},
     {"inference.GRPCInferenceService.ServerReady", kEverybody},

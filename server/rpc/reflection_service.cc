@@ -18,8 +18,8 @@ namespace {
 
 using google::protobuf::DescriptorPool;
 using google::protobuf::FileDescriptor;
-using grpc::reflection::v1alpha::ServerReflectionRequest;
-using grpc::reflection::v1alpha::ServerReflectionResponse;
+using grpc::reflection::v1::ServerReflectionRequest;
+using grpc::reflection::v1::ServerReflectionResponse;
 
 void SetError(ServerReflectionResponse& response, grpc::StatusCode code, const std::string& message) {
   response.mutable_error_response()->set_error_code(code);
@@ -43,7 +43,7 @@ void AnswerWithFile(const FileDescriptor* file, ServerReflectionResponse& respon
 
 }  // namespace
 
-ServerReflectionResponse ReflectionService::Answer(const ServerReflectionRequest& request) const {
+ServerReflectionResponse ReflectionAnswers::AnswerTo(const ServerReflectionRequest& request) const {
   const DescriptorPool& pool = *DescriptorPool::generated_pool();
   ServerReflectionResponse response;
   response.set_valid_host(request.host());
@@ -69,17 +69,19 @@ ServerReflectionResponse ReflectionService::Answer(const ServerReflectionRequest
   return response;
 }
 
-absl::Status ReflectionService::AnswerBytes(grpc::ByteBuffer& bytes, grpc::ByteBuffer& answer) const {
+absl::Status ReflectionAnswers::Answer(grpc::ByteBuffer& bytes, grpc::ByteBuffer& answer) const {
   ServerReflectionRequest request;
   TENSORFERRY_RETURN_IF_ERROR(ParseMessage(bytes, request));
-  return SerializeMessage(Answer(request), answer);
+  return SerializeMessage(AnswerTo(request), answer);
 }
 
-void ReflectionService::Serve(ServingQueue& queue) {
+template <typename Code>
+void ReflectionService<Code>::Serve(ServingQueue& queue) {
   methods_.slots().Serve([this, &queue](CallSlots& slots) { ServeInfo(queue.get(), slots); });
 }
 
-Detached ReflectionService::ServeInfo(grpc::ServerCompletionQueue* queue, CallSlots& slots) {
+template <typename Code>
+Detached ReflectionService<Code>::ServeInfo(grpc::ServerCompletionQueue* queue, CallSlots& slots) {
   CallSlots::Slot slot(slots);
   AsyncStreamCall<grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer>> call;
   grpc::ByteBuffer bytes;
@@ -87,8 +89,7 @@ Detached ReflectionService::ServeInfo(grpc::ServerCompletionQueue* queue, CallSl
   const auto expect = [&](auto* context, auto* stream, Tag* tag) {
     service_.RequestServerReflectionInfo(context, stream, queue, queue, tag);
   };
-  const auto& method =
-      FindMethod(*ServerReflectionRequest::descriptor(), *ServerReflectionResponse::descriptor(), Streams::kBoth);
+  const auto& method = FindMethod(*Code::Request::descriptor(), *Code::Response::descriptor(), Streams::kBoth);
   do {
     if (!co_await call.Next(expect)) co_return;
     slot.Arrived();
@@ -96,7 +97,7 @@ Detached ReflectionService::ServeInfo(grpc::ServerCompletionQueue* queue, CallSl
     absl::Status status = admission.status();
     while (status.ok() && co_await call.Read(bytes)) {
       ++admission.record().messages_in;
-      status = Guarded([&] { return AnswerBytes(bytes, answer); });
+      status = Guarded([&] { return answers_.Answer(bytes, answer); });
       if (!status.ok()) break;
       if (!co_await call.Write(answer)) break;
       ++admission.record().messages_out;
@@ -108,5 +109,8 @@ Detached ReflectionService::ServeInfo(grpc::ServerCompletionQueue* queue, CallSl
     co_await call.done;
   } while (slot.WaitAgain());
 }
+
+template class ReflectionService<ReflectionV1Code>;
+template class ReflectionService<ReflectionV1AlphaCode>;
 
 }  // namespace tensorferry::rpc

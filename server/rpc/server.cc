@@ -102,11 +102,15 @@ Server::Server(const ServerOptions& options, inference::Pipeline& pipeline, Buff
       tensors_(environment_, service_environment_),
       inference_(environment_, {pipeline, options.model_overrides}, service_environment_),
       health_(service_environment_),
-      reflection_(service_environment_) {
+      reflection_(service_environment_, reflected_),
+      reflection_alpha_(service_environment_, reflected_) {
   // This is the only list of services: everything that registers services, serves them, reports their health or lists
   // them by reflection uses it.
   AddService(health_, /*announced=*/false);
-  if (options.reflection) AddService(reflection_, /*announced=*/false);
+  if (options.reflection) {
+    AddService(reflection_, /*announced=*/false);
+    AddService(reflection_alpha_, /*announced=*/false);
+  }
   AddService(inference_, /*announced=*/true);
   AddService(tensors_, /*announced=*/true);
   health_.Set("", true);
@@ -128,7 +132,7 @@ void Server::AddService(Service& service, bool announced) {
                        .service = service.service(),
                        .serve = [&service](ServingQueue& queue) { service.Serve(queue); },
                        .announced = announced});
-  reflection_.List(Service::kName);
+  reflected_.List(Service::kName);
 }
 
 absl::Status Server::Listen(const ServerOptions& options) {

@@ -148,7 +148,9 @@ class Server {
   TensorService tensors_;
   InferenceService inference_;
   HealthService health_;
-  ReflectionService reflection_;
+  ReflectionAnswers reflected_;
+  ReflectionV1 reflection_;
+  ReflectionV1Alpha reflection_alpha_;
   std::atomic<Phase> phase_ = Phase::kLoading;
   std::vector<ServedService> services_;
   std::vector<std::string> addresses_;

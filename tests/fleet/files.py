@@ -1,6 +1,6 @@
 """Makes what the Ray job works on: files.py FOLDER. It runs with torch, which the job has not.
 
-FOLDER/rows has .npy files, FOLDER/models a model, and expected.npy is what torch makes of all rows, in order.
+FOLDER/rows has .npy files, FOLDER/models two models, and expected.npy is what torch makes of all rows, in order.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ def main(folder: Path) -> None:
     for name in ("rows", "models"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     torch.jit.script(module).save(folder / "models/mlp.pt")
+    slow = torch.nn.Sequential(torch.nn.Linear(WIDTH, 2048), torch.nn.ReLU(), torch.nn.Linear(2048, 32)).eval()
+    torch.jit.script(slow).save(folder / "models/slow.pt")  # A millisecond or so for 256 rows on one core.
     rows = torch.randn(FILES * ROWS, WIDTH)
     for i, part in enumerate(rows.split(ROWS)):
         np.save(folder / f"rows/{i}.npy", part.numpy())

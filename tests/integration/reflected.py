@@ -12,7 +12,7 @@ from google.protobuf.descriptor import Descriptor
 from harness import TIMEOUT_S
 from rpc_protos import ServerReflectionRequest, ServerReflectionResponse
 
-_INFO = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+_INFO = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 
 
 @dataclass(frozen=True)

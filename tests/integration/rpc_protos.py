@@ -10,7 +10,7 @@ message_type { name: "HealthCheckRequest" field { name: "service" number: 1 type
 message_type { name: "HealthCheckResponse" field { name: "status" number: 1 type: TYPE_INT32 } }
 """
 _REFLECTION = """
-name: "tests/reflection.proto" package: "grpc.reflection.v1alpha" syntax: "proto3"
+name: "tests/reflection.proto" package: "grpc.reflection.v1" syntax: "proto3"
 message_type {
   name: "ServerReflectionRequest" oneof_decl { name: "message_request" }
   field { name: "file_containing_symbol" number: 4 type: TYPE_STRING oneof_index: 0 }
@@ -91,8 +91,8 @@ def _message(name: str) -> type:
 
 HealthCheckRequest = _message("grpc.health.v1.HealthCheckRequest")
 HealthCheckResponse = _message("grpc.health.v1.HealthCheckResponse")
-ServerReflectionRequest = _message("grpc.reflection.v1alpha.ServerReflectionRequest")
-ServerReflectionResponse = _message("grpc.reflection.v1alpha.ServerReflectionResponse")
+ServerReflectionRequest = _message("grpc.reflection.v1.ServerReflectionRequest")
+ServerReflectionResponse = _message("grpc.reflection.v1.ServerReflectionResponse")
 SystemSharedMemoryRegisterRequest = _message("inference.SystemSharedMemoryRegisterRequest")
 SystemSharedMemoryUnregisterRequest = _message("inference.SystemSharedMemoryUnregisterRequest")
 ModelInferRequest = _message("inference.ModelInferRequest")

@@ -29,6 +29,9 @@ from wire import array, convert_unary, request
 
 SERVICE = "tensorferry.v1.TensorService"
 
+VERSIONS = ["v1", "v1alpha"]  # The messages of both versions of reflection have the same bytes.
+both_versions = pytest.mark.parametrize("version", VERSIONS)
+
 
 @pytest.fixture(scope="module")
 def channel(server: Server) -> Iterator[grpc.Channel]:
@@ -59,13 +62,19 @@ def watch_health(channel: grpc.Channel, service: str) -> grpc.Call:
     return watch(HealthCheckRequest(service=service), timeout=TIMEOUT_S)
 
 
-def reflect(channel: grpc.Channel, **question: str) -> ServerReflectionResponse:
+def ask_all(
+    channel: grpc.Channel, version: str, questions: list[ServerReflectionRequest]
+) -> list[ServerReflectionResponse]:
     ask = channel.stream_stream(
-        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
         request_serializer=ServerReflectionRequest.SerializeToString,
         response_deserializer=ServerReflectionResponse.FromString,
     )
-    (answer,) = ask(iter([ServerReflectionRequest(**question)]), timeout=TIMEOUT_S)
+    return list(ask(iter(questions), timeout=TIMEOUT_S))
+
+
+def reflect(channel: grpc.Channel, version: str, **question: str) -> ServerReflectionResponse:
+    (answer,) = ask_all(channel, version, [ServerReflectionRequest(**question)])
     return answer
 
 
@@ -112,11 +121,17 @@ def test_watches_that_are_gone_leave_nothing_behind(channel: grpc.Channel) -> No
     assert check_health(channel, "") == SERVING
 
 
-def test_reflection_tells_the_services_and_their_file(channel: grpc.Channel) -> None:
-    listed = {service.name for service in reflect(channel, list_services="*").list_services_response.service}
-    assert {SERVICE, "grpc.health.v1.Health"} <= listed
+@both_versions
+def test_reflection_tells_the_services_and_their_file(version: str, channel: grpc.Channel) -> None:
+    listed = {service.name for service in reflect(channel, version, list_services="*").list_services_response.service}
+    assert {
+        SERVICE,
+        "grpc.health.v1.Health",
+        *(f"grpc.reflection.{each}.ServerReflection" for each in VERSIONS),
+    } <= listed
 
-    files = reflect(channel, file_containing_symbol=SERVICE).file_descriptor_response.file_descriptor_proto
+    answer = reflect(channel, version, file_containing_symbol=SERVICE)
+    files = answer.file_descriptor_response.file_descriptor_proto
     reflected = {file.name: file for file in map(descriptor_pb2.FileDescriptorProto.FromString, files)}
     published = descriptor_pb2.FileDescriptorProto()
     pb.DESCRIPTOR.CopyToProto(published)
@@ -127,19 +142,30 @@ def test_reflection_tells_the_services_and_their_file(channel: grpc.Channel) -> 
     assert served == published
 
 
+@both_versions
+def test_reflection_answers_many_requests_on_one_stream(version: str, channel: grpc.Channel) -> None:
+    names = [SERVICE, "no.such.Service", "grpc.health.v1.Health", SERVICE]
+    questions = [ServerReflectionRequest(file_containing_symbol=name) for name in names]
+    files = [
+        len(answer.file_descriptor_response.file_descriptor_proto) for answer in ask_all(channel, version, questions)
+    ]
+    assert files == [1, 0, 1, 1]
+
+
 @pytest.mark.parametrize("symbol", ["inference.GRPCInferenceService", "inference.ModelInferRequest"])
 def test_reflection_tells_of_the_open_inference_protocol(symbol: str, channel: grpc.Channel) -> None:
-    listed = {service.name for service in reflect(channel, list_services="*").list_services_response.service}
+    listed = {service.name for service in reflect(channel, "v1", list_services="*").list_services_response.service}
     assert "inference.GRPCInferenceService" in listed
-    files = reflect(channel, file_containing_symbol=symbol).file_descriptor_response.file_descriptor_proto
+    files = reflect(channel, "v1", file_containing_symbol=symbol).file_descriptor_response.file_descriptor_proto
     names = [descriptor_pb2.FileDescriptorProto.FromString(file).name for file in files]
     assert set(names) == {"inference/model_config.proto", "inference/grpc_service.proto"}
 
 
-def test_reflection_can_be_switched_off() -> None:
+@both_versions
+def test_reflection_can_be_switched_off(version: str) -> None:
     with Server("--reflection", "off") as server, connect(server.address) as channel:
         with pytest.raises(grpc.RpcError) as raised:
-            reflect(channel, list_services="*")
+            reflect(channel, version, list_services="*")
         assert raised.value.code() == grpc.StatusCode.UNIMPLEMENTED
 
 

@@ -71,7 +71,7 @@ def methods_of(server: Server) -> dict[str, descriptor_pb2.MethodDescriptorProto
     methods = {}
     with connect(server.address) as channel:
         ask = channel.stream_stream(
-            "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
             request_serializer=ServerReflectionRequest.SerializeToString,
             response_deserializer=ServerReflectionResponse.FromString,
         )

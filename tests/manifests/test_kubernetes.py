@@ -17,7 +17,10 @@ from files import DOCKER, ROOT, documents, flags, settings
 
 BASE = DOCKER / "kubernetes/base"
 MONITORING = DOCKER / "kubernetes/monitoring"
+SIDECAR = DOCKER / "kubernetes/sidecar"
 KSERVE = DOCKER / "kserve"
+RUNTIMES = ["serving-runtime.yaml", "serving-runtime-http.yaml"]
+SERVICES = ["inference-service.yaml", "inference-service-http.yaml"]
 NODE_MODULES = Path(os.environ.get("TENSORFERRY_NODE_MODULES", ROOT / "build/node/node_modules"))
 KSERVE_PYTHON = Path(os.environ.get("TENSORFERRY_OIP_ENVIRONMENTS", ROOT / "build/oip")) / "kserve/bin/python"
 KUBERNETES = "1.29"  # The oldest one that the manifests are checked against.
@@ -42,7 +45,7 @@ def container() -> dict[str, Any]:
 @pytest.mark.parametrize("version", [KUBERNETES, "1.36"])
 def test_resources_are_those_of_kubernetes(version: str) -> None:
     assert len(resources(BASE)) == 6
-    for resource in resources(BASE):
+    for resource in [*resources(BASE), *resources(SIDECAR)]:
         kubernetes_validate.validate(resource, version, strict=True)
 
 
@@ -53,7 +56,7 @@ def test_the_schema_knows_what_is_wrong() -> None:
         kubernetes_validate.validate(wrong, KUBERNETES, strict=True)
 
 
-@pytest.mark.parametrize("folder", [BASE, MONITORING])
+@pytest.mark.parametrize("folder", [BASE, MONITORING, SIDECAR])
 def test_kustomize_makes_the_same_resources(folder: Path) -> None:
     if shutil.which("kubectl") is None:
         pytest.skip("kubectl is not installed, and no package of Debian 12 has kustomize")
@@ -96,16 +99,40 @@ def test_a_pod_is_given_the_time_that_a_drain_takes() -> None:
 
 def test_the_pods_are_as_restricted_as_kubernetes_asks() -> None:
     """What the profile `restricted` of the Pod Security Standards asks."""
-    pod = by_kind("Deployment")["spec"]["template"]["spec"]
-    assert pod["securityContext"]["runAsNonRoot"] is True
-    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert container()["securityContext"]["allowPrivilegeEscalation"] is False
-    assert container()["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    for pod in (by_kind("Deployment")["spec"]["template"]["spec"], sidecar_pod()):
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for one in [*pod.get("initContainers", []), *pod["containers"]]:
+            assert one["securityContext"]["allowPrivilegeEscalation"] is False
+            assert one["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+def sidecar_pod() -> dict[str, Any]:
+    (deployment,) = resources(SIDECAR)
+    return deployment["spec"]["template"]["spec"]
+
+
+def test_the_sidecar_and_its_caller_meet_at_one_socket() -> None:
+    pod = sidecar_pod()
+    (server,), (caller,) = pod["initContainers"], pod["containers"]
+    assert server["restartPolicy"] == "Always"
+    addresses = {
+        variable["value"]
+        for one, name in ((server, "TENSORFERRY_LISTEN"), (caller, "TENSORFERRY_SERVER"))
+        for variable in one["env"]
+        if variable["name"] == name
+    }
+    (address,) = addresses
+    for one in (server, caller):
+        folders = {mount["mountPath"]: mount["name"] for mount in one["volumeMounts"]}
+        assert folders[str(Path(address.removeprefix("unix:")).parent)] == "socket"
+    assert pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsGroup"]
 
 
 def test_variables_and_flags_are_settings_of_the_server() -> None:
-    (runtime,) = documents(KSERVE / "serving-runtime.yaml")
-    containers = [container(), *runtime["spec"]["containers"]]
+    runtimes = [document for name in RUNTIMES for document in documents(KSERVE / name)]
+    of_kserve = [one for runtime in runtimes for one in runtime["spec"]["containers"]]
+    containers = [container(), *of_kserve, *sidecar_pod()["initContainers"]]
     # A server without an admin port, and so without these probes, does not know the variable.
     known = settings()
     for one in containers:
@@ -131,12 +158,26 @@ def test_the_monitor_is_that_of_the_prometheus_operator(change: dict[str, Any]) 
         assert (ran.returncode, ran.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("name", ["serving-runtime.yaml", "inference-service.yaml"])
+@pytest.mark.parametrize("name", [*RUNTIMES, *SERVICES])
 def test_kserve_knows_every_field(name: str) -> None:
     (resource,) = documents(KSERVE / name)
     assert kserve_complains(resource) == ""
+
+
+@pytest.mark.parametrize("name", [RUNTIMES[0], SERVICES[0]])
+def test_kserve_complains_of_a_field_that_it_does_not_know(name: str) -> None:
+    (resource,) = documents(KSERVE / name)
     resource["spec"]["protocolVersoins"] = ["grpc-v2"]
     assert "protocolVersoins" in kserve_complains(resource)
+
+
+@pytest.mark.parametrize(("runtime", "service"), list(zip(RUNTIMES, SERVICES, strict=True)))
+def test_a_service_asks_for_what_its_runtime_speaks(runtime: str, service: str) -> None:
+    (offered,), (wanted,) = documents(KSERVE / runtime), documents(KSERVE / service)
+    model = wanted["spec"]["predictor"]["model"]
+    assert model["runtime"] == offered["metadata"]["name"]
+    assert [model["protocolVersion"]] == offered["spec"]["protocolVersions"]
+    assert model["modelFormat"]["name"] in {one["name"] for one in offered["spec"]["supportedModelFormats"]}
 
 
 def kserve_complains(resource: dict[str, Any]) -> str:

@@ -33,6 +33,7 @@ absl::Status ParseMessage(grpc::ByteBuffer& bytes, google::protobuf::Message& me
 }
 
 absl::Status SerializeMessage(const google::protobuf::Message& message, grpc::ByteBuffer& bytes) {
+  bytes.Clear();  // gRPC's writer ends the process if it is given a buffer that holds something.
   bool owned = false;
   if (MessageTraits::Serialize(message, &bytes, &owned).ok()) return absl::OkStatus();
   return MakeError(Reason::kInternal, "the response cannot be written");

@@ -26,6 +26,7 @@ absl::Status CheckSmallMessage(const grpc::ByteBuffer& bytes);
 absl::Status ParseMessage(grpc::ByteBuffer& bytes, google::protobuf::Message& message,
                           MessageCheck check = CheckSmallMessage);
 
+// Writes `message` into `bytes`, in place of what they held.
 // Errors: INTERNAL if the message is longer than protobuf can write.
 absl::Status SerializeMessage(const google::protobuf::Message& message, grpc::ByteBuffer& bytes);
 

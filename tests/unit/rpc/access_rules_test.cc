@@ -18,8 +18,8 @@ namespace {
 TEST(AccessRules, AreThereForEveryMethodOfEveryService) {
   const AccessTable table;
   std::set<std::string> methods;
-  for (const char* const name :
-       {TensorService::kName, InferenceService::kName, HealthService::kName, ReflectionService::kName}) {
+  for (const char* const name : {TensorService::kName, InferenceService::kName, HealthService::kName,
+                                 ReflectionV1::kName, ReflectionV1Alpha::kName}) {
     const auto* const service = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(name);
     for (int i = 0; i < service->method_count(); ++i) {
       const google::protobuf::MethodDescriptor& method = *service->method(i);

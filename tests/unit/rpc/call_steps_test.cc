@@ -32,8 +32,8 @@ const std::set<std::string> kRefuseInPlace = {"tensorferry.v1.TensorService.Conv
 
 std::vector<const google::protobuf::MethodDescriptor*> MethodsOfEveryService() {
   std::vector<const google::protobuf::MethodDescriptor*> methods;
-  for (const char* const name :
-       {TensorService::kName, InferenceService::kName, HealthService::kName, ReflectionService::kName}) {
+  for (const char* const name : {TensorService::kName, InferenceService::kName, HealthService::kName,
+                                 ReflectionV1::kName, ReflectionV1Alpha::kName}) {
     const auto* const service = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(name);
     for (int i = 0; i < service->method_count(); ++i) methods.push_back(service->method(i));
   }
@@ -109,11 +109,13 @@ TEST(CallSteps, SeeEveryMethodOfEveryService) {
   TensorService tensors(environment, services);
   InferenceService inference(environment, {repository, inference::OverridePolicy::kOff}, services);
   HealthService health(services);
-  ReflectionService reflection(services);
-  InProcessServer server(live, tensors, inference, health, reflection);
+  const ReflectionAnswers answers;
+  ReflectionV1 reflection(services, answers);
+  ReflectionV1Alpha reflection_alpha(services, answers);
+  InProcessServer server(live, tensors, inference, health, reflection, reflection_alpha);
 
   const auto methods = MethodsOfEveryService();
-  ASSERT_EQ(methods.size(), 27u);
+  ASSERT_EQ(methods.size(), 28u);
   const auto channel = server.channel();
   for (const google::protobuf::MethodDescriptor* const method : methods) {
     const grpc::Status status = Call(channel, *method);

@@ -1,4 +1,4 @@
-"""A model on the rows of a Ray dataset: servers on a cluster, each beside the actor that feeds it."""
+"""Servers on a Ray cluster: beside the actors of a job on a dataset, and beside the replicas of Ray Serve."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tensorferry._ray_serve import Gateway, add_services
 from tensorferry._server import Server
 from tensorferry.client import Client
 
 if TYPE_CHECKING:
     import ray.data
+    from ray.serve import Application
+
+__all__ = ["Replica", "add_services", "app", "infer"]
 
 _Batch = dict[str, "np.ndarray[Any, Any]"]
 
@@ -71,3 +75,28 @@ def infer(
         concurrency=replicas,
         **options,
     )
+
+
+def app(
+    *,
+    models: str | os.PathLike[str] | Mapping[str, str] | None = None,
+    flags: Sequence[str] = (),
+    program: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> Application:
+    """Returns an application for `ray.serve.run` whose replicas pass gRPC calls on to a server of their own.
+
+    Ray Serve's gRPC proxy must have been started with
+    `grpc_servicer_functions=["tensorferry.ray.add_services"]`. It chooses a replica for each call, and hands
+    the bytes over as they came.
+
+    Args:
+        models: Models as of `tensorferry.Server`; the path must be there on every node.
+        flags: Further flags of the servers.
+        program: Another tensorferry-server than the installed one, on every node.
+        options: Arguments of `ray.serve.deployment`, such as `num_replicas` and `ray_actor_options`.
+    """
+    from ray import serve
+
+    server = {"models": models, "flags": list(flags), "program": program}
+    return serve.deployment(Gateway, name="tensorferry", **options).bind(server)

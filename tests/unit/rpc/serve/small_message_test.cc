@@ -56,5 +56,18 @@ TEST(ParseMessage, NamesTheMessageThatDoesNotParse) {
   EXPECT_EQ(bytes.Length(), 0u);
 }
 
+TEST(SerializeMessage, WritesInPlaceOfWhatTheBufferHeld) {
+  grpc::ByteBuffer bytes;
+  for (const std::string& name : {std::string(100, 'a'), std::string(200, 'b'), std::string("c")}) {
+    HealthCheckRequest written;
+    written.set_service(name);
+    ASSERT_THAT(SerializeMessage(written, bytes), IsOk());
+    grpc::ByteBuffer copy = bytes;
+    HealthCheckRequest read;
+    ASSERT_THAT(ParseMessage(copy, read), IsOk());
+    EXPECT_EQ(read.service(), name);
+  }
+}
+
 }  // namespace
 }  // namespace tensorferry::rpc

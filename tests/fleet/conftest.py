@@ -1,0 +1,69 @@
+"""A Ray cluster of two nodes on this machine, and servers whose processes are known."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import ray
+from ray.cluster_utils import Cluster
+
+SERVER = Path(os.environ["TENSORFERRY_SERVER_PROGRAM"])
+TIMEOUT_S = 120
+
+
+class RecordingServer:
+    """A program that writes down its process identifier and its node's, and becomes the server."""
+
+    def __init__(self, folder: Path) -> None:
+        self.program = folder / "server"
+        self._started = folder / "started"
+        self.program.write_text(f'#!/bin/sh\necho $$ $RAY_RAYLET_PID >>{self._started}\nexec {SERVER} "$@"\n')
+        self.program.chmod(0o755)
+
+    def started(self) -> list[tuple[int, str]]:
+        """The process and the node of each server that was started."""
+        lines = (line.split() for line in self._started.read_text().splitlines())
+        return [(int(pid), raylet) for pid, raylet in lines]
+
+    def wait_for(self, count: int) -> None:
+        """Waits until so many servers have been started."""
+        wait_until(lambda: len(self.started()) >= count, "no server was started")
+
+    def wait_for_the_end(self) -> None:
+        wait_until(lambda: all(ended(pid) for pid, _ in self.started()), "a server has outlived what started it")
+
+
+def wait_until(reached: Callable[[], bool], otherwise: str) -> None:
+    deadline = time.monotonic() + TIMEOUT_S
+    while not reached():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.1)
+
+
+def ended(pid: int) -> bool:
+    """Whether a process is gone, or a zombie whose parent has not looked yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+@pytest.fixture
+def nodes() -> Iterator[set[str]]:
+    """The identifiers of two nodes, each with room for one server and a reader of files."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    cluster.add_node(num_cpus=2)
+    # The workers need the client of this checkout.
+    ray.init(address=cluster.address, runtime_env={"env_vars": {"PYTHONPATH": os.environ["PYTHONPATH"]}})
+    yield {node["NodeID"] for node in ray.nodes()}
+    ray.shutdown()
+    cluster.shutdown()
+
+
+@pytest.fixture
+def recording_server(tmp_path: Path) -> RecordingServer:
+    return RecordingServer(tmp_path)
