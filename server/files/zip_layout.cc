@@ -1,4 +1,4 @@
-#include "lib/zip_layout.h"
+#include "files/zip_layout.h"
 
 #include <fmt/format.h>
 
@@ -12,7 +12,7 @@
 
 #include "base/status.h"
 
-namespace tensorferry::client {
+namespace tensorferry {
 namespace {
 
 // APPNOTE.TXT, PKWARE's specification of the format, gives each record's fields in this order. All are little-endian.
@@ -222,4 +222,4 @@ absl::StatusOr<std::vector<ZipMember>> ReadZipLayout(std::span<const std::byte> 
   return members;
 }
 
-}  // namespace tensorferry::client
+}  // namespace tensorferry

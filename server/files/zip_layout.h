@@ -11,7 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-namespace tensorferry::client {
+namespace tensorferry {
 
 // ZipMember is one entry of the central directory, with the packed bytes that it points to. It borrows the file.
 struct ZipMember {
@@ -35,4 +35,4 @@ struct ZipMember {
 // Errors:        INVALID_ARGUMENT if there is no directory, or if it does not end where the archive says.
 absl::StatusOr<std::vector<ZipMember>> ReadZipLayout(std::span<const std::byte> file);
 
-}  // namespace tensorferry::client
+}  // namespace tensorferry
