@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "base/status.h"
-#include "files/safetensors.h"
 #include "payload/dtype.h"
 
 namespace tensorferry {
@@ -106,7 +105,7 @@ absl::StatusOr<FileReader> FileReader::Open(FileFormat format, OwnedBytes file, 
     }
     case FileFormat::kSafetensors: {
       const std::string_view text(reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size());
-      TENSORFERRY_ASSIGN_OR_RETURN(auto tensors, ParseSafetensorsHeader(text, text.size()));
+      TENSORFERRY_ASSIGN_OR_RETURN(auto tensors, ParseSafetensorsHeader(text, text.size(), options.max_header_bytes));
       return FileReader(std::make_unique<Safetensors>(std::move(tensors), std::move(file)));
     }
   }

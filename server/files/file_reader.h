@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "files/npz_reader.h"
 #include "files/owned_bytes.h"
+#include "files/safetensors.h"
 #include "payload/shape.h"
 
 namespace tensorferry {
@@ -33,6 +34,7 @@ struct FileArray {
 struct FileReaderOptions {
   std::string name;    // Of the array, if the file is a .npy, which has no name in it.
   NpzLimits limits{};  // For a .npz.
+  std::uint64_t max_header_bytes = kMaxSafetensorsHeader;
 };
 
 // FileReader reads the arrays of a .npy, .npz or safetensors file that lies in memory, one by one. What is wrong with

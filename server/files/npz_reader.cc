@@ -144,12 +144,10 @@ NpzReader& NpzReader::operator=(NpzReader&&) noexcept = default;
 NpzReader::~NpzReader() = default;
 
 absl::StatusOr<NpzReader> NpzReader::Open(OwnedBytes file, NpzLimits limits) {
-  auto members = ReadZipLayout(file.bytes);
+  auto members =
+      ReadZipLayout(file.bytes, {.max_members = limits.max_members, .max_directory_bytes = limits.max_directory_bytes});
+  if (absl::IsResourceExhausted(members.status())) return members.status();
   if (!members.ok()) return Damaged(std::string(members.status().message()));
-  if (members->size() > limits.max_members) {
-    return absl::ResourceExhaustedError(
-        fmt::format(".npz with {} members, at most {} are taken", members->size(), limits.max_members));
-  }
   TENSORFERRY_ASSIGN_OR_RETURN(Zip zip, OpenZip(file.bytes));
   if (!Agree(zip.get(), *members)) return Damaged("it can be read as two archives");
   NpzReader reader(std::make_unique<Archive>(Archive{.file = std::move(file),

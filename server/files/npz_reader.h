@@ -14,6 +14,7 @@ namespace tensorferry {
 // NpzLimits bounds what a zip file may unpack to, far above what anybody saves in earnest.
 struct NpzLimits {
   std::uint64_t max_members = 65'536;
+  std::uint64_t max_directory_bytes = std::uint64_t{1} << 30;
   std::uint64_t max_bytes = std::uint64_t{64} << 30;  // The unpacked bytes of all arrays together.
   TakeMemory take_memory{};                           // For what is unpacked. Empty: it comes from the heap.
 };
