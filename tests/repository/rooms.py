@@ -93,8 +93,8 @@ ROOMS = {
     ),
     "server/web": room(
         "web",
-        "server/base server/payload server/http server/rpc/serve server/rpc",
-        "grpc protobuf oip-proto",
+        "server/base server/payload server/files server/outcome server/http server/rpc/wire server/rpc/serve server/rpc",
+        "grpc protobuf native-proto oip-proto",
     ),
     "server": room(
         "tensorferry-server",
