@@ -10,7 +10,7 @@
 namespace tensorferry {
 namespace {
 
-constexpr std::size_t kAlignment = 64;     // The elements begin at a multiple of it, so that files can be mapped.
+constexpr std::size_t kNpyAlignment = 64;  // The elements begin at a multiple of it, so that files can be mapped.
 constexpr std::size_t kGrowthDigits = 21;  // NumPy leaves room for the first dimension to grow.
 constexpr std::string_view kMagicAndVersion{"\x93NUMPY\x01\x00", 8};
 
@@ -33,7 +33,7 @@ absl::StatusOr<std::string> NpyHeaderBytes(DType dtype, std::span<const std::int
       fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}", DescrOf(dtype), TupleText(shape));
   if (!shape.empty()) text.append(kGrowthDigits - fmt::to_string(shape.front()).size(), ' ');
   const std::size_t unpadded = kMagicAndVersion.size() + 2 + text.size() + 1;
-  text.append(kAlignment - unpadded % kAlignment, ' ');
+  text.append(kNpyAlignment - unpadded % kNpyAlignment, ' ');
   text += '\n';
 
   if (text.size() > 0xFFFF) return absl::InvalidArgumentError("the shape is too long for a .npy header");

@@ -15,7 +15,7 @@ namespace tensorferry {
 namespace {
 
 constexpr PayloadLimits kNoLimits{.max_tensor_bytes = std::numeric_limits<std::uint64_t>::max()};
-constexpr std::size_t kScratch = std::size_t{256} << 10;  // Bytes; a multiple of every itemsize.
+constexpr std::size_t kDigestScratch = std::size_t{256} << 10;  // Bytes; a multiple of every itemsize.
 
 // ElementDigest feeds elements to a digest in the form in which the server's tensor holds them.
 class ElementDigest {
@@ -23,13 +23,13 @@ class ElementDigest {
   explicit ElementDigest(const ArrayHeader& header)
       : header_(header),
         as_sent_(!header.byte_swapped() && header.dtype() != DType::kBool),
-        scratch_(as_sent_ ? nullptr : std::make_unique<std::byte[]>(kScratch)) {}
+        scratch_(as_sent_ ? nullptr : std::make_unique<std::byte[]>(kDigestScratch)) {}
 
   // `run` holds the next elements in C order, and no part of an element.
   void Update(std::span<const std::byte> run) {
     if (as_sent_) return digest_.Update(run);
     while (!run.empty()) {
-      const auto piece = run.first(std::min(run.size(), kScratch));
+      const auto piece = run.first(std::min(run.size(), kDigestScratch));
       Normalize(piece);
       digest_.Update({scratch_.get(), piece.size()});
       run = run.subspan(piece.size());
@@ -43,7 +43,7 @@ class ElementDigest {
   void Normalize(std::span<const std::byte> piece) {
     const auto count = static_cast<std::int64_t>(piece.size() / Info(header_.dtype()).itemsize);
     const SourceDType source{header_.dtype(), header_.byte_swapped()};
-    const auto header = ArrayHeader::Make({header_.source_dtype(), {&count, 1}}, source, {kScratch});
+    const auto header = ArrayHeader::Make({header_.source_dtype(), {&count, 1}}, source, {kDigestScratch});
     ElementCopier copier(*header, Fidelity::kConvert, scratch_.get(), nullptr);
     copier.Append(piece).IgnoreError();  // kConvert refuses nothing.
   }
