@@ -14,6 +14,7 @@ namespace tensorferry {
 absl::StatusOr<HttpPort> StartHttpPort(const HttpPortSources& sources) {
   const config::Config& config = sources.config;
   if (config.http_listen == "off") return HttpPort();
+  auto work = std::make_unique<web::WorkThread>("reading files that come over HTTP");
   auto gateway = std::make_unique<web::Gateway>(sources.server.InProcessChannel());
   const bool guarded = sources.credentials.tokens() != nullptr || sources.credentials.tls() != nullptr;
   const http::AccessPolicy policy{.tokens = sources.credentials.tokens(),
@@ -29,10 +30,10 @@ absl::StatusOr<HttpPort> StartHttpPort(const HttpPortSources& sources) {
       .error_body = web::ErrorBody,
   };
   const web::RouteContext context{
-      .gateway = *gateway, .pool = sources.pool, .max_message_bytes = config.max_message_bytes};
+      .gateway = *gateway, .pool = sources.pool, .work = *work, .max_message_bytes = config.max_message_bytes};
   TENSORFERRY_ASSIGN_OR_RETURN(auto server, http::Server::Start(options, http::Router(web::Routes(context), policy)));
   spdlog::info("HTTP port: {}", server->address());
-  return HttpPort(std::move(gateway), std::move(server));
+  return HttpPort(std::move(work), std::move(gateway), std::move(server));
 }
 
 }  // namespace tensorferry
