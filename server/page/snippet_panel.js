@@ -1,7 +1,8 @@
 // Shows the same call as Python, curl and C++, with a button that copies it.
 import { token } from "./api.js";
 import { h } from "./dom.js";
-import { cppText, curlText, pythonText } from "./snippets.js";
+import { curlText, pythonText } from "./snippets.js";
+import { cppText } from "./snippets_cpp.js";
 
 /** @typedef {import("./snippets.js").Call} Call */
 
