@@ -29,16 +29,16 @@ async function open(file) {
 
 /** @param {(file: File) => void} take Returns the field on which files are dropped. */
 function dropZone(take) {
-  const input = h("input", { type: "file", id: "file", accept: ".npy,.npz,.safetensors,image/*", "aria-describedby": "file-note", change: () => {
+  const input = h("input", { type: "file", id: "file", class: "hidden", accept: ".npy,.npz,.safetensors,image/*", change: () => {
     if (input.files?.[0]) take(input.files[0]);
     input.value = "";
   } });
   const examples = EXAMPLES.map(({ name, text, file }) =>
     h("button", { type: "button", title: text, click: () => take(file()) }, name));
   return h("div", { class: "drop" },
-    h("div", { class: "row" }, h("label", { for: "file" }, h("strong", {}, "Drop a file here"), " or choose one"), input),
-    h("p", { class: "note", id: "file-note" }, "A .npy, .npz or safetensors file, or an image. Or take an example:"),
-    h("div", { class: "row" }, ...examples));
+    h("div", { class: "row" }, input, h("label", { for: "file", class: "button primary" }, "Choose a file"),
+      h("span", {}, "or drop one on this page: .npy, .npz, safetensors or an image")),
+    h("div", { class: "row" }, h("span", { class: "note" }, "Examples"), ...examples));
 }
 
 /**
@@ -72,10 +72,11 @@ function arrayFacts(array, file) {
     Size: bytesText(array.bytes.length),
     Order: [array.fortran && shape.length > 1 && "Fortran", array.swapped && "big-endian"].filter(Boolean).join(", "),
   };
-  if (!dtype || numelOf(shape) === 0) return factList(facts);
+  const long = ["File", "Values", "Magnitudes"];
+  if (!dtype || numelOf(shape) === 0) return factList(facts, long);
   const summary = summaryOf({ dtype, shape, bytes: elementsOf(array) });
   const range = `${numberText(summary.least)} … ${numberText(summary.greatest)}, mean ${numberText(summary.mean)}`;
-  return factList({ ...facts, [dtype.parts === 2 ? "Magnitudes" : "Values"]: range, "Not finite": oddities(summary) });
+  return factList({ ...facts, [dtype.parts === 2 ? "Magnitudes" : "Values"]: range, "Not finite": oddities(summary) }, long);
 }
 
 /** @param {NamedArray} array @param {(array: NamedArray) => void} changed Returns the choice of a dtype that the file leaves open. */
@@ -134,10 +135,9 @@ function showFile(file, model, place) {
   const select = h("select", { change: () => choose(file.arrays[select.selectedIndex]) },
     ...file.arrays.map(({ name, source, shape }) => h("option", {}, `${name}  ${source} ${shapeText(shape)}`)));
   place.replaceChildren(
-    h("div", { class: "columns" },
-      h("section", { class: "card" }, h("h2", {}, "Array"), file.arrays.length > 1 ? h("label", {}, `Member of ${file.arrays.length} `, select) : null, choice, facts, picture),
-      h("div", {}, h("section", { class: "card" }, h("h2", {}, "Receipt"), receipt), runs.element)),
-    snippets.element);
+    h("div", { class: "bench" },
+      h("section", { class: "card array" }, h("h2", {}, "Array"), file.arrays.length > 1 ? h("label", {}, `Member of ${file.arrays.length} `, select) : null, choice, facts, picture),
+      h("section", { class: "card" }, h("h2", {}, "Receipt"), receipt), runs.element, snippets.element));
   choose(chosen);
 }
 

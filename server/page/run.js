@@ -111,12 +111,12 @@ export function runPanel({ arrays, chosen, model: first, ran }) {
     }
   }
 
-  server.index().then((index) => {
+  server.models().then((index) => {
     const ready = index.filter(({ state }) => state === "READY");
     models.replaceChildren(...ready.map(({ name, version }) =>
       h("option", { value: JSON.stringify([name, version]), selected: name === (first || "identity") }, `${name} · ${version}`)));
     return choose();
   }).catch((error) => outputs.replaceChildren(problem(error)));
   const form = h("form", { submit: run }, h("div", { class: "row" }, h("label", {}, "Model ", models), button), inputs);
-  return { element: h("section", { class: "card" }, h("h2", {}, "Run a model"), form, outputs), refresh: choose };
+  return { element: h("section", { class: "card run" }, h("h2", {}, "Run a model"), form, outputs), refresh: choose };
 }
