@@ -118,7 +118,7 @@ const std::vector<Setting>& Settings() {
           &Config::admin_listen, AdminAddressKind{}),
       One({"http-listen", "ADDRESS", "HTTP address for callers: the Open Inference Protocol; HOST:PORT, or off"},
           &Config::http_listen, AdminAddressKind{}),
-      Many({"admin-host", "HOST", "further host for which a local --admin-listen answers without tokens and TLS"},
+      Many({"admin-host", "HOST", "further host for which local HTTP addresses answer without tokens and TLS"},
            &Config::admin_host, HostKind{}, 0),
       One({"unix-mode", "MODE", "mode of the files of unix: addresses, as 0660: who may write there may call"},
           &Config::unix_mode, ModeKind{}, "what the umask leaves"),

@@ -63,12 +63,36 @@ std::optional<Response> RefuseHost(const std::vector<std::string>& hosts, const 
        .actual = std::string(host)});
 }
 
+// Returns whether a page of another site asks. Browsers say so in Sec-Fetch-Site; older ones, and those that ask without
+// TLS for a host other than their own machine, tell the page's site in Origin alone. Other programs send neither.
+bool IsOfAnotherSite(const Request& request) {
+  const std::vector<std::string_view> sites = request.Values("sec-fetch-site");
+  if (!sites.empty()) return sites.front() != "same-origin" && sites.front() != "none";
+  const std::vector<std::string_view> origins = request.Values("origin");
+  if (origins.empty()) return false;
+  const std::vector<std::string_view> hosts = request.Values("host");
+  const std::string_view origin = origins.front();
+  const std::size_t scheme = origin.find("://");
+  return hosts.empty() || scheme == std::string_view::npos || !EqualInAnyCase(origin.substr(scheme + 3), hosts.front());
+}
+
+std::optional<Response> RefuseSite(const Request& request) {
+  if (request.method == "GET" || request.method == "HEAD" || !IsOfAnotherSite(request)) return std::nullopt;
+  return ErrorResponse({.status = 403,
+                        .message = "a browser sends the request for a page of another site",
+                        .expected = "a page of this server, or a program that is no browser",
+                        .actual = "another site"});
+}
+
 }  // namespace
 
 std::optional<Response> RefuseAccess(const AccessPolicy& policy, security::Roles roles, const Request& request) {
   if (roles.empty()) return std::nullopt;
   if (policy.local_hosts) {
     if (auto refusal = RefuseHost(policy.hosts, request)) return refusal;
+  }
+  if (policy.own_site) {
+    if (auto refusal = RefuseSite(request)) return refusal;
   }
   if (policy.certificates && !request.has_certificate) {
     return ErrorResponse({.status = 403,

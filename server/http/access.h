@@ -20,6 +20,9 @@ struct AccessPolicy {
   // port. A page of another site, whose name was made to mean this machine, asks through the browser for its own host.
   bool local_hosts = false;
   std::vector<std::string> hosts{};
+  // Whether a request that may change something is refused if a page of another site has a browser send it: the browser
+  // sends it with certificates, and from within the network, whoever wrote the page.
+  bool own_site = false;
 };
 
 // Returns the refusal of a request for what is for `roles`, or nothing if the peer may have it. Without roles everybody

@@ -12,8 +12,8 @@ import pytest
 
 from harness import MIB, TIMEOUT_S, Server
 
-POST = b"POST /v2/repository/index HTTP/1.1\r\nHost: a\r\n"
-LIVE = b"GET /v2/health/live HTTP/1.1\r\nHost: a\r\n"
+POST = b"POST /v2/repository/index HTTP/1.1\r\nHost: localhost\r\n"
+LIVE = b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\n"
 CLOSE = b"Connection: close\r\n\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
@@ -65,9 +65,9 @@ def statuses(answer: bytes) -> list[int]:
         (POST + CHUNKED + b"\r\n2\r\n{}\r\n0\r\n\r\n" + LIVE + CLOSE, [200, 200]),
         (POST + b"Content-Length: 0\r\n" + CLOSE, [200]),
         (LIVE + b"X-Request-Id: \xff\xfe\r\n" + CLOSE, [200]),
-        (b"GET /v2/models/%zz HTTP/1.1\r\nHost: a\r\n" + CLOSE, [404]),
-        (b"GET /v2/models/%00%ff HTTP/1.1\r\nHost: a\r\n" + CLOSE, [400]),
-        (b"GET /v2/models/identity/infer HTTP/1.1\r\nHost: a\r\n" + CLOSE, [405]),
+        (b"GET /v2/models/%zz HTTP/1.1\r\nHost: localhost\r\n" + CLOSE, [404]),
+        (b"GET /v2/models/%00%ff HTTP/1.1\r\nHost: localhost\r\n" + CLOSE, [400]),
+        (b"GET /v2/models/identity/infer HTTP/1.1\r\nHost: localhost\r\n" + CLOSE, [405]),
     ],
 )  # fmt: skip
 def test_damaged_and_ambiguous_requests(server: Server, request_bytes: bytes, expected: list[int]) -> None:
@@ -88,7 +88,7 @@ def test_tokens(tmp_path: Path) -> None:
 
         def told(path: str, token: str = "") -> int:
             field = f"Authorization: Bearer {token}\r\n" if token else ""
-            answer = ask(server, f"GET {path} HTTP/1.1\r\nHost: a\r\n{field}".encode() + CLOSE)
+            answer = ask(server, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{field}".encode() + CLOSE)
             body = answer.partition(b"\r\n\r\n")[2]
             assert statuses(answer)[0] < 400 or isinstance(json.loads(body)["error"], str)
             return statuses(answer)[0]
