@@ -66,6 +66,12 @@ def test_what_operators_read_is_for_their_roles(guarded: str, path: str, role: s
     assert answer.status == (200 if role in OPERATORS[path] else refused)
 
 
+def test_refusals_are_kept_without_an_admin_port(address: str) -> None:
+    assert ask(address, "/v2/models/nothing/infer", "POST", body=b'{"inputs":[]}').status == 404
+    assert "MODEL_NOT_FOUND" in [call["reason"] for call in ask(address, "/debug/requests").json()["refusals"]]
+    assert b'tensorferry_rejected_total{reason="MODEL_NOT_FOUND"} 1' in ask(address, "/metrics").body
+
+
 def test_the_page_itself_is_for_everybody(guarded: str) -> None:
     assert ask(guarded, "/", headers=BROWSER).status == 200
     assert ask(guarded, "/page/page.css").status == 200
