@@ -37,9 +37,8 @@ http::Route Closed(http::Route route) {
 }
 
 // Returns what callers may ask for, the page, and what that shows of the server.
-std::vector<http::Route> HttpRoutes(const HttpPortSources& sources, web::Gateway& gateway) {
-  std::vector<http::Route> routes =
-      web::Routes({.gateway = gateway, .pool = sources.pool, .max_message_bytes = sources.config.max_message_bytes});
+std::vector<http::Route> HttpRoutes(const HttpPortSources& sources, const web::RouteContext& context) {
+  std::vector<http::Route> routes = web::Routes(context);
   std::vector<http::Route> page = page::PageRoutes();
   routes.insert(routes.end(), std::move_iterator(page.begin()), std::move_iterator(page.end()));
   const bool closed = TellsMoreThanTheAdminPort(sources);
@@ -54,6 +53,7 @@ std::vector<http::Route> HttpRoutes(const HttpPortSources& sources, web::Gateway
 absl::StatusOr<HttpPort> StartHttpPort(const HttpPortSources& sources) {
   const config::Config& config = sources.config;
   if (config.http_listen == "off") return HttpPort();
+  auto work = std::make_unique<web::WorkThread>("reading files that come over HTTP");
   auto gateway = std::make_unique<web::Gateway>(sources.server.InProcessChannel());
   const bool guarded = sources.credentials.tokens() != nullptr || sources.credentials.tls() != nullptr;
   const http::AccessPolicy policy{.tokens = sources.credentials.tokens(),
@@ -68,10 +68,12 @@ absl::StatusOr<HttpPort> StartHttpPort(const HttpPortSources& sources) {
       .pool = &sources.pool,
       .error_body = web::ErrorBody,
   };
+  const web::RouteContext context{
+      .gateway = *gateway, .pool = sources.pool, .work = *work, .max_message_bytes = config.max_message_bytes};
   TENSORFERRY_ASSIGN_OR_RETURN(auto server,
-                               http::Server::Start(options, http::Router(HttpRoutes(sources, *gateway), policy)));
+                               http::Server::Start(options, http::Router(HttpRoutes(sources, context), policy)));
   spdlog::info("HTTP port: {}", server->address());
-  return HttpPort(std::move(gateway), std::move(server));
+  return HttpPort(std::move(work), std::move(gateway), std::move(server));
 }
 
 }  // namespace tensorferry

@@ -12,6 +12,7 @@
 #include "rpc/serve/recent_calls.h"
 #include "rpc/server.h"
 #include "web/gateway.h"
+#include "web/work_thread.h"
 
 namespace tensorferry {
 
@@ -30,12 +31,20 @@ struct HttpPortSources {
 class HttpPort {
  public:
   HttpPort() = default;
-  HttpPort(std::unique_ptr<web::Gateway> gateway, std::unique_ptr<http::Server> server)
-      : gateway_(std::move(gateway)), server_(std::move(server)) {}
+  HttpPort(std::unique_ptr<web::WorkThread> work, std::unique_ptr<web::Gateway> gateway,
+           std::unique_ptr<http::Server> server)
+      : work_(std::move(work)), gateway_(std::move(gateway)), server_(std::move(server)) {}
+  HttpPort(HttpPort&&) noexcept = default;
+  HttpPort& operator=(HttpPort&&) noexcept = default;
+  ~HttpPort() {
+    server_ = nullptr;
+    if (work_) work_->Stop();  // Its work makes calls, whose ends post more of it.
+  }
 
   const http::Server* server() const { return server_.get(); }  // Null: the port is off.
 
  private:
+  std::unique_ptr<web::WorkThread> work_;
   std::unique_ptr<web::Gateway> gateway_;
   std::unique_ptr<http::Server> server_;
 };

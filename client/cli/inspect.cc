@@ -9,6 +9,7 @@
 #include "cli/json_text.h"
 #include "cli/outcome.h"
 #include "cli/terminal.h"
+#include "outcome/outcome_json.h"
 #include "payload/npy.h"
 #include "tensorferry/client/verify.h"
 
@@ -65,7 +66,7 @@ std::vector<std::string> Row(const Inspection& inspection) {
                                inspection.fortran_order ? "Fortran order" : "C order", SizeText(inspection.nbytes)};
   if (inspection.digest.ok()) {
     row.push_back("-> torch." + inspection.dtype);
-    row.push_back("digest " + HexText(*inspection.digest));
+    row.push_back("digest " + outcome::HexText(*inspection.digest));
   } else {
     row.push_back("refused");
     row.emplace_back(ReasonOf(inspection));
@@ -78,7 +79,7 @@ Json ToJson(const Inspection& inspection) {
                {"shape", inspection.shape},        {"fortran_order", inspection.fortran_order},
                {"file_nbytes", inspection.nbytes}, {"dtype", inspection.dtype}};
   if (inspection.digest.ok()) {
-    json["digest"] = HexText(*inspection.digest);
+    json["digest"] = outcome::HexText(*inspection.digest);
   } else {
     json["reason"] = ReasonOf(inspection);
   }

@@ -30,8 +30,6 @@ struct Outcome {
   ExitCode exit_code = ExitCode::kOk;
 };
 
-std::string HexText(const Digest& digest);
-
 // ShapeText writes a shape as NumPy prints it: "(1000,)".
 std::string ShapeText(const std::vector<std::int64_t>& shape);
 

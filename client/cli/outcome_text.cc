@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "cli/outcome.h"
 #include "cli/terminal.h"
+#include "outcome/outcome_json.h"
 #include "tensorferry/client/error.h"
 
 namespace tensorferry::cli {
@@ -36,7 +37,7 @@ std::vector<std::string> Row(const Tensor& tensor, const Verdict& verdict) {
       OneLine(fmt::format("-> torch.{}", tensor.dtype)),
       "dtype " + VerdictText(verdict.dtype_equal),
       fmt::format("digest {} {}", VerdictText(verdict.digest_equal),
-                  receipt.digest ? HexText(*receipt.digest).substr(0, 8) + "…" : "(none)"),
+                  receipt.digest ? outcome::HexText(*receipt.digest).substr(0, 8) + "…" : "(none)"),
   };
   if (!verdict.shape_equal) row.push_back("shape " + VerdictText(false));
   for (const Adjustment adjustment : receipt.adjustments) row.emplace_back(AdjustmentText(adjustment));
@@ -44,12 +45,6 @@ std::vector<std::string> Row(const Tensor& tensor, const Verdict& verdict) {
 }
 
 }  // namespace
-
-std::string HexText(const Digest& digest) {
-  std::string text;
-  for (const std::byte byte : digest) text += fmt::format("{:02x}", std::to_integer<unsigned>(byte));
-  return text;
-}
 
 std::string ShapeText(const std::vector<std::int64_t>& shape) {
   return fmt::format("({}{})", fmt::join(shape, ", "), shape.size() == 1 ? "," : "");

@@ -35,6 +35,12 @@ class Descriptor {
   const int number_;
 };
 
+FileBytes Own(std::string content) {
+  auto memory = std::make_shared<const std::string>(std::move(content));
+  const auto bytes = std::as_bytes(std::span(*memory));
+  return {std::move(memory), bytes};
+}
+
 absl::StatusOr<FileBytes> ReadToEnd(int descriptor, const std::string& path) {
   std::string content;
   std::array<char, std::size_t{64} << 10> block;
@@ -101,12 +107,6 @@ absl::StatusOr<FileBytes> LoadFile(const std::string& path) {
   TENSORFERRY_ASSIGN_OR_RETURN(const std::shared_ptr<const MappedFile> mapped, MappedFile::Map(file.get(), info, path));
   if (mapped == nullptr) return ReadToEnd(file.get(), path);
   return FileBytes{mapped, mapped->bytes(), mapped};
-}
-
-FileBytes Own(std::string content) {
-  auto memory = std::make_shared<const std::string>(std::move(content));
-  const auto bytes = std::as_bytes(std::span(*memory));
-  return {std::move(memory), bytes};
 }
 
 }  // namespace tensorferry::client

@@ -29,7 +29,4 @@ struct FileBytes {
 // Errors: those of the system, by their absl code.
 absl::StatusOr<FileBytes> LoadFile(const std::string& path);
 
-// Own makes a FileBytes of content that is in memory already, and owns it.
-FileBytes Own(std::string content);
-
 }  // namespace tensorferry::client

@@ -28,16 +28,16 @@ absl::Status Mismatch(Reason reason, std::string_view what, std::uint64_t expect
                    {.field = "safetensors", .expected = fmt::to_string(expected), .actual = fmt::to_string(actual)});
 }
 
-absl::StatusOr<std::string_view> HeaderText(std::string_view begin) {
+absl::StatusOr<std::string_view> HeaderText(std::string_view begin, std::uint64_t max_header_bytes) {
   if (begin.size() < kLengthBytes) {
     return Mismatch(Reason::kBadHeader, "the length of the header has too few bytes", kLengthBytes, begin.size());
   }
   const std::uint64_t length = HeaderNbytes(begin);
-  if (length > kMaxSafetensorsHeader) {
+  if (length > max_header_bytes) {
     return MakeError(
         Reason::kBadHeader,
-        fmt::format("safetensors header: {} bytes of text, at most {} are taken", length, kMaxSafetensorsHeader),
-        {.field = "safetensors", .actual = fmt::to_string(length), .limit = fmt::to_string(kMaxSafetensorsHeader)});
+        fmt::format("safetensors header: {} bytes of text, at most {} are taken", length, max_header_bytes),
+        {.field = "safetensors", .actual = fmt::to_string(length), .limit = fmt::to_string(max_header_bytes)});
   }
   const std::uint64_t available = begin.size() - kLengthBytes;
   if (available < length) return Mismatch(Reason::kBadHeader, "the header has too few bytes", length, available);
@@ -94,9 +94,9 @@ bool LooksLikeSafetensors(std::string_view begin) {
   return begin.size() > kLengthBytes && begin[kLengthBytes] == '{' && HeaderNbytes(begin) <= kMaxSafetensorsHeader;
 }
 
-absl::StatusOr<std::vector<SafetensorsTensor>> ParseSafetensorsHeader(std::string_view begin,
-                                                                      std::uint64_t file_nbytes) {
-  TENSORFERRY_ASSIGN_OR_RETURN(const std::string_view text, HeaderText(begin));
+absl::StatusOr<std::vector<SafetensorsTensor>> ParseSafetensorsHeader(std::string_view begin, std::uint64_t file_nbytes,
+                                                                      std::uint64_t max_header_bytes) {
+  TENSORFERRY_ASSIGN_OR_RETURN(const std::string_view text, HeaderText(begin, max_header_bytes));
   TENSORFERRY_ASSIGN_OR_RETURN(std::vector<SafetensorsTensor> tensors, ReadSafetensorsJson(text));
   const std::uint64_t data_offset = kLengthBytes + text.size();
   TENSORFERRY_RETURN_IF_ERROR(CheckLayout(tensors, file_nbytes - data_offset));

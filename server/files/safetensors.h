@@ -33,7 +33,8 @@ struct SafetensorsTensor {
 // eight bytes that are such a small number.
 bool LooksLikeSafetensors(std::string_view begin);
 
-// Reads the header of a file of `file_nbytes` bytes. `begin` holds the whole file, or at least all of its header.
+// Reads the header of a file of `file_nbytes` bytes. `begin` holds the whole file, or at least all of its header, whose
+// text has at most `max_header_bytes` bytes.
 //
 // Returns: the tensors in the order of their elements.
 // Checks:  the header is a JSON object in which no key comes twice, each tensor has exactly `dtype`, `shape` and
@@ -43,8 +44,8 @@ bool LooksLikeSafetensors(std::string_view begin);
 // Errors:  BAD_HEADER; TOO_MANY_DIMS and SIZE_OVERFLOW, as of ByteSize; SIZE_MISMATCH if elements are missing or a
 //          tensor has too few or too many; TRAILING_BYTES if bytes follow the elements.
 // Cost:    one pass without recursion, and memory in proportion to the header.
-absl::StatusOr<std::vector<SafetensorsTensor>> ParseSafetensorsHeader(std::string_view begin,
-                                                                      std::uint64_t file_nbytes);
+absl::StatusOr<std::vector<SafetensorsTensor>> ParseSafetensorsHeader(
+    std::string_view begin, std::uint64_t file_nbytes, std::uint64_t max_header_bytes = kMaxSafetensorsHeader);
 
 // Returns the dtype of the tensor's elements.
 // Errors: UNSUPPORTED_DTYPE for elements smaller than a byte; BAD_DTYPE for a name that safetensors does not have.

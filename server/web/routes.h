@@ -7,6 +7,7 @@
 #include "base/buffer_pool.h"
 #include "http/router.h"
 #include "web/gateway.h"
+#include "web/work_thread.h"
 
 namespace tensorferry::web {
 
@@ -14,15 +15,17 @@ namespace tensorferry::web {
 struct RouteContext {
   Gateway& gateway;
   BufferPool& pool;
+  WorkThread& work;
   std::uint64_t max_message_bytes;
 };
 
 std::vector<http::Route> Routes(const RouteContext& context);
 
-// The lists: of the server, of models, of inference, of the repository and shared memory, and of settings.
+// The lists: of the server, of models, of inference, of files, of the repository and shared memory, and of settings.
 std::vector<http::Route> ServerRoutes(const RouteContext& context);
 std::vector<http::Route> ModelRoutes(const RouteContext& context);
 std::vector<http::Route> InferRoutes(const RouteContext& context);
+std::vector<http::Route> ConvertRoutes(const RouteContext& context);
 std::vector<http::Route> RepositoryRoutes(const RouteContext& context);
 std::vector<http::Route> SettingsRoutes(const RouteContext& context);
 

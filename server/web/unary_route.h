@@ -25,12 +25,16 @@ inline constexpr std::string_view kService = "inference.GRPCInferenceService";
 inline const std::vector<std::string> kRead{"GET", "HEAD"};
 inline const std::vector<std::string> kPost{"POST"};
 
-// Returns who may call `inference.GRPCInferenceService.METHOD`.
-inline security::Roles RolesOf(std::string_view method) {
-  const std::string name = std::string(kService) + "." + std::string(method);
+// Returns who may call a method, such as `tensorferry.v1.TensorService.Convert`.
+inline security::Roles RolesOfMethod(std::string_view name) {
   const auto rules = rpc::AccessRules();
   const auto rule = std::ranges::find(rules, name, &rpc::AccessRule::method);
   return rule == rules.end() ? security::Roles(security::Role::kAdmin) : rule->roles;
+}
+
+// Returns who may call `inference.GRPCInferenceService.METHOD`.
+inline security::Roles RolesOf(std::string_view method) {
+  return RolesOfMethod(std::string(kService) + "." + std::string(method));
 }
 
 inline http::Response JsonResponse(const nlohmann::ordered_json& body) {

@@ -31,7 +31,8 @@ TEST_P(Corpus, HoldsNoMistake) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, Corpus,
-                         testing::Values(Target{"wire_reader", &WireReaderMistake},
+                         testing::Values(Target{"file_reader", &FileReaderMistake},
+                                         Target{"wire_reader", &WireReaderMistake},
                                          Target{"infer_reader", &InferReaderMistake},
                                          Target{"npy_header", &NpyHeaderMistake}),
                          [](const auto& test) { return test.param.name; });

@@ -25,4 +25,10 @@ std::string_view InferReaderMistake(std::string_view input);
 // Input: the file.
 std::string_view NpyHeaderMistake(std::string_view input);
 
+// FileReaderMistake checks that the arrays of a .npz or a safetensors file are read within the limits, and that what is
+// read of a file that is written of them is the same.
+//
+// Input: the file.
+std::string_view FileReaderMistake(std::string_view input);
+
 }  // namespace tensorferry::fuzz

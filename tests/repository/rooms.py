@@ -39,6 +39,7 @@ ROOMS = {
     "server/base": room("base"),
     "server/payload": room("payload", "server/base"),
     "server/files": room("files", "server/base server/payload"),
+    "server/outcome": room("outcome", "server/payload"),
     "server/inference": room("inference", "server/base server/payload"),
     "server/config": room("config", "server/base server/inference"),
     "server/security": room("security", "server/base", "openssl"),
@@ -92,8 +93,8 @@ ROOMS = {
     ),
     "server/web": room(
         "web",
-        "server/base server/payload server/http server/rpc/serve server/rpc",
-        "grpc protobuf oip-proto",
+        "server/base server/payload server/files server/outcome server/http server/rpc/wire server/rpc/serve server/rpc",
+        "grpc protobuf native-proto oip-proto",
     ),
     "server": room(
         "tensorferry-server",
@@ -108,7 +109,7 @@ ROOMS = {
     "client/bench": room(
         "tensorferry_bench", "server/base server/payload client/include client/lib", "grpc protobuf native-proto"
     ),
-    "client/cli": room("tensorferry", "server/base server/payload client/include client/bench"),
+    "client/cli": room("tensorferry", "server/base server/payload server/outcome client/include client/bench"),
     "client/examples": room("example_convert", "client/include"),
 }
 

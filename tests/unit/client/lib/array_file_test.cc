@@ -5,7 +5,7 @@
 #include <ostream>
 
 #include "files.h"
-#include "lib/npz_reader.h"
+#include "files/npz_reader.h"
 #include "payload/npy.h"
 #include "tensorferry/client/verify.h"
 #include "testing/status_matchers.h"
@@ -140,7 +140,8 @@ INSTANTIATE_TEST_SUITE_P(Kinds, ShrinkingFile,
                          [](const auto& test) { return std::to_string(test.index); });
 
 absl::Status OpenNpz(const std::string& name, const NpzLimits& limits) {
-  return NpzReader::Open(Own(ReadFile(kFiles / "archives" / name)), limits).status();
+  const std::string file = ReadFile(kFiles / "archives" / name);
+  return NpzReader::Open({nullptr, std::as_bytes(std::span(file))}, limits).status();
 }
 
 TEST(NpzReader, StopsAtItsLimitsBeforeUnpacking) {

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <map>
 
-#include "cli/outcome.h"
 #include "files.h"
+#include "outcome/outcome_json.h"
 #include "payload/dtype.h"
 #include "payload/dtype_text.h"
 #include "tensorferry/client/array_file.h"
@@ -36,7 +36,7 @@ TEST(SafetensorsFile, HasTheTensorsThatThePackageSaved) {
     ASSERT_TRUE(arrays.contains(name)) << name;
     EXPECT_EQ(Info(ParseDType(arrays[name].dtype, Fidelity::kConvert)->dtype).name, name);
     EXPECT_THAT(arrays[name].shape, ElementsAre(3, 5)) << name;
-    EXPECT_EQ(cli::HexText(LocalDigest(arrays[name]).value()), ReadFile(path)) << name;
+    EXPECT_EQ(outcome::HexText(LocalDigest(arrays[name]).value()), ReadFile(path)) << name;
   }
   EXPECT_EQ(arrays.size(), 19 + 2);
   EXPECT_THAT(arrays["scalar"].shape, ElementsAre());

@@ -2,8 +2,8 @@
 
 #include <gmock/gmock.h>
 
-#include "cli/outcome.h"
 #include "files.h"
+#include "outcome/outcome_json.h"
 #include "tensorferry/client/array_file.h"
 #include "testing/status_matchers.h"
 
@@ -18,7 +18,7 @@ TEST(LocalDigest, IsThatOfPythonsXxhash) {
     ASSERT_THAT(file, IsOk());
     const auto digest = LocalDigest(file->arrays()[0]);
     ASSERT_THAT(digest, IsOk()) << path;
-    EXPECT_EQ(cli::HexText(*digest), ReadFile(std::filesystem::path(path).replace_extension(".digest"))) << path;
+    EXPECT_EQ(outcome::HexText(*digest), ReadFile(std::filesystem::path(path).replace_extension(".digest"))) << path;
   }
 }
 
@@ -32,7 +32,7 @@ TEST(LocalDigest, OfBigEndianElementsThatAreNamedIsOfTheSwappedOnes) {
     array.dtype = array.name.substr(0, array.name.find('-'));
     const auto digest = LocalDigest(array);
     ASSERT_THAT(digest, IsOk()) << path;
-    EXPECT_EQ(cli::HexText(*digest), ReadFile(std::filesystem::path(path).replace_extension(".digest"))) << path;
+    EXPECT_EQ(outcome::HexText(*digest), ReadFile(std::filesystem::path(path).replace_extension(".digest"))) << path;
     EXPECT_THAT(CheckArray(array, Fidelity::kStrict), Fails(Reason::kByteOrder));
   }
 }

@@ -1,4 +1,4 @@
-#include "lib/npz_reader.h"
+#include "files/npz_reader.h"
 
 #include <fmt/format.h>
 #include <zip.h>
@@ -12,9 +12,9 @@
 #include <utility>
 
 #include "base/status.h"
-#include "lib/zip_layout.h"
+#include "files/zip_layout.h"
 
-namespace tensorferry::client {
+namespace tensorferry {
 namespace {
 
 constexpr std::string_view kSuffix = ".npy";
@@ -79,10 +79,21 @@ absl::Status Check(const ZipMember& member) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<TakenMemory> TakeFromHeap(std::size_t nbytes) {
+  try {
+    std::shared_ptr<std::byte[]> memory(new std::byte[nbytes]);  // Not initialised: pages come as they are written.
+    const std::span<std::byte> bytes(memory.get(), nbytes);
+    return TakenMemory{std::move(memory), bytes};
+  } catch (const std::exception&) {  // std::bad_alloc or std::bad_array_new_length.
+    return absl::ResourceExhaustedError("");
+  }
+}
+
 }  // namespace
 
 struct NpzReader::Archive {
-  FileBytes file;
+  OwnedBytes file;
+  NpzLimits limits;
   Zip zip;
   std::vector<ZipMember> members;
   std::vector<std::size_t> arrays;  // An index of `members` for each of names().
@@ -101,6 +112,15 @@ struct NpzReader::Archive {
 
   absl::Status Failed(std::size_t index, std::string_view why) {
     return Damaged(fmt::format("member {}: {}", Quote(members[index].name), why));
+  }
+
+  absl::StatusOr<TakenMemory> Take(std::size_t index) {
+    const ZipMember& member = members[index];
+    if (limits.take_memory) return limits.take_memory(member.nbytes);
+    absl::StatusOr<TakenMemory> taken = TakeFromHeap(member.nbytes);
+    if (taken.ok()) return taken;
+    return absl::ResourceExhaustedError(
+        fmt::format("no memory for member {} of {} bytes", Quote(member.name), member.nbytes));
   }
 
   // ReadBlocks unpacks a member block by block. libzip compares the checksum at its end.
@@ -123,24 +143,25 @@ NpzReader::NpzReader(NpzReader&&) noexcept = default;
 NpzReader& NpzReader::operator=(NpzReader&&) noexcept = default;
 NpzReader::~NpzReader() = default;
 
-absl::StatusOr<NpzReader> NpzReader::Open(FileBytes file, const NpzLimits& limits) {
-  auto members = ReadZipLayout(file.bytes);
+absl::StatusOr<NpzReader> NpzReader::Open(OwnedBytes file, NpzLimits limits) {
+  auto members =
+      ReadZipLayout(file.bytes, {.max_members = limits.max_members, .max_directory_bytes = limits.max_directory_bytes});
+  if (absl::IsResourceExhausted(members.status())) return members.status();
   if (!members.ok()) return Damaged(std::string(members.status().message()));
-  if (members->size() > limits.max_members) {
-    return absl::ResourceExhaustedError(
-        fmt::format(".npz with {} members, at most {} are taken", members->size(), limits.max_members));
-  }
   TENSORFERRY_ASSIGN_OR_RETURN(Zip zip, OpenZip(file.bytes));
   if (!Agree(zip.get(), *members)) return Damaged("it can be read as two archives");
-  NpzReader reader(std::make_unique<Archive>(
-      Archive{.file = std::move(file), .zip = std::move(zip), .members = *std::move(members), .arrays = {}}));
-  TENSORFERRY_RETURN_IF_ERROR(reader.Sort(limits));
+  NpzReader reader(std::make_unique<Archive>(Archive{.file = std::move(file),
+                                                     .limits = std::move(limits),
+                                                     .zip = std::move(zip),
+                                                     .members = *std::move(members),
+                                                     .arrays = {}}));
+  TENSORFERRY_RETURN_IF_ERROR(reader.Sort());
   return reader;
 }
 
 // Sort tells arrays from other members.
-absl::Status NpzReader::Sort(const NpzLimits& limits) {
-  std::uint64_t left = limits.max_bytes;
+absl::Status NpzReader::Sort() {
+  std::uint64_t left = archive_->limits.max_bytes;
   for (std::size_t i = 0; i < archive_->members.size(); ++i) {
     std::string name = zip_get_name(archive_->zip.get(), i, 0);  // libzip returns UTF-8, whatever the archive holds.
     if (archive_->IsNoArray(i)) {
@@ -149,7 +170,8 @@ absl::Status NpzReader::Sort(const NpzLimits& limits) {
     }
     const std::uint64_t nbytes = archive_->members[i].nbytes;
     if (nbytes > left) {
-      return absl::ResourceExhaustedError(fmt::format(".npz unpacks to more than {} bytes", limits.max_bytes));
+      return absl::ResourceExhaustedError(
+          fmt::format(".npz unpacks to more than {} bytes", archive_->limits.max_bytes));
     }
     left -= nbytes;
     if (name.ends_with(kSuffix)) name.resize(name.size() - kSuffix.size());
@@ -159,32 +181,27 @@ absl::Status NpzReader::Sort(const NpzLimits& limits) {
   return absl::OkStatus();
 }
 
-absl::Status NpzReader::CheckWhole() const { return archive_->file.CheckWhole(); }
-
-absl::StatusOr<FileBytes> NpzReader::Read(std::size_t i) {
+absl::StatusOr<OwnedBytes> NpzReader::Read(std::size_t i) {
   const std::size_t index = archive_->arrays[i];
   const ZipMember& member = archive_->members[index];
   TENSORFERRY_RETURN_IF_ERROR(Check(member));
   if (member.method == ZIP_CM_STORE) {
     TENSORFERRY_RETURN_IF_ERROR(archive_->ReadBlocks(index, [](std::string_view) {}));
-    return FileBytes{archive_->file.memory, member.packed};
+    return OwnedBytes{archive_->file.memory, member.packed};
   }
-  std::string content;
-  try {
-    content.reserve(member.nbytes);
-  } catch (const std::exception&) {  // std::bad_alloc or std::length_error.
-    return absl::ResourceExhaustedError(
-        fmt::format("no memory for member {} of {} bytes", Quote(member.name), member.nbytes));
-  }
+  TENSORFERRY_ASSIGN_OR_RETURN(TakenMemory taken, archive_->Take(index));
+  std::size_t filled = 0;
   bool fits = true;
   TENSORFERRY_RETURN_IF_ERROR(archive_->ReadBlocks(index, [&](std::string_view block) {
-    fits = fits && block.size() <= member.nbytes - content.size();
-    if (fits) content.append(block);
+    fits = fits && block.size() <= taken.bytes.size() - filled;
+    if (!fits) return;
+    std::ranges::copy(std::as_bytes(std::span(block)), taken.bytes.begin() + static_cast<std::ptrdiff_t>(filled));
+    filled += block.size();
   }));
-  if (!fits || content.size() != member.nbytes) {
+  if (!fits || filled != member.nbytes) {
     return archive_->Failed(index, fmt::format("it does not unpack to {} bytes", member.nbytes));
   }
-  return Own(std::move(content));
+  return OwnedBytes{std::move(taken.memory), taken.bytes};
 }
 
-}  // namespace tensorferry::client
+}  // namespace tensorferry

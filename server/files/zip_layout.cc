@@ -1,4 +1,4 @@
-#include "lib/zip_layout.h"
+#include "files/zip_layout.h"
 
 #include <fmt/format.h>
 
@@ -12,7 +12,7 @@
 
 #include "base/status.h"
 
-namespace tensorferry::client {
+namespace tensorferry {
 namespace {
 
 // APPNOTE.TXT, PKWARE's specification of the format, gives each record's fields in this order. All are little-endian.
@@ -205,11 +205,18 @@ void MarkRepeatedNames(std::vector<Entry>& entries) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<ZipMember>> ReadZipLayout(std::span<const std::byte> bytes) {
+absl::StatusOr<std::vector<ZipMember>> ReadZipLayout(std::span<const std::byte> bytes, const ZipLimits& limits) {
   const std::string_view file(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   TENSORFERRY_ASSIGN_OR_RETURN(const Directory place, FindDirectory(file));
+  if (place.nbytes > limits.max_directory_bytes) {
+    return absl::ResourceExhaustedError(fmt::format(".npz with a directory of {} bytes, at most {} are taken",
+                                                    place.nbytes, limits.max_directory_bytes));
+  }
   std::vector<Entry> entries;
   for (std::string_view rest = file.substr(place.offset, place.nbytes); !rest.empty();) {
+    if (entries.size() == limits.max_members) {
+      return absl::ResourceExhaustedError(fmt::format(".npz with more than {} members", limits.max_members));
+    }
     TENSORFERRY_ASSIGN_OR_RETURN(Entry entry, ReadEntry(rest));
     rest.remove_prefix(entry.nbytes);
     entry.member.status = Locate(file, entry);
@@ -222,4 +229,4 @@ absl::StatusOr<std::vector<ZipMember>> ReadZipLayout(std::span<const std::byte> 
   return members;
 }
 
-}  // namespace tensorferry::client
+}  // namespace tensorferry

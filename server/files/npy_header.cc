@@ -1,43 +1,37 @@
-#include "lib/npy_header.h"
+#include "files/npy_header.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <optional>
 #include <string_view>
 
-#include "base/status.h"
-#include "payload/dtype.h"
+#include "absl/status/status.h"
 
-namespace tensorferry::client {
+namespace tensorferry {
 namespace {
 
 constexpr std::size_t kAlignment = 64;     // The elements begin at a multiple of it, so that files can be mapped.
 constexpr std::size_t kGrowthDigits = 21;  // NumPy leaves room for the first dimension to grow.
 constexpr std::string_view kMagicAndVersion{"\x93NUMPY\x01\x00", 8};
 
-absl::StatusOr<std::string> DescrOf(const Tensor& tensor) {
-  const std::optional<DType> dtype = DTypeByName(tensor.dtype);
-  if (!dtype) {
-    return MakeError(Reason::kUnsupportedDtype, fmt::format("no .npy form of dtype {}", Quote(tensor.dtype)));
-  }
-  const DTypeInfo& info = Info(*dtype);
+std::string DescrOf(DType dtype) {
+  const DTypeInfo& info = Info(dtype);
   // numpy.load knows the descrs of the dtypes of torch.from_numpy alone: it refuses `<f1` and `<c4`, which ml_dtypes
   // writes.
   return info.in_from_numpy ? std::string(info.descr) : fmt::format("<V{}", info.itemsize);
 }
 
-// ShapeText writes a shape as Python writes a tuple.
-std::string ShapeText(const Tensor& tensor) {
-  return fmt::format("({}{})", fmt::join(tensor.shape, ", "), tensor.shape.size() == 1 ? "," : "");
+// TupleText writes a shape as Python writes a tuple.
+std::string TupleText(std::span<const std::int64_t> shape) {
+  return fmt::format("({}{})", fmt::join(shape, ", "), shape.size() == 1 ? "," : "");
 }
 
 }  // namespace
 
-absl::StatusOr<std::string> NpyHeaderBytes(const Tensor& tensor) {
-  TENSORFERRY_ASSIGN_OR_RETURN(const std::string descr, DescrOf(tensor));
-  std::string text = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}", descr, ShapeText(tensor));
-  if (!tensor.shape.empty()) text.append(kGrowthDigits - fmt::to_string(tensor.shape.front()).size(), ' ');
+absl::StatusOr<std::string> NpyHeaderBytes(DType dtype, std::span<const std::int64_t> shape) {
+  std::string text =
+      fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}", DescrOf(dtype), TupleText(shape));
+  if (!shape.empty()) text.append(kGrowthDigits - fmt::to_string(shape.front()).size(), ' ');
   const std::size_t unpadded = kMagicAndVersion.size() + 2 + text.size() + 1;
   text.append(kAlignment - unpadded % kAlignment, ' ');
   text += '\n';
@@ -49,4 +43,4 @@ absl::StatusOr<std::string> NpyHeaderBytes(const Tensor& tensor) {
   return header + text;
 }
 
-}  // namespace tensorferry::client
+}  // namespace tensorferry

@@ -11,7 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-namespace tensorferry::client {
+namespace tensorferry {
 
 // ZipMember is one entry of the central directory, with the packed bytes that it points to. It borrows the file.
 struct ZipMember {
@@ -24,6 +24,12 @@ struct ZipMember {
   absl::Status status;  // If not OK, the archive contradicts itself about this member, and `packed` must not be used.
 };
 
+// ZipLimits bounds what the directory may hold, before memory is taken for it.
+struct ZipLimits {
+  std::uint64_t max_members;
+  std::uint64_t max_directory_bytes;
+};
+
 // ReadZipLayout returns the members of `file` in the order of its central directory, which is looked for as Python's
 // zipfile does.
 //
@@ -32,7 +38,8 @@ struct ZipMember {
 // only two.
 // Member errors: INVALID_ARGUMENT, which names the member and the field, if the two contradict each other, if the
 //                member overlaps another or lies outside the file, or if another has its name.
-// Errors:        INVALID_ARGUMENT if there is no directory, or if it does not end where the archive says.
-absl::StatusOr<std::vector<ZipMember>> ReadZipLayout(std::span<const std::byte> file);
+// Errors:        INVALID_ARGUMENT if there is no directory, or if it does not end where the archive says;
+//                RESOURCE_EXHAUSTED beyond the limits.
+absl::StatusOr<std::vector<ZipMember>> ReadZipLayout(std::span<const std::byte> file, const ZipLimits& limits);
 
-}  // namespace tensorferry::client
+}  // namespace tensorferry
