@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# lint.sh JOBS: checks what machines can check of the style of C++ and Python. It needs the release build's compile
-# commands.
+# lint.sh JOBS: checks what machines can check of the style of C++, Python and JavaScript. It needs the compile commands of
+# the release build, and what `setup.sh lint` installs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=$1
@@ -15,3 +15,6 @@ say "Python: types and style"
 (cd client/python && ../../.venv/bin/mypy)
 .venv/bin/ruff check client tests scripts packaging docker
 .venv/bin/ruff format --check client tests scripts packaging docker
+
+say "JavaScript of the page: types"
+build/node/node_modules/.bin/tsc -p server/page

@@ -66,7 +66,7 @@ install_python_packages() {
   echo "$wanted" >"$stamp"
 }
 
-# The tests run a client in a third language, JavaScript.
+# The tests run a client in a third language, JavaScript, and walk through the page in a browser; lint checks its types.
 install_node_packages() {
   local target=build/node
   if [ -d "$target/node_modules" ] && cmp -s tests/integration/node/package-lock.json "$target/package-lock.json"; then
@@ -78,7 +78,7 @@ install_node_packages() {
   cp tests/integration/node/package.json tests/integration/node/package-lock.json "$target/"
   npm ci --silent --no-fund --no-audit --prefix "$target" || {
     rm -f "$target/package-lock.json"
-    fail "npm could not install the Node client's packages"
+    fail "npm could not install the packages of tests/integration/node"
   }
 }
 
@@ -100,6 +100,12 @@ lint_packages=(clang-format-14 clang-tidy-14)
 test_packages=(libgmock-dev libgtest-dev)
 test_requirements=tests/requirements.txt
 
+# The page is looked at with this: 97 MB to download, and 10 s to install.
+browser_packages=(chromium-headless-shell)
+
+# A Node.js that did not come from Debian serves as well.
+if command -v npm >/dev/null; then node_packages=(); else node_packages=(nodejs npm); fi
+
 # The examples in Ruby and Go run with these: 12 MB and 90 MB to download.
 language_packages=(ruby ruby-grpc golang-go golang-google-grpc-dev golang-goprotobuf-dev)
 
@@ -116,18 +122,17 @@ system)
   install_debian_packages "${test_packages[@]}"
   ;;
 test)
-  # A Node.js that did not come from Debian serves as well.
-  if command -v npm >/dev/null; then node=(); else node=(nodejs npm); fi
   # Triton's perf_analyzer, of its client's wheel, needs libb64.
   install_debian_packages "${test_packages[@]}" valgrind openssl prometheus libb64-0d haproxy nginx-light zsh "${lint_packages[@]}" "${language_packages[@]}" \
-    "${node[@]}"
+    "${node_packages[@]}" "${browser_packages[@]}"
   install_python_packages "$test_requirements"
   install_node_packages
   tests/integration/oip/environments.sh clients
   ;;
 lint)
-  install_debian_packages "${test_packages[@]}" "${lint_packages[@]}"
+  install_debian_packages "${test_packages[@]}" "${lint_packages[@]}" "${node_packages[@]}"
   install_python_packages "$test_requirements"
+  install_node_packages
   ;;
 bench)
   install_debian_packages libbenchmark-dev

@@ -80,10 +80,7 @@ std::vector<http::Route> AdminRoutes(const AdminSources& sources) {
        .purpose = "every setting, its value, and where that comes from",
        .roles = kAdmin,
        .answer = [&resolved = sources.resolved](const auto&) { return Json(config::ConfigJson(resolved)); }},
-      {.path = "/debug/requests",
-       .purpose = "the last refusals, and the slowest of the last requests",
-       .roles = kAdmin,
-       .answer = [&calls = sources.recent_calls](const auto&) { return Json(RecentCallsJson(calls)); }},
+      DebugRequestsRoute(sources.recent_calls),
   };
 }
 

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <vector>
 
 #include "base/reason.h"
@@ -55,11 +56,20 @@ ordered_json JsonOf(const std::vector<rpc::SeenCall>& calls) {
   return list;
 }
 
-}  // namespace
-
 std::string RecentCallsJson(const rpc::RecentCalls& calls) {
   const ordered_json page = {{"refusals", JsonOf(calls.Refusals())}, {"slowest", JsonOf(calls.Slowest())}};
   return page.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
+
+http::Route DebugRequestsRoute(const rpc::RecentCalls& calls) {
+  return {.path = "/debug/requests",
+          .purpose = "the last refusals, and the slowest of the last requests",
+          .roles = security::Role::kAdmin,
+          .answer = [&calls](const auto&) {
+            return http::Response{.content_type = std::string(http::kJsonType), .body = RecentCallsJson(calls)};
+          }};
 }
 
 }  // namespace tensorferry

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <string>
-
+#include "http/router.h"
 #include "rpc/serve/recent_calls.h"
 
 namespace tensorferry {
 
-// Returns the page of /debug/requests: `{"refusals": […], "slowest": […]}`.
-std::string RecentCallsJson(const rpc::RecentCalls& calls);
+// Returns the route /debug/requests, which tells `{"refusals": […], "slowest": […]}` to the role admin. `calls` outlives
+// it.
+http::Route DebugRequestsRoute(const rpc::RecentCalls& calls);
 
 }  // namespace tensorferry

@@ -2,14 +2,53 @@
 
 #include <spdlog/spdlog.h>
 
+#include <iterator>
 #include <utility>
+#include <vector>
 
 #include "base/status.h"
 #include "config/open_address.h"
+#include "debug_requests.h"
+#include "http/error_response.h"
+#include "page/page_routes.h"
 #include "web/error_body.h"
 #include "web/routes.h"
 
 namespace tensorferry {
+
+namespace {
+
+// Returns whether somebody may read what operators read whom the admin port does not tell it: there are no tokens, other
+// machines reach this port, and none reaches the admin port.
+bool TellsMoreThanTheAdminPort(const HttpPortSources& sources) {
+  return sources.credentials.tokens() == nullptr && config::IsOpenAddress(sources.config.http_listen) &&
+         !config::IsOpenAddress(sources.config.admin_listen);
+}
+
+http::Route Closed(http::Route route) {
+  route.answer = [](const http::Request& request) {
+    return http::ErrorResponse(
+        {.status = 403,
+         .message = request.path + " is for operators, and without tokens other machines could ask for it here",
+         .expected = "a server with --auth-token-file, or with an --admin-listen that other machines reach",
+         .actual = "neither"});
+  };
+  return route;
+}
+
+// Returns what callers may ask for, the page, and what that shows of the server.
+std::vector<http::Route> HttpRoutes(const HttpPortSources& sources, const web::RouteContext& context) {
+  std::vector<http::Route> routes = web::Routes(context);
+  std::vector<http::Route> page = page::PageRoutes();
+  routes.insert(routes.end(), std::move_iterator(page.begin()), std::move_iterator(page.end()));
+  const bool closed = TellsMoreThanTheAdminPort(sources);
+  for (http::Route route : {http::MetricsRoute(sources.metrics), DebugRequestsRoute(sources.recent_calls)}) {
+    routes.push_back(closed ? Closed(std::move(route)) : std::move(route));
+  }
+  return routes;
+}
+
+}  // namespace
 
 absl::StatusOr<HttpPort> StartHttpPort(const HttpPortSources& sources) {
   const config::Config& config = sources.config;
@@ -31,7 +70,8 @@ absl::StatusOr<HttpPort> StartHttpPort(const HttpPortSources& sources) {
   };
   const web::RouteContext context{
       .gateway = *gateway, .pool = sources.pool, .work = *work, .max_message_bytes = config.max_message_bytes};
-  TENSORFERRY_ASSIGN_OR_RETURN(auto server, http::Server::Start(options, http::Router(web::Routes(context), policy)));
+  TENSORFERRY_ASSIGN_OR_RETURN(auto server,
+                               http::Server::Start(options, http::Router(HttpRoutes(sources, context), policy)));
   spdlog::info("HTTP port: {}", server->address());
   return HttpPort(std::move(work), std::move(gateway), std::move(server));
 }

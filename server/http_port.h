@@ -8,7 +8,9 @@
 #include "base/buffer_pool.h"
 #include "config/config.h"
 #include "credentials.h"
+#include "http/metrics_route.h"
 #include "http/server.h"
+#include "rpc/serve/recent_calls.h"
 #include "rpc/server.h"
 #include "web/gateway.h"
 #include "web/work_thread.h"
@@ -21,6 +23,9 @@ struct HttpPortSources {
   const Credentials& credentials;
   rpc::Server& server;
   BufferPool& pool;
+  // What the page shows of the server, for those who may ask for it on the admin port.
+  const rpc::RecentCalls& recent_calls;
+  http::MetricsSource metrics{};  // None: there are no metrics.
 };
 
 // HttpPort is the HTTP listener for callers, and what its routes call the services with.

@@ -177,7 +177,7 @@ ExitCode Serve(const config::Resolved& resolved) {
   const auto admin_port =
       StartAdminPort({resolved, *credentials, **server, self_check, recent_calls, metrics.source(), &refusals});
   if (!admin_port.ok()) return Fail(ExitCode::kCannotListen, admin_port.status());
-  const auto http_port = StartHttpPort({config, *credentials, **server, pool});
+  const auto http_port = StartHttpPort({config, *credentials, **server, pool, recent_calls, metrics.source()});
   if (!http_port.ok()) return Fail(ExitCode::kCannotListen, http_port.status());
 
   const WaitForStop wait_for_stop = [&, on_hang_up = OnHangUp(config, **pipeline)] {

@@ -45,7 +45,7 @@ rpc::SealedMemoryUse SealedMemoryUseOf(config::SealedMemory when) {
 }
 
 rpc::CallRecorders RecordersOf(const config::Config& config, rpc::CallRecorders recorders) {
-  if (config.admin_listen == "off") recorders = {.spans = recorders.spans};
+  if (config.admin_listen == "off" && config.http_listen == "off") recorders = {.spans = recorders.spans};
   recorders.access_log = AccessLogOf(config.access_log);
   return recorders;
 }

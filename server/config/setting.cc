@@ -120,7 +120,7 @@ const std::vector<Setting>& Settings() {
           &Config::http_listen, AdminAddressKind{}),
       Many({"http-origin", "ORIGIN", "origin of pages that may call --http-listen through a browser, or * for all"},
            &Config::http_origin, OriginKind{}, 0),
-      Many({"admin-host", "HOST", "further host for which local HTTP ports answer without tokens and TLS"},
+      Many({"admin-host", "HOST", "further host for which local HTTP addresses answer without tokens and TLS"},
            &Config::admin_host, HostKind{}, 0),
       One({"unix-mode", "MODE", "mode of the files of unix: addresses, as 0660: who may write there may call"},
           &Config::unix_mode, ModeKind{}, "what the umask leaves"),

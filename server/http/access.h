@@ -20,7 +20,7 @@ struct AccessPolicy {
   // port. A page of another site, whose name was made to mean this machine, asks through the browser for its own host.
   bool local_hosts = false;
   std::vector<std::string> hosts{};
-  std::vector<std::string> origins{};  // Of pages that may ask through a browser: see cross_origin.h.
+  std::vector<std::string> origins{};  // Of other pages than its own that may ask through a browser: cross_origin.h.
 };
 
 // Returns the refusal of a request for what is for `roles`, or nothing if the peer may have it. Without roles everybody

@@ -22,23 +22,31 @@ bool IsListed(const std::vector<std::string>& origins, std::string_view origin) 
   return std::ranges::any_of(origins, [&](const auto& known) { return known == "*" || EqualInAnyCase(known, origin); });
 }
 
-// Whether the page came from where its request goes. Its scheme is not compared, as a proxy may speak TLS for this port.
-bool IsOwn(std::string_view origin, const Request& request) {
+// Whether a page of another origin has the browser ask. Browsers say so in Sec-Fetch-Site; older ones, and those that ask
+// without TLS for a host other than their own machine, tell the page's origin alone. Other programs send neither. The
+// origin's scheme is not compared, as a proxy may speak TLS for this port.
+bool IsOfAnotherOrigin(const Request& request) {
+  const std::vector<std::string_view> sites = request.Values("sec-fetch-site");
+  if (!sites.empty()) return sites.front() != "same-origin" && sites.front() != "none";
+  const std::string_view origin = OriginOf(request);
+  if (origin.empty()) return false;
   const std::vector<std::string_view> hosts = request.Values("host");
   const std::size_t scheme = origin.find("://");
-  return !hosts.empty() && scheme != origin.npos && EqualInAnyCase(origin.substr(scheme + 3), hosts.front());
+  return hosts.empty() || scheme == std::string_view::npos || !EqualInAnyCase(origin.substr(scheme + 3), hosts.front());
 }
 
 }  // namespace
 
 std::optional<Response> AnswerForOrigin(const std::vector<std::string>& origins, const Request& request) {
+  // What these methods answer a page cannot read, unless OriginFields let it.
+  if (request.method == "GET" || request.method == "HEAD" || !IsOfAnotherOrigin(request)) return std::nullopt;
   const std::string_view origin = OriginOf(request);
-  if (origin.empty() || IsOwn(origin, request)) return std::nullopt;
   if (!IsListed(origins, origin)) {
     return ErrorResponse({.status = 403,
-                          .message = "pages of other origins may not ask; --http-origin names those that may",
-                          .expected = origins.empty() ? "a page of this port" : "a page of an origin of --http-origin",
-                          .actual = std::string(origin)});
+                          .message = "a browser sends the request for a page of another origin; --http-origin names "
+                                     "those that may ask",
+                          .expected = "a page of this port, or of an origin of --http-origin",
+                          .actual = origin.empty() ? "another origin" : std::string(origin)});
   }
   if (request.method != "OPTIONS" || request.Values(kAsksMethod).empty()) return std::nullopt;
   Response allowed{.status = kNoContent, .content_type = "", .fields = OriginFields(origins, request)};
@@ -54,7 +62,7 @@ std::vector<Field> OriginFields(const std::vector<std::string>& origins, const R
   if (origins.empty()) return {};
   std::vector<Field> fields{{"Vary", "Origin"}};
   const std::string_view origin = OriginOf(request);
-  if (origin.empty() || !IsListed(origins, origin)) return fields;
+  if (!IsListed(origins, origin)) return fields;
   fields.push_back({"Access-Control-Allow-Origin", std::string(origin)});
   fields.push_back({"Access-Control-Expose-Headers", "*"});
   return fields;

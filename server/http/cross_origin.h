@@ -1,5 +1,6 @@
-// Pages of other origins that ask through a browser (https://fetch.spec.whatwg.org, CORS): none may, but those that are
-// configured. Without this any page that somebody opens could call a server of his machine or of his network.
+// Pages of other origins that ask through a browser (https://fetch.spec.whatwg.org, CORS): none may change anything or read
+// an answer, but those that are configured. Without this any page that somebody opens could call a server of his machine or
+// of his network.
 #pragma once
 
 #include <optional>

@@ -5,8 +5,6 @@
 #include <optional>
 #include <string>
 
-#include "http/message.h"
-
 namespace tensorferry::http {
 namespace {
 
@@ -67,6 +65,15 @@ double QualityOf(std::string_view accept, const MediaType& form) {
 }
 
 }  // namespace
+
+std::string AcceptOf(const Request& request) {
+  std::string accept;
+  for (const std::string_view value : request.Values("accept")) {
+    if (!accept.empty()) accept += ',';
+    accept += value;
+  }
+  return accept;
+}
 
 std::size_t ChooseMediaType(std::string_view accept, std::span<const MediaType> offered) {
   std::size_t chosen = 0;

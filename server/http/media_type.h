@@ -2,7 +2,10 @@
 
 #include <cstddef>
 #include <span>
+#include <string>
 #include <string_view>
+
+#include "http/message.h"
 
 namespace tensorferry::http {
 
@@ -11,6 +14,9 @@ struct MediaType {
   std::string_view type;
   std::string_view parameter;
 };
+
+// Returns the values of all Accept fields of a request as if they were one.
+std::string AcceptOf(const Request& request);
 
 // Returns the place in `offered` of the form that the value of an Accept field prefers (RFC 9110, 12.5.1). Among forms
 // that are equally welcome the first is taken, and so it is where none is welcome: an answer in another form says more

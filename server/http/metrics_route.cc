@@ -23,16 +23,6 @@ std::string ContentTypeOf(MetricsFormat format) {
   return std::string(form.type) + "; " + std::string(form.parameter) + "; charset=utf-8";
 }
 
-// Returns the values of all Accept fields as if they were one.
-std::string AcceptOf(const Request& request) {
-  std::string accept;
-  for (const std::string_view value : request.Values("accept")) {
-    if (!accept.empty()) accept += ',';
-    accept += value;
-  }
-  return accept;
-}
-
 }  // namespace
 
 Route MetricsRoute(MetricsSource source) {

@@ -45,7 +45,7 @@ Router::Found Router::Find(const Request& request) const {
   Found found;
   for (const Route& route : routes_) {
     auto values = Match(route.path, request.path);
-    if (!values) continue;
+    if (!values || (route.takes && !route.takes(request))) continue;
     if (std::ranges::find(route.methods, request.method) != route.methods.end()) {
       return {.route = &route, .values = *std::move(values)};
     }
@@ -72,11 +72,12 @@ std::optional<Response> Router::RefuseAt(const Found& found, const Request& requ
   }
   const bool wrong_index_method = found.route == nullptr && request.method != "GET" && request.method != "HEAD";
   if (found.of_another_method || wrong_index_method) {
-    std::string methods = found.route == nullptr ? "GET, HEAD" : "";
+    std::string methods;
     for (const Route& route : routes_) {
       if (!Match(route.path, request.path)) continue;
       for (const std::string& method : route.methods) methods += (methods.empty() ? "" : ", ") + method;
     }
+    if (methods.empty()) methods = "GET, HEAD";  // Those of the list of routes.
     return ErrorResponse({.status = 405,
                           .message = fmt::format("{} takes no {}", request.path, request.method),
                           .expected = methods,

@@ -20,10 +20,12 @@ struct Route {
   std::vector<std::string> methods{"GET", "HEAD"};
   // Answers in the place of `answer`, at once or later, and must not throw once it has given the reply away.
   std::function<void(Request, Reply)> answer_later{};
+  // Whether the route takes a request of its path; empty: it takes every one. What it does not take goes to another route.
+  std::function<bool(const Request&)> takes{};
 };
 
 // Router finds the route of a request, and answers in its place where there is none, or where the peer may not have it.
-// Its own route `/` lists the others.
+// Its own route `/`, for requests that no other route of this path takes, lists the others.
 // Threads: any, if the routes' functions may be called on any.
 class Router {
  public:

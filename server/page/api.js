@@ -78,23 +78,39 @@ export const server = {
   /** @returns {Promise<{name: string, version: string, extensions: string[]}>} */
   metadata: () => json("/v2"),
   isReady: () => ask("/v2/health/ready").then(() => true, (error) => error.status === 0 ? Promise.reject(error) : false),
-  /** @returns {Promise<IndexEntry[]>} */
-  index: () => json("/v2/repository/index", post),
+  models,
   /** @param {string} name @param {string} [version] @returns {Promise<Metadata>} */
   model: (name, version) => json(modelPath(name, version)),
   /** @param {string} name @param {string} [version] @returns {Promise<Record<string, unknown>>} */
   config: (name, version) => json(`${modelPath(name, version)}/config`),
   /** @returns {Promise<Statistics[]>} */
   statistics: async () => (await json("/v2/models/stats")).model_stats ?? [],
+  /** @param {string} name @param {string} version @returns {Promise<Statistics | undefined>} */
+  statisticsOf: async (name, version) => (await json(`${modelPath(name, version)}/stats`)).model_stats?.[0],
   metrics: async () => (await ask("/metrics", { headers: { Accept: "text/plain" } })).text(),
   /** @returns {Promise<{refusals: Record<string, any>[]}>} */
   recent: () => json("/debug/requests"),
+  /** Whether the token, or nobody's, may change something: settings are told to those alone who may. */
+  isAdmin: () => ask("/v2/logging").then(() => true, () => false),
   /** @param {string} name @param {"load" | "unload"} what */
   change: (name, what) => ask(`/v2/repository/models/${encodeURIComponent(name)}/${what}`, post),
   /** @param {BodyInit} file @returns {Promise<{tensors: any[], refused?: any[], error?: any}>} */
   convert: (file) => json("/v1/convert", { method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" } }),
   infer,
 };
+
+/**
+ * Returns the versions of all models: those of the repository, and the built-in identity, which the server's index leaves
+ * out, unless a model of the repository has its name.
+ * @returns {Promise<IndexEntry[]>}
+ */
+async function models() {
+  /** @type {IndexEntry[]} */
+  const index = await json("/v2/repository/index", post);
+  if (index.some(({ name }) => name === "identity")) return index;
+  const identity = await json(modelPath("identity")).catch(() => null);
+  return identity ? [...index, { name: "identity", version: identity.versions?.[0] ?? "", state: "READY" }] : index;
+}
 
 /** @param {OipTensor[]} inputs Returns the JSON part of a request whose elements follow it. */
 export function inferHeader(inputs) {

@@ -13,6 +13,7 @@
  * @property {boolean} fortran Whether the first dimension is the one whose elements lie next to each other.
  * @property {boolean} swapped Whether the elements are big-endian.
  * @property {Uint8Array<ArrayBuffer>} bytes The elements as they stand in the file.
+ * @property {import("./image.js").Layout} [layout] How an image's pixels were laid out anew.
  */
 
 /** FormatError is what is wrong with a file. */
@@ -71,6 +72,9 @@ export function elementsOf(array) {
   if (dtype.name === "bool" && bytes.some((byte) => byte > 1)) bytes = bytes.map((byte) => (byte ? 1 : 0));
   return bytes;
 }
+
+/** @param {NamedArray} array Returns whether somebody chose the dtype, as the file says how large elements are and not what. */
+export const isChosen = (array) => array.dtype !== null && /^[<|]?[VW]\d|^<f1/.test(array.source);
 
 /** @param {Uint8Array} bytes */
 export const viewOf = (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

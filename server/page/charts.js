@@ -1,5 +1,7 @@
 // Small pictures of numbers: a line of the last minutes, and bars.
-import { svg } from "./dom.js";
+import { h, svg } from "./dom.js";
+
+/** @typedef {import("./prometheus.js").Histogram} Histogram */
 
 /** @param {number[]} values The oldest first; NaN where there is none. @param {string} label */
 export function sparkline(values, label) {
@@ -11,6 +13,13 @@ export function sparkline(values, label) {
   const line = svg("polyline", { points: points.join(" "), class: "spark" });
   const box = { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", role: "img", "aria-label": label, class: "sparkline" };
   return svg("svg", box, line);
+}
+
+/** @param {number} share Between 0 and 1. @param {string} label */
+export function shareBar(share, label) {
+  const bar = svg("rect", { width: 100 * share, height: 10, class: "bar" });
+  const box = { viewBox: "0 0 100 10", preserveAspectRatio: "none", role: "img", class: "share" };
+  return svg("svg", { ...box, "aria-label": `${label}: ${Math.round(100 * share)} %` }, bar);
 }
 
 /**
@@ -34,4 +43,28 @@ export function bars(values, label, title) {
   });
   const box = { viewBox: `0 0 ${values.length} ${height}`, preserveAspectRatio: "none", role: "img", "aria-label": label, class: "bars" };
   return svg("svg", box, ...shapes);
+}
+
+/** The fewest buckets that a histogram shows, so that one bar does not fill it, and the most that have their bound below. */
+const FEWEST_BUCKETS = 8;
+const MOST_LABELS = 6;
+
+/**
+ * Returns bars of the buckets from the first that holds something to the last, with their bounds below; null if none does.
+ * @param {Histogram} histogram @param {string} label @param {(bound: number) => string} textOf @param {string} unit What is counted.
+ */
+export function histogramBars({ bounds, counts }, label, textOf, unit) {
+  const single = counts.map((count, k) => count - (counts[k - 1] ?? 0));
+  const filled = single.flatMap((count, k) => (count > 0 ? [k] : []));
+  if (!filled.length) return null;
+  const missing = Math.max(0, FEWEST_BUCKETS - (filled[filled.length - 1] - filled[0] + 1));
+  const first = Math.max(0, filled[0] - Math.floor(missing / 2));
+  const last = Math.min(bounds.length - 1, filled[filled.length - 1] + Math.ceil(missing / 2));
+  const names = bounds.map((bound, k) => (bound === Infinity ? `more than ${textOf(bounds[k - 1])}` : `up to ${textOf(bound)}`));
+  const told = filled.map((k) => `${names[k]}: ${single[k]}`).join(", ");
+  const shown = single.slice(first, last + 1);
+  const step = Math.ceil(shown.length / MOST_LABELS);
+  const axis = shown.map((_, k) => h("span", {}, k % step ? "" : bounds[first + k] === Infinity ? "∞" : textOf(bounds[first + k])));
+  return h("div", {}, bars(shown, `${label}: ${told}`, (k) => `${names[first + k]}: ${shown[k]} ${unit}`),
+    h("div", { class: "axis", "aria-hidden": "true" }, ...axis));
 }

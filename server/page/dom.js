@@ -35,21 +35,24 @@ export function svg(tag, properties, ...children) {
   return element;
 }
 
-/** @param {Record<string, Child>} facts Returns a list of names and values, without those that are missing. */
-export function factList(facts) {
+/**
+ * Returns a list of names and values, without those that are missing.
+ * @param {Record<string, Child>} facts @param {string[]} [long] The names of those that take a line each.
+ */
+export function factList(facts, long = []) {
   const present = Object.entries(facts).filter(([, value]) => value != null && value !== false && value !== "");
-  const rows = present.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)));
+  const rows = present.map(([name, value]) => h("div", { class: long.includes(name) ? "whole" : null }, h("dt", {}, name), h("dd", {}, value)));
   return h("dl", { class: "facts" }, ...rows);
 }
 
 /**
  * Returns a table in a region that scrolls by itself, so that the page never does sideways.
- * @param {string} label @param {string[]} heads A head that begins with `#` is that of numbers. @param {Child[][]} rows
+ * @param {string} label @param {string[]} heads A head that begins with `#` is that of numbers, one with `~` of sentences. @param {Child[][]} rows
  */
 export function table(label, heads, rows) {
-  const numeric = heads.map((head) => (head.startsWith("#") ? "number" : null));
-  const head = heads.map((text, k) => h("th", { scope: "col", class: numeric[k] }, text.replace(/^#/, "")));
-  const body = rows.map((cells) => h("tr", {}, ...cells.map((cell, k) => h("td", { class: numeric[k] }, cell))));
+  const kinds = heads.map((head) => (head.startsWith("#") ? "number" : head.startsWith("~") ? "text" : null));
+  const head = heads.map((text, k) => h("th", { scope: "col", class: kinds[k] }, text.replace(/^[#~]/, "")));
+  const body = rows.map((cells) => h("tr", {}, ...cells.map((cell, k) => h("td", { class: kinds[k] }, cell))));
   const caption = h("caption", { class: "hidden" }, label);
   const whole = h("table", {}, caption, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...body));
   return h("div", { class: "scroll", role: "region", "aria-label": label, tabindex: "0" }, whole);
@@ -59,6 +62,23 @@ export function table(label, heads, rows) {
 export function badge(kind, text) {
   const mark = { good: "✓", bad: "✗", warn: "!", plain: "·" }[kind];
   return h("span", { class: `badge ${kind}` }, h("span", { "aria-hidden": "true" }, mark), ` ${text}`);
+}
+
+/** @param {string} name @param {string} value @param {Node | null} [more] Returns a figure with its name. */
+export const tile = (name, value, more) =>
+  h("div", { class: "tile" }, h("span", { class: "name" }, name), h("span", { class: "figure" }, value), more);
+
+/** @param {HTMLElement} place @param {Node} content Replaces a view's content. Who reads a table by the keyboard stays in it. */
+export function replaceKeepingFocus(place, content) {
+  const regions = () => /** @type {HTMLElement[]} */ ([...place.querySelectorAll(".scroll")]);
+  const before = regions();
+  const focused = before.findIndex((region) => region.contains(document.activeElement));
+  const scrolled = before.map((region) => region.scrollLeft);
+  place.replaceChildren(content);
+  regions().forEach((region, k) => {
+    region.scrollLeft = scrolled[k] ?? 0;
+    if (k === focused) region.focus({ preventScroll: true });
+  });
 }
 
 /** @param {unknown} error Returns what went wrong: the message, the reason, and what was expected and came. */

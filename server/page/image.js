@@ -46,5 +46,5 @@ export function layOut(image, { first, scaled, batch }) {
     }
   }
   const shape = [...(batch ? [1] : []), ...(first ? [channels, height, width] : [height, width, channels])];
-  return arrayOf(image.name, scaled ? "float32" : "uint8", shape, bytes);
+  return { ...arrayOf(image.name, scaled ? "float32" : "uint8", shape, bytes), layout: { first, scaled, batch } };
 }

@@ -1,44 +1,60 @@
 // The page of one model: what it takes and gives, its statistics, and its configuration.
-import { server } from "./api.js";
-import { bars } from "./charts.js";
-import { factList, h, problem, table } from "./dom.js";
+import { server, ServerError } from "./api.js";
+import { histogramBars, shareBar } from "./charts.js";
+import { h, problem, replaceKeepingFocus, table, tile } from "./dom.js";
 import { countText, secondsText } from "./format.js";
-import { modelAddress, stateBadge } from "./overview.js";
 import { histogram, parseMetrics } from "./prometheus.js";
-import { specText } from "./spec.js";
+import { modelAddress, platformText, sizesText, stateBadge } from "./spec.js";
 
 /** @typedef {import("./api.js").Statistics} Statistics */
+/** @typedef {import("./api.js").IndexEntry} IndexEntry */
 
-const PARTS = {
-  success: "Answered", fail: "Failed", queue: "Waiting in the queue", compute_input: "Gathering inputs",
-  compute_infer: "Running the model", compute_output: "Outputs",
+const PERIOD_MS = 3000;
+
+const STAGES = {
+  queue: "Waiting in the queue", compute_input: "Gathering inputs", compute_infer: "Running the model",
+  compute_output: "Outputs",
 };
 
 /** @param {string} label @param {import("./api.js").TensorSpec[]} specs */
-const specTable = (label, specs) => h("section", {}, h("h2", {}, label), table(label, ["Name", "dtype and shape"],
-  specs.map((spec) => [h("code", {}, spec.name), h("code", {}, specText(spec))])));
+const specTable = (label, specs) => h("section", {}, h("h2", {}, label), table(label, ["Name", "dtype", "Shape"],
+  specs.map((spec) => [h("code", {}, spec.name), spec.datatype || "any", spec.shape.length ? h("code", {}, sizesText(spec.shape)) : "any"])));
 
-/** @param {Statistics} statistics */
-function statisticsTable({ inference_stats: parts = {} }) {
-  const rows = Object.entries(PARTS).map(([key, name]) => {
-    const count = Number(parts[key]?.count ?? 0);
-    const seconds = Number(parts[key]?.ns ?? 0) / 1e9;
-    return [name, countText(count), secondsText(seconds), count ? secondsText(seconds / count) : "–"];
+/** @param {import("./api.js").Duration} [duration] */
+const secondsOf = (duration) => Number(duration?.ns ?? 0) / 1e9;
+/** @param {import("./api.js").Duration} [duration] */
+const meanOf = (duration) => secondsOf(duration) / Number(duration?.count || NaN);
+
+/** @param {Statistics} statistics Returns how long requests are in each stage, with a bar of its share. */
+function stageTable({ inference_stats: parts = {} }) {
+  const whole = Object.keys(STAGES).reduce((sum, key) => sum + secondsOf(parts[key]), 0);
+  const rows = Object.entries(STAGES).map(([key, name]) => {
+    const seconds = secondsOf(parts[key]);
+    return [name, shareBar(whole ? seconds / whole : 0, name), secondsText(seconds), secondsText(meanOf(parts[key]))];
   });
-  return table("Statistics", ["Stage", "#Count", "#Time in all", "#Mean"], rows);
+  return table("Where the time goes", ["Stage", "Share", "#Time in all", "#Mean"], rows);
 }
 
-/** @param {string} name @param {string} version Returns the rows of the model's runs, where the server tells them. */
+/** @param {Statistics} statistics */
+function statisticsView(statistics) {
+  const { inference_stats: parts = {}, inference_count: rows = 0, execution_count: runs = 0 } = statistics;
+  const last = Number(statistics.last_inference ?? 0);
+  const tiles = h("div", { class: "tiles" },
+    tile("Requests answered", countText(Number(parts.success?.count ?? 0))),
+    tile("Requests failed", countText(Number(parts.fail?.count ?? 0))),
+    tile("Mean time", secondsText(meanOf(parts.success))),
+    tile("Runs", countText(Number(runs)), Number(rows) > Number(runs) ? h("span", { class: "note" }, `${countText(Number(rows))} rows in them`) : null),
+    tile("Last run", last ? new Date(last).toLocaleTimeString("en-GB") : "–", last ? h("span", { class: "note" }, new Date(last).toLocaleDateString("en-GB")) : null));
+  return h("div", {}, tiles, h("section", {}, h("h2", {}, "Where the time goes"), stageTable(statistics)));
+}
+
+/** @param {string} name @param {string} version Returns how many rows runs had, if some had several. */
 async function batchChart(name, version) {
   const scrape = parseMetrics(await server.metrics());
   const isThis = (/** @type {Record<string, string>} */ labels) => labels.model === name && labels.version === version;
-  const { bounds, counts } = histogram(scrape, "tensorferry_model_batch_rows", isThis);
-  if (!counts.at(-1)) return null;
-  const single = counts.map((count, k) => count - (counts[k - 1] ?? 0));
-  const names = bounds.map((bound, k) => (bound === Infinity ? `more than ${bounds[k - 1]}` : `up to ${bound}`));
-  const label = single.flatMap((count, k) => (count ? [`${names[k]}: ${count}`] : [])).join(", ");
-  const axis = h("div", { class: "axis", "aria-hidden": "true" }, ...bounds.map((bound) => h("span", {}, bound === Infinity ? "∞" : String(bound))));
-  return h("section", {}, h("h2", {}, "Rows of one run"), bars(single, `Runs by rows: ${label}`, (k) => `${names[k]} rows: ${single[k]} runs`), axis);
+  const rows = histogram(scrape, "tensorferry_model_batch_rows", isThis);
+  if (!rows.counts.at(-1) || rows.counts[0] === rows.counts.at(-1)) return null;
+  return h("section", {}, h("h2", {}, "Rows of one run"), histogramBars(rows, "Runs by rows", String, "runs"));
 }
 
 /** @param {string} name @param {() => void} reload Returns the buttons that load and unload; the server says who may. */
@@ -57,40 +73,64 @@ function controls(name, reload) {
   return h("div", {}, h("div", { class: "row" }, button("load"), button("unload")), answer);
 }
 
-/** @param {string} name @param {string} version @param {HTMLElement} place */
+/** @param {string} name @param {string} version @param {HTMLElement} place What is shown anew with each answer. */
+async function refresh(name, version, place) {
+  const [statistics, chart] = await Promise.all([server.statisticsOf(name, version), batchChart(name, version).catch(() => null)]);
+  const view = statistics ? statisticsView(statistics) : h("p", { class: "note" }, "The server has no statistics of it.");
+  replaceKeepingFocus(place, h("div", {}, view, chart));
+}
+
+/** @param {IndexEntry[]} index @param {IndexEntry} shown */
+function heading(index, shown) {
+  const links = index.map((candidate) => h("a", { href: modelAddress(candidate.name, candidate.version), "aria-current": candidate === shown ? "page" : null }, candidate.version || "none"));
+  const versions = index.length > 1 ? h("nav", { "aria-label": "Versions", class: "row" }, h("span", { class: "note" }, "Versions"), ...links) : null;
+  const version = index.length > 1 ? null : h("span", { class: "note" }, `version ${shown.version || "none"}`);
+  return h("div", { class: "row" }, stateBadge(shown.state), version, versions, shown.reason);
+}
+
+/**
+ * Shows one version, and returns what asks for its statistics again.
+ * @param {string} name @param {string} version @param {HTMLElement} place @returns {Promise<() => Promise<void>>}
+ */
 async function show(name, version, place) {
-  const index = (await server.index()).filter((entry) => entry.name === name);
+  const index = (await server.models()).filter((entry) => entry.name === name);
   const entry = index.find((candidate) => candidate.version === version) ?? index[0];
+  if (!entry) throw new ServerError(`there is no model '${name}'`, 404, "MODEL_NOT_FOUND", {});
   const reload = () => void show(name, version, place).catch((error) => place.replaceChildren(problem(error)));
-  if (!entry) throw Object.assign(new Error(`there is no model '${name}'`), { reason: "MODEL_NOT_FOUND" });
-  const versions = h("nav", { "aria-label": "Versions", class: "row" }, "Versions: ", ...index.map((candidate) =>
-    h("a", { href: modelAddress(name, candidate.version), "aria-current": candidate === entry ? "page" : null }, candidate.version || "none")));
-  const head = [h("p", { class: "row" }, stateBadge(entry.state), entry.reason), versions];
-  if (entry.state !== "READY") return place.replaceChildren(...head, controls(name, reload));
-  const [metadata, config, all] = await Promise.all([
-    server.model(name, entry.version), server.config(name, entry.version), server.statistics()]);
-  const statistics = all.find((candidate) => candidate.name === name && candidate.version === entry.version);
-  const chart = await batchChart(name, entry.version).catch(() => null);
-  const last = Number(statistics?.last_inference ?? 0);
-  place.replaceChildren(...head,
-    factList({
-      Platform: metadata.platform,
-      Inferences: countText(Number(statistics?.inference_count ?? 0)),
-      Runs: countText(Number(statistics?.execution_count ?? 0)),
-      "Last inference": last ? new Date(last).toLocaleString("en-GB") : "none yet",
-    }),
-    h("p", {}, h("a", { href: `#/playground/${encodeURIComponent(name)}`, class: "button" }, "Run it in the playground")),
-    ...(metadata.inputs.length ? [specTable("Inputs", metadata.inputs)] : []),
-    ...(metadata.outputs.length ? [specTable("Outputs", metadata.outputs)] : []),
-    h("section", {}, h("h2", {}, "Statistics"), statistics ? statisticsTable(statistics) : h("p", { class: "note" }, "The server has none.")),
-    ...(chart ? [chart] : []),
-    h("section", {}, h("h2", {}, "Configuration"), h("pre", { tabindex: "0", role: "region", "aria-label": "Configuration" }, JSON.stringify(config, null, 2))),
-    h("section", {}, h("h2", {}, "Administration"), controls(name, reload)));
+  const administration = await server.isAdmin()
+    ? h("section", {}, h("h2", {}, "Administration"), controls(name, reload))
+    : h("p", { class: "note" }, "Who has a token with the role admin may load and unload the model here.");
+  if (entry.state !== "READY") {
+    place.replaceChildren(heading(index, entry), administration);
+    return async () => {};
+  }
+  const [metadata, config] = await Promise.all([server.model(name, entry.version), server.config(name, entry.version)]);
+  const live = h("div", {});
+  await refresh(name, entry.version, live).catch((error) => live.replaceChildren(problem(error)));
+  place.replaceChildren(
+    heading(index, entry),
+    h("p", { class: "row" }, `${platformText(metadata.platform)} `, h("a", { href: `#/playground/${encodeURIComponent(name)}`, class: "button" }, "Run it in the playground")),
+    h("div", { class: "columns" },
+      metadata.inputs.length ? specTable("Inputs", metadata.inputs) : h("p", {}, "It takes any inputs, and gives them back."),
+      metadata.outputs.length ? specTable("Outputs", metadata.outputs) : null),
+    live,
+    h("section", {}, h("h2", {}, "Configuration"), h("details", {}, h("summary", {}, "As it applies, in JSON"),
+      h("pre", { tabindex: "0", role: "region", "aria-label": "Configuration" }, JSON.stringify(config, null, 2)))),
+    administration);
+  return () => refresh(name, entry.version, live);
 }
 
 /** @param {string} name @param {string} version Empty: the first that the server lists. */
 export function modelPage(name, version) {
   const place = h("div", {}, h("p", { class: "note" }, "Asking the server …"));
-  show(name, version, place).catch((error) => place.replaceChildren(problem(error)));
-  return { element: h("div", {}, h("h1", { tabindex: "-1" }, name), place), stop: () => {} };
+  let [timer, stopped] = [0, false];
+  const again = (/** @type {() => Promise<void>} */ ask) => {
+    if (stopped) return;
+    timer = setTimeout(async () => {
+      if (!document.hidden) await ask().catch(() => {}); // What was told last stays.
+      again(ask);
+    }, PERIOD_MS);
+  };
+  show(name, version, place).then(again, (error) => place.replaceChildren(problem(error)));
+  return { element: h("div", {}, h("h1", { tabindex: "-1" }, name), place), stop: () => { stopped = true; clearTimeout(timer); } };
 }

@@ -102,11 +102,13 @@ export function readNpy(name, file) {
 
 /**
  * Returns a .npy file of version 1.0, whose elements begin at a multiple of 64 bytes as NumPy's do.
- * @param {string} descr @param {number[]} shape @param {Uint8Array} elements In C order, little-endian.
+ * @param {string} descr @param {number[]} shape @param {Uint8Array} elements In the order that `descr` and `fortran` say.
+ * @param {boolean} [fortran] Whether elements are in Fortran order.
  * @returns {Uint8Array<ArrayBuffer>}
  */
-export function writeNpy(descr, shape, elements) {
-  const text = `{'descr': '${descr}', 'fortran_order': False, 'shape': ${shapeText(shape)}, }`;
+export function writeNpy(descr, shape, elements, fortran = false) {
+  const order = fortran ? "True" : "False";
+  const text = `{'descr': '${descr}', 'fortran_order': ${order}, 'shape': ${shapeText(shape)}, }`;
   const header = text + " ".repeat(63 - ((10 + text.length) % 64)) + "\n";
   const file = new Uint8Array(10 + header.length + elements.length);
   file.set([...MAGIC, 1, 0, header.length & 0xff, header.length >> 8]);

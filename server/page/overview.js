@@ -1,10 +1,10 @@
 // The overview: figures of the last minute, the models, and the last refusals.
 import { server } from "./api.js";
-import { sparkline } from "./charts.js";
-import { badge, h, problem, table } from "./dom.js";
+import { histogramBars, sparkline } from "./charts.js";
+import { h, problem, replaceKeepingFocus, table, tile } from "./dom.js";
 import { bytesText, countText, secondsText } from "./format.js";
 import { histogram, parseMetrics, quantile, since, total } from "./prometheus.js";
-import { specsText } from "./spec.js";
+import { modelAddress, platformText, specsText, stateBadge } from "./spec.js";
 
 /** @typedef {import("./prometheus.js").Histogram} Histogram */
 /** @typedef {{at: number, requests: number, durations: Histogram, scrape: import("./prometheus.js").Scrape}} Figures */
@@ -20,18 +20,6 @@ const MOST_MODELS = 200;
 
 /** @param {Record<string, string>} labels Returns whether a method is one that brings arrays. */
 const bringsArrays = (labels) => /Convert|Infer$/.test(labels.grpc_method ?? "");
-
-/** @param {string} state */
-export function stateBadge(state) {
-  const kind = state === "READY" ? "good" : state === "UNAVAILABLE" ? "bad" : "plain";
-  return badge(kind, state.toLowerCase() || "not loaded");
-}
-
-/** @param {string} name @param {string} [version] */
-export const modelAddress = (name, version) => `#/models/${encodeURIComponent(name)}${version ? `/${encodeURIComponent(version)}` : ""}`;
-
-/** @param {string} name @param {string} value @param {Node | null} [more] */
-const tile = (name, value, more) => h("div", { class: "tile" }, h("span", { class: "name" }, name), h("span", { class: "figure" }, value), more);
 
 /** @param {Figures[]} history The oldest first. @returns {Promise<void>} */
 async function scrapeInto(history) {
@@ -59,11 +47,18 @@ function tiles(history) {
   const limit = total(last.scrape, "tensorferry_budget_bytes");
   return h("div", { class: "tiles" },
     tile("Requests/s", countText(steps.at(-1)?.rate ?? NaN), sparkline(steps.map(({ rate }) => rate), "Requests per second in the last minute")),
-    tile("p50", secondsText(quantile(minute, 0.5))),
-    tile("p99", secondsText(quantile(minute, 0.99)), sparkline(steps.map(({ p99 }) => p99), "p99 in the last minute")),
-    tile("Waiting", countText(total(last.scrape, "tensorferry_queue_depth"))),
+    tile("p50, last minute", secondsText(quantile(minute, 0.5))),
+    tile("p99, last minute", secondsText(quantile(minute, 0.99)), sparkline(steps.map(({ p99 }) => p99), "p99 in the last minute")),
+    tile("Waiting for a model", countText(total(last.scrape, "tensorferry_queue_depth"))),
     tile("In flight", countText(total(last.scrape, "tensorferry_inflight_requests"))),
     tile(`Memory, of ${bytesText(limit)}`, bytesText(used), budgetMeter(used, limit)));
+}
+
+/** @param {Figures} figures */
+function latencyView({ durations }) {
+  const label = "Requests that brought arrays, by the time until they were answered";
+  return histogramBars(durations, label, secondsText, "requests") ?? h("p", { class: "note" },
+    "No request has brought an array yet. ", h("a", { href: "#/playground" }, "Send one from the playground."));
 }
 
 /** @param {import("./api.js").Duration} [duration] */
@@ -87,7 +82,7 @@ function modelTable(index, statistics, known) {
     return [
       h("a", { href: modelAddress(name, version) }, name), version,
       h("span", {}, stateBadge(state), reason ? h("span", { class: "note" }, ` ${reason}`) : null),
-      metadata?.platform ?? "",
+      platformText(metadata?.platform ?? ""),
       h("code", {}, metadata ? specsText(metadata.inputs) : ""),
       h("code", {}, metadata ? specsText(metadata.outputs) : ""),
       of ? countText(Number(success?.count ?? 0)) : "", of ? countText(Number(of.fail?.count ?? 0)) : "",
@@ -105,21 +100,12 @@ function refusalTable(refusals) {
     h("time", { datetime: refusal.time }, new Date(refusal.time).toLocaleTimeString("en-GB")), h("code", {}, refusal.reason),
     refusal.message, refusal.model ?? "", String(refusal.method).replace(/^.*\//, ""), refusal.peer,
   ]);
-  return table("Last refusals", ["Time", "Reason", "Message", "Model", "Method", "Peer"], rows);
+  return table("Last refusals", ["Time", "Reason", "~Message", "Model", "Method", "Peer"], rows);
 }
 
 /** @param {HTMLElement} place @param {() => Promise<Node>} make Fills a place, or says why it cannot. */
 async function fill(place, make) {
-  // Whoever reads a table with the keyboard keeps the focus in it.
-  const focused = place.contains(document.activeElement);
-  const content = await make().catch(problemNote);
-  const scrolled = place.querySelector(".scroll")?.scrollLeft ?? 0;
-  place.replaceChildren(content);
-  const region = place.querySelector(".scroll");
-  if (region instanceof HTMLElement) {
-    region.scrollLeft = scrolled;
-    if (focused) region.focus({ preventScroll: true });
-  }
+  replaceKeepingFocus(place, await make().catch(problemNote));
 }
 
 /** @param {import("./api.js").ServerError} error What a role does not allow is no alarm. */
@@ -134,7 +120,7 @@ export function overview() {
   const history = [];
   /** @type {Map<string, Metadata>} */
   const known = new Map();
-  const [figures, models, refusals] = [h("div", {}), h("div", {}), h("div", {})];
+  const [figures, models, latency, refusals] = [h("div", {}), h("div", {}), h("div", {}), h("div", {})];
   let timer = 0;
   let stopped = false;
   const refresh = async () => {
@@ -142,10 +128,11 @@ export function overview() {
       await Promise.all([
         fill(figures, async () => {
           await scrapeInto(history);
+          latency.replaceChildren(latencyView(history[history.length - 1]));
           return tiles(history);
         }),
         fill(models, async () => {
-          const [index, statistics] = await Promise.all([server.index(), server.statistics()]);
+          const [index, statistics] = await Promise.all([server.models(), server.statistics()]);
           await learnModels(known, index);
           return modelTable(index, statistics, known);
         }),
@@ -159,6 +146,7 @@ export function overview() {
     h("h1", { tabindex: "-1" }, "Overview"),
     h("section", { "aria-label": "Figures" }, figures),
     h("section", {}, h("h2", {}, "Models"), models),
+    h("section", {}, h("h2", {}, "Latency since the start"), latency),
     h("section", {}, h("h2", {}, "Last refusals"), refusals));
   return { element, stop: () => { stopped = true; clearTimeout(timer); } };
 }

@@ -2,10 +2,10 @@
 import { elementsOf, FormatError, numelOf, shapeText } from "./arrays.js";
 import { factList, h, problem } from "./dom.js";
 import { dtypeByName, DTYPES } from "./dtypes.js";
+import { EXAMPLES } from "./examples.js";
 import { readFile } from "./files.js";
 import { bytesText, countText, numberText } from "./format.js";
 import { layOut, readImage } from "./image.js";
-import { writeNpy } from "./npy.js";
 import { elementTable, oddities, pictureOf, summaryOf } from "./picture.js";
 import { receiptOf } from "./receipt.js";
 import { runPanel } from "./run.js";
@@ -16,17 +16,8 @@ import { snippetPanel } from "./snippet_panel.js";
 
 /** The largest file that is read: a tab has only so much memory. */
 const MOST_BYTES = 1 << 30;
-
-/** Returns an array of which one sees at once whether it has arrived: waves that meet. @returns {Uint8Array<ArrayBuffer>} */
-function example() {
-  const size = 64;
-  const values = new Float32Array(size * size);
-  for (let k = 0; k < values.length; ++k) {
-    const [x, y] = [(k % size) / size - 0.35, Math.floor(k / size) / size - 0.6];
-    values[k] = Math.sin(22 * Math.hypot(x, y)) + Math.cos(17 * Math.hypot(x - 0.5, y + 0.4));
-  }
-  return writeNpy("<f4", [size, size], new Uint8Array(values.buffer));
-}
+/** Up to this many elements are shown as numbers at once. */
+const FEW_ELEMENTS = 64;
 
 /** @param {File} file @returns {Promise<ArrayFile>} */
 async function open(file) {
@@ -38,25 +29,37 @@ async function open(file) {
 
 /** @param {(file: File) => void} take Returns the field on which files are dropped. */
 function dropZone(take) {
-  const input = h("input", { type: "file", id: "file", accept: ".npy,.npz,.safetensors,image/*", change: () => {
+  const input = h("input", { type: "file", id: "file", class: "hidden", accept: ".npy,.npz,.safetensors,image/*", change: () => {
     if (input.files?.[0]) take(input.files[0]);
     input.value = "";
   } });
-  const zone = h("div", { class: "drop" },
-    h("label", { for: "file" }, h("strong", {}, "Drop a file here"), " or choose one: .npy, .npz, safetensors or an image"),
-    h("div", { class: "row" }, input, h("button", { type: "button", click: () => take(new File([example()], "example.npy")) }, "Use an example")));
-  zone.addEventListener("dragover", (event) => {
-    event.preventDefault();
-    zone.classList.add("over");
+  const examples = EXAMPLES.map(({ name, text, file }) =>
+    h("button", { type: "button", title: text, click: () => take(file()) }, name));
+  return h("div", { class: "drop" },
+    h("div", { class: "row" }, input, h("label", { for: "file", class: "button primary" }, "Choose a file"),
+      h("span", {}, "or drop one on this page: .npy, .npz, safetensors or an image")),
+    h("div", { class: "row" }, h("span", { class: "note" }, "Examples"), ...examples));
+}
+
+/**
+ * Takes files that are dropped anywhere on the page.
+ * @param {HTMLElement} zone What shows that a file may be dropped. @param {(file: File) => void} take
+ * @returns {() => void} What ends it.
+ */
+function takeDrops(zone, take) {
+  const ending = new AbortController();
+  const listen = (/** @type {string} */ name, /** @type {(event: DragEvent) => void} */ listener) =>
+    document.addEventListener(name, /** @type {EventListener} */ (listener), { signal: ending.signal });
+  listen("dragover", () => zone.classList.add("over"));
+  listen("dragleave", (event) => {
+    if (!event.relatedTarget) zone.classList.remove("over");
   });
-  zone.addEventListener("dragleave", () => zone.classList.remove("over"));
-  zone.addEventListener("drop", (event) => {
-    event.preventDefault();
+  listen("drop", (event) => {
     zone.classList.remove("over");
     const file = event.dataTransfer?.files[0];
     if (file) take(file);
   });
-  return zone;
+  return () => ending.abort();
 }
 
 /** @param {NamedArray} array @param {ArrayFile} file Returns what the array is, as the browser reads it. */
@@ -69,10 +72,11 @@ function arrayFacts(array, file) {
     Size: bytesText(array.bytes.length),
     Order: [array.fortran && shape.length > 1 && "Fortran", array.swapped && "big-endian"].filter(Boolean).join(", "),
   };
-  if (!dtype || numelOf(shape) === 0) return factList(facts);
+  const long = ["File", "Values", "Magnitudes"];
+  if (!dtype || numelOf(shape) === 0) return factList(facts, long);
   const summary = summaryOf({ dtype, shape, bytes: elementsOf(array) });
   const range = `${numberText(summary.least)} … ${numberText(summary.greatest)}, mean ${numberText(summary.mean)}`;
-  return factList({ ...facts, [dtype.parts === 2 ? "Magnitudes" : "Values"]: range, "Not finite": oddities(summary) });
+  return factList({ ...facts, [dtype.parts === 2 ? "Magnitudes" : "Values"]: range, "Not finite": oddities(summary) }, long);
 }
 
 /** @param {NamedArray} array @param {(array: NamedArray) => void} changed Returns the choice of a dtype that the file leaves open. */
@@ -96,13 +100,12 @@ function layoutChoice(image, changed) {
 /** @param {ArrayFile} file @param {string} model @param {HTMLElement} place Shows a file in the playground. */
 function showFile(file, model, place) {
   let chosen = file.arrays[0];
-  let original = chosen;
   const facts = h("div", {});
   const picture = h("div", {});
   const receipt = h("div", { "aria-live": "polite" });
   const choice = h("div", {});
   const snippets = snippetPanel();
-  const runs = runPanel({ arrays: () => file.arrays, chosen: () => chosen, model, ran: (run) => snippets.show(file, original, run) });
+  const runs = runPanel({ arrays: () => file.arrays, chosen: () => chosen, model, ran: (run) => snippets.show(file, chosen, run) });
 
   /** @param {NamedArray} array Shows an array, and asks for its receipt. */
   function show(array) {
@@ -112,7 +115,9 @@ function showFile(file, model, place) {
     receipt.replaceChildren();
     if (!array.dtype) return;
     const tensor = { dtype: array.dtype, shape: array.shape, bytes: elementsOf(array) };
-    picture.replaceChildren(pictureOf(tensor, array.name), h("details", {}, h("summary", {}, "Elements"), elementTable(tensor, array.name)));
+    const few = numelOf(array.shape) <= FEW_ELEMENTS;
+    picture.replaceChildren(pictureOf(tensor, array.name),
+      h("details", { open: few }, h("summary", {}, "Elements"), elementTable(tensor, array.name)));
     receipt.replaceChildren(h("p", { class: "note" }, "Asking the server …"));
     const whole = file.kind === ".npy" && array === file.arrays[0] ? file.bytes : undefined;
     receiptOf(array, whole).catch(problem).then((node) => {
@@ -123,7 +128,6 @@ function showFile(file, model, place) {
   }
   /** @param {NamedArray} array */
   function choose(array) {
-    original = array;
     const isImage = file.kind === "image";
     choice.replaceChildren(...(!array.dtype ? [dtypeChoice(array, show)] : isImage ? [layoutChoice(array, show)] : []));
     show(array);
@@ -131,10 +135,9 @@ function showFile(file, model, place) {
   const select = h("select", { change: () => choose(file.arrays[select.selectedIndex]) },
     ...file.arrays.map(({ name, source, shape }) => h("option", {}, `${name}  ${source} ${shapeText(shape)}`)));
   place.replaceChildren(
-    h("div", { class: "columns" },
-      h("section", { class: "card" }, h("h2", {}, "Array"), file.arrays.length > 1 ? h("label", {}, `Member of ${file.arrays.length} `, select) : null, choice, facts, picture),
-      h("div", {}, h("section", { class: "card" }, h("h2", {}, "Receipt"), receipt), runs.element)),
-    snippets.element);
+    h("div", { class: "bench" },
+      h("section", { class: "card array" }, h("h2", {}, "Array"), file.arrays.length > 1 ? h("label", {}, `Member of ${file.arrays.length} `, select) : null, choice, facts, picture),
+      h("section", { class: "card" }, h("h2", {}, "Receipt"), receipt), runs.element, snippets.element));
   choose(chosen);
 }
 
@@ -150,8 +153,9 @@ export function playground(model) {
       place.replaceChildren(problem(error));
     }
   };
+  const zone = dropZone(take);
   const element = h("div", {}, h("h1", { tabindex: "-1" }, "Playground"),
-    h("p", {}, "See what an array is, and that the server's tensor has the same dtype, shape and bits."), dropZone(take), place);
-  return { element, stop: () => {} };
+    h("p", { class: "lead" }, "See what an array is, and that the server's tensor has the same dtype, shape and bits. Then run a model on it."),
+    zone, place);
+  return { element, stop: takeDrops(zone, take) };
 }
-

@@ -37,9 +37,9 @@ export async function receiptOf(array, file) {
     factList({
       Tensor: h("code", {}, `torch.${receipt.dtype}`), Shape: shapeText(receipt.shape), Strides: shapeText(receipt.strides),
       "Sent as": h("code", {}, receipt.source_dtype), Device: receipt.device, Changed: adjusted || "nothing",
-      "Digest of the server": h("code", {}, receipt.digest), "Digest of this browser": h("code", {}, digest),
       Took: `${secondsText(seconds)} round trip`,
-    }),
+      "Digest of the server": h("code", {}, receipt.digest), "Digest of this browser": h("code", {}, digest),
+    }, ["Digest of the server", "Digest of this browser"]),
     h("p", { class: "note" }, "Digests are XXH3-128 over the elements: the server's over those of its tensor, the browser's over those of the file."));
 }
 

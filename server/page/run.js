@@ -50,7 +50,7 @@ function outputView(output, inputs) {
  * @property {() => NamedArray[]} arrays Those of the file.
  * @property {() => NamedArray} chosen The one that is shown.
  * @property {string} model The model that is chosen at first; empty: the first.
- * @property {(run: {model: string, version: string, input: string, tensor: OipTensor}) => void} ran Is called after a run.
+ * @property {(run: import("./snippets.js").Run) => void} ran Is called after a run.
  */
 
 /** @param {RunContext} context Returns the section that runs models. */
@@ -92,16 +92,18 @@ export function runPanel({ arrays, chosen, model: first, ran }) {
     button.disabled = true;
     try {
       // The array that is shown may be another than the file's, with the dtype or the layout that was chosen.
-      const sent = fields.map(([input, select]) => {
-        const array = arrays()[Number(select.value)];
-        return toOip(input, array.name === chosen().name ? chosen() : array);
+      const given = fields.map(([input, select]) => {
+        const named = arrays()[Number(select.value)];
+        const array = named.name === chosen().name ? chosen() : named;
+        return { array, tensor: toOip(input, array) };
       });
+      const sent = given.map(({ tensor }) => tensor);
       const start = performance.now();
       const answer = await server.infer(name, version, sent);
       const seconds = (performance.now() - start) / 1000;
       const head = h("p", { role: "status" }, badge("good", `${name} answered`), h("span", { class: "note" }, ` version ${answer.version}, ${secondsText(seconds)} round trip`));
       outputs.replaceChildren(head, ...answer.outputs.map((output) => outputView(output, sent)));
-      ran({ model: name, version, input: sent[0]?.name ?? "", tensor: sent[0] });
+      ran({ model: name, version, inputs: given });
     } catch (error) {
       outputs.replaceChildren(problem(error));
     } finally {
@@ -109,12 +111,12 @@ export function runPanel({ arrays, chosen, model: first, ran }) {
     }
   }
 
-  server.index().then((index) => {
+  server.models().then((index) => {
     const ready = index.filter(({ state }) => state === "READY");
     models.replaceChildren(...ready.map(({ name, version }) =>
-      h("option", { value: JSON.stringify([name, version]), selected: name === first }, `${name} · ${version}`)));
+      h("option", { value: JSON.stringify([name, version]), selected: name === (first || "identity") }, `${name} · ${version}`)));
     return choose();
   }).catch((error) => outputs.replaceChildren(problem(error)));
   const form = h("form", { submit: run }, h("div", { class: "row" }, h("label", {}, "Model ", models), button), inputs);
-  return { element: h("section", { class: "card" }, h("h2", {}, "Run a model"), form, outputs), refresh: choose };
+  return { element: h("section", { class: "card run" }, h("h2", {}, "Run a model"), form, outputs), refresh: choose };
 }

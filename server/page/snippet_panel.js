@@ -1,7 +1,8 @@
 // Shows the same call as Python, curl and C++, with a button that copies it.
 import { token } from "./api.js";
 import { h } from "./dom.js";
-import { cppText, curlText, pythonText } from "./snippets.js";
+import { curlText, pythonText } from "./snippets.js";
+import { cppText } from "./snippets_cpp.js";
 
 /** @typedef {import("./snippets.js").Call} Call */
 
@@ -38,7 +39,7 @@ export function snippetPanel() {
       said.replaceChildren("Selected: copy it with the keyboard");
     }
   } }, "Copy");
-  const element = h("section", { class: "card" }, h("h2", {}, "The same call"),
+  const element = h("section", { class: "card code" }, h("h2", {}, "The same call"),
     h("div", { class: "row" }, h("div", { role: "group", "aria-label": "Language", class: "switch" }, ...buttons), copy, said,
       h("label", {}, "gRPC address ", address)),
     h("pre", { tabindex: "0", role: "region", "aria-label": "Code of the same call" }, code));

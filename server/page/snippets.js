@@ -1,5 +1,11 @@
 // The same call in other languages, to be copied. A token stands in none of them: they take it from the environment.
 import { inferHeader } from "./api.js";
+import { isChosen } from "./arrays.js";
+
+/** @typedef {import("./arrays.js").NamedArray} NamedArray */
+/** @typedef {import("./api.js").OipTensor} OipTensor */
+/** An array that a model was given as an input. @typedef {{array: NamedArray, tensor: OipTensor}} RunInput */
+/** @typedef {{model: string, version: string, inputs: RunInput[]}} Run */
 
 /**
  * @typedef {object} Call
@@ -7,8 +13,8 @@ import { inferHeader } from "./api.js";
  * @property {string} grpc Address of the gRPC port.
  * @property {boolean} tls @property {boolean} token Whether the server asks for it.
  * @property {import("./files.js").ArrayFile} file
- * @property {import("./arrays.js").NamedArray} array
- * @property {{model: string, version: string, input: string, tensor: import("./api.js").OipTensor}} [run]
+ * @property {NamedArray} array The one that was converted.
+ * @property {Run} [run] Instead a run of a model.
  */
 
 /** @param {string} text */
@@ -16,98 +22,88 @@ const quoted = (text) => JSON.stringify(text);
 /** @param {string} text A word of a shell. */
 const word = (text) => (/^[\w./:@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
-/** @param {Call} call @returns {[imports: string[], expression: string]} What makes the array in Python. */
-function pythonArray({ file, array }) {
+/** @param {NamedArray} image Returns what lays out the pixels as they were. */
+function pythonLayout({ layout }) {
+  if (!layout) return "";
+  return (layout.scaled ? ".astype(np.float32)" : "") + (layout.first ? ".transpose(2, 0, 1)" : "")
+    + (layout.batch ? "[None]" : "") + (layout.scaled ? " / np.float32(255)" : "");
+}
+
+/**
+ * @param {import("./files.js").ArrayFile} file @param {NamedArray} array @param {boolean} forModel
+ * @returns {string} What makes the array in Python.
+ */
+function pythonArray(file, array, forModel) {
   const path = quoted(file.name);
   const member = `[${quoted(array.name)}]`;
+  const view = forModel && isChosen(array) ? `.view(ml_dtypes.${array.dtype?.name})` : "";
   switch (file.kind) {
-    case ".npy": {
-      const named = array.dtype && !/^[<>=|]/.test(array.source);
-      return [["import numpy as np"], named ? path : `np.load(${path})`];
-    }
-    case ".npz": return [["import numpy as np"], `np.load(${path})${member}`];
-    case "safetensors": return [["from safetensors.numpy import load_file"], `load_file(${path})${member}`];
-    case "image": return [["import numpy as np", "from PIL import Image"], `np.asarray(Image.open(${path}).convert("RGB"))`];
+    case ".npy": return array.dtype && !/^[<>=|]/.test(array.source) ? path : `np.load(${path})${view}`;
+    case ".npz": return `np.load(${path})${member}${view}`;
+    case "safetensors": return `load_file(${path})${member}`;
+    case "image": return `np.asarray(Image.open(${path}).convert("RGB"))${pythonLayout(array)}`;
   }
 }
 
+/** What has to be imported, in the order of the lines, and the name by which code uses it. @type {[line: string, use: RegExp][]} */
+const IMPORTS = [
+  ["import ml_dtypes", /\bml_dtypes\./], ["import numpy as np", /\bnp\./], ["from PIL import Image", /\bImage\./],
+  ["from safetensors.numpy import load_file", /\bload_file\(/],
+];
+
 /** @param {Call} call */
 export function pythonText(call) {
-  const [imports, expression] = pythonArray(call);
-  const { array, run } = call;
-  const meant = array.dtype && /^[<|]?[VW]\d|^<f1/.test(array.source) ? `, dtype=${quoted(array.dtype.name)}` : "";
-  const lines = [...imports.filter((line) => line !== "import numpy as np" || /\bnp\./.test(expression)), "", "import tensorferry", ""];
-  if (call.token) lines.push("# The token is that of the environment variable TENSORFERRY_TOKEN.");
-  if (call.tls) lines.push("# TENSORFERRY_TLS=1 and TENSORFERRY_CA=FILE in the environment make the connection one of TLS.");
-  lines.push(`with tensorferry.Client(${quoted(call.grpc)}) as client:`);
+  const { file, array, run } = call;
+  /** @type {string[]} */
+  const body = [];
   if (run) {
     const version = run.version ? `, version=${quoted(run.version)}` : "";
-    lines.push(`    outputs = client.infer(${quoted(run.model)}, {${quoted(run.input)}: ${expression}}${version})`);
-    lines.push("    for name, output in outputs.items():", "        print(name, output.dtype, output.shape)");
+    const inputs = run.inputs.map(({ array: given, tensor }) => `${quoted(tensor.name)}: ${pythonArray(file, given, true)}`);
+    body.push(`    outputs = client.infer(${quoted(run.model)}, {${inputs.join(", ")}}${version})`,
+      "    for name, output in outputs.items():", "        print(name, output.dtype, output.shape)");
   } else {
-    lines.push(`    receipt = client.convert(${expression}${meant})`);
-    lines.push(`    print(f"torch.{receipt.dtype}, bits equal: {receipt.digest_equal}")`);
+    const dtype = isChosen(array) ? `, dtype=${quoted(array.dtype?.name ?? "")}` : "";
+    body.push(`    receipt = client.convert(${pythonArray(file, array, false)}${dtype})`,
+      `    print(f"torch.{receipt.dtype}, bits equal: {receipt.digest_equal}")`);
   }
-  return `${lines.join("\n").trimStart()}\n`;
+  const imports = IMPORTS.filter(([, use]) => use.test(body[0])).map(([line]) => line);
+  const lines = [...imports, ...(imports.length ? [""] : []), "import tensorferry", ""];
+  if (call.token) lines.push("# The token is that of the environment variable TENSORFERRY_TOKEN.");
+  if (call.tls) lines.push("# TENSORFERRY_TLS=1 and TENSORFERRY_CA=FILE in the environment make the connection one of TLS.");
+  return [...lines, `with tensorferry.Client(${quoted(call.grpc)}) as client:`, ...body, ""].join("\n");
+}
+
+/**
+ * Returns what writes the elements of an input: the end of a file whose elements lie as they are sent, else a file that
+ * one line of Python writes.
+ * @param {Call} call @param {RunInput} input @returns {[comment: string, command: string]}
+ */
+function shellElements({ file }, { array, tensor }) {
+  const isAsSent = file.kind === ".npy" && !array.swapped && (!array.fortran || array.shape.length < 2);
+  if (isAsSent) return ["", `tail -c ${tensor.bytes.length} ${word(file.name)}`];
+  const path = `${array.name}.bin`;
+  return [`# ${path} holds the elements, in C order and little-endian: array.tofile(${quoted(path)})\n`, `cat ${word(path)}`];
+}
+
+/** @param {Call} call @param {Run} run @param {string} token */
+function curlRun(call, { model, version, inputs }, token) {
+  const header = inferHeader(inputs.map(({ tensor }) => tensor)).replace(',"parameters":{"binary_data_output":true}}', "}");
+  const path = `/v2/models/${encodeURIComponent(model)}${version ? `/versions/${encodeURIComponent(version)}` : ""}/infer`;
+  const elements = inputs.map((input) => shellElements(call, input));
+  return `${elements.map(([comment]) => comment).join("")}{ printf '%s' ${word(header)}; ${elements.map(([, command]) => command).join("; ")}; } |
+  curl -H 'Inference-Header-Content-Length: ${new TextEncoder().encode(header).length}' --data-binary @-${token} \\
+  ${call.origin}${path}
+`;
 }
 
 /** @param {Call} call */
 export function curlText(call) {
   const token = call.token ? ` \\\n  -H "Authorization: Bearer $TENSORFERRY_TOKEN"` : "";
   const { run, file, array } = call;
-  if (!run) {
-    const path = file.kind === "image" ? `${array.name}.npy` : file.name;
-    return `curl --data-binary @${word(path)}${token} ${call.origin}/v1/convert\n`;
-  }
-  const header = inferHeader([run.tensor]).replace(',"parameters":{"binary_data_output":true}}', "}");
-  const version = run.version ? `/versions/${encodeURIComponent(run.version)}` : "";
-  return `# ${array.name}.bin holds the elements alone: array.tofile("${array.name}.bin")
-{ printf '%s' ${word(header)}; cat ${word(`${array.name}.bin`)}; } |
-  curl -H 'Inference-Header-Content-Length: ${new TextEncoder().encode(header).length}' --data-binary @-${token} \\
-  ${call.origin}/v2/models/${encodeURIComponent(run.model)}${version}/infer
-`;
-}
-
-/** @param {Call} call */
-export function cppText(call) {
-  const { run, file, array } = call;
-  const isFile = file.kind === ".npy" || file.kind === ".npz";
-  const path = isFile ? file.name : `${array.name}.npy`;
-  const place = file.kind === ".npz" ? file.arrays.indexOf(array) : 0;
-  const options = run
-    ? `  const auto response = server->Convert(arrays, {.model_name = ${quoted(run.model)}${
-      run.version ? `, .model_version = ${quoted(run.version)}` : ""}});`
-    : "  const auto response = server->Convert(arrays);";
-  const name = run ? `  array->name = ${quoted(run.input)};\n` : "";
-  const result = run
-    ? `  for (const auto& output : response->outputs) std::printf("%s: torch.%s\\n", output.name.c_str(), output.dtype.c_str());`
-    : `  const bool equal = client::Verify(arrays[0], response->tensors[0])->equal();
-  std::printf("torch.%s, %s\\n", response->tensors[0].dtype.c_str(), equal ? "every bit equal" : "DIFFERENT");`;
-  const connect = call.token
-    ? `client::Client::Connect(${quoted(call.grpc)}, {.token = std::getenv("TENSORFERRY_TOKEN")})`
-    : `client::Client::Connect(${quoted(call.grpc)})`;
-  return `#include <cstdio>
-${call.token ? "#include <cstdlib>\n" : ""}#include <vector>
-
-#include "tensorferry/client/array_file.h"
-#include "tensorferry/client/client.h"
-#include "tensorferry/client/verify.h"
-
-namespace client = tensorferry::client;
-
-int main() {
-  auto server = ${connect};
-  auto reader = client::ArrayReader::Open(${quoted(path)});
-  if (!server.ok() || !reader.ok()) return 2;
-  auto array = reader->Read(${place});
-  if (!array.ok()) return 2;
-${name}  const std::vector arrays{*array};
-${options}
-  if (!response.ok()) {
-    std::fprintf(stderr, "%s\\n", response.status().ToString().c_str());
-    return 1;
-  }
-${result}
-}
-`;
+  if (run) return curlRun(call, run, token);
+  const isImage = file.kind === "image";
+  const path = isImage ? `${array.name}.npy` : file.name;
+  const pixels = `import numpy as np; from PIL import Image; np.save(${quoted(path)}, Image.open(${quoted(file.name)}).convert("RGB"))`;
+  const dtype = isChosen(array) ? ` \\\n  -H 'Content-Type: application/x-npy; dtype=${array.dtype?.name}'` : "";
+  return `${isImage ? `python -c ${word(pixels)}\n` : ""}curl --data-binary @${word(path)}${dtype}${token} ${call.origin}/v1/convert\n`;
 }

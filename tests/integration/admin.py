@@ -37,12 +37,18 @@ def answer_of(response: http.client.HTTPResponse) -> Answer:
     return Answer(response.status, response.headers, response.read())
 
 
-def ask(server: Server | str, path: str, method: str = "GET", headers: Mapping[str, str] | None = None) -> Answer:
+def ask(
+    server: Server | str,
+    path: str,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+) -> Answer:
     """One request on a connection of its own."""
     address = server if isinstance(server, str) else server.admin
     connection = http.client.HTTPConnection(address, timeout=TIMEOUT_S)
     try:
-        connection.request(method, path, headers=dict(headers or {}))
+        connection.request(method, path, body, headers=dict(headers or {}))
         return answer_of(connection.getresponse())
     finally:
         connection.close()

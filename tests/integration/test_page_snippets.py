@@ -1,10 +1,12 @@
-"""The Python that the page shows for a file runs as it stands, beside that file."""
+"""The Python and the curl that the page shows for a file run as they stand, beside that file."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import ml_dtypes
@@ -18,24 +20,28 @@ PROGRAM = Path(__file__).parent / "page/snippet.mjs"
 VALUES = np.arange(6, dtype=">f4").reshape(2, 3)
 
 
-def run_snippet(server: Server, path: Path, member: str, model: str = "", dtype: str = "") -> str:
-    """What the program prints that the page shows."""
-    words = [REPO_ROOT / "server/page", path, member, server.address, model, dtype]
+def snippet(language: str, address: str, path: Path, member: str, model: str = "", dtype: str = "") -> str:
+    """The program that the page shows."""
+    words = [language, REPO_ROOT / "server/page", path, member, address, model, dtype]
     shown = subprocess.run(
         ["node", str(PROGRAM), *map(str, words)], capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
     assert shown.returncode == 0, shown.stderr
+    return shown.stdout
+
+
+def printed_by(command: list[str], folder: Path) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", shown.stdout],
-        cwd=path.parent,
-        env=os.environ,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
+        command, cwd=folder, env=os.environ, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
-    assert done.returncode == 0, shown.stdout + done.stderr
+    assert done.returncode == 0, (command, done.stderr)
     return done.stdout.strip()
+
+
+def run_snippet(server: Server, path: Path, member: str, model: str = "", dtype: str = "") -> str:
+    """What the program in Python prints."""
+    program = snippet("Python", server.address, path, member, model, dtype)
+    return printed_by([sys.executable, "-c", program], path.parent)
 
 
 @pytest.fixture
@@ -61,3 +67,43 @@ def test_converts_with_the_dtype_that_was_chosen(folder: Path, server: Server) -
 
 def test_runs_a_model(folder: Path, server: Server) -> None:
     assert run_snippet(server, folder / "w.npz", "layer.0/w", model="identity") == "x float32 (2, 3)"
+
+
+def test_runs_a_model_on_the_dtype_that_was_chosen(folder: Path, server: Server) -> None:
+    printed = run_snippet(server, folder / "open.npy", "open", model="identity", dtype="bfloat16")
+    assert printed == "x bfloat16 (2, 3)"
+
+
+@pytest.fixture(scope="module")
+def http_address() -> Iterator[str]:
+    with Server("--http-listen", "127.0.0.1:0") as running:
+        assert running.http is not None
+        yield running.http
+
+
+def test_curl_runs_a_model(folder: Path, http_address: str) -> None:
+    """The elements are the end of a file that holds them as they are sent."""
+    np.save(folder / "a b.npy", VALUES.astype("<f4"))
+    program = snippet("curl", http_address, folder / "a b.npy", "a b", model="identity")
+    (output,) = json.loads(printed_by(["bash", "-c", program], folder))["outputs"]
+    assert (output["datatype"], output["shape"], output["data"]) == ("FP32", [2, 3], VALUES.ravel().tolist())
+
+
+def test_curl_runs_a_model_on_a_member(folder: Path, http_address: str) -> None:
+    """Others are written first, by the line that stands above the command."""
+    program = snippet("curl", http_address, folder / "w.npz", "layer.0/w", model="identity")
+    assert program.startswith("# layer.0/w.bin holds the elements")
+    (folder / "layer.0").mkdir()
+    VALUES.astype("<f4").tofile(folder / "layer.0/w.bin")
+    (output,) = json.loads(printed_by(["bash", "-c", program], folder))["outputs"]
+    assert output["data"] == VALUES.ravel().tolist()
+
+
+@pytest.mark.parametrize(
+    ("file", "member", "model", "dtype"),
+    [("w.npz", "layer.0/w", "identity", ""), ("w.safetensors", 'a"b', "", ""), ("open.npy", "open", "", "bfloat16")],
+)
+def test_cpp_fits_the_headers(file: str, member: str, model: str, dtype: str, folder: Path) -> None:
+    (folder / "program.cc").write_text(snippet("C++", "localhost:8001", folder / file, member, model, dtype))
+    includes = [f"-I{REPO_ROOT / part}" for part in ("client/include", "server")]
+    printed_by(["c++", "-std=c++20", "-Wall", "-Werror", "-fsyntax-only", *includes, "program.cc"], folder)

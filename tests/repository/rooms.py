@@ -100,7 +100,7 @@ ROOMS = {
         "tensorferry-server",
         "server/base server/inference server/config server/security server/metrics server/http server/tracing"
         " server/inference/isolation server/inference/repository server/rpc/serve server/rpc/triton_config server/rpc"
-        " server/web",
+        " server/web server/page",
     ),
     "client/include": room("client", "server/payload"),
     "client/lib": room(

@@ -48,6 +48,54 @@ TEST(Router, AnswersAtItsPaths) {
   }
 }
 
+TEST(Router, GoesOnToTheNextRouteWhereOneDoesNotTakeTheRequest) {
+  const auto says = [](std::string text) { return [text](const Request&) { return Response{.body = text}; }; };
+  const auto has_field = [](const Request& request) { return !request.fields.empty(); };
+  const Router router({{.path = "/", .purpose = "a page", .roles = {}, .answer = says("page"), .takes = has_field},
+                       {.path = "/two", .purpose = "one", .roles = {}, .answer = says("one"), .takes = has_field},
+                       {.path = "/two", .purpose = "two", .roles = {}, .answer = says("two")}},
+                      {});
+  EXPECT_EQ(router.Answer({.method = "GET", .path = "/two", .fields = {{"a", "b"}}}).body, "one");
+  EXPECT_EQ(router.Answer({.method = "GET", .path = "/two"}).body, "two");
+  EXPECT_EQ(router.Answer({.method = "GET", .path = "/", .fields = {{"a", "b"}}}).body, "page");
+  EXPECT_THAT(router.Answer({.method = "GET", .path = "/"}).body, HasSubstr("routes"));
+  EXPECT_EQ(ErrorOf(router.Answer({.method = "POST", .path = "/"}))["expected"], "GET, HEAD");
+}
+
+struct SiteCase {
+  std::string name;
+  std::vector<http::Field> fields;
+  bool refused;
+};
+
+TEST(Router, RefusesWhatABrowserSendsForAnotherOrigin) {
+  const Router router({{.path = "/change",
+                        .purpose = "changes something",
+                        .roles = Role::kAdmin,
+                        .answer = [](const Request&) { return Response(); },
+                        .methods = {"GET", "POST"}}},
+                      {});
+  const http::Field host{"Host", "here.example:8000"};
+  const std::vector<SiteCase> cases{
+      {"no browser", {host}, false},
+      {"no browser, without a host", {}, false},
+      {"its own page", {host, {"sec-fetch-site", "same-origin"}, {"Origin", "https://proxy.example"}}, false},
+      {"the address bar", {host, {"Sec-Fetch-Site", "none"}}, false},
+      {"another site", {host, {"Sec-Fetch-Site", "cross-site"}}, true},
+      {"another port", {host, {"Sec-Fetch-Site", "same-site"}}, true},
+      {"its own page in an older browser", {host, {"Origin", "http://HERE.example:8000"}}, false},
+      {"another site in an older browser", {host, {"Origin", "http://evil.example"}}, true},
+      {"another port in an older browser", {host, {"Origin", "http://here.example:8001"}}, true},
+      {"a page without an origin", {host, {"Origin", "null"}}, true},
+      {"no host", {{"Origin", "http://here.example:8000"}}, true},
+  };
+  for (const auto& [name, fields, refused] : cases) {
+    EXPECT_EQ(router.Answer({.method = "POST", .path = "/change", .fields = fields}).status, refused ? 403U : 200U)
+        << name;
+    EXPECT_EQ(router.Answer({.method = "GET", .path = "/change", .fields = fields}).status, 200U) << name;
+  }
+}
+
 TEST(Router, AnswersForItsHostsAlone) {
   const Router router = MakeRouter({.local_hosts = true, .hosts = {"here.example"}});
   const auto status_for = [&](const std::string& path, const std::string& host) {

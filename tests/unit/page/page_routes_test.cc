@@ -9,6 +9,8 @@
 #include <sstream>
 #include <string>
 
+#include "page/page_files.h"
+
 namespace tensorferry::page {
 namespace {
 
@@ -22,7 +24,10 @@ std::string TextOf(const std::filesystem::path& path) {
   return text.str();
 }
 
-http::Response Ask(const std::string& path, std::vector<http::Field> fields = {}) {
+// What a browser says when it is led to an address.
+const http::Field kBrowser{"Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"};
+
+http::Response Ask(const std::string& path, std::vector<http::Field> fields = {kBrowser}) {
   return http::Router(PageRoutes(), {}).Answer({.method = "GET", .path = path, .fields = std::move(fields)});
 }
 
@@ -43,13 +48,28 @@ TEST(PageRoutes, AnswerWithTheFilesAsTheyAre) {
   }
 }
 
+TEST(PageRoutes, LeaveTheListOfPathsToThoseWhoAreNoBrowser) {
+  for (const char* const accept : {"*/*", "application/json", "application/json, text/html", "text/html;q=0.5, */*"}) {
+    EXPECT_EQ(Ask("/", {{"Accept", accept}}).content_type, http::kJsonType) << accept;
+  }
+  EXPECT_EQ(Ask("/", {}).content_type, http::kJsonType);
+  EXPECT_EQ(Ask("/", {{"Accept", "text/*"}, {"Accept", "image/png"}}).content_type, "text/html; charset=utf-8");
+  EXPECT_EQ(FieldOf(Ask("/"), "Vary"), "Accept");
+}
+
+TEST(PageRoutes, AnswerForNoOtherFile) {
+  for (const char* const path : {"/page/other.js", "/page/index.html", "/page/..", "/page/%2e%2e"}) {
+    EXPECT_EQ(Ask(path).status, 404U) << path;
+  }
+}
+
 TEST(PageRoutes, NameNothingThatIsNotThere) {
   const std::regex reference(R"re((?:from |import\(|src=|href=)"(?:\./|page/)([\w.]+)")re");
   std::size_t references = 0;
-  for (const http::Route& route : PageRoutes()) {
-    const std::string body = Ask(route.path).body;
+  for (const PageFile& file : PageFiles()) {
+    const std::string body = Ask(std::string(file.path)).body;
     for (std::sregex_iterator match(body.begin(), body.end(), reference), end; match != end; ++match) {
-      EXPECT_EQ(Ask("/page/" + (*match)[1].str()).status, 200U) << route.path << " names " << (*match)[0];
+      EXPECT_EQ(Ask("/page/" + (*match)[1].str()).status, 200U) << file.path << " names " << (*match)[0];
       ++references;
     }
   }
@@ -69,20 +89,18 @@ TEST(PageRoutes, LetABrowserKeepWhatHasNotChanged) {
   }
   EXPECT_EQ(Ask("/page/app.js", {{"If-None-Match", "\"other\""}}).status, 200U);
   std::set<std::string> etags;
-  for (const http::Route& route : PageRoutes()) etags.insert(FieldOf(Ask(route.path), "ETag"));
-  EXPECT_EQ(etags.size(), PageRoutes().size());
+  for (const PageFile& file : PageFiles()) etags.insert(FieldOf(Ask(std::string(file.path)), "ETag"));
+  EXPECT_EQ(etags.size(), PageFiles().size());
 }
 
 TEST(PageRoutes, AllowNoScriptButTheServersOwn) {
-  for (const http::Route& route : PageRoutes()) {
-    const http::Response response = Ask(route.path);
-    const std::string policy = FieldOf(response, "Content-Security-Policy");
-    EXPECT_THAT(policy, HasSubstr("default-src 'none'"));
-    EXPECT_THAT(policy, HasSubstr("script-src 'self';"));
-    EXPECT_THAT(policy, Not(HasSubstr("unsafe")));
-    EXPECT_EQ(FieldOf(response, "X-Content-Type-Options"), "nosniff");
-    EXPECT_TRUE(route.roles.empty()) << route.path;
+  for (const PageFile& file : PageFiles()) {
+    const std::string policy = FieldOf(Ask(std::string(file.path)), "Content-Security-Policy");
+    EXPECT_THAT(policy, HasSubstr("default-src 'none'")) << file.path;
+    EXPECT_THAT(policy, HasSubstr("script-src 'self';")) << file.path;
+    EXPECT_THAT(policy, Not(HasSubstr("unsafe"))) << file.path;
   }
+  for (const http::Route& route : PageRoutes()) EXPECT_TRUE(route.roles.empty()) << route.path;
 }
 
 TEST(PageRoutes, AreShownAfterLessThan100Kilobytes) {
