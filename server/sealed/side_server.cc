@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/start_thread.h"
+#include "base/status.h"
 
 namespace tensorferry::sealed {
 namespace {
@@ -37,9 +38,9 @@ SideServer::~SideServer() {
 }
 
 absl::Status SideServer::Listen(const std::string& path) {
-  auto listener = SideSocket::Listen(path);
-  if (listener.ok()) listeners_.push_back(*std::move(listener));
-  return listener.status();
+  TENSORFERRY_ASSIGN_OR_RETURN(SideSocket listener, SideSocket::Listen(path));
+  listeners_.push_back(std::move(listener));
+  return absl::OkStatus();
 }
 
 std::vector<std::string> SideServer::paths() const {
