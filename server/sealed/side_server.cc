@@ -7,17 +7,21 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <new>
+#include <thread>
 #include <utility>
 
 #include "base/start_thread.h"
+#include "base/status.h"
 
 namespace tensorferry::sealed {
 namespace {
 
 constexpr int kForEver = -1;
-constexpr int kPauseMs = 100;  // Where the process may open no more files, connections wait for this time.
+// Where the process may open no more files, connections wait for this time.
+constexpr std::chrono::milliseconds kPause(100);
 
 // Serves a message. Where there is no memory even for that, the peer loses its connection, and nobody else notices.
 bool ServeGuarded(Peer& peer) {
@@ -26,6 +30,13 @@ bool ServeGuarded(Peer& peer) {
   } catch (const std::bad_alloc&) {
     return false;
   }
+}
+
+// Returns after a pause whether `end` can be read. Unlike poll it takes nothing of the system that could be missing.
+bool EndsAfterPause(const FileDescriptor& end) {
+  std::this_thread::sleep_for(kPause);
+  eventfd_t times = 0;
+  return eventfd_read(end.get(), &times) == 0;
 }
 
 }  // namespace
@@ -37,9 +48,9 @@ SideServer::~SideServer() {
 }
 
 absl::Status SideServer::Listen(const std::string& path) {
-  auto listener = SideSocket::Listen(path);
-  if (listener.ok()) listeners_.push_back(*std::move(listener));
-  return listener.status();
+  TENSORFERRY_ASSIGN_OR_RETURN(SideSocket listener, SideSocket::Listen(path));
+  listeners_.push_back(std::move(listener));
+  return absl::OkStatus();
 }
 
 std::vector<std::string> SideServer::paths() const {
@@ -49,7 +60,7 @@ std::vector<std::string> SideServer::paths() const {
 }
 
 absl::Status SideServer::Start() {
-  end_ = FileDescriptor(eventfd(0, EFD_CLOEXEC));
+  end_ = FileDescriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!end_) return absl::UnavailableError("cannot make an eventfd");
   thread_ = StartThread("taking sealed memory", [this] { Run(); });
   return absl::OkStatus();
@@ -64,7 +75,11 @@ void SideServer::Run() {
     if (!paused) {
       for (const SideSocket& listener : listeners_) polled.push_back({listener.get(), POLLIN, 0});
     }
-    if (poll(polled.data(), polled.size(), paused ? kPauseMs : kForEver) < 0 && errno != EINTR) return;
+    if (poll(polled.data(), polled.size(), paused ? static_cast<int>(kPause.count()) : kForEver) < 0 &&
+        errno != EINTR) {
+      if (EndsAfterPause(end_)) return;  // The system has no memory for it, or the process may open fewer files now.
+      continue;
+    }
     if (polled.front().revents != 0) return;
     std::vector<short> events;
     for (std::size_t i = 1; i < first_listener; ++i) events.push_back(polled[i].revents);

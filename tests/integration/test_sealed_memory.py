@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import fcntl
+import mmap
 import os
+import resource
 import socket
 import stat
 import struct
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
 import numpy as np
 import pytest
+import xxhash
 
 import oracle
 from harness import TIMEOUT_S, Server, becomes_true, connect, run_to_exit
@@ -173,6 +178,60 @@ def test_a_sender_cannot_change_it(peer: Peer, stub: TensorServiceStub) -> None:
     oracle.check_converted(outcome, oracle.expect("<f4", (64,), data))
 
 
+def attempts(file: int) -> list[Callable[[], object]]:
+    """What a sender can do to bytes that it has sealed."""
+    path = f"/proc/self/fd/{file}"
+
+    def write_anew() -> None:
+        other = os.open(path, os.O_RDWR)
+        try:
+            os.pwrite(other, b"x", 0)
+        finally:
+            os.close(other)
+
+    def write_privately() -> None:
+        with mmap.mmap(file, 0, mmap.MAP_PRIVATE) as private:
+            private[0:1] = b"x"
+
+    return [
+        lambda: os.pwrite(file, b"x", 0),
+        lambda: os.ftruncate(file, 0),
+        lambda: mmap.mmap(file, 0).close(),
+        lambda: os.posix_fallocate(file, 0, 1 << 20),
+        write_anew,
+        write_privately,
+    ]
+
+
+def test_torn_elements_are_impossible(folder: Path, peer: Peer, stub: TensorServiceStub) -> None:
+    """Two thousand requests, while their sender tries to change the bytes: every digest is the same."""
+    data = oracle.random_bytes("float32", 1000)
+    file = memfd(data)
+    name = peer.ask(len(data), [file])
+    ended = threading.Event()
+    refused = []
+
+    def attack() -> None:
+        while not ended.is_set():
+            for attempt in attempts(file):
+                with suppress(OSError):
+                    attempt()
+                    refused.append(False)
+                    continue
+                refused.append(True)
+
+    attacker = threading.Thread(target=attack)
+    attacker.start()
+    message = request(sealed(name, "<f4", (1000,), 0, len(data)))
+    messages = [pb.ConvertStreamRequest(request=message)] * 2000
+    digests = [answer.response.tensors[0].metadata.receipt.digest for answer in stub.ConvertStream(iter(messages))]
+    ended.set()
+    attacker.join()
+    os.close(file)
+    assert digests == [xxhash.xxh3_128(data).digest()] * 2000
+    assert refused.count(True) == 5 * refused.count(False) > 0, "only the private mapping can be written to"
+
+
 def test_a_region_goes_with_its_connection(folder: Path, peer: Peer, server: Server, stub: TensorServiceStub) -> None:
     peer.hand_over(b"0123")
     before = server.descriptors()
@@ -246,3 +305,23 @@ def test_off_auto_and_on(tmp_path: Path) -> None:
     assert refused.returncode != 0
     assert "the path is there, and is no socket" in refused.stderr
     assert (tmp_path / "taken.sealed").read_text() == "precious"
+
+
+def test_descriptors_that_the_server_may_not_open(tmp_path: Path) -> None:
+    with (
+        Server("--listen", f"unix:{tmp_path}/socket", "--sealed-memory", "on") as server,
+        Peer(tmp_path / "socket") as peer,
+    ):
+        assert peer.hand_over(b"0123").startswith("sealed:")
+        limits = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (5, limits[1]))
+        assert peer.hand_over(b"0123") == "MEMORY_BUDGET the server may open no more files now"
+        # It may wait for fewer files now than it has; afterwards it goes on.
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (1, limits[1]))
+        file = memfd(b"0123")
+        socket.send_fds(peer.socket, [HEADER.pack(1, HAND_OVER, 0, 4)], [file])
+        os.close(file)
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, limits)
+        assert peer.socket.recv(4096)
+        assert peer.hand_over(b"0123").startswith("sealed:")
+        assert server.stop() == 0

@@ -113,6 +113,12 @@ def on_error(value: Any) -> Any:
     return value
 
 
+def transport(value: Any) -> Any:
+    if not isinstance(value, str) or value not in ("auto", "bytes", "sealed"):
+        raise ValueError(f"transport is 'auto', 'bytes' or 'sealed', not {_shown(value)}")
+    return value
+
+
 def progress(value: Any) -> Any:
     if value is not None and not callable(value):
         raise wrong_type("progress", "a function of bytes sent and bytes in all, or None", value)

@@ -15,11 +15,13 @@ import xxhash
 from tensorferry._digest import ElementDigest, element_digest
 from tensorferry._elements import Array, element_blocks, whole_elements
 from tensorferry._errors import Label, ProtocolError, array_error
+from tensorferry._sealed import SealedMemory, frozen, sealed_copy
 from tensorferry._sources import NUMPY_DTYPE, USER_DTYPE, Source, native, native_view, to_elements
 from tensorferry._strict import check_strict
-from tensorferry._wire import Buffer, announced_array, array_head
+from tensorferry._wire import Buffer, announced_array, array_head, placed_array
 from tensorferry.v1 import tensor_service_pb2 as pb
 
+_COPY_NBYTES = 1 << 20  # Elements are copied and hashed in blocks that stay in a core's cache in between.
 _LITTLE_ENDIAN = "<|=" if sys.byteorder == "little" else "<|"  # These are values of np.dtype.byteorder.
 
 
@@ -142,6 +144,25 @@ class WireArray:
     def announced(self) -> bytes:
         """Returns the array's field of a request without the elements, which follow in `chunks`."""
         return announced_array(self.name, self.dtype, self.shape, self.fortran_order, self.nbytes)
+
+    def seal(self, may_copy: bool) -> tuple[SealedMemory, int] | None:
+        """Returns sealed memory that has the elements as they travel, and the first byte of them.
+
+        It is that of the array if it lies in such memory, else a copy, or None where that is not wanted.
+
+        Errors: OSError where the system has no memory for it.
+        """
+        if self._copy is None and self._elements.dtype == self._wire_dtype:
+            place = frozen(self._elements)
+            if place is not None:
+                self._digest = ElementDigest(self._in_c_order) if self.has_digest else b""
+                return place
+        return (sealed_copy(self.chunks(_COPY_NBYTES)), 0) if may_copy else None
+
+    def placed(self, region: str, offset: int) -> bytes:
+        """Returns the array's field of a request without the elements, which lie in a region."""
+        head = (self.name, self.dtype, self.shape, self.fortran_order)
+        return placed_array(head, region, offset, self.nbytes)
 
     def _digest_of(self, elements: Buffer) -> bytes:
         """Returns the digest, over the bytes that travel if these are in its order."""

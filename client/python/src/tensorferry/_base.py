@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
+import sys
 from collections.abc import Sequence
 from types import ModuleType, TracebackType
 from typing import Any, Literal, TypeVar
 
 import grpc
 import grpc.aio
+import numpy as np
+import numpy.typing as npt
 from google.protobuf import wrappers_pb2
 
 from tensorferry import _arguments
 from tensorferry._address import balances, server_address
+from tensorferry._elements import Array
 from tensorferry._errors import (
     ProtocolError,
     TensorferryError,
@@ -23,6 +28,8 @@ from tensorferry._errors import (
 )
 from tensorferry._info import ServerInfo
 from tensorferry._request import DEFAULT_LIMITS, Limits, Options, Request
+from tensorferry._sealed import AVAILABLE, empty
+from tensorferry._side import AsyncSide, Side, sealed_error, side_path
 from tensorferry._tls import TLS, authorized, channel_credentials
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
@@ -30,6 +37,12 @@ from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 T = TypeVar("T")
 _SERVICE = pb.DESCRIPTOR.services_by_name["TensorService"].full_name
 OnError = Literal["raise", "return"]
+Transport = Literal["auto", "bytes", "sealed"]
+# With transport="auto" an array travels in sealed memory that it lies in already from so many bytes on, and
+# is copied there for these sizes: the copy of a larger one takes too much memory, and chunks take little.
+# docs/performance.md has the measurement.
+_SEALED_NBYTES = 1 << 18
+_COPIED_NBYTES = range(1 << 20, (16 << 20) + 1)
 
 _MIB = 1 << 20
 _CHANNEL_OPTIONS = {
@@ -66,6 +79,7 @@ class BaseClient:
     _convert: Any
     _convert_stream: Any
     _check_health: Any
+    _side: Any  # Side, AsyncSide or None: no sealed memory is handed over.
 
     def __init__(
         self,
@@ -81,6 +95,7 @@ class BaseClient:
         retries: int = 0,
         wait_for_ready: bool = False,
         balance: bool | None = None,
+        transport: Transport = "auto",
     ) -> None:
         """Connects on the first call.
 
@@ -101,6 +116,9 @@ class BaseClient:
             wait_for_ready: Calls wait for a server that cannot be reached, until their timeout.
             balance: Calls go in turn to all addresses of `target` whose health service says that they serve;
                 those of one convert_many or infer_many to one of them. None: if `target` lists several.
+            transport: How elements travel. "bytes": in messages. "sealed": all arrays in sealed memory, to a
+                server at unix:PATH on this machine; where that cannot be, a TensorferryError. "auto": those
+                that are quicker in sealed memory, where the server takes it, and the others in messages.
 
         Errors: TypeError and ValueError, as with all methods, for arguments that cannot be meant.
         """
@@ -113,6 +131,9 @@ class BaseClient:
         self._balance = balances(self._address, balance)
         own = {**_CHANNEL_OPTIONS, **_BALANCED} if self._balance else _CHANNEL_OPTIONS
         self._options = list({**own, **_arguments.options(options)}.items())
+        self._side, self._must_seal = self._side_of(transport)
+        self._sealed_nbytes = 1 if self._must_seal else _SEALED_NBYTES if self._side else math.inf
+        self._copied_nbytes = range(1, sys.maxsize) if self._must_seal else _COPIED_NBYTES
         self._retries = _arguments.count("retries", retries)
         # gRPC's None leaves it to the service's configuration.
         self._wait_for_ready = _arguments.flag("wait_for_ready", wait_for_ready) or None
@@ -146,6 +167,39 @@ class BaseClient:
             request_serializer=wrappers_pb2.StringValue.SerializeToString,
             response_deserializer=wrappers_pb2.Int32Value.FromString,
         )
+
+    def empty(self, shape: Any, dtype: npt.DTypeLike = float) -> Array:
+        """Returns a new array for elements that are to be sent, as `np.empty` does.
+
+        Where arrays travel in sealed memory, this one, or a contiguous part of it, needs no copy. It is sent
+        as it is at the time of the call, and can be used on: what is written to it later stays here, and the
+        next call copies it.
+
+        Errors: those of `np.empty`; with transport="sealed" TensorferryError where there is no such memory.
+        """
+        if self._side is None:
+            return np.empty(shape, dtype)
+        try:
+            return empty(shape, dtype)
+        except OSError as error:
+            if self._must_seal:
+                raise sealed_error(error) from error
+            return np.empty(shape, dtype)
+
+    def _side_of(self, transport: Any) -> tuple[Side | None, bool]:
+        """Returns what hands sealed memory over, if anything does, and whether all arrays have to go so.
+
+        Errors: ValueError.
+        """
+        must_seal = _arguments.transport(transport) == "sealed"
+        path = side_path(self._address) if AVAILABLE and transport != "bytes" else None
+        if path is not None:
+            return (Side if self._transport is grpc else AsyncSide)(path), must_seal
+        if must_seal and not AVAILABLE:
+            raise ValueError("transport 'sealed' needs Linux: this system has no sealed memory")
+        if must_seal:
+            raise ValueError(f"transport 'sealed' needs an address unix:PATH, not {self._address!r}")
+        return None, False
 
     def _forget_server(self) -> None:
         """Expects nothing of the server any more: the next one at this address may have others.

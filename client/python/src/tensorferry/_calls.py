@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import grpc
@@ -16,8 +17,9 @@ import numpy.typing as npt
 
 from tensorferry import _arguments
 from tensorferry._alarms import CallLater
+from tensorferry._arrays import WireArray
 from tensorferry._base import BaseClient, to_limits, unless_error
-from tensorferry._errors import DeadlineError, RefusedError, TensorferryError, TransportError, is_outgrown
+from tensorferry._errors import RefusedError, TensorferryError, TransportError, is_outgrown, too_late
 from tensorferry._files import Named, file_request
 from tensorferry._pool import Stream, StreamPool
 from tensorferry._progress import Report, reports_to
@@ -28,6 +30,7 @@ from tensorferry._request import (
     InferRequest,
     Limits,
     Options,
+    Place,
     Request,
     Target,
     convert_request,
@@ -36,12 +39,14 @@ from tensorferry._request import (
 from tensorferry._response import whole_response
 from tensorferry._results import InferLike, Outputs, to_infer
 from tensorferry._retry import Attempts
+from tensorferry._side import sealed_error
 from tensorferry._sources import Source
 from tensorferry._stream import StreamState
 
 T = TypeVar("T")
 Steps = Generator[Any, Any, T]
 MakeRequest = Callable[[int, Any], "Request[T] | TensorferryError"]  # Of an item and its position.
+_LOST = ("REGION_NOT_FOUND", "BAD_SHARED_MEMORY", "SHARED_MEMORY_DISABLED")
 END = object()  # What `_next_of` gives after the last item.
 
 
@@ -102,6 +107,10 @@ class CallingClient(BaseClient):
 
     @abstractmethod
     def _sleep(self, seconds: float) -> Any: ...
+
+    @abstractmethod
+    def _sealed(self, array: WireArray, may_copy: bool) -> Any:
+        """Returns what `array.seal` does, which takes time."""
 
     @abstractmethod
     def server_info(self, *, timeout: float | None = None) -> Any: ...
@@ -191,17 +200,20 @@ class CallingClient(BaseClient):
                 try:
                     return (yield from self._try(request, attempts, failure))
                 except TensorferryError as error:
-                    delay = attempts.delay(error)
-                yield self._sleep(delay)
+                    delay = 0.0 if self._falls_back(error, request) else attempts.delay(error)
+                if delay > 0:
+                    yield self._sleep(delay)
                 request.plan_again(request.limits)
                 failure = None
         finally:
-            request.upload.end()
+            request.end()
             del failure  # Its traceback has this frame.
 
     def _try(self, request: Request[T], attempts: Attempts, failure: TensorferryError | None) -> Steps[T]:
         limits = request.limits
         try:
+            if failure is None:
+                yield from self._hand_over(request, attempts.timeout)
             if failure is None and self._is_unary(request):
                 try:
                     message = yield self._unary(request.upload.message, attempts.timeout)
@@ -216,6 +228,34 @@ class CallingClient(BaseClient):
         finally:
             del failure
         return unless_error((yield from self._on_stream(request, attempts)))
+
+    def _hand_over(self, request: Request[T], timeout: float | None) -> Steps[None]:
+        """Puts the arrays that are large enough for it into sealed memory that the server has taken.
+
+        Errors: with transport="sealed" TensorferryError where it cannot be; else they stay for messages.
+        """
+        if request.nbytes < self._sealed_nbytes or request.keeps_off or request.is_placed:
+            return
+        self._check_usable()
+        try:
+            for index, array in request.to_place(self._sealed_nbytes):
+                sealed = yield self._sealed(array, array.nbytes in self._copied_nbytes)
+                if sealed is not None:
+                    connection, region = yield self._side.hand_over(sealed[0], timeout)
+                    request.put(index, Place(region, sealed[1], sealed[0], connection))
+        except BaseException as error:
+            request.give_up_places()
+            if not isinstance(error, (OSError, TensorferryError)):
+                raise
+            if self._must_seal:
+                raise sealed_error(error) from error
+
+    def _falls_back(self, error: TensorferryError, request: Request[Any]) -> bool:
+        """Whether the server does not know any more what was handed over: messages can bring it."""
+        if self._must_seal or not request.is_placed or error.reason not in _LOST:
+            return False
+        request.give_up_places()
+        return True
 
     def _other_limits(self, error: TensorferryError, used: Limits, timeout: float | None) -> Steps[Limits]:
         """Returns limits for another try. Errors: `error`, unless another server's limits explain it."""
@@ -263,7 +303,9 @@ class CallingClient(BaseClient):
         self, stream: Stream, state: StreamState[T], timeout: float | None
     ) -> Steps[T | TensorferryError]:
         """Reads until the only request is answered, for so many seconds."""
-        alarm = None if timeout is None else self._call_later(max(0.0, timeout), stream.expire)
+        if timeout is not None and timeout <= 0:
+            raise too_late()
+        alarm = None if timeout is None else self._call_later(timeout, stream.expire)
         try:
             outcome = None
             while outcome is None:
@@ -283,7 +325,7 @@ class CallingClient(BaseClient):
             if failure is not None:
                 raise failure from None
             if stream.expired:
-                raise DeadlineError(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded") from error
+                raise too_late() from error
             raise
 
     def _begin(self, many: Many[T]) -> None:
@@ -299,6 +341,11 @@ class CallingClient(BaseClient):
             outcome: T | TensorferryError | None = state.take_unsent()
             if outcome is None and state.wants_request:
                 request = many.request((yield self._next_of(many.items)))
+                if isinstance(request, Request):
+                    try:
+                        yield from self._hand_over(request, many.timeout)
+                    except TensorferryError as error:
+                        request = request.explain(error)
                 state.add(request)
                 if not isinstance(request, TensorferryError):
                     many.stream.put(request.upload if request else None)
@@ -309,7 +356,10 @@ class CallingClient(BaseClient):
                     state.limits = yield from self._other_limits(error, state.limits, many.timeout)
                     many.stream.end()
                     self._begin(many)
-            if outcome is not None:
+            if isinstance(outcome, TensorferryError) and state.restore(partial(self._falls_back, outcome)):
+                many.stream.end()
+                self._begin(many)
+            elif outcome is not None:
                 return outcome
         while (message := (yield from self._next_message(many.stream, state))) is not None:
             state.receive(message)

@@ -178,6 +178,10 @@ def unreadable() -> ProtocolError:
     return ProtocolError("the answer is not a message of this service")
 
 
+def too_late() -> DeadlineError:
+    return DeadlineError(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+
+
 def closed() -> TransportError:
     return TransportError(grpc.StatusCode.CANCELLED, "the client is closed")
 

@@ -18,6 +18,8 @@ from tensorferry._progress import Progress
 from tensorferry._receipt import Receipt, is_faithful, make_receipt, verify
 from tensorferry._response import Received, Response
 from tensorferry._results import Infer, Outputs, to_timing
+from tensorferry._sealed import SealedMemory
+from tensorferry._side import Connection
 from tensorferry._sources import Source
 from tensorferry._wire import Buffer, stream_chunk, stream_request
 from tensorferry.v1 import tensor_service_pb2 as pb
@@ -154,14 +156,24 @@ class Upload:
             self._progress.end(self)
 
 
+class Place(NamedTuple):
+    """Where a server finds the elements of an array: in a region of sealed memory."""
+
+    region: str
+    offset: int
+    memory: SealedMemory
+    connection: Connection
+
+
 class Request(ABC, Generic[T]):
     """What is asked about some arrays, and the latest try to send it.
 
     Attributes:
         model: The model's name; "" for conversion alone.
         limits: Those of the latest try.
-        upload: Arrays up to `limits.inline_nbytes` in all are in its message, the others are announced there.
         nbytes: Of all arrays.
+        is_placed: The latest try has arrays in sealed memory that was handed over.
+        keeps_off: No array is to be handed over any more.
     """
 
     def __init__(
@@ -181,37 +193,93 @@ class Request(ABC, Generic[T]):
         self._arrays = arrays
         self._progress = None if options.progress is None else options.progress(self.nbytes)
         self._verify = options.verify
-        self.upload = self._plan(limits)
+        self._return_data = options.return_data
+        self._places: dict[int, Place] = {}
+        self._upload: Upload | None = None
+        self.limits = limits
+        self.is_placed = self.keeps_off = False
+
+    @property
+    def upload(self) -> Upload:
+        """The latest try to send it.
+
+        Arrays up to `limits.inline_nbytes` in all are in its message, the others are announced there, or lie
+        in sealed memory.
+        """
+        return self._upload or self.plan()
+
+    def plan(self) -> Upload:
+        """Makes the upload, if there is none: from now on the arrays that go in one message may change."""
+        if self._upload is None:
+            self._upload = self._plan(self.limits)
+        return self._upload
+
+    def to_place(self, nbytes: float) -> list[tuple[int, WireArray]]:
+        """Returns the arrays of at least so many bytes, and their positions."""
+        return [(index, array) for index, array in enumerate(self._arrays) if array.nbytes >= nbytes]
+
+    def put(self, index: int, place: Place) -> None:
+        """Takes the place of an array, before the upload is asked for."""
+        self._places[index] = place
+        self.is_placed = True
+
+    def give_up_places(self) -> None:
+        """Lets go of what was handed over: the next upload has all elements."""
+        self._release()
+        self.keeps_off = True
+
+    def end(self) -> None:
+        """Ends the upload, and lets go of what was handed over: the server has it, or never will."""
+        if self._upload is not None:
+            self._upload.end()
+        self._release()
+
+    def _release(self) -> None:
+        places, self._places = self._places, {}
+        for place in places.values():
+            place.connection.release(place.region)
 
     def plan_again(self, limits: Limits) -> None:
         """Ends the upload and makes another one, for these limits."""
+        self.limits = limits
+        self.is_placed = bool(self._places)
+        if self._upload is None:
+            return
         self.upload.end()
         if self._progress is not None:
             self._progress.restart(self.upload)
         for array, sent in zip(self._arrays, pb.ConvertRequest.FromString(self.upload.message).arrays):
             if sent.WhichOneof("payload") == "data":
                 array.keep(sent.data)
-        self.upload = self._plan(limits)
+        self._upload = self._plan(limits)
 
     def _plan(self, limits: Limits) -> Upload:
-        """Spreads the elements over messages."""
-        self.limits = limits
+        """Spreads the elements over messages, but for those that lie in sealed memory."""
         message: list[Buffer] = [self._head]
         chunks = []
         room = limits.inline_nbytes
-        for array in self._arrays:
-            if array.nbytes <= room:
+        there = 0
+        for index, array in enumerate(self._arrays):
+            place = self._places.get(index)
+            if place is not None:
+                there += array.nbytes
+                message.append(array.placed(place.region, place.offset))
+            elif array.nbytes <= room:
                 room -= array.nbytes
                 message += array.inline()
             else:
                 message.append(array.announced())
                 chunks.append(array.chunks(limits.chunk_nbytes))
-        return Upload(b"".join(message), chunks, limits.inline_nbytes - room, self._progress)
+        return Upload(b"".join(message), chunks, there + limits.inline_nbytes - room, self._progress)
 
     @property
     def fits_unary(self) -> bool:
-        """The request is one message; whether the response is, the server knows."""
-        return self.upload.is_one_message
+        """The request is one message, and so is a response that brings the same elements back.
+
+        Whether another response is, the server knows.
+        """
+        comes_back = self._return_data and self.nbytes > self.limits.inline_nbytes
+        return self.upload.is_one_message and not comes_back
 
     def explain(self, error: TensorferryError) -> TensorferryError:
         """Says in the error which array it speaks of, if there is one alone."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar, cast
 
 import grpc
@@ -32,6 +32,7 @@ class StreamState(Generic[T]):
         self._pending_nbytes = 0
         self._ended = False
         self._response: Response | None = None
+        self._answered: Request[T] | None = None
 
     @property
     def wants_request(self) -> bool:
@@ -57,6 +58,7 @@ class StreamState(Generic[T]):
         self._pending.append(request)
         if isinstance(request, Request):
             self._pending_nbytes += request.nbytes
+            request.plan()
 
     def unanswered(self) -> Iterator[Upload | None]:
         """Yields what a new stream sends first: requests without an answer, and None if they are the last.
@@ -71,6 +73,15 @@ class StreamState(Generic[T]):
         if self._ended:
             yield None
 
+    def restore(self, is_wanted: Callable[[Request[T]], bool]) -> bool:
+        """Takes the request that was refused last as unanswered, if `is_wanted`. Returns whether it is."""
+        request, self._answered = self._answered, None
+        if request is None or not is_wanted(request):
+            return False
+        self._pending.appendleft(request)
+        self._pending_nbytes += request.nbytes
+        return True
+
     def failure(self) -> BaseException | None:
         """Returns what a caller's `progress` raised, in whichever thread."""
         uploads = (request.upload for request in self._pending if isinstance(request, Request))
@@ -80,7 +91,7 @@ class StreamState(Generic[T]):
         """Nothing more is to be sent, nor reported to a caller's `progress`."""
         for request in self._pending:
             if isinstance(request, Request):
-                request.upload.end()
+                request.end()
 
     def take_unsent(self) -> TensorferryError | None:
         """Returns the error of the oldest request, if it is one that was not sent."""
@@ -106,10 +117,11 @@ class StreamState(Generic[T]):
         elif is_chunk or not self._pending:
             raise ProtocolError("a message came that answers no request")
         else:
-            cast("Request[T]", self._pending[0]).upload.end()
+            cast("Request[T]", self._pending[0]).end()
             response = Response(part)
             if response.message.HasField("error"):
-                return self._next().explain(from_response_error(response.message.error))
+                self._answered = self._next()
+                return self._answered.explain(from_response_error(response.message.error))
             self._response = response
         if not self._response.complete:
             return None

@@ -61,6 +61,18 @@ def announced_array(name: str, dtype: str, shape: tuple[int, ...], fortran_order
     return _ARRAYS + varint(len(array)) + bytes(array)
 
 
+def placed_array(
+    head: tuple[str, str, tuple[int, ...], bool], region: str, offset: int, nbytes: int
+) -> bytes:
+    """Returns an array of a ConvertRequest whose elements lie in a region. `head`: name to Fortran order."""
+    name, dtype, shape, fortran_order = head
+    place = pb.SharedMemoryRange(region=region, offset=offset, nbytes=nbytes)
+    array = pb.Array(
+        name=name, dtype=dtype, shape=shape, fortran_order=fortran_order, shared_memory=place
+    ).SerializeToString()
+    return _ARRAYS + varint(len(array)) + bytes(array)
+
+
 def stream_request(message: bytes) -> bytes:
     """Returns a ConvertRequest as a message of a stream."""
     return b"".join((_REQUEST, varint(len(message)), message))

@@ -14,6 +14,7 @@ import grpc.aio
 import numpy.typing as npt
 
 from tensorferry import _arguments
+from tensorferry._arrays import WireArray
 from tensorferry._awaiting import Outbox, as_async, in_a_thread, is_cancelled, outgoing, readable
 from tensorferry._base import OnError, health_request, unless_error
 from tensorferry._calls import END, CallingClient, Many, Steps
@@ -26,6 +27,7 @@ from tensorferry._receipt import Receipt
 from tensorferry._request import Options, Request
 from tensorferry._response import whole_response
 from tensorferry._results import InferLike, Outputs
+from tensorferry._sealed import SealedMemory
 from tensorferry._sources import Source
 from tensorferry.v1 import tensor_service_pb2 as pb
 
@@ -57,6 +59,8 @@ class Client(CallingClient):
     async def close(self) -> None:
         """Ends the connection and all calls under way. Closing twice is closing."""
         self._closed = True
+        if self._side is not None:
+            self._side.close()
         if self._loop is not None:
             self._check_loop()
             self._streams.close()
@@ -226,7 +230,7 @@ class Client(CallingClient):
         end = self._end(timeout)
         failure = None
         try:
-            if self._is_unary(request):
+            if request.nbytes < self._sealed_nbytes and self._is_unary(request):
                 left = None if end is None else end - time.monotonic()
                 return request.answer(whole_response(await self._unary(request.upload.message, left)))
         except TensorferryError as error:
@@ -298,6 +302,9 @@ class Client(CallingClient):
 
     async def _sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+    async def _sealed(self, array: WireArray, may_copy: bool) -> tuple[SealedMemory, int] | None:
+        return await asyncio.to_thread(array.seal, may_copy)
 
     def _check_usable(self) -> None:
         self._check_loop()

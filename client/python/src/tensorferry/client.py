@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from tensorferry import _arguments
 from tensorferry._alarms import ALARMS
+from tensorferry._arrays import WireArray
 from tensorferry._base import OnError, health_request, unless_error
 from tensorferry._calls import END, CallingClient, Many, Steps
 from tensorferry._errors import TensorferryError, closed
@@ -24,10 +25,12 @@ from tensorferry._receipt import Receipt
 from tensorferry._request import Options, Request, Upload
 from tensorferry._response import whole_response
 from tensorferry._results import InferLike, Outputs
+from tensorferry._sealed import SealedMemory
 from tensorferry._sources import Source
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 T = TypeVar("T")
+Sealed = Optional[tuple[SealedMemory, int]]
 Outbox = queue.SimpleQueue[Optional[Upload]]
 
 
@@ -63,6 +66,8 @@ class Client(CallingClient):
         """Ends the connection and all calls under way. Closing twice is closing."""
         self._closed = True
         self._streams.close()
+        if self._side is not None:
+            self._side.close()
         self._channel.close()
 
     def convert(
@@ -276,7 +281,7 @@ class Client(CallingClient):
         end = self._end(timeout)
         failure = None
         try:
-            if self._is_unary(request):
+            if request.nbytes < self._sealed_nbytes and self._is_unary(request):
                 left = None if end is None else end - time.monotonic()
                 return request.answer(whole_response(self._unary(request.upload.message, left)))
         except TensorferryError as error:
@@ -335,6 +340,9 @@ class Client(CallingClient):
 
     def _sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+    def _sealed(self, array: WireArray, may_copy: bool) -> Sealed:
+        return array.seal(may_copy)
 
 
 def _outgoing(stream: Stream) -> Iterator[bytes]:

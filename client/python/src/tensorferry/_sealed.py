@@ -1,0 +1,189 @@
+"""Sealed memory: a memfd that nobody can change any more, its maker included.
+
+A server reads it where it lies; docs/shared-memory.md says what it takes. Linux has such memory,
+other systems do not.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import socket
+import sys
+import threading
+import weakref
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tensorferry._elements import Array
+
+if sys.platform == "linux":
+    import fcntl
+
+AVAILABLE = hasattr(os, "memfd_create") and hasattr(socket, "send_fds")
+
+# These are constants of <linux/fcntl.h> and <linux/memfd.h>, which some versions of Python do not name.
+_ADD_SEALS = 1033
+_SEALS = 2 | 4 | 8  # F_SEAL_SHRINK, F_SEAL_GROW and F_SEAL_WRITE.
+_CLOEXEC, _ALLOW_SEALING, _NOEXEC_SEAL = 1, 2, 8
+_MAP_SHARED, _MAP_PRIVATE, _MAP_FIXED = 1, 2, 16
+_PAGE_NBYTES = mmap.PAGESIZE
+_NAME = "tensorferry-array"  # As /proc shows it.
+# An entry of /proc/self/pagemap says of a page: bits 63 and 62, that it is in memory or swapped out; bit 61,
+# that it is the file's, and not a private copy of it.
+_IS_THERE, _IS_OF_FILE, _ENTRY_NBYTES = 3 << 62, 1 << 61, 8
+
+
+class SealedMemory:
+    """A memfd. `file` is its descriptor, which `close` or the end of this object closes."""
+
+    def __init__(self) -> None:
+        """Errors: OSError where the system gives none."""
+        self.file = _memfd()
+        self.close = weakref.finalize(self, os.close, self.file)
+
+    @property
+    def nbytes(self) -> int:
+        return os.fstat(self.file).st_size
+
+    def seal(self) -> None:
+        """Errors: OSError where a process has mapped the memory and could write to it."""
+        fcntl.fcntl(self.file, _ADD_SEALS, _SEALS)
+
+
+def sealed_copy(blocks: Iterable[bytes | memoryview]) -> SealedMemory:
+    """Returns sealed memory with the bytes of all blocks.
+
+    Errors: OSError where the system has no memory for it: nothing is mapped, so a lack of pages is no SIGBUS.
+    """
+    memory = SealedMemory()
+    try:
+        for block in blocks:
+            rest = memoryview(block)
+            while rest:
+                rest = rest[os.write(memory.file, rest) :]
+        memory.seal()
+    except BaseException:
+        memory.close()
+        raise
+    return memory
+
+
+class Pages(mmap.mmap):
+    """The memory of an array that `empty` made.
+
+    The array's pages are those of a memfd until `freeze` seals it. From then on they are private copies of
+    them, made as they are written to: the array can be used on, and the memfd keeps what it had.
+    """
+
+    _address: int
+    _memory: SealedMemory
+    _lock: threading.Lock
+    _is_private: bool
+    _is_sealed: bool
+
+    def __new__(cls, nbytes: int) -> Pages:
+        """Errors: OSError where the system has no memory for it."""
+        pages = super().__new__(cls, -1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        memory = SealedMemory()
+        os.posix_fallocate(memory.file, 0, nbytes)  # Without it a lack of pages would be a SIGBUS later.
+        pages._memory = memory
+        pages._address = ctypes.addressof(ctypes.c_char.from_buffer(pages))
+        pages._lock = threading.Lock()
+        pages._is_private = pages._is_sealed = False
+        pages._map(_MAP_SHARED)
+        return pages
+
+    def freeze(self, start: int, nbytes: int) -> SealedMemory | None:
+        """Returns the sealed memory that holds these bytes of the array at the same place.
+
+        None: it does not hold them, as they were written to since it was sealed, or as a forked process could
+        still write to it.
+        """
+        with self._lock:
+            was_shared = not self._is_private
+            try:
+                if was_shared:
+                    self._map(_MAP_PRIVATE)
+                    self._is_private = True
+                if not self._is_sealed:
+                    self._memory.seal()
+                    self._is_sealed = True
+            except OSError:
+                return None
+        written = self._was_written(start, nbytes)
+        return self._memory if written is False or (written is None and was_shared) else None
+
+    def _map(self, kind: int) -> None:
+        """Puts the memfd in the place of what is mapped. Errors: OSError."""
+        protection = mmap.PROT_READ | mmap.PROT_WRITE
+        place = _mmap()(self._address, len(self), protection, kind | _MAP_FIXED, self._memory.file, 0)
+        if place != self._address:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+    def _was_written(self, start: int, nbytes: int) -> bool | None:
+        """Whether any page has a private copy. None: this system does not say."""
+        first = (self._address + start) // _PAGE_NBYTES
+        count = (self._address + start + nbytes - 1) // _PAGE_NBYTES - first + 1
+        try:
+            with open("/proc/self/pagemap", "rb", buffering=0) as pagemap:
+                entries = os.pread(pagemap.fileno(), count * _ENTRY_NBYTES, first * _ENTRY_NBYTES)
+        except OSError:
+            return None
+        if len(entries) != count * _ENTRY_NBYTES:
+            return None
+        states = np.frombuffer(entries, np.uint64)
+        is_there = (states & np.uint64(_IS_THERE)) != 0
+        return bool(np.any(is_there & ((states & np.uint64(_IS_OF_FILE)) == 0)))
+
+
+def empty(shape: Any, dtype: npt.DTypeLike) -> Array:
+    """Returns an array in memory that can be sealed, which is zeros.
+
+    Errors: OSError where the system has no such memory; those of `np.empty`.
+    """
+    layout = np.broadcast_to(np.empty((), dtype), shape)
+    if layout.nbytes == 0 or layout.dtype.hasobject:
+        return np.empty(shape, dtype)
+    return np.ndarray(layout.shape, layout.dtype, buffer=Pages(layout.nbytes))
+
+
+def frozen(elements: Array) -> tuple[SealedMemory, int] | None:
+    """Returns the sealed memory that an array lies in, and its first byte there.
+
+    None: it lies in no memory that `empty` made, not in one piece, or was written to since it was sent.
+    """
+    pages = _pages_of(elements)
+    if pages is None or not elements.flags.c_contiguous:
+        return None
+    start = elements.ctypes.data - pages._address
+    memory = pages.freeze(start, elements.nbytes)
+    return None if memory is None else (memory, start)
+
+
+def _pages_of(elements: Array) -> Pages | None:
+    base: Any = elements
+    while isinstance(base, (np.ndarray, memoryview)):
+        base = base.obj if isinstance(base, memoryview) else base.base
+    return base if isinstance(base, Pages) else None
+
+
+def _memfd() -> int:
+    """Errors: OSError where the system gives none."""
+    with suppress(OSError):  # The flag came with Linux 6.3. Where it is known, the system may insist on it.
+        return os.memfd_create(_NAME, _CLOEXEC | _ALLOW_SEALING | _NOEXEC_SEAL)
+    return os.memfd_create(_NAME, _CLOEXEC | _ALLOW_SEALING)
+
+
+def _mmap() -> Any:
+    function = ctypes.CDLL(None, use_errno=True).mmap
+    function.restype = ctypes.c_void_p
+    function.argtypes = [
+        ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long,
+    ]  # fmt: skip
+    return function

@@ -1,0 +1,236 @@
+"""The side socket of a server, where sealed memory is handed over and gets a name."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import select
+import socket
+import stat
+import struct
+import threading
+import time
+import weakref
+from contextlib import suppress
+from typing import Any
+
+import grpc
+
+from tensorferry._errors import RefusedError, TensorferryError, TransportError, too_late
+from tensorferry._sealed import SealedMemory
+
+_VERSION = 1
+_HAND_OVER, _RELEASE = 1, 2  # The kinds of messages, and of answers: taken, and refused.
+_TAKEN = 1
+_ASK = struct.Struct("<HHIQ")  # Version, kind, tag, bytes.
+_ANSWER = struct.Struct("<HHI")
+_MOST_ANSWER_NBYTES = 1 << 16
+_TAGS = 1 << 32
+_PATIENCE_S = 2.0  # A server answers at once. One that does not is left alone for _PAUSE_S.
+_PAUSE_S = 10.0
+_EXHAUSTED = ("MEMORY_BUDGET", "TENSOR_TOO_LARGE")
+
+
+class Connection:
+    """A connection to a side socket. The regions that were handed over on it are gone when it is closed."""
+
+    def __init__(self, path: str) -> None:
+        """`path` is that of the gRPC socket. Errors: OSError if nobody listens beside it who is its owner."""
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.close = weakref.finalize(self, self.socket.close)
+        self._tags = itertools.count()
+        try:
+            self.socket.setblocking(False)
+            self.socket.connect(f"{path}.sealed")
+            _check_owner(self.socket, path)
+        except BaseException:
+            self.close()
+            raise
+
+    def ask(self, memory: SealedMemory) -> int:
+        """Sends the memory. Returns the tag that the answer has. Errors: OSError."""
+        tag = next(self._tags) % _TAGS
+        message = _ASK.pack(_VERSION, _HAND_OVER, tag, memory.nbytes)
+        socket.send_fds(self.socket, [message], [memory.file])
+        return tag
+
+    def region(self, packet: bytes, tag: int) -> str | None:
+        """Returns the name in an answer; None if it is that of a hand-over nobody waits for any more.
+
+        Errors: RefusedError, with the server's reason; OSError if it is no answer.
+        """
+        if len(packet) < _ANSWER.size:
+            raise ConnectionError("the server closed the connection")
+        _, kind, answered = _ANSWER.unpack_from(packet)
+        text = packet[_ANSWER.size :].decode(errors="replace")
+        if answered != tag:
+            if kind == _TAKEN:
+                self.release(text)
+            return None
+        if kind == _TAKEN:
+            return text
+        reason, _, message = text.partition(" ")
+        is_exhausted = reason in _EXHAUSTED
+        code = grpc.StatusCode.RESOURCE_EXHAUSTED if is_exhausted else grpc.StatusCode.INVALID_ARGUMENT
+        raise RefusedError(code, message, reason=reason)
+
+    def end(self) -> None:
+        """Closes the connection, and ends what another thread still waits for."""
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.close()
+
+    def release(self, region: str) -> None:
+        """The server forgets the region. Requests that use it go on."""
+        try:
+            self.socket.send(_ASK.pack(_VERSION, _RELEASE, 0, 0) + region.encode())
+        except OSError:  # The server is gone, or does not read; the regions go with the connection.
+            self.close()
+
+
+class Side:
+    """What hands sealed memory over to the server that listens at a path. Threads may share it.
+
+    It connects when it is first used, and anew when the connection is lost.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._connection: Connection | None = None
+        self._rest_until = 0.0
+        self._lock: Any = None
+        self.forget()
+        _sides.add(self)
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.end()
+
+    def forget(self) -> None:
+        """Closes what a forked process has got from its parent, whose connection goes on."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+        self._lock = None if self._is_async else threading.Lock()
+
+    _is_async = False
+
+    def hand_over(self, memory: SealedMemory, timeout: float | None) -> Any:
+        """Returns the region's connection and name; of AsyncSide a coroutine does.
+
+        Errors: RefusedError, with the server's reason; TransportError if there is nobody to hand it over to.
+        """
+        try:
+            with self._lock:
+                connection, tag = self._ask(memory)
+                end = time.monotonic() + _patience(timeout)
+                while True:
+                    packet = _packet(connection, end)
+                    region = connection.region(packet, tag)
+                    if region is not None:
+                        return connection, region
+        except OSError as error:
+            raise self._lost(error, timeout) from error
+
+    def _ask(self, memory: SealedMemory) -> tuple[Connection, int]:
+        """Errors: OSError."""
+        if time.monotonic() < self._rest_until:
+            raise ConnectionError("the server did not answer a short time ago")
+        connection = self._connection
+        if connection is not None and connection.close.alive:
+            try:
+                return connection, connection.ask(memory)
+            except ConnectionError:  # The server has started anew since.
+                connection.close()
+        connection = self._connection = Connection(self._path)
+        return connection, connection.ask(memory)
+
+    def _lost(self, error: OSError, timeout: float | None) -> TensorferryError:
+        """Returns what callers are told of a connection that is of no more use."""
+        self.close()
+        if isinstance(error, TimeoutError):
+            if _patience(timeout) < _PATIENCE_S:
+                return too_late()
+            self._rest_until = time.monotonic() + _PAUSE_S
+        problem = f"no sealed memory is taken at {self._path}.sealed: {error.strerror or error}"
+        return TransportError(grpc.StatusCode.UNAVAILABLE, problem)
+
+
+class AsyncSide(Side):
+    """The same for one event loop."""
+
+    _is_async = True
+
+    async def hand_over(self, memory: SealedMemory, timeout: float | None) -> tuple[Connection, str]:
+        loop = asyncio.get_running_loop()
+        if self._lock is None:
+            self._lock = asyncio.Lock()
+        try:
+            async with self._lock:
+                connection, tag = self._ask(memory)
+                end = time.monotonic() + _patience(timeout)
+                while True:
+                    receiving = loop.sock_recv(connection.socket, _MOST_ANSWER_NBYTES)
+                    packet = await asyncio.wait_for(receiving, max(0.0, end - time.monotonic()))
+                    region = connection.region(packet, tag)
+                    if region is not None:
+                        return connection, region
+        except asyncio.TimeoutError as error:
+            raise self._lost(TimeoutError("the server does not answer"), timeout) from error
+        except OSError as error:
+            raise self._lost(error, timeout) from error
+
+
+def side_path(address: str) -> str | None:
+    """Returns the path of a gRPC socket that may have a side socket; None for other addresses."""
+    if not address.startswith("unix:"):
+        return None
+    path = address[len("unix:") :]
+    return path[2:] if path.startswith("///") else path
+
+
+def sealed_error(error: Exception) -> TensorferryError:
+    """Returns what callers are told where an array could not travel in sealed memory."""
+    if isinstance(error, TensorferryError):
+        return error
+    problem = f"the system has no sealed memory for the array: {error}"
+    return TensorferryError(grpc.StatusCode.RESOURCE_EXHAUSTED, problem)
+
+
+def _patience(timeout: float | None) -> float:
+    return _PATIENCE_S if timeout is None else max(0.0, min(timeout, _PATIENCE_S))
+
+
+def _packet(connection: Connection, end: float) -> bytes:
+    """Waits for an answer. Errors: OSError, which is a TimeoutError at `end`."""
+    poll = select.poll()
+    poll.register(connection.socket, select.POLLIN)
+    if not poll.poll(max(0.0, end - time.monotonic()) * 1000):
+        raise TimeoutError("the server does not answer")
+    return connection.socket.recv(_MOST_ANSWER_NBYTES)
+
+
+def _check_owner(connected: socket.socket, path: str) -> None:
+    """Arrays go to nobody but the owner of the gRPC socket: in a folder that all may write to, anybody could
+    listen beside it.
+
+    Errors: PermissionError.
+    """
+    _, user, _ = struct.unpack("iII", connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    file = os.stat(path)
+    if not stat.S_ISSOCK(file.st_mode) or file.st_uid != user:
+        raise PermissionError(f"user {user} listens there, and the gRPC socket is another's")
+
+
+_sides: weakref.WeakSet[Side] = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    for side in _sides.copy():
+        side.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)
