@@ -30,10 +30,10 @@ from tensorferry._request import (
     Options,
     Request,
     Target,
+    Upload,
     convert_request,
     infer_request,
 )
-from tensorferry._response import whole_response
 from tensorferry._results import InferLike, Outputs, to_infer
 from tensorferry._retry import Attempts
 from tensorferry._sources import Source
@@ -85,8 +85,8 @@ class CallingClient(BaseClient):
     _call_later: CallLater
 
     @abstractmethod
-    def _unary(self, message: bytes, timeout: float | None) -> Any:
-        """Calls Convert. Returns the answer's bytes."""
+    def _unary(self, upload: Upload, timeout: float | None) -> Any:
+        """Calls Convert. Returns the Response, which is complete."""
 
     @abstractmethod
     def _read(self, stream: Stream) -> Any:
@@ -110,7 +110,8 @@ class CallingClient(BaseClient):
         """Errors: TypeError for arguments that cannot be meant."""
         if digest is True and strict is False and return_data is False and progress is None:
             return self._plain_options
-        return Options(strict, return_data, digest, self._verify, reports_to(progress))
+        borrow = self._plain_options.borrow
+        return Options(strict, return_data, digest, self._verify, reports_to(progress), borrow)
 
     def _convert_request(
         self, array: Source, name: str, dtype: npt.DTypeLike | None, options: Options, request_id: str
@@ -204,8 +205,7 @@ class CallingClient(BaseClient):
         try:
             if failure is None and self._is_unary(request):
                 try:
-                    message = yield self._unary(request.upload.message, attempts.timeout)
-                    return request.answer(whole_response(message))
+                    return request.answer((yield self._unary(request.upload, attempts.timeout)))
                 except TensorferryError as error:
                     failure = error
             if failure is not None:

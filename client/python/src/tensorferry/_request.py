@@ -45,7 +45,7 @@ DEFAULT_LIMITS = Limits(inline_nbytes=4 << 20, chunk_nbytes=1 << 20)  # Most ser
 class Options:
     """What is wanted of a request."""
 
-    __slots__ = ("digest", "progress", "return_data", "strict", "verify")
+    __slots__ = ("borrow", "digest", "progress", "return_data", "strict", "verify")
 
     def __init__(
         self,
@@ -54,11 +54,15 @@ class Options:
         digest: bool = True,
         verify: bool = True,
         progress: Callable[[int], Progress] | None = None,
+        borrow: bool = False,
     ) -> None:
         """`progress` makes what is told how much of a request's bytes was sent.
 
+        `borrow`: A request may refer to small arrays as well, whose caller waits until it is answered.
+
         Errors: TypeError for what is neither true nor false.
         """
+        self.borrow = borrow
         self.progress = progress
         self.strict = _arguments.flag("strict", strict)
         self.return_data = _arguments.flag("return_data", return_data)
@@ -99,29 +103,35 @@ class Upload:
     begins.
 
     Attributes:
-        message: The ConvertRequest, sent first, or alone. Arrays that are not in it follow in chunks.
+        pieces: The ConvertRequest, sent first, or alone. Arrays that are not in it follow in chunks.
         ended: Set when the response is there, or another try begins: no more chunks are wanted.
         reported: Bytes of elements that `progress` was told of.
         failure: What `progress` raised, which ended the upload.
     """
 
-    __slots__ = ("_chunks", "_inline_nbytes", "_progress", "ended", "failure", "message", "reported")
+    __slots__ = ("_chunks", "_inline_nbytes", "_progress", "ended", "failure", "pieces", "reported")
 
     def __init__(
         self,
-        message: bytes,
+        pieces: Sequence[Buffer],
         chunks: Sequence[Iterator[Buffer]],
         inline_nbytes: int = 0,
         progress: Progress | None = None,
     ) -> None:
         """The message holds so many bytes of elements."""
-        self.message = message
+        self.pieces = pieces
         self.ended = False
         self.reported = 0
         self.failure: BaseException | None = None
         self._chunks = chunks
         self._inline_nbytes = inline_nbytes
         self._progress = progress
+
+    @property
+    def message(self) -> bytes:
+        """The pieces in one."""
+        first = self.pieces[0]
+        return first if len(self.pieces) == 1 and isinstance(first, bytes) else b"".join(self.pieces)
 
     @property
     def is_one_message(self) -> bool:
@@ -181,6 +191,7 @@ class Request(ABC, Generic[T]):
         self._arrays = arrays
         self._progress = None if options.progress is None else options.progress(self.nbytes)
         self._verify = options.verify
+        self._borrow = options.borrow
         self.upload = self._plan(limits)
 
     def plan_again(self, limits: Limits) -> None:
@@ -196,17 +207,18 @@ class Request(ABC, Generic[T]):
     def _plan(self, limits: Limits) -> Upload:
         """Spreads the elements over messages."""
         self.limits = limits
-        message: list[Buffer] = [self._head]
+        pieces: list[Buffer] = [self._head]
         chunks = []
         room = limits.inline_nbytes
         for array in self._arrays:
             if array.nbytes <= room:
                 room -= array.nbytes
-                message += array.inline()
+                pieces += array.inline()
             else:
-                message.append(array.announced())
+                pieces.append(array.announced())
                 chunks.append(array.chunks(limits.chunk_nbytes))
-        return Upload(b"".join(message), chunks, limits.inline_nbytes - room, self._progress)
+        message = pieces if self._borrow else [b"".join(pieces)]
+        return Upload(message, chunks, limits.inline_nbytes - room, self._progress)
 
     @property
     def fits_unary(self) -> bool:

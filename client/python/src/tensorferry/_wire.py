@@ -85,6 +85,12 @@ def read_response(message: Buffer) -> tuple[pb.ConvertResponse, Sequence[Buffer 
     return _parsed(pb.ConvertResponse, message), ()
 
 
+def parsed_response(message: Buffer) -> pb.ConvertResponse:
+    """Errors: ProtocolError if it is none."""
+    response: pb.ConvertResponse = _parsed(pb.ConvertResponse, message)
+    return response
+
+
 def read_stream_message(message: bytes) -> tuple[bool, Buffer]:
     """Returns whether a ConvertStreamResponse is a chunk, and the chunk or the ConvertResponse as it came.
 

@@ -22,7 +22,7 @@ from tensorferry._pool import Stream, StreamPool, end_before_fork
 from tensorferry._progress import Report, reports_together
 from tensorferry._receipt import Receipt
 from tensorferry._request import Options, Request, Upload
-from tensorferry._response import whole_response
+from tensorferry._response import Response, whole_response
 from tensorferry._results import InferLike, Outputs
 from tensorferry._sources import Source
 from tensorferry.v1 import tensor_service_pb2 as pb
@@ -278,7 +278,7 @@ class Client(CallingClient):
         try:
             if self._is_unary(request):
                 left = None if end is None else end - time.monotonic()
-                return request.answer(whole_response(self._unary(request.upload.message, left)))
+                return request.answer(self._unary(request.upload, left))
         except TensorferryError as error:
             failure = error
         try:
@@ -308,15 +308,15 @@ class Client(CallingClient):
         finally:
             many.end()
 
-    def _unary(self, message: bytes, timeout: float | None) -> bytes:
+    def _unary(self, upload: Upload, timeout: float | None) -> Response:
         if self._closed:
             raise closed()
         try:
-            answer: bytes = self._convert(message, timeout, self._metadata, None, self._wait_for_ready)
+            answer: bytes = self._convert(upload.message, timeout, self._metadata, None, self._wait_for_ready)
         except Exception as error:
             self._raise_translated(error)
             raise
-        return answer
+        return whole_response(answer)
 
     def _read(self, stream: Stream) -> bytes | None:
         with self._translated:
