@@ -15,6 +15,7 @@ from tensorferry import _arguments
 from tensorferry._alarms import ALARMS
 from tensorferry._base import OnError, health_request, unless_error
 from tensorferry._calls import END, CallingClient, Many, Steps
+from tensorferry._compiled import CompiledChannel, compiled_channel, core
 from tensorferry._errors import TensorferryError, closed
 from tensorferry._files import FilePath, file_arrays, file_nbytes
 from tensorferry._info import HealthStatus, Model, ServerInfo, to_health, to_models, to_server_info
@@ -45,6 +46,11 @@ class Client(CallingClient):
 
     def _connect(self) -> None:
         super()._connect()
+        self._compiled: CompiledChannel | None = None
+        if core() == "compiled" and self._credentials is None and not self._balance:
+            waits = bool(self._wait_for_ready)
+            self._compiled = compiled_channel(self._address, self._options, self._metadata, waits)
+        self._plain_options.borrow = self._compiled is not None
         self._streams = StreamPool(self._call_later, keep=not self._balance)
         end_before_fork(self._streams)
 
@@ -64,6 +70,8 @@ class Client(CallingClient):
         self._closed = True
         self._streams.close()
         self._channel.close()
+        if self._compiled is not None:
+            self._compiled.close()
 
     def convert(
         self,
@@ -312,6 +320,8 @@ class Client(CallingClient):
         if self._closed:
             raise closed()
         try:
+            if self._compiled is not None and self._compiled.is_usable:
+                return self._compiled.convert(upload.pieces, timeout)
             answer: bytes = self._convert(upload.message, timeout, self._metadata, None, self._wait_for_ready)
         except Exception as error:
             self._raise_translated(error)
