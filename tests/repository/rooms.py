@@ -101,6 +101,7 @@ ROOMS = {
     ),
     "client/cli": room("tensorferry", "server/base server/payload client/include client/bench"),
     "client/examples": room("example_convert", "client/include"),
+    "client/python/core": room("_core", "", "grpc"),
 }
 
 
