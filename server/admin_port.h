@@ -20,7 +20,8 @@ struct AdminSources {
   const rpc::Server& server;
   const rpc::SelfCheck& self_check;
   const rpc::RecentCalls& recent_calls;
-  http::MetricsSource metrics{};  // None: there are no metrics.
+  http::MetricsSource metrics{};            // None: there are no metrics.
+  http::RefusalCounts* refusals = nullptr;  // As http::ServerOptions has it.
 };
 
 // Starts the HTTP port for those who operate the server. Returns null if there is to be none, or if nobody has chosen

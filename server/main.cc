@@ -28,6 +28,7 @@
 #include "config/logging.h"
 #include "config/resolve.h"
 #include "credentials.h"
+#include "http_port.h"
 #include "inference/repository/torch_pipeline.h"
 #include "options.h"
 #include "process.h"
@@ -56,10 +57,13 @@ void LogBuffers(const BufferPool::Stats& stats, std::uint64_t freed) {
 }
 
 // Waits for nobody: if standard output takes nothing now, as a full pipe, another thread prints when it does.
-void PrintReadyLine(const std::vector<std::string>& addresses, const std::string& admin, std::FILE* output) {
+void PrintReadyLine(const std::vector<std::string>& addresses, const http::Server* admin, const http::Server* web,
+                    std::FILE* output) {
   std::string line = "tensorferry-server ready";
   for (const std::string& address : addresses) line += fmt::format(" grpc={}", address);
-  line += fmt::format(" admin={}\n", admin);
+  line += fmt::format(" admin={}", admin == nullptr ? "off" : admin->address());
+  if (web != nullptr) line += fmt::format(" http={}", web->address());
+  line += '\n';
   const auto print = [line, output] {
     fmt::print(output, "{}", line);
     std::fflush(output);
@@ -155,10 +159,13 @@ ExitCode Serve(const config::Resolved& resolved) {
   const auto server = rpc::Server::Start(options, **pipeline, pool);
   if (!server.ok()) return Fail(ExitCode::kCannotListen, server.status());
   rpc::SelfCheck self_check((*server)->addresses(), config.self_check, StopSignals::Interrupt);
-  const ServerMetrics metrics({*counts, pool, **pipeline, *credentials, **server, self_check, spans.get()});
+  http::RefusalCounts refusals;
+  const ServerMetrics metrics({*counts, pool, **pipeline, *credentials, **server, self_check, refusals, spans.get()});
   const auto admin_port =
-      StartAdminPort({resolved, *credentials, **server, self_check, recent_calls, metrics.source()});
+      StartAdminPort({resolved, *credentials, **server, self_check, recent_calls, metrics.source(), &refusals});
   if (!admin_port.ok()) return Fail(ExitCode::kCannotListen, admin_port.status());
+  const auto http_port = StartHttpPort({config, *credentials, **server, pool});
+  if (!http_port.ok()) return Fail(ExitCode::kCannotListen, http_port.status());
 
   const WaitForStop wait_for_stop = [&, on_hang_up = OnHangUp(config, **pipeline)] {
     return credentials->WaitForStop(process.signals(), process.manager(), on_hang_up);
@@ -168,8 +175,7 @@ ExitCode Serve(const config::Resolved& resolved) {
   (*server)->AnnounceReady();
   spdlog::info("serving with a memory budget of {} MiB and at most {} open files", budget.limit() >> 20,
                process.most_files());
-  PrintReadyLine((*server)->addresses(), *admin_port == nullptr ? "off" : (*admin_port)->address(),
-                 process.streams().output());
+  PrintReadyLine((*server)->addresses(), admin_port->get(), http_port->server(), process.streams().output());
   process.manager().TellReady("serving");
   const int signal = wait_for_stop();
   self_check.Stop();

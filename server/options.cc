@@ -35,6 +35,15 @@ rpc::AccessLog AccessLogOf(config::AccessLog which) {
   __builtin_unreachable();
 }
 
+rpc::SealedMemoryUse SealedMemoryUseOf(config::SealedMemory when) {
+  switch (when) {
+    case config::SealedMemory::kAuto: return rpc::SealedMemoryUse::kAuto;
+    case config::SealedMemory::kOn: return rpc::SealedMemoryUse::kOn;
+    case config::SealedMemory::kOff: return rpc::SealedMemoryUse::kOff;
+  }
+  __builtin_unreachable();
+}
+
 rpc::CallRecorders RecordersOf(const config::Config& config, rpc::CallRecorders recorders) {
   if (config.admin_listen == "off") recorders = {.spans = recorders.spans};
   recorders.access_log = AccessLogOf(config.access_log);
@@ -56,6 +65,7 @@ rpc::ServerOptions ServerOptionsOf(const config::Config& config, const Credentia
                           .age_grace = config.max_connection_age_grace},
           .compression = config.compression,
           .shared_memory = config.shared_memory == config::SharedMemory::kSystem,
+          .sealed_memory = SealedMemoryUseOf(config.sealed_memory),
           .model_overrides = config.model_overrides,
           .reflection = config.reflection,
           .torch_version = inference::TorchVersion(),

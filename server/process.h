@@ -10,6 +10,7 @@
 #include "file_limit.h"
 #include "inference/repository/scratch_folder.h"
 #include "inference/repository/torch_pipeline.h"
+#include "rpc/transport.h"
 #include "service_manager.h"
 #include "standard_streams.h"
 #include "stop_signals.h"
@@ -54,6 +55,9 @@ class Process {
   const StopSignals signals_;
   const BusErrorHandler bus_errors_;
   ServiceManager manager_;  // Its thread takes no signals.
+  const struct Grpc {
+    Grpc() { rpc::PrepareGrpc(); }
+  } grpc_;
   const struct Torch {
     Torch() { inference::PrepareTorch(); }
   } torch_;

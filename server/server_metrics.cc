@@ -1,6 +1,7 @@
 #include "server_metrics.h"
 
 #include <chrono>
+#include <string>
 #include <utility>
 
 #include "config/line_writer.h"
@@ -48,6 +49,11 @@ void AddTraces(const tracing::SpanExporter& spans, Values& values) {
 void AddState(const Observed& observed, Values& values) {
   const rpc::Server& server = observed.server;
   values.Add(Metric::kInflightRequests, {}, [&server] { return server.inflight_requests(); });
+  values.Add(Metric::kOpenStreams, {}, [&server] { return server.open_streams(); });
+  for (const unsigned status : http::RefusalCounts::kStatuses) {
+    values.Add(Metric::kAdminRefusals, {{"status", std::to_string(status)}},
+               [&refusals = observed.admin_refusals, status] { return static_cast<double>(refusals.Get(status)); });
+  }
   values.Add(Metric::kReady, {}, [&server] { return server.phase() == rpc::Server::Phase::kReady ? 1 : 0; });
   values.Add(Metric::kDraining, {}, [&server] { return server.phase() == rpc::Server::Phase::kStopping ? 1 : 0; });
   values.Add(Metric::kSelfCheckFailures, {},

@@ -3,6 +3,7 @@
 #include "base/buffer_pool.h"
 #include "credentials.h"
 #include "http/metrics_route.h"
+#include "http/refusal_counts.h"
 #include "inference/model_catalog.h"
 #include "metrics/model_metrics.h"
 #include "metrics/process_metrics.h"
@@ -23,6 +24,7 @@ struct Observed {
   const Credentials& credentials;
   const rpc::Server& server;
   const rpc::SelfCheck& self_check;
+  const http::RefusalCounts& admin_refusals;
   const tracing::SpanExporter* spans;  // Null: nothing is traced.
 };
 

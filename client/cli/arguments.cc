@@ -20,6 +20,7 @@ constexpr const char* kAbout = R"(Examples:
   tensorferry convert x.npy                      dtype and every bit proven
   tensorferry convert *.npz --json               for programs, one object per file
   tensorferry convert weights.npy --dtype bfloat16   what NumPy saved as <V2
+  tensorferry convert model.safetensors          every tensor of the file
   tensorferry convert x.npy --model resnet -o outputs.npz
   tensorferry ping --server 10.0.0.7:8001        for probes: exit code 0 once models are loaded
   tensorferry bench --mode stream --size 64B,1MiB --outstanding 32
@@ -41,7 +42,7 @@ struct Words {
 };
 
 void AddFileOptions(CLI::App& app, Arguments& arguments) {
-  app.add_option("FILE", arguments.files, ".npy or .npz; - is standard input")->required();
+  app.add_option("FILE", arguments.files, ".npy, .npz or safetensors; - is standard input")->required();
   app.add_option("--dtype", arguments.dtype, "what arrays saved as <V2, |V1 or <W4 hold: bfloat16, float8_e4m3fn, ...")
       ->type_name("NAME");
 }
@@ -86,7 +87,7 @@ std::vector<Subcommand> AddSubcommands(CLI::App& app, Arguments& arguments, Word
       ->type_name("NAME");
   convert.app->add_flag("--strict", arguments.strict, "refuse whatever torch.from_numpy refuses");
   convert.app->add_option("-o,--output", arguments.output, "save the model's outputs, or without a model the tensors")
-      ->type_name("OUT.npz|DIR");
+      ->type_name("OUT.npz|OUT.safetensors|DIR");
   AddPingOptions(*ping.app, arguments);
   AddBenchOptions(*bench.app, words.bench);
   bench.app->add_option("--dtype", arguments.dtype, "of the arrays (default: the model's, else float32)")
@@ -127,7 +128,8 @@ absl::Status CheckExtras(const CLI::App& app, const std::vector<Subcommand>& sub
 }
 
 absl::Status CheckValues(const Arguments& arguments) {
-  if (arguments.output.ends_with(".npy")) return Usage("-o takes OUT.npz or a directory for the .npy files");
+  if (arguments.output.ends_with(".npy"))
+    return Usage("-o takes OUT.npz, OUT.safetensors, or a directory for the .npy files");
   if (std::ranges::count(arguments.files, "-") > 1) return Usage("standard input (-) can be read only once");
   return absl::OkStatus();
 }

@@ -31,7 +31,7 @@ class InputFile {
 
   // Returns the array called names()[i]. `--dtype` applies to an array whose void descr leaves its type open. It always
   // applies to the only array of the only file, so that a name that contradicts the file is refused.
-  // Errors: those of client::ArrayReader::Read.
+  // Errors: those of client::ArrayReader::Read; CONFLICTING_FIELDS if `--dtype` contradicts a safetensors file.
   absl::StatusOr<client::Array> Read(std::size_t i);
 
   // Errors: DATA_LOSS if the file has become smaller, so that arrays may have been read as zeros.

@@ -15,27 +15,43 @@
 namespace tensorferry::cli {
 namespace {
 
-// Inspection is what a .npy file says about itself, and whether a server would take it.
+// Inspection is what a file says about one array, and whether a server would take it.
 struct Inspection {
   std::string name;
-  NpyHeader header;
-  std::size_t nbytes = 0;  // Bytes of the whole file.
+  std::string source_dtype;
+  std::vector<std::int64_t> shape;
+  bool fortran_order = false;
+  std::size_t nbytes = 0;  // Bytes of the whole .npy file, or of a tensor's elements.
   std::string dtype;       // Torch's name; empty if refused.
   absl::StatusOr<Digest> digest;
 };
 
-absl::StatusOr<Inspection> Inspect(const client::Array& array) {
+absl::StatusOr<Inspection> InspectNpy(const client::Array& array) {
   const std::string_view file(reinterpret_cast<const char*>(array.bytes.data()), array.bytes.size());
-  TENSORFERRY_ASSIGN_OR_RETURN(NpyHeader header, ParseNpyHeader(file));
-  Inspection inspection{array.name, std::move(header), file.size(), "", client::LocalDigest(array)};
+  TENSORFERRY_ASSIGN_OR_RETURN(const NpyHeader header, ParseNpyHeader(file));
+  Inspection inspection{array.name,
+                        header.descr,
+                        {header.shape.begin(), header.shape.end()},
+                        header.fortran_order,
+                        file.size(),
+                        "",
+                        client::LocalDigest(array)};
   if (!inspection.digest.ok()) return inspection;
-  const auto source = ParseDescr(inspection.header.descr, array.dtype, Fidelity::kConvert);
+  const auto source = ParseDescr(header.descr, array.dtype, Fidelity::kConvert);
   inspection.dtype = Info(source->dtype).name;
   return inspection;
 }
 
-std::vector<std::int64_t> ShapeOf(const Inspection& inspection) {
-  return {inspection.header.shape.begin(), inspection.header.shape.end()};
+absl::StatusOr<Inspection> Inspect(const client::Array& array) {
+  if (array.form == client::Array::Form::kNpy) return InspectNpy(array);
+  TENSORFERRY_ASSIGN_OR_RETURN(const SourceDType source, ParseDType(array.dtype, Fidelity::kConvert));
+  return Inspection{array.name,
+                    array.dtype,
+                    array.shape,
+                    array.fortran_order,
+                    array.bytes.size(),
+                    std::string(Info(source.dtype).name),
+                    client::LocalDigest(array)};
 }
 
 // ReasonOf says why a server would refuse the array.
@@ -44,9 +60,9 @@ std::string_view ReasonOf(const Inspection& inspection) {
 }
 
 std::vector<std::string> Row(const Inspection& inspection) {
-  std::vector<std::string> row{
-      OneLine(inspection.name), OneLine(fmt::format("{} {}", inspection.header.descr, ShapeText(ShapeOf(inspection)))),
-      inspection.header.fortran_order ? "Fortran order" : "C order", SizeText(inspection.nbytes)};
+  std::vector<std::string> row{OneLine(inspection.name),
+                               OneLine(fmt::format("{} {}", inspection.source_dtype, ShapeText(inspection.shape))),
+                               inspection.fortran_order ? "Fortran order" : "C order", SizeText(inspection.nbytes)};
   if (inspection.digest.ok()) {
     row.push_back("-> torch." + inspection.dtype);
     row.push_back("digest " + HexText(*inspection.digest));
@@ -58,8 +74,8 @@ std::vector<std::string> Row(const Inspection& inspection) {
 }
 
 Json ToJson(const Inspection& inspection) {
-  Json json = {{"name", inspection.name},          {"source_dtype", inspection.header.descr},
-               {"shape", ShapeOf(inspection)},     {"fortran_order", inspection.header.fortran_order},
+  Json json = {{"name", inspection.name},          {"source_dtype", inspection.source_dtype},
+               {"shape", inspection.shape},        {"fortran_order", inspection.fortran_order},
                {"file_nbytes", inspection.nbytes}, {"dtype", inspection.dtype}};
   if (inspection.digest.ok()) {
     json["digest"] = HexText(*inspection.digest);

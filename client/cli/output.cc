@@ -12,11 +12,17 @@
 
 namespace tensorferry::cli {
 
+Output::Output(std::string path)
+    : path_(std::move(path)),
+      kind_(path_.ends_with(".npz")           ? Kind::kNpz
+            : path_.ends_with(".safetensors") ? Kind::kSafetensors
+                                              : Kind::kNpyFiles) {}
+
 absl::StatusOr<Output> Output::Open(const std::string& path) {
   Output output(path);
   if (!output.wanted()) return output;
   std::error_code error;
-  if (!output.is_npz_) {
+  if (output.kind_ == Kind::kNpyFiles) {
     std::filesystem::create_directories(path, error);
     if (error) return absl::InvalidArgumentError(fmt::format("{}: {}", path, error.message()));
     return output;
@@ -32,16 +38,23 @@ absl::Status Output::Add(std::vector<client::Tensor> tensors) {
   if (!wanted()) return absl::OkStatus();
   for (client::Tensor& tensor : tensors) {
     tensor.name = UniqueName(tensor.name);
-    if (is_npz_) {
-      kept_.push_back(std::move(tensor));
-    } else {
+    if (kind_ == Kind::kNpyFiles) {
       TENSORFERRY_RETURN_IF_ERROR(client::WriteNpy(fmt::format("{}/{}.npy", path_, tensor.name), tensor));
+    } else {
+      kept_.push_back(std::move(tensor));
     }
   }
   return absl::OkStatus();
 }
 
-absl::Status Output::Finish() { return is_npz_ ? client::WriteNpz(path_, kept_) : absl::OkStatus(); }
+absl::Status Output::Finish() {
+  switch (kind_) {
+    case Kind::kNpyFiles: return absl::OkStatus();
+    case Kind::kNpz: return client::WriteNpz(path_, kept_);
+    case Kind::kSafetensors: return client::WriteSafetensors(path_, kept_);
+  }
+  __builtin_unreachable();
+}
 
 // Names come from files and servers: no name may lead out of the directory, or replace the file of another tensor.
 std::string Output::UniqueName(const std::string& name) {

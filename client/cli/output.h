@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -11,10 +12,10 @@
 
 namespace tensorferry::cli {
 
-// Output is where `-o` saves tensors: NAME.npy files in a directory, or the members of one .npz file.
+// Output is where `-o` saves tensors: NAME.npy files in a directory, or the members of one .npz or safetensors file.
 class Output {
  public:
-  // `path` ends in .npz, or names a directory, which is made if it is missing. If it is empty, nothing is saved.
+  // `path` ends in .npz or .safetensors, or names a directory, which is made if it is missing. If it is empty, nothing is saved.
   // Errors: those of the system, if nothing can be written there.
   static absl::StatusOr<Output> Open(const std::string& path);
 
@@ -23,15 +24,17 @@ class Output {
   // Add saves tensors that came with their elements. It changes names that cannot be file names, or that are taken.
   absl::Status Add(std::vector<client::Tensor> tensors);
 
-  // Finish writes the .npz file with what Add has kept.
+  // Finish writes the one file with what Add has kept.
   absl::Status Finish();
 
  private:
-  explicit Output(std::string path) : path_(std::move(path)), is_npz_(path_.ends_with(".npz")) {}
+  enum class Kind : std::uint8_t { kNpyFiles, kNpz, kSafetensors };
+
+  explicit Output(std::string path);
   std::string UniqueName(const std::string& name);
 
   std::string path_;
-  bool is_npz_;
+  Kind kind_;
   std::unordered_set<std::string> taken_;
   std::vector<client::Tensor> kept_;
 };

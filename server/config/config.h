@@ -17,11 +17,15 @@ enum class AccessLog : std::uint8_t { kOff, kSampled, kAll };
 
 enum class SharedMemory : std::uint8_t { kOff, kSystem };
 
+enum class SealedMemory : std::uint8_t { kAuto, kOn, kOff };
+
 // Config holds the settings with which the server runs. The initialisers are the defaults. setting.cc gives each
 // setting its name, its limits, and how it is read.
 struct Config {
   std::vector<std::string> listen = {"127.0.0.1:8001"};  // HOST:PORT or unix:PATH.
   std::string admin_listen = "127.0.0.1:8002";           // HOST:PORT or "off".
+  std::string http_listen = "off";                       // HOST:PORT or "off".
+  std::vector<std::string> admin_host;                   // Further hosts for which the admin port answers.
   int unix_mode = -1;      // The mode of the files of unix: addresses. -1: what the umask leaves.
   std::string unix_group;  // Their group. Empty: the process's own.
   std::string model_dir;   // Empty: no repository.
@@ -56,6 +60,7 @@ struct Config {
   AccessLog access_log = AccessLog::kSampled;
 
   SharedMemory shared_memory = SharedMemory::kOff;
+  SealedMemory sealed_memory = SealedMemory::kAuto;
   inference::OverridePolicy model_overrides = inference::OverridePolicy::kOff;
 
   // The paths of PEM files; empty: there is none. A certificate has a key, and client CAs come with a certificate.

@@ -63,6 +63,9 @@ absl::Status CheckOpenAddresses(const Config& config) {
   if (IsOpenAddress(config.admin_listen)) {
     return refuse("admin-listen", config.admin_listen, "read the server's settings and what it does");
   }
+  if (IsOpenAddress(config.http_listen)) {
+    return refuse("http-listen", config.http_listen, "run models and read what is sent in the clear");
+  }
   return absl::OkStatus();
 }
 

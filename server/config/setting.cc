@@ -26,6 +26,8 @@ constexpr auto kModelOverrides = std::to_array<std::string_view>({"off", "config
 static_assert(kModelOverrides.size() == static_cast<std::size_t>(inference::OverridePolicy::kFiles) + 1);
 constexpr auto kSharedMemories = std::to_array<std::string_view>({"off", "system"});
 static_assert(kSharedMemories.size() == static_cast<std::size_t>(SharedMemory::kSystem) + 1);
+constexpr auto kSealedMemories = std::to_array<std::string_view>({"auto", "on", "off"});
+static_assert(kSealedMemories.size() == static_cast<std::size_t>(SealedMemory::kOff) + 1);
 constexpr auto kAccessLogs = std::to_array<std::string_view>({"off", "sampled", "all"});
 static_assert(kAccessLogs.size() == static_cast<std::size_t>(AccessLog::kAll) + 1);
 constexpr auto kLogFormats = std::to_array<std::string_view>({"text", "json"});
@@ -41,6 +43,7 @@ constexpr ChoiceKind<inference::ModelControl> kControl{.names = {kModelControls}
 constexpr ChoiceKind<inference::OverridePolicy> kOverrides{.names = {kModelOverrides}};
 constexpr ChoiceKind<inference::Isolation> kIsolation{.names = {inference::kIsolations}};
 constexpr ChoiceKind<SharedMemory> kMemoryOfCallers{.names = {kSharedMemories}};
+constexpr ChoiceKind<SealedMemory> kSealed{.names = {kSealedMemories}};
 constexpr ChoiceKind<LogLevel> kLevel{.names = {kLogLevels}};
 constexpr ChoiceKind<LogFormat> kFormat{.names = {kLogFormats}};
 constexpr ChoiceKind<AccessLog> kAccess{.names = {kAccessLogs}};
@@ -113,6 +116,10 @@ const std::vector<Setting>& Settings() {
            &Config::listen, AddressKind{}, 1),
       One({"admin-listen", "ADDRESS", "HTTP address for operators: health, settings, metrics; HOST:PORT, or off"},
           &Config::admin_listen, AdminAddressKind{}),
+      One({"http-listen", "ADDRESS", "HTTP address for callers: the Open Inference Protocol; HOST:PORT, or off"},
+          &Config::http_listen, AdminAddressKind{}),
+      Many({"admin-host", "HOST", "further host for which a local --admin-listen answers without tokens and TLS"},
+           &Config::admin_host, HostKind{}, 0),
       One({"unix-mode", "MODE", "mode of the files of unix: addresses, as 0660: who may write there may call"},
           &Config::unix_mode, ModeKind{}, "what the umask leaves"),
       One({"unix-group", "GROUP", "group of the files of unix: addresses, by name or number"}, &Config::unix_group,
@@ -155,6 +162,9 @@ const std::vector<Setting>& Settings() {
           &Config::receive_budget, kMemory, "a fifth of the memory the process may use"),
       One({"shared-memory", "KIND", "system: take arrays from POSIX shared memory that callers register; or off"},
           &Config::shared_memory, kMemoryOfCallers),
+      One({"sealed-memory", "WHEN",
+           "take arrays in sealed memory from callers of unix: addresses: on; auto (where it can be); or off"},
+          &Config::sealed_memory, kSealed),
       One({"threads", "N", "threads that serve calls"}, &Config::threads, kThreads,
           "1 on one or two cores, else the cores the process may use"),
       One({"model-threads", "N", "executors of a model whose configuration sets no number"}, &Config::model_threads,

@@ -98,6 +98,16 @@ std::string PathKind::Format(const std::string& value) const { return value; }
 
 std::string PathKind::Expected() const { return "a path"; }
 
+std::optional<std::string> HostKind::Parse(std::string_view text) const {
+  const std::string with_port = fmt::format("{}:1", text);
+  const auto address = ParseAddress(with_port);
+  return address && !address->is_unix && address->host == text ? std::optional(std::string(text)) : std::nullopt;
+}
+
+std::string HostKind::Format(const std::string& value) const { return value; }
+
+std::string HostKind::Expected() const { return "HOST or [IPV6], without a port"; }
+
 std::optional<std::string> LoadModelKind::Parse(std::string_view text) const {
   return text == "*" || IsPlainFileName(text) ? std::optional(std::string(text)) : std::nullopt;
 }

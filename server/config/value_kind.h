@@ -90,6 +90,15 @@ struct AdminAddressKind {
   std::string Expected() const;
 };
 
+// HostKind is the kind of a host's name or address, without a port.
+struct HostKind {
+  using Value = std::string;
+
+  std::optional<Value> Parse(std::string_view text) const;
+  std::string Format(const Value& value) const;
+  std::string Expected() const;
+};
+
 // ModelKind is the kind of `NAME=FILE`.
 struct ModelKind {
   using Value = inference::NamedFile;

@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/loopback.h"
 #include "http/error_response.h"
 
 namespace tensorferry::http {
@@ -40,10 +42,34 @@ std::optional<Response> RefuseToken(const security::Tokens& tokens, security::Ro
                        {{"WWW-Authenticate", R"(Bearer error="insufficient_scope")"}});
 }
 
+// Returns the host of a Host field, which is HOST or HOST:PORT: a name, an address, or an address in brackets.
+std::string_view HostOf(std::string_view field) {
+  const std::size_t end = field.find(':', field.starts_with('[') ? field.find(']') : 0);
+  return field.substr(0, end);
+}
+
+// No browser asks without the field, which HTTP/1.0 may leave out.
+std::optional<Response> RefuseHost(const std::vector<std::string>& hosts, const Request& request) {
+  const std::vector<std::string_view> fields = request.Values("host");
+  if (fields.empty()) return std::nullopt;
+  const std::string_view host = HostOf(fields.front());
+  const bool is_known = std::ranges::any_of(hosts, [&](const auto& known) { return EqualInAnyCase(known, host); });
+  if (is_known || IsLoopbackHost(host)) return std::nullopt;
+  return ErrorResponse(
+      {.status = 421,
+       .message = "the request is for another host: without tokens and TLS this port answers those for its own machine "
+                  "alone, so that no page of another site can ask through a browser; --admin-host names further hosts",
+       .expected = "localhost, a loopback address, or a host of --admin-host",
+       .actual = std::string(host)});
+}
+
 }  // namespace
 
 std::optional<Response> RefuseAccess(const AccessPolicy& policy, security::Roles roles, const Request& request) {
   if (roles.empty()) return std::nullopt;
+  if (policy.local_hosts) {
+    if (auto refusal = RefuseHost(policy.hosts, request)) return refusal;
+  }
   if (policy.certificates && !request.has_certificate) {
     return ErrorResponse({.status = 403,
                           .message = fmt::format("{} is for peers with a certificate", request.path),

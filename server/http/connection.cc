@@ -1,20 +1,26 @@
 #include "http/connection.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
-#include <boost/beast/http/write.hpp>
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "http/error_response.h"
 #include "http/read_problem.h"
+#include "http/response_head.h"
 #include "http/tls_context.h"
 
 namespace tensorferry::http {
@@ -27,30 +33,26 @@ using Clock = std::chrono::steady_clock;
 using Error = beast::error_code;
 using Tcp = asio::ip::tcp;
 using Tls = asio::ssl::stream<Tcp::socket>;
-using OutgoingMessage = beast::http::response<beast::http::string_body>;
 
-constexpr std::size_t kReadBytes = 4096;  // The most that is read where the size is not known.
+constexpr std::size_t kReadBytes = 4096;                   // The most that is read where the size is not known.
+constexpr std::size_t kWriteBytes = std::size_t{1} << 20;  // The most that is written at once.
+constexpr unsigned kHttp11 = 11;
 constexpr std::uint64_t kMaxDroppedBytes = std::uint64_t{16} << 20;  // Then a peer that sends on loses the answer.
 
-Request RequestOf(IncomingMessage&& message) {
+Request RequestOf(const IncomingMessage& message) {
   Request request{.method = std::string(message.method_string()), .path = PathOf(std::string(message.target()))};
   for (const auto& field : message) {
     request.fields.push_back({std::string(field.name_string()), std::string(field.value())});
   }
-  request.body = std::move(message.body());
   return request;
 }
 
-OutgoingMessage MessageOf(Response response, bool keep_alive, unsigned version) {
-  OutgoingMessage message(beast::http::int_to_status(response.status), version);
-  message.set(beast::http::field::content_type, response.content_type);
-  message.set(beast::http::field::cache_control, "no-store");
-  message.set("X-Content-Type-Options", "nosniff");
-  for (const Field& field : response.fields) message.set(field.name, field.value);
-  message.keep_alive(keep_alive);
-  message.body() = std::move(response.body);
-  message.prepare_payload();
-  return message;
+std::string NameOf(const Tcp::socket& socket) {
+  Error error;
+  const Tcp::endpoint peer = socket.remote_endpoint(error);
+  if (error) return "";
+  const std::string address = peer.address().to_string();
+  return fmt::format("{}:{}", peer.address().is_v6() ? "[" + address + "]" : address, peer.port());
 }
 
 // Connection is one connection of a peer. It lives as long as one of its operations is under way: each ends in the end,
@@ -63,12 +65,14 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
       : context_(context),
         stream_(std::forward<Arguments>(arguments)...),
         timer_(stream_.get_executor()),
-        place_(context.connections.Add(*this)) {}
+        place_(context.connections.Add(*this)),
+        closed_(!place_) {}
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   ~Connection() override { Close(); }
 
   void Start() {
+    if (closed_) return;  // All connections are at work.
     if constexpr (kIsTls) {
       Wait(Phase::kOther, context_.limits.request);
       stream_.async_handshake(Tls::server, [self = Self()](const Error& error) {
@@ -82,7 +86,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   void Close() override {
     if (closed_) return;
     closed_ = true;
-    context_.connections.Remove(place_);
+    context_.connections.Remove(*place_);
     timer_.cancel();
     Error ignored;
     Socket().close(ignored);
@@ -109,7 +113,11 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   void Wait(Phase phase, std::chrono::milliseconds limit) {
     if (closed_) return;
     phase_ = phase;
-    context_.connections.Renew(place_);
+    context_.connections.Renew(*place_);
+    ExpireAfter(limit);
+  }
+
+  void ExpireAfter(std::chrono::milliseconds limit) {
     timer_.expires_after(limit);
     timer_.async_wait([self = Self()](const Error& error) {
       // A wait that is over may have been put off when its handler was on its way already.
@@ -131,55 +139,167 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
     parser_.emplace();
     parser_->header_limit(context_.limits.head_bytes);
     parser_->body_limit(context_.limits.body_bytes);
-    if (buffer_.size() > 0) return ReadRequest();
+    if (buffer_.size() > 0) return ReadHead();
     Wait(Phase::kOther, limit);
     stream_.async_read_some(buffer_.prepare(kReadBytes), [self = Self()](const Error& error, std::size_t nbytes) {
       if (error) return self->Close();
       self->buffer_.commit(nbytes);
-      self->ReadRequest();
+      self->ReadHead();
     });
   }
 
-  void ReadRequest() {
+  void ReadHead() {
     Wait(Phase::kRequest, context_.limits.request);
-    beast::http::async_read(stream_, buffer_, *parser_,
-                            [self = Self()](const Error& error, std::size_t) { self->OnRead(error); });
+    beast::http::async_read_header(stream_, buffer_, *parser_, [self = Self()](const Error& error, std::size_t) {
+      if (!self->Failed(error)) self->OnHead();
+    });
   }
 
-  void OnRead(const Error& error) {
-    if (late_) return Send(ErrorResponse(TooLate(context_.limits)), /*keep_alive=*/false);
-    if (error) {
+  // Answers what could not be read. Returns whether there was an error.
+  bool Failed(const Error& error) {
+    if (late_) {
+      Send(ErrorResponse(TooLate(context_.limits)), /*keep_alive=*/false);
+    } else if (error) {
       const auto problem = ProblemOf(error, context_.limits);
-      return problem ? Send(ErrorResponse(*problem), /*keep_alive=*/false) : Close();
+      problem ? Send(ErrorResponse(*problem), /*keep_alive=*/false) : Close();
     }
-    IncomingMessage message = parser_->release();
+    return late_ || error;
+  }
+
+  void OnHead() {
+    const IncomingMessage& message = parser_->get();
     if (const auto problem = CheckHead(message)) return Send(ErrorResponse(*problem), /*keep_alive=*/false);
-    version_ = message.version();
+    framing_ = {.version = message.version(), .keep_alive = message.keep_alive()};
     is_head_ = message.method() == beast::http::verb::head;
-    const bool keep_alive = message.keep_alive();
-    Request request = RequestOf(std::move(message));
-    if constexpr (kIsTls) request.has_certificate = HasCertificate(stream_.native_handle());
-    Send(context_.router.Answer(request), keep_alive);
+    request_ = RequestOf(message);
+    request_.peer = NameOf(Socket());
+    if constexpr (kIsTls) request_.has_certificate = HasCertificate(stream_.native_handle());
+    if (auto refusal = context_.router.Refuse(request_)) {
+      return Send(*std::move(refusal), framing_.keep_alive && parser_->is_done());
+    }
+    if (parser_->is_done()) return Answer();
+    if (context_.limits.body_bytes == 0 || context_.pool == nullptr) return ReadChunks();
+    if (!parser_->chunked()) return TakeRoom();
+    Continue();
+  }
+
+  void TakeRoom() {
+    body_bytes_ = static_cast<std::size_t>(parser_->content_length_remaining().value_or(0));
+    auto taken = context_.pool->TakeInSteps(body_bytes_);
+    if (!taken.ok()) return Send(NoMemory(taken.status()), /*keep_alive=*/false);
+    body_ = std::make_shared<AlignedBuffer>(*std::move(taken));
+    filled_ = 0;
+    Continue();
+  }
+
+  // Lets a peer that asks whether it may send a body do so.
+  void Continue() {
+    const auto go_on = [this] { body_ == nullptr ? ReadChunks() : ReadBody(); };
+    const std::vector<std::string_view> wishes = request_.Values("expect");
+    if (wishes.empty() || framing_.version < kHttp11 || buffer_.size() > 0) return go_on();
+    if (!EqualInAnyCase(wishes.front(), "100-continue")) {
+      return Send(ErrorResponse({.status = 417,
+                                 .message = "the only expectation that is known is 100-continue",
+                                 .expected = "expect: 100-continue",
+                                 .actual = std::string(wishes.front())}),
+                  /*keep_alive=*/false);
+    }
+    constexpr std::string_view kGoOn = "HTTP/1.1 100 Continue\r\n\r\n";
+    asio::async_write(stream_, asio::buffer(kGoOn),
+                      [self = Self(), go_on](const Error& error, std::size_t) { error ? self->Close() : go_on(); });
+  }
+
+  // Reads a body of known length straight to where it stays.
+  void ReadBody() {
+    Wait(Phase::kRequest, context_.limits.upload);
+    const std::size_t step = std::min(body_bytes_ - filled_, BufferPool::kStep);
+    if (const absl::Status room = body_->Admit(filled_ + step); !room.ok()) {
+      return Send(NoMemory(room), /*keep_alive=*/false);
+    }
+    const asio::mutable_buffer rest(body_->data() + filled_, step);
+    if (buffer_.size() > 0) {
+      const std::size_t copied = asio::buffer_copy(rest, buffer_.data());
+      buffer_.consume(copied);
+      return OnBody(copied);
+    }
+    stream_.async_read_some(rest, [self = Self()](const Error& error, std::size_t nbytes) {
+      if (!self->Failed(error)) self->OnBody(nbytes);
+    });
+  }
+
+  void OnBody(std::size_t nbytes) {
+    filled_ += nbytes;
+    if (filled_ < body_bytes_) return ReadBody();
+    request_.body = {reinterpret_cast<const char*>(body_->data()), body_bytes_};
+    request_.body_owner = std::move(body_);
+    body_ = nullptr;
+    Answer();
+  }
+
+  // Reads a body whose length nobody has said.
+  void ReadChunks() {
+    Wait(Phase::kRequest, context_.limits.upload);
+    beast::http::async_read_some(stream_, buffer_, *parser_, [self = Self()](const Error& error, std::size_t) {
+      if (!self->Failed(error)) self->OnChunk();
+    });
+  }
+
+  void OnChunk() {
+    if (context_.pool != nullptr && parser_->get().body().capacity() > chunks_.nbytes()) {
+      auto more = context_.pool->Reserve(parser_->get().body().capacity() - chunks_.nbytes());
+      if (!more.ok()) return Send(NoMemory(more.status()), /*keep_alive=*/false);
+      chunks_.Merge(*std::move(more));
+    }
+    if (!parser_->is_done()) return ReadChunks();
+    struct Body {
+      std::string text;
+      MemoryBudget::Reservation reservation;
+    };
+    auto body = std::make_shared<Body>(Body{std::move(parser_->get().body()), std::move(chunks_)});
+    request_.body = body->text;
+    request_.body_owner = std::move(body);
+    Answer();
+  }
+
+  void Answer() {
+    context_.connections.Serve(*place_);
+    timer_.expires_at(Clock::time_point::max());
+    awaited_ = ++answers_;
+    context_.router.Serve(
+        std::move(request_), [owner = context_.owner.lock(), self = Self(), number = awaited_](Response response) {
+          asio::dispatch(self->stream_.get_executor(), [self, number, response = std::move(response)]() mutable {
+            if (self->closed_ || self->awaited_ != number) return;
+            self->awaited_ = 0;
+            self->Send(std::move(response), self->framing_.keep_alive);
+          });
+        });
   }
 
   void Send(Response response, bool keep_alive) {
+    if (context_.refusals != nullptr) context_.refusals->Count(response.status);
     Wait(Phase::kOther, context_.limits.answer);
-    answer_ = MessageOf(std::move(response), keep_alive, version_);
-    serializer_.emplace(answer_);
-    const auto sent = [self = Self()](const Error& error, std::size_t) { self->OnSent(error); };
-    if (is_head_) {
-      beast::http::async_write_header(stream_, *serializer_, sent);
-    } else {
-      beast::http::async_write(stream_, *serializer_, sent);
+    framing_.keep_alive = keep_alive;
+    if (response.problem != nullptr && context_.error_body) response.body = context_.error_body(*response.problem);
+    answer_ = std::move(response);
+    request_ = {};
+    head_ = ResponseHead(answer_, framing_);
+    std::vector<asio::const_buffer> buffers{asio::buffer(head_)};
+    if (!is_head_) {
+      buffers.emplace_back(asio::buffer(answer_.body));
+      for (const std::string_view piece : answer_.pieces) buffers.emplace_back(piece.data(), piece.size());
     }
+    const auto go_on = [this](const Error& error, std::size_t sent) -> std::size_t {
+      if (sent > 0 && !closed_) ExpireAfter(context_.limits.answer);
+      return error ? 0 : kWriteBytes;
+    };
+    asio::async_write(stream_, buffers, go_on,
+                      [self = Self()](const Error& error, std::size_t) { self->OnSent(error); });
   }
 
   void OnSent(const Error& error) {
     if (error) return Close();
-    const bool keep_alive = answer_.keep_alive();
-    serializer_.reset();
     answer_ = {};
-    if (keep_alive) return AwaitRequest(context_.limits.idle);
+    if (framing_.keep_alive) return AwaitRequest(context_.limits.idle);
     Wait(Phase::kOther, context_.limits.farewell);
     if constexpr (kIsTls) {
       stream_.async_shutdown([self = Self()](const Error&) { self->SayFarewell(); });
@@ -206,16 +326,23 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   const ConnectionContext& context_;
   Stream stream_;
   asio::steady_timer timer_;
-  const ConnectionSet::Place place_;
-  bool closed_ = false;
+  std::optional<ConnectionSet::Place> place_;  // Nothing: there was no place left.
+  bool closed_;
   Phase phase_ = Phase::kOther;
   bool late_ = false;
   beast::flat_buffer buffer_{context_.limits.head_bytes + kReadBytes};
   std::optional<beast::http::request_parser<beast::http::string_body>> parser_;
-  unsigned version_ = 11;
+  Request request_;
+  std::shared_ptr<AlignedBuffer> body_;  // Null: no body of known length is being read.
+  std::size_t body_bytes_ = 0;
+  std::size_t filled_ = 0;            // How many bytes of body_ have come.
+  MemoryBudget::Reservation chunks_;  // For the body that comes in chunks.
+  std::uint64_t answers_ = 0;         // The number of answers that were asked of the router.
+  std::uint64_t awaited_ = 0;         // The number of the answer that is still to come; 0: none.
+  Framing framing_;
   bool is_head_ = false;
-  OutgoingMessage answer_;
-  std::optional<beast::http::response_serializer<beast::http::string_body>> serializer_;
+  Response answer_;
+  std::string head_;
   std::uint64_t dropped_ = 0;
 };
 

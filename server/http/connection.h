@@ -5,14 +5,18 @@
 #include <boost/asio/ssl/context.hpp>
 #include <list>
 #include <memory>
+#include <optional>
 
+#include "base/buffer_pool.h"
+#include "http/error_response.h"
 #include "http/limits.h"
+#include "http/refusal_counts.h"
 #include "http/router.h"
 
 namespace tensorferry::http {
 
-// ConnectionSet is the list of the open connections, with the one first that has kept the server waiting longest. The
-// server always waits for the peer, since a route answers at once.
+// ConnectionSet is the list of the open connections: first those that keep the server waiting, with the one first that
+// has done so longest, and then those that wait for the server.
 class ConnectionSet {
  public:
   class Member {
@@ -20,22 +24,41 @@ class ConnectionSet {
     virtual ~Member() = default;
     virtual void Close() = 0;  // Takes the member out of the set.
   };
-  using Place = std::list<Member*>::iterator;
+
+  // Place is where a member stands.
+  struct Place {
+    std::list<Member*>::iterator at;
+    bool served = false;  // Whether the member waits for the server.
+  };
 
   explicit ConnectionSet(std::size_t most) : most_(most) {}
 
-  // Adds a member. If the set is full, another one is closed.
-  Place Add(Member& member) {
-    if (members_.size() >= most_) members_.front()->Close();
-    return members_.insert(members_.end(), &member);
+  // Adds a member. If the set is full, another one is closed; returns nothing if all of them wait for the server.
+  std::optional<Place> Add(Member& member) {
+    if (waiting_.size() + served_.size() >= most_) {
+      if (waiting_.empty()) return std::nullopt;
+      waiting_.front()->Close();
+    }
+    return Place{.at = waiting_.insert(waiting_.end(), &member)};
   }
-  // Says that the server has begun to wait anew.
-  void Renew(Place place) { members_.splice(members_.end(), members_, place); }
-  void Remove(Place place) { members_.erase(place); }
+  // Says that the server has begun to wait for the member anew.
+  void Renew(Place& place) { Move(place, /*served=*/false); }
+  // Says that the member waits for the server from now on.
+  void Serve(Place& place) { Move(place, /*served=*/true); }
+  void Remove(const Place& place) { ListOf(place).erase(place.at); }
 
  private:
+  std::list<Member*>& ListOf(const Place& place) { return place.served ? served_ : waiting_; }
+  void Move(Place& place, bool served) {
+    std::list<Member*>& from = ListOf(place);
+    place.served = served;
+    std::list<Member*>& to = ListOf(place);
+    to.splice(to.end(), from, place.at);
+  }
+
   const std::size_t most_;
-  std::list<Member*> members_;
+  std::list<Member*> waiting_;
+  std::list<Member*> served_;
 };
 
 // ConnectionContext is what all connections of a server share.
@@ -43,6 +66,11 @@ struct ConnectionContext {
   const Limits& limits;
   const Router& router;
   ConnectionSet& connections;
+  BufferPool* pool;         // Where bodies lie. Null: requests have none.
+  ErrorBody error_body;     // Empty: errors are as ErrorResponse makes them.
+  RefusalCounts* refusals;  // Null: refusals are not counted.
+  // The owner of all this and of the io_context. An answer that is still to come keeps it.
+  std::weak_ptr<const void> owner{};
 };
 
 // Serves the requests of one connection, until the peer or a limit ends it. With `tls` it begins with a handshake.

@@ -1,6 +1,7 @@
 #include "http/error_response.h"
 
 #include <cstddef>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -22,7 +23,8 @@ Response ErrorResponse(const Problem& problem, std::vector<Field> fields) {
   return {.status = problem.status,
           .content_type = std::string(kJsonType),
           .body = nlohmann::ordered_json{{"error", error}}.dump() + "\n",
-          .fields = std::move(fields)};
+          .fields = std::move(fields),
+          .problem = std::make_shared<const Problem>(problem)};
 }
 
 }  // namespace tensorferry::http

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -7,16 +8,11 @@
 
 namespace tensorferry::http {
 
-// Problem says why a request is not answered with what it asks for.
-struct Problem {
-  unsigned status;  // HTTP's number, such as 404.
-  std::string message;
-  std::string expected;
-  std::string actual;
-};
-
 // Returns `{"error": {"status": …, "message": …, "expected": …, "actual": …}}`. Texts may quote what the peer has sent:
 // they are cut, and made printable.
 Response ErrorResponse(const Problem& problem, std::vector<Field> fields = {});
+
+// ErrorBody returns the JSON with which a port tells a problem, if it has a form of its own.
+using ErrorBody = std::function<std::string(const Problem&)>;
 
 }  // namespace tensorferry::http

@@ -16,9 +16,10 @@ struct Limits {
   std::uint64_t body_bytes = 0;        // Of a request's body; beyond it 413.
 
   std::chrono::milliseconds request{
-      10'000};                             // From a request's first byte, or the connection's start, to its last byte.
-  std::chrono::milliseconds idle{60'000};  // From an answer to the first byte of the next request.
-  std::chrono::milliseconds answer{10'000};  // Until the peer has taken an answer.
+      10'000};  // From a request's first byte, or the connection's start, to its head's end.
+  std::chrono::milliseconds upload{10'000};  // From some bytes of a body to the next ones.
+  std::chrono::milliseconds idle{60'000};    // From an answer to the first byte of the next request.
+  std::chrono::milliseconds answer{10'000};  // Until the peer has taken an answer, or more of it.
   // A connection that the server ends lives so long on: what the peer still sends is dropped, as the system would
   // otherwise take the answer back.
   std::chrono::milliseconds farewell{1'000};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 
 namespace tensorferry::http {
 
@@ -15,6 +16,22 @@ std::vector<std::string_view> Request::Values(std::string_view name) const {
     if (EqualInAnyCase(field.name, name)) values.emplace_back(field.value);
   }
   return values;
+}
+
+std::optional<std::string> PercentDecoded(std::string_view text) {
+  std::string bytes;
+  for (; !text.empty(); text.remove_prefix(1)) {
+    if (text.front() != '%') {
+      bytes += text.front();
+      continue;
+    }
+    unsigned char byte = 0;
+    const char* const digits = text.data() + 1;
+    if (text.size() < 3 || std::from_chars(digits, digits + 2, byte, 16).ptr != digits + 2) return std::nullopt;
+    bytes += static_cast<char>(byte);
+    text.remove_prefix(2);
+  }
+  return bytes;
 }
 
 std::string PathOf(std::string_view target) {

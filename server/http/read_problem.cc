@@ -8,6 +8,8 @@
 #include <iterator>
 #include <string>
 
+#include "base/reason.h"
+#include "base/status.h"
 #include "http/message.h"
 
 namespace tensorferry::http {
@@ -74,6 +76,18 @@ Problem TooLate(const Limits& limits) {
           .message = "the request did not arrive in time",
           .expected = fmt::format("a whole request within {} ms", limits.request.count()),
           .actual = "a part of one"};
+}
+
+Response NoMemory(const absl::Status& error) {
+  const Failure failure = DescribeError(error);
+  const bool for_ever = failure.reason == Reason::kTensorTooLarge;
+  Response response = ErrorResponse({.status = for_ever ? 413U : 429U,
+                                     .message = "there is no memory for the request's body: " + failure.message,
+                                     .expected = "a body that fits into the memory budget",
+                                     .actual = "one that does not",
+                                     .reason = std::string(Info(failure.reason).name)});
+  if (!for_ever) response.fields.push_back({"Retry-After", "1"});
+  return response;
 }
 
 }  // namespace tensorferry::http

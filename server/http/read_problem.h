@@ -5,6 +5,7 @@
 #include <boost/beast/http/string_body.hpp>
 #include <optional>
 
+#include "absl/status/status.h"
 #include "http/error_response.h"
 #include "http/limits.h"
 
@@ -21,5 +22,8 @@ std::optional<Problem> CheckHead(const IncomingMessage& message);
 
 // Returns the problem of a request that did not arrive in time.
 Problem TooLate(const Limits& limits);
+
+// Returns the answer to a request for whose body there is no memory.
+Response NoMemory(const absl::Status& error);
 
 }  // namespace tensorferry::http

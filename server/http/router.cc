@@ -7,6 +7,7 @@
 #include <exception>
 #include <nlohmann/json.hpp>
 #include <string_view>
+#include <utility>
 
 #include "http/error_response.h"
 
@@ -14,13 +15,42 @@ namespace tensorferry::http {
 namespace {
 
 constexpr std::string_view kIndexPath = "/";
-constexpr std::string_view kMethods = "GET, HEAD";
+// Takes the first segment of a path, with its `/`, off `path`. Returns it without the `/`.
+std::string_view TakeSegment(std::string_view& path) {
+  const std::size_t end = std::min(path.find('/', 1), path.size());
+  const std::string_view segment = path.substr(1, end - 1);
+  path.remove_prefix(end);
+  return segment;
+}
+
+// Returns what stands in `path` for each `{}` of `pattern`, or nothing if they do not fit.
+std::optional<std::vector<std::string>> Match(std::string_view pattern, std::string_view path) {
+  std::vector<std::string> values;
+  while (pattern.starts_with('/') && path.starts_with('/')) {
+    const std::string_view wanted = TakeSegment(pattern);
+    const std::string_view segment = TakeSegment(path);
+    if (wanted == segment) continue;
+    if (wanted != "{}" || segment.empty()) return std::nullopt;
+    auto value = PercentDecoded(segment);
+    if (!value) return std::nullopt;
+    values.push_back(*std::move(value));
+  }
+  return pattern.empty() && path.empty() ? std::optional(std::move(values)) : std::nullopt;
+}
 
 }  // namespace
 
-const Route* Router::Find(std::string_view path) const {
-  const auto route = std::ranges::find(routes_, path, &Route::path);
-  return route == routes_.end() ? nullptr : &*route;
+Router::Found Router::Find(const Request& request) const {
+  Found found;
+  for (const Route& route : routes_) {
+    auto values = Match(route.path, request.path);
+    if (!values) continue;
+    if (std::ranges::find(route.methods, request.method) != route.methods.end()) {
+      return {.route = &route, .values = *std::move(values)};
+    }
+    if (found.route == nullptr) found = {.route = &route, .of_another_method = true};
+  }
+  return found;
 }
 
 Response Router::ListRoutes() const {
@@ -32,33 +62,50 @@ Response Router::ListRoutes() const {
   return {.content_type = std::string(kJsonType), .body = nlohmann::ordered_json{{"routes", list}}.dump(2) + "\n"};
 }
 
-Response Router::AnswerGuarded(const Request& request) const {
-  const Route* const route = Find(request.path);
-  if (route == nullptr && request.path != kIndexPath) {
+std::optional<Response> Router::RefuseAt(const Found& found, const Request& request) const {
+  if (found.route == nullptr && request.path != kIndexPath) {
     return ErrorResponse({.status = 404,
                           .message = "there is nothing at this path; / lists the paths",
                           .expected = "one of the paths that / lists",
                           .actual = request.path});
   }
-  if (request.method != "GET" && request.method != "HEAD") {
+  const bool wrong_index_method = found.route == nullptr && request.method != "GET" && request.method != "HEAD";
+  if (found.of_another_method || wrong_index_method) {
+    std::string methods = found.route == nullptr ? "GET, HEAD" : "";
+    for (const Route& route : routes_) {
+      if (!Match(route.path, request.path)) continue;
+      for (const std::string& method : route.methods) methods += (methods.empty() ? "" : ", ") + method;
+    }
     return ErrorResponse({.status = 405,
                           .message = fmt::format("{} takes no {}", request.path, request.method),
-                          .expected = std::string(kMethods),
+                          .expected = methods,
                           .actual = request.method},
-                         {{"Allow", std::string(kMethods)}});
+                         {{"Allow", methods}});
   }
-  if (route == nullptr) return ListRoutes();
-  if (auto refusal = RefuseAccess(policy_, route->roles, request)) return *std::move(refusal);
-  return route->answer(request);
+  return found.route == nullptr ? std::nullopt : RefuseAccess(policy_, found.route->roles, request);
+}
+
+std::optional<Response> Router::Refuse(const Request& head) const { return RefuseAt(Find(head), head); }
+
+void Router::Serve(Request request, const Reply& reply) const {
+  try {
+    Found found = Find(request);
+    request.path_values = std::move(found.values);
+    if (found.route != nullptr && found.route->answer_later) {
+      return found.route->answer_later(std::move(request), reply);
+    }
+    reply(found.route == nullptr ? ListRoutes() : found.route->answer(request));
+  } catch (const std::exception& error) {
+    spdlog::debug("http: {} failed: {}", request.path, error.what());
+    reply({.status = 500, .body = "internal error\n"});
+  }
 }
 
 Response Router::Answer(const Request& request) const {
-  try {
-    return AnswerGuarded(request);
-  } catch (const std::exception& error) {
-    spdlog::debug("http: {} failed: {}", request.path, error.what());
-    return {.status = 500, .body = "internal error\n"};
-  }
+  if (auto refusal = Refuse(request)) return *std::move(refusal);
+  Response answered;
+  Serve(request, [&answered](Response response) { answered = std::move(response); });
+  return answered;
 }
 
 }  // namespace tensorferry::http

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,12 +11,15 @@
 
 namespace tensorferry::http {
 
-// Route is one path, for the methods GET and HEAD.
+// Route is one path. In it `{}` stands for any one segment: `/models/{}/ready`.
 struct Route {
   std::string path;
   std::string purpose;    // What the list of routes says of it.
   security::Roles roles;  // Who may ask for it; none: everybody.
   std::function<Response(const Request&)> answer;
+  std::vector<std::string> methods{"GET", "HEAD"};
+  // Answers in the place of `answer`, at once or later, and must not throw once it has given the reply away.
+  std::function<void(Request, Reply)> answer_later{};
 };
 
 // Router finds the route of a request, and answers in its place where there is none, or where the peer may not have it.
@@ -25,12 +29,25 @@ class Router {
  public:
   Router(std::vector<Route> routes, AccessPolicy policy) : routes_(std::move(routes)), policy_(policy) {}
 
-  // Answers every request. What a route throws becomes the answer 500.
+  // Returns the refusal of a request whose body is still to come, or nothing if the request may be answered.
+  std::optional<Response> Refuse(const Request& head) const;
+
+  // Answers a request that Refuse takes. What a route throws becomes the answer 500.
+  void Serve(Request request, const Reply& reply) const;
+
+  // Answers a request of a route that answers at once, or refuses it.
   Response Answer(const Request& request) const;
 
  private:
-  const Route* Find(std::string_view path) const;
-  Response AnswerGuarded(const Request& request) const;
+  // Found is a route, and what stood in the path for each `{}`.
+  struct Found {
+    const Route* route = nullptr;    // Null: the list of routes, if `refusal` is none.
+    bool of_another_method = false;  // Whether a route has the path, and takes other methods.
+    std::vector<std::string> values{};
+  };
+
+  Found Find(const Request& request) const;
+  std::optional<Response> RefuseAt(const Found& found, const Request& request) const;
   Response ListRoutes() const;
 
   const std::vector<Route> routes_;

@@ -20,6 +20,7 @@ struct Server::Loop {
       : limits(options.limits),
         router(std::move(given)),
         connections(limits.connections),
+        context{limits, router, connections, options.pool, options.error_body, options.refusals},
         tls(options.tls == nullptr ? nullptr : std::make_unique<TlsContexts>(*options.tls)) {}
 
   // Serves until it is stopped. What a connection throws, such as for want of memory, ends that connection alone.
@@ -36,20 +37,22 @@ struct Server::Loop {
   const Limits limits;
   const Router router;
   ConnectionSet connections;
-  const ConnectionContext context{limits, router, connections};
+  ConnectionContext context;
   const std::unique_ptr<TlsContexts> tls;  // Null: connections are plain.
   boost::asio::io_context io{1};
   Listener listener{io, context, tls.get()};
 };
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, Router router) {
-  std::unique_ptr<Server> server(new Server(std::make_unique<Loop>(options, std::move(router))));
+  const auto made = std::make_shared<Loop>(options, std::move(router));
+  made->context.owner = made;
+  std::unique_ptr<Server> server(new Server(made));
   TENSORFERRY_ASSIGN_OR_RETURN(server->address_, server->loop_->listener.Listen(options.address));
   server->thread_ = StartThread("the HTTP port", [loop = server->loop_.get()] { loop->Run(); });
   return server;
 }
 
-Server::Server(std::unique_ptr<Loop> loop) : loop_(std::move(loop)) {}
+Server::Server(std::shared_ptr<Loop> loop) : loop_(std::move(loop)) {}
 
 Server::~Server() {
   loop_->io.stop();

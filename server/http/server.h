@@ -5,7 +5,10 @@
 #include <thread>
 
 #include "absl/status/statusor.h"
+#include "base/buffer_pool.h"
+#include "http/error_response.h"
 #include "http/limits.h"
+#include "http/refusal_counts.h"
 #include "http/router.h"
 #include "security/reloaded.h"
 #include "security/tls_material.h"
@@ -17,10 +20,15 @@ struct ServerOptions {
   Limits limits{};
   // The certificate with which TLS is spoken. Borrowed; null: none.
   const security::Reloaded<security::TlsMaterial>* tls = nullptr;
+  // Where bodies lie, within limits.body_bytes and the pool's budget. Borrowed; null: requests have no bodies.
+  BufferPool* pool = nullptr;
+  ErrorBody error_body{};             // Empty: errors are as ErrorResponse makes them.
+  RefusalCounts* refusals = nullptr;  // Counts the answers that refuse. Borrowed; null: nothing does.
 };
 
 // Server answers HTTP/1.0 and HTTP/1.1 on one address. One thread of its own serves all connections.
-// Lifetime: the destructor closes all connections, and waits for the route that answers, if one does.
+// Lifetime: the destructor closes all connections, and waits for the route that answers, if one does. Answers that come
+//           later go nowhere.
 class Server {
  public:
   // Errors: UNAVAILABLE without a reason if the address cannot be listened on; the message says why. Throws NoThread.
@@ -35,9 +43,9 @@ class Server {
  private:
   struct Loop;  // Holds what is of Boost.
 
-  explicit Server(std::unique_ptr<Loop> loop);
+  explicit Server(std::shared_ptr<Loop> loop);
 
-  std::unique_ptr<Loop> loop_;
+  std::shared_ptr<Loop> loop_;
   std::string address_;
   std::thread thread_;
 };

@@ -4,8 +4,10 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 
 #include <algorithm>
+#include <iterator>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -20,6 +22,7 @@
 #include "rpc/serve/guarded.h"
 #include "rpc/tls_credentials.h"
 #include "rpc/transport.h"
+#include "sealed/side_socket.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -38,6 +41,26 @@ constexpr std::chrono::milliseconds kLastAnswers{200};
 // caller takes to send its next one, and at most for kMostQuieting. Requests are refused first, then all other calls.
 constexpr std::chrono::milliseconds kQuiet{100};
 constexpr std::chrono::milliseconds kMostQuieting{1000};
+
+constexpr std::string_view kUnix = "unix:";
+
+// Peers may hand over as many bytes as the memory budget has. Most of the files that the process may open are left for
+// gRPC's connections, and for the regions of shared memory.
+constexpr std::uint64_t kFilesPerSealedRegion = 8;
+constexpr std::uint64_t kFilesPerSideConnection = 16;
+constexpr std::uint64_t kMostSealedRegions = 4096;
+constexpr std::uint64_t kMostSideConnections = 512;
+
+std::uint64_t MostFiles() {
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  return files.rlim_cur;
+}
+
+bool TakesSealedMemory(const ServerOptions& options) {
+  return options.sealed_memory != SealedMemoryUse::kOff &&
+         std::ranges::any_of(options.listen, [](const auto& address) { return address.starts_with(kUnix); });
+}
 
 }  // namespace
 
@@ -61,6 +84,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
 
 Server::Server(const ServerOptions& options, inference::Pipeline& pipeline, BufferPool& pool)
     : regions_(options.shared_memory, "--shared-memory is off"),
+      sealed_regions_({.regions = std::min(kMostSealedRegions, MostFiles() / kFilesPerSealedRegion),
+                       .nbytes = pool.budget().limit()}),
       copiers_(options.threads),
       waits_(options.idle_timeout),
       chain_(MakeCallSteps(gate_, options.tokens, options.recorders)),
@@ -72,7 +97,8 @@ Server::Server(const ServerOptions& options, inference::Pipeline& pipeline, Buff
                    .limits = {.max_tensor_bytes = options.max_tensor_bytes},
                    .max_message_bytes = options.max_message_bytes,
                    .torch_version = options.torch_version,
-                   .tls = options.tls != nullptr},
+                   .tls = options.tls != nullptr,
+                   .sealed = TakesSealedMemory(options) ? &sealed_regions_ : nullptr},
       tensors_(environment_, service_environment_),
       inference_(environment_, {pipeline, options.model_overrides}, service_environment_),
       health_(service_environment_),
@@ -128,6 +154,7 @@ absl::Status Server::Listen(const ServerOptions& options) {
   {
     const OwnerOnly made(options.unix_sockets.any());
     server_ = builder.BuildAndStart();
+    if (server_ != nullptr) TENSORFERRY_RETURN_IF_ERROR(ListenForSealedMemory(options));
   }
   for (std::size_t i = 0; i < ports.size(); ++i) {
     if (server_ == nullptr && ports[i] == 0) {
@@ -140,13 +167,28 @@ absl::Status Server::Listen(const ServerOptions& options) {
   return SetRights(options.unix_sockets);
 }
 
-absl::Status Server::SetRights(const SocketRights& rights) const {
-  constexpr std::string_view kUnix = "unix:";
-  if (!rights.any()) return absl::OkStatus();
-  for (const std::string& address : addresses_) {
+absl::Status Server::ListenForSealedMemory(const ServerOptions& options) {
+  if (!TakesSealedMemory(options)) return absl::OkStatus();
+  side_server_.emplace(sealed_regions_, std::min(kMostSideConnections, MostFiles() / kFilesPerSideConnection));
+  for (const std::string& address : options.listen) {
     if (!address.starts_with(kUnix)) continue;
-    if (const absl::Status error = SetSocketRights(address.substr(kUnix.size()), rights); !error.ok()) {
-      return absl::UnavailableError(fmt::format("cannot listen on {}: {}", address, std::string(error.message())));
+    const absl::Status error = side_server_->Listen(sealed::SidePath(address.substr(kUnix.size())));
+    if (!error.ok() && options.sealed_memory == SealedMemoryUse::kOn) return error;
+    if (!error.ok()) spdlog::warn("no sealed memory is taken beside {}: {}", address, std::string(error.message()));
+  }
+  return side_server_->Start();
+}
+
+absl::Status Server::SetRights(const SocketRights& rights) const {
+  if (!rights.any()) return absl::OkStatus();
+  std::vector<std::string> paths;
+  for (const std::string& address : addresses_) {
+    if (address.starts_with(kUnix)) paths.push_back(address.substr(kUnix.size()));
+  }
+  if (side_server_) std::ranges::copy(side_server_->paths(), std::back_inserter(paths));
+  for (const std::string& path : paths) {
+    if (const absl::Status error = SetSocketRights(path, rights); !error.ok()) {
+      return absl::UnavailableError(fmt::format("cannot listen on unix:{}: {}", path, std::string(error.message())));
     }
   }
   return absl::OkStatus();
@@ -185,6 +227,13 @@ void Server::SetModelHealth(const std::string& name, bool ready) {
   }
 }
 
+std::shared_ptr<grpc::Channel> Server::InProcessChannel() {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(-1);
+  arguments.SetMaxSendMessageSize(-1);
+  return server_->InProcessChannel(arguments);
+}
+
 void Server::AnnounceReady() {
   phase_ = Phase::kReady;
   SetHealth(true);
@@ -207,6 +256,7 @@ bool Server::Stop(std::chrono::steady_clock::time_point deadline) {
   gate_.WaitUntilQuiet(kQuiet, std::chrono::steady_clock::now() + kMostQuieting);
   // Only streams without a request and health watches are left, which would go on for ever.
   server_->Shutdown(std::chrono::system_clock::now() + kLastAnswers);
+  side_server_.reset();
   return idle;
 }
 

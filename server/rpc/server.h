@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/buffer_pool.h"
+#include "base/sealed_regions.h"
 #include "inference/pipeline.h"
 #include "inference/repository_settings.h"
 #include "rpc/call_steps.h"
@@ -21,18 +22,23 @@
 #include "rpc/reflection_service.h"
 #include "rpc/serve/call_chain.h"
 #include "rpc/serve/call_gate.h"
+#include "rpc/serve/open_streams.h"
 #include "rpc/serve/serving_queue.h"
 #include "rpc/serve/stall_watch.h"
 #include "rpc/serve/wait_limit.h"
 #include "rpc/serve/worker_pool.h"
 #include "rpc/socket_file.h"
 #include "rpc/transport.h"
+#include "sealed/side_server.h"
 #include "security/reloaded.h"
 #include "security/tls_material.h"
 #include "security/tokens.h"
 #include "tracing/span_exporter.h"
 
 namespace tensorferry::rpc {
+
+// SealedMemoryUse says whether callers may hand over sealed memory beside unix: addresses. kAuto: where it can be.
+enum class SealedMemoryUse : std::uint8_t { kAuto, kOn, kOff };
 
 // The defaults are in config/config.h.
 struct ServerOptions {
@@ -45,6 +51,7 @@ struct ServerOptions {
   ConnectionLimits connections;
   bool compression;    // Whether to take compressed requests.
   bool shared_memory;  // Whether to take arrays from POSIX shared memory.
+  SealedMemoryUse sealed_memory = SealedMemoryUse::kOff;
   inference::OverridePolicy model_overrides;
   bool reflection;
   std::string torch_version;  // The text that GetServerInfo gives.
@@ -79,6 +86,9 @@ class Server {
   // Returns how many requests with arrays are being worked on, or answered. Threads: any.
   int inflight_requests() const { return gate_.inside(); }
 
+  // Returns how many streams of requests with arrays are open. Threads: any.
+  int open_streams() const { return streams_.count(); }
+
   // Says how far the server is. Threads: any.
   enum class Phase : std::uint8_t {
     kLoading,   // Until AnnounceReady.
@@ -86,6 +96,10 @@ class Server {
     kStopping,  // Until the end.
   };
   Phase phase() const { return phase_.load(std::memory_order_acquire); }
+
+  // Returns a channel on which a part of this process calls the services as any caller does, and may say for whom: see
+  // PeerOf in serve/call_metadata.h. It carries no calls once the server has stopped.
+  std::shared_ptr<grpc::Channel> InProcessChannel();
 
   // Says that the models are loaded: health says SERVING from now on.
   void AnnounceReady();
@@ -111,6 +125,7 @@ class Server {
   template <typename Service>
   void AddService(Service& service, bool announced);
   absl::Status Listen(const ServerOptions& options);
+  absl::Status ListenForSealedMemory(const ServerOptions& options);
   absl::Status SetRights(const SocketRights& rights) const;
   void MakeThreads(const ServerOptions& options, grpc::ServerBuilder& builder);
   void StartServing(const ServerOptions& options);
@@ -119,6 +134,8 @@ class Server {
 
   CallGate gate_;
   SharedRegions regions_;
+  SealedRegions sealed_regions_;
+  std::optional<sealed::SideServer> side_server_;
   LiveCoroutines live_;
   std::deque<ServingQueue> queues_;
   std::optional<StallWatch> stall_watch_;
@@ -126,7 +143,8 @@ class Server {
   WaitLimit waits_;
   const CallChain chain_;
   const CallEnvironment environment_;
-  const ServiceEnvironment service_environment_{live_, chain_, copiers_, waits_};
+  OpenStreams streams_;
+  const ServiceEnvironment service_environment_{live_, chain_, copiers_, waits_, streams_};
   TensorService tensors_;
   InferenceService inference_;
   HealthService health_;

@@ -9,6 +9,10 @@
 
 namespace tensorferry::rpc {
 
+// Sets what gRPC reads from the environment once, when it is first used, unless the environment has it already.
+// Threads: to be called before any other thread reads the environment.
+void PrepareGrpc();
+
 // ConnectionLimits says when the server ends connections by itself; 0: never.
 struct ConnectionLimits {
   std::chrono::milliseconds max_idle;  // Of a connection without a call.

@@ -24,7 +24,7 @@ PROTO = REPO_ROOT / "proto/tensorferry/v1/tensor_service.proto"
 MIB = 1 << 20
 TIMEOUT_S = 60  # Until a hung server fails the test; nothing is expected to take that long.
 
-READY_LINE = re.compile(r"tensorferry-server ready((?: grpc=\S+)+) admin=(\S+)\n")
+READY_LINE = re.compile(r"tensorferry-server ready((?: grpc=\S+)+) admin=(\S+)(?: http=(\S+))?\n")
 
 
 def server_command(*flags: str) -> list[str]:
@@ -90,6 +90,7 @@ class Server:
         self.addresses = [word.removeprefix("grpc=") for word in match[1].split()]
         self.address = self.addresses[0]
         self.admin = match[2]  # The address of the admin port, or "off".
+        self.http = match[3]  # The address for callers over HTTP, or None.
 
     def _first_line(self) -> str:
         assert self.process.stdout is not None

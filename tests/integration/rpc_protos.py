@@ -45,10 +45,21 @@ message_type {
   field { name: "name" number: 1 type: TYPE_STRING }
 }
 message_type {
+  name: "InferParameter" oneof_decl { name: "parameter_choice" }
+  field { name: "int64_param" number: 2 type: TYPE_INT64 oneof_index: 0 }
+  field { name: "string_param" number: 3 type: TYPE_STRING oneof_index: 0 }
+}
+message_type {
+  name: "InferParameterEntry"
+  field { name: "key" number: 1 type: TYPE_STRING }
+  field { name: "value" number: 2 type: TYPE_MESSAGE type_name: "InferParameter" }
+}
+message_type {
   name: "InferTensor"
   field { name: "name" number: 1 type: TYPE_STRING }
   field { name: "datatype" number: 2 type: TYPE_STRING }
   field { name: "shape" number: 3 type: TYPE_INT64 label: LABEL_REPEATED }
+  field { name: "parameters" number: 4 type: TYPE_MESSAGE type_name: "InferParameterEntry" label: LABEL_REPEATED }
 }
 message_type {
   name: "ModelInferRequest"

@@ -14,12 +14,13 @@ import torch
 from torch import nn
 
 import oracle
+from admin import ADMIN, ask
 from certificates import Authority, Files
-from harness import TIMEOUT_S, Server, becomes_true, connect_stub
+from harness import TIMEOUT_S, Server, becomes_true, connect, connect_stub
 from served_models import infer, put
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
-from wire import array, convert_unary, request, request_part
+from wire import array, convert_stream, convert_unary, request, request_part
 
 CONVERT = "tensorferry.v1.TensorService/Convert"
 GOOD = request(array("<f4", (4,), oracle.random_bytes("<f4", 4)))
@@ -67,6 +68,49 @@ def test_a_refused_call_says_why() -> None:
         assert refusal is not None
         line = first_line(server)
         assert (line["code"], line["reason"], line["error"]) == ("INVALID_ARGUMENT", refusal.reason, refusal.message)
+
+
+# Methods of GRPCInferenceService, a message that each refuses, and the model that the record of the refusal has.
+OF_INFERENCE: list[tuple[str, bytes, str | None]] = [
+    ("RepositoryModelLoad", b"\x12\x06absent", "absent"),
+    ("RepositoryModelLoad", b"\x0a\x06absent", "absent"),  # KServe puts the model where others put the repository.
+    ("ModelConfig", b"\x0a\x06absent\x12\x017", "absent"),
+    ("ModelInfer", b"\x0a\x06absent\x12\x017", "absent"),
+    ("ModelInfer", b"\x0a\x04plus\x12\x05seven", "plus"),
+    ("SystemSharedMemoryRegister", b"\x0a\x06region", None),  # The name of a region is no model's.
+]
+
+
+def test_a_refused_request_names_the_model_that_it_asked_for(tmp_path: Path) -> None:
+    put(tmp_path / "plus", AddOne())
+    flags = (*ALL, *ADMIN, "--model-dir", str(tmp_path), "--model-control", "explicit")
+    with Server(*flags) as server, connect_stub(server.address) as stub:
+        unfit = request(array("<f4", (5,), b"short"), model_name="plus")
+        absent = infer("absent", {"x": torch.ones(4)}, model_version="7")
+        for message in (absent, unfit):
+            for convert in (convert_unary, convert_stream):
+                assert convert(stub, message).refusal is not None
+        with connect(server.address) as channel:
+            for method, message, _ in OF_INFERENCE:
+                with pytest.raises(grpc.RpcError):
+                    channel.unary_unary(f"/inference.GRPCInferenceService/{method}")(message, timeout=TIMEOUT_S)
+        expected = ["absent", "absent", "plus", "plus", *(model for _, _, model in OF_INFERENCE)]
+        assert becomes_true(lambda: len(lines(server)) == len(expected))
+        assert [line.get("model") for line in lines(server)] == expected
+        assert [line["version"] for line in lines(server)[:2]] == ["7", "7"]
+        refusals = ask(server, "/debug/requests").json()["refusals"]
+        assert [entry.get("model") for entry in reversed(refusals)] == expected
+
+
+def test_the_name_of_a_model_is_short_and_printable_in_the_log() -> None:
+    with Server(*ALL) as server, connect_stub(server.address) as stub:
+        name = "\x1b[2J\n\u202e" + "é" * 1000
+        assert convert_unary(stub, infer(name, {"x": torch.ones(4)})).refusal is not None
+        model = str(first_line(server)["model"])
+        assert model.startswith("?[2J?")
+        assert model.endswith("é...")
+        assert len(model.encode()) <= 128
+        assert "\u202e" not in server.log()
 
 
 def test_the_requests_of_a_stream_have_a_line_each() -> None:

@@ -83,3 +83,22 @@ def test_without_tokens_every_path_is_open() -> None:
     with Server(*ADMIN) as server:
         for path in ALLOWED:
             assert ask(server, path).status in PRESENT.get(path, {200})
+
+
+def test_a_page_of_another_site_reads_nothing_through_a_browser() -> None:
+    """A page whose host was made to mean 127.0.0.1 asks for its own host: only health is told."""
+    with Server(*ADMIN, "--admin-host", "here.example") as server:
+        for path in ALLOWED.keys() - {"/"}:
+            for host, told in (("evil.example:8002", path in HEALTH), ("here.example", True), ("localhost:1", True)):
+                answer = ask(server, path, headers={"Host": host})
+                assert answer.status == (200 if told else 421), (path, host)
+                if not told:
+                    assert "--admin-host" in answer.error()["message"]
+                    assert answer.error()["actual"] == "evil.example"
+
+
+def test_an_open_port_and_one_with_tokens_answer_for_every_host(guarded: Server) -> None:
+    headers = {"Host": "server.example", **bearer(TOKENS["admin"])}
+    assert ask(guarded, "/configz", headers=headers).status == 200
+    with Server("--admin-listen", "0.0.0.0:0", "--allow-open") as server:
+        assert ask(server, "/configz", headers={"Host": "server.example"}).status == 200

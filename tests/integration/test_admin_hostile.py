@@ -100,7 +100,7 @@ def test_peers_that_come_and_go_keep_nobody_out(admin: Server) -> None:
 def test_a_peer_that_reads_no_answers_costs_the_others_nothing(admin: Server) -> None:
     with dial(admin) as connection:
         connection.setblocking(False)
-        request = b"GET /configz HTTP/1.1\r\nHost: a\r\n\r\n" * 1000
+        request = b"GET /configz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000
         with suppress(BlockingIOError):
             while True:
                 connection.send(request)
@@ -124,7 +124,7 @@ def test_peers_wait_while_there_are_no_descriptors() -> None:
 
 def test_requests_of_one_connection_are_answered_in_order(admin: Server) -> None:
     paths = ["/livez", "/version", "/nothing"] * 20
-    request = "".join(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n" for path in paths)
+    request = "".join(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n" for path in paths)
     found = answers(admin, request.encode()[:-2] + b"Connection: close\r\n\r\n", len(paths))
     assert [answer.status for answer in found] == [200, 200, 404] * 20
     assert [answer.fields["Content-Type"] for answer in found[:2]] == ["text/plain; charset=utf-8", "application/json"]

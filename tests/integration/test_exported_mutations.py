@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import exported_suite
+from mutants import mutant
 from mutations import ASKED, bases, run_cases
+from served_models import zipped
 
 SEED, COUNT = 1, 300
 
@@ -17,3 +20,9 @@ def test_changed_programs_do_not_end_the_server(tmp_path: Path) -> None:
     assert sum(report.verdicts.values()) == COUNT
     assert report.verdicts["refused at load"] > COUNT / 4
     assert report.verdicts["the same answer"] > COUNT / 20, "hardly a change was harmless"
+
+
+def test_a_description_of_which_nothing_is_left_is_a_case_too() -> None:
+    content = zipped({"model/models/model.json": '{"a": 1}'})
+    for seed in range(200):
+        assert mutant(content, random.Random(seed)) == mutant(content, random.Random(seed))

@@ -8,9 +8,11 @@ import shutil
 import signal
 import ssl
 import subprocess
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -244,3 +246,44 @@ def test_requests_whose_spans_were_exported_or_dropped() -> None:
 
 def tracing_server(collector: Collector) -> Server:
     return Server(*ADMIN, environment={"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint})
+
+
+def test_open_streams_are_counted(served: Server) -> None:
+    def is_now(count: int) -> bool:
+        return becomes_true(lambda: scrape(served).value("tensorferry_open_streams") == count)
+
+    assert is_now(0)
+    with connect(served.address) as channel:
+        infer_stream = channel.stream_stream("/inference.GRPCInferenceService/ModelStreamInfer")
+        held = threading.Event()
+        streams = [stream(wait_for(held)) for stream in (TensorServiceStub(channel).ConvertStream, infer_stream)]
+        assert is_now(2)
+        streams[0].cancel()
+        assert is_now(1)
+        held.set()
+        assert list(streams[1]) == []
+        assert is_now(0)
+
+
+def wait_for(event: threading.Event) -> Iterator[Any]:
+    """A stream's requests: none, until the event ends them."""
+    event.wait(TIMEOUT_S)
+    yield from ()
+
+
+def test_what_the_admin_port_refuses_is_counted_by_status(served: Server) -> None:
+    def counts() -> dict[str, float]:
+        return {labels["status"]: count for labels, count in scrape(served).named("tensorferry_admin_refusals_total")}
+
+    before = counts()
+    evil = {"Host": "evil.example"}
+    for path, method, headers, times in (("/no", "GET", {}, 3), ("/livez", "PUT", {}, 2), ("/configz", "GET", evil, 1)):
+        for _ in range(times):
+            ask(served, path, method=method, headers=headers)
+    after = counts()
+    assert after.keys() == before.keys()
+    assert {status: after[status] - before[status] for status in after if after[status] != before[status]} == {
+        "404": 3,
+        "405": 2,
+        "421": 1,
+    }

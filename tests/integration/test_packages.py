@@ -71,6 +71,13 @@ def test_models_of_one_library_have_state_of_their_own(tmp_path: Path) -> None:
         assert len(libraries(server)) == 1
 
 
+def test_runs_of_the_warm_up_and_of_other_executors_are_not_seen(tmp_path: Path) -> None:
+    put_file(tmp_path / "counting", counting_package(), "max_batch_size: 64 instance_group { count: 2 kind: KIND_CPU }")
+    with Server("--model-dir", f"{tmp_path}") as server, connect_stub(server.address) as stub:
+        assert "2 executors have one set each" in server.log()
+        assert counted(stub, "counting") == 1
+
+
 def test_a_package_may_need_libtorch(tmp_path: Path) -> None:
     package = package_that_needs_libtorch()
     put_file(tmp_path / "softmax", package)

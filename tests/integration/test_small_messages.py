@@ -75,7 +75,7 @@ def test_a_large_message_is_refused_before_it_is_parsed(server: Server) -> None:
 
 
 def test_what_large_messages_took_is_given_back_each_time(server: Server) -> None:
-    """Each of the coroutines that serve a method has had one of them; what malloc keeps goes back once it is idle."""
+    """Neither the coroutines that serve a method keep one of them, nor the connection what it was read into."""
     message = unknown(24 * MIB)
     with connect(server.address) as channel, ThreadPoolExecutor(8) as pool:
         small = [method.path for method in methods(channel) if method.path not in LARGE]

@@ -108,6 +108,8 @@ def _places(tree: Any) -> Iterator[Place]:
 
 def _change(tree: Any, chance: random.Random) -> None:
     places = [*_places(tree)]
+    if not places:  # What there was has been taken out.
+        return
     holder, key = chance.choice(places)
     value = holder[key]
     others = [other[place] for other, place in places if type(other[place]) is type(value)]

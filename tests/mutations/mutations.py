@@ -175,6 +175,7 @@ def main() -> None:
     arguments = parser.parse_args()
     cases = range(arguments.count) if arguments.case is None else [arguments.case]
     print(f"seed {arguments.seed}", flush=True)
+    sys.setrecursionlimit(20_000)  # A description may get lists within lists in several places, one within another.
     folder = REPO_ROOT / "build/test-mutations"
     folder.mkdir(parents=True, exist_ok=True)
     exported_suite.save_all(folder, ASKED)

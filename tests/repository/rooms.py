@@ -38,11 +38,14 @@ LIBRARIES = {
 ROOMS = {
     "server/base": room("base"),
     "server/payload": room("payload", "server/base"),
+    "server/files": room("files", "server/base server/payload"),
     "server/inference": room("inference", "server/base server/payload"),
     "server/config": room("config", "server/base server/inference"),
     "server/security": room("security", "server/base", "openssl"),
     "server/metrics": room("metrics", "server/base server/payload server/inference", "prometheus"),
     "server/http": room("http", "server/base server/security", "boost openssl"),
+    "server/sealed": room("sealed", "server/base"),
+    "server/page": room("page", "server/http"),
     "server/tracing": room("tracing", "server/base", "boost"),
     "server/inference/tensor": room("inference_tensor", "server/base server/payload server/inference", "torch"),
     "server/inference/engine": room(
@@ -83,18 +86,24 @@ ROOMS = {
     ),
     "server/rpc": room(
         "rpc",
-        "server/base server/inference server/security server/metrics server/tracing server/rpc/serve server/rpc/native"
-        " server/rpc/oip",
+        "server/base server/inference server/security server/metrics server/sealed server/tracing server/rpc/serve"
+        " server/rpc/native server/rpc/oip",
         "grpc protobuf",
+    ),
+    "server/web": room(
+        "web",
+        "server/base server/payload server/http server/rpc/serve server/rpc",
+        "grpc protobuf oip-proto",
     ),
     "server": room(
         "tensorferry-server",
         "server/base server/inference server/config server/security server/metrics server/http server/tracing"
-        " server/inference/isolation server/inference/repository server/rpc/serve server/rpc/triton_config server/rpc",
+        " server/inference/isolation server/inference/repository server/rpc/serve server/rpc/triton_config server/rpc"
+        " server/web",
     ),
     "client/include": room("client", "server/payload"),
     "client/lib": room(
-        "client", "server/base server/payload server/rpc/wire client/include", "grpc protobuf native-proto"
+        "client", "server/base server/payload server/files server/rpc/wire client/include", "grpc protobuf native-proto"
     ),
     "client/bench": room(
         "tensorferry_bench", "server/base server/payload client/include client/lib", "grpc protobuf native-proto"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from repository import ROOT, dtypes, metrics, reasons, text
+from tensorferry._safetensors import DTYPES, SMALL_BITS
 
 
 def test_errors_page_has_one_entry_for_each_reason() -> None:
@@ -34,6 +35,21 @@ def test_dtypes_page_and_readme_have_a_row_for_each_dtype() -> None:
         line = next(line for line in page if line.startswith(f"| {row['name']} |"))
         for value in ("descr", "itemsize", "oip"):
             assert row[value] in line
+
+
+def test_dtypes_page_and_python_client_have_the_dtypes_of_safetensors() -> None:
+    rows = re.findall(r'\{"(\w+)", (\d+), (?:DType::k(\w+)|std::nullopt)\}', text("server/files/safetensors_dtype.h"))
+    assert len(rows) == 22
+    names = dict(re.findall(r'\{DType::k(\w+), "(\w+)"', text("server/payload/dtype.h")))
+    page = text("docs/dtypes.md").splitlines()
+    for name, bits, dtype in rows:
+        if not dtype:
+            assert SMALL_BITS[name] == int(bits)
+            continue
+        assert DTYPES[name] == names[dtype]
+        line = next(line for line in page if line.startswith(f"| {names[dtype]} |"))
+        assert line.endswith(f"| {name} |")
+    assert len(rows) == len(DTYPES) + len(SMALL_BITS)
 
 
 @pytest.mark.parametrize("example", ["client/examples/convert.py", "client/examples/convert.cc"])

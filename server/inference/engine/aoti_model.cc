@@ -19,6 +19,7 @@
 #include "inference/engine/aoti_bounds.h"
 #include "inference/engine/aoti_call.h"
 #include "inference/engine/aoti_package.h"
+#include "inference/engine/aoti_writes.h"
 #include "inference/engine/archive_check.h"
 #include "inference/engine/dim_relations.h"
 #include "inference/engine/model_parameters.h"
@@ -73,21 +74,58 @@ at::Tensor Contiguous(const at::Tensor& tensor) {
   return contiguous.strides().equals(strides) ? contiguous : contiguous.as_strided(contiguous.sizes(), strides);
 }
 
-// OpenedPackage is a package that can run.
-struct OpenedPackage {
-  UnpackedPackage files;  // Code for GPUs is read from them when it first runs.
-  std::unique_ptr<AOTIModelContainerRunner> runner;
+using Runner = std::unique_ptr<AOTIModelContainerRunner>;
+
+// OpenedPackage is a package whose library is loaded.
+class OpenedPackage {
+ public:
+  // Opens the library of the package.
+  static absl::StatusOr<OpenedPackage> Open(const ModelFile& file, at::Device device) {
+    TENSORFERRY_ASSIGN_OR_RETURN(UnpackedPackage files, UnpackedPackage::Unpack(file));
+    TENSORFERRY_RETURN_IF_ERROR(OpenForGood(files.library()));
+    return OpenedPackage(std::make_shared<const UnpackedPackage>(std::move(files)), device);
+  }
+
+  // Makes a container of models that has weights of its own, for this many runs at once. Errors: MODEL_NOT_READY.
+  absl::StatusOr<Runner> MakeRunner(int runs_at_once) const {
+    return CatchTorch(Reason::kModelNotReady, [&]() -> absl::StatusOr<Runner> {
+      const auto& runners = torch::inductor::getAOTIModelRunnerRegistry();
+      const auto make = runners.find(device_.is_cuda() ? "cuda" : "cpu");
+      if (make == runners.end()) return MakeError(Reason::kModelNotReady, "torch runs no packages on this device");
+      Runner runner = make->second(files_->library(), static_cast<std::size_t>(runs_at_once), device_.str(),
+                                   files_->folder(), /*run_single_threaded=*/false);
+      if (!files_->weights().empty()) runner->update_constant_buffer_from_blob(files_->weights());
+      return runner;
+    });
+  }
+
+ private:
+  OpenedPackage(std::shared_ptr<const UnpackedPackage> files, at::Device device)
+      : files_(std::move(files)), device_(device) {}
+
+  std::shared_ptr<const UnpackedPackage> files_;  // Code for GPUs is read from them when it first runs.
+  at::Device device_;
 };
 
 class AotiModel final : public Model {
  public:
-  AotiModel(ModelInfo info, OpenedPackage package, AotiInputs inputs, std::vector<std::size_t> output_places,
-            at::Device device)
-      : info_(std::move(info)),
+  // What callers see of a package, and where it is in the package's call.
+  struct Interface {
+    ModelInfo info;
+    AotiInputs inputs;
+    std::vector<std::size_t> output_places;  // For each output in info, its index among the package's.
+  };
+
+  AotiModel(Interface interface, OpenedPackage package, Runner runner, at::Device device)
+      : info_(std::move(interface.info)),
+        inputs_(std::move(interface.inputs)),
+        output_places_(std::move(interface.output_places)),
+        device_(device),
         package_(std::move(package)),
-        inputs_(std::move(inputs)),
-        output_places_(std::move(output_places)),
-        device_(device) {}
+        runner_(std::move(runner)) {}
+
+  // Runs with another container from now on. No run may be going on.
+  void Use(Runner runner) { runner_ = std::move(runner); }
 
   const ModelInfo& info() const override { return info_; }
   at::Device device() const override { return device_; }
@@ -147,13 +185,13 @@ class AotiModel final : public Model {
   std::vector<at::Tensor> RunPadded(std::vector<at::Tensor> arguments) {
     const std::int64_t rows = batched() ? arguments.front().size(0) : inputs_.least_rows;
     const std::int64_t missing = inputs_.least_rows - rows;
-    if (missing <= 0) return package_.runner->boxed_run(std::move(arguments));
+    if (missing <= 0) return runner_->boxed_run(std::move(arguments));
     for (at::Tensor& argument : arguments) {
       std::vector<std::int64_t> shape = argument.sizes().vec();
       shape.front() = missing;
       argument = at::cat({argument, at::zeros(shape, argument.options())});
     }
-    std::vector<at::Tensor> outputs = package_.runner->boxed_run(std::move(arguments));
+    std::vector<at::Tensor> outputs = runner_->boxed_run(std::move(arguments));
     for (at::Tensor& output : outputs) {
       if (output.defined() && output.dim() > 0 && output.size(0) == inputs_.least_rows)
         output = output.narrow(0, 0, rows);
@@ -179,11 +217,39 @@ class AotiModel final : public Model {
   }
 
   const ModelInfo info_;
-  const OpenedPackage package_;
   const AotiInputs inputs_;
-  const std::vector<std::size_t> output_places_;  // For each output in info_, its index among the package's.
+  const std::vector<std::size_t> output_places_;
   const at::Device device_;
+  const OpenedPackage package_;  // Outlives runner_.
+  Runner runner_;
 };
+
+// Makes one engine for all executors if the package leaves its weights and buffers as they are. Otherwise each executor
+// gets an engine with a container of its own.
+absl::StatusOr<Engines> EnginesOf(const AotiModel::Interface& interface, const OpenedPackage& package, bool writes,
+                                  const EngineOptions& options) {
+  const auto count = static_cast<std::size_t>(options.runs_at_once);
+  if (writes) {
+    spdlog::info("model {}: its runs change the package's buffers, of which {} executors have one set each",
+                 options.name, count);
+  }
+  std::vector<std::shared_ptr<AotiModel>> own;
+  for (std::size_t i = 0; i < (writes ? count : 1); ++i) {
+    TENSORFERRY_ASSIGN_OR_RETURN(Runner runner, package.MakeRunner(writes ? 1 : options.runs_at_once));
+    own.push_back(std::make_shared<AotiModel>(interface, package, std::move(runner), options.device));
+  }
+  Engines engines;
+  for (std::size_t i = 0; i < count; ++i) engines.models.push_back(own[i % own.size()]);
+  if (!writes) return engines;
+  engines.forget_runs = [package, own = std::move(own)] {
+    for (const auto& engine : own) {
+      TENSORFERRY_ASSIGN_OR_RETURN(Runner runner, package.MakeRunner(1));
+      engine->Use(std::move(runner));
+    }
+    return absl::OkStatus();
+  };
+  return engines;
+}
 
 std::map<std::string, std::string> Sorted(const std::unordered_map<std::string, std::string>& metadata) {
   return {metadata.begin(), metadata.end()};
@@ -245,25 +311,11 @@ absl::Status ApplyAllBounds(const AotiInputs& inputs, std::int64_t max_batch_siz
   return absl::OkStatus();
 }
 
-// Opens the library of the package, and makes a container of models that has weights of its own.
-absl::StatusOr<OpenedPackage> OpenPackage(const ModelFile& file, const EngineOptions& options) {
-  TENSORFERRY_ASSIGN_OR_RETURN(UnpackedPackage files, UnpackedPackage::Unpack(file));
-  TENSORFERRY_RETURN_IF_ERROR(OpenForGood(files.library()));
-  return CatchTorch(Reason::kModelNotReady, [&]() -> absl::StatusOr<OpenedPackage> {
-    const auto& runners = torch::inductor::getAOTIModelRunnerRegistry();
-    const auto make = runners.find(options.device.is_cuda() ? "cuda" : "cpu");
-    if (make == runners.end()) return MakeError(Reason::kModelNotReady, "torch runs no packages on this device");
-    auto runner = make->second(files.library(), static_cast<std::size_t>(options.runs_at_once), options.device.str(),
-                               files.folder(), /*run_single_threaded=*/false);
-    if (!files.weights().empty()) runner->update_constant_buffer_from_blob(files.weights());
-    return OpenedPackage{std::move(files), std::move(runner)};
-  });
-}
-
 // Returns the package's call spec: that of its inputs, then that of its outputs.
-absl::StatusOr<std::vector<std::string>> CallSpecOf(AOTIModelContainerRunner& runner) {
+absl::StatusOr<std::vector<std::string>> CallSpecOf(const OpenedPackage& package) {
+  TENSORFERRY_ASSIGN_OR_RETURN(const Runner runner, package.MakeRunner(1));
   TENSORFERRY_ASSIGN_OR_RETURN(std::vector<std::string> spec,
-                               CatchTorch(Reason::kModelNotReady, [&] { return runner.get_call_spec(); }));
+                               CatchTorch(Reason::kModelNotReady, [&] { return runner->get_call_spec(); }));
   if (spec.size() != 2) return MakeError(Reason::kModelNotReady, "the package has no call spec");
   return spec;
 }
@@ -290,8 +342,8 @@ absl::StatusOr<PackageSignature> ReadMetadata(const ModelFile& file, const Engin
 
 void CheckPackageInputs() { setenv(kCheckVariable, "1", /*overwrite=*/0); }
 
-absl::StatusOr<std::shared_ptr<Model>> LoadAotiPackage(const ModelFile& file, const ModelConfig& config,
-                                                       const EngineOptions& options) {
+absl::StatusOr<Engines> LoadAotiPackage(const ModelFile& file, const ModelConfig& config,
+                                        const EngineOptions& options) {
   for (const std::string& parameter : ParametersOfTorchScript(config)) {
     spdlog::warn("model {}: config.pbtxt: parameter {} means nothing to a compiled package", options.name, parameter);
   }
@@ -300,8 +352,8 @@ absl::StatusOr<std::shared_ptr<Model>> LoadAotiPackage(const ModelFile& file, co
   TENSORFERRY_ASSIGN_OR_RETURN(const PackageSignature exported, ReadMetadata(file, options));
   TENSORFERRY_ASSIGN_OR_RETURN(const PackageWeights members, ReadMembers(file));
   TENSORFERRY_RETURN_IF_ERROR(CheckWeights(members));
-  TENSORFERRY_ASSIGN_OR_RETURN(OpenedPackage package, OpenPackage(file, options));
-  TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<std::string> spec, CallSpecOf(*package.runner));
+  TENSORFERRY_ASSIGN_OR_RETURN(const OpenedPackage package, OpenedPackage::Open(file, options.device));
+  TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<std::string> spec, CallSpecOf(package));
   TENSORFERRY_ASSIGN_OR_RETURN(const PackageCall in, InputsOf(spec[0], members.source, config));
   TENSORFERRY_ASSIGN_OR_RETURN(const PackageCall out, OutputsOf(spec[1], members.source));
   const bool batched = config.max_batch_size > 0;
@@ -327,8 +379,8 @@ absl::StatusOr<std::shared_ptr<Model>> LoadAotiPackage(const ModelFile& file, co
                  .outputs = std::move(outputs.specs),
                  .sha256 = std::move(sha256),
                  .max_batch_size = config.max_batch_size};
-  return std::make_shared<AotiModel>(std::move(info), std::move(package), std::move(aoti_inputs),
-                                     std::move(outputs.places), options.device);
+  return EnginesOf({std::move(info), std::move(aoti_inputs), std::move(outputs.places)}, package,
+                   WritesToConstants(members.source), options);
 }
 
 }  // namespace tensorferry::inference

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <memory>
-
 #include "absl/status/statusor.h"
 #include "inference/engine/engine.h"
 
@@ -16,9 +14,10 @@ namespace tensorferry::inference {
 // Checks:  compiled code reads as much memory as it was compiled for. So inputs are compared with the bounds first
 //          (aoti_bounds.h), and an input that does not fit is INPUT_MISMATCH. The code's own checks
 //          (CheckPackageInputs) come second.
+// State:   executors share the weights and buffers, unless a run changes them (aoti_writes.h): then each executor has
+//          a set of its own.
 // Errors:  those of LoadEngines. Threads: one at a time.
-absl::StatusOr<std::shared_ptr<Model>> LoadAotiPackage(const ModelFile& file, const ModelConfig& config,
-                                                       const EngineOptions& options);
+absl::StatusOr<Engines> LoadAotiPackage(const ModelFile& file, const ModelConfig& config, const EngineOptions& options);
 
 // Makes packages check their inputs, unless the environment says otherwise. Call it before the first thread is started.
 void CheckPackageInputs();

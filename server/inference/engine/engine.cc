@@ -49,7 +49,7 @@ absl::StatusOr<Engines> LoadEngines(const ModelFile& file, const ModelConfig& co
   }
   switch (FormatOf(*records)) {
     case Format::kTorchScript: return LoadTorchScript(file, config, options);
-    case Format::kAotiPackage: return Shared(LoadAotiPackage(file, config, options), options);
+    case Format::kAotiPackage: return LoadAotiPackage(file, config, options);
     case Format::kExportedProgram: return Shared(LoadExported(file, config, options), options);
     case Format::kOldExportedProgram:
       return MakeError(Reason::kModelNotReady,

@@ -15,10 +15,9 @@ namespace {
 
 // Returns whether a tensor may use the elements where the caller has them: they must be aligned, and in the form of
 // this machine.
-bool CanStay(const ArrayHeader& header, const std::byte* elements) {
+bool CanStay(const ArrayHeader& header, std::uintptr_t address) {
   const DTypeInfo& dtype = Info(header.dtype());
-  return header.nbytes() > 0 && dtype.dtype != DType::kBool && !header.byte_swapped() &&
-         reinterpret_cast<std::uintptr_t>(elements) % dtype.itemsize == 0;
+  return header.nbytes() > 0 && dtype.dtype != DType::kBool && !header.byte_swapped() && address % dtype.itemsize == 0;
 }
 
 }  // namespace
@@ -54,7 +53,8 @@ absl::StatusOr<Intake> Intake::Start(const RequestView& request, Chunks chunks, 
   const Fidelity fidelity = FidelityOf(request);
   Few<CheckedArray> checked;
   for (const ArrayView& array : request.arrays) {
-    auto result = CheckArray(array, fidelity, chunks == Chunks::kAllowed, environment.limits, environment.regions);
+    auto result = CheckArray(array, fidelity, chunks == Chunks::kAllowed, environment.limits,
+                             {environment.regions, environment.sealed});
     if (!result.ok()) return InArray(array.name, result.status());
     checked.push_back(*std::move(result));
   }
@@ -77,7 +77,7 @@ absl::Status Intake::CheckSum(const Few<CheckedArray>& checked, std::uint64_t li
   if (checked.size() < 2) return absl::OkStatus();
   std::uint64_t nbytes = 0;
   for (const CheckedArray& array : checked) {
-    if (array.shared && StaysShared(array)) continue;
+    if ((array.shared && StaysShared(array)) || (array.sealed && StaysSealed(array) && !computes())) continue;
     if (__builtin_add_overflow(nbytes, array.header.nbytes(), &nbytes)) {
       nbytes = std::numeric_limits<std::uint64_t>::max();
     }
@@ -96,10 +96,14 @@ absl::Status Intake::TakeIn(Few<CheckedArray> checked, const RequestView& reques
   const CopyOptions options{.fidelity = FidelityOf(request), .digest = request.digest};
   const bool may_wait = model_ != nullptr && model_->batches();
   for (std::size_t i = 0; i < checked.size(); ++i) {
-    auto& [header, elements, chunked, strings, shared] = checked[i];
+    auto& [header, elements, chunked, strings, shared, sealed] = checked[i];
     const std::string_view name = request.arrays[i].name;
     if (shared) {
       TENSORFERRY_RETURN_IF_ERROR(InArray(name, TakeShared(name, std::move(checked[i]), options, pool)));
+      continue;
+    }
+    if (sealed) {
+      TENSORFERRY_RETURN_IF_ERROR(InArray(name, TakeSealed(name, std::move(checked[i]), options, pool)));
       continue;
     }
     if (may_wait && !chunked && !header.fortran_order()) {
@@ -120,8 +124,47 @@ absl::Status Intake::TakeIn(Few<CheckedArray> checked, const RequestView& reques
 }
 
 bool Intake::StaysShared(const CheckedArray& array) const {
-  const bool computed_on = model_ != nullptr && !model_->passes_on();
-  return !computed_on && !array.strings && CanStay(array.header, array.shared->bytes().data());
+  const auto address = reinterpret_cast<std::uintptr_t>(array.shared->bytes().data());
+  return !computes() && !array.strings && CanStay(array.header, address);
+}
+
+// A model gets elements as well aligned as those in memory of the server's own.
+bool Intake::StaysSealed(const CheckedArray& array) const {
+  const std::uint64_t offset = array.sealed->offset;
+  return !array.strings && CanStay(array.header, offset) && (!computes() || offset % AlignedBuffer::kAlignment == 0);
+}
+
+// The array stays where it lies, also for a model: nobody can change it, and what the model writes stays in a copy of the
+// page, for which the memory budget is asked.
+absl::Status Intake::TakeSealed(std::string_view name, CheckedArray&& checked, const CopyOptions& options,
+                                BufferPool& pool) {
+  const SealedRange& range = *checked.sealed;
+  const bool stays = StaysSealed(checked);
+  MemoryBudget::Reservation for_writes;
+  if (stays && computes()) {
+    TENSORFERRY_ASSIGN_OR_RETURN(for_writes, pool.Reserve(range.nbytes));
+  }
+  TENSORFERRY_ASSIGN_OR_RETURN(std::shared_ptr<std::byte> elements, range.Map(std::move(for_writes)));
+  if (!stays) return CopyIn(name, std::move(checked), {elements.get(), range.nbytes}, options, pool);
+  CopiedElements found;
+  if (options.digest) found.digest = DigestInCOrder(checked.header, elements.get());
+  arrays_.push_back({std::string(name), ArrayPayload{std::move(checked.header), {}, found, std::move(elements)}, {}});
+  return absl::OkStatus();
+}
+
+// Copies elements from memory of the caller's, in which strings have not been checked.
+absl::Status Intake::CopyIn(std::string_view name, CheckedArray&& checked, Bytes elements, const CopyOptions& options,
+                            BufferPool& pool) {
+  TENSORFERRY_ASSIGN_OR_RETURN(ArrayAssembler assembler,
+                               ArrayAssembler::Start(std::move(checked.header), options, pool));
+  TENSORFERRY_RETURN_IF_ERROR(assembler.Append(elements));
+  ArrayPayload payload = std::move(assembler).Finish();
+  if (checked.strings) {
+    const Bytes copy{payload.data(), payload.header.nbytes()};
+    TENSORFERRY_RETURN_IF_ERROR(CheckStrings(ScatteredBytes(&copy, 0, copy.size()), CountOf(*checked.strings)));
+  }
+  arrays_.push_back({std::string(name), std::move(payload), std::move(checked.strings)});
+  return absl::OkStatus();
 }
 
 // Leaves the array in the caller's memory if no model computes on it. A model gets a copy, since the caller may change
@@ -138,17 +181,10 @@ absl::Status Intake::TakeShared(std::string_view name, CheckedArray&& checked, c
     arrays_.push_back({std::string(name), ArrayPayload{std::move(checked.header), {}, found, std::move(elements)}, {}});
     return absl::OkStatus();
   }
-  TENSORFERRY_ASSIGN_OR_RETURN(ArrayAssembler assembler,
-                               ArrayAssembler::Start(std::move(checked.header), options, pool));
-  TENSORFERRY_RETURN_IF_ERROR(assembler.Append(range.bytes()));
-  TENSORFERRY_RETURN_IF_ERROR(range.region->CheckWhole());
-  ArrayPayload payload = std::move(assembler).Finish();
-  if (checked.strings) {
-    const Bytes copy{payload.data(), payload.header.nbytes()};
-    TENSORFERRY_RETURN_IF_ERROR(CheckStrings(ScatteredBytes(&copy, 0, copy.size()), CountOf(*checked.strings)));
-  }
-  arrays_.push_back({std::string(name), std::move(payload), std::move(checked.strings)});
-  return absl::OkStatus();
+  const SharedRange held = range;
+  const absl::Status copied = CopyIn(name, std::move(checked), held.bytes(), options, pool);
+  TENSORFERRY_RETURN_IF_ERROR(held.region->CheckWhole());  // If it was cut off, that is why strings are no strings.
+  return copied;
 }
 
 std::optional<std::string_view> Intake::awaited_array() const {

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "base/buffer_pool.h"
 #include "base/few.h"
+#include "base/sealed_regions.h"
 #include "base/shared_memory.h"
 #include "inference/converter.h"
 #include "inference/model_catalog.h"
@@ -34,7 +35,8 @@ struct CallEnvironment {
   PayloadLimits limits;
   std::uint64_t max_message_bytes;
   std::string torch_version{};
-  bool tls = false;  // Whether TCP addresses serve TLS.
+  bool tls = false;                       // Whether TCP addresses serve TLS.
+  const SealedRegions* sealed = nullptr;  // Null: sealed memory is not taken.
 };
 
 // Intake takes one request in: it checks the request, and brings its elements into memory. Every method of every
@@ -117,6 +119,13 @@ class Intake {
   // Whether an array in shared memory is used where it lies; else it is copied.
   bool StaysShared(const CheckedArray& array) const;
   absl::Status TakeIn(Few<CheckedArray> checked, const RequestView& request, BufferPool& pool);
+  // Whether an array in sealed memory is used where it lies.
+  bool StaysSealed(const CheckedArray& array) const;
+  // Whether the model that runs may write into the elements of an array that stays where it lies.
+  bool computes() const { return model_ != nullptr && !model_->passes_on(); }
+  absl::Status TakeSealed(std::string_view name, CheckedArray&& checked, const CopyOptions& options, BufferPool& pool);
+  absl::Status CopyIn(std::string_view name, CheckedArray&& checked, Bytes elements, const CopyOptions& options,
+                      BufferPool& pool);
   absl::Status TakeShared(std::string_view name, CheckedArray&& checked, const CopyOptions& options, BufferPool& pool);
   absl::Status Copy(Incoming& array, const ScatteredBytes& bytes);
   void CountCopy(Clock::time_point start);

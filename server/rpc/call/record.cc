@@ -2,10 +2,11 @@
 
 namespace tensorferry::rpc {
 
-void RecordModel(const Intake& intake, CallRecord& record) {
-  if (intake.model() == nullptr) return;
-  record.model = intake.model()->info().name;
-  record.model_version = intake.model()->info().version;
+void RecordModel(const absl::StatusOr<Intake>& intake, const AskedModel& asked, CallRecord& record) {
+  if (!intake.ok()) return RecordAskedModel(asked, record);
+  if (intake->model() == nullptr) return;
+  record.model = intake->model()->info().name;
+  record.model_version = intake->model()->info().version;
 }
 
 Few<ReceivedTensor> TensorsOf(const Response& response) {

@@ -4,9 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/status/statusor.h"
 #include "base/few.h"
 #include "rpc/call/intake.h"
 #include "rpc/call/response.h"
+#include "rpc/serve/asked_model.h"
 #include "rpc/serve/call_record.h"
 
 namespace tensorferry::rpc {
@@ -17,8 +19,8 @@ inline void RecordMessage(std::size_t nbytes, CallRecord& record) {
   ++record.messages_in;
 }
 
-// Records the model that is to run, if `intake` has one.
-void RecordModel(const Intake& intake, CallRecord& record);
+// Records the model of a request: the one that is to run, if `intake` has one, or the one that a refused request names.
+void RecordModel(const absl::StatusOr<Intake>& intake, const AskedModel& asked, CallRecord& record);
 
 // Returns what became of the arrays of a request that is answered.
 Few<ReceivedTensor> TensorsOf(const Response& response);

@@ -67,12 +67,19 @@ absl::StatusOr<CheckedArray> CheckRawStrings(const ArrayView& array, const Paylo
 }
 
 absl::StatusOr<CheckedArray> CheckShared(const ArrayView& array, Fidelity fidelity, const PayloadLimits& limits,
-                                         const SharedRegions& regions) {
-  TENSORFERRY_RETURN_IF_ERROR(regions.CheckEnabled());
+                                         const CallerMemory& memory) {
+  const bool sealed = memory.sealed != nullptr && SealedRegions::IsName(array.region);
+  if (!sealed) TENSORFERRY_RETURN_IF_ERROR(memory.registered.CheckEnabled());
   auto checked = array.strings ? AsBytes(array.shared_nbytes, array.shape, limits)
                                : CheckDeclared(array, array.shared_nbytes, fidelity, limits);
   if (!checked.ok()) return checked;
-  TENSORFERRY_ASSIGN_OR_RETURN(checked->shared, regions.Find(array.region, array.shared_offset, array.shared_nbytes));
+  if (sealed) {
+    TENSORFERRY_ASSIGN_OR_RETURN(checked->sealed,
+                                 memory.sealed->Find(array.region, array.shared_offset, array.shared_nbytes));
+    return checked;
+  }
+  TENSORFERRY_ASSIGN_OR_RETURN(checked->shared,
+                               memory.registered.Find(array.region, array.shared_offset, array.shared_nbytes));
   return checked;
 }
 
@@ -126,7 +133,7 @@ absl::Status CheckRequest(const RequestView& request) {
 }
 
 absl::StatusOr<CheckedArray> CheckArray(const ArrayView& array, Fidelity fidelity, bool chunks_allowed,
-                                        const PayloadLimits& limits, const SharedRegions& regions) {
+                                        const PayloadLimits& limits, const CallerMemory& memory) {
   switch (array.payload) {
     case PayloadKind::kData: {
       if (array.strings) return CheckRawStrings(array, limits);
@@ -144,7 +151,7 @@ absl::StatusOr<CheckedArray> CheckArray(const ArrayView& array, Fidelity fidelit
       checked.chunked = true;
       return checked;
     }
-    case PayloadKind::kSharedMemory: return CheckShared(array, fidelity, limits, regions);
+    case PayloadKind::kSharedMemory: return CheckShared(array, fidelity, limits, memory);
     case PayloadKind::kNone: break;
   }
   return MakeError(Reason::kMissingPayload, "the array has none of data, npy, chunked_nbytes, shared_memory",

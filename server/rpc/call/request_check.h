@@ -6,6 +6,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/sealed_memory.h"
+#include "base/sealed_regions.h"
 #include "base/shared_memory.h"
 #include "inference/model_version.h"
 #include "payload/array_header.h"
@@ -25,10 +27,11 @@ absl::Status CheckRequest(const RequestView& request);
 // CheckedArray is an array whose header is checked, and the place of the elements that came with it.
 struct CheckedArray {
   ArrayHeader header;
-  ScatteredBytes elements;              // Borrows the message; empty if `chunked` or `shared`.
+  ScatteredBytes elements;              // Borrows the message; empty if `chunked`, `shared` or `sealed`.
   bool chunked = false;                 // The elements follow in chunks.
   std::optional<Shape> strings{};       // The shape of an array of strings; `header` describes their raw form.
-  std::optional<SharedRange> shared{};  // The place of elements that lie in shared memory.
+  std::optional<SharedRange> shared{};  // The place of elements that lie in shared memory, which others can change.
+  std::optional<SealedRange> sealed{};  // The place of elements that lie in sealed memory.
 
   // Returns the array as ModelVersion::Check takes it. Borrows `name` and this object.
   inference::InputDeclaration DeclaredAs(std::string_view name) const {
@@ -37,11 +40,17 @@ struct CheckedArray {
   }
 };
 
+// CallerMemory is memory of callers on the same machine, in which arrays may lie. Borrows its members.
+struct CallerMemory {
+  const SharedRegions& registered;
+  const SealedRegions* sealed = nullptr;  // Null: none is taken.
+};
+
 // Checks what an array says of itself; the message must outlive the result.
 // Errors: MISSING_PAYLOAD, CONFLICTING_FIELDS, BAD_CHUNK if chunks are not allowed, and those of ArrayHeader,
-//         CheckNpyHeader, CheckStrings and SharedRegions::Find.
+//         CheckNpyHeader, CheckStrings, SharedRegions::Find and SealedRegions::Find.
 absl::StatusOr<CheckedArray> CheckArray(const ArrayView& array, Fidelity fidelity, bool chunks_allowed,
-                                        const PayloadLimits& limits, const SharedRegions& regions);
+                                        const PayloadLimits& limits, const CallerMemory& memory);
 
 inline Fidelity FidelityOf(const RequestView& request) {
   return request.strict ? Fidelity::kStrict : Fidelity::kConvert;

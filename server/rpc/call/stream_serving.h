@@ -29,7 +29,12 @@ class StreamServer {
  public:
   // `waits` is that of the coroutine which calls the steps.
   StreamServer(const CallResources& resources, StreamCall& call, StreamProtocol& protocol, WaitLimit::Member& waits)
-      : resources_(resources), call_(call), protocol_(protocol), waits_(waits), message_(protocol.message()) {
+      : resources_(resources),
+        open_(resources.streams),
+        call_(call),
+        protocol_(protocol),
+        waits_(waits),
+        message_(protocol.message()) {
     protocol_.Begin(call);
   }
   StreamServer(const StreamServer&) = delete;
@@ -91,6 +96,7 @@ class StreamServer {
   absl::Status EndStatus() const;
 
   const CallResources& resources_;
+  const OpenStreams::Place open_;
   StreamCall& call_;
   StreamProtocol& protocol_;
   WaitLimit::Member& waits_;

@@ -36,11 +36,10 @@ Detached ServeRequest(CallResources resources, CallSlots& slots, const Environme
     RecordMessage(call.request.bytes.Length(), admission.record());
     absl::StatusOr<Intake> intake = Guarded([&]() -> absl::StatusOr<Intake> {
       TENSORFERRY_RETURN_IF_ERROR(admission.status());
-      return protocol.Start(call.request);
+      return protocol.Start(call.request, admission.record());
     });
     absl::StatusOr<Response> response;
     if (intake.ok() && intake->runs_model()) {
-      RecordModel(*intake, admission.record());
       HeldMessage held = HoldFor(*intake, call.request);
       run.emplace(*std::move(intake), std::move(held), call);
       run->Submit();

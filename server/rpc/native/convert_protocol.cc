@@ -19,12 +19,14 @@ namespace tensorferry::rpc {
 static_assert(RequestProtocol<ConvertProtocol>);
 static_assert(ResponseProtocol<StreamedConvert>);
 
-absl::StatusOr<Intake> ConvertProtocol::Start(Message& message) {
+absl::StatusOr<Intake> ConvertProtocol::Start(Message& message, CallRecord& record) {
   request_id_.clear();
   TENSORFERRY_RETURN_IF_ERROR(message.Decode());
   const RequestView& request = message.decoded().request();
   request_id_ = request.request_id;
-  return Intake::Start(request, Intake::Chunks::kRefused, environment_);
+  auto intake = Intake::Start(request, Intake::Chunks::kRefused, environment_);
+  RecordModel(intake, {request.model_name, request.model_version}, record);
+  return intake;
 }
 
 absl::StatusOr<EncodedResponse> ConvertProtocol::Encode(Response& response, WireWriter& writer) const {
@@ -60,7 +62,6 @@ absl::StatusOr<StreamProtocol::Owed> ConvertStreamProtocol::TakeDecoded() {
   if (!session_->runs_model()) return Owed{.response = true};
   Intake intake = session_->TakeIntake();
   Admission admission = session_->TakeAdmission();
-  RecordModel(intake, admission.record());
   HeldMessage held = HoldFor(intake, message_);
   return Owed{.run = std::make_unique<ModelStreamRun<StreamedConvert>>(std::move(intake), std::move(held),
                                                                        std::move(admission), session_->TakeRequest())};

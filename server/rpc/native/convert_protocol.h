@@ -26,7 +26,7 @@ class ConvertProtocol {
 
   explicit ConvertProtocol(const CallEnvironment& environment) : environment_(environment) {}
 
-  absl::StatusOr<Intake> Start(Message& message);
+  absl::StatusOr<Intake> Start(Message& message, CallRecord& record);
   absl::StatusOr<EncodedResponse> Encode(Response& response, WireWriter& writer) const;
   EncodedResponse Refuse(const absl::Status& error) const { return EncodedResponse::End(error); }
   static absl::Status Worded(const absl::Status& error) { return error; }

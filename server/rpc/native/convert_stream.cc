@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "rpc/call/protocol.h"
+#include "rpc/call/record.h"
 #include "rpc/native/reply.h"
 #include "rpc/serve/guarded.h"
 #include "rpc/serve/method.h"
@@ -69,7 +70,9 @@ absl::Status ConvertStreamSession::OnRequest(const RequestView& request) {
   admission_.emplace(environment_.chain, CallInfo{Method(), call_, CallKind::kTensors});
   auto intake = Guarded([&]() -> absl::StatusOr<Intake> {
     TENSORFERRY_RETURN_IF_ERROR(admission_->status());
-    return Intake::Start(request, Intake::Chunks::kAllowed, environment_);
+    auto started = Intake::Start(request, Intake::Chunks::kAllowed, environment_);
+    RecordModel(started, {request.model_name, request.model_version}, admission_->record());
+    return started;
   });
   if (intake.ok()) {
     intake_.emplace(*std::move(intake));

@@ -47,7 +47,7 @@ class InferProtocol {
       : environment_(environment), errors_go_(errors_go) {}
 
   // Errors: those of InferDecoder::Decode, Translate and Intake::Start; MODEL_NOT_FOUND if no model is named.
-  absl::StatusOr<Intake> Start(Message& message);
+  absl::StatusOr<Intake> Start(Message& message, CallRecord& record);
 
   // Reads no more than the id, for the refusal of a request that is not started.
   void ReadId(Message& message);
@@ -63,6 +63,7 @@ class InferProtocol {
   static const google::protobuf::MethodDescriptor& Method();
 
  private:
+  absl::StatusOr<Intake> StartIntake(Message& message);
   void Forget();
 
   const InferEnvironment& environment_;

@@ -27,7 +27,11 @@ std::string_view RequestIdOf(const CallInfo& call);
 std::string LoggedRequestId(const CallInfo& call);
 std::string LoggedTraceId(const CallInfo& call);
 
-// Returns the caller's address: `127.0.0.1:43210`, `[::1]:43210`, or `unix:` and a path if it has one.
+// kPeerKey is the metadata by which a part of this process says for whom it calls. From outside it means nothing.
+inline constexpr char kPeerKey[] = "tensorferry-peer";
+
+// Returns the caller's address: `127.0.0.1:43210`, `[::1]:43210`, or `unix:` and a path if it has one. That of a call
+// from within this process is its kPeerKey.
 std::string PeerOf(const AsyncCall& call);
 
 // Returns how the certificate that the caller has shown names it: the first URI of its subject's alternative names, else

@@ -30,7 +30,8 @@ struct CallRecord {
   std::uint64_t messages_out = 0;          // How many messages and chunks the response has.
   std::uint64_t element_bytes_out = 0;     // Elements that an answered request gives back.
   std::string_view request_id{};           // The caller's. Borrowed until CallStep::End has returned.
-  std::string model{};                     // The model that ran or would have run. Empty if the request names none.
+  // The model that ran; of a refused request the one that it names, printable and cut. Empty if it names none.
+  std::string model{};
   std::string model_version{};
   // The arrays of a request that was answered. Borrowed until CallStep::End has returned.
   std::span<const ReceivedTensor> tensors{};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "rpc/serve/open_streams.h"
 #include "rpc/serve/serving_queue.h"
 #include "rpc/serve/wait_limit.h"
 #include "rpc/serve/worker_pool.h"
@@ -7,11 +8,12 @@
 namespace tensorferry::rpc {
 
 // CallResources are what calls with tensors are served with: their queue, the threads of the server that copy large
-// messages, and the limit on what callers keep waiting.
+// messages, the limit on what callers keep waiting, and the count of their streams.
 struct CallResources {
   ServingQueue& queue;
   WorkerPool& copiers;
   WaitLimit& waits;
+  OpenStreams& streams;
 };
 
 }  // namespace tensorferry::rpc

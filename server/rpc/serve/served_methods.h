@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "rpc/serve/asked_model.h"
 #include "rpc/serve/async_call.h"
 #include "rpc/serve/call_chain.h"
 #include "rpc/serve/call_resources.h"
@@ -23,6 +24,7 @@ struct ServiceEnvironment {
   const CallChain& chain;
   WorkerPool& copiers;  // Threads that copy large messages.
   WaitLimit& waits;
+  OpenStreams& streams;
 };
 
 // CallEnd says how a call ends.
@@ -68,7 +70,9 @@ class ServedMethods {
 
   ServiceSlots& slots() { return slots_; }
   const CallChain& chain() const { return environment_.chain; }
-  CallResources ResourcesOf(ServingQueue& queue) const { return {queue, environment_.copiers, environment_.waits}; }
+  CallResources ResourcesOf(ServingQueue& queue) const {
+    return {queue, environment_.copiers, environment_.waits, environment_.streams};
+  }
 
   // Serves a unary method whose messages generated code parses, if `check` allows it:
   // `Serve<&Service::RequestListModels, &TensorService::ListModels>(…)`. gRPC gives the message as bytes, so that what
@@ -128,6 +132,7 @@ class ServedMethods {
           end = EndOf(Guarded([&] { return handle(request, response); }));
         }
       }
+      if (!end.status.ok()) RecordAskedModel(AskedModelOf(request), admission.record());
       const grpc::ByteBuffer answer = Serialize(response, end);
       admission.record().messages_out = end.sent.ok() ? 1 : 0;
       admission.Finish(end.status);

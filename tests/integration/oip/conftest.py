@@ -29,7 +29,9 @@ def our_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def oip_server(our_folder: Path) -> Iterator[Server]:
-    with Server("--model-dir", str(our_folder / "repository"), *SERVER_FLAGS) as running:
+    with Server(
+        "--model-dir", str(our_folder / "repository"), *SERVER_FLAGS, "--http-listen", "127.0.0.1:0"
+    ) as running:
         yield running
         assert running.alive(), running.log()
         assert running.stop() == 0
@@ -37,7 +39,7 @@ def oip_server(our_folder: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def target(our_folder: Path, oip_server: Server) -> Path:
-    return describe_target(our_folder, "tensorferry", oip_server.address)
+    return describe_target(our_folder, "tensorferry", oip_server.address, http=oip_server.http)
 
 
 @pytest.fixture(scope="module")

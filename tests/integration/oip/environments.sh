@@ -29,7 +29,7 @@ make_environment() {
   echo "$wanted" >"$venv/.installed"
 }
 
-make_tritonclient() { make_environment tritonclient 'tritonclient[grpc]==2.73.0' pytest==9.2.0; }
+make_tritonclient() { make_environment tritonclient 'tritonclient[grpc,http]==2.73.0' pytest==9.2.0; }
 
 make_clients() {
   # A sixth of kserve's packages would do for its gRPC client, but it imports the others.
@@ -37,7 +37,7 @@ make_clients() {
   local kserve=$!
   make_tritonclient
   # Its shared memory utilities import pkg_resources, its perf_analyzer needs the CUDA runtime's library.
-  make_environment tritonclient-2.45.0 'tritonclient[grpc]==2.45.0' pytest==9.2.0 'setuptools<81' nvidia-cuda-runtime-cu12
+  make_environment tritonclient-2.45.0 'tritonclient[grpc,http]==2.45.0' pytest==9.2.0 'setuptools<81' nvidia-cuda-runtime-cu12
   wait "$kserve"
 }
 

@@ -129,8 +129,8 @@ def build_repository(root: Path, gates: Path, expected: Path) -> None:
     np.savez(expected, **arrays)
 
 
-def describe_target(folder: Path, kind: str, address: str, into: Path | None = None) -> Path:
+def describe_target(folder: Path, kind: str, address: str, into: Path | None = None, http: str | None = None) -> Path:
     """The file from which the tests in clients/ learn what they talk to, and what `folder` was filled with."""
     file = (into or folder) / "target.json"
-    file.write_text(json.dumps({"kind": kind, "address": address, "folder": str(folder)}))
+    file.write_text(json.dumps({"kind": kind, "address": address, "http": http, "folder": str(folder)}))
     return file

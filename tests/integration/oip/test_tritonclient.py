@@ -1,4 +1,4 @@
-"""tritonclient.grpc, the newest and an old one, against our server: every file of clients/triton."""
+"""tritonclient, the newest and an old one, against our server: every file of clients/triton and triton_http."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ pytestmark = pytest.mark.parametrize("environment", [NEWEST, OLD])
 
 @pytest.mark.parametrize("file", files_of("triton"), ids=subject)
 def test_tritonclient(environment: str, file: Path, target: Path) -> None:
+    check_tests_pass(environment, file, target)
+
+
+@pytest.mark.parametrize("file", files_of("triton_http"), ids=subject)
+def test_tritonclient_http(environment: str, file: Path, target: Path) -> None:
     check_tests_pass(environment, file, target)
 
 

@@ -81,6 +81,8 @@ TEST(Resolve, ReachesEveryField) {
   const Config config = Running({"--listen=[::]:0",
                                  "--listen=unix:/run/s",
                                  "--admin-listen=[::1]:0",
+                                 "--admin-host=here.example",
+                                 "--admin-host=[fd00::1]",
                                  "--model-repository=/models",
                                  "--model=a=a.pt",
                                  "--model=b=b.pt",
@@ -117,6 +119,7 @@ TEST(Resolve, ReachesEveryField) {
                             .config;
   const Config expected{.listen = {"[::]:0", "unix:/run/s"},
                         .admin_listen = "[::1]:0",
+                        .admin_host = {"here.example", "[fd00::1]"},
                         .model_dir = "/models",
                         .models = {{"a", "a.pt"}, {"b", "b.pt"}},
                         .model_control = inference::ModelControl::kPoll,

@@ -67,6 +67,15 @@ TEST(AdminAddressKind, TakesHostsAndOff) {
   }
 }
 
+TEST(HostKind, TakesHostsWithoutPorts) {
+  constexpr HostKind kind;
+  for (const std::string_view text : {"here.example", "10.0.0.1", "[fd00::1]"}) EXPECT_EQ(kind.Parse(text), text);
+  for (const std::string_view text :
+       {"", "here.example:80", "[fd00::1]:80", "fd00::1", "unix:/run/s", "unix:", "a b"}) {
+    EXPECT_EQ(kind.Parse(text), std::nullopt) << text;
+  }
+}
+
 TEST(ModelKind, TakesANameAndAFile) {
   constexpr ModelKind kind;
   EXPECT_EQ(kind.Parse("m=/models/m.pt"), (inference::NamedFile{.name = "m", .file = "/models/m.pt"}));

@@ -48,6 +48,24 @@ TEST(Router, AnswersAtItsPaths) {
   }
 }
 
+TEST(Router, AnswersForItsHostsAlone) {
+  const Router router = MakeRouter({.local_hosts = true, .hosts = {"here.example"}});
+  const auto status_for = [&](const std::string& path, const std::string& host) {
+    return router.Answer({.method = "GET", .path = path, .fields = {{"hOsT", host}}}).status;
+  };
+  for (const std::string host : {"localhost", "localhost:8002", "LOCALHOST:1", "127.0.0.1:8002", "127.9.9.9", "[::1]",
+                                 "[::1]:8002", "here.example", "Here.Example:80"}) {
+    EXPECT_EQ(status_for("/configz", host), 200U) << host;
+  }
+  for (const std::string host :
+       {"", ":8002", "evil.example", "evil.example:8002", "localhost.evil.example", "127.0.0.1.evil.example",
+        "here.example.evil", "10.0.0.1", "[::2]:8002", "[::1", "::1"}) {
+    EXPECT_EQ(status_for("/configz", host), 421U) << host;
+    EXPECT_EQ(status_for("/open", host), 200U) << host;
+  }
+  EXPECT_EQ(router.Answer({.method = "GET", .path = "/configz"}).status, 200U);  // HTTP/1.0, without the field.
+}
+
 TEST(Router, ListsItsRoutes) {
   const auto page = nlohmann::json::parse(MakeRouter().Answer({.method = "GET", .path = "/"}).body);
   std::set<std::string> listed;

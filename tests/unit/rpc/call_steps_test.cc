@@ -104,7 +104,8 @@ TEST(CallSteps, SeeEveryMethodOfEveryService) {
   WorkerPool copiers(1);
   LiveCoroutines live;
   WaitLimit waits(std::chrono::milliseconds(0));
-  const ServiceEnvironment services{live, chain, copiers, waits};
+  OpenStreams streams;
+  const ServiceEnvironment services{live, chain, copiers, waits, streams};
   TensorService tensors(environment, services);
   InferenceService inference(environment, {repository, inference::OverridePolicy::kOff}, services);
   HealthService health(services);

@@ -33,7 +33,8 @@ class HealthServiceTest : public testing::Test {
   const CallChain chain_{CallChain::Steps()};
   WorkerPool copiers_{1};
   WaitLimit waits_{std::chrono::milliseconds(0)};
-  HealthService health_{{live_, chain_, copiers_, waits_}};
+  OpenStreams streams_;
+  HealthService health_{{live_, chain_, copiers_, waits_, streams_}};
   InProcessServer server_{live_, health_};
   std::unique_ptr<Health::Stub> stub_ = Health::NewStub(server_.channel());
 };

@@ -18,4 +18,10 @@ absl::Status WriteNpy(const std::string& path, const Tensor& tensor);
 // name; the names must differ.
 absl::Status WriteNpz(const std::string& path, std::span<const Tensor> tensors);
 
+// WriteSafetensors writes tensors to a safetensors file, those with the largest elements first, so that all are
+// aligned. An existing file is replaced.
+// Errors: FAILED_PRECONDITION without elements; INVALID_ARGUMENT for complex128 and complex32, which safetensors does
+//         not have, and for names that are not different; those of the system.
+absl::Status WriteSafetensors(const std::string& path, std::span<const Tensor> tensors);
+
 }  // namespace tensorferry::client

@@ -1,4 +1,4 @@
-"""The arrays of .npy and .npz files, one after the other."""
+"""The arrays of .npy, .npz and safetensors files, one after the other."""
 
 from __future__ import annotations
 
@@ -15,24 +15,33 @@ import numpy.typing as npt
 from tensorferry._elements import Array
 from tensorferry._errors import ArrayError, Label, array_error
 from tensorferry._request import ConvertRequest, Limits, Options
+from tensorferry._safetensors import looks_like_safetensors, read_header, safetensors_arrays
 
 FilePath = Union[str, "os.PathLike[str]"]
+_ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # The latter has no members.
+_OTHER_MAGIC = (*_ZIP_MAGIC, b"\x93NUMPY")
 Named = tuple[str, Union[Array, ArrayError]]
 
 
 def file_arrays(path: Any) -> Iterator[Named]:
-    """Yields name and array of each member of an .npz file, or file name and array of an .npy file.
+    """Yields name and array of each member of an .npz or safetensors file, or of the one array of an .npy.
 
-    An .npy file is mapped, not read; members are read when they are asked for. Nothing is unpickled. In the
-    place of an array that cannot be read stands the error that says why.
+    .npy and safetensors files are mapped, not read; members of an .npz file are read when they are asked for.
+    Nothing is unpickled. In the place of an array that cannot be read stands the error that says why.
 
-    Errors: OSError for a file that cannot be opened, ArrayError for one that is neither; TypeError for a path
-        that is none.
+    Errors: OSError for a file that cannot be opened, ArrayError for one of another format; TypeError for a
+        path that is none.
     """
     file = Path(path)
     with file.open("rb") as opened:
-        is_archive = opened.read(4) in (b"PK\x03\x04", b"PK\x05\x06")  # The latter has no members.
-    if not is_archive:
+        begin = opened.read(9)
+    if not begin.startswith(_OTHER_MAGIC) and looks_like_safetensors(file, begin):
+        try:
+            yield from safetensors_arrays(file)
+        except (ValueError, RecursionError) as error:
+            raise _unreadable(file.name, error) from error
+        return
+    if not begin.startswith(_ZIP_MAGIC):
         yield file.stem, _loaded(file, file.stem)
         return
     try:
@@ -50,8 +59,12 @@ def file_nbytes(path: Any) -> int:
     Errors: OSError for a file that cannot be opened.
     """
     file = Path(path)
-    if not zipfile.is_zipfile(file):
-        with file.open("rb") as opened:
+    with file.open("rb") as opened:
+        begin = opened.read(9)
+        opened.seek(0)
+        if not begin.startswith(_OTHER_MAGIC) and looks_like_safetensors(file, begin):
+            return _tensors_nbytes(opened, file.stat().st_size)
+        if not zipfile.is_zipfile(file):
             return _elements_nbytes(opened, file.stat().st_size)
     total = 0
     with zipfile.ZipFile(file) as archive:
@@ -59,6 +72,12 @@ def file_nbytes(path: Any) -> int:
             with suppress(Exception), archive.open(info) as member:
                 total += _elements_nbytes(member, info.file_size)
     return total
+
+
+def _tensors_nbytes(opened: IO[bytes], size: int) -> int:
+    with suppress(ValueError, RecursionError):
+        return sum(tensor.end - tensor.begin for tensor in read_header(opened, size))
+    return 0
 
 
 def _elements_nbytes(opened: IO[bytes], size: int) -> int:

@@ -150,7 +150,7 @@ class Client(CallingClient):
         progress: Report | None = None,
         timeout: float | None = None,
     ) -> dict[str, Receipt]:
-        """Converts the arrays of an .npy or .npz file, which is read in another thread; receipts by name."""
+        """Converts an .npy, .npz or safetensors file, which is read in another thread; receipts by name."""
         path, report, names = _arguments.path(path), _arguments.progress(progress), list[str]()
         together = None
         if report is not None:

@@ -197,10 +197,10 @@ class Client(CallingClient):
         progress: Report | None = None,
         timeout: float | None = None,
     ) -> dict[str, Receipt]:
-        """Converts the arrays of an .npy or .npz file and returns their receipts by name, in its order.
+        """Converts the arrays of an .npy, .npz or safetensors file; returns the receipts by name, in order.
 
-        The name is the member's, or the file's without its extension. A file is never read as a whole: an
-        .npy file is mapped, members of an .npz file are read one after the other.
+        The name is the member's, or the file's without its extension. A file is never read as a whole: .npy
+        and safetensors files are mapped, members of an .npz file are read one after the other.
 
         Args:
             dtype: What elements of void arrays are: np.save makes `|V2` of bfloat16. Others keep theirs.

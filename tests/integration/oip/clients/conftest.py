@@ -18,7 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def target(request: pytest.FixtureRequest) -> Target:
     described = json.loads(request.config.getoption("--target").read_text())
-    found = Target(described["kind"], described["address"], Path(described["folder"]))
+    found = Target(described["kind"], described["address"], described.get("http"), Path(described["folder"]))
     _check_service(found.address)
     return found
 

@@ -10,6 +10,7 @@ from pathlib import Path
 class Target:
     kind: str  # `tensorferry` or `triton`.
     address: str
+    http: str | None  # The address for HTTP, if there is one.
     folder: Path  # Holds `repository`, `gates` and, of our own server, `expected.npz`.
 
     @property

@@ -87,7 +87,7 @@ INSTANTIATE_TEST_SUITE_P(
         {"NoTimeout", {"ping", "--timeout", "0s"}, "--timeout: expected a time from 1ms"},
         {"LongTimeout", {"ping", "--timeout", "577h"}, "got '577h'"},
         {"FarOption", {"ping", "--foo"}, "unknown option '--foo'; see --help"},
-        {"NpyOutput", {"convert", "x.npy", "-o", "y.npy"}, "-o takes OUT.npz or a directory"},
+        {"NpyOutput", {"convert", "x.npy", "-o", "y.npy"}, "-o takes OUT.npz, OUT.safetensors, or a directory"},
         {"StdinTwice", {"convert", "-", "-"}, "only once"},
     }),
     [](const auto& test) { return test.param.name; });

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import ml_dtypes
 import numpy as np
+import safetensors.torch
+import torch
 import xxhash
 
 DTYPES = [
@@ -167,6 +169,20 @@ def save_named(folder: Path) -> None:
             (folder / f"{name}-{descr[1]}{count}.digest").write_text(xxhash.xxh3_128(pairs.tobytes()).hexdigest())
 
 
+def save_safetensors(folder: Path) -> None:
+    """all.safetensors with a tensor for each dtype that safetensors has, called as it is, and NAME.digest of each."""
+    tensors = {"scalar": torch.tensor(1.5), "empty": torch.zeros(0, 3, dtype=torch.int64)}
+    for name in DTYPES + ML_DTYPES:
+        if name != "complex128":
+            elements = random_array(np.dtype(getattr(ml_dtypes, name, name)), (3, 5))
+            if name == "bool":
+                elements = elements.view(np.uint8) % 2
+            bits = torch.from_numpy(np.frombuffer(bytearray(elements.tobytes()), np.uint8).reshape(3, -1))
+            tensors[name] = bits.view(getattr(torch, name))
+            (folder / f"{name}.digest").write_text(xxhash.xxh3_128(elements.tobytes()).hexdigest())
+    safetensors.torch.save_file(tensors, folder / "all.safetensors", metadata={"format": "pt"})
+
+
 def main() -> None:
     root = Path(sys.argv[1])
     folders = {
@@ -175,6 +191,7 @@ def main() -> None:
         "named": save_named,
         "archives": save_archives,
         "layouts": save_layouts,
+        "safetensors": save_safetensors,
     }
     for name, save in folders.items():
         (root / name).mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,7 @@ class StreamServing : public testing::Test {
   StreamServing() {
     auto call = std::make_unique<FakeCall>();
     call_ = call.get();
-    ServeStreams({queue_, copiers_, waits_}, slots_, std::move(call), std::make_unique<FakeProtocol>(seen_));
+    ServeStreams({queue_, copiers_, waits_, streams_}, slots_, std::move(call), std::make_unique<FakeProtocol>(seen_));
   }
   ~StreamServing() override {
     if (call_->open) call_->SendEnd();
@@ -53,6 +53,7 @@ class StreamServing : public testing::Test {
   ServingQueue queue_{builder_};
   WorkerPool copiers_{1};
   WaitLimit waits_{kLimit};
+  OpenStreams streams_;
   LiveCoroutines live_;
   CallSlots slots_{live_, [](CallSlots&) {}};
   FakeProtocol::Seen seen_;

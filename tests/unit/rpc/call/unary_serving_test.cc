@@ -75,13 +75,15 @@ class TextProtocol {
 
   explicit TextProtocol(const TextEnvironment& environment) : environment_(environment) {}
 
-  absl::StatusOr<Intake> Start(Message& message) {
+  absl::StatusOr<Intake> Start(Message& message, CallRecord& record) {
     TENSORFERRY_RETURN_IF_ERROR(message.Decode());
     text_ = message.decoded().text;
     if (text_ == "throws at the start") throw std::runtime_error("a path: /srv");
     RequestView request;
     if (text_.starts_with("model")) request.model_name = "model";
-    return Intake::Start(request, Intake::Chunks::kRefused, environment_.calls);
+    auto intake = Intake::Start(request, Intake::Chunks::kRefused, environment_.calls);
+    RecordModel(intake, {request.model_name, request.model_version}, record);
+    return intake;
   }
 
   absl::StatusOr<EncodedResponse> Encode(Response& response, WireWriter&) {
@@ -115,7 +117,7 @@ class UnaryServing : public testing::Test {
  protected:
   UnaryServing() {
     slots_.Serve([this](CallSlots& slots) {
-      ServeRequest<TextProtocol>({queue_, copiers_, waits_}, slots, environment_,
+      ServeRequest<TextProtocol>({queue_, copiers_, waits_, streams_}, slots, environment_,
                                  [this](auto* context, auto* request, auto* responder, Tag* tag) {
                                    service_.RequestConvert(context, &request->bytes, responder, queue_.get(),
                                                            queue_.get(), tag);
@@ -167,6 +169,7 @@ class UnaryServing : public testing::Test {
   ServingQueue queue_{builder_};
   WorkerPool copiers_{1};
   WaitLimit waits_{std::chrono::milliseconds(0)};
+  OpenStreams streams_;
   std::unique_ptr<grpc::Server> server_ = builder_.RegisterService(&service_).BuildAndStart();
   grpc::GenericStub stub_{server_->InProcessChannel({})};
   LiveCoroutines live_;

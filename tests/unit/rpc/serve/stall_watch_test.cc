@@ -80,7 +80,8 @@ TEST(StallWatch, HasCallsAnsweredWhileTheOnlyThreadIsBusyInsideItsWait) {
   const CallChain chain{CallChain::Steps()};
   WorkerPool copiers(1);
   WaitLimit waits(std::chrono::milliseconds(0));
-  HealthService health({live, chain, copiers, waits});
+  OpenStreams streams;
+  HealthService health({live, chain, copiers, waits, streams});
   health.Set("", true);
   grpc::ServerBuilder builder;
   std::deque<ServingQueue> queues;

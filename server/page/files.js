@@ -1,0 +1,30 @@
+// Finds out what a file is, and reads the arrays in it.
+import { FormatError } from "./arrays.js";
+import { isNpy, readNpy } from "./npy.js";
+import { isZip, readNpz } from "./npz.js";
+import { isSafetensors, readSafetensors } from "./safetensors.js";
+
+/** @typedef {import("./arrays.js").NamedArray} NamedArray */
+/** @typedef {".npy" | ".npz" | "safetensors" | "image"} FileKind */
+
+/**
+ * @typedef {object} ArrayFile
+ * @property {string} name
+ * @property {FileKind} kind
+ * @property {Uint8Array<ArrayBuffer>} bytes The whole file.
+ * @property {NamedArray[]} arrays
+ */
+
+/** @param {string} name Returns a file's name without folder and ending, which names its array. */
+const stem = (name) => name.replace(/^.*\//, "").replace(/\.[^.]+$/, "");
+
+/**
+ * @param {string} name @param {Uint8Array<ArrayBuffer>} bytes
+ * @returns {Promise<ArrayFile>}
+ */
+export async function readFile(name, bytes) {
+  if (isNpy(bytes)) return { name, kind: ".npy", bytes, arrays: [readNpy(stem(name), bytes)] };
+  if (isZip(bytes)) return { name, kind: ".npz", bytes, arrays: await readNpz(bytes) };
+  if (isSafetensors(bytes)) return { name, kind: "safetensors", bytes, arrays: readSafetensors(bytes) };
+  throw new FormatError(`'${name}' is none of .npy, .npz, safetensors and the images that this browser shows`);
+}

@@ -1,0 +1,85 @@
+#include <fmt/format.h>
+
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "rpc/serve/error.h"
+#include "web/infer_body.h"
+#include "web/infer_message.h"
+#include "web/routes.h"
+#include "web/unary_route.h"
+
+namespace tensorferry::web {
+namespace {
+
+constexpr std::string_view kHeaderLength = "inference-header-content-length";
+
+// Returns the number of bytes of a request's JSON, or nothing if the field that says it is no number.
+std::optional<std::size_t> JsonBytes(const http::Request& request) {
+  const std::vector<std::string_view> values = request.Values(kHeaderLength);
+  if (values.empty()) return request.body.size();
+  std::size_t nbytes = 0;
+  const std::string_view text = values.front();
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), nbytes);
+  const bool whole = read.ec == std::errc() && read.ptr == text.data() + text.size() && !text.empty();
+  return whole && values.size() == 1 ? std::optional(nbytes) : std::nullopt;
+}
+
+std::optional<http::Response> RefuseEncoding(const http::Request& request) {
+  for (const std::string_view value : request.Values("content-encoding")) {
+    if (http::EqualInAnyCase(value, "identity")) continue;
+    return http::ErrorResponse({.status = 415,
+                                .message = "compressed bodies are not taken",
+                                .expected = "a body without content-encoding",
+                                .actual = std::string(value)},
+                               {{"Accept-Encoding", "identity"}});
+  }
+  return std::nullopt;
+}
+
+void Infer(const RouteContext& context, const http::Request& request, const http::Reply& reply) {
+  if (auto refusal = RefuseEncoding(request)) return reply(*std::move(refusal));
+  const auto json_bytes = JsonBytes(request);
+  if (!json_bytes) {
+    return reply(http::ErrorResponse({.status = 400,
+                                      .message = std::string(kHeaderLength) + " is no number",
+                                      .expected = "the bytes of the body's JSON, once",
+                                      .actual = "something else"}));
+  }
+  auto body = ReadInferBody(request.body, *json_bytes, {.element_bytes = context.max_message_bytes});
+  if (!body.ok()) return reply(ErrorOf(rpc::ToGrpcStatus(body.status())));
+  body->message.set_model_name(request.path_values.front());
+  if (request.path_values.size() > 1) body->message.set_model_version(request.path_values[1]);
+  InferBody asked{.message = {}, .raw = {}, .binary_by_default = body->binary_by_default, .binary = body->binary};
+  *asked.message.mutable_outputs() = body->message.outputs();
+  context.gateway.Call("/inference.GRPCInferenceService/ModelInfer", request,
+                       InferMessage(*std::move(body), request.body_owner),
+                       {reply, [asked = std::move(asked)](const grpc::Status& status, const grpc::ByteBuffer& bytes) {
+                          if (!status.ok()) return ErrorOf(status);
+                          InferAnswer answer;
+                          if (!ReadInferAnswer(bytes, answer)) {
+                            return ErrorOf({grpc::INTERNAL, "the answer cannot be read"});
+                          }
+                          return InferResponse(std::move(answer), asked);
+                        }});
+}
+
+}  // namespace
+
+std::vector<http::Route> InferRoutes(const RouteContext& context) {
+  std::vector<http::Route> routes;
+  for (const char* const path : {"/v2/models/{}/infer", "/v2/models/{}/versions/{}/infer"}) {
+    routes.push_back({.path = path,
+                      .purpose = "runs the model",
+                      .roles = RolesOf("ModelInfer"),
+                      .answer = nullptr,
+                      .methods = kPost,
+                      .answer_later = [context](const http::Request& request, const http::Reply& reply) {
+                        Infer(context, request, reply);
+                      }});
+  }
+  return routes;
+}
+
+}  // namespace tensorferry::web

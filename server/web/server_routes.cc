@@ -1,0 +1,62 @@
+#include <fmt/format.h>
+
+#include "inference/grpc_service.pb.h"
+#include "web/proto_json.h"
+#include "web/routes.h"
+#include "web/unary_route.h"
+
+namespace tensorferry::web {
+namespace {
+
+// The protocol says that 4xx means no.
+constexpr unsigned kNo = 400;
+
+}  // namespace
+
+nlohmann::json ObjectOf(const http::Request& request) {
+  if (request.body.empty()) return nlohmann::json::object();
+  constexpr std::size_t kMaxBytes = std::size_t{1} << 20;
+  const auto bad = [](std::string message, std::string expected, std::string actual) {
+    return BadBody{
+        {.status = 400, .message = std::move(message), .expected = std::move(expected), .actual = std::move(actual)}};
+  };
+  const bool has_files = request.path.ends_with("/load");  // Files of models stand in the body.
+  if (request.body.size() > kMaxBytes && !has_files) {
+    throw bad("the request's body is too long", fmt::format("at most {} bytes", kMaxBytes),
+              fmt::format("{} bytes", request.body.size()));
+  }
+  auto object = nlohmann::json::parse(request.body, nullptr, /*allow_exceptions=*/false);
+  if (object.is_discarded()) throw bad("the request's body is no JSON", "a JSON object", "another text");
+  if (!object.is_object()) throw bad("the request's body is no JSON object", "a JSON object", object.type_name());
+  return object;
+}
+
+std::vector<http::Route> ServerRoutes(const RouteContext& context) {
+  return {
+      RouteOf<inference::ServerLiveRequest, inference::ServerLiveResponse>(
+          context.gateway,
+          {.path = "/v2/health/live",
+           .purpose = "whether the server lives",
+           .method = "ServerLive",
+           .http_methods = kRead,
+           .ask = [](const auto&) { return inference::ServerLiveRequest(); },
+           .answer = [](const auto& answer) { return http::Response{.status = answer.live() ? 200 : kNo}; }}),
+      RouteOf<inference::ServerReadyRequest, inference::ServerReadyResponse>(
+          context.gateway,
+          {.path = "/v2/health/ready",
+           .purpose = "whether the server is ready",
+           .method = "ServerReady",
+           .http_methods = kRead,
+           .ask = [](const auto&) { return inference::ServerReadyRequest(); },
+           .answer = [](const auto& answer) { return http::Response{.status = answer.ready() ? 200 : kNo}; }}),
+      RouteOf<inference::ServerMetadataRequest, inference::ServerMetadataResponse>(
+          context.gateway, {.path = "/v2",
+                            .purpose = "name, version and extensions of the server",
+                            .method = "ServerMetadata",
+                            .http_methods = kRead,
+                            .ask = [](const auto&) { return inference::ServerMetadataRequest(); },
+                            .answer = [](const auto& answer) { return JsonResponse(ProtoJson(answer)); }}),
+  };
+}
+
+}  // namespace tensorferry::web

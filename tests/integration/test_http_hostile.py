@@ -1,0 +1,101 @@
+"""The HTTP port for callers beside requests that are damaged, ambiguous or forged; and who may call there."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import MIB, TIMEOUT_S, Server
+
+POST = b"POST /v2/repository/index HTTP/1.1\r\nHost: a\r\n"
+LIVE = b"GET /v2/health/live HTTP/1.1\r\nHost: a\r\n"
+CLOSE = b"Connection: close\r\n\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server("--http-listen", "127.0.0.1:0", "--max-message-bytes", "1MiB", "--access-log", "all") as running:
+        ask(running, LIVE + CLOSE)
+        memory = running.rss()
+        yield running
+        assert running.alive(), running.log()
+        assert running.rss() < memory + 16 * MIB
+        assert running.stop() == 0
+
+
+def ask(server: Server, request: bytes) -> bytes:
+    """All that the server answers until it closes the connection. It is told that no more comes."""
+    assert server.http is not None
+    host, port = server.http.rsplit(":", 1)
+    answer = b""
+    with socket.create_connection((host, int(port)), timeout=TIMEOUT_S) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        while piece := connection.recv(65536):
+            answer += piece
+    return answer
+
+
+def statuses(answer: bytes) -> list[int]:
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", answer)]
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "expected"),
+    [
+        (POST + b"Content-Length: 2\r\n" + CHUNKED + b"\r\n0\r\n\r\n", [400]),
+        (POST + CHUNKED + b"Content-Length: 2\r\n\r\n0\r\n\r\n", [400]),
+        (POST + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}x", [400]),
+        (POST + b"Content-Length: -2\r\n\r\n{}", [400]),
+        (POST + b"Content-Length: 99999999999999999999999\r\n\r\n{}", [400]),
+        (POST + b"Content-Length: 1048577\r\n\r\n", [413]),
+        (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", [400]),
+        (POST + CHUNKED + b"\r\nzz\r\n", [400]),
+        (POST + CHUNKED + b"\r\n" + (b"10000\r\n" + bytes(65536) + b"\r\n") * 17 + b"0\r\n\r\n", [413]),
+        (POST + CHUNKED + b"\r\n64\r\n{}", [400]),
+        (POST + b"Content-Length: 100\r\n\r\n{}", []),
+        (POST + b"Expect: tea\r\nContent-Length: 2\r\n\r\n", [417]),
+        (POST + b"Content-Length: 2\r\n\r\n{}" + LIVE + b"\r\n" + LIVE + CLOSE, [200, 200, 200]),
+        (POST + CHUNKED + b"\r\n2\r\n{}\r\n0\r\n\r\n" + LIVE + CLOSE, [200, 200]),
+        (POST + b"Content-Length: 0\r\n" + CLOSE, [200]),
+        (LIVE + b"X-Request-Id: \xff\xfe\r\n" + CLOSE, [200]),
+        (b"GET /v2/models/%zz HTTP/1.1\r\nHost: a\r\n" + CLOSE, [404]),
+        (b"GET /v2/models/%00%ff HTTP/1.1\r\nHost: a\r\n" + CLOSE, [400]),
+        (b"GET /v2/models/identity/infer HTTP/1.1\r\nHost: a\r\n" + CLOSE, [405]),
+    ],
+)  # fmt: skip
+def test_damaged_and_ambiguous_requests(server: Server, request_bytes: bytes, expected: list[int]) -> None:
+    assert statuses(ask(server, request_bytes)) == expected
+
+
+def test_nobody_forges_the_peer_of_the_access_log(server: Server) -> None:
+    assert statuses(ask(server, LIVE + b"tensorferry-peer: 192.0.2.1:5\r\n" + CLOSE)) == [200]
+    lines = [line for line in server.log().splitlines() if "GRPCInferenceService/ServerLive" in line]
+    assert lines and all("peer=127.0.0.1:" in line for line in lines)
+
+
+def test_tokens(tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text("infer caller-0123456789abcdef\nadmin admin-0123456789abcdef\n")
+    tokens.chmod(0o600)
+    with Server("--http-listen", "127.0.0.1:0", "--auth-token-file", str(tokens)) as server:
+
+        def told(path: str, token: str = "") -> int:
+            field = f"Authorization: Bearer {token}\r\n" if token else ""
+            answer = ask(server, f"GET {path} HTTP/1.1\r\nHost: a\r\n{field}".encode() + CLOSE)
+            body = answer.partition(b"\r\n\r\n")[2]
+            assert statuses(answer)[0] < 400 or isinstance(json.loads(body)["error"], str)
+            return statuses(answer)[0]
+
+        assert told("/v2/health/live") == 200
+        assert told("/v2") == 401
+        assert told("/v2", "another-0123456789abcdef") == 401
+        assert told("/v2", "caller-0123456789abcdef") == 200
+        assert told("/v2/logging", "caller-0123456789abcdef") == 403
+        assert told("/v2/logging", "admin-0123456789abcdef") == 200
