@@ -55,15 +55,13 @@ class Channel::Call {
 
   // Run returns whether the call came to its end; false: a signal's handler raised an exception.
   bool Run(const grpc::ByteBuffer& request, grpc::ByteBuffer& answer, grpc::Status& status) {
-    grpc::CompletionQueue queue;
-    const auto call = channel_.stub_.PrepareUnaryCall(&context_, kConvert, request, &queue);
+    Queues::Queue queue = channel_.queues_.Take();
+    NoticeLoss(*queue);
+    const auto call = channel_.stub_.PrepareUnaryCall(&context_, kConvert, request, queue.get());
     call->StartCall();
     call->Finish(&answer, &status, nullptr);
-    const bool ended = Wait(queue);
-    queue.Shutdown();
-    void* tag = nullptr;
-    for (bool ok = false; queue.Next(&tag, &ok);) {
-    }
+    const bool ended = Wait(*queue);
+    channel_.queues_.GiveBack(std::move(queue));
     return ended;
   }
 
@@ -76,14 +74,24 @@ class Channel::Call {
   }
 
  private:
+  // NoticeLoss lets gRPC see what became of the connection since the last call: nobody watches one that waits, and a call
+  // on a connection that the server has closed fails, while one that begins after that was seen connects anew.
+  static void NoticeLoss(grpc::CompletionQueue& queue) {
+    void* tag = nullptr;
+    bool ok = false;
+    queue.AsyncNext(&tag, &ok, gpr_inf_past(GPR_CLOCK_MONOTONIC));
+  }
+
   bool Wait(grpc::CompletionQueue& queue) {
     void* tag = nullptr;
-    for (bool ok = false; queue.AsyncNext(&tag, &ok, Clock::now() + kSignalPeriod) == queue.TIMEOUT;) {
+    bool ok = false;
+    while (queue.AsyncNext(&tag, &ok, Clock::now() + kSignalPeriod) == queue.TIMEOUT) {
       const nanobind::gil_scoped_acquire gil;
-      if (PyErr_CheckSignals() != 0) {
-        context_.TryCancel();
-        return false;
-      }
+      if (PyErr_CheckSignals() == 0) continue;
+      context_.TryCancel();
+      const nanobind::gil_scoped_release released;
+      queue.Next(&tag, &ok);
+      return false;
     }
     return true;
   }

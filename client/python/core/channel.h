@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "queues.h"
 #include "response.h"
 
 namespace tensorferry::core {
@@ -57,6 +58,7 @@ class Channel {
   const ChannelSettings settings_;
   const std::shared_ptr<grpc::Channel> channel_;
   grpc::GenericStub stub_;
+  Queues queues_;
   std::mutex mutex_;
   bool closed_ = false;
   std::unordered_set<grpc::ClientContext*> calls_;  // Those under way.

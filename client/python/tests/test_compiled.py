@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from pathlib import Path
 from typing import Any
 
 import fake_server
@@ -12,11 +13,14 @@ import grpc
 import numpy as np
 import pytest
 from both_clients import TIMEOUT_S, raised, serving
+from streaming_server import Streaming
 
 import tensorferry
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 pytest.importorskip("tensorferry._core")
+
+SETTINGS: dict[str, Any] = {"timeout": TIMEOUT_S, "verify": False}
 
 
 @pytest.fixture(autouse=True)
@@ -124,6 +128,30 @@ def test_a_signal_ends_a_call() -> None:
         with pytest.raises(KeyboardInterrupt):
             client.convert([1.0], timeout=TIMEOUT_S)
         thread.join()
+
+
+def test_the_first_call_after_a_restart(tmp_path: Path) -> None:
+    address = f"unix:{tmp_path}/s"
+    with tensorferry.Client(address, **SETTINGS) as client:
+        for _ in range(3):
+            with fake_server.serving(Streaming(), address):
+                assert client.convert([1.0], digest=False).dtype == "float64"
+
+
+def test_calls_of_many_threads() -> None:
+    expected = [np.full(1 << 15, i, np.float32) for i in range(8)]
+    outcomes: list[Any] = [None] * len(expected)
+
+    def call(client: tensorferry.Client, i: int) -> None:
+        outcomes[i] = raised(lambda: [client.convert(expected[i]) for _ in range(20)])
+
+    with fake_server.serving(Streaming()) as address, tensorferry.Client(address, **SETTINGS) as client:
+        threads = [threading.Thread(target=call, args=(client, i)) for i in range(len(expected))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert outcomes == [None] * len(expected)
 
 
 def test_a_server_that_is_not_there() -> None:
