@@ -13,9 +13,11 @@ namespace {
 constexpr std::size_t kMinSplit = std::size_t{1} << 16;  // Bytes. Below, protobuf's copies cost less.
 constexpr std::uint8_t kLengthDelimited = 2;
 constexpr std::uint8_t kTypeMask = 7;
-constexpr std::uint8_t kTensorsTag = 5 << 3 | kLengthDelimited;  // ConvertResponse.tensors
-constexpr std::uint8_t kOutputsTag = 6 << 3 | kLengthDelimited;  // ConvertResponse.outputs
-constexpr std::uint8_t kDataTag = 2 << 3 | kLengthDelimited;     // Tensor.data
+constexpr std::uint8_t kTensorsTag = 5 << 3 | kLengthDelimited;   // ConvertResponse.tensors
+constexpr std::uint8_t kOutputsTag = 6 << 3 | kLengthDelimited;   // ConvertResponse.outputs
+constexpr std::uint8_t kDataTag = 2 << 3 | kLengthDelimited;      // Tensor.data
+constexpr std::uint8_t kResponseTag = 1 << 3 | kLengthDelimited;  // ConvertStreamResponse.response
+constexpr std::uint8_t kChunkTag = 2 << 3 | kLengthDelimited;     // ConvertStreamResponse.chunk
 
 // Reader is a place in a message that lies in pieces. Its functions return false where the message has too few bytes.
 class Reader {
@@ -127,20 +129,50 @@ bool SplitMessage(Reader& reader, SplitResponse& response) {
   return true;
 }
 
+std::vector<grpc::Slice> PiecesOf(const grpc::ByteBuffer& message) {
+  std::vector<grpc::Slice> pieces;
+  if (message.Valid()) message.Dump(&pieces).ok();
+  return pieces;
+}
+
 }  // namespace
 
 SplitResponse Split(const grpc::ByteBuffer& message) {
-  std::vector<grpc::Slice> pieces;
-  if (message.Valid()) message.Dump(&pieces).ok();
   SplitResponse response;
   if (message.Length() >= kMinSplit) {
+    const std::vector<grpc::Slice> pieces = PiecesOf(message);
     Reader reader(pieces);
     if (SplitMessage(reader, response)) return response;
-    response = {};
   }
+  return {.rest = Whole(message), .elements = {}};
+}
+
+std::optional<SplitResponse> SplitStreamed(const grpc::ByteBuffer& message) {
+  if (message.Length() < kMinSplit) return std::nullopt;
+  const std::vector<grpc::Slice> pieces = PiecesOf(message);
   Reader reader(pieces);
-  reader.Read(response.rest, reader.left());
+  Field field;
+  if (!ReadField(reader, field) || field.tag != kResponseTag || field.value != reader.left()) return std::nullopt;
+  SplitResponse response;
+  if (!SplitMessage(reader, response)) return std::nullopt;
   return response;
+}
+
+std::optional<std::size_t> CopyChunk(const grpc::ByteBuffer& message, std::span<std::byte> room) {
+  const std::vector<grpc::Slice> pieces = PiecesOf(message);
+  Reader reader(pieces);
+  Field field;
+  if (!ReadField(reader, field) || field.tag != kChunkTag || field.value != reader.left()) return std::nullopt;
+  if (field.value > room.size() || !reader.Read(room.data(), field.value)) return std::nullopt;
+  return field.value;
+}
+
+std::string Whole(const grpc::ByteBuffer& message) {
+  const std::vector<grpc::Slice> pieces = PiecesOf(message);
+  Reader reader(pieces);
+  std::string whole;
+  reader.Read(whole, reader.left());
+  return whole;
 }
 
 }  // namespace tensorferry::core

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,5 +28,16 @@ struct SplitResponse {
 // writes it, is left whole for protobuf to read.
 // Errors: std::bad_alloc.
 SplitResponse Split(const grpc::ByteBuffer& message);
+
+// SplitStreamed does the same with a ConvertStreamResponse that is a response. Returns none for other messages, and for
+// those that Split would leave whole.
+std::optional<SplitResponse> SplitStreamed(const grpc::ByteBuffer& message);
+
+// CopyChunk copies the bytes of a ConvertStreamResponse that is a chunk into `room`, and returns how many they are.
+// Returns none for other messages, and for chunks that do not fit.
+std::optional<std::size_t> CopyChunk(const grpc::ByteBuffer& message, std::span<std::byte> room);
+
+// Whole returns the bytes of a message.
+std::string Whole(const grpc::ByteBuffer& message);
 
 }  // namespace tensorferry::core

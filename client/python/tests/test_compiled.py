@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tensorferry.v1 import tensor_service_pb2 as pb
 
 pytest.importorskip("tensorferry._core")
 
+LARGE = np.zeros(5 << 17)  # 5 MiB, which travel in chunks.
 SETTINGS: dict[str, Any] = {"timeout": TIMEOUT_S, "verify": False}
 
 
@@ -154,6 +156,67 @@ def test_calls_of_many_threads() -> None:
     assert outcomes == [None] * len(expected)
 
 
+def test_a_stream_is_kept_until_the_server_restarts(tmp_path: Path) -> None:
+    address = f"unix:{tmp_path}/s"
+    with tensorferry.Client(address, **SETTINGS) as client:
+        for _ in range(2):
+            with fake_server.serving(handler := Streaming(), address):
+                for _ in range(3):
+                    assert client.convert(LARGE, digest=False).dtype == "float64"
+                assert handler.streams == 1
+
+
+@pytest.mark.parametrize("cut", [[], [1], [1, 1 << 19]], ids=["whole", "first byte", "three"])
+def test_outputs_in_chunks(cut: list[int]) -> None:
+    expected = np.arange(1 << 18, dtype=np.float32)
+    elements = expected.tobytes()
+    head = pb.Tensor(
+        metadata=pb.TensorMetadata(name="y", dtype="float32", shape=expected.shape),
+        chunked_nbytes=len(elements),
+    )
+    echo = pb.Tensor(metadata=pb.TensorMetadata(name="x", dtype="float64", shape=LARGE.shape))
+    parts = [elements[start:end] for start, end in zip([0, *cut], [*cut, len(elements)])]
+    response = pb.ConvertResponse(tensors=[echo], outputs=[head])
+    messages = [pb.ConvertStreamResponse(response=response)]
+    messages += [pb.ConvertStreamResponse(chunk=part) for part in parts]
+
+    with (
+        fake_server.serving(_Scripted(messages)) as address,
+        tensorferry.Client(address, **SETTINGS) as client,
+    ):
+        outputs = client.infer("m", {"x": LARGE}, digest=False)
+    np.testing.assert_array_equal(outputs["y"], expected, strict=True)
+
+
+class _Scripted(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Sends the messages when the caller's first has come, and takes what else comes."""
+
+    def __init__(self, messages: list[pb.ConvertStreamResponse]) -> None:
+        self._messages = messages
+
+    def service(self, details: Any) -> Any:
+        return grpc.stream_stream_rpc_method_handler(self._answer)
+
+    def _answer(self, requests: Iterator[bytes], context: Any) -> Iterator[bytes]:
+        next(requests)
+        for message in self._messages:
+            yield message.SerializeToString()
+        for _ in requests:
+            pass
+
+
+def test_a_refusal_ends_the_upload() -> None:
+    error = pb.Error(code=3, reason="UNSUPPORTED_DTYPE", message="no")
+    messages = [pb.ConvertStreamResponse(response=pb.ConvertResponse(error=error))]
+    with (
+        fake_server.serving(_Scripted(messages)) as address,
+        tensorferry.Client(address, **SETTINGS) as client,
+    ):
+        refusal = raised(lambda: client.convert(np.zeros(8 << 20)))
+    assert isinstance(refusal, tensorferry.RefusedError)
+    assert refusal.reason == "UNSUPPORTED_DTYPE"
+
+
 def test_a_server_that_is_not_there() -> None:
     with tensorferry.Client("127.0.0.1:1", timeout=TIMEOUT_S) as client:
         error = raised(lambda: client.convert([1.0]))
@@ -164,7 +227,7 @@ def test_a_server_that_is_not_there() -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"tls": True},
+        {"tls": True},  # grpcio has certificates of its own to trust.
         {"credentials": grpc.ssl_channel_credentials()},
         {"balance": True},
         {"options": [("grpc.keepalive_time_ms", 2**31 - 1), ("tensorferry.test", True)]},

@@ -34,6 +34,7 @@ from tensorferry._request import (
     convert_request,
     infer_request,
 )
+from tensorferry._response import Message
 from tensorferry._results import InferLike, Outputs, to_infer
 from tensorferry._retry import Attempts
 from tensorferry._sources import Source
@@ -89,8 +90,11 @@ class CallingClient(BaseClient):
         """Calls Convert. Returns the Response, which is complete."""
 
     @abstractmethod
-    def _read(self, stream: Stream) -> Any:
-        """Returns the next message of a stream, None after the last."""
+    def _read(self, stream: Stream, room: memoryview | None) -> Any:
+        """Returns the next message of a stream, None after the last.
+
+        A chunk may be put into `room`, where there is room for it: then its number of bytes is returned.
+        """
 
     @abstractmethod
     def _open(self, timeout: float | None) -> Stream:
@@ -257,7 +261,11 @@ class CallingClient(BaseClient):
         stream, found_ended = self._streams.take()
         if found_ended:
             self._forget_server()
-        return stream or self._open(None)
+        return stream or self._open_kept()
+
+    def _open_kept(self) -> Stream:
+        """Begins a stream for one call after the other, each of which reads until it is answered."""
+        return self._open(None)
 
     def _exchange(
         self, stream: Stream, state: StreamState[T], timeout: float | None
@@ -273,10 +281,10 @@ class CallingClient(BaseClient):
             if alarm is not None:
                 alarm.cancel()
 
-    def _next_message(self, stream: Stream, state: StreamState[T]) -> Steps[bytes | None]:
+    def _next_message(self, stream: Stream, state: StreamState[T]) -> Steps[Message | None]:
         """Errors: what a caller's `progress` raised, DeadlineError, TransportError."""
         try:
-            message: bytes | None = yield self._read(stream)
+            message: Message | None = yield self._read(stream, state.room)
             return message
         except TransportError as error:
             failure = state.failure()

@@ -1,18 +1,21 @@
-"""The compiled core: the blocking client's unary calls, in C++ and without the GIL."""
+"""The compiled core: the blocking client's calls of Convert and ConvertStream, in C++ and without the GIL."""
 
 from __future__ import annotations
 
 import importlib
 import os
 import weakref
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import grpc
 
+from tensorferry._pool import Stream
 from tensorferry._portable import PortableError
-from tensorferry._response import Response, whole_response
-from tensorferry._tls import Metadata
+from tensorferry._request import Upload
+from tensorferry._response import Message, Response, whole_response
+from tensorferry._tls import PEM, Metadata, Security
 from tensorferry._wire import Buffer
 
 _core: Any
@@ -73,10 +76,15 @@ class CompiledChannel:
     """
 
     def __init__(
-        self, address: str, options: Sequence[tuple[str, Any]], metadata: Metadata, wait_for_ready: bool
+        self,
+        address: str,
+        options: Sequence[tuple[str, Any]],
+        metadata: Metadata,
+        pem: PEM | None,
+        wait_for_ready: bool,
     ) -> None:
         pairs = [(k.encode(), v.encode() if isinstance(v, str) else v) for k, v in metadata]
-        self._channel = _core.Channel(address, options, pairs, wait_for_ready)
+        self._channel = _core.Channel(address, options, pairs, pem, wait_for_ready)
         self.is_usable = True
         _channels.add(self)
 
@@ -90,6 +98,10 @@ class CompiledChannel:
             raise CompiledCallError(text.decode(errors="replace"), code, more)
         return whole_response(text, more)
 
+    def open_stream(self) -> Stream:
+        """Begins a ConvertStream. Its `call` is a CompiledStreamCall."""
+        return CompiledStreamCall(self._channel.open_stream()).stream
+
     def close(self) -> None:
         if self.is_usable:
             self._channel.close()
@@ -100,15 +112,90 @@ class CompiledChannel:
         self._channel.abandon()
 
 
+class CompiledStreamCall:
+    """A ConvertStream of the compiled core: the thread that reads messages sends what is to be sent, too.
+
+    Attributes:
+        stream: The Stream whose `call` this is.
+    """
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+        self._outbox: deque[Upload | None] = deque()
+        self._messages = self._outgoing()
+        self._unsent: Sequence[Buffer] | None = None
+        self.stream = Stream(self._outbox.append, self._outbox.popleft)
+        self.stream.call = self
+
+    def read(self, room: memoryview | None = None) -> Message | None:
+        """Returns the next message; a chunk is put into `room` where it fits.
+
+        None: the call ended without an error. Errors: CompiledCallError; what a signal's handler raises.
+        """
+        self._send()
+        message: Message | tuple[int, bytes, Sequence[tuple[bytes, bytes]]] = self._call.read(room)
+        if not isinstance(message, tuple) or len(message) == 2:
+            return message
+        code, text, trailers = message
+        if code:
+            raise CompiledCallError(text.decode(errors="replace"), code, trailers)
+        return None
+
+    def _send(self) -> None:
+        """Sends until nothing is left to be sent, or there is something to read."""
+        while True:
+            pieces = self._unsent or next(self._messages)
+            if pieces is None:
+                return
+            if not self._call.send(pieces):
+                self._unsent = pieces
+                return
+            self._unsent = None
+
+    def _outgoing(self) -> Iterator[Sequence[Buffer] | None]:
+        """Yields the pieces of each message that is to be sent, and None where there is none now."""
+        while True:
+            if not self._outbox:
+                yield None
+            elif (upload := self._outbox.popleft()) is None:
+                self._call.end_sending()
+            else:
+                yield from upload.framed()
+                if upload.failure is not None:
+                    self.stream.give_up()
+                del upload  # It borrows a caller's array.
+
+    def __iter__(self) -> Iterator[Message]:
+        while (message := self.read()) is not None:
+            yield message
+
+    def done(self) -> bool:
+        return bool(self._call.is_over())
+
+    def cancel(self) -> None:
+        self._call.cancel()
+
+
 def compiled_channel(
-    address: str, options: Sequence[tuple[str, Any]], metadata: Metadata, wait_for_ready: bool
+    address: str,
+    options: Sequence[tuple[str, Any]],
+    metadata: Metadata,
+    security: Security,
+    wait_for_ready: bool,
 ) -> CompiledChannel | None:
-    """Returns a channel in the clear; None for options of grpcio alone, and in a process that was forked."""
-    if _was_forked or not all(type(value) is int or isinstance(value, str) for _, value in options):
+    """Returns a channel, or None for what grpcio alone has, and in a process that was forked.
+
+    That are credentials of the caller's, options of other types, and the certificates that vouch for a server
+    where the caller names none.
+    """
+    pem = security.pem
+    if _was_forked or (security.credentials is not None and (pem is None or pem[0] is None)):
+        return None
+    if not all(type(value) is int or isinstance(value, str) for _, value in options):
         return None
     if not all(-(2**31) <= value < 2**31 for _, value in options if isinstance(value, int)):
         return None
-    return CompiledChannel(address, options, metadata, wait_for_ready)
+    return CompiledChannel(address, options, metadata, pem, wait_for_ready)
 
 
 _channels: weakref.WeakSet[CompiledChannel] = weakref.WeakSet()

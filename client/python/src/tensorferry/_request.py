@@ -139,7 +139,11 @@ class Upload:
 
     def messages(self) -> Iterator[bytes]:
         """Yields the request and its chunks, as messages of a stream, or fewer if it ended meanwhile."""
-        yield stream_request(self.message)
+        return map(b"".join, self.framed())
+
+    def framed(self) -> Iterator[Sequence[Buffer]]:
+        """Yields what `messages` does, each message in pieces, some of which may borrow a caller's array."""
+        yield stream_request(self.pieces)
         sent = self._inline_nbytes
         for chunk in chain.from_iterable(self._chunks):
             if self._progress is not None:

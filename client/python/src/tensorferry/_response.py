@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Optional
+from typing import Optional, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ from tensorferry._errors import ProtocolError
 from tensorferry._wire import Buffer, parsed_response, read_response
 from tensorferry.v1 import tensor_service_pb2 as pb
 
+# A Message of a stream is the message; the bytes of a chunk that lies where it belongs already; or a response
+# without its elements, and these.
+Message = Union[bytes, int, tuple[bytes, Sequence[Optional[npt.NDArray[np.uint8]]]]]
 Received = tuple[pb.TensorMetadata, Optional[npt.NDArray[np.uint8]]]
 
 
@@ -40,12 +43,22 @@ class Response:
     def complete(self) -> bool:
         return not self._room
 
-    def add_chunk(self, chunk: Buffer) -> None:
-        """Errors: ProtocolError if no tensor waits for that many bytes."""
-        if not self._room or len(chunk) > len(self._room[0]):
-            raise ProtocolError(f"a chunk of {len(chunk)} bytes came that nobody expects")
-        self._room[0][: len(chunk)] = chunk
-        self._room[0] = self._room[0][len(chunk) :]
+    @property
+    def room(self) -> memoryview | None:
+        """Where the next chunk begins, up to the end of its tensor."""
+        return self._room[0] if self._room else None
+
+    def add_chunk(self, chunk: Buffer | int) -> None:
+        """Takes a chunk, or the number of bytes of one that lies in `room`.
+
+        Errors: ProtocolError if no tensor waits for that many bytes.
+        """
+        nbytes = chunk if isinstance(chunk, int) else len(chunk)
+        if not self._room or nbytes > len(self._room[0]):
+            raise ProtocolError(f"a chunk of {nbytes} bytes came that nobody expects")
+        if not isinstance(chunk, int):
+            self._room[0][:nbytes] = chunk
+        self._room[0] = self._room[0][nbytes:]
         if not self._room[0]:
             del self._room[0]
 

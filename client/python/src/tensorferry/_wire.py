@@ -61,14 +61,14 @@ def announced_array(name: str, dtype: str, shape: tuple[int, ...], fortran_order
     return _ARRAYS + varint(len(array)) + bytes(array)
 
 
-def stream_request(message: bytes) -> bytes:
-    """Returns a ConvertRequest as a message of a stream."""
-    return b"".join((_REQUEST, varint(len(message)), message))
+def stream_request(pieces: Sequence[Buffer]) -> Sequence[Buffer]:
+    """Returns a ConvertRequest as a message of a stream, in pieces."""
+    return (_REQUEST + varint(sum(map(len, pieces))), *pieces)
 
 
-def stream_chunk(elements: Buffer) -> bytes:
-    """Returns a chunk as a message of a stream."""
-    return b"".join((_CHUNK, varint(len(elements)), elements))
+def stream_chunk(elements: Buffer) -> Sequence[Buffer]:
+    """Returns a chunk as a message of a stream, in pieces."""
+    return (_CHUNK + varint(len(elements)), elements)
 
 
 def read_response(message: Buffer) -> tuple[pb.ConvertResponse, Sequence[Buffer | None]]:

@@ -274,7 +274,7 @@ class Client(CallingClient):
             raise
         return whole_response(answer)
 
-    async def _read(self, stream: Stream) -> bytes | None:
+    async def _read(self, stream: Stream, room: memoryview | None) -> bytes | None:
         try:
             with self._translated:
                 message = await stream.call.read()

@@ -15,7 +15,7 @@ from tensorferry import _arguments
 from tensorferry._alarms import ALARMS
 from tensorferry._base import OnError, health_request, unless_error
 from tensorferry._calls import END, CallingClient, Many, Steps
-from tensorferry._compiled import CompiledChannel, compiled_channel, core
+from tensorferry._compiled import CompiledChannel, CompiledStreamCall, compiled_channel, core
 from tensorferry._errors import TensorferryError, closed
 from tensorferry._files import FilePath, file_arrays, file_nbytes
 from tensorferry._info import HealthStatus, Model, ServerInfo, to_health, to_models, to_server_info
@@ -23,7 +23,7 @@ from tensorferry._pool import Stream, StreamPool, end_before_fork
 from tensorferry._progress import Report, reports_together
 from tensorferry._receipt import Receipt
 from tensorferry._request import Options, Request, Upload
-from tensorferry._response import Response, whole_response
+from tensorferry._response import Message, Response, whole_response
 from tensorferry._results import InferLike, Outputs
 from tensorferry._sources import Source
 from tensorferry.v1 import tensor_service_pb2 as pb
@@ -47,9 +47,10 @@ class Client(CallingClient):
     def _connect(self) -> None:
         super()._connect()
         self._compiled: CompiledChannel | None = None
-        if core() == "compiled" and self._credentials is None and not self._balance:
-            waits = bool(self._wait_for_ready)
-            self._compiled = compiled_channel(self._address, self._options, self._metadata, waits)
+        if core() == "compiled" and not self._balance:
+            self._compiled = compiled_channel(
+                self._address, self._options, self._metadata, self._security, bool(self._wait_for_ready)
+            )
         self._plain_options.borrow = self._compiled is not None
         self._streams = StreamPool(self._call_later, keep=not self._balance)
         end_before_fork(self._streams)
@@ -328,9 +329,12 @@ class Client(CallingClient):
             raise
         return whole_response(answer)
 
-    def _read(self, stream: Stream) -> bytes | None:
+    def _read(self, stream: Stream, room: memoryview | None) -> Message | None:
+        call = stream.call
         with self._translated:
-            message: bytes | None = next(stream.call, None)
+            if isinstance(call, CompiledStreamCall):
+                return call.read(room)
+            message: bytes | None = next(call, None)
         return message
 
     def _open(self, timeout: float | None) -> Stream:
@@ -339,6 +343,11 @@ class Client(CallingClient):
         with self._translated:
             stream.call = self._convert_stream(_outgoing(stream), **self._call_settings(timeout))
         return stream
+
+    def _open_kept(self) -> Stream:
+        if self._compiled is not None and self._compiled.is_usable:
+            return self._compiled.open_stream()
+        return super()._open_kept()
 
     def _next_of(self, items: Any) -> Any:
         return next(items, END)
