@@ -7,6 +7,7 @@ import os
 import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any, Literal
 
 import grpc
@@ -18,14 +19,14 @@ from tensorferry._response import Message, Response, whole_response
 from tensorferry._tls import PEM, Metadata, Security
 from tensorferry._wire import Buffer
 
-_core: Any
-try:
-    _core = importlib.import_module("tensorferry._core")
-except ImportError:
-    _core = None
-
 _VARIABLE = "TENSORFERRY_CORE"
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+@cache
+def _load() -> Any:
+    """Loads the module, and with it gRPC's C++ library. Errors: ImportError where it is not built."""
+    return importlib.import_module("tensorferry._core")
 
 
 def core(client: Any = None) -> Literal["compiled", "pure"]:
@@ -41,10 +42,11 @@ def core(client: Any = None) -> Literal["compiled", "pure"]:
         return "pure"
     if wanted != "compiled":
         raise ValueError(f"{_VARIABLE} is compiled or pure, not {wanted!r}")
-    if _core is None:
-        raise ImportError(
-            f"{_VARIABLE} is compiled, and this installation of tensorferry has no compiled core"
-        )
+    try:
+        _load()
+    except ImportError as error:
+        problem = f"{_VARIABLE} is compiled, and this installation of tensorferry has no compiled core"
+        raise ImportError(f"{problem}: {error}") from error
     return "compiled"
 
 
@@ -84,7 +86,7 @@ class CompiledChannel:
         wait_for_ready: bool,
     ) -> None:
         pairs = [(k.encode(), v.encode() if isinstance(v, str) else v) for k, v in metadata]
-        self._channel = _core.Channel(address, options, pairs, pem, wait_for_ready)
+        self._channel = _load().Channel(address, options, pairs, pem, wait_for_ready)
         self.is_usable = True
         _channels.add(self)
 
@@ -210,5 +212,4 @@ def _after_fork() -> None:
         channel.abandon()
 
 
-if _core is not None:
-    os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(after_in_child=_after_fork)
