@@ -50,6 +50,7 @@ bench: ## Measure the server beside limits and alternatives (BENCH_ARGS="--only 
 bench-python: ## Measure the Python client beside tritonclient (BENCH_ARGS="--layout split --rounds 20")
 	@scripts/setup.sh bench
 	@scripts/build.sh bench $(JOBS) tensorferry-server
+	@scripts/core.sh $(JOBS)
 	@PYTHONPATH=client/python/src $(PYTHON) tests/bench/python_bench.py $(BENCH_ARGS)
 
 .PHONY: bench-engines

@@ -50,5 +50,5 @@ say "Making the wheel of the programs (torch $minor)"
 say "Making the wheel of the Python client"
 rm -rf "$WORK/client"
 cp -r client/python "$WORK/client"
-"$WORK/tools/bin/pip" wheel -q --no-deps --no-build-isolation --wheel-dir "$DIST" "$WORK/client" || fail "pip could not make the client's wheel"
+TENSORFERRY_CORE=pure "$WORK/tools/bin/pip" wheel -q --no-deps --no-build-isolation --wheel-dir "$DIST" "$WORK/client" || fail "pip could not make the client's wheel"
 ls -sh "$DIST"/*.whl

@@ -7,6 +7,7 @@ It answers each line `NBYTES SECONDS` with the number of calls that it made in t
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -52,6 +53,16 @@ def tensorferry_convert(address: str) -> Call:
     return tensorferry.Client(address).convert
 
 
+def compiled(make: Callable[[str], Call]) -> Callable[[str], Call]:
+    """The same call on the client's compiled core."""
+
+    def make_compiled(address: str) -> Call:
+        os.environ["TENSORFERRY_CORE"] = "compiled"
+        return make(address)
+
+    return make_compiled
+
+
 def stub_infer(address: str) -> Call:
     """What one would write with the generated stub alone."""
     import grpc
@@ -81,6 +92,8 @@ CONTENDERS = {
     "tensorferry": tensorferry_infer,
     "tensorferry-nodigest": tensorferry_infer_unproven,
     "tensorferry-convert": tensorferry_convert,
+    "compiled": compiled(tensorferry_infer),
+    "compiled-convert": compiled(tensorferry_convert),
     "stub": stub_infer,
     "torch": torch_clone,
 }
@@ -106,7 +119,7 @@ def main() -> None:
         nbytes, seconds = line.split()
         array = np.ones(int(nbytes) // 4, np.float32)
         answer = call(array)
-        if contender != "tensorferry-convert":
+        if not contender.endswith("-convert"):
             np.testing.assert_array_equal(answer, array)
         print(*measure(call, array, float(seconds)), flush=True)
 

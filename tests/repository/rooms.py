@@ -111,6 +111,7 @@ ROOMS = {
     ),
     "client/cli": room("tensorferry", "server/base server/payload server/outcome client/include client/bench"),
     "client/examples": room("example_convert", "client/include"),
+    "client/python/core": room("_core", "", "grpc"),
 }
 
 

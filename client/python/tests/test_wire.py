@@ -51,9 +51,9 @@ def test_an_array_without_its_elements() -> None:
 @given(st.one_of(st.binary(), st.binary(min_size=120, max_size=135)))
 def test_messages_of_a_stream(data: bytes) -> None:
     request = pb.ConvertRequest(request_id=data.hex())
-    sent = stream_request(request.SerializeToString())
+    sent = b"".join(stream_request([request.SerializeToString()]))
     assert pb.ConvertStreamRequest.FromString(sent) == pb.ConvertStreamRequest(request=request)
-    sent = stream_chunk(memoryview(data))
+    sent = b"".join(stream_chunk(memoryview(data)))
     assert pb.ConvertStreamRequest.FromString(sent) == pb.ConvertStreamRequest(chunk=data)
 
 
@@ -103,7 +103,7 @@ def test_a_response_and_its_elements(name: str) -> None:
     message = RESPONSES[name].SerializeToString()
     assert as_read(message) == RESPONSES[name]
     is_chunk, part = read_stream_message(
-        stream_request(message)
+        b"".join(stream_request([message]))
     )  # The parts have the same numbers both ways.
     assert not is_chunk
     assert as_read(bytes(part)) == RESPONSES[name]
@@ -149,12 +149,12 @@ def test_a_truncated_response(end: int) -> None:
     with pytest.raises(ProtocolError):
         read_response(message[:end])
     with pytest.raises(ProtocolError):
-        read_stream_message(stream_request(message)[:end])
+        read_stream_message(b"".join(stream_request([message]))[:end])
 
 
 def test_chunks() -> None:
     for data in (b"", b"1", LARGE):
-        assert read_stream_message(stream_chunk(data)) == (True, data)
+        assert read_stream_message(b"".join(stream_chunk(data))) == (True, data)
 
 
 @pytest.mark.parametrize("message", [b"", b"\x18\x01"])
@@ -164,7 +164,8 @@ def test_a_message_without_a_part(message: bytes) -> None:
 
 
 def test_two_parts_of_which_the_last_one_counts() -> None:
-    message = stream_chunk(b"1") + stream_request(RESPONSES["small"].SerializeToString())
+    pieces = (*stream_chunk(b"1"), *stream_request([RESPONSES["small"].SerializeToString()]))
+    message = b"".join(pieces)
     is_chunk, part = read_stream_message(message)
     assert not is_chunk
     assert as_read(bytes(part)) == RESPONSES["small"]

@@ -6,6 +6,7 @@ int16
 """
 
 from tensorferry import aio
+from tensorferry._compiled import core
 from tensorferry._errors import (
     ArrayError,
     DeadlineError,
@@ -48,5 +49,6 @@ __all__ = [
     "VerificationError",
     "aio",
     "as_torch",
+    "core",
     "export",
 ]

@@ -30,7 +30,7 @@ from tensorferry._info import ServerInfo
 from tensorferry._request import DEFAULT_LIMITS, Limits, Options, Request
 from tensorferry._sealed import AVAILABLE, empty
 from tensorferry._side import AsyncSide, Side, sealed_error, side_path
-from tensorferry._tls import TLS, authorized, channel_credentials
+from tensorferry._tls import TLS, authorized, connection_security
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
@@ -126,7 +126,7 @@ class BaseClient:
         self._timeout = _arguments.seconds("timeout", timeout)
         self._verify = _arguments.flag("verify", verify)
         self._plain_options = Options(verify=self._verify)
-        self._credentials = channel_credentials(self._address, tls, credentials)
+        self._security = connection_security(self._address, tls, credentials)
         self._metadata = authorized(_arguments.metadata(metadata), token)
         self._balance = balances(self._address, balance)
         own = {**_CHANNEL_OPTIONS, **_BALANCED} if self._balance else _CHANNEL_OPTIONS
@@ -150,10 +150,11 @@ class BaseClient:
     def _connect(self) -> None:
         """Makes channel and stubs. Errors: ValueError for options that gRPC does not take."""
         try:
-            if self._credentials is None:
+            own = self._security.credentials
+            if own is None:
                 channel = self._transport.insecure_channel(self._address, self._options)
             else:
-                channel = self._transport.secure_channel(self._address, self._credentials, self._options)
+                channel = self._transport.secure_channel(self._address, own, self._options)
         except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"options: gRPC does not take them: {error}") from error
         self._channel = channel

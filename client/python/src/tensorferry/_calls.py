@@ -33,10 +33,11 @@ from tensorferry._request import (
     Place,
     Request,
     Target,
+    Upload,
     convert_request,
     infer_request,
 )
-from tensorferry._response import whole_response
+from tensorferry._response import Message
 from tensorferry._results import InferLike, Outputs, to_infer
 from tensorferry._retry import Attempts
 from tensorferry._side import sealed_error
@@ -90,12 +91,15 @@ class CallingClient(BaseClient):
     _call_later: CallLater
 
     @abstractmethod
-    def _unary(self, message: bytes, timeout: float | None) -> Any:
-        """Calls Convert. Returns the answer's bytes."""
+    def _unary(self, upload: Upload, timeout: float | None) -> Any:
+        """Calls Convert. Returns the Response, which is complete."""
 
     @abstractmethod
-    def _read(self, stream: Stream) -> Any:
-        """Returns the next message of a stream, None after the last."""
+    def _read(self, stream: Stream, room: memoryview | None) -> Any:
+        """Returns the next message of a stream, None after the last.
+
+        A chunk may be put into `room`, where there is room for it: then its number of bytes is returned.
+        """
 
     @abstractmethod
     def _open(self, timeout: float | None) -> Stream:
@@ -119,7 +123,8 @@ class CallingClient(BaseClient):
         """Errors: TypeError for arguments that cannot be meant."""
         if digest is True and strict is False and return_data is False and progress is None:
             return self._plain_options
-        return Options(strict, return_data, digest, self._verify, reports_to(progress))
+        borrow = self._plain_options.borrow
+        return Options(strict, return_data, digest, self._verify, reports_to(progress), borrow)
 
     def _convert_request(
         self, array: Source, name: str, dtype: npt.DTypeLike | None, options: Options, request_id: str
@@ -216,8 +221,7 @@ class CallingClient(BaseClient):
                 yield from self._hand_over(request, attempts.timeout)
             if failure is None and self._is_unary(request):
                 try:
-                    message = yield self._unary(request.upload.message, attempts.timeout)
-                    return request.answer(whole_response(message))
+                    return request.answer((yield self._unary(request.upload, attempts.timeout)))
                 except TensorferryError as error:
                     failure = error
             if failure is not None:
@@ -297,7 +301,11 @@ class CallingClient(BaseClient):
         stream, found_ended = self._streams.take()
         if found_ended:
             self._forget_server()
-        return stream or self._open(None)
+        return stream or self._open_kept()
+
+    def _open_kept(self) -> Stream:
+        """Begins a stream for one call after the other, each of which reads until it is answered."""
+        return self._open(None)
 
     def _exchange(
         self, stream: Stream, state: StreamState[T], timeout: float | None
@@ -315,10 +323,10 @@ class CallingClient(BaseClient):
             if alarm is not None:
                 alarm.cancel()
 
-    def _next_message(self, stream: Stream, state: StreamState[T]) -> Steps[bytes | None]:
+    def _next_message(self, stream: Stream, state: StreamState[T]) -> Steps[Message | None]:
         """Errors: what a caller's `progress` raised, DeadlineError, TransportError."""
         try:
-            message: bytes | None = yield self._read(stream)
+            message: Message | None = yield self._read(stream, state.room)
             return message
         except TransportError as error:
             failure = state.failure()

@@ -47,7 +47,7 @@ DEFAULT_LIMITS = Limits(inline_nbytes=4 << 20, chunk_nbytes=1 << 20)  # Most ser
 class Options:
     """What is wanted of a request."""
 
-    __slots__ = ("digest", "progress", "return_data", "strict", "verify")
+    __slots__ = ("borrow", "digest", "progress", "return_data", "strict", "verify")
 
     def __init__(
         self,
@@ -56,11 +56,15 @@ class Options:
         digest: bool = True,
         verify: bool = True,
         progress: Callable[[int], Progress] | None = None,
+        borrow: bool = False,
     ) -> None:
         """`progress` makes what is told how much of a request's bytes was sent.
 
+        `borrow`: A request may refer to small arrays as well, whose caller waits until it is answered.
+
         Errors: TypeError for what is neither true nor false.
         """
+        self.borrow = borrow
         self.progress = progress
         self.strict = _arguments.flag("strict", strict)
         self.return_data = _arguments.flag("return_data", return_data)
@@ -101,23 +105,23 @@ class Upload:
     begins.
 
     Attributes:
-        message: The ConvertRequest, sent first, or alone. Arrays that are not in it follow in chunks.
+        pieces: The ConvertRequest, sent first, or alone. Arrays that are not in it follow in chunks.
         ended: Set when the response is there, or another try begins: no more chunks are wanted.
         reported: Bytes of elements that `progress` was told of.
         failure: What `progress` raised, which ended the upload.
     """
 
-    __slots__ = ("_chunks", "_inline_nbytes", "_progress", "ended", "failure", "message", "reported")
+    __slots__ = ("_chunks", "_inline_nbytes", "_progress", "ended", "failure", "pieces", "reported")
 
     def __init__(
         self,
-        message: bytes,
+        pieces: Sequence[Buffer],
         chunks: Sequence[Iterator[Buffer]],
         inline_nbytes: int = 0,
         progress: Progress | None = None,
     ) -> None:
         """The message holds so many bytes of elements."""
-        self.message = message
+        self.pieces = pieces
         self.ended = False
         self.reported = 0
         self.failure: BaseException | None = None
@@ -126,12 +130,22 @@ class Upload:
         self._progress = progress
 
     @property
+    def message(self) -> bytes:
+        """The pieces in one."""
+        first = self.pieces[0]
+        return first if len(self.pieces) == 1 and isinstance(first, bytes) else b"".join(self.pieces)
+
+    @property
     def is_one_message(self) -> bool:
         return not self._chunks
 
     def messages(self) -> Iterator[bytes]:
         """Yields the request and its chunks, as messages of a stream, or fewer if it ended meanwhile."""
-        yield stream_request(self.message)
+        return map(b"".join, self.framed())
+
+    def framed(self) -> Iterator[Sequence[Buffer]]:
+        """Yields what `messages` does, each message in pieces, some of which may borrow a caller's array."""
+        yield stream_request(self.pieces)
         sent = self._inline_nbytes
         for chunk in chain.from_iterable(self._chunks):
             if self._progress is not None:
@@ -196,6 +210,7 @@ class Request(ABC, Generic[T]):
         self._return_data = options.return_data
         self._places: dict[int, Place] = {}
         self._upload: Upload | None = None
+        self._borrow = options.borrow
         self.limits = limits
         self.is_placed = self.keeps_off = False
 
@@ -255,7 +270,7 @@ class Request(ABC, Generic[T]):
 
     def _plan(self, limits: Limits) -> Upload:
         """Spreads the elements over messages, but for those that lie in sealed memory."""
-        message: list[Buffer] = [self._head]
+        pieces: list[Buffer] = [self._head]
         chunks = []
         room = limits.inline_nbytes
         there = 0
@@ -263,14 +278,15 @@ class Request(ABC, Generic[T]):
             place = self._places.get(index)
             if place is not None:
                 there += array.nbytes
-                message.append(array.placed(place.region, place.offset))
+                pieces.append(array.placed(place.region, place.offset))
             elif array.nbytes <= room:
                 room -= array.nbytes
-                message += array.inline()
+                pieces += array.inline()
             else:
-                message.append(array.announced())
+                pieces.append(array.announced())
                 chunks.append(array.chunks(limits.chunk_nbytes))
-        return Upload(b"".join(message), chunks, there + limits.inline_nbytes - room, self._progress)
+        message = pieces if self._borrow else [b"".join(pieces)]
+        return Upload(message, chunks, there + limits.inline_nbytes - room, self._progress)
 
     @property
     def fits_unary(self) -> bool:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar, cast
 
 import grpc
+import numpy as np
+import numpy.typing as npt
 
 from tensorferry._errors import ProtocolError, TensorferryError, TransportError, from_response_error
 from tensorferry._request import DEFAULT_LIMITS, Limits, Request, Upload
-from tensorferry._response import Response
-from tensorferry._wire import read_stream_message
+from tensorferry._response import Message, Response
+from tensorferry._wire import Buffer, read_stream_message
 
 T = TypeVar("T")
 
@@ -99,7 +101,12 @@ class StreamState(Generic[T]):
             return cast(TensorferryError, self._pending.popleft())
         return None
 
-    def receive(self, message: bytes | None) -> T | TensorferryError | None:
+    @property
+    def room(self) -> memoryview | None:
+        """The memory that the next chunk belongs into, if one is expected."""
+        return None if self._response is None else self._response.room
+
+    def receive(self, message: Message | None) -> T | TensorferryError | None:
         """Takes the next message (None: the stream ended without an error).
 
         Returns the oldest request's result, or its error, when this message completes it, else None.
@@ -109,16 +116,24 @@ class StreamState(Generic[T]):
             count = sum(isinstance(request, Request) for request in self._pending)
             unanswered = f"the stream ended with {count} requests unanswered"
             raise TransportError(grpc.StatusCode.UNAVAILABLE, unanswered)
-        is_chunk, part = read_stream_message(message)
+        if isinstance(message, int):
+            return self._receive_part(True, message)
+        if isinstance(message, tuple):
+            return self._receive_part(False, *message)
+        return self._receive_part(*read_stream_message(message))
+
+    def _receive_part(
+        self, is_chunk: bool, part: Buffer | int, cut: Sequence[npt.NDArray[np.uint8] | None] = ()
+    ) -> T | TensorferryError | None:
         if self._response is not None:
             if not is_chunk:
                 raise ProtocolError("a response came before the chunks of the last one")
             self._response.add_chunk(part)
-        elif is_chunk or not self._pending:
+        elif is_chunk or isinstance(part, int) or not self._pending:
             raise ProtocolError("a message came that answers no request")
         else:
             cast("Request[T]", self._pending[0]).end()
-            response = Response(part)
+            response = Response(part, cut)
             if response.message.HasField("error"):
                 self._answered = self._next()
                 return self._answered.explain(from_response_error(response.message.error))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any, NamedTuple, Optional, Union
 
 import grpc
 
@@ -12,6 +12,9 @@ from tensorferry import _arguments
 
 Path = Union[str, "os.PathLike[str]"]
 Metadata = tuple[tuple[str, Union[str, bytes]], ...]
+PEM = tuple[
+    Optional[bytes], bytes, bytes
+]  # Of `ca`, None if nobody is named; of `key` and `cert`, b"" for none.
 
 _SWITCH = "TENSORFERRY_TLS"
 _TOKEN = "TENSORFERRY_TOKEN"
@@ -33,8 +36,20 @@ class TLS:
     key: Path | None = None
 
 
-def channel_credentials(address: str, tls: Any, credentials: Any) -> grpc.ChannelCredentials | None:
-    """Returns gRPC's credentials for a connection; None: in the clear.
+class Security(NamedTuple):
+    """What protects a connection.
+
+    Attributes:
+        credentials: gRPC's own; None: the connection is in the clear.
+        pem: The texts that they were made of, if they were made here.
+    """
+
+    credentials: grpc.ChannelCredentials | None = None
+    pem: PEM | None = None
+
+
+def connection_security(address: str, tls: Any, credentials: Any) -> Security:
+    """Returns what protects a connection.
 
     `tls` None is what the environment says, which asks no Unix socket for TLS.
 
@@ -44,19 +59,19 @@ def channel_credentials(address: str, tls: Any, credentials: Any) -> grpc.Channe
     if given is not None:
         if tls is not None and tls is not False:
             raise ValueError("tls and credentials are two ways to say the same; give one of them")
-        return given
+        return Security(given)
     if tls is None and not address.startswith(("unix:", "unix-abstract:")):
         tls = _environment()
     if tls is None or tls is False:
-        return None
+        return Security()
     if tls is True:
         tls = TLS()
     if not isinstance(tls, TLS):
         raise _arguments.wrong_type("tls", "True, False or tensorferry.TLS", tls)
     if (tls.cert is None) != (tls.key is None):
         raise ValueError("tls: cert and key are given together or not at all")
-    texts = {name: _read(name, getattr(tls, name)) for name in ("ca", "cert", "key")}
-    return grpc.ssl_channel_credentials(texts["ca"], texts["key"], texts["cert"])
+    ca, key, cert = (_read(name, getattr(tls, name)) for name in ("ca", "key", "cert"))
+    return Security(grpc.ssl_channel_credentials(ca, key, cert), (ca, key or b"", cert or b""))
 
 
 def authorized(metadata: Metadata, token: Any) -> Metadata:

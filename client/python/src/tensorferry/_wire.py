@@ -73,14 +73,14 @@ def placed_array(
     return _ARRAYS + varint(len(array)) + bytes(array)
 
 
-def stream_request(message: bytes) -> bytes:
-    """Returns a ConvertRequest as a message of a stream."""
-    return b"".join((_REQUEST, varint(len(message)), message))
+def stream_request(pieces: Sequence[Buffer]) -> Sequence[Buffer]:
+    """Returns a ConvertRequest as a message of a stream, in pieces."""
+    return (_REQUEST + varint(sum(map(len, pieces))), *pieces)
 
 
-def stream_chunk(elements: Buffer) -> bytes:
-    """Returns a chunk as a message of a stream."""
-    return b"".join((_CHUNK, varint(len(elements)), elements))
+def stream_chunk(elements: Buffer) -> Sequence[Buffer]:
+    """Returns a chunk as a message of a stream, in pieces."""
+    return (_CHUNK + varint(len(elements)), elements)
 
 
 def read_response(message: Buffer) -> tuple[pb.ConvertResponse, Sequence[Buffer | None]]:
@@ -95,6 +95,12 @@ def read_response(message: Buffer) -> tuple[pb.ConvertResponse, Sequence[Buffer 
         with suppress(_UnusualError):
             return _split(memoryview(message))
     return _parsed(pb.ConvertResponse, message), ()
+
+
+def parsed_response(message: Buffer) -> pb.ConvertResponse:
+    """Errors: ProtocolError if it is none."""
+    response: pb.ConvertResponse = _parsed(pb.ConvertResponse, message)
+    return response
 
 
 def read_stream_message(message: bytes) -> tuple[bool, Buffer]:

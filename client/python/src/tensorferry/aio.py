@@ -24,8 +24,8 @@ from tensorferry._info import HealthStatus, Model, ServerInfo, to_health, to_mod
 from tensorferry._pool import Idle, Stream, StreamPool, end_all
 from tensorferry._progress import Report, reports_together
 from tensorferry._receipt import Receipt
-from tensorferry._request import Options, Request
-from tensorferry._response import whole_response
+from tensorferry._request import Options, Request, Upload
+from tensorferry._response import Response, whole_response
 from tensorferry._results import InferLike, Outputs
 from tensorferry._sealed import SealedMemory
 from tensorferry._sources import Source
@@ -232,7 +232,7 @@ class Client(CallingClient):
         try:
             if request.nbytes < self._sealed_nbytes and self._is_unary(request):
                 left = None if end is None else end - time.monotonic()
-                return request.answer(whole_response(await self._unary(request.upload.message, left)))
+                return request.answer(await self._unary(request.upload, left))
         except TensorferryError as error:
             failure = error
         try:
@@ -267,18 +267,18 @@ class Client(CallingClient):
         finally:
             many.end()
 
-    async def _unary(self, message: bytes, timeout: float | None) -> bytes:
+    async def _unary(self, upload: Upload, timeout: float | None) -> Response:
         self._check_usable()
         try:
             answer: bytes = await self._convert(
-                message, timeout=timeout, metadata=self._metadata, wait_for_ready=self._wait_for_ready
+                upload.message, timeout=timeout, metadata=self._metadata, wait_for_ready=self._wait_for_ready
             )
         except BaseException as error:
             self._raise_translated(error)
             raise
-        return answer
+        return whole_response(answer)
 
-    async def _read(self, stream: Stream) -> bytes | None:
+    async def _read(self, stream: Stream, room: memoryview | None) -> bytes | None:
         try:
             with self._translated:
                 message = await stream.call.read()

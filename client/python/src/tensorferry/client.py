@@ -16,6 +16,7 @@ from tensorferry._alarms import ALARMS
 from tensorferry._arrays import WireArray
 from tensorferry._base import OnError, health_request, unless_error
 from tensorferry._calls import END, CallingClient, Many, Steps
+from tensorferry._compiled import CompiledChannel, CompiledStreamCall, compiled_channel, core
 from tensorferry._errors import TensorferryError, closed
 from tensorferry._files import FilePath, file_arrays, file_nbytes
 from tensorferry._info import HealthStatus, Model, ServerInfo, to_health, to_models, to_server_info
@@ -23,7 +24,7 @@ from tensorferry._pool import Stream, StreamPool, end_before_fork
 from tensorferry._progress import Report, reports_together
 from tensorferry._receipt import Receipt
 from tensorferry._request import Options, Request, Upload
-from tensorferry._response import whole_response
+from tensorferry._response import Message, Response, whole_response
 from tensorferry._results import InferLike, Outputs
 from tensorferry._sealed import SealedMemory
 from tensorferry._sources import Source
@@ -48,6 +49,12 @@ class Client(CallingClient):
 
     def _connect(self) -> None:
         super()._connect()
+        self._compiled: CompiledChannel | None = None
+        if core() == "compiled" and not self._balance:
+            self._compiled = compiled_channel(
+                self._address, self._options, self._metadata, self._security, bool(self._wait_for_ready)
+            )
+        self._plain_options.borrow = self._compiled is not None
         self._streams = StreamPool(self._call_later, keep=not self._balance)
         end_before_fork(self._streams)
 
@@ -69,6 +76,8 @@ class Client(CallingClient):
         if self._side is not None:
             self._side.close()
         self._channel.close()
+        if self._compiled is not None:
+            self._compiled.close()
 
     def convert(
         self,
@@ -283,7 +292,7 @@ class Client(CallingClient):
         try:
             if request.nbytes < self._sealed_nbytes and self._is_unary(request):
                 left = None if end is None else end - time.monotonic()
-                return request.answer(whole_response(self._unary(request.upload.message, left)))
+                return request.answer(self._unary(request.upload, left))
         except TensorferryError as error:
             failure = error
         try:
@@ -313,19 +322,24 @@ class Client(CallingClient):
         finally:
             many.end()
 
-    def _unary(self, message: bytes, timeout: float | None) -> bytes:
+    def _unary(self, upload: Upload, timeout: float | None) -> Response:
         if self._closed:
             raise closed()
         try:
-            answer: bytes = self._convert(message, timeout, self._metadata, None, self._wait_for_ready)
+            if self._compiled is not None and self._compiled.is_usable:
+                return self._compiled.convert(upload.pieces, timeout)
+            answer: bytes = self._convert(upload.message, timeout, self._metadata, None, self._wait_for_ready)
         except Exception as error:
             self._raise_translated(error)
             raise
-        return answer
+        return whole_response(answer)
 
-    def _read(self, stream: Stream) -> bytes | None:
+    def _read(self, stream: Stream, room: memoryview | None) -> Message | None:
+        call = stream.call
         with self._translated:
-            message: bytes | None = next(stream.call, None)
+            if isinstance(call, CompiledStreamCall):
+                return call.read(room)
+            message: bytes | None = next(call, None)
         return message
 
     def _open(self, timeout: float | None) -> Stream:
@@ -334,6 +348,11 @@ class Client(CallingClient):
         with self._translated:
             stream.call = self._convert_stream(_outgoing(stream), **self._call_settings(timeout))
         return stream
+
+    def _open_kept(self) -> Stream:
+        if self._compiled is not None and self._compiled.is_usable:
+            return self._compiled.open_stream()
+        return super()._open_kept()
 
     def _next_of(self, items: Any) -> Any:
         return next(items, END)

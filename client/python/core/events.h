@@ -1,0 +1,23 @@
+#pragma once
+
+#include <grpcpp/completion_queue.h>
+
+namespace tensorferry::core {
+
+// Event is what a queue brings: the operation `tag` has ended, and `ok` says whether it succeeded.
+struct Event {
+  void* tag = nullptr;
+  bool ok = false;
+};
+
+// WaitForEvent waits without the GIL, which the caller has released, and takes it every 100 ms to see whether a signal
+// came. It returns false if the signal's handler raised a Python exception, which is set then; no event was taken.
+bool WaitForEvent(grpc::CompletionQueue& queue, Event& event);
+
+// PollForEvent does gRPC's work that is there to be done, and returns whether it brought an event.
+//
+// A call polls before it begins: nobody watches a connection that waits, and a call on one that the server has closed
+// meanwhile fails, while a call that begins after gRPC has seen that connects anew.
+bool PollForEvent(grpc::CompletionQueue& queue, Event& event);
+
+}  // namespace tensorferry::core
