@@ -86,9 +86,8 @@ def app(
 ) -> Application:
     """Returns an application for `ray.serve.run` whose replicas pass gRPC calls on to a server of their own.
 
-    Ray Serve's gRPC proxy must have been started with
-    `grpc_servicer_functions=["tensorferry.ray.add_services"]`. It chooses a replica for each call, and hands
-    the bytes over as they came.
+    Ray Serve's gRPC proxy must have been started with the full name of this module's `add_services` among its
+    `grpc_servicer_functions`. It chooses a replica for each call, and hands the bytes over as they came.
 
     Args:
         models: Models as of `tensorferry.Server`; the path must be there on every node.
