@@ -18,6 +18,7 @@
 
 #include "http/error_response.h"
 #include "http/incoming_request.h"
+#include "http/outgoing_answer.h"
 #include "http/peer_certificate.h"
 #include "http/read_problem.h"
 #include "http/response_head.h"
@@ -36,7 +37,6 @@ using Tls = asio::ssl::stream<Tcp::socket>;
 
 constexpr std::size_t kReadBytes = 4096;                   // The most that is read where the size is not known.
 constexpr std::size_t kWriteBytes = std::size_t{1} << 20;  // The most that is written at once.
-constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::uint64_t kMaxDroppedBytes = std::uint64_t{16} << 20;  // Then a peer that sends on loses the answer.
 
 // Connection is one connection of a peer. It lives as long as one of its operations is under way: each ends in the end,
@@ -73,7 +73,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
     SetAnswerDue(false);
     context_.connections.Remove(*place_);
     timer_.cancel();
-    answer_.stream = nullptr;
+    answer_.DropStream();
     Error ignored;
     Socket().close(ignored);
   }
@@ -154,7 +154,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
 
   void OnPeerGone() {
     peer_gone_ = true;
-    if (awaits_request_ || answer_.stream != nullptr) return Close();
+    if (awaits_request_ || answer_.stream() != nullptr) return Close();
     if (cancellation_ != nullptr) cancellation_->Tell();
   }
 
@@ -300,25 +300,18 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
     const bool ends_with_connection = response.stream != nullptr && framing_.version < kHttp11;
     framing_.keep_alive = keep_alive && !ends_with_connection && !peer_gone_ && !context_.connections.draining();
     if (response.problem != nullptr && context_.error_body) response.body = context_.error_body(*response.problem);
-    answer_ = std::move(response);
     request_ = {};
-    head_ = ResponseHead(answer_, framing_);
-    std::vector<asio::const_buffer> buffers{asio::buffer(head_)};
-    if (!is_head_) {
-      buffers.emplace_back(asio::buffer(answer_.body));
-      for (const std::string_view piece : answer_.pieces) buffers.emplace_back(piece.data(), piece.size());
-    }
-    Write(buffers);
+    Write(answer_.Begin(std::move(response), framing_, is_head_));
   }
 
-  void Write(const std::vector<asio::const_buffer>& buffers) {
+  void Write(const OutgoingAnswer::Buffers& buffers) {
     const auto go_on = [this](const Error& error, std::size_t sent) -> std::size_t {
       if (sent > 0 && !closed_) ExpireAfter(context_.limits.answer);
       return error ? 0 : kWriteBytes;
     };
     asio::async_write(stream_, buffers, go_on, [self = Self()](const Error& error, std::size_t) {
       if (error) return self->Close();
-      self->answer_.stream != nullptr && !self->is_head_ ? self->PullPiece() : self->OnSent();
+      self->answer_.stream() != nullptr ? self->PullPiece() : self->OnSent();
     });
   }
 
@@ -327,31 +320,17 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
     context_.connections.Serve(*place_);
     timer_.expires_at(Clock::time_point::max());
     if (buffer_.size() == 0) ReadAhead();
-    answer_.stream->Pull([owner = context_.owner.lock(), self = Self()](std::optional<BodyStream::Piece> piece) {
+    answer_.stream()->Pull([owner = context_.owner.lock(), self = Self()](std::optional<BodyStream::Piece> piece) {
       asio::dispatch(self->stream_.get_executor(), [self, piece = std::move(piece)]() mutable {
-        if (!self->closed_) self->SendPiece(std::move(piece));
+        if (self->closed_) return;
+        self->Wait(Phase::kOther, self->context_.limits.answer);
+        self->Write(self->answer_.Continue(std::move(piece)));
       });
     });
   }
 
-  void SendPiece(std::optional<BodyStream::Piece> piece) {
-    Wait(Phase::kOther, context_.limits.answer);
-    const bool chunked = framing_.version == kHttp11;
-    piece_ = piece.value_or(BodyStream::Piece{});
-    if (!piece) answer_.stream = nullptr;
-    std::size_t nbytes = 0;
-    for (const std::string_view bytes : piece_.bytes) nbytes += bytes.size();
-    chunk_head_ = fmt::format("{:x}\r\n", nbytes);
-    std::vector<asio::const_buffer> buffers;
-    if (chunked) buffers.push_back(asio::buffer(chunk_head_));
-    for (const std::string_view bytes : piece_.bytes) buffers.emplace_back(bytes.data(), bytes.size());
-    if (chunked) buffers.push_back(asio::buffer(kLineEnd));
-    Write(buffers);
-  }
-
   void OnSent() {
     answer_ = {};
-    piece_ = {};
     if (framing_.keep_alive) return AwaitRequest(context_.limits.idle);
     Wait(Phase::kOther, context_.limits.farewell);
     Error ignored;
@@ -401,10 +380,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   bool peer_gone_ = false;    // Whether the peer sends nothing any more.
   Framing framing_;
   bool is_head_ = false;
-  Response answer_;
-  std::string head_;
-  BodyStream::Piece piece_;  // Of the answer's stream: what is being sent, behind chunk_head_.
-  std::string chunk_head_;
+  OutgoingAnswer answer_;
   std::uint64_t dropped_ = 0;
 };
 
