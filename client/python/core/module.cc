@@ -79,6 +79,14 @@ nb::tuple Convert(Channel& channel, const nb::sequence& pieces, std::optional<do
   return nb::make_tuple(0, ToBytes(end.response.rest), ToArrays(end.response));
 }
 
+void Close(Channel& channel) {
+  {
+    const nb::gil_scoped_release released;
+    channel.Close();
+  }
+  TheReleased().Drain();
+}
+
 bool Send(Stream& stream, const nb::sequence& pieces) {
   TheReleased().Drain();
   const grpc::ByteBuffer message = MakeMessage(pieces);
@@ -122,7 +130,7 @@ NB_MODULE(_core, module) {
       .def("convert", &Convert, nb::arg("pieces"), nb::arg("timeout").none())
       .def("open_stream", &Channel::OpenStream, Unlocked())
       .def("abandon", &Channel::Abandon)
-      .def("close", &Channel::Close, Unlocked());
+      .def("close", &Close);
 }
 
 }  // namespace tensorferry::core
