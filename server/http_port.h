@@ -19,6 +19,7 @@ struct HttpPortSources {
   const Credentials& credentials;
   rpc::Server& server;
   BufferPool& pool;
+  http::RefusalCounts* refusals = nullptr;  // As http::ServerOptions has it.
 };
 
 // HttpPort is the HTTP listener for callers, and what its routes call the services with.
