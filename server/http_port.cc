@@ -67,6 +67,7 @@ absl::StatusOr<HttpPort> StartHttpPort(const HttpPortSources& sources) {
       .tls = sources.credentials.tls(),
       .pool = &sources.pool,
       .error_body = web::ErrorBody,
+      .refusals = sources.refusals,
   };
   const web::RouteContext context{
       .gateway = *gateway, .pool = sources.pool, .work = *work, .max_message_bytes = config.max_message_bytes};

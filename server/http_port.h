@@ -25,7 +25,8 @@ struct HttpPortSources {
   BufferPool& pool;
   // What the page shows of the server, for those who may ask for it on the admin port.
   const rpc::RecentCalls& recent_calls;
-  http::MetricsSource metrics{};  // None: there are no metrics.
+  http::MetricsSource metrics{};            // None: there are no metrics.
+  http::RefusalCounts* refusals = nullptr;  // As http::ServerOptions has it.
 };
 
 // HttpPort is the HTTP listener for callers, and what its routes call the services with.

@@ -172,12 +172,13 @@ ExitCode Serve(const config::Resolved& resolved) {
   const auto server = rpc::Server::Start(options, **pipeline, pool);
   if (!server.ok()) return Fail(ExitCode::kCannotListen, server.status());
   rpc::SelfCheck self_check((*server)->addresses(), config.self_check, StopSignals::Interrupt);
-  http::RefusalCounts refusals;
+  PortRefusals refusals;
   const ServerMetrics metrics({*counts, pool, **pipeline, *credentials, **server, self_check, refusals, spans.get()});
   const auto admin_port =
-      StartAdminPort({resolved, *credentials, **server, self_check, recent_calls, metrics.source(), &refusals});
+      StartAdminPort({resolved, *credentials, **server, self_check, recent_calls, metrics.source(), &refusals.admin});
   if (!admin_port.ok()) return Fail(ExitCode::kCannotListen, admin_port.status());
-  const auto http_port = StartHttpPort({config, *credentials, **server, pool, recent_calls, metrics.source()});
+  const auto http_port =
+      StartHttpPort({config, *credentials, **server, pool, recent_calls, metrics.source(), &refusals.http});
   if (!http_port.ok()) return Fail(ExitCode::kCannotListen, http_port.status());
 
   const WaitForStop wait_for_stop = [&, on_hang_up = OnHangUp(config, **pipeline)] {

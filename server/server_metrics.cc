@@ -46,14 +46,19 @@ void AddTraces(const tracing::SpanExporter& spans, Values& values) {
              [&spans] { return static_cast<double>(spans.dropped()); });
 }
 
+void AddRefusals(Metric metric, const http::RefusalCounts& refusals, Values& values) {
+  for (const unsigned status : http::RefusalCounts::kStatuses) {
+    values.Add(metric, {{"status", std::to_string(status)}},
+               [&refusals, status] { return static_cast<double>(refusals.Get(status)); });
+  }
+}
+
 void AddState(const Observed& observed, Values& values) {
   const rpc::Server& server = observed.server;
   values.Add(Metric::kInflightRequests, {}, [&server] { return server.inflight_requests(); });
   values.Add(Metric::kOpenStreams, {}, [&server] { return server.open_streams(); });
-  for (const unsigned status : http::RefusalCounts::kStatuses) {
-    values.Add(Metric::kAdminRefusals, {{"status", std::to_string(status)}},
-               [&refusals = observed.admin_refusals, status] { return static_cast<double>(refusals.Get(status)); });
-  }
+  AddRefusals(Metric::kAdminRefusals, observed.refusals.admin, values);
+  AddRefusals(Metric::kHttpRefusals, observed.refusals.http, values);
   values.Add(Metric::kReady, {}, [&server] { return server.phase() == rpc::Server::Phase::kReady ? 1 : 0; });
   values.Add(Metric::kDraining, {}, [&server] { return server.phase() == rpc::Server::Phase::kStopping ? 1 : 0; });
   values.Add(Metric::kSelfCheckFailures, {},

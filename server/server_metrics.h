@@ -16,6 +16,11 @@
 
 namespace tensorferry {
 
+// PortRefusals are the answers of each HTTP listener that refuse.
+struct PortRefusals {
+  http::RefusalCounts admin, http;
+};
+
 // Observed are the parts of the server whose metrics are told.
 struct Observed {
   const metrics::RequestCounts& counts;
@@ -24,7 +29,7 @@ struct Observed {
   const Credentials& credentials;
   const rpc::Server& server;
   const rpc::SelfCheck& self_check;
-  const http::RefusalCounts& admin_refusals;
+  const PortRefusals& refusals;
   const tracing::SpanExporter* spans;  // Null: nothing is traced.
 };
 

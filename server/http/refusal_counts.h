@@ -13,7 +13,8 @@ namespace tensorferry::http {
 // Threads: any.
 class RefusalCounts {
  public:
-  static constexpr auto kStatuses = std::to_array<unsigned>({400, 401, 403, 404, 405, 408, 413, 421, 431, 500});
+  static constexpr auto kStatuses =
+      std::to_array<unsigned>({400, 401, 403, 404, 405, 408, 413, 415, 421, 429, 431, 500});
 
   // Counts an answer, if it refuses.
   void Count(unsigned status) {

@@ -9,7 +9,7 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
 
-from admin import ask
+from admin import ask, bearer
 from harness import Server
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -17,8 +17,9 @@ Labels = frozenset[tuple[str, str]]
 Key = tuple[str, Labels]
 
 
-def text_of(server: Server, accept: str | None = None) -> str:
-    answer = ask(server, "/metrics", headers={"Accept": accept} if accept else {})
+def text_of(server: Server, accept: str | None = None, token: str | None = None) -> str:
+    headers = ({"Accept": accept} if accept else {}) | (bearer(token) if token else {})
+    answer = ask(server, "/metrics", headers=headers)
     assert answer.status == 200, answer.body
     wanted = f"{OPENMETRICS}; charset=utf-8" if accept == OPENMETRICS else "text/plain; version=0.0.4; charset=utf-8"
     assert answer.fields["Content-Type"] == wanted
@@ -63,5 +64,5 @@ class Scrape:
         return {labels[label]: value for labels, value in self.named(name) if value}
 
 
-def scrape(server: Server) -> Scrape:
-    return Scrape.of(families_of(text_of(server)))
+def scrape(server: Server, token: str | None = None) -> Scrape:
+    return Scrape.of(families_of(text_of(server, token=token)))

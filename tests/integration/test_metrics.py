@@ -287,3 +287,27 @@ def test_what_the_admin_port_refuses_is_counted_by_status(served: Server) -> Non
         "405": 2,
         "421": 1,
     }
+
+
+def test_what_the_http_port_refuses_is_counted_by_status(tmp_path: Path) -> None:
+    """Whoever refuses, so that requests without a token are seen, which have no line in the log."""
+    tokens = tmp_path / "tokens"
+    tokens.write_text("infer tf-http-infer\nmetrics tf-http-metrics\n")
+    with Server(*ADMIN, "--http-listen", "127.0.0.1:0", "--auth-token-file", str(tokens)) as server:
+        for path, token, times in (
+            ("/v2", "none-of-these", 3),
+            ("/v2", "tf-http-metrics", 2),
+            ("/v2", "tf-http-infer", 1),
+            ("/v2/no", "tf-http-infer", 1),
+            ("/v2/models/no-such", "tf-http-infer", 1),
+        ):
+            for _ in range(times):
+                connection = http.client.HTTPConnection(str(server.http), timeout=TIMEOUT_S)
+                connection.request("GET", path, headers={"authorization": f"Bearer {token}"})
+                connection.getresponse().read()
+                connection.close()
+        now = scrape(server, token="tf-http-metrics")
+        assert server.stop() == 0
+    counted = {labels["status"]: count for labels, count in now.named("tensorferry_http_refusals_total") if count}
+    assert counted == {"401": 3, "403": 2, "404": 2}
+    assert now.by("tensorferry_rejected_total", "reason") == {"MODEL_NOT_FOUND": 1}
