@@ -20,7 +20,8 @@ class Within(torch.nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         with torch.autocast("cpu", torch.bfloat16):
-            return self.layer(x)
+            result: torch.Tensor = self.layer(x)
+            return result
 
 
 class Ones(torch.nn.Module):
