@@ -152,7 +152,12 @@ REFUSED: dict[str, tuple[Any, Any, dict[str, Any], str]] = {
     "class": (Affine, [ROWS], {}, "module is the class Affine, expected an object of it"),
     "output of no name": (Returns({1: ROWS}), [ROWS], {}, "output 1 is Tensor, expected a name of type str"),
     "number": (Returns(3), [ROWS], {}, "the module returns int, expected tensors"),
-    "nested": (Returns((ROWS, [ROWS])), [ROWS], {}, "output 'OUTPUT__1' is list, expected a tensor"),
+    "nested": (
+        Returns((ROWS, [ROWS])),
+        [ROWS],
+        {},
+        "output 'OUTPUT__1' is list, expected a tensor. Export a module that calls this one",
+    ),
     "unequal": (Difference(), [ROWS, ROWS[:1]], BATCH, "first dimension, got {'left': 4, 'right': 1}"),
     "scalar": (Affine(), [torch.tensor(1.0)], BATCH, "the same first dimension, got {'x': None}"),
     "many rows": (Affine(), [ROWS], {**BATCH, "max_batch_size": 3}, "expected 1 to max_batch_size, 3"),

@@ -21,7 +21,7 @@ class Within(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         with torch.autocast("cpu", torch.bfloat16):
             result: torch.Tensor = self.layer(x)
-        return result
+            return result
 
 
 class Ones(torch.nn.Module):

@@ -72,5 +72,10 @@ def named_outputs(result: Any) -> dict[str, torch.Tensor]:
     for name, output in named.items():
         if not isinstance(name, str):
             raise ValueError(f"output {name!r} is {type(output).__name__}, expected a name of type str")
+        if not isinstance(output, torch.Tensor):
+            raise ValueError(
+                f"output {name!r} is {type(output).__name__}, expected a tensor. Export a module that calls "
+                "this one and returns tensors alone"
+            )
         check_tensor(f"output {name!r}", output)
     return named
