@@ -36,7 +36,7 @@ docker_stop() {
   return "$(docker wait "$container")"
 }
 docker_health_check() { docker inspect --format '{{range .Config.Healthcheck.Test}}{{.}} {{end}}' "$container"; }
-docker_labels() { docker inspect --format '{{json .Config.Labels}}' "$container"; }
+docker_labels() { docker inspect --format '{{range $name, $value := .Config.Labels}}{{$name}}={{$value}} {{end}}' "$container"; }
 docker_files() { docker export "$container"; }
 docker_remove() { docker rm --force "$container" >/dev/null; }
 
@@ -87,7 +87,7 @@ buildah_stop() {
 }
 buildah_health_check() { buildah_config '{{range .Healthcheck.Test}}{{.}} {{end}}'; }
 buildah_config() { buildah inspect --format "{{with .Docker.Config}}$1{{end}}" "$container"; }
-buildah_labels() { buildah inspect --format '{{json .OCIv1.Config.Labels}}' "$container"; }
+buildah_labels() { buildah_config '{{range $name, $value := .Labels}}{{$name}}={{$value}} {{end}}'; }
 buildah_files() { tar --create --directory "$(buildah mount "$container")" .; }
 buildah_remove() {
   if [ -n "$server" ] && kill -0 "$server" 2>/dev/null; then buildah_stop || true; fi
@@ -164,8 +164,9 @@ read -r -t 120 ready <&"$server_stdout" || fail "no ready line in 120 s, or befo
 echo "    $ready"
 
 say "Labels and bill of materials"
+labels=$("${engine}_labels")
 for label in title description vendor licenses version revision source created; do
-  "${engine}_labels" | grep -Eq "\"org.opencontainers.image.$label\":\"[^\"]+\"" || fail "the label $label is missing or empty"
+  grep -Eq "org\.opencontainers\.image\.$label=[^ ]" <<<"$labels" || fail "the label $label is missing or empty: $labels"
 done
 "${engine}_files" | tar --extract --to-stdout --wildcards '*usr/share/sbom/tensorferry.cdx.json' | "$PYTHON" -c '
 import json, sys
