@@ -19,9 +19,10 @@ import torch
 
 import array_layouts
 import cli
+import metrics
 import oracle
 from array_layouts import LAYOUTS, Array, random_array
-from harness import MIB, TIMEOUT_S, Server
+from harness import MIB, TIMEOUT_S, Server, becomes_true
 from npy_files import file_of, saved
 
 NPY, NPZ, SAFETENSORS = "application/x-npy", "application/x-npz", "application/x-safetensors"
@@ -31,9 +32,11 @@ FLOATS = random_array("float32")
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with Server("--http-listen", "127.0.0.1:0", "--max-message-bytes", "4MiB", "--memory-budget", "24MiB") as running:
+    flags = ["--http-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
+    with Server(*flags, "--max-message-bytes", "4MiB", "--memory-budget", "24MiB") as running:
         yield running
         assert running.alive(), running.log()
+        assert becomes_true(lambda: metrics.scrape(running).value("tensorferry_inflight_bytes") == 0)
         assert running.stop() == 0
 
 
@@ -148,6 +151,18 @@ def test_what_is_refused_costs_the_others_nothing(server: Server) -> None:
     assert outcome(server, file.getvalue(), status=207, accept=NPZ)["tensors"] == told["tensors"]
     named = outcome(server, file.getvalue(), status=207, content_type=f"{NPZ}; dtype=bfloat16")
     check_tensors(named, {"a": FLOATS, "open": random_array("bfloat16")})
+
+
+def test_each_array_is_a_call(server: Server) -> None:
+    def calls() -> dict[str, float]:
+        found = metrics.scrape(server).named("grpc_server_handled_total")
+        return {labels["grpc_code"]: count for labels, count in found if labels["grpc_method"] == "Convert"}
+
+    before = calls()
+    body = written(NPZ, {"a": FLOATS, "b": FLOATS, "words": np.array(["x"])})
+    outcome(server, body, status=207)
+    wanted = {"OK": before.get("OK", 0) + 2, "InvalidArgument": before.get("InvalidArgument", 0) + 1}
+    assert becomes_true(lambda: {code: calls().get(code, 0) for code in wanted} == wanted)
 
 
 def test_without_arrays(server: Server) -> None:
