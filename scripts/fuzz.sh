@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=$1 jobs=$2
-targets=(wire_reader infer_reader npy_header)
+targets=(wire_reader infer_reader npy_header side_message)
 seeds=$PWD/tests/fuzz/corpus work=$PWD/build/fuzz
 
 say() { printf '==> %s\n' "$*"; }

@@ -33,7 +33,8 @@ TEST_P(Corpus, HoldsNoMistake) {
 INSTANTIATE_TEST_SUITE_P(Targets, Corpus,
                          testing::Values(Target{"wire_reader", &WireReaderMistake},
                                          Target{"infer_reader", &InferReaderMistake},
-                                         Target{"npy_header", &NpyHeaderMistake}),
+                                         Target{"npy_header", &NpyHeaderMistake},
+                                         Target{"side_message", &SideMessageMistake}),
                          [](const auto& test) { return test.param.name; });
 
 }  // namespace

@@ -25,4 +25,9 @@ std::string_view InferReaderMistake(std::string_view input);
 // Input: the file.
 std::string_view NpyHeaderMistake(std::string_view input);
 
+// SideMessageMistake checks that a message of a side socket is read if it is one, and says what was read.
+//
+// Input: the message.
+std::string_view SideMessageMistake(std::string_view input);
+
 }  // namespace tensorferry::fuzz
