@@ -2,15 +2,25 @@
 
 #include <utility>
 
+#include "base/status.h"
 #include "lib/request.h"
+#include "lib/side_connection.h"
 
 namespace tensorferry::cli {
 
+namespace {
+
+client::Framing FramingOf(BenchMode mode) {
+  return mode == BenchMode::kUnary ? client::Framing::kCall : client::Framing::kStream;
+}
+
+}  // namespace
+
 std::vector<grpc::ByteBuffer> MakeBenchRequest(const client::Array& array, const BenchRequestOptions& options) {
-  const auto framing = options.mode == BenchMode::kUnary ? client::Framing::kCall : client::Framing::kStream;
   const auto placement = options.mode == BenchMode::kChunks ? client::Placement::kInChunks : client::Placement::kInside;
   client::PreparedRequest request =
-      client::PrepareRequest({&array, 1}, {.model_name = options.model, .digest = options.digest}, framing, placement)
+      client::PrepareRequest({&array, 1}, {.model_name = options.model, .digest = options.digest},
+                             FramingOf(options.mode), placement)
           .value();  // Cannot fail: bare elements are not checked.
   std::vector<grpc::ByteBuffer> messages{std::move(request.message)};
   client::ForEachChunk(request.chunked, options.chunk_bytes, [&](const client::ChunkedElements& chunk) {
@@ -18,6 +28,17 @@ std::vector<grpc::ByteBuffer> MakeBenchRequest(const client::Array& array, const
     return true;
   });
   return messages;
+}
+
+absl::StatusOr<BenchRequest> MakeSealedBenchRequest(const std::string& address, const client::Array& array,
+                                                    const BenchRequestOptions& options) {
+  client::SideConnection side(address.substr(address.find(':') + 1));
+  const client::ConvertOptions asked{.model_name = options.model, .digest = options.digest};
+  TENSORFERRY_ASSIGN_OR_RETURN(client::PreparedRequest request,
+                               client::PrepareSealedRequest({&array, 1}, asked, FramingOf(options.mode), side));
+  BenchRequest sealed{.messages = {}, .regions = std::move(request.regions)};
+  sealed.messages.push_back(std::move(request.message));
+  return sealed;
 }
 
 }  // namespace tensorferry::cli

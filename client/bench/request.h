@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "bench/options.h"
+#include "lib/region.h"
 #include "tensorferry/client/array.h"
 
 namespace tensorferry::cli {
@@ -23,5 +25,18 @@ struct BenchRequestOptions {
 // with kChunks the request and its chunks. `array` holds bare elements, not a .npy file, and has an owner, so that they
 // are not copied.
 std::vector<grpc::ByteBuffer> MakeBenchRequest(const client::Array& array, const BenchRequestOptions& options);
+
+// BenchRequest is what a measurement sends any number of times.
+struct BenchRequest {
+  std::vector<grpc::ByteBuffer> messages;
+  std::vector<client::Region>
+      regions;  // The sealed memory that the messages refer to, as long as this object is there.
+};
+
+// MakeSealedBenchRequest hands the array over to the server at `address`, which is a `unix:PATH`. The mode is not
+// kChunks.
+// Errors: those of client::PrepareSealedRequest.
+absl::StatusOr<BenchRequest> MakeSealedBenchRequest(const std::string& address, const client::Array& array,
+                                                    const BenchRequestOptions& options);
 
 }  // namespace tensorferry::cli

@@ -83,6 +83,7 @@ std::vector<Subcommand> AddSubcommands(CLI::App& app, Arguments& arguments, Word
     AddServerOptions(*each.app, arguments, words.server, "of each call: 500ms, 30s, 2m");
   }
   AddServerOptions(*bench.app, arguments, words.server, "for answers that are missing at the end (default 10s)");
+  for (const Subcommand& each : {convert, bench}) AddTransportOption(*each.app, words.server);
   convert.app->add_option("--model", arguments.model, "run a model on all arrays of all files, as one request")
       ->type_name("NAME");
   convert.app->add_flag("--strict", arguments.strict, "refuse whatever torch.from_numpy refuses");
@@ -137,6 +138,9 @@ absl::Status CheckValues(const Arguments& arguments) {
 absl::Status FinishBench(Arguments& arguments, const BenchWords& words) {
   TENSORFERRY_ASSIGN_OR_RETURN(arguments.bench, ParseBenchOptions(words));
   if (arguments.timeout.count() > 0) arguments.bench.patience = arguments.timeout;
+  if (arguments.transport == client::Transport::kSealed && arguments.bench.mode == BenchMode::kChunks) {
+    return Usage("--transport sealed sends no chunks; take --mode unary or stream");
+  }
   if (arguments.dtype.empty() && arguments.model.empty()) arguments.dtype = "float32";
   return absl::OkStatus();
 }

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "bench/options.h"
+#include "tensorferry/client/client.h"
 #include "tensorferry/client/tls.h"
 
 namespace tensorferry::cli {
@@ -32,6 +33,7 @@ struct Arguments {
   std::optional<client::TlsFiles> tls;   // None: the connection is in the clear.
   std::string token_file;                // Empty: `token` is the token.
   std::string token;                     // Empty: there is none.
+  client::Transport transport = client::Transport::kAuto;
   BenchOptions bench;
   bool json = false;
   bool strict = false;

@@ -79,10 +79,9 @@ class Bench {
   // Returns nothing if it was interrupted before the measurement began.
   std::optional<BenchResult> Measure(std::uint64_t size) {
     const client::Array array = arrays_.Of(size);
-    const std::vector<grpc::ByteBuffer> request = MakeBenchRequest(
-        array,
-        {.mode = options_.mode, .model = arguments_.model, .digest = options_.digest, .chunk_bytes = chunk_bytes_});
-    BenchRun run(options_, channels_, array, request, interrupt_requested);
+    const auto request = MakeRequest(array);
+    if (!request.ok()) return NotSent(request.status());
+    BenchRun run(options_, channels_, array, request->messages, interrupt_requested);
     if (options_.warmup.count() > 0) {
       BenchResult warmup = run.Measure(options_.warmup);
       if (interrupt_requested) return std::nullopt;
@@ -90,6 +89,24 @@ class Bench {
         return warmup;  // A measurement would fare no better.
     }
     return run.Measure(options_.duration);
+  }
+
+  absl::StatusOr<BenchRequest> MakeRequest(const client::Array& array) const {
+    const BenchRequestOptions asked{
+        .mode = options_.mode, .model = arguments_.model, .digest = options_.digest, .chunk_bytes = chunk_bytes_};
+    if (arguments_.transport == client::Transport::kSealed) {
+      return MakeSealedBenchRequest(arguments_.server, array, asked);
+    }
+    return BenchRequest{.messages = MakeBenchRequest(array, asked), .regions = {}};
+  }
+
+  // Returns the result of a size whose array the server has not taken.
+  static BenchResult NotSent(const absl::Status& status) {
+    BenchResult result;
+    const client::Error error = client::ToError(status);
+    ++result.errors[error.reason.empty() ? std::string(absl::StatusCodeToString(error.code)) : error.reason];
+    (client::IsUnreachable(status) ? result.ended : result.refused) = status;
+    return result;
   }
 
   ExitCode Finish() const {

@@ -27,7 +27,7 @@ absl::StatusOr<std::string> ReadToken(const std::string& path) {
 }  // namespace
 
 absl::StatusOr<client::ConnectOptions> ConnectOptionsOf(const Arguments& arguments) {
-  client::ConnectOptions options{.token = arguments.token};
+  client::ConnectOptions options{.token = arguments.token, .transport = arguments.transport};
   if (!arguments.token_file.empty()) {
     TENSORFERRY_ASSIGN_OR_RETURN(options.token, ReadToken(arguments.token_file));
   }

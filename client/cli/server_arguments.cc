@@ -5,13 +5,27 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <string_view>
 
 #include "base/status.h"
 #include "cli/values.h"
 
 namespace tensorferry::cli {
 namespace {
+
+struct TransportInfo {
+  client::Transport transport;
+  std::string_view name;
+};
+
+constexpr auto kTransports = std::to_array<TransportInfo>({
+    {client::Transport::kAuto, "auto"},
+    {client::Transport::kBytes, "bytes"},
+    {client::Transport::kSealed, "sealed"},
+});
 
 // Returns the variable's value; an empty one counts as none.
 std::string Variable(const char* name) {
@@ -59,12 +73,24 @@ void AddServerOptions(CLI::App& app, Arguments& arguments, ServerWords& words, c
       ->type_name("FILE");
 }
 
+void AddTransportOption(CLI::App& app, ServerWords& words) {
+  app.add_option("--transport", words.transport,
+                 "auto (default); bytes: in messages; sealed: in sealed memory, to unix:PATH on this machine")
+      ->type_name("auto|bytes|sealed");
+}
+
 absl::Status ParseServerOptions(const ServerWords& words, Arguments& arguments) {
   if (arguments.server.empty()) arguments.server = Variable("TENSORFERRY_SERVER");
   if (arguments.server.empty()) arguments.server = "127.0.0.1:8001";
   if (!words.timeout.empty()) {
     TENSORFERRY_ASSIGN_OR_RETURN(arguments.timeout, ParseTimeOption("--timeout", words.timeout, kLeastTime));
   }
+  const auto transport = std::ranges::find(kTransports, words.transport, &TransportInfo::name);
+  if (transport == kTransports.end()) {
+    return absl::InvalidArgumentError(
+        fmt::format("--transport {} is not auto, bytes or sealed", Quote(words.transport)));
+  }
+  arguments.transport = transport->transport;
   if (arguments.token_file.empty()) arguments.token = Variable("TENSORFERRY_TOKEN");
   if (arguments.server.starts_with("unix:")) {
     return Given(words)

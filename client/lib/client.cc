@@ -24,6 +24,13 @@ bool FitsUnary(std::span<const Array> arrays, const ConvertOptions& options) {
   return PlacementOf(arrays) == Placement::kInside && options.model_name.empty() && !options.return_data;
 }
 
+// IsRegionLost returns whether the server does not know any more what was handed over.
+bool IsRegionLost(const absl::Status& status) {
+  if (status.ok()) return false;
+  const std::string reason = ToError(status).reason;
+  return reason == Info(Reason::kRegionNotFound).name || reason == Info(Reason::kSharedMemoryDisabled).name;
+}
+
 absl::StatusOr<Response> ConvertUnary(Connection& connection, std::span<const Array> arrays,
                                       const ConvertOptions& options) {
   TENSORFERRY_ASSIGN_OR_RETURN(const PreparedRequest request,
@@ -48,13 +55,21 @@ absl::StatusOr<Client> Client::Connect(const std::string& address, const Connect
   if (!std::ranges::all_of(options.token, [](char c) { return c > ' ' && c < '\x7f'; })) {
     return absl::InvalidArgumentError("the token has blanks, or characters that are not ASCII");
   }
+  if (options.transport == Transport::kSealed && !parsed->is_unix) {
+    return absl::InvalidArgumentError(
+        fmt::format("transport sealed needs an address unix:PATH, not {}", Quote(address)));
+  }
   return Client(std::make_shared<Connection>(address, options));
 }
 
 absl::StatusOr<Response> Client::Convert(std::span<const Array> arrays, const ConvertOptions& options) {
-  TENSORFERRY_ASSIGN_OR_RETURN(Response response, FitsUnary(arrays, options)
-                                                      ? ConvertUnary(*connection_, arrays, options)
-                                                      : ConvertOnStream(arrays, options));
+  const bool seals = connection_->Seals(arrays);
+  absl::StatusOr<Response> answer = !seals && FitsUnary(arrays, options) ? ConvertUnary(*connection_, arrays, options)
+                                                                         : ConvertOnStream(arrays, options, seals);
+  if (seals && connection_->transport() == Transport::kAuto && IsRegionLost(answer.status())) {
+    answer = ConvertOnStream(arrays, options, false);
+  }
+  TENSORFERRY_ASSIGN_OR_RETURN(Response response, std::move(answer));
   if (response.tensors.size() != arrays.size()) {
     return absl::InternalError(
         fmt::format("{} arrays were sent, the server answered with {}", arrays.size(), response.tensors.size()));
@@ -62,15 +77,17 @@ absl::StatusOr<Response> Client::Convert(std::span<const Array> arrays, const Co
   return response;
 }
 
-absl::StatusOr<Response> Client::ConvertOnStream(std::span<const Array> arrays, const ConvertOptions& options) {
-  Stream stream = OpenStream({.max_outstanding = 1, .timeout = options.timeout});
+absl::StatusOr<Response> Client::ConvertOnStream(std::span<const Array> arrays, const ConvertOptions& options,
+                                                 bool seals) {
+  const StreamOptions for_one{.max_outstanding = 1, .timeout = options.timeout};
+  Stream stream(std::make_unique<Stream::Impl>(connection_, for_one, seals));
   Stream::Answer answer = stream.Send(arrays, options);
   stream.Finish().IgnoreError();  // The answer carries the same error.
   return answer.get();
 }
 
 Stream Client::OpenStream(const StreamOptions& options) {
-  return Stream(std::make_unique<Stream::Impl>(connection_, options));
+  return Stream(std::make_unique<Stream::Impl>(connection_, options, true));
 }
 
 absl::StatusOr<ServerInfo> Client::GetServerInfo(std::chrono::milliseconds timeout) {

@@ -3,6 +3,7 @@
 #include <grpcpp/impl/client_unary_call.h>
 
 #include <algorithm>
+#include <string_view>
 
 #include "lib/channel.h"
 #include "lib/server_error.h"
@@ -12,6 +13,17 @@ namespace {
 
 constexpr std::size_t kMinChunk = std::size_t{64} << 10;
 constexpr std::size_t kMaxChunk = std::size_t{16} << 20;
+
+// With kAuto requests with so many bytes of arrays go in sealed memory: below, the hand-over costs more than it saves,
+// and above, the copy takes too much memory. docs/performance.md has the measurement.
+constexpr std::uint64_t kLeastSealed = std::uint64_t{1} << 20;
+constexpr std::uint64_t kMostSealed = std::uint64_t{16} << 20;
+
+std::unique_ptr<SideConnection> SideOf(const std::string& address, Transport transport) {
+  constexpr std::string_view kUnix = "unix:";
+  if (transport == Transport::kBytes || !address.starts_with(kUnix)) return nullptr;
+  return std::make_unique<SideConnection>(address.substr(kUnix.size()));
+}
 
 grpc::ChannelArguments ArgumentsOf(const ConnectOptions& options) {
   grpc::ChannelArguments arguments = CommonChannelArguments();
@@ -27,7 +39,26 @@ Connection::Connection(const std::string& address, const ConnectOptions& options
       convert_stream_("/tensorferry.v1.TensorService/ConvertStream", grpc::internal::RpcMethod::BIDI_STREAMING,
                       channel_),
       service_(v1::TensorService::NewStub(channel_)),
-      health_(grpc::health::v1::Health::NewStub(channel_)) {}
+      health_(grpc::health::v1::Health::NewStub(channel_)),
+      transport_(options.transport),
+      side_(SideOf(address, options.transport)) {}
+
+bool Connection::Seals(std::span<const Array> arrays) const {
+  if (side_ == nullptr) return false;
+  std::uint64_t total = 0;
+  for (const Array& array : arrays) total += array.bytes.size();
+  if (transport_ == Transport::kSealed) return total > 0;
+  return total >= kLeastSealed && total <= kMostSealed;
+}
+
+absl::StatusOr<PreparedRequest> Connection::Prepare(std::span<const Array> arrays, const ConvertOptions& options,
+                                                    bool seals) {
+  if (seals) {
+    auto sealed = PrepareSealedRequest(arrays, options, Framing::kStream, *side_);
+    if (sealed.ok() || transport_ == Transport::kSealed) return sealed;
+  }
+  return PrepareRequest(arrays, options, Framing::kStream, PlacementOf(arrays));
+}
 
 // Convert does what generated stubs do, but takes a request that is serialised already.
 grpc::Status Connection::Convert(grpc::ClientContext& context, const grpc::ByteBuffer& request,

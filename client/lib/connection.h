@@ -10,10 +10,13 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "lib/request.h"
+#include "lib/side_connection.h"
 #include "tensorferry/client/client.h"
 #include "tensorferry/v1/tensor_service.grpc.pb.h"
 
@@ -34,6 +37,16 @@ class Connection {
   grpc::Status Convert(grpc::ClientContext& context, const grpc::ByteBuffer& request, v1::ConvertResponse& response);
   std::unique_ptr<StreamCall> ConvertStream(grpc::ClientContext& context);
 
+  // Seals returns whether the arrays are to travel in sealed memory, as far as the server takes it.
+  bool Seals(std::span<const Array> arrays) const;
+
+  // Prepare makes a message of a stream, and puts the elements into sealed memory if `seals`. Where that cannot be, they
+  // are left to messages, unless the transport is kSealed.
+  // Errors: those of PrepareRequest and PrepareSealedRequest.
+  absl::StatusOr<PreparedRequest> Prepare(std::span<const Array> arrays, const ConvertOptions& options, bool seals);
+
+  Transport transport() const { return transport_; }
+
   // ChunkBytes returns the size of chunks that the server recommends, and asks the server only once.
   absl::StatusOr<std::size_t> ChunkBytes(std::chrono::milliseconds timeout);
 
@@ -43,6 +56,8 @@ class Connection {
   const grpc::internal::RpcMethod convert_stream_;
   const std::unique_ptr<v1::TensorService::Stub> service_;
   const std::unique_ptr<grpc::health::v1::Health::Stub> health_;
+  const Transport transport_;
+  const std::unique_ptr<SideConnection> side_;  // Null: nothing travels in sealed memory.
   std::mutex mutex_;
   std::optional<std::size_t> chunk_bytes_;
 };

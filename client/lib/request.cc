@@ -5,6 +5,8 @@
 #include "base/reversed.h"
 #include "base/status.h"
 #include "lib/elements.h"
+#include "lib/sealed_memory.h"
+#include "lib/side_connection.h"
 #include "payload/element_copy.h"
 #include "rpc/wire/wire_writer.h"
 #include "tensorferry/v1/tensor_service.pb.h"
@@ -13,6 +15,13 @@ namespace tensorferry::client {
 namespace {
 
 // rpc::WireWriter writes fields from the last to the first.
+
+// Travel says how the parts of a request travel.
+struct Travel {
+  Framing framing;
+  Placement placement;
+  std::span<const Region> regions = {};  // kInRegions: those of the arrays with elements, in order.
+};
 
 struct DeclaredArray {
   Array array;
@@ -36,12 +45,22 @@ absl::StatusOr<DeclaredArray> Declared(const Array& array, Fidelity fidelity) {
                        .swap_width = named && header.byte_swapped() ? Info(header.dtype()).swap_width : 1};
 }
 
-void WriteArray(rpc::WireWriter& writer, const Array& array, Placement placement) {
+void WriteRegion(rpc::WireWriter& writer, const Region& region, std::uint64_t nbytes) {
+  const std::size_t end = writer.size();
+  writer.Varint(v1::SharedMemoryRange::kNbytesFieldNumber, nbytes);
+  writer.Text(v1::SharedMemoryRange::kRegionFieldNumber, region.name());
+  writer.Nested(v1::Array::kSharedMemoryFieldNumber, end);
+}
+
+// `region` has the elements of an array that has any, and travels in one; null for others.
+void WriteArray(rpc::WireWriter& writer, const Array& array, Placement placement, const Region* region) {
   const std::size_t end = writer.size();
   if (array.form == Array::Form::kNpy) {
     writer.OneofBytes(v1::Array::kNpyFieldNumber, array.bytes, array.owner);
   } else {
-    if (placement == Placement::kInChunks && !array.bytes.empty()) {
+    if (region != nullptr) {
+      WriteRegion(writer, *region, array.bytes.size());
+    } else if (placement == Placement::kInChunks && !array.bytes.empty()) {
       writer.OneofVarint(v1::Array::kChunkedNbytesFieldNumber, array.bytes.size());
     } else {
       writer.OneofBytes(v1::Array::kDataFieldNumber, array.bytes, array.owner);
@@ -69,12 +88,15 @@ void WriteOptions(rpc::WireWriter& writer, const ConvertOptions& options) {
   writer.Text(Request::kRequestIdFieldNumber, options.request_id);
 }
 
-grpc::ByteBuffer Encode(std::span<const Array> arrays, const ConvertOptions& options, Framing framing,
-                        Placement placement) {
+grpc::ByteBuffer Encode(std::span<const Array> arrays, const ConvertOptions& options, const Travel& travel) {
   rpc::WireWriter writer;
-  for (const Array& array : Reversed(arrays)) WriteArray(writer, array, placement);
+  std::size_t regions = travel.regions.size();
+  for (const Array& array : Reversed(arrays)) {
+    const bool in_region = travel.placement == Placement::kInRegions && !array.bytes.empty();
+    WriteArray(writer, array, travel.placement, in_region ? &travel.regions[--regions] : nullptr);
+  }
   WriteOptions(writer, options);
-  if (framing == Framing::kStream) writer.Nested(v1::ConvertStreamRequest::kRequestFieldNumber, 0);
+  if (travel.framing == Framing::kStream) writer.Nested(v1::ConvertStreamRequest::kRequestFieldNumber, 0);
   return writer.Finish().Take();
 }
 
@@ -89,7 +111,7 @@ Placement PlacementOf(std::span<const Array> arrays) {
 absl::StatusOr<PreparedRequest> PrepareRequest(std::span<const Array> arrays, const ConvertOptions& options,
                                                Framing framing, Placement placement) {
   if (placement == Placement::kInside) {
-    return PreparedRequest{.message = Encode(arrays, options, framing, placement), .chunked = {}};
+    return PreparedRequest{.message = Encode(arrays, options, {framing, placement}), .chunked = {}};
   }
   std::vector<Array> declared;
   PreparedRequest request;
@@ -101,7 +123,26 @@ absl::StatusOr<PreparedRequest> PrepareRequest(std::span<const Array> arrays, co
     }
     declared.push_back(std::move(plain.array));
   }
-  request.message = Encode(declared, options, framing, placement);
+  request.message = Encode(declared, options, {framing, placement});
+  return request;
+}
+
+absl::StatusOr<PreparedRequest> PrepareSealedRequest(std::span<const Array> arrays, const ConvertOptions& options,
+                                                     Framing framing, SideConnection& side) {
+  std::vector<Array> declared;
+  PreparedRequest request;
+  for (const Array& array : arrays) {
+    TENSORFERRY_ASSIGN_OR_RETURN(DeclaredArray plain, Declared(array, options.fidelity));
+    if (plain.swap_width > 1) request.swapped.push_back(declared.size());
+    const std::span<const std::byte> bytes = plain.array.bytes;
+    if (!bytes.empty()) {
+      TENSORFERRY_ASSIGN_OR_RETURN(const FileDescriptor memory, SealedCopy({bytes, nullptr, plain.swap_width}));
+      TENSORFERRY_ASSIGN_OR_RETURN(Region region, side.HandOver(memory, bytes.size()));
+      request.regions.push_back(std::move(region));
+    }
+    declared.push_back(std::move(plain.array));
+  }
+  request.message = Encode(declared, options, {framing, Placement::kInRegions, request.regions});
   return request;
 }
 

@@ -10,10 +10,13 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "lib/region.h"
 #include "tensorferry/client/array.h"
 #include "tensorferry/client/convert_options.h"
 
 namespace tensorferry::client {
+
+class SideConnection;
 
 // Requests with more than kMaxInlineBytes of arrays go in chunks. It is the largest message that stays cheap, and
 // gRPC's own default limit.
@@ -23,7 +26,7 @@ inline constexpr std::uint64_t kMaxInlineBytes = std::uint64_t{4} << 20;
 enum class Framing : std::uint8_t { kCall, kStream };
 
 // Placement says where elements travel.
-enum class Placement : std::uint8_t { kInside, kInChunks };
+enum class Placement : std::uint8_t { kInside, kInChunks, kInRegions };
 
 // ChunkedElements follow the message that declares them. If `owner` is null, `bytes` are borrowed.
 struct ChunkedElements {
@@ -40,6 +43,8 @@ struct PreparedRequest {
   // `swapped` has the indices of the arrays whose byte order PrepareRequest changes: big-endian ones of a dtype that
   // has a name only.
   std::vector<std::size_t> swapped = {};
+  // `regions` have the elements of a sealed request. They are held until the request is answered.
+  std::vector<Region> regions = {};
 };
 
 // PlacementOf returns kInside for at most kMaxInlineBytes of arrays.
@@ -50,6 +55,11 @@ Placement PlacementOf(std::span<const Array> arrays);
 // Errors: those of CheckElements.
 absl::StatusOr<PreparedRequest> PrepareRequest(std::span<const Array> arrays, const ConvertOptions& options,
                                                Framing framing, Placement placement);
+
+// PrepareSealedRequest puts copies of all elements into sealed memory, and hands it over.
+// Errors: those of CheckElements, SealedCopy and SideConnection::HandOver.
+absl::StatusOr<PreparedRequest> PrepareSealedRequest(std::span<const Array> arrays, const ConvertOptions& options,
+                                                     Framing framing, SideConnection& side);
 
 // ChunkMessage returns the message that carries these bytes of an array.
 grpc::ByteBuffer ChunkMessage(const ChunkedElements& chunk);

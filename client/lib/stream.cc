@@ -17,8 +17,8 @@ Stream::Answer Failed(absl::Status status) {
 
 }  // namespace
 
-Stream::Impl::Impl(std::shared_ptr<Connection> connection, const StreamOptions& options)
-    : connection_(std::move(connection)), options_(options) {
+Stream::Impl::Impl(std::shared_ptr<Connection> connection, const StreamOptions& options, bool seals)
+    : connection_(std::move(connection)), options_(options), seals_(seals) {
   SetTimeout(context_, options.timeout);
   call_ = connection_->ConvertStream(context_);
   reader_ = std::thread([this] { ReadToEnd(); });
@@ -31,7 +31,7 @@ Stream::Impl::~Impl() {
 }
 
 Stream::Answer Stream::Impl::Send(std::span<const Array> arrays, const ConvertOptions& options) {
-  absl::StatusOr<PreparedRequest> request = PrepareRequest(arrays, options, Framing::kStream, PlacementOf(arrays));
+  absl::StatusOr<PreparedRequest> request = connection_->Prepare(arrays, options, seals_ && connection_->Seals(arrays));
   if (!request.ok()) return Failed(std::move(request).status());
   std::size_t chunk_bytes = 0;
   if (!request->chunked.empty()) {
@@ -40,7 +40,7 @@ Stream::Answer Stream::Impl::Send(std::span<const Array> arrays, const ConvertOp
     if (!recommended.ok()) return Failed(recommended.status());
     chunk_bytes = *recommended;
   }
-  Unanswered unanswered{.promise = {}, .swapped = request->swapped};
+  Unanswered unanswered{.promise = {}, .swapped = request->swapped, .regions = std::move(request->regions)};
   Answer answer = unanswered.promise.get_future();
   const absl::StatusOr<std::uint64_t> ordinal = Enqueue(std::move(unanswered));
   if (!ordinal.ok()) return Failed(ordinal.status());

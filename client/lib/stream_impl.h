@@ -19,7 +19,8 @@ namespace tensorferry::client {
 // The caller's thread writes requests. `reader_` reads answers and keeps the promises, the oldest first.
 class Stream::Impl {
  public:
-  Impl(std::shared_ptr<Connection> connection, const StreamOptions& options);
+  // `seals` false: no array goes in sealed memory.
+  Impl(std::shared_ptr<Connection> connection, const StreamOptions& options, bool seals);
   ~Impl();
 
   Answer Send(std::span<const Array> arrays, const ConvertOptions& options);
@@ -29,6 +30,7 @@ class Stream::Impl {
   struct Unanswered {
     std::promise<absl::StatusOr<Response>> promise;
     std::vector<std::size_t> swapped;  // As PreparedRequest::swapped.
+    std::vector<Region> regions;
   };
 
   // These functions run on the caller's thread.
@@ -44,6 +46,7 @@ class Stream::Impl {
 
   const std::shared_ptr<Connection> connection_;
   const StreamOptions options_;
+  const bool seals_;
   grpc::ClientContext context_;
   std::unique_ptr<Connection::StreamCall> call_;
 

@@ -35,7 +35,8 @@ INSTANTIATE_TEST_SUITE_P(Targets, Corpus,
                                          Target{"wire_reader", &WireReaderMistake},
                                          Target{"infer_reader", &InferReaderMistake},
                                          Target{"infer_body", &InferBodyMistake},
-                                         Target{"npy_header", &NpyHeaderMistake}),
+                                         Target{"npy_header", &NpyHeaderMistake},
+                                         Target{"side_message", &SideMessageMistake}),
                          [](const auto& test) { return test.param.name; });
 
 }  // namespace

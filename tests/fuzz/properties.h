@@ -37,4 +37,9 @@ std::string_view InferBodyMistake(std::string_view input);
 // Input: the file.
 std::string_view FileReaderMistake(std::string_view input);
 
+// SideMessageMistake checks that a message of a side socket is read if it is one, and says what was read.
+//
+// Input: the message.
+std::string_view SideMessageMistake(std::string_view input);
+
 }  // namespace tensorferry::fuzz

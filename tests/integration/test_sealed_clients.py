@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import xxhash
 
+import cli
 import oracle
 import tensorferry
 from array_layouts import LAYOUTS, Array, check_elements, check_receipt, expect, random_array
@@ -193,3 +195,48 @@ def test_a_chunked_array_is_not_copied_as_a_whole(server: Server) -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=TIMEOUT_S, check=True
     )
     assert int(grown.stdout) * 1024 < large.nbytes // 2
+
+
+@pytest.mark.parametrize("transport", ["auto", "bytes", "sealed"])
+@pytest.mark.parametrize("name", ["c", "fortran", "big-endian", "bfloat16", "bool"])
+def test_the_command(name: str, transport: str, server: Server, tmp_path: Path) -> None:
+    """Small and large arrays of a file, which are one stream, and the only array of another."""
+    layout = LAYOUTS.get(name, np.ascontiguousarray)
+    large = layout(random_array(name if name not in LAYOUTS else "float32", (700, 30, 50)))
+    np.savez(tmp_path / "x.npz", large=large, small=large[0, :1, :2], none=large[:0])
+    np.save(tmp_path / "x.npy", large)
+    words = ["--server", server.addresses[1], "--transport", transport]
+    what = ["--dtype", "bfloat16"] if name == "bfloat16" else []
+    several = cli.run("convert", tmp_path / "x.npz", *words, *what, "-o", tmp_path / "out.npz")
+    one = cli.run("convert", tmp_path / "x.npy", *words, *what, "--json")
+    assert (several.code, one.code) == (cli.OK, cli.OK), several.stderr + one.stderr
+    (tensor,) = one.json()["tensors"]
+    assert tensor["digest"] == xxhash.xxh3_128(expect(large).data).hexdigest()
+    with np.load(tmp_path / "out.npz") as saved:
+        assert saved["large"].tobytes() == expect(large).data
+
+
+def test_the_command_runs_models(server: Server, files: dict[str, Path], tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", x=LARGE)
+    words = ["--server", server.addresses[1], "--transport", "sealed", "-o", tmp_path / "out.npz"]
+    ran = cli.run("convert", tmp_path / "x.npz", "--model", "in-place", *words)
+    assert ran.code == cli.OK, ran.stderr
+    with np.load(tmp_path / "out.npz") as saved:
+        np.testing.assert_array_equal(saved["OUTPUT__0"], run_in_python(files["in-place"], {"x": LARGE})["OUTPUT__0"])
+
+
+def test_the_command_where_sealed_memory_cannot_be(server: Server, tmp_path: Path) -> None:
+    file = cli.save(tmp_path / "x.npy", LARGE)
+    tcp = cli.run("convert", file, "--server", server.addresses[0], "--transport", "sealed")
+    assert tcp.code == cli.USAGE
+    cli.check_message(tcp, "transport sealed needs an address unix:PATH")
+
+
+@pytest.mark.parametrize("mode", ["unary", "stream"])
+def test_the_load_generator(mode: str, server: Server) -> None:
+    load = ["--mode", mode, "--size", "4KiB,1MiB", "--duration", "50ms", "--warmup", "0s", "--digest", "--json"]
+    ran = cli.run("bench", "--server", server.addresses[1], "--transport", "sealed", *load)
+    assert ran.code == cli.OK, ran.stderr
+    assert [size["nbytes"] for size in ran.json()["sizes"]] == [4096, MIB]
+    assert all(size["ok"] == size["requests"] > 0 for size in ran.json()["sizes"])
+    assert becomes_true(lambda: regions(server.pid) == 0)

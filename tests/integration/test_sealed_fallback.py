@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import cli
 import tensorferry
 from array_layouts import check_elements, check_receipt, expect
 from harness import TIMEOUT_S, Server, becomes_true
@@ -124,6 +125,9 @@ def test_messages_where_nobody_listens(kind: str, plain_server: Path) -> None:
         use(kind, f"unix:{plain_server}", CALLS[0], transport="sealed")
     (own,) = use(kind, f"unix:{plain_server}", ("convert", filled(LARGE)))
     check_receipt(own, LARGE)
+    bench = cli.run("bench", "--server", f"unix:{plain_server}", "--transport", "sealed", "--size", "64KiB")
+    assert bench.code == cli.UNREACHABLE
+    cli.check_message(bench, "no sealed memory is taken at")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
@@ -174,3 +178,16 @@ def test_the_next_server_at_the_same_address(tmp_path: Path) -> None:
             with Server("--listen", address, "--sealed-memory", "on") as server:
                 assert becomes_true(works)
                 server.kill()
+
+
+@pytest.mark.parametrize("how", ANSWERS)
+def test_the_command_where_it_fails(how: str, plain_server: Path, tmp_path: Path) -> None:
+    file, address = cli.save(tmp_path / "x.npy", LARGE), f"unix:{plain_server}"
+    codes = {"refuses": cli.REFUSED, "forgets": cli.REFUSED, "other-tags": cli.UNREACHABLE}
+    with listening(plain_server, ANSWERS[how][0]) as messages:
+        ran = cli.run("convert", file, "--server", address)
+        assert ran.code == cli.OK, ran.stderr
+        assert messages, "it was tried"
+        failed = cli.run("convert", file, "--server", address, "--transport", "sealed")
+        assert failed.code == codes.get(how, cli.UNREACHABLE), failed.stderr
+    Path(f"{plain_server}.sealed").unlink()

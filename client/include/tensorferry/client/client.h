@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -20,10 +21,18 @@ namespace tensorferry::client {
 
 class Connection;
 
+// Transport says how the elements of arrays travel.
+enum class Transport : std::uint8_t {
+  kAuto,    // In sealed memory where that is quicker, and the server takes it; else in messages.
+  kBytes,   // In messages.
+  kSealed,  // All in sealed memory, to a server at `unix:PATH` on this machine; where that cannot be, calls fail.
+};
+
 struct ConnectOptions {
   std::chrono::milliseconds keepalive{60'000};  // A connection that has been silent for this long is probed.
   std::optional<TlsOptions> tls;                // None: the connection is in the clear.
   std::string token;                            // Sent with every call, as `authorization: Bearer TOKEN`. Empty: none.
+  Transport transport = Transport::kAuto;
 };
 
 // Client is a connection to a tensorferry server.
@@ -35,13 +44,15 @@ class Client {
  public:
   // Connect takes an `address` of the form `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`. The connection is made by the
   // first call, and made anew whenever it breaks.
-  // Errors: INVALID_ARGUMENT for an address of another form, and for a token with blanks or what is not ASCII.
+  // Errors: INVALID_ARGUMENT for an address of another form, for a token with blanks or what is not ASCII, and for
+  //         kSealed with an address that is no `unix:PATH`.
   static absl::StatusOr<Client> Connect(const std::string& address, const ConnectOptions& options = {});
 
   // Convert sends the arrays as one request, and the server runs a model on them if `options` name one. The response
   // has one tensor per array.
   //
-  // More than 4 MiB of arrays go in chunks; returned elements of any size arrive in one buffer per tensor. The arrays
+  // At `unix:PATH` 1 to 16 MiB of arrays go in sealed memory, as a copy, if the server takes it. Otherwise more than
+  // 4 MiB of arrays go in chunks; returned elements of any size arrive in one buffer per tensor. The arrays
   // are borrowed until Convert returns; those with an `Array::owner` are not copied.
   absl::StatusOr<Response> Convert(std::span<const Array> arrays, const ConvertOptions& options = {});
 
@@ -58,7 +69,7 @@ class Client {
 
  private:
   explicit Client(std::shared_ptr<Connection> connection);
-  absl::StatusOr<Response> ConvertOnStream(std::span<const Array> arrays, const ConvertOptions& options);
+  absl::StatusOr<Response> ConvertOnStream(std::span<const Array> arrays, const ConvertOptions& options, bool seals);
   std::shared_ptr<Connection> connection_;
 };
 

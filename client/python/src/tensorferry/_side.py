@@ -122,8 +122,8 @@ class Side:
 
         Errors: RefusedError, with the server's reason; TransportError if there is nobody to hand it over to.
         """
-        try:
-            with self._lock:
+        with self._lock:
+            try:
                 connection, tag = self._ask(memory)
                 end = time.monotonic() + _patience(timeout)
                 while True:
@@ -131,8 +131,8 @@ class Side:
                     region = connection.region(packet, tag)
                     if region is not None:
                         return connection, region
-        except OSError as error:
-            raise self._lost(error, timeout) from error
+            except OSError as error:
+                raise self._lost(error, timeout) from error
 
     def _ask(self, memory: SealedMemory) -> tuple[Connection, int]:
         """Errors: OSError."""
@@ -159,7 +159,7 @@ class Side:
 
 
 class AsyncSide(Side):
-    """The same for one event loop."""
+    """Does it for the tasks of one event loop, which goes on while they wait."""
 
     _is_async = True
 
@@ -167,8 +167,8 @@ class AsyncSide(Side):
         loop = asyncio.get_running_loop()
         if self._lock is None:
             self._lock = asyncio.Lock()
-        try:
-            async with self._lock:
+        async with self._lock:
+            try:
                 connection, tag = self._ask(memory)
                 end = time.monotonic() + _patience(timeout)
                 while True:
@@ -177,10 +177,10 @@ class AsyncSide(Side):
                     region = connection.region(packet, tag)
                     if region is not None:
                         return connection, region
-        except asyncio.TimeoutError as error:
-            raise self._lost(TimeoutError("the server does not answer"), timeout) from error
-        except OSError as error:
-            raise self._lost(error, timeout) from error
+            except asyncio.TimeoutError as error:
+                raise self._lost(TimeoutError("the server does not answer"), timeout) from error
+            except OSError as error:
+                raise self._lost(error, timeout) from error
 
 
 def side_path(address: str) -> str | None:

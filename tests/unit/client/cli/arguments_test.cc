@@ -37,6 +37,12 @@ TEST(Arguments, TakeTheServerFromTheEnvironmentUnlessGiven) {
   EXPECT_EQ(Parse({"ping"})->server, "127.0.0.1:8001");
 }
 
+TEST(Arguments, SayHowElementsTravel) {
+  EXPECT_EQ(Parse({"convert", "x.npy"})->transport, client::Transport::kAuto);
+  EXPECT_EQ(Parse({"convert", "x.npy", "--transport", "bytes"})->transport, client::Transport::kBytes);
+  EXPECT_EQ(Parse({"convert", "x.npy", "--transport", "sealed"})->transport, client::Transport::kSealed);
+}
+
 TEST(Arguments, PingForReadinessUnlessToldOtherwise) {
   EXPECT_EQ(Parse({"ping"})->service, "tensorferry.v1.TensorService");
   EXPECT_EQ(Parse({"ping", "--ready"})->service, "tensorferry.v1.TensorService");
@@ -85,6 +91,11 @@ INSTANTIATE_TEST_SUITE_P(
          {"convert", "x.npy", "--timeout", "3"},
          "--timeout: expected a time from 1ms to 576h, in ms, s, m or h, got '3'; write 3s"},
         {"NoTimeout", {"ping", "--timeout", "0s"}, "--timeout: expected a time from 1ms"},
+        {"BadTransport",
+         {"convert", "x.npy", "--transport", "fast"},
+         "--transport 'fast' is not auto, bytes or sealed"},
+        {"SealedChunks", {"bench", "--mode", "chunks", "--transport", "sealed"}, "--transport sealed sends no chunks"},
+        {"TransportOfNothing", {"ping", "--transport", "bytes"}, "unknown option '--transport'"},
         {"LongTimeout", {"ping", "--timeout", "577h"}, "got '577h'"},
         {"FarOption", {"ping", "--foo"}, "unknown option '--foo'; see --help"},
         {"NpyOutput", {"convert", "x.npy", "-o", "y.npy"}, "-o takes OUT.npz, OUT.safetensors, or a directory"},

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "base/file_descriptor.h"
+
+namespace tensorferry::client {
+
+// Region is sealed memory that a server has taken. The server forgets it when this object is destroyed; requests that
+// use it go on.
+class Region {
+ public:
+  // `socket` is the connection of the side socket that it was handed over on, without which the region is gone.
+  Region(std::shared_ptr<const FileDescriptor> socket, std::string name)
+      : socket_(std::move(socket)), name_(std::move(name)) {}
+  Region(Region&&) noexcept = default;
+  Region& operator=(Region&&) = delete;
+  ~Region();
+
+  const std::string& name() const { return name_; }
+
+ private:
+  std::shared_ptr<const FileDescriptor> socket_;  // Null: this object was moved from.
+  std::string name_;
+};
+
+}  // namespace tensorferry::client

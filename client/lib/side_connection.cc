@@ -1,0 +1,145 @@
+#include "lib/side_connection.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <string_view>
+#include <system_error>
+
+#include "base/status.h"
+#include "base/text.h"
+
+namespace tensorferry::client {
+namespace {
+
+// docs/shared-memory.md has the layout of messages.
+struct [[gnu::packed]] AskHeader {
+  std::uint16_t version = 1;
+  std::uint16_t kind = 0;
+  std::uint32_t tag = 0;
+  std::uint64_t nbytes = 0;
+};
+static_assert(sizeof(AskHeader) == 16);
+
+constexpr std::uint16_t kHandOver = 1;
+constexpr std::uint16_t kRelease = 2;
+constexpr std::uint16_t kTaken = 1;
+constexpr std::size_t kAnswerHeaderBytes = 8;
+constexpr std::size_t kKindAt = 2;
+constexpr std::size_t kTagAt = 4;  // One tag does for all: each answer is waited for.
+constexpr int kPatienceMs = 2000;
+constexpr std::chrono::seconds kPause(10);
+
+std::string SystemError(int error) { return std::generic_category().message(error); }
+
+// Returns whether the owner of the gRPC socket is who listens: in a folder that all may write to, anybody could.
+bool IsOwner(int connected, const std::string& path) {
+  ucred peer{};
+  socklen_t size = sizeof(peer);
+  struct stat file {};
+  return getsockopt(connected, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && stat(path.c_str(), &file) == 0 &&
+         S_ISSOCK(file.st_mode) && file.st_uid == peer.uid;
+}
+
+}  // namespace
+
+Region::~Region() {
+  if (socket_ == nullptr) return;
+  const AskHeader header{.kind = kRelease};
+  std::string message(reinterpret_cast<const char*>(&header), sizeof(header));
+  message += name_;
+  // A server that does not read is gone, or will be; the region goes with the connection.
+  send(socket_->get(), message.data(), message.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+absl::StatusOr<Region> SideConnection::HandOver(const FileDescriptor& memory, std::uint64_t nbytes) {
+  const std::scoped_lock lock(mutex_);
+  if (std::chrono::steady_clock::now() < rest_until_) return Lost("the server did not answer a short time ago");
+  const bool was_connected = socket_ != nullptr;
+  if (!was_connected) TENSORFERRY_RETURN_IF_ERROR(Connect());
+  absl::Status sent = Send(memory, nbytes);
+  if (!sent.ok() && was_connected) {  // The server may have started anew since.
+    TENSORFERRY_RETURN_IF_ERROR(Connect());
+    sent = Send(memory, nbytes);
+  }
+  TENSORFERRY_RETURN_IF_ERROR(sent);
+  return Receive();
+}
+
+absl::Status SideConnection::Connect() {
+  const std::string side = path_ + ".sealed";
+  if (side.size() > kMaxUnixPathBytes) return Lost("the path is too long");
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  side.copy(address.sun_path, kMaxUnixPathBytes);
+  FileDescriptor made(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!made || connect(made.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    return Lost(SystemError(errno));
+  }
+  if (!IsOwner(made.get(), path_)) return Lost("who listens there does not own the gRPC socket");
+  socket_ = std::make_shared<const FileDescriptor>(std::move(made));
+  return absl::OkStatus();
+}
+
+absl::Status SideConnection::Send(const FileDescriptor& memory, std::uint64_t nbytes) {
+  AskHeader header{.kind = kHandOver, .nbytes = nbytes};
+  iovec place{&header, sizeof(header)};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  msghdr message{};
+  message.msg_iov = &place;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  cmsghdr* const part = CMSG_FIRSTHDR(&message);
+  part->cmsg_level = SOL_SOCKET;
+  part->cmsg_type = SCM_RIGHTS;
+  part->cmsg_len = CMSG_LEN(sizeof(int));
+  const int descriptor = memory.get();
+  std::memcpy(CMSG_DATA(part), &descriptor, sizeof(descriptor));
+  constexpr auto kAll = static_cast<ssize_t>(sizeof(header));
+  if (sendmsg(socket_->get(), &message, MSG_NOSIGNAL) == kAll) return absl::OkStatus();
+  return Lost(SystemError(errno));
+}
+
+absl::StatusOr<Region> SideConnection::Receive() {
+  pollfd polled{socket_->get(), POLLIN, 0};
+  int ready = 0;
+  do {
+    ready = poll(&polled, 1, kPatienceMs);
+  } while (ready < 0 && errno == EINTR);
+  if (ready <= 0) {
+    rest_until_ = std::chrono::steady_clock::now() + kPause;
+    return Lost("the server does not answer");
+  }
+  std::array<char, 4096> bytes{};
+  const ssize_t received = recv(socket_->get(), bytes.data(), bytes.size(), 0);
+  if (received < static_cast<ssize_t>(kAnswerHeaderBytes)) return Lost("the server closed the connection");
+  std::string_view text(bytes.data(), static_cast<std::size_t>(received));
+  std::uint16_t kind = 0;
+  std::uint32_t tag = 0;
+  std::memcpy(&kind, text.data() + kKindAt, sizeof(kind));
+  std::memcpy(&tag, text.data() + kTagAt, sizeof(tag));
+  if (tag != AskHeader{}.tag) return Lost("the server answered what nobody had asked");
+  text.remove_prefix(kAnswerHeaderBytes);
+  if (kind == kTaken) return Region(socket_, std::string(text));
+  const std::size_t blank = std::min(text.find(' '), text.size());
+  const auto reason = ParseReason(text.substr(0, blank));
+  if (!reason) return absl::UnknownError(std::string(text));
+  return MakeError(*reason, std::string(text.substr(std::min(blank + 1, text.size()))));
+}
+
+// Lost gives the connection up: answers that may still come are for nobody. Regions that were handed over on it stay
+// until they are destroyed.
+absl::Status SideConnection::Lost(const std::string& why) {
+  socket_ = nullptr;
+  return absl::UnavailableError(fmt::format("no sealed memory is taken at {}.sealed: {}", path_, why));
+}
+
+}  // namespace tensorferry::client
