@@ -93,7 +93,8 @@ ROOMS = {
     ),
     "server/web": room(
         "web",
-        "server/base server/payload server/files server/outcome server/http server/rpc/wire server/rpc/serve server/rpc",
+        "server/base server/payload server/files server/outcome server/http server/rpc/wire server/rpc/serve"
+        " server/rpc",
         "grpc protobuf native-proto oip-proto",
     ),
     "server": room(
