@@ -90,7 +90,7 @@ function modelTable(index, statistics, known) {
     ];
   });
   if (!rows.length) return h("p", { class: "note" }, "The server has no models.");
-  return table("Models", ["Name", "#Version", "State", "Platform", "Inputs", "Outputs", "#Requests", "#Failed", "#Mean time"], rows);
+  return table("Models", ["Name", "#Version", "State", "Platform", "~Inputs", "~Outputs", "#Requests", "#Failed", "#Mean time"], rows);
 }
 
 /** @param {Record<string, any>[]} refusals */

@@ -27,14 +27,14 @@ async function open(file) {
   return { name: file.name, kind: "image", bytes, arrays: [await readImage(file, file.name)] };
 }
 
-/** @param {(file: File) => void} take Returns the field on which files are dropped. */
+/** @param {(file: File, isExample?: boolean) => void} take Returns the field on which files are dropped. */
 function dropZone(take) {
   const input = h("input", { type: "file", id: "file", class: "hidden", accept: ".npy,.npz,.safetensors,image/*", change: () => {
     if (input.files?.[0]) take(input.files[0]);
     input.value = "";
   } });
   const examples = EXAMPLES.map(({ name, text, file }) =>
-    h("button", { type: "button", title: text, click: () => take(file()) }, name));
+    h("button", { type: "button", title: text, click: () => take(file(), true) }, name));
   return h("div", { class: "drop" },
     h("div", { class: "row" }, input, h("label", { for: "file", class: "button primary" }, "Choose a file"),
       h("span", {}, "or drop one on this page: .npy, .npz, safetensors or an image")),
@@ -97,8 +97,22 @@ function layoutChoice(image, changed) {
   return h("fieldset", { class: "row" }, h("legend", {}, "Layout for models"), ...boxes.map(({ label }) => label));
 }
 
-/** @param {ArrayFile} file @param {string} model @param {HTMLElement} place Shows a file in the playground. */
-function showFile(file, model, place) {
+/** @param {ArrayFile} file Returns what saves an example, so that the code of the same call finds it. */
+function saveButton(file) {
+  const save = () => {
+    const url = URL.createObjectURL(new Blob([file.bytes]));
+    h("a", { href: url, download: file.name }).click();
+    setTimeout(() => URL.revokeObjectURL(url));
+  };
+  return h("p", { class: "row" }, h("button", { type: "button", click: save }, `Save ${file.name}`),
+    h("span", { class: "note" }, "so that the code below finds it"));
+}
+
+/**
+ * Shows a file in the playground.
+ * @param {ArrayFile} file @param {string} model @param {HTMLElement} place @param {Node | null} more What is said of the file.
+ */
+function showFile(file, model, place, more) {
   let chosen = file.arrays[0];
   const facts = h("div", {});
   const picture = h("div", {});
@@ -136,7 +150,7 @@ function showFile(file, model, place) {
     ...file.arrays.map(({ name, source, shape }) => h("option", {}, `${name}  ${source} ${shapeText(shape)}`)));
   place.replaceChildren(
     h("div", { class: "bench" },
-      h("section", { class: "card array" }, h("h2", {}, "Array"), file.arrays.length > 1 ? h("label", {}, `Member of ${file.arrays.length} `, select) : null, choice, facts, picture),
+      h("section", { class: "card array" }, h("h2", {}, "Array"), file.arrays.length > 1 ? h("label", {}, `Member of ${file.arrays.length} `, select) : null, choice, facts, more, picture),
       h("section", { class: "card" }, h("h2", {}, "Receipt"), receipt), runs.element, snippets.element));
   choose(chosen);
 }
@@ -144,11 +158,11 @@ function showFile(file, model, place) {
 /** @param {string} model The model that is chosen at first; empty: none. */
 export function playground(model) {
   const place = h("div", { "aria-live": "polite" });
-  const take = async (/** @type {File} */ file) => {
+  const take = async (/** @type {File} */ file, isExample = false) => {
     try {
       const opened = await open(file);
       if (!opened.arrays.length) throw new FormatError(`'${file.name}' has no arrays`);
-      showFile(opened, model, place);
+      showFile(opened, model, place, isExample ? saveButton(opened) : null);
     } catch (error) {
       place.replaceChildren(problem(error));
     }

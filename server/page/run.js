@@ -30,19 +30,20 @@ function outputView(output, inputs) {
   const dtype = dtypeByOip(output.datatype);
   const same = inputs.find((input) => input.datatype === output.datatype && shapeText(input.shape) === shapeText(output.shape)
     && equalBytes(input.bytes, output.bytes));
+  const named = `the output ${output.name}`; // An input may have the same name.
   const head = h("h3", {}, output.name, " ", same ? badge("good", `equal bits to ${same.name}`) : null);
   const facts = factList({ dtype: output.datatype, Shape: shapeText(output.shape), Size: bytesText(output.bytes.length) });
   if (!dtype) {
     const texts = textsOf(output.bytes).slice(0, 200).map((text, k) => [String(k), text]);
-    return h("article", { class: "output" }, head, facts, table(`Elements of ${output.name}`, ["#", "Text"], texts));
+    return h("article", { class: "output" }, head, facts, table(`Elements of ${named}`, ["#", "Text"], texts));
   }
   const tensor = { dtype, shape: output.shape, bytes: output.bytes };
   const elements = h("details", {}, h("summary", {}, "Elements"));
   elements.addEventListener("toggle", () => {
-    if (elements.open && elements.children.length === 1) elements.append(elementTable(tensor, output.name));
+    if (elements.open && elements.children.length === 1) elements.append(elementTable(tensor, named));
   });
   if (output.bytes.length / dtype.itemsize <= 16) elements.open = true;
-  return h("article", { class: "output" }, head, facts, pictureOf(tensor, output.name), elements);
+  return h("article", { class: "output" }, head, facts, pictureOf(tensor, named), elements);
 }
 
 /**

@@ -3,7 +3,7 @@ import { badge } from "./dom.js";
 
 /** @typedef {import("./api.js").TensorSpec} TensorSpec */
 
-const PLATFORMS = { torchscript: "TorchScript", aotinductor: "AOTInductor", exported: "Exported program", builtin: "Built in" };
+const PLATFORMS = { pytorch_libtorch: "TorchScript", torch_aoti: "AOTInductor", exported: "Exported program", builtin: "Built in" };
 
 /** @param {string} platform */
 export const platformText = (platform) => /** @type {Record<string, string>} */ (PLATFORMS)[platform] ?? platform;

@@ -81,6 +81,15 @@ def http_address() -> Iterator[str]:
         yield running.http
 
 
+@pytest.mark.parametrize(
+    ("file", "member", "dtype"), [("a file's.npy", "a file's", ""), ("open.npy", "open", "bfloat16")]
+)
+def test_curl_converts(file: str, member: str, dtype: str, folder: Path, http_address: str) -> None:
+    program = snippet("curl", http_address, folder / file, member, dtype=dtype)
+    (tensor,) = json.loads(printed_by(["bash", "-c", program], folder))["tensors"]
+    assert (tensor["dtype"], tensor["digest_equal"]) == (dtype or "float32", True)
+
+
 def test_curl_runs_a_model(folder: Path, http_address: str) -> None:
     """The elements are the end of a file that holds them as they are sent."""
     np.save(folder / "a b.npy", VALUES.astype("<f4"))

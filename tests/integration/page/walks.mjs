@@ -1,0 +1,245 @@
+// Walks through the page: each returns what a person would see, for the test to judge.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { basename } from "node:path";
+import { env } from "node:process";
+
+const axePath = () => createRequire(`${env.TENSORFERRY_NODE_MODULES}/`).resolve("axe-core/axe.min.js");
+
+/** Returns the names and values of a list of facts within an element. */
+const factsOf = (locator) => locator.locator("dl.facts").first().evaluate((list) =>
+  Object.fromEntries([...list.children].map((row) => [row.children[0].textContent, row.children[1].textContent])));
+
+/** Returns the texts of a table's rows. */
+const rowsOf = (page, label) => page.getByRole("region", { name: label }).locator("tbody tr").evaluateAll((rows) =>
+  rows.map((row) => [...row.cells].map((cell) => cell.textContent.trim())));
+
+const card = (page, title) => page.locator("section.card", { has: page.getByRole("heading", { name: title, exact: true }) });
+
+async function openPlayground(page, asked, model = "") {
+  await page.goto(`${asked.url}#/playground${model ? `/${model}` : ""}`);
+  await page.getByRole("heading", { name: "Playground" }).waitFor();
+  if (asked.file) await page.locator("#file").setInputFiles(asked.file);
+}
+
+async function run(page, model) {
+  const panel = card(page, "Run a model");
+  const models = panel.getByLabel("Model");
+  await models.locator("option", { hasText: model }).waitFor({ state: "attached" });
+  await models.selectOption(await models.locator("option", { hasText: model }).getAttribute("value"));
+  await panel.getByRole("button", { name: "Run" }).click();
+  await panel.locator(".output, .problem").first().waitFor();
+  return panel;
+}
+
+async function codeIn(page, language) {
+  const panel = card(page, "The same call");
+  await panel.getByRole("button", { name: language, exact: true }).click();
+  return panel.locator("code").innerText();
+}
+
+/** Returns what axe finds, in words, and whether the page has to be scrolled sideways. */
+async function faultsOf(page) {
+  await page.evaluate(`${readFileSync(axePath(), "utf8")};0`);
+  const violations = await page.evaluate(async () => (await axe.run()).violations);
+  const isWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+  const words = violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`));
+  return [...words, ...(isWide ? ["the page is wider than the window"] : [])];
+}
+
+async function overview({ page, asked }) {
+  await page.goto(asked.url);
+  await page.getByRole("region", { name: "Last refusals" }).waitFor();
+  const tiles = await page.locator(".tile").evaluateAll((all) =>
+    Object.fromEntries(all.map((tile) => [tile.children[0].textContent, tile.children[1].textContent])));
+  return {
+    tiles, models: await rowsOf(page, "Models"), refusals: await rowsOf(page, "Last refusals"),
+    latency: await page.getByRole("img", { name: /^Requests that brought arrays/ }).getAttribute("aria-label"),
+    state: await page.locator("#state").innerText(), footer: await page.locator("footer").innerText(),
+    title: await page.title(),
+  };
+}
+
+async function firstPaint({ page, asked, answers }) {
+  await page.goto(asked.url);
+  await page.getByRole("heading", { name: "Overview" }).waitFor();
+  const files = answers.filter((answer) => answer.url() === asked.url || answer.url().includes("/page/"));
+  const sizes = await Promise.all(files.map(async (answer) => [new URL(answer.url()).pathname, (await answer.body()).length]));
+  return { sizes: Object.fromEntries(sizes) };
+}
+
+async function model({ page, asked }) {
+  await page.goto(asked.url);
+  await page.getByRole("link", { name: asked.model }).click();
+  await page.getByRole("region", { name: "Inputs" }).waitFor();
+  const focused = await page.evaluate(() => document.activeElement.textContent);
+  await page.getByText("As it applies, in JSON").click();
+  const seen = {
+    focused, inputs: await rowsOf(page, "Inputs"), outputs: await rowsOf(page, "Outputs"),
+    stages: await rowsOf(page, "Where the time goes"),
+    config: JSON.parse(await page.getByRole("region", { name: "Configuration" }).innerText()),
+  };
+  await page.getByRole("button", { name: "Unload" }).click();
+  await page.locator(".badge", { hasText: "unavailable" }).waitFor();
+  await page.getByRole("button", { name: "Load", exact: true }).click();
+  await page.getByRole("region", { name: "Inputs" }).waitFor();
+  await page.getByRole("link", { name: "Run it in the playground" }).click();
+  await page.getByRole("heading", { name: "Playground" }).waitFor();
+  return seen;
+}
+
+async function runModel({ page, asked }) {
+  await openPlayground(page, asked, asked.model);
+  const facts = await factsOf(card(page, "Array"));
+  const panel = await run(page, asked.model);
+  const outputs = await panel.locator(".output").evaluateAll((all) => all.map((output) => ({
+    name: output.querySelector("h3").childNodes[0].textContent,
+    marks: [...output.querySelectorAll("h3 .badge")].map((badge) => badge.textContent),
+    cells: [...output.querySelectorAll("tbody tr")].map((row) => [...row.cells].map((cell) => cell.textContent)),
+  })));
+  return {
+    facts, outputs, problem: await panel.locator(".problem").allInnerTexts(),
+    shown: await card(page, "Array").locator("canvas, svg.bars, .value").first().evaluate((picture) => picture.tagName.toLowerCase()),
+    python: await codeIn(page, "Python"), curl: await codeIn(page, "curl"), cpp: await codeIn(page, "C++"),
+  };
+}
+
+/** Drops a file on the page's heading, which is no field for files. */
+async function drop({ page, asked }) {
+  await openPlayground(page, { ...asked, file: undefined });
+  const bytes = [...readFileSync(asked.file)];
+  await page.evaluate(([data, name]) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([Uint8Array.from(data)], name));
+    for (const kind of ["dragover", "drop"]) {
+      document.querySelector("h1").dispatchEvent(new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true }));
+    }
+  }, [bytes, basename(asked.file)]);
+  const array = card(page, "Array");
+  const problem = page.locator("main .problem");
+  await array.or(problem).first().waitFor();
+  return await array.count() ? { facts: await factsOf(array) } : { problem: await problem.allInnerTexts() };
+}
+
+async function image({ page, asked }) {
+  await openPlayground(page, asked);
+  const panel = card(page, "Array");
+  await panel.locator("canvas").waitFor();
+  const before = await factsOf(panel);
+  for (const box of ["channels first", "float32 from 0 to 1", "in a batch of 1"]) await panel.getByLabel(box).check();
+  const after = await factsOf(panel);
+  const ran = await run(page, "identity");
+  return { before, after, marks: await ran.locator("h3 .badge").allInnerTexts(), python: await codeIn(page, "Python") };
+}
+
+async function receipts({ page, asked }) {
+  const panel = card(page, "Receipt");
+  const seen = [];
+  await openPlayground(page, asked);
+  for (const [file, dtype] of asked.files) {
+    await page.locator("#file").setInputFiles(file);
+    await card(page, "Array").getByText(`${basename(file)} (`).waitFor();
+    if (dtype) await card(page, "Array").getByLabel("dtype").selectOption(dtype);
+    await panel.locator(".badge, .problem").first().waitFor();
+    seen.push({ facts: await factsOf(panel), marks: await panel.locator(".badge").allInnerTexts() });
+  }
+  return { seen };
+}
+
+async function tokens({ page, context, asked, requests }) {
+  await page.goto(asked.url);
+  const notes = page.locator("main .note", { hasText: "Not shown" });
+  await notes.nth(2).waitFor();
+  const without = await notes.allInnerTexts();
+  const use = async (token) => {
+    await page.getByRole("button", { name: "Token" }).click();
+    await page.getByRole("textbox", { name: "Token" }).fill(token);
+    await page.keyboard.press("Enter");
+  };
+  await use(asked.infer);
+  await page.getByRole("link", { name: "identity" }).click();
+  await page.getByText("Who has a token with the role admin").waitFor();
+  const buttons = await page.getByRole("button", { name: /load/i }).count();
+  await use(asked.admin);
+  await page.getByRole("button", { name: "Unload" }).waitFor();
+  const field = page.getByText("a token is sent");
+  await page.getByRole("button", { name: "Token" }).click();
+  await page.getByRole("button", { name: "Forget" }).click();
+  await field.waitFor({ state: "detached" });
+  const kept = await page.evaluate(() => [sessionStorage.length, localStorage.length, document.cookie]);
+  return {
+    without, buttons, kept, cookies: await context.cookies(), urls: requests.map(({ url }) => url),
+    sent: [...new Set(requests.map(({ headers }) => headers.authorization ?? ""))],
+  };
+}
+
+/** Works with the keyboard alone, and tells what has had the focus. */
+async function keyboard({ page, asked }) {
+  await page.goto(asked.url);
+  await page.getByRole("region", { name: "Models" }).waitFor();
+  const focused = () => page.evaluate(() => {
+    const element = document.activeElement;
+    const { outlineStyle } = getComputedStyle(element);
+    return { text: element.getAttribute("aria-label") ?? element.textContent.trim(), outline: outlineStyle };
+  });
+  const tabs = [];
+  for (let k = 0; k < 7; ++k) {
+    await page.keyboard.press("Tab");
+    tabs.push(await focused());
+  }
+  await page.getByRole("link", { name: "Playground", exact: true }).press("Enter");
+  await page.getByRole("heading", { name: "Playground" }).waitFor();
+  const heading = (await focused()).text;
+  await page.getByRole("button", { name: "Hard bits" }).press("Enter");
+  await page.getByLabel("Model").locator("option", { hasText: "identity" }).waitFor({ state: "attached" });
+  await page.getByRole("button", { name: "Run" }).press("Enter");
+  await page.locator(".output").waitFor();
+  await page.getByRole("button", { name: "Token" }).press("Enter");
+  await page.keyboard.press("Escape");
+  return { tabs, heading, output: await page.locator(".output h3").innerText(), open: await page.locator("dialog[open]").count() };
+}
+
+/** Looks at each view in the colours and the width that are asked for; writes pictures into a folder, if it is given one. */
+async function looks({ page, asked }) {
+  const faults = {};
+  const look = async (view) => {
+    faults[view] = await faultsOf(page);
+    if (asked.folder) await page.screenshot({ path: `${asked.folder}/${view}-${asked.scheme}-${asked.width}.png`, fullPage: true });
+  };
+  await page.goto(asked.url);
+  await page.getByRole("region", { name: "Last refusals" }).or(page.getByText("Nothing was refused lately.")).waitFor();
+  await page.getByRole("link", { name: asked.model }).waitFor();
+  if (asked.folder) await page.waitForTimeout(asked.wait_ms ?? 0);
+  await look("overview");
+  await page.getByRole("link", { name: asked.model }).click();
+  await page.getByRole("region", { name: "Inputs" }).waitFor();
+  await look("model");
+  await openPlayground(page, asked);
+  await run(page, "identity");
+  await page.locator(".card", { hasText: "Receipt" }).locator(".badge, .problem").first().waitFor();
+  await look("playground");
+  await page.getByRole("button", { name: "Token" }).click();
+  await look("token");
+  return { faults };
+}
+
+/** Takes an example, saves its file, and asks for the code that goes with it. */
+async function example({ page, context, asked }) {
+  await openPlayground(page, asked);
+  await page.getByRole("button", { name: asked.example }).click();
+  const saved = page.waitForEvent("download");
+  await page.getByRole("button", { name: /^Save / }).click();
+  const download = await saved;
+  await download.saveAs(`${asked.folder}/${download.suggestedFilename()}`);
+  await page.getByLabel("gRPC address").fill(asked.grpc);
+  await card(page, "Receipt").locator(".badge, .problem").first().waitFor();
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.getByRole("button", { name: "Copy" }).click();
+  await page.getByText("Copied", { exact: true }).waitFor();
+  return {
+    file: download.suggestedFilename(), copied: await page.evaluate(() => navigator.clipboard.readText()),
+    receipt: await card(page, "Receipt").innerText(), array: await factsOf(card(page, "Array")),
+  };
+}
+
+export const WALKS = { example, overview, firstPaint, model, runModel, drop, image, receipts, tokens, keyboard, looks };

@@ -1,0 +1,248 @@
+"""The page in a real Chromium: every function of it, by pointer and by keyboard, in light and dark, on a phone too.
+
+page/walks.mjs walks, and what it has seen is compared here with NumPy, PyTorch and what the server says elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+import safetensors.numpy
+import xxhash
+
+import models
+from harness import TIMEOUT_S, Server
+from tensorferry import Client, TensorferryError
+from test_node import NODE_MODULES
+from test_tokens import TOKENS, write_tokens
+
+PROGRAM = Path(__file__).parent / "page/browser.mjs"
+CHROMIUM = os.environ.get("TENSORFERRY_CHROMIUM", "/usr/bin/chromium-headless-shell")
+MOST_BYTES_OF_FIRST_PAINT = 100_000
+
+
+def walk(server: Server, name: str, **asked: Any) -> dict[str, Any]:
+    """What the walk saw. None may have the page complain, or ask another host."""
+    arguments = json.dumps({"url": f"http://{server.http}/", **asked}, default=str)
+    done = subprocess.run(
+        ["node", str(PROGRAM), name, arguments],
+        env={**os.environ, "TENSORFERRY_NODE_MODULES": str(NODE_MODULES), "TENSORFERRY_CHROMIUM": CHROMIUM},
+        capture_output=True,
+        text=True,
+        timeout=2 * TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    seen: dict[str, Any] = json.loads(done.stdout)
+    assert (seen.pop("complaints"), seen.pop("others")) == ([], [])
+    return seen
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("repository")
+    files = models.save_all(tmp_path_factory.mktemp("models"))
+    for name in ("affine", "perceptron"):
+        files[name].rename(folder / f"{name}.pt")
+    (folder / "broken.pt").write_bytes(b"no model")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(repository: Path) -> Iterator[Server]:
+    flags = ["--http-listen", "127.0.0.1:0", "--model-dir", str(repository), "--model-control", "explicit"]
+    with Server(*flags) as running:
+        yield running
+        assert running.alive(), running.log()
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> dict[str, np.ndarray]:
+    arrays = {
+        "left": np.array([[1, 2], [3, 4]], np.float32),
+        "right": np.array([[0.5, -1], [2, 1e-3]], np.float32),
+        "features": np.linspace(-1, 1, 32, dtype=np.float32).reshape(2, 16),
+    }
+    np.savez(tmp_path / "inputs.npz", **arrays)
+    return arrays
+
+
+def png_of(pixels: np.ndarray) -> bytes:
+    """An image of red, green and blue, eight bits each, as the PNG specification has it."""
+    height, width, _ = pixels.shape
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def test_the_overview_shows_models_figures_and_refusals(server: Server) -> None:
+    with Client(server.address) as client:
+        client.convert(np.zeros(3))
+        with pytest.raises(TensorferryError):
+            client.infer("nothing", {"x": np.zeros(3)})
+    seen = walk(server, "overview")
+    assert {row[0]: row[2].split()[1] for row in seen["models"]} == {
+        "affine": "ready",
+        "broken": "unavailable",
+        "identity": "ready",
+        "perceptron": "ready",
+    }
+    assert ["MODEL_NOT_FOUND", "there is no model 'nothing'", "nothing", "Convert"] in [
+        row[1:5] for row in seen["refusals"]
+    ]
+    assert {"Requests/s", "p50, last minute", "p99, last minute", "Waiting for a model", "In flight"} < set(
+        seen["tiles"]
+    )
+    assert "up to" in seen["latency"]
+    assert (seen["state"], seen["title"]) == ("✓ ready", "Overview · tensorferry")
+    assert seen["footer"].startswith("tensorferry ")
+
+
+def test_the_first_paint_needs_few_bytes(server: Server) -> None:
+    sizes = walk(server, "firstPaint")["sizes"]
+    assert {"/", "/page/app.js", "/page/page.css", "/page/overview.js"} < set(sizes)
+    assert sum(sizes.values()) < MOST_BYTES_OF_FIRST_PAINT
+
+
+def test_the_page_of_a_model(server: Server) -> None:
+    """It is unloaded and loaded again there, too."""
+    seen = walk(server, "model", model="affine")
+    assert seen["focused"] == "affine"
+    assert [row[0] for row in seen["inputs"]] == ["left", "right"]
+    assert [row[0] for row in seen["outputs"]] == ["OUTPUT__0"]
+    assert [row[0] for row in seen["stages"]][2] == "Running the model"
+    assert seen["config"]["name"] == "affine"
+
+
+def test_a_model_runs_on_the_arrays_of_a_file(
+    server: Server, repository: Path, inputs: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    """Its inputs are the arrays of the same names, and the numbers that are shown read as its outputs."""
+    for model, names in (("affine", ["left", "right"]), ("perceptron", ["features"])):
+        given = {name: inputs[name] for name in names}
+        (expected,) = models.run_in_python(repository / f"{model}.pt", given).values()
+        seen = walk(server, "runModel", model=model, file=tmp_path / "inputs.npz")
+        assert seen["problem"] == []
+        (output,) = seen["outputs"]
+        shown = np.array([row[1:] for row in output["cells"]], np.float32)
+        assert np.array_equal(shown, expected), model
+        for code in ("python", "curl", "cpp"):
+            assert model in seen[code] and all(name in seen[code] for name in names)
+    assert seen["shown"] == "canvas"
+
+
+def receipt_files(folder: Path) -> dict[Path, tuple[np.ndarray, str, str]]:
+    """Files, each with its array, the dtype that is chosen for it, and what the server has to change."""
+    values = np.arange(6).reshape(2, 3)
+    order, brain = values.astype(">i2", order="F"), values.astype(ml_dtypes.bfloat16)
+    np.save(folder / "order.npy", order)
+    np.save(folder / "open.npy", brain)
+    np.savez_compressed(folder / "w.npz", w=values.astype("<c16"))
+    safetensors.numpy.save_file({"w": brain}, folder / "w.safetensors")
+    return {
+        folder / "order.npy": (order, "", "the byte order was changed"),
+        folder / "open.npy": (brain, "bfloat16", "nothing"),
+        folder / "w.npz": (values.astype("<c16"), "", "nothing"),
+        folder / "w.safetensors": (brain, "", "nothing"),
+    }
+
+
+def test_receipts_are_compared_with_the_files(server: Server, tmp_path: Path) -> None:
+    """The digests are those that xxhash computes, too."""
+    files = receipt_files(tmp_path)
+    receipts = walk(server, "receipts", files=[(file, chosen) for file, (_, chosen, _) in files.items()])["seen"]
+    for (file, (array, _, changed)), receipt in zip(files.items(), receipts, strict=True):
+        little = array.astype(array.dtype.newbyteorder("<"))
+        digest = xxhash.xxh3_128(little.tobytes("C")).hexdigest()
+        facts = receipt["facts"]
+        assert facts["Digest of the server"] == facts["Digest of this browser"] == digest, file
+        assert (facts["Tensor"], facts["Changed"]) == (f"torch.{array.dtype.name}", changed)
+        assert receipt["marks"] == ["✓ dtype equal", "✓ shape equal", "✓ bits equal"]
+        assert facts["Strides"] == ("(1, 2)" if file.name == "order.npy" else "(3, 1)")
+
+
+def test_the_code_of_an_example_works_as_it_was_copied(server: Server, tmp_path: Path) -> None:
+    seen = walk(server, "example", example="Times table", folder=tmp_path, grpc=server.address)
+    array = np.load(tmp_path / seen["file"])
+    assert (seen["array"]["Stated as"], seen["array"]["Shape"]) == (array.dtype.str, str(array.shape))
+    done = subprocess.run(
+        [sys.executable, "-c", seen["copied"]],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.stdout == f"torch.{array.dtype.name}, bits equal: True\n", seen["copied"] + done.stderr
+
+
+def test_equal_bits_are_marked(server: Server, tmp_path: Path) -> None:
+    """NaN with payloads and -0 among them: bits are compared, not numbers."""
+    np.save(tmp_path / "x.npy", np.array([0x7FC00001, 0x80000000, 0x00000001, 0xFF800000], "<u4").view("<f4"))
+    seen = walk(server, "runModel", model="identity", file=tmp_path / "x.npy")
+    assert [(output["name"].strip(), output["marks"]) for output in seen["outputs"]] == [("x", ["✓ equal bits to x"])]
+    assert seen["outputs"][0]["cells"] == [["0", "nan", "-0", "1e-45", "-inf"]]
+    assert (seen["shown"], seen["facts"]["dtype"], seen["facts"]["Shape"]) == ("svg", "float32", "(4,)")
+
+
+def test_files_are_dropped_anywhere_and_damaged_ones_told(server: Server, tmp_path: Path) -> None:
+    np.save(tmp_path / "order.npy", np.asfortranarray(np.arange(6, dtype=">i2").reshape(2, 3)))
+    facts = walk(server, "drop", file=tmp_path / "order.npy")["facts"]
+    assert (facts["Stated as"], facts["Shape"], facts["Order"]) == (">i2", "(2, 3)", "Fortran, big-endian")
+    (tmp_path / "cut.npy").write_bytes((tmp_path / "order.npy").read_bytes()[:-1])
+    (problem,) = walk(server, "drop", file=tmp_path / "cut.npy")["problem"]
+    assert "needs 12 bytes, the file has 11" in problem
+
+
+def test_images_are_laid_out_for_models(server: Server, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (5, 7, 3), np.uint8)
+    (tmp_path / "photo.png").write_bytes(png_of(pixels))
+    seen = walk(server, "image", file=tmp_path / "photo.png")
+    assert (seen["before"]["dtype"], seen["before"]["Shape"]) == ("uint8", "(5, 7, 3)")
+    assert f"{pixels.min()} … {pixels.max()}, mean {pixels.mean():.6g}" == seen["before"]["Values"]
+    assert (seen["after"]["dtype"], seen["after"]["Shape"]) == ("float32", "(1, 3, 5, 7)")
+    assert seen["marks"] == ["✓ equal bits to photo"]
+    assert ".transpose(2, 0, 1)[None] / np.float32(255)" in seen["python"]
+
+
+def test_tokens_stay_in_the_tab_and_out_of_addresses(tmp_path: Path) -> None:
+    tokens = write_tokens(tmp_path / "tokens")
+    with Server("--http-listen", "127.0.0.1:0", "--auth-token-file", str(tokens)) as guarded:
+        seen = walk(guarded, "tokens", infer=TOKENS["infer"], admin=TOKENS["admin"])
+    assert len(seen["without"]) == 3 and all("token" in note for note in seen["without"])
+    assert seen["buttons"] == 0  # The role infer changes nothing.
+    assert {f"Bearer {TOKENS[role]}" for role in ("infer", "admin")} | {""} == set(seen["sent"])
+    assert not any(token in url for token in TOKENS.values() for url in seen["urls"])
+    assert (seen["cookies"], seen["kept"]) == ([], [0, 0, ""])
+
+
+def test_the_keyboard_is_enough(server: Server) -> None:
+    seen = walk(server, "keyboard")
+    texts = [tab["text"] for tab in seen["tabs"]]
+    assert texts == ["Skip to the content", "tensorferry", "Overview", "Playground", "Token", "Models", "affine"]
+    assert all(tab["outline"] == "solid" for tab in seen["tabs"])
+    assert (seen["heading"], seen["output"]) == ("Playground", "hard_bits ✓ equal bits to hard_bits")
+    assert seen["open"] == 0
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_everybody_can_read_it(scheme: str, width: int, server: Server, tmp_path: Path) -> None:
+    """axe-core finds no fault in any view, contrast included, and nothing is wider than the window."""
+    np.save(tmp_path / "x.npy", np.arange(12.0).reshape(3, 4))
+    seen = walk(server, "looks", scheme=scheme, width=width, model="perceptron", file=tmp_path / "x.npy")
+    assert seen["faults"] == {view: [] for view in ("overview", "model", "playground", "token")}
