@@ -17,8 +17,9 @@ from tensorferry import (
     TransportError,
     VerificationError,
 )
-from tensorferry._request import ConvertRequest, InferRequest, Limits, Options, Target, Upload
+from tensorferry._request import ConvertRequest, InferRequest, Limits, Options, Target
 from tensorferry._stream import StreamState
+from tensorferry._upload import Upload
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 LIMITS = Limits(inline_nbytes=64, chunk_nbytes=16)

@@ -8,7 +8,7 @@ from typing import Any, Optional, TypeVar, cast
 
 from tensorferry._errors import unreadable
 from tensorferry._pool import Stream
-from tensorferry._request import Upload
+from tensorferry._upload import Upload
 
 T = TypeVar("T")
 Outbox = asyncio.Queue[Optional[Upload]]

@@ -14,9 +14,9 @@ import grpc
 
 from tensorferry._pool import Stream
 from tensorferry._portable import PortableError
-from tensorferry._request import Upload
 from tensorferry._response import Message, Response, whole_response
 from tensorferry._tls import PEM, Metadata, Security
+from tensorferry._upload import Upload
 from tensorferry._wire import Buffer
 
 _VARIABLE = "TENSORFERRY_CORE"

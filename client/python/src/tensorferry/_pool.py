@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 
 from tensorferry._alarms import Alarm, CallLater
-from tensorferry._request import Upload
+from tensorferry._upload import Upload
 
 # A stream that waits keeps its connection, and a thread or a task here. It is kept for bursts of calls, and
 # not so long that it would hold up a server that wants its callers to connect anew.

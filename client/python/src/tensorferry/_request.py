@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy.typing as npt
@@ -21,7 +20,8 @@ from tensorferry._results import Infer, Outputs, to_timing
 from tensorferry._sealed import SealedMemory
 from tensorferry._side import Connection
 from tensorferry._sources import Source
-from tensorferry._wire import Buffer, stream_chunk, stream_request
+from tensorferry._upload import Upload
+from tensorferry._wire import Buffer
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 T = TypeVar("T")
@@ -96,78 +96,6 @@ def _request_head(target: Target, strict: bool, digest: bool, return_data: bool)
         requested_outputs=target.outputs,
     )
     return bytes(message.SerializeToString())
-
-
-class Upload:
-    """One try to send a request.
-
-    It shares nothing that changes with another try: gRPC's thread may still send the last one when the next
-    begins.
-
-    Attributes:
-        pieces: The ConvertRequest, sent first, or alone. Arrays that are not in it follow in chunks.
-        ended: Set when the response is there, or another try begins: no more chunks are wanted.
-        reported: Bytes of elements that `progress` was told of.
-        failure: What `progress` raised, which ended the upload.
-    """
-
-    __slots__ = ("_chunks", "_inline_nbytes", "_progress", "ended", "failure", "pieces", "reported")
-
-    def __init__(
-        self,
-        pieces: Sequence[Buffer],
-        chunks: Sequence[Iterator[Buffer]],
-        inline_nbytes: int = 0,
-        progress: Progress | None = None,
-    ) -> None:
-        """The message holds so many bytes of elements."""
-        self.pieces = pieces
-        self.ended = False
-        self.reported = 0
-        self.failure: BaseException | None = None
-        self._chunks = chunks
-        self._inline_nbytes = inline_nbytes
-        self._progress = progress
-
-    @property
-    def message(self) -> bytes:
-        """The pieces in one."""
-        first = self.pieces[0]
-        return first if len(self.pieces) == 1 and isinstance(first, bytes) else b"".join(self.pieces)
-
-    @property
-    def is_one_message(self) -> bool:
-        return not self._chunks
-
-    def messages(self) -> Iterator[bytes]:
-        """Yields the request and its chunks, as messages of a stream, or fewer if it ended meanwhile."""
-        return map(b"".join, self.framed())
-
-    def framed(self) -> Iterator[Sequence[Buffer]]:
-        """Yields what `messages` does, each message in pieces, some of which may borrow a caller's array."""
-        yield stream_request(self.pieces)
-        sent = self._inline_nbytes
-        for chunk in chain.from_iterable(self._chunks):
-            if self._progress is not None:
-                self._report(self._progress, sent)
-                sent += len(chunk)
-            if self.ended:
-                return
-            yield stream_chunk(chunk)
-
-    def _report(self, progress: Progress, sent: int) -> None:
-        try:
-            progress.advance(self, sent)
-        except BaseException as error:  # It belongs to the caller, whose thread may be another one.
-            self.failure = error
-            self.ended = True
-
-    def end(self) -> None:
-        """No more chunks are wanted."""
-        if self._progress is None:
-            self.ended = True
-        else:
-            self._progress.end(self)
 
 
 class Place(NamedTuple):

@@ -24,11 +24,12 @@ from tensorferry._info import HealthStatus, Model, ServerInfo, to_health, to_mod
 from tensorferry._pool import Idle, Stream, StreamPool, end_all
 from tensorferry._progress import Report, reports_together
 from tensorferry._receipt import Receipt
-from tensorferry._request import Options, Request, Upload
+from tensorferry._request import Options, Request
 from tensorferry._response import Response, whole_response
 from tensorferry._results import InferLike, Outputs
 from tensorferry._sealed import SealedMemory
 from tensorferry._sources import Source
+from tensorferry._upload import Upload
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 T = TypeVar("T")
