@@ -33,7 +33,6 @@ from tensorferry._request import (
     Place,
     Request,
     Target,
-    Upload,
     convert_request,
     infer_request,
 )
@@ -43,6 +42,7 @@ from tensorferry._retry import Attempts
 from tensorferry._side import sealed_error
 from tensorferry._sources import Source
 from tensorferry._stream import StreamState
+from tensorferry._upload import Upload
 
 T = TypeVar("T")
 Steps = Generator[Any, Any, T]
