@@ -25,8 +25,8 @@ struct MethodName {
   std::string type;     // "unary", "server_stream" or "bidi_stream".
 };
 
-enum class Stage : std::uint8_t { kReceive, kConvert, kQueue, kCompute };
-inline constexpr auto kStages = std::to_array<std::string_view>({"receive", "convert", "queue", "compute"});
+enum class Stage : std::uint8_t { kReceive, kConvert, kQueue, kCompute, kSend };
+inline constexpr auto kStages = std::to_array<std::string_view>({"receive", "convert", "queue", "compute", "send"});
 
 // RequestCounts counts requests. All series exist from the start, so that none can be added from outside, and to count
 // takes neither a lock nor memory.

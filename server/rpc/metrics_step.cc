@@ -87,4 +87,9 @@ void MetricsStep::End(const CallInfo& call, const absl::Status& status) const {
   if (status.ok()) CountStages(record, counter);
 }
 
+void MetricsStep::Sent(const SentAnswer& answer) const {
+  if (answer.kind != CallKind::kTensors || !answer.ok || !answer.duration) return;
+  counts_.OnThisThread().SpentIn(Stage::kSend, *answer.duration);
+}
+
 }  // namespace tensorferry::rpc

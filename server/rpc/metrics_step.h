@@ -24,6 +24,7 @@ class MetricsStep final : public CallStep {
 
   absl::Status Enter(CallInfo& call) const override;
   void End(const CallInfo& call, const absl::Status& status) const override;
+  void Sent(const SentAnswer& answer) const override;
 
  private:
   // Returns the place of the method in the counts.

@@ -1,6 +1,7 @@
 #include "rpc/trace_step.h"
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,15 +33,16 @@ absl::Status TraceStep::Enter(CallInfo& call) const {
   if (call.trace->sampled && IsUnary(call.method)) {
     call.caller.AddToAnswer("traceresponse", tracing::FormatTraceparent(*call.trace));
   }
+  if (call.trace->sampled) call.spans = std::make_unique<tracing::CallSpans>();
   return absl::OkStatus();
 }
 
 void TraceStep::End(const CallInfo& call, const absl::Status& status) const {
-  if (!call.trace || !call.trace->sampled) return;
+  if (!call.spans) return;
   const CallRecord& record = call.record;
   const auto now = std::chrono::system_clock::now();
   EndText end = TextOfEnd(status);
-  exporter_.Add({.trace = *call.trace,
+  *call.spans = {.trace = *call.trace,
                  .trace_state = TraceStateOf(call.caller),
                  .method = MethodText(call.method),
                  .code = std::move(end.code),
@@ -56,7 +58,14 @@ void TraceStep::End(const CallInfo& call, const absl::Status& status) const {
                  .end = now,
                  .receive = record.receive,
                  .queue = record.queue,
-                 .run = record.compute});
+                 .run = record.compute};
+}
+
+void TraceStep::Sent(const SentAnswer& answer) const {
+  if (answer.spans == nullptr) return;
+  answer.spans->send = answer.duration.value_or(std::chrono::nanoseconds(0));
+  answer.spans->end += std::chrono::duration_cast<std::chrono::system_clock::duration>(answer.spans->send);
+  exporter_.Add(std::move(*answer.spans));
 }
 
 }  // namespace tensorferry::rpc

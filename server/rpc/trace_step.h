@@ -15,6 +15,7 @@ class TraceStep final : public CallStep {
 
   absl::Status Enter(CallInfo& call) const override;
   void End(const CallInfo& call, const absl::Status& status) const override;
+  void Sent(const SentAnswer& answer) const override;
 
  private:
   tracing::SpanExporter& exporter_;

@@ -26,8 +26,9 @@ struct CallSpans {
   std::uint64_t bytes_out = 0;
   Time begin;
   Time end;
-  // The stages in their order; what is left until `end` is spent on the response.
-  std::chrono::nanoseconds receive{0}, queue{0}, run{0};
+  // The stages in their order. They begin at `begin`, but for `send`, which ends at `end`; between them the response is
+  // made.
+  std::chrono::nanoseconds receive{0}, queue{0}, run{0}, send{0};
 };
 
 }  // namespace tensorferry::tracing

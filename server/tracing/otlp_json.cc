@@ -67,7 +67,7 @@ class StageSpans {
   void Add(std::string_view name, std::chrono::nanoseconds duration) {
     if (duration.count() <= 0) return;
     const CallSpans::Time begin = at_;
-    at_ += std::chrono::duration_cast<CallSpans::Time::duration>(duration);
+    at_ += Ticks(duration);
     spans_.push_back({{"traceId", Hex(call_.trace.trace_id)},
                       {"spanId", Hex(MakeSpanId())},
                       {"parentSpanId", Hex(call_.trace.span_id)},
@@ -78,9 +78,16 @@ class StageSpans {
                       {"flags", kSampledSpan | kKnowsWhetherRemote}});
     if (!call_.model.empty()) spans_.back()["attributes"] = {Attribute("tensorferry.model", call_.model)};
   }
-  void AddRest(std::string_view name) { Add(name, call_.end - at_); }
+  void AddLast(std::string_view name, std::chrono::nanoseconds duration) {
+    at_ = call_.end - Ticks(duration);
+    Add(name, duration);
+  }
 
  private:
+  static CallSpans::Time::duration Ticks(std::chrono::nanoseconds duration) {
+    return std::chrono::duration_cast<CallSpans::Time::duration>(duration);
+  }
+
   const CallSpans& call_;
   Json& spans_;
   CallSpans::Time at_;
@@ -93,7 +100,7 @@ void AddSpans(const CallSpans& call, Json& spans) {
   stages.Add("receive", call.receive);
   stages.Add("queue", call.queue);
   stages.Add("run", call.run);
-  stages.AddRest("send");
+  stages.AddLast("send", call.send);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // count_pieces PIECE runs one piece of the hot path a hundred times, for callgrind to count its instructions.
+#include <chrono>
 #include <cstdio>
 #include <functional>
 #include <map>
@@ -89,6 +90,7 @@ Piece CountRequest() {
     info.record.tensors = {&counted->tensor, 1};
     if (!counted->step.Enter(info).ok()) std::abort();
     counted->step.End(info, absl::OkStatus());
+    counted->step.Sent({rpc::CallKind::kTensors, /*ok=*/true, std::chrono::nanoseconds(900), nullptr});
   };
 }
 

@@ -14,7 +14,7 @@ import torch
 
 import oracle
 from admin import ADMIN
-from harness import TIMEOUT_S, Server, connect, connect_stub
+from harness import TIMEOUT_S, Server, becomes_true, connect, connect_stub
 from metrics import Scrape, scrape
 from rpc_protos import ModelInferRequest, ModelInferResponse, ModelStreamInferResponse
 from served_models import Plus, infer, put
@@ -121,6 +121,15 @@ def send_all(channel: grpc.Channel, stub: TensorServiceStub) -> Tally:
     return tally
 
 
+def answers(tally: Tally) -> int:
+    return sum(count for (_, code), count in tally.handled.items() if code == "OK")
+
+
+def sent_answers(now: Scrape) -> float:
+    """How many answers were sent. The server counts one when gRPC tells it, and the caller may have it before."""
+    return now.value("tensorferry_stage_duration_seconds_count", stage="send")
+
+
 @pytest.fixture(scope="module")
 def counted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Scrape, Tally]]:
     folder: Path = tmp_path_factory.mktemp("counted")
@@ -129,6 +138,7 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Scrape, 
         with connect(server.address) as channel, connect_stub(server.address) as stub:
             tally = send_all(channel, stub)
         assert sum(tally.handled.values()) == 10_000
+        assert becomes_true(lambda: sent_answers(scrape(server)) == answers(tally))
         yield scrape(server), tally
         assert server.stop() == 0
 
@@ -176,9 +186,10 @@ def test_tensors_by_dtype(counted: tuple[Scrape, Tally]) -> None:
 
 def test_stages_and_runs(counted: tuple[Scrape, Tally]) -> None:
     now, tally = counted
-    answered = sum(count for (_, code), count in tally.handled.items() if code == "OK")
+    answered = answers(tally)
     assert now.by("tensorferry_stage_duration_seconds_count", "stage") == {
         "receive": answered, "convert": answered, "queue": tally.runs, "compute": tally.runs,
+        "send": answered,
     }  # fmt: skip
     plus = {"model": "plus", "version": "1"}
     assert now.value("tensorferry_model_requests_total", **plus, outcome="success") == tally.runs

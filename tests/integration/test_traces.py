@@ -113,6 +113,7 @@ def test_a_trace_is_joined_across_client_queue_and_model(repository: Path) -> No
         assert stage.kind == Span.SPAN_KIND_INTERNAL
         assert span.start_time_unix_nano <= stage.start_time_unix_nano <= stage.end_time_unix_nano
         assert stage.end_time_unix_nano <= span.end_time_unix_nano
+    assert spans["send"].end_time_unix_nano == span.end_time_unix_nano
     assert len({each.span_id for each in spans.values()}) == len(spans)
 
 

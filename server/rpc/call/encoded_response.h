@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "inference/result.h"
+#include "rpc/serve/call_chain.h"
 #include "rpc/serve/call_gate.h"
 #include "rpc/wire/outgoing_message.h"
 
@@ -30,8 +31,14 @@ class EncodedResponse {
     return response;
   }
 
-  // Keeps the request inside the CallGate until this object is destroyed.
-  void Keep(std::optional<CallGate::Pass> pass) { pass_ = std::move(pass); }
+  // Keeps the request inside the CallGate until this object is destroyed, and what is to be told when it is sent.
+  void Keep(std::optional<CallGate::Pass> pass, Sending sending) {
+    pass_ = std::move(pass);
+    sending_ = std::move(sending);
+  }
+
+  // Hands over what is to be told when the last message is sent.
+  Sending TakeSending() { return std::move(sending_); }
 
   // Adds chunks of at most `chunk_bytes` bytes after the message. The last tensor of `elements` comes first.
   void AddChunks(std::vector<inference::TensorElements> elements, std::size_t chunk_bytes, EncodeChunk encode) {
@@ -54,6 +61,7 @@ class EncodedResponse {
 
  private:
   std::optional<CallGate::Pass> pass_;
+  Sending sending_;
   std::optional<OutgoingMessage> message_;
   // The part of each tensor that is still to be sent; the last tensor is sent next.
   std::vector<inference::TensorElements> chunked_;

@@ -62,8 +62,8 @@ EncodedResponse EndRequest(P& protocol, Admission& admission, absl::StatusOr<Res
   EncodedResponse ended = encoded.ok() ? *std::move(encoded) : protocol.Refuse(end);
   record.bytes_out = ended.nbytes();
   record.messages_out = ended.messages();
-  admission.Finish(end);
-  ended.Keep(admission.TakePass());
+  Sending sending = admission.Finish(end);
+  ended.Keep(admission.TakePass(), std::move(sending));
   return ended;
 }
 

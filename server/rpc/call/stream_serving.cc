@@ -65,6 +65,7 @@ bool StreamServer::MustWriteHeld() {
     if (!next_) {
       status_ = response_->end();
       status_is_of_request_ = !status_.ok();
+      if (status_.ok()) sending_ = response_->TakeSending();  // Else held_ belongs to the response before.
       response_.reset();
     } else if (held_) {
       return true;
@@ -82,6 +83,7 @@ WaitLimit::Member::UntilCancelled StreamServer::WriteHeld(bool more_follows) {
 
 void StreamServer::OnWritten(bool ok) {
   held_.reset();
+  sending_.Finish(ok);
   caller_reads_ = ok;
   if (ok) return;
   next_.reset();
@@ -129,6 +131,7 @@ Detached StreamServer::SendQueued() {
       caller_reads = co_await waits.OrCancel(call_.written, call_);
       message = std::move(next);
     }
+    if (first->response->end().ok()) first->response->TakeSending().Finish(caller_reads);
     if (caller_reads && !first->response->end().ok()) {
       caller_reads = false;
       responses_->NoteEnd();

@@ -9,6 +9,7 @@
 #include "rpc/call/response_queue.h"
 #include "rpc/call/stream_call.h"
 #include "rpc/call/stream_protocol.h"
+#include "rpc/serve/call_chain.h"
 #include "rpc/serve/call_resources.h"
 #include "rpc/serve/call_slots.h"
 #include "rpc/serve/operation.h"
@@ -111,6 +112,7 @@ class StreamServer {
   std::optional<EncodedResponse> response_;  // The response whose messages are being sent.
   std::optional<OutgoingMessage> next_;      // The message that follows held_.
   std::optional<OutgoingMessage> held_;
+  Sending sending_;                         // Of the response whose last message is held_.
   std::optional<ResponseQueue> responses_;  // Exists once a model's run was not complete at once.
   Operation sent_;
 };

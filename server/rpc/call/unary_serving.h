@@ -57,7 +57,9 @@ Detached ServeRequest(CallResources resources, CallSlots& slots, const Environme
     run.reset();
     const grpc::Status end = encoded.end().ok() ? grpc::Status::OK : ToGrpcStatus(encoded.end());
     call.Finish(end, encoded.Next().value_or(OutgoingMessage()).bytes());
-    co_await waits.OrCancel(call.finished, call);  // A caller who does not read keeps the response in memory.
+    // A caller who does not read keeps the response in memory.
+    const bool sent = co_await waits.OrCancel(call.finished, call);
+    encoded.TakeSending().Finish(sent);
     co_await call.done;
   } while (slot.WaitAgain());
 }

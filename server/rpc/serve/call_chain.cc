@@ -13,4 +13,8 @@ void CallChain::End(const CallInfo& call, const absl::Status& status) const {
   for (const auto& step : steps_) step->End(call, status);
 }
 
+void CallChain::Sent(const SentAnswer& answer) const {
+  for (const auto& step : steps_) step->Sent(answer);
+}
+
 }  // namespace tensorferry::rpc

@@ -135,8 +135,9 @@ class ServedMethods {
       if (!end.status.ok()) RecordAskedModel(AskedModelOf(request), admission.record());
       const grpc::ByteBuffer answer = Serialize(response, end);
       admission.record().messages_out = end.sent.ok() ? 1 : 0;
-      admission.Finish(end.status);
-      co_await call.Finish(end.sent, answer);
+      Sending sending = admission.Finish(end.status);
+      const bool sent = co_await call.Finish(end.sent, answer);
+      sending.Finish(sent);
       co_await call.done;
     } while (slot.WaitAgain());
   }

@@ -120,6 +120,16 @@ TEST_F(MetricsStepTest, HasTheStagesOfAModelForItsRequestsAlone) {
   EXPECT_THAT(Value("tensorferry_rejected_total", {{"reason", "MODEL_FAILED"}}), Optional(1));
 }
 
+TEST_F(MetricsStepTest, HasTheStageSendForWellAnsweredArraysThatWereSent) {
+  Admission(chain_, Call(kConvert)).Finish(absl::OkStatus()).Finish(/*sent=*/true);
+  EXPECT_EQ(Observations("send"), 1u);
+  Admission(chain_, Call(kConvert)).Finish(absl::OkStatus()).Finish(/*sent=*/false);
+  Admission(chain_, Call(kConvert)).Finish(absl::OkStatus());
+  Admission(chain_, Call(kConvert)).Finish(MakeError(Reason::kBadShape, "it is negative")).Finish(/*sent=*/true);
+  Admission(chain_, Call(kConvert, CallKind::kManagement)).Finish(absl::OkStatus()).Finish(/*sent=*/true);
+  EXPECT_EQ(Observations("send"), 1u);
+}
+
 TEST_F(MetricsStepTest, CountsAnErrorWithoutAReason) {
   Admission(chain_, Call(kConvert)).Finish(absl::UnknownError("a library's words"));
   EXPECT_THAT(Value("tensorferry_rejected_total", {{"reason", "INTERNAL"}}), Optional(1));

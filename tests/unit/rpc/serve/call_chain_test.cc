@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <string>
+#include <utility>
 
 #include "grpc/health/v1/health.pb.h"
 #include "rpc/serve/gate_step.h"
@@ -82,6 +83,38 @@ TEST_F(CallChainTest, EndsWhatWasLeftIncompleteOnce) {
     const Admission moved(std::move(admission));
   }
   EXPECT_EQ(record_, "enter a, end a with an error, ");
+}
+
+// SendingStep records what it is told of answers.
+class SendingStep final : public CallStep {
+ public:
+  explicit SendingStep(std::string& record) : record_(record) {}
+  void Sent(const SentAnswer& answer) const override {
+    record_ += answer.ok ? "answer " : "refusal ";
+    record_ += answer.duration ? "sent, " : "given up, ";
+  }
+
+ private:
+  std::string& record_;
+};
+
+TEST_F(CallChainTest, TellsOnceWhetherAnAnswerWasSent) {
+  CallChain::Steps steps;
+  steps.push_back(std::make_unique<SendingStep>(record_));
+  const CallChain chain(std::move(steps));
+  {
+    Sending sending = Admission(chain, Info(CallKind::kTensors)).Finish(absl::OkStatus());
+    EXPECT_EQ(record_, "");
+    Sending moved = std::move(sending);
+    moved.Finish(/*sent=*/true);
+    moved.Finish(/*sent=*/true);
+  }
+  EXPECT_EQ(std::exchange(record_, ""), "answer sent, ");
+  Sending kept = Admission(chain, Info(CallKind::kTensors)).Finish(MakeError(Reason::kBadShape, "it is negative"));
+  kept = Admission(chain, Info(CallKind::kTensors)).Finish(absl::OkStatus());
+  EXPECT_EQ(std::exchange(record_, ""), "refusal given up, ");
+  kept = Sending();
+  EXPECT_EQ(record_, "answer given up, ");
 }
 
 TEST_F(CallChainTest, HoldsThePassOfTheGateUntilTheAnswerIsSent) {
