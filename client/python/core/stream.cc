@@ -28,9 +28,9 @@ Stream::Stream(std::shared_ptr<Connection> connection)
 
 Stream::~Stream() {
   if (connection_->abandoned()) {  // None of them can be destroyed in a process that was forked.
-    call_.release();
-    queue_.release();
-    context_.release();
+    static_cast<void>(call_.release());
+    static_cast<void>(queue_.release());
+    static_cast<void>(context_.release());
     return;
   }
   Cancel();
