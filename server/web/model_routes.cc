@@ -26,6 +26,22 @@ void AddNamed(const RouteContext& context, const UnaryRoute<Message, Answer>& ro
 
 http::Response Statistics(const inference::ModelStatisticsResponse& answer) { return JsonResponse(ProtoJson(answer)); }
 
+// The route of all models stands before those of one, which may be named `stats`.
+void AddStatistics(const RouteContext& context, std::vector<http::Route>& routes) {
+  const UnaryRoute<inference::ModelStatisticsRequest, inference::ModelStatisticsResponse> statistics{
+      .path = "/stats",
+      .purpose = "how often the model ran, and how long",
+      .method = "ModelStatistics",
+      .http_methods = kRead,
+      .ask = Named<inference::ModelStatisticsRequest>,
+      .answer = Statistics};
+  AddNamed(context, statistics, routes);
+  auto of_all = statistics;
+  of_all.path = "/v2/models/stats";
+  of_all.purpose = "how often each model ran, and how long";
+  routes.insert(routes.begin(), RouteOf(context, std::move(of_all)));
+}
+
 }  // namespace
 
 std::vector<http::Route> ModelRoutes(const RouteContext& context) {
@@ -57,18 +73,7 @@ std::vector<http::Route> ModelRoutes(const RouteContext& context) {
        .ask = Named<inference::ModelConfigRequest>,
        .answer = [](const auto& answer) { return JsonResponse(ProtoJson(answer.config())); }},
       routes);
-  const UnaryRoute<inference::ModelStatisticsRequest, inference::ModelStatisticsResponse> statistics{
-      .path = "/stats",
-      .purpose = "how often the model ran, and how long",
-      .method = "ModelStatistics",
-      .http_methods = kRead,
-      .ask = Named<inference::ModelStatisticsRequest>,
-      .answer = Statistics};
-  AddNamed(context, statistics, routes);
-  auto of_all = statistics;
-  of_all.path = "/v2/models/stats";
-  of_all.purpose = "how often each model ran, and how long";
-  routes.insert(routes.begin(), RouteOf(context, std::move(of_all)));
+  AddStatistics(context, routes);
   return routes;
 }
 

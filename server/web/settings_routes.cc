@@ -87,22 +87,22 @@ http::Response TellLog(const inference::LogSettingsResponse& answer) {
 }  // namespace
 
 std::vector<http::Route> SettingsRoutes(const RouteContext& context) {
-  const std::vector<std::string> kReadAndPost{"GET", "HEAD", "POST"};
+  const std::vector<std::string> read_and_post{"GET", "HEAD", "POST"};
   std::vector<http::Route> routes;
   for (const char* const path : {"/v2/trace/setting", "/v2/models/{}/trace/setting"}) {
-    routes.push_back(
-        RouteOf<inference::TraceSettingRequest, inference::TraceSettingResponse>(context, {.path = path,
-                                                                                           .purpose = "what is traced",
-                                                                                           .method = "TraceSetting",
-                                                                                           .http_methods = kReadAndPost,
-                                                                                           .ask = AskTrace,
-                                                                                           .answer = TellTrace}));
+    routes.push_back(RouteOf<inference::TraceSettingRequest, inference::TraceSettingResponse>(
+        context, {.path = path,
+                  .purpose = "what is traced",
+                  .method = "TraceSetting",
+                  .http_methods = read_and_post,
+                  .ask = AskTrace,
+                  .answer = TellTrace}));
   }
   routes.push_back(
       RouteOf<inference::LogSettingsRequest, inference::LogSettingsResponse>(context, {.path = "/v2/logging",
                                                                                        .purpose = "what is logged",
                                                                                        .method = "LogSettings",
-                                                                                       .http_methods = kReadAndPost,
+                                                                                       .http_methods = read_and_post,
                                                                                        .ask = AskLog,
                                                                                        .answer = TellLog}));
   return routes;

@@ -26,7 +26,7 @@ constexpr std::size_t kEscapedBytes = 6;  // `\u0000`
 template <typename Use>
 bool WithType(DType dtype, const Use& use) {
   switch (dtype) {
-    case DType::kBool: return use(bool());
+    case DType::kBool: return use(bool());  // NOLINT(bugprone-branch-clone): the types differ.
     case DType::kInt8: return use(std::int8_t());
     case DType::kInt16: return use(std::int16_t());
     case DType::kInt32: return use(std::int32_t());

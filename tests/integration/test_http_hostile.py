@@ -72,7 +72,9 @@ def statuses(answer: bytes) -> list[int]:
     ],
 )  # fmt: skip
 def test_damaged_and_ambiguous_requests(server: Server, request_bytes: bytes, expected: list[int]) -> None:
-    assert statuses(ask(server, request_bytes, ends=expected in ([], [400]))) == expected
+    is_whole = request_bytes.endswith(CLOSE)  # Its call would be cancelled if the peer seemed to go.
+    ends = not is_whole and expected in ([], [400])
+    assert statuses(ask(server, request_bytes, ends)) == expected
 
 
 def test_nobody_forges_the_peer_of_the_access_log(server: Server) -> None:
