@@ -84,7 +84,7 @@ inline constexpr auto kMetrics = std::to_array<MetricInfo>({
     {Metric::kHandlingSeconds, "grpc_server_handling_seconds", kHistogram,
      "Time from the arrival of a request until its response is made."},
     {Metric::kStageSeconds, "tensorferry_stage_duration_seconds", kHistogram,
-     "Time that a request with arrays spent in a stage. Queue and compute are a model's, send ends once gRPC has sent."},
+     "Time that a request with arrays spent in a stage. Queue and compute are a model's, send ends as gRPC has sent."},
     {Metric::kRejected, "tensorferry_rejected_total", kCounter,
      "Requests that were refused or have failed, by the reason that the caller got."},
     {Metric::kAuthFailures, "tensorferry_auth_failures_total", kCounter,
