@@ -265,11 +265,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
       chunks_.Merge(*std::move(more));
     }
     if (!parser_->is_done()) return ReadChunks();
-    struct Body {
-      std::string text;
-      MemoryBudget::Reservation reservation;
-    };
-    auto body = std::make_shared<Body>(Body{std::move(parser_->get().body()), std::move(chunks_)});
+    auto body = std::make_shared<CountedBody>(CountedBody{std::move(parser_->get().body()), std::move(chunks_)});
     request_.body = body->text;
     request_.body_owner = std::move(body);
     Answer();
@@ -300,7 +296,11 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
     const bool ends_with_connection = response.stream != nullptr && framing_.version < kHttp11;
     framing_.keep_alive = keep_alive && !ends_with_connection && !peer_gone_ && !context_.connections.draining();
     if (response.problem != nullptr && context_.error_body) response.body = context_.error_body(*response.problem);
+    // A peer that takes its time has no memory of what it has sent.
     request_ = {};
+    parser_.reset();
+    body_ = nullptr;
+    chunks_ = {};
     Write(answer_.Begin(std::move(response), framing_, is_head_));
   }
 

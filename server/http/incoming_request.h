@@ -3,10 +3,17 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <string>
 
+#include "base/memory_budget.h"
 #include "http/message.h"
 #include "http/read_problem.h"
 
 namespace tensorferry::http {
+
+// CountedBody is a body that came in chunks, and its part of the memory budget.
+struct CountedBody {
+  std::string text;
+  MemoryBudget::Reservation reservation;
+};
 
 // Returns what the head of a message says, without a body.
 Request RequestOf(const IncomingMessage& message);
