@@ -30,14 +30,12 @@ TEST_P(Corpus, HoldsNoMistake) {
   EXPECT_GT(files, 10);
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, Corpus,
-                         testing::Values(Target{"file_reader", &FileReaderMistake},
-                                         Target{"wire_reader", &WireReaderMistake},
-                                         Target{"infer_reader", &InferReaderMistake},
-                                         Target{"infer_body", &InferBodyMistake},
-                                         Target{"npy_header", &NpyHeaderMistake},
-                                         Target{"side_message", &SideMessageMistake}),
-                         [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Targets, Corpus,
+    testing::Values(Target{"file_reader", &FileReaderMistake}, Target{"wire_reader", &WireReaderMistake},
+                    Target{"infer_reader", &InferReaderMistake}, Target{"infer_body", &InferBodyMistake},
+                    Target{"npy_header", &NpyHeaderMistake}, Target{"side_message", &SideMessageMistake}),
+    [](const auto& test) { return test.param.name; });
 
 }  // namespace
 }  // namespace tensorferry::fuzz
