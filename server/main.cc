@@ -78,6 +78,11 @@ void PrintReadyLine(const std::vector<std::string>& addresses, const http::Serve
   StartThread("printing the ready line", print).detach();
 }
 
+void TellReady(const rpc::Server& server, const http::Server* admin, const http::Server* web, Process& process) {
+  PrintReadyLine(server.addresses(), admin, web, process.streams().output());
+  process.manager().TellReady("serving");
+}
+
 // Says that the process stops. A second SIGTERM or SIGINT ends it at once from now on.
 void TellStopping(int signal, Process& process) {
   process.EndAtSecondSignal(signal);
@@ -143,10 +148,12 @@ std::unique_ptr<tracing::SpanExporter> MakeSpanExporter() {
   return std::make_unique<tracing::SpanExporter>(std::move(settings));
 }
 
-void Flush(tracing::SpanExporter& spans) {
-  spans.Flush(kMostFlush);
+// `spans` is null where none are exported.
+void Flush(tracing::SpanExporter* spans) {
+  if (spans == nullptr) return;
+  spans->Flush(kMostFlush);
   spdlog::info("tracing: the collector has taken the spans of {} requests, and those of {} were dropped",
-               spans.exported(), spans.dropped());
+               spans->exported(), spans->dropped());
 }
 
 ExitCode Fail(ExitCode code, const absl::Status& error) {
@@ -167,8 +174,7 @@ ExitCode Serve(const config::Resolved& resolved) {
   const auto counts = rpc::MakeRequestCounts();
   rpc::RecentCalls recent_calls;
   const auto spans = MakeSpanExporter();
-  const auto options = ServerOptionsOf(config, *credentials,
-                                       {.counts = counts.get(), .recent_calls = &recent_calls, .spans = spans.get()});
+  const auto options = ServerOptionsOf(config, *credentials, {counts.get(), &recent_calls, spans.get()});
   const auto server = rpc::Server::Start(options, **pipeline, pool);
   if (!server.ok()) return Fail(ExitCode::kCannotListen, server.status());
   rpc::SelfCheck self_check((*server)->addresses(), config.self_check, StopSignals::Interrupt);
@@ -189,13 +195,12 @@ ExitCode Serve(const config::Resolved& resolved) {
   (*server)->AnnounceReady();
   spdlog::info("serving with a memory budget of {} MiB and at most {} open files", budget.limit() >> 20,
                process.most_files());
-  PrintReadyLine((*server)->addresses(), admin_port->get(), http_port->server(), process.streams().output());
-  process.manager().TellReady("serving");
+  TellReady(**server, admin_port->get(), http_port->server(), process);
   const int signal = wait_for_stop();
   self_check.Stop();
   TellStopping(signal, process);
   Drain(config, **server, *http_port);
-  if (spans != nullptr) Flush(*spans);
+  Flush(spans.get());
   spdlog::info("stopped");
   process.End(signal == StopSignals::kInterrupted ? ExitCode::kDeaf : ExitCode::kOk);
 }

@@ -8,7 +8,6 @@
 namespace tensorferry::http {
 namespace {
 
-constexpr unsigned kNoContent = 204;
 constexpr std::string_view kAsksMethod = "access-control-request-method";
 constexpr std::string_view kAsksFields = "access-control-request-headers";
 

@@ -14,7 +14,8 @@ namespace tensorferry::http {
 
 inline constexpr std::string_view kTextType = "text/plain; charset=utf-8";
 inline constexpr std::string_view kJsonType = "application/json";
-inline constexpr unsigned kHttp11 = 11;  // HTTP/1.1, as Boost.Beast numbers versions.
+inline constexpr unsigned kNoContent = 204;  // Has neither a body nor a length of one (RFC 9110, 8.6).
+inline constexpr unsigned kHttp11 = 11;      // HTTP/1.1, as Boost.Beast numbers versions.
 
 // Field is one header field.
 struct Field {

@@ -10,8 +10,6 @@
 namespace tensorferry::http {
 namespace {
 
-constexpr unsigned kNoContent = 204;  // Has neither a body nor a length of one (RFC 9110, 8.6).
-
 bool HasField(const Response& response, std::string_view name) {
   return std::ranges::any_of(response.fields, [&](const Field& field) { return EqualInAnyCase(field.name, name); });
 }
