@@ -102,12 +102,12 @@ def unload(address: str, headers: dict[str, str]) -> Answer:
     return ask(address, "/v2/repository/models/identity/unload", "POST", headers)
 
 
-def test_a_page_of_another_site_changes_nothing_through_a_browser(address: str) -> None:
+def test_a_page_of_another_origin_changes_nothing_through_a_browser(address: str) -> None:
     """A browser sends a plain POST for any page; only its own may ask for a change."""
     for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://evil.example"}, {"Origin": "null"}):
         refused = unload(address, headers)
-        assert (refused.status, "another site" in refused.json()["error"]) == (403, True)
+        assert (refused.status, "another origin" in refused.json()["error"]) == (403, True)
     # This server takes no request to unload, and says so to those whom it hears.
     for headers in ({"Sec-Fetch-Site": "same-origin"}, {"Origin": f"http://{address}"}, {}):
         heard = unload(address, headers)
-        assert "another site" not in heard.json()["error"]
+        assert "another origin" not in heard.json()["error"]
