@@ -84,7 +84,8 @@ void TellReady(const rpc::Server& server, const http::Server* admin, const http:
 }
 
 // Says that the process stops. A second SIGTERM or SIGINT ends it at once from now on.
-void TellStopping(int signal, Process& process) {
+void BeginStop(int signal, rpc::SelfCheck& self_check, Process& process) {
+  self_check.Stop();
   process.EndAtSecondSignal(signal);
   process.manager().TellStopping("finishing the requests in progress");
   if (signal != StopSignals::kInterrupted) spdlog::info("{}: stopping", strsignal(signal));
@@ -186,7 +187,6 @@ ExitCode Serve(const config::Resolved& resolved) {
   const auto http_port =
       StartHttpPort({config, *credentials, **server, pool, recent_calls, metrics.source(), &refusals.http});
   if (!http_port.ok()) return Fail(ExitCode::kCannotListen, http_port.status());
-
   const WaitForStop wait_for_stop = [&, on_hang_up = OnHangUp(config, **pipeline)] {
     return credentials->WaitForStop(process.signals(), process.manager(), on_hang_up);
   };
@@ -197,8 +197,7 @@ ExitCode Serve(const config::Resolved& resolved) {
                process.most_files());
   TellReady(**server, admin_port->get(), http_port->server(), process);
   const int signal = wait_for_stop();
-  self_check.Stop();
-  TellStopping(signal, process);
+  BeginStop(signal, self_check, process);
   Drain(config, **server, *http_port);
   Flush(spans.get());
   spdlog::info("stopped");
