@@ -119,17 +119,23 @@ def test_close_ends_a_call_of_another_thread() -> None:
 
 def test_a_signal_ends_a_call() -> None:
     handler = _Waiting()
-    with fake_server.serving(handler) as address, tensorferry.Client(address) as client:
+    before = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # Shells ignore it for what they do not wait for.
+    try:
+        with fake_server.serving(handler) as address, tensorferry.Client(address) as client:
 
-        def interrupt() -> None:
-            handler.came.wait(TIMEOUT_S)
-            os.kill(os.getpid(), signal.SIGINT)
+            def interrupt() -> None:
+                handler.came.wait(TIMEOUT_S)
+                os.kill(os.getpid(), signal.SIGINT)
 
-        thread = threading.Thread(target=interrupt)
-        thread.start()
-        with pytest.raises(KeyboardInterrupt):
-            client.convert([1.0], timeout=TIMEOUT_S)
-        thread.join()
+            thread = threading.Thread(target=interrupt)
+            thread.start()
+            with pytest.raises(KeyboardInterrupt):
+                client.convert([1.0], timeout=TIMEOUT_S)
+            thread.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_the_first_call_after_a_restart(tmp_path: Path) -> None:
