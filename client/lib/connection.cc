@@ -15,9 +15,9 @@ constexpr std::size_t kMinChunk = std::size_t{64} << 10;
 constexpr std::size_t kMaxChunk = std::size_t{16} << 20;
 
 // With kAuto requests with so many bytes of arrays go in sealed memory: below, the hand-over costs more than it saves,
-// and above, the copy takes too much memory. docs/performance.md has the measurement.
+// and above, chunks take less time. docs/performance.md has the measurement.
 constexpr std::uint64_t kLeastSealed = std::uint64_t{1} << 20;
-constexpr std::uint64_t kMostSealed = std::uint64_t{16} << 20;
+constexpr std::uint64_t kMostSealed = std::uint64_t{4} << 20;
 
 std::unique_ptr<SideConnection> SideOf(const std::string& address, Transport transport) {
   constexpr std::string_view kUnix = "unix:";

@@ -51,7 +51,7 @@ class Client {
   // Convert sends the arrays as one request, and the server runs a model on them if `options` name one. The response
   // has one tensor per array.
   //
-  // At `unix:PATH` 1 to 16 MiB of arrays go in sealed memory, as a copy, if the server takes it. Otherwise more than
+  // At `unix:PATH` 1 to 4 MiB of arrays go in sealed memory, as a copy, if the server takes it. Otherwise more than
   // 4 MiB of arrays go in chunks; returned elements of any size arrive in one buffer per tensor. The arrays
   // are borrowed until Convert returns; those with an `Array::owner` are not copied.
   absl::StatusOr<Response> Convert(std::span<const Array> arrays, const ConvertOptions& options = {});

@@ -39,10 +39,10 @@ _SERVICE = pb.DESCRIPTOR.services_by_name["TensorService"].full_name
 OnError = Literal["raise", "return"]
 Transport = Literal["auto", "bytes", "sealed"]
 # With transport="auto" an array travels in sealed memory that it lies in already from so many bytes on, and
-# is copied there for these sizes: the copy of a larger one takes too much memory, and chunks take little.
+# is copied there for these sizes: a larger one goes in chunks, which take less time, and little memory.
 # docs/performance.md has the measurement.
 _SEALED_NBYTES = 1 << 18
-_COPIED_NBYTES = range(1 << 20, (16 << 20) + 1)
+_COPIED_NBYTES = range(1 << 20, (4 << 20) + 1)
 
 _MIB = 1 << 20
 _CHANNEL_OPTIONS = {
