@@ -13,6 +13,7 @@
 #include "http/error_response.h"
 #include "http/read_problem.h"
 #include "rpc/access_rules.h"
+#include "web/counted_text.h"
 #include "web/grpc_web_frames.h"
 #include "web/referring_slice.h"
 #include "web/routes.h"
@@ -54,34 +55,33 @@ struct Sent {
   std::shared_ptr<const void> owner;
 };
 
-// DecodedText is what base64 has become, and its part of the budget.
-struct DecodedText {
-  std::string bytes;
-  MemoryBudget::Reservation reservation;
-};
-
 std::variant<Sent, http::Response> Decode(const http::Request& request, BufferPool& pool) {
-  auto reservation = pool.Reserve(request.body.size() / kBase64Characters * kBase64Bytes);
-  if (!reservation.ok()) return http::NoMemory(reservation.status());
-  auto decoded = std::make_shared<DecodedText>();
-  decoded->reservation = *std::move(reservation);
-  if (!absl::Base64Unescape({request.body.data(), request.body.size()}, &decoded->bytes)) {
+  const auto decoded = std::make_shared<CountedText>(pool, request.body.size());
+  const std::size_t nbytes = (request.body.size() / kBase64Characters + 1) * kBase64Bytes;
+  if (const absl::Status room = decoded->MakeRoom(nbytes); !room.ok()) return http::NoMemory(room);
+  if (!absl::Base64Unescape({request.body.data(), request.body.size()}, &decoded->text())) {
     return http::ErrorResponse({.status = 400,
                                 .message = fmt::format("the body of {} is no base64", kText),
                                 .expected = "base64 with padding",
                                 .actual = "something else"});
   }
-  return Sent{decoded->bytes, decoded};
+  return Sent{decoded->text(), decoded};
 }
 
-// Returns the body in base64, which is counted in the pool's budget. Throws std::bad_alloc.
-Piece Encoded(std::string_view bytes, BufferPool& pool) {
-  auto reservation = pool.Reserve((bytes.size() / kBase64Bytes + 1) * kBase64Characters + bytes.size());
-  if (!reservation.ok()) throw std::bad_alloc();
-  auto text = std::make_shared<DecodedText>();
-  text->reservation = *std::move(reservation);
-  absl::Base64Escape({bytes.data(), bytes.size()}, &text->bytes);
-  return {{text->bytes}, text};
+// Makes room for text that the budget admits. Throws std::bad_alloc.
+std::shared_ptr<CountedText> TextOf(std::size_t nbytes, BufferPool& pool) {
+  auto text = std::make_shared<CountedText>(pool);
+  if (!text->MakeRoom(nbytes).ok()) throw std::bad_alloc();
+  return text;
+}
+
+// Returns the piece in base64. Throws std::bad_alloc.
+Piece Encoded(const Piece& piece, std::size_t nbytes, BufferPool& pool) {
+  const auto bytes = TextOf(nbytes, pool);
+  for (const std::string_view part : piece.bytes) bytes->text() += part;
+  const auto text = TextOf((nbytes / kBase64Bytes + 1) * kBase64Characters, pool);
+  absl::Base64Escape(bytes->text(), &text->text());
+  return {{text->text()}, text};
 }
 
 // MessageBytes is a message that came, behind the head of its frame.
@@ -98,10 +98,7 @@ Piece MessagePiece(const grpc::ByteBuffer& message, const Form& form, BufferPool
   for (const grpc::Slice& slice : kept->slices) {
     piece.bytes.emplace_back(reinterpret_cast<const char*>(slice.begin()), slice.size());
   }
-  if (!form.is_text) return piece;
-  std::string bytes;
-  for (const std::string_view part : piece.bytes) bytes += part;
-  return Encoded(bytes, pool);
+  return form.is_text ? Encoded(piece, kept->head.size() + message.Length(), pool) : piece;
 }
 
 Piece EndPiece(const grpc::Status& status, const grpc::ClientContext& context, const Form& form) {

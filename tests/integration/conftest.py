@@ -12,6 +12,7 @@ import pytest
 import cli
 import models
 from harness import Server, connect_stub
+from served_models import Gate
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
 # Servers inherit it. Under nohup the signal is ignored, and a server that was started so leaves it at that.
@@ -44,6 +45,14 @@ def model_server(files: dict[str, Path]) -> Iterator[str]:
     flags = [flag for name, file in files.items() for flag in ("--model", f"{name}={file}")]
     with Server("--intra-op-threads", "1", *flags) as running:
         yield running.address
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    """At which a model of the test's own waits. It is opened at the end, so that the model's server can stop."""
+    gate = Gate(tmp_path / "gate")
+    yield gate
+    gate.open()
 
 
 @pytest.fixture(scope="session")

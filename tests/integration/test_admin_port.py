@@ -166,11 +166,9 @@ def test_a_name_listens_on_each_of_its_addresses() -> None:
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Iterator[Gate]:
-    gate = Gate(tmp_path / "gate")
+def gate(gate: Gate, tmp_path: Path) -> Gate:
     put(tmp_path / "models/slow", Gated(gate, Echo()), config_tensor("input", "x", "TYPE_INT64", "16") + WARM_UP)
-    yield gate
-    gate.open()
+    return gate
 
 
 def test_a_server_that_loads_lives_and_is_not_ready(gate: Gate, tmp_path: Path) -> None:

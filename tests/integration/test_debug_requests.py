@@ -38,11 +38,9 @@ def bad(request_id: str) -> pb.ConvertRequest:
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Iterator[Gate]:
-    gate = Gate(tmp_path / "gate")
+def gate(gate: Gate, tmp_path: Path) -> Gate:
     put(tmp_path / "models/held", Gated(gate, Echo()))
-    yield gate
-    gate.open()
+    return gate
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,11 +23,9 @@ PATH = "/v2/models/held/infer"
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Iterator[Gate]:
-    gate = Gate(tmp_path / "gate")
+def gate(gate: Gate, tmp_path: Path) -> Gate:
     put(tmp_path / "models/held", Gated(gate, Echo()))
-    yield gate
-    gate.open()
+    return gate
 
 
 @pytest.fixture

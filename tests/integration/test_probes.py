@@ -48,12 +48,10 @@ def loading_server(root: Path, address: str) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Iterator[Gate]:
-    gate = Gate(tmp_path / "gate")
+def gate(gate: Gate, tmp_path: Path) -> Gate:
     config = config_tensor("input", "x", "TYPE_INT64", "16") + WARM_UP
     put(tmp_path / "models/slow", Gated(gate, Echo()), config)
-    yield gate
-    gate.open()
+    return gate
 
 
 def test_ready_once_models_are_loaded(gate: Gate, tmp_path: Path) -> None:
