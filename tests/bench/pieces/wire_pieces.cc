@@ -62,9 +62,9 @@ void ParseWithProtobuf(benchmark::State& state) {
 }
 BENCHMARK(ParseWithProtobuf)->Arg(64)->Arg(1 << 20);
 
-Answer AnswerToOneArray() {
-  Answer answer;
-  answer.response.tensors.push_back(
+Response ResponseToOneArray() {
+  Response response;
+  response.result.tensors.push_back(
       {.metadata = {.name = "x",
                     .dtype = "float32",
                     .shape = {16},
@@ -73,23 +73,23 @@ Answer AnswerToOneArray() {
                     .itemsize = 4,
                     .nbytes = 64,
                     .device = "cpu"},
-       .receipt = inference::Receipt{.source_dtype = "float32", .numpy_dtype = "float32", .dtype_equal = true}});
-  answer.response.convert_time = std::chrono::nanoseconds(1'000);
-  answer.receive_time = std::chrono::nanoseconds(100'000);
-  return answer;
+       .receipt = inference::Receipt{.source_dtype = "float32", .dtype = DType::kFloat32, .dtype_equal = true}});
+  response.result.convert_time = std::chrono::nanoseconds(1'000);
+  response.receive_time = std::chrono::nanoseconds(100'000);
+  return response;
 }
 
 void EncodeReply(benchmark::State& state) {
-  const Answer answer = AnswerToOneArray();
+  const Response response = ResponseToOneArray();
   WireWriter writer;
-  for (auto _ : state) benchmark::DoNotOptimize(EncodeResponse(answer, 1 << 20, writer));
+  for (auto _ : state) benchmark::DoNotOptimize(EncodeResponse(response, 1 << 20, writer));
 }
 BENCHMARK(EncodeReply);
 
 // SerializeWithProtobuf fills one of protobuf's messages and serialises it into a slice, as generated code does.
 void SerializeWithProtobuf(benchmark::State& state) {
-  const Answer answer = AnswerToOneArray();
-  const inference::TensorResult& result = *answer.response.tensors.begin();
+  const Response answer = ResponseToOneArray();
+  const inference::TensorResult& result = *answer.result.tensors.begin();
   for (auto _ : state) {
     v1::ConvertResponse response;
     v1::TensorMetadata& metadata = *response.add_tensors()->mutable_metadata();
@@ -103,7 +103,7 @@ void SerializeWithProtobuf(benchmark::State& state) {
     metadata.set_device(result.metadata.device);
     v1::Receipt& receipt = *metadata.mutable_receipt();
     receipt.set_source_dtype(result.receipt->source_dtype);
-    receipt.set_numpy_dtype(std::string(result.receipt->numpy_dtype));
+    receipt.set_numpy_dtype("float32");
     receipt.set_dtype_equal(true);
     response.mutable_timing()->set_receive_ns(100'000);
     response.mutable_timing()->set_convert_ns(1'000);
