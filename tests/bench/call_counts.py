@@ -90,7 +90,7 @@ class Server:
         command = [BIN / "tensorferry", "bench", "--server", self.address, "--size", "64B", "--json"]
         command += ["--outstanding", str(outstanding), "--warmup", "0s", "--duration", f"{int(seconds * 1000)}ms"]
         result = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-        return int(result["results"][0]["requests"])
+        return int(result["sizes"][0]["requests"])
 
     def stop(self) -> None:
         self.process.terminate()
