@@ -123,7 +123,7 @@ system)
   ;;
 test)
   # Triton's perf_analyzer, of its client's wheel, needs libb64.
-  install_debian_packages "${test_packages[@]}" valgrind openssl prometheus libb64-0d haproxy nginx-light zsh "${lint_packages[@]}" "${language_packages[@]}" \
+  install_debian_packages "${test_packages[@]}" "${layout_packages[@]}" libbenchmark-dev valgrind openssl prometheus libb64-0d haproxy nginx-light zsh "${lint_packages[@]}" "${language_packages[@]}" \
     "${node_packages[@]}" "${browser_packages[@]}"
   install_python_packages "$test_requirements"
   install_node_packages
