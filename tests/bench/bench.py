@@ -39,7 +39,7 @@ def say(text: str) -> None:
 
 def read_arguments(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--only", default="", help="W1 to W5, W7 to W12, pieces: W1,W3 (all)")
+    parser.add_argument("--only", default="", help="W1 to W5, W7 to W13, pieces: W1,W3 (all)")
     parser.add_argument("--places", default=",".join(PLACES), help="of: %(default)s")
     parser.add_argument("--everywhere", action="store_true", help="measure every workload in every place")
     parser.add_argument("--contenders", default="", help=f"of: {', '.join(CONTENDERS)}; (all)")

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import certificates
 import messages
 import procfs
 from workloads import MODEL_SHAPES
@@ -31,23 +32,18 @@ def _model_limit(model: str, shape: str) -> Callable[[str, str], list[list[str]]
     return lambda tcp, unix: [[str(BIN / "model_limit_server"), str(file), shape, tcp, unix]]
 
 
+def _tensorferry(*flags: str) -> Callable[[str, str], list[list[str]]]:
+    common = ["--admin-listen", "off", "--model-dir", str(MODELS)]
+    return lambda tcp, unix: [[str(BIN / "tensorferry-server"), "--listen", tcp, "--listen", unix, *common, *flags]]
+
+
+TLS_FILES = (str(certificates.CERTIFICATE), str(certificates.KEY))
+
 # Each value has the processes that serve on a TCP address and on a Unix socket.
 COMMANDS: dict[str, Callable[[str, str], list[list[str]]]] = {
-    "tensorferry": lambda tcp, unix: [
-        [
-            str(BIN / "tensorferry-server"),
-            "--listen",
-            tcp,
-            "--listen",
-            unix,
-            "--admin-listen",
-            "off",
-            "--model-dir",
-            str(MODELS),
-            "--shared-memory",
-            "system",
-        ]
-    ],
+    "tensorferry": _tensorferry("--shared-memory", "system"),
+    "tensorferry-tls": _tensorferry("--tls-cert", TLS_FILES[0], "--tls-key", TLS_FILES[1]),
+    "limit-tls": _program("limit_server", "--tuned", "--tls", *TLS_FILES),
     "limit": _program("limit_server"),
     "limit-tuned": _program("limit_server", "--tuned"),
     "sync": _program("generated_sync_server"),
@@ -116,6 +112,8 @@ class Servers:
     def __init__(self, names: Sequence[str], folder: Path) -> None:
         self._by_transport: dict[tuple[str, str], tuple[Process, str]] = {}
         self._processes: list[Process] = []
+        if any(name.endswith("-tls") for name in names):
+            certificates.make()
         try:
             for name in names:
                 self._start(name, folder)

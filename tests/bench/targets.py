@@ -224,6 +224,16 @@ def _targets() -> list[Target]:
         )
     )
     targets += [_beside_tuned_limit(workload) for workload in (scenarios.FIRST, scenarios.IDLE)]
+    encrypted = _name("W13", 16 * MIB)
+    targets.append(
+        Target(
+            f"{encrypted}, TLS: requests/s ÷ limit's with TLS",
+            TCP,
+            0.8,
+            False,
+            lambda r: r.ratio(TCP, encrypted, f"{OURS}-tls", "limit-tls", rate),
+        )
+    )
     targets += _models()
     targets += _forms()
     return targets

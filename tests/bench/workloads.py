@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import certificates
+
 KIB, MIB = 1 << 10, 1 << 20
 
 # Server and client share one core, or have one each.
@@ -26,6 +28,8 @@ class Contender:
     nbytes: int = 0  # Instead of the workload's.
 
 
+TLS = ("--ca", str(certificates.CERTIFICATE))  # Options of bench.
+
 # The tables show the contenders in this order.
 CONTENDERS = {
     "memcpy": Contender(None, "memcpy"),
@@ -43,6 +47,8 @@ CONTENDERS = {
     "tensorferry-shared-both": Contender("tensorferry", "message", form="shared-both"),
     "tensorferry-unbatched": Contender("tensorferry", model="{}_unbatched"),
     **{f"limit-{name}": Contender(f"limit-{name}", model="") for name in MODEL_SHAPES},
+    "limit-tls": Contender("limit-tls", options=TLS),
+    "tensorferry-tls": Contender("tensorferry-tls", options=TLS),
     "sync": Contender("sync"),
     "sync-tuned": Contender("sync-tuned"),
     "callback": Contender("callback"),
@@ -56,6 +62,7 @@ CODED = (*LIMITS, "sync", "callback")
 SOCKET = (*CODED, "raw-socket")
 TUNED = ("sync-tuned", "callback-tuned")
 FORMS = ("tensorferry-native", "tensorferry-oip")
+ENCRYPTED = ("tensorferry-tls", "limit-tls")
 SHARED = ("tensorferry-shared", "tensorferry-shared-4KiB", "tensorferry-shared-both", "memcpy")
 
 
@@ -129,4 +136,8 @@ WORKLOADS = (
     *(Workload("W11", nbytes, FORMS) for nbytes in (64, 4 * KIB, 64 * KIB, MIB, 16 * MIB)),
     Workload("W11", 64, FORMS, outstanding=32),
     *(Workload("W12", nbytes, SHARED) for nbytes in (64 * KIB, MIB, 16 * MIB, 256 * MIB)),
+    *(
+        Workload("W13", nbytes, ENCRYPTED, mode=mode)
+        for nbytes, mode in ((64, "unary"), (MIB, "unary"), (16 * MIB, "unary"), (16 * MIB, "chunks"))
+    ),
 )

@@ -5,7 +5,11 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "base/memory_upkeep.h"
@@ -21,13 +25,30 @@ void FixWindows(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
 }
 
+std::string Contents(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::shared_ptr<grpc::ServerCredentials> Credentials(const std::optional<TlsFiles>& tls) {
+  if (!tls) return grpc::InsecureServerCredentials();
+  grpc::SslServerCredentialsOptions options;
+  options.pem_key_cert_pairs.push_back({.private_key = Contents(tls->key), .cert_chain = Contents(tls->certificate)});
+  return grpc::SslServerCredentials(options);
+}
+
 }  // namespace
 
 ServerArguments ReadArguments(int argc, char** argv) {
   ServerArguments arguments;
-  for (const std::string_view word : std::span(argv, static_cast<std::size_t>(argc)).subspan(1)) {
+  const std::span words(argv, static_cast<std::size_t>(argc));
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    const std::string_view word = words[i];
     if (word == "--tuned") {
       arguments.tuned = true;
+    } else if (word == "--tls" && i + 2 < words.size()) {
+      arguments.tls = {.certificate = words[i + 1], .key = words[i + 2]};
+      i += 2;
     } else {
       arguments.addresses.emplace_back(word);
     }
@@ -41,7 +62,7 @@ std::unique_ptr<grpc::Server> Listen(const ServerArguments& arguments, grpc::Ser
   builder.SetMaxReceiveMessageSize(-1);
   std::vector<int> ports(arguments.addresses.size(), 0);
   for (std::size_t i = 0; i < ports.size(); ++i) {
-    builder.AddListeningPort(arguments.addresses[i], grpc::InsecureServerCredentials(), &ports[i]);
+    builder.AddListeningPort(arguments.addresses[i], Credentials(arguments.tls), &ports[i]);
   }
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr) std::exit(1);  // gRPC has printed the reason.

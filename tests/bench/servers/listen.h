@@ -4,6 +4,7 @@
 #include <grpcpp/server_builder.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,12 +12,18 @@
 
 namespace tensorferry::bench {
 
+// TlsFiles are the paths of PEM files.
+struct TlsFiles {
+  std::string certificate, key;
+};
+
 struct ServerArguments {
   bool tuned = false;  // Fixed windows and large frames instead of probing, and malloc's memory kept: docs/adr/0011.
+  std::optional<TlsFiles> tls;
   std::vector<std::string> addresses;
 };
 
-// ReadArguments reads [--tuned] ADDRESS..., where each address is `host:port` or `unix:PATH`. It sets how malloc works,
+// ReadArguments reads [--tuned] [--tls CERTIFICATE KEY] ADDRESS..., where each address is `host:port` or `unix:PATH`. It sets how malloc works,
 // so it is to be called first.
 ServerArguments ReadArguments(int argc, char** argv);
 
