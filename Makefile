@@ -30,7 +30,7 @@ demo: ## Stream real NumPy arrays through a real server and print the receipts
 .PHONY: test
 test: ## Set up, build, and run the whole test suite
 	@scripts/setup.sh test
-	@UNITY=ON scripts/build.sh release $(JOBS) tested_programs
+	@UNITY=ON BOLT=ON scripts/build.sh release $(JOBS) tested_programs
 	@scripts/test.sh $(JOBS)
 
 .PHONY: test-unit
@@ -42,14 +42,14 @@ test-unit: ## Build and run the C++ unit tests without the sanitizers under whic
 .PHONY: bench
 bench: ## Measure the server beside limits and alternatives (BENCH_ARGS="--only W3 --rounds 20")
 	@scripts/setup.sh bench
-	@scripts/build.sh bench $(JOBS)
+	@BOLT=ON scripts/build.sh bench $(JOBS)
 	@$(PYTHON) tests/bench/models.py
 	@$(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
 
 .PHONY: bench-python
 bench-python: ## Measure the Python client beside tritonclient (BENCH_ARGS="--layout split --rounds 20")
 	@scripts/setup.sh bench
-	@scripts/build.sh bench $(JOBS) tensorferry-server
+	@BOLT=ON scripts/build.sh bench $(JOBS) tensorferry-server
 	@scripts/core.sh $(JOBS)
 	@PYTHONPATH=client/python/src $(PYTHON) tests/bench/python_bench.py $(BENCH_ARGS)
 
@@ -137,7 +137,7 @@ test-image: ## Build the container image, start it, and convert an array through
 .PHONY: packages
 packages: ## Build the Debian packages into build/release/packages
 	@scripts/setup.sh packages
-	@TESTS=OFF scripts/build.sh release $(JOBS) tensorferry-server tensorferry
+	@TESTS=OFF BOLT=ON scripts/build.sh release $(JOBS) tensorferry-server tensorferry
 	@cpack --config build/release/CPackConfig.cmake | grep -v ' - '
 
 .PHONY: test-packages
@@ -147,7 +147,7 @@ test-packages: packages ## Install the Debian packages in a new Debian 12 and co
 .PHONY: wheel
 wheel: ## Build the wheels of the programs and of the Python client into build/wheel/dist
 	@scripts/setup.sh packages
-	@TESTS=OFF scripts/build.sh release $(JOBS) tensorferry-server tensorferry
+	@TESTS=OFF BOLT=ON scripts/build.sh release $(JOBS) tensorferry-server tensorferry
 	@scripts/wheel.sh
 
 .PHONY: test-wheel

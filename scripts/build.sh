@@ -31,6 +31,8 @@ show_progress() {
   fi
 }
 
+bolt_is_missing() { [ "${BOLT:-}" = ON ] && ! grep -q '^TENSORFERRY_BOLT:BOOL=ON' "build/$preset/CMakeCache.txt"; }
+
 printf '==> Building (%s) on %s cores\n' "$preset" "$jobs"
 if [ ! -f "build/$preset/build.ninja" ]; then
   if [ "$tests" = OFF ]; then
@@ -44,5 +46,6 @@ elif [ "$tests" = ON ] && [ -f "$without_tests" ]; then
   configure -DTENSORFERRY_TESTS=ON
   rm "$without_tests"
 fi
+if bolt_is_missing; then configure -DTENSORFERRY_BOLT=ON; fi
 export NINJA_STATUS='[%f/%t] '
 show_progress cmake --build "build/$preset" --parallel "$jobs" ${1:+--target "$@"}

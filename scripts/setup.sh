@@ -94,6 +94,9 @@ install_bench_packages() {
     say "Arrow Flight: pip could not install pyarrow; going on without it"
 }
 
+# What is shipped, and what is tested and measured, has its code laid out by this.
+layout_packages=(bolt-19)
+
 lint_packages=(clang-format-14 clang-tidy-14)
 
 # The C++ tests are built with these.
@@ -135,13 +138,13 @@ lint)
   install_node_packages
   ;;
 bench)
-  install_debian_packages libbenchmark-dev
+  install_debian_packages "${layout_packages[@]}" libbenchmark-dev
   install_python_packages "$test_requirements"
   install_bench_packages
   tests/integration/oip/environments.sh tritonclient
   ;;
 packages)
-  install_debian_packages debootstrap debian-archive-keyring gzip help2man patchelf
+  install_debian_packages "${layout_packages[@]}" debootstrap debian-archive-keyring gzip help2man patchelf
   install_python_packages
   ;;
 fuzz)

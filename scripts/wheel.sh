@@ -5,7 +5,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-BIN=build/release/bin
 WORK=build/wheel
 DIST=$WORK/dist
 PYTHON=.venv/bin/python
@@ -33,8 +32,10 @@ mkdir -p "$DIST"
 cp -r packaging/wheel "$WORK/source"
 package=$WORK/source/src/tensorferry_server
 mkdir -p "$package/bin"
+cmake --install build/release --strip --component server --prefix "$WORK/installed" >/dev/null
+cmake --install build/release --strip --component command --prefix "$WORK/installed" >/dev/null
 for program in tensorferry-server tensorferry; do
-  strip -o "$package/bin/$program" "$BIN/$program"
+  cp "$WORK/installed/bin/$program" "$package/bin/"
   patchelf --remove-rpath "$package/bin/$program" # A folder of the machine that compiled it is nobody else's.
 done
 printf '"""What the programs of this package are."""\n\nVERSION = "%s"\nTORCH = "%s"\n' "$version" "$torch" >"$package/_build.py"

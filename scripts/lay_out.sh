@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# lay_out.sh LLVM_BOLT SERVER CLIENT: lays out the code of the program SERVER anew, in place, so that what runs together
+# lies together (docs/adr/0029). LLVM_BOLT writes a copy of it that counts its branches, CLIENT sends that copy a load,
+# and by the counts LLVM_BOLT orders functions and blocks. SERVER must have been linked with --emit-relocs.
+set -euo pipefail
+bolt=$(realpath "$1") server=$2 client=$3 # It looks for its libraries beside the name that it is called by.
+
+work=$(mktemp -d)
+finish() {
+  if [ -n "${counting:-}" ]; then kill "$counting" 2>/dev/null || true; fi
+  rm -rf "$work"
+}
+trap finish EXIT
+fail() {
+  for log in "$work"/*.log; do [ -s "$log" ] && tail -n 20 "$log" >&2; done
+  printf 'lay_out: %s; -DTENSORFERRY_BOLT=OFF builds without this step\n' "$*" >&2
+  exit 1
+}
+
+for name in $(compgen -e TENSORFERRY_); do unset "$name"; done # Settings of whoever builds are not for this server.
+
+# The server ends without running what the counters would be written by, so they are written every second.
+"$bolt" "$server" -instrument -instrumentation-file="$work/counts" -instrumentation-sleep-time=1 \
+  -instrumentation-no-counters-clear -o "$work/counting" >"$work/instrument.log" 2>&1 ||
+  fail "llvm-bolt could not make a copy that counts"
+
+mkfifo "$work/ready"
+"$work/counting" --listen "unix:$work/socket" --listen 127.0.0.1:0 --http-listen 127.0.0.1:0 --admin-listen off \
+  --access-log off >"$work/ready" 2>"$work/server.log" &
+counting=$!
+read -r -t 60 ready <"$work/ready" || fail "the copy that counts did not start"
+tcp=$(grep -o '127[^ ]*' <<<"$ready" | head -n 1)
+http=$(sed -n 's/.* http=\([^ ]*\).*/\1/p' <<<"$ready ")
+
+load() {
+  "$client" bench --server "$1" --duration 700ms --warmup 0s "${@:2}" >"$work/load.log" 2>&1 ||
+    fail "the load '${*:2}' failed"
+}
+load "$tcp" --size 64B,4KiB,64KiB,1MiB
+load "$tcp" --size 64B --outstanding 32
+load "$tcp" --size 64B --digest
+load "$tcp" --size 4KiB --dtype '>f4'
+load "$tcp" --size 64B,64KiB --model identity
+load "$tcp" --size 64B,4KiB --mode stream --outstanding 32
+load "$tcp" --size 4MiB --mode chunks
+load "unix:$work/socket" --size 64B,64KiB
+# One of the Open Inference Protocol, which passes through gRPC's services, too.
+tensor='{"name":"INPUT0","datatype":"FP32","shape":[4],"data":[1,2,3,4]}'
+for _ in $(seq 10); do
+  printf 'url = "http://%s/v2/models/identity/infer"\n' $(yes "$http" | head -n 50)
+done >"$work/urls"
+curl -sS --fail -o /dev/null --config "$work/urls" --json "{\"inputs\":[$tensor]}" >"$work/curl.log" 2>&1 ||
+  fail "requests over HTTP failed"
+
+touch "$work/loaded"
+until [ "$work/counts" -nt "$work/loaded" ]; do
+  kill -0 "$counting" 2>/dev/null || fail "the copy that counts ended"
+  sleep 0.1
+done
+
+# -use-old-text puts the code where it was, and without huge pages nothing is padded to 2 MiB. The symbols go here:
+# strip would leave a program that does not start.
+"$bolt" "$server" -data="$work/counts" -o "$work/laid-out" -reorder-blocks=ext-tsp -reorder-functions=cdsort \
+  -split-functions -split-all-cold -split-eh -icf=1 -use-old-text -no-huge-pages -align-text=4096 -remove-symtab \
+  >"$work/optimize.log" 2>&1 || fail "llvm-bolt could not lay out the code"
+"$work/laid-out" --version >"$work/version.log" 2>&1 || fail "the program that was laid out does not start"
+cp "$work/laid-out" "$server"
