@@ -56,10 +56,12 @@ class Many(Generic[T]):
 
     Attributes:
         items: What requests are made of; what `_next_of` takes.
-        timeout: Seconds for the whole stream.
+        timeout: Seconds for all of them, as the caller named them.
+        end: When they are over, by time.monotonic; None: never. It is set when the first stream begins.
     """
 
     stream: Stream
+    end: float | None
 
     def __init__(
         self, state: StreamState[T], items: Any, make: MakeRequest[T], timeout: float | None
@@ -70,6 +72,11 @@ class Many(Generic[T]):
         self._make = make
         self._count = 0
 
+    @property
+    def left(self) -> float | None:
+        """Seconds that are left; None: no end of them."""
+        return None if self.end is None else self.end - time.monotonic()
+
     def request(self, item: Any) -> Request[T] | TensorferryError | None:
         """Returns the request that is made of the next item; None: there are no more."""
         if item is END:
@@ -78,7 +85,7 @@ class Many(Generic[T]):
         self._count += 1
         return made
 
-    def end(self) -> None:
+    def close(self) -> None:
         self.state.end_uploads()
         self.stream.end()
 
@@ -102,8 +109,8 @@ class CallingClient(BaseClient):
         """
 
     @abstractmethod
-    def _open(self, timeout: float | None) -> Stream:
-        """Begins a stream."""
+    def _open(self, seconds: float | None) -> Stream:
+        """Begins a stream that ends in so many seconds; None: it has no deadline."""
 
     @abstractmethod
     def _next_of(self, items: Any) -> Any:
@@ -337,8 +344,8 @@ class CallingClient(BaseClient):
             raise
 
     def _begin(self, many: Many[T]) -> None:
-        """Begins the stream with what an earlier one left unanswered."""
-        many.stream = self._open(many.timeout)
+        """Begins a stream in the place of `many.stream`, with what that one left unanswered."""
+        many.stream = self._open(many.left)
         for upload in many.state.unanswered():
             many.stream.put(upload)
 
@@ -351,7 +358,7 @@ class CallingClient(BaseClient):
                 request = many.request((yield self._next_of(many.items)))
                 if isinstance(request, Request):
                     try:
-                        yield from self._hand_over(request, many.timeout)
+                        yield from self._hand_over(request, many.left)
                     except TensorferryError as error:
                         request = request.explain(error)
                 state.add(request)
@@ -361,7 +368,7 @@ class CallingClient(BaseClient):
                 try:
                     outcome = state.receive((yield from self._next_message(many.stream, state)))
                 except (RefusedError, TransportError) as error:
-                    state.limits = yield from self._other_limits(error, state.limits, many.timeout)
+                    state.limits = yield from self._other_limits(error, state.limits, many.left)
                     many.stream.end()
                     self._begin(many)
             if isinstance(outcome, TensorferryError) and state.restore(partial(self._falls_back, outcome)):

@@ -257,6 +257,7 @@ class Client(CallingClient):
 
     async def _many(self, many: Many[T], on_error: OnError) -> AsyncIterator[T | TensorferryError]:
         many.items = as_async(many.items)
+        many.end = self._end(many.timeout)
         self._begin(many)
         try:
             while True:
@@ -266,7 +267,7 @@ class Client(CallingClient):
                     return
                 yield outcome if on_error == "return" else unless_error(outcome)
         finally:
-            many.end()
+            many.close()
 
     async def _unary(self, upload: Upload, timeout: float | None) -> Response:
         self._check_usable()
@@ -289,11 +290,11 @@ class Client(CallingClient):
             raise
         return None if message is grpc.aio.EOF else message
 
-    def _open(self, timeout: float | None) -> Stream:
+    def _open(self, seconds: float | None) -> Stream:
         outbox: Outbox = asyncio.Queue()
         stream = Stream(outbox.put_nowait, outbox.get)
         with self._translated:
-            stream.call = self._convert_stream(outgoing(stream), **self._call_settings(timeout))
+            stream.call = self._convert_stream(outgoing(stream), **self._settings_until(seconds))
         return stream
 
     async def _next_of(self, items: Any) -> Any:

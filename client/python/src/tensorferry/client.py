@@ -312,6 +312,7 @@ class Client(CallingClient):
 
     def _many(self, many: Many[T], on_error: OnError) -> Iterator[T | TensorferryError]:
         many.items = iter(many.items)
+        many.end = self._end(many.timeout)
         self._begin(many)
         try:
             while True:
@@ -321,7 +322,7 @@ class Client(CallingClient):
                     return
                 yield outcome if on_error == "return" else unless_error(outcome)
         finally:
-            many.end()
+            many.close()
 
     def _unary(self, upload: Upload, timeout: float | None) -> Response:
         if self._closed:
@@ -343,11 +344,11 @@ class Client(CallingClient):
             message: bytes | None = next(call, None)
         return message
 
-    def _open(self, timeout: float | None) -> Stream:
+    def _open(self, seconds: float | None) -> Stream:
         outbox: Outbox = queue.SimpleQueue()
         stream = Stream(outbox.put, outbox.get)
         with self._translated:
-            stream.call = self._convert_stream(_outgoing(stream), **self._call_settings(timeout))
+            stream.call = self._convert_stream(_outgoing(stream), **self._settings_until(seconds))
         return stream
 
     def _open_kept(self) -> Stream:
