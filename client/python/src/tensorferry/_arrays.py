@@ -145,17 +145,19 @@ class WireArray:
         """Returns the array's field of a request without the elements, which follow in `chunks`."""
         return announced_array(self.name, self.dtype, self.shape, self.fortran_order, self.nbytes)
 
-    def seal(self, may_copy: bool) -> tuple[SealedMemory, int] | None:
+    def seal(self, may_copy: bool, may_change: bool) -> tuple[SealedMemory, int] | None:
         """Returns sealed memory that has the elements as they travel, and the first byte of them.
 
         It is that of the array if it lies in such memory, else a copy, or None where that is not wanted.
+        `may_change`: The caller may write to the array from now on: its digest is taken here.
 
         Errors: OSError where the system has no memory for it.
         """
         if self._copy is None and self._elements.dtype == self._wire_dtype:
             place = frozen(self._elements)
             if place is not None:
-                self._digest = ElementDigest(self._in_c_order) if self.has_digest else b""
+                digest = ElementDigest(self._in_c_order) if self.has_digest else None
+                self._digest = b"" if digest is None else digest.digest() if may_change else digest
                 return place
         return (sealed_copy(self.chunks(_COPY_NBYTES)), 0) if may_copy else None
 

@@ -120,7 +120,7 @@ class CallingClient(BaseClient):
     def _sleep(self, seconds: float) -> Any: ...
 
     @abstractmethod
-    def _sealed(self, array: WireArray, may_copy: bool) -> Any:
+    def _sealed(self, array: WireArray, may_copy: bool, may_change: bool) -> Any:
         """Returns what `array.seal` does, which takes time."""
 
     @abstractmethod
@@ -130,8 +130,10 @@ class CallingClient(BaseClient):
         """Errors: TypeError for arguments that cannot be meant."""
         if digest is True and strict is False and return_data is False and progress is None:
             return self._plain_options
-        borrow = self._plain_options.borrow
-        return Options(strict, return_data, digest, self._verify, reports_to(progress), borrow)
+        options = Options(strict, return_data, digest, self._verify, reports_to(progress))
+        options.borrow = self._plain_options.borrow
+        options.may_change = self._plain_options.may_change
+        return options
 
     def _convert_request(
         self, array: Source, name: str, dtype: npt.DTypeLike | None, options: Options, request_id: str
@@ -250,7 +252,8 @@ class CallingClient(BaseClient):
         self._check_usable()
         try:
             for index, array in request.to_place(self._sealed_nbytes):
-                sealed = yield self._sealed(array, array.nbytes in self._copied_nbytes)
+                may_copy = array.nbytes in self._copied_nbytes
+                sealed = yield self._sealed(array, may_copy, request.may_change)
                 if sealed is not None:
                     connection, region = yield self._side.hand_over(sealed[0], timeout)
                     request.put(index, Place(region, sealed[1], sealed[0], connection))

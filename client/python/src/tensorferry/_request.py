@@ -47,7 +47,7 @@ DEFAULT_LIMITS = Limits(inline_nbytes=4 << 20, chunk_nbytes=1 << 20)  # Most ser
 class Options:
     """What is wanted of a request."""
 
-    __slots__ = ("borrow", "digest", "progress", "return_data", "strict", "verify")
+    __slots__ = ("borrow", "digest", "may_change", "progress", "return_data", "strict", "verify")
 
     def __init__(
         self,
@@ -57,14 +57,17 @@ class Options:
         verify: bool = True,
         progress: Callable[[int], Progress] | None = None,
         borrow: bool = False,
+        may_change: bool = True,
     ) -> None:
         """`progress` makes what is told how much of a request's bytes was sent.
 
         `borrow`: A request may refer to small arrays as well, whose caller waits until it is answered.
+        `may_change`: What was sealed, the caller may write to before the request is answered.
 
         Errors: TypeError for what is neither true nor false.
         """
         self.borrow = borrow
+        self.may_change = may_change
         self.progress = progress
         self.strict = _arguments.flag("strict", strict)
         self.return_data = _arguments.flag("return_data", return_data)
@@ -116,6 +119,7 @@ class Request(ABC, Generic[T]):
         nbytes: Of all arrays.
         is_placed: The latest try has arrays in sealed memory that was handed over.
         keeps_off: No array is to be handed over any more.
+        may_change: What was sealed, the caller may write to before the request is answered.
     """
 
     def __init__(
@@ -139,6 +143,7 @@ class Request(ABC, Generic[T]):
         self._places: dict[int, Place] = {}
         self._upload: Upload | None = None
         self._borrow = options.borrow
+        self.may_change = options.may_change
         self.limits = limits
         self.is_placed = self.keeps_off = False
 

@@ -305,8 +305,10 @@ class Client(CallingClient):
     async def _sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
-    async def _sealed(self, array: WireArray, may_copy: bool) -> tuple[SealedMemory, int] | None:
-        return await asyncio.to_thread(array.seal, may_copy)
+    async def _sealed(
+        self, array: WireArray, may_copy: bool, may_change: bool
+    ) -> tuple[SealedMemory, int] | None:
+        return await asyncio.to_thread(array.seal, may_copy, may_change)
 
     def _check_usable(self) -> None:
         self._check_loop()

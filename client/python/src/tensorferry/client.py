@@ -55,6 +55,7 @@ class Client(CallingClient):
             self._compiled = compiled_channel(
                 self._address, self._options, self._metadata, self._security, bool(self._wait_for_ready)
             )
+        self._plain_options.may_change = False  # Its thread waits.
         self._plain_options.borrow = self._compiled is not None
         self._streams = StreamPool(self._call_later, keep=not self._balance)
         end_before_fork(self._streams)
@@ -362,8 +363,8 @@ class Client(CallingClient):
     def _sleep(self, seconds: float) -> None:
         time.sleep(seconds)
 
-    def _sealed(self, array: WireArray, may_copy: bool) -> Sealed:
-        return array.seal(may_copy)
+    def _sealed(self, array: WireArray, may_copy: bool, may_change: bool) -> Sealed:
+        return array.seal(may_copy, may_change)
 
 
 def _outgoing(stream: Stream) -> Iterator[bytes]:
