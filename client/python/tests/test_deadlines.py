@@ -15,7 +15,7 @@ from both_clients import CLIENTS, TIMEOUT_S, call
 from fake_server import serving
 from streaming_server import OK, Streaming
 
-from tensorferry import _calls
+from tensorferry import _calls, _many
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 each_client = pytest.mark.parametrize("kind", CLIENTS)
@@ -82,7 +82,9 @@ def test_a_stream_in_the_place_of_another_has_what_that_one_left(
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "the message is too large")
         return OK
 
-    monkeypatch.setattr(_calls, "time", SimpleNamespace(monotonic=ticking().__next__))
+    clock = SimpleNamespace(monotonic=ticking().__next__)
+    for module in (_calls, _many):
+        monkeypatch.setattr(module, "time", clock)
     with serving(_Small(answer)) as address:
         call(kind, address, "convert_many", [LARGE], timeout=1000, digest=False, client={"verify": False})
     assert left[1] * LONGER < left[0]

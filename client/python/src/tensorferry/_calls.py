@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import grpc
 import numpy.typing as npt
@@ -21,8 +21,9 @@ from tensorferry._arrays import WireArray
 from tensorferry._base import BaseClient, to_limits, unless_error
 from tensorferry._errors import RefusedError, TensorferryError, TransportError, is_outgrown, too_late
 from tensorferry._files import Named, file_request
+from tensorferry._many import Many
 from tensorferry._pool import Stream, StreamPool
-from tensorferry._progress import Report, reports_to
+from tensorferry._progress import MakeProgress, Report, reports_to
 from tensorferry._receipt import Receipt
 from tensorferry._request import (
     CONVERSION,
@@ -46,48 +47,7 @@ from tensorferry._upload import Upload
 
 T = TypeVar("T")
 Steps = Generator[Any, Any, T]
-MakeRequest = Callable[[int, Any], "Request[T] | TensorferryError"]  # Of an item and its position.
 _LOST = ("REGION_NOT_FOUND", "BAD_SHARED_MEMORY", "SHARED_MEMORY_DISABLED")
-END = object()  # What `_next_of` gives after the last item.
-
-
-class Many(Generic[T]):
-    """Many requests on a stream of their own.
-
-    Attributes:
-        items: What requests are made of; what `_next_of` takes.
-        timeout: Seconds for all of them, as the caller named them.
-        end: When they are over, by time.monotonic; None: never. It is set when the first stream begins.
-    """
-
-    stream: Stream
-    end: float | None
-
-    def __init__(
-        self, state: StreamState[T], items: Any, make: MakeRequest[T], timeout: float | None
-    ) -> None:
-        self.state = state
-        self.items = items
-        self.timeout = timeout
-        self._make = make
-        self._count = 0
-
-    @property
-    def left(self) -> float | None:
-        """Seconds that are left; None: no end of them."""
-        return None if self.end is None else self.end - time.monotonic()
-
-    def request(self, item: Any) -> Request[T] | TensorferryError | None:
-        """Returns the request that is made of the next item; None: there are no more."""
-        if item is END:
-            return None
-        made = self._make(self._count, item)
-        self._count += 1
-        return made
-
-    def close(self) -> None:
-        self.state.end_uploads()
-        self.stream.end()
 
 
 class CallingClient(BaseClient):
@@ -132,8 +92,16 @@ class CallingClient(BaseClient):
             return self._plain_options
         options = Options(strict, return_data, digest, self._verify, reports_to(progress))
         options.borrow = self._plain_options.borrow
+        options.native_chunks = self._plain_options.native_chunks
         options.may_change = self._plain_options.may_change
         return options
+
+    def _wanted_of_many(
+        self, strict: bool, return_data: bool, digest: bool, progress: MakeProgress | None = None
+    ) -> Options:
+        """Options of requests whose arrays of one message may change before they are answered."""
+        native = self._plain_options.native_chunks
+        return Options(strict, return_data, digest, self._verify, progress, native_chunks=native)
 
     def _convert_request(
         self, array: Source, name: str, dtype: npt.DTypeLike | None, options: Options, request_id: str
@@ -197,7 +165,7 @@ class CallingClient(BaseClient):
             names.append(named[0])
             return file_request(named, dtype, options, state.limits)
 
-        return Many(state, items, make, timeout)
+        return Many(state, items, make, timeout, options.progress is not None)
 
     def _end(self, timeout: float | None) -> float | None:
         """Returns when a call that begins now has to be over, by time.monotonic."""
@@ -317,6 +285,10 @@ class CallingClient(BaseClient):
         """Begins a stream for one call after the other, each of which reads until it is answered."""
         return self._open(None)
 
+    def _open_many(self, many: Many[Any]) -> Stream:
+        """Begins a stream for requests that others follow before they are answered."""
+        return self._open(many.left)
+
     def _exchange(
         self, stream: Stream, state: StreamState[T], timeout: float | None
     ) -> Steps[T | TensorferryError]:
@@ -348,7 +320,7 @@ class CallingClient(BaseClient):
 
     def _begin(self, many: Many[T]) -> None:
         """Begins a stream in the place of `many.stream`, with what that one left unanswered."""
-        many.stream = self._open(many.left)
+        many.stream = self._open_many(many)
         for upload in many.state.unanswered():
             many.stream.put(upload)
 
