@@ -30,8 +30,8 @@ $python -m pytest -q -n "$jobs" client/python/tests
 say "Python client, compiled core"
 scripts/core.sh "$jobs"
 (cd client/python/tests && TENSORFERRY_CORE=compiled "$OLDPWD/$python" -m pytest -q -n "$jobs" test_arguments.py \
-  test_clients.py test_compiled.py test_errors.py test_kept_streams.py test_progress.py test_raised.py test_retries.py \
-  test_stream.py)
+  test_clients.py test_compiled.py test_deadlines.py test_errors.py test_kept_streams.py test_many.py \
+  test_native_chunks.py test_progress.py test_raised.py test_retries.py test_stream.py)
 
 say "Documents and architecture"
 $python -m pytest -q tests/repository

@@ -40,7 +40,7 @@ def _has_tools() -> bool:
     compiler = os.environ.get("CXX") or "c++"
     if not shutil.which(compiler.split()[0]) or not shutil.which("pkg-config"):
         return False
-    return subprocess.run(["pkg-config", "--exists", "grpc++"], check=False).returncode == 0
+    return subprocess.run(["pkg-config", "--exists", "grpc++", "libxxhash"], check=False).returncode == 0
 
 
 def _tries_core() -> bool:

@@ -63,10 +63,8 @@ def check_elements(array: Array, expected: oracle.Expected) -> None:
     assert array.flags.c_contiguous and array.flags.writeable
 
 
-def check_receipt(receipt: tensorferry.Receipt, array: Array, name: str = "") -> None:
-    """Every fact in the receipt is the oracle's; so are the elements, if they were fetched."""
-    expected = expect(array)
-    wanted = tensorferry.Receipt(
+def expected_receipt(expected: oracle.Expected, name: str = "") -> tensorferry.Receipt:
+    return tensorferry.Receipt(
         name=name,
         dtype=expected.torch_dtype,
         numpy_dtype=expected.numpy_dtype,
@@ -82,6 +80,11 @@ def check_receipt(receipt: tensorferry.Receipt, array: Array, name: str = "") ->
         digest=xxhash.xxh3_128(expected.data).digest(),
         digest_equal=True,
     )
-    assert receipt == wanted
+
+
+def check_receipt(receipt: tensorferry.Receipt, array: Array, name: str = "") -> None:
+    """Every fact in the receipt is the oracle's; so are the elements, if they were fetched."""
+    expected = expect(array)
+    assert receipt == expected_receipt(expected, name)
     if receipt.data is not None:
         check_elements(receipt.data, expected)

@@ -120,6 +120,20 @@ def test_an_array_of_the_clients_own_is_sent_as_it_is_at_the_time(dtype: str, nb
     assert array[-1:].tobytes() == second[-1:].tobytes(), "the array outlives its client"
 
 
+@each_client
+def test_an_array_of_the_clients_own_that_is_filled_anew_for_each_of_many(kind: str, server: Server) -> None:
+    def arrays(client: Any) -> Iterator[Array]:
+        array = client.empty(LARGE.shape, LARGE.dtype)
+        for number in range(4):
+            array[...] = number
+            yield array
+
+    (receipts,) = use(kind, server.addresses[1], ("convert_many", arrays))
+    for number, receipt in enumerate(receipts):
+        check_receipt(receipt, np.full_like(LARGE, number))
+    assert len(receipts) == 4
+
+
 def test_parts_and_other_looks_at_an_array_of_the_clients_own(server: Server) -> None:
     with tensorferry.Client(server.addresses[1], timeout=TIMEOUT_S, transport="sealed") as client:
         array = filled(LARGE)(client)

@@ -15,7 +15,7 @@ import pytest
 import tensorferry
 from array_layouts import check_receipt
 from harness import MIB, TIMEOUT_S, Server, becomes_true
-from sealed_clients import LARGE, each_client, filled, regions, use
+from sealed_clients import LARGE, attacking, each_client, filled, regions, use
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +114,14 @@ def test_many_threads_share_a_client(server: Server) -> None:
         for thread in threads:
             thread.join()
     assert failures == []
+
+
+def test_what_was_sealed_stays_as_it_is_while_its_owner_attacks_it(server: Server) -> None:
+    """tests/soak/client_soak.py makes many more requests of this kind."""
+    with tensorferry.Client(server.addresses[1], timeout=TIMEOUT_S, transport="sealed") as client:
+        array = filled(LARGE[:50])(client)
+        check_receipt(client.convert(array), LARGE[:50])
+        with attacking() as attack:
+            for _ in range(200):
+                check_receipt(client.convert(array), LARGE[:50])
+    assert attack.refused > 0

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "connection.h"
+#include "pipelined_stream.h"
 #include "response.h"
 #include "stream.h"
 
@@ -35,6 +36,11 @@ class Channel {
 
   // OpenStream begins a call of TensorService.ConvertStream without a deadline, which may outlive the channel.
   std::unique_ptr<Stream> OpenStream() { return std::make_unique<Stream>(connection_); }
+
+  // OpenPipelinedStream begins a call of the same method that goes on by itself.
+  std::unique_ptr<PipelinedStream> OpenPipelinedStream(std::optional<double> timeout_s) {
+    return std::make_unique<PipelinedStream>(connection_, timeout_s);
+  }
 
   void Close() { connection_->Close(); }
 

@@ -18,6 +18,8 @@
 
 namespace tensorferry::core {
 
+inline constexpr const char* kConvertStream = "/tensorferry.v1.TensorService/ConvertStream";
+
 using Options = std::vector<std::pair<std::string, std::variant<int, std::string>>>;
 using Metadata = std::vector<std::pair<std::string, std::string>>;
 

@@ -5,11 +5,6 @@
 #include <chrono>
 
 namespace tensorferry::core {
-namespace {
-
-constexpr std::chrono::milliseconds kSignalPeriod{100};
-
-}  // namespace
 
 bool WaitForEvent(grpc::CompletionQueue& queue, Event& event) {
   const auto end = [] { return std::chrono::system_clock::now() + kSignalPeriod; };

@@ -2,7 +2,11 @@
 
 #include <grpcpp/completion_queue.h>
 
+#include <chrono>
+
 namespace tensorferry::core {
+
+inline constexpr std::chrono::milliseconds kSignalPeriod{100};  // Whoever waits for longer looks at signals in between.
 
 // Event is what a queue brings: the operation `tag` has ended, and `ok` says whether it succeeded.
 struct Event {
@@ -10,8 +14,9 @@ struct Event {
   bool ok = false;
 };
 
-// WaitForEvent waits without the GIL, which the caller has released, and takes it every 100 ms to see whether a signal
-// came. It returns false if the signal's handler raised a Python exception, which is set then; no event was taken.
+// WaitForEvent waits without the GIL, which the caller has released, and takes it every kSignalPeriod to see whether a
+// signal came. It returns false if the signal's handler raised a Python exception, which is set then; no event was
+// taken.
 bool WaitForEvent(grpc::CompletionQueue& queue, Event& event);
 
 // PollForEvent does gRPC's work that is there to be done, and returns whether it brought an event.

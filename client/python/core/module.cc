@@ -19,7 +19,9 @@
 #include <utility>
 #include <vector>
 
+#include "borrowed.h"
 #include "channel.h"
+#include "pipelined_stream.h"
 #include "released.h"
 #include "request.h"
 #include "response.h"
@@ -94,9 +96,18 @@ bool Send(Stream& stream, const nb::sequence& pieces) {
   return stream.Send(message);
 }
 
+// SendAlone is Send for a stream that goes on by itself.
+void SendAlone(PipelinedStream& stream, const nb::sequence& pieces) {
+  TheReleased().Drain();
+  PipelinedStream::Part message = MakeMessage(pieces);
+  const nb::gil_scoped_release released;
+  stream.Send(std::move(message));
+}
+
 // Read returns the next message; the number of its bytes if it is a chunk that now lies in `room`; (the response without
 // elements, the elements) if these were cut out; at the end of the call (the status code, the message, the trailers).
-nb::object Read(Stream& stream, std::optional<WritableBytes> room) {
+template <typename AnyStream>
+nb::object Read(AnyStream& stream, std::optional<WritableBytes> room) {
   std::optional<grpc::ByteBuffer> message;
   std::optional<std::size_t> copied;
   std::optional<SplitResponse> response;
@@ -118,17 +129,35 @@ nb::object Read(Stream& stream, std::optional<WritableBytes> room) {
 NB_MODULE(_core, module) {
   nb::set_leak_warnings(false);  // What a forked process abandons is never destroyed.
   using Unlocked = nb::call_guard<nb::gil_scoped_release>;
+  nb::class_<BorrowedChunks>(module, "Chunks")
+      .def("__init__", &MakeChunks, nb::arg("memory"), nb::arg("limit"), nb::arg("swapped"), nb::arg("digest").none())
+      .def("__iter__", [](nb::handle self) { return nb::borrow<nb::object>(self); })
+      .def("__next__", &BorrowedChunks::Next)
+      .def("digest", &BorrowedChunks::Digest)
+      .def(
+          "end", [](const BorrowedChunks& self) { self.chunks->End(); }, Unlocked());
   nb::class_<Stream>(module, "Stream")
       .def("send", &Send, nb::arg("pieces"))
+      .def("send_chunks", [](Stream& self, const BorrowedChunks& chunks) { return chunks.SendOn(self); })
       .def("end_sending", &Stream::EndSending, Unlocked())
-      .def("read", &Read, nb::arg("room").none())
+      .def("read", &Read<Stream>, nb::arg("room").none())
       .def("is_over", &Stream::IsOver, Unlocked())
       .def("cancel", &Stream::Cancel, Unlocked());
+  nb::class_<PipelinedStream>(module, "PipelinedStream")
+      .def("send", &SendAlone, nb::arg("pieces"))
+      .def(
+          "send_chunks", [](PipelinedStream& self, const BorrowedChunks& chunks) { self.Send(chunks.chunks); },
+          Unlocked())
+      .def("end_sending", &PipelinedStream::EndSending, Unlocked())
+      .def("read", &Read<PipelinedStream>, nb::arg("room").none())
+      .def("is_over", &PipelinedStream::IsOver, Unlocked())
+      .def("cancel", &PipelinedStream::Cancel, Unlocked());
   nb::class_<Channel>(module, "Channel")
       .def("__init__", &MakeChannel, nb::arg("address"), nb::arg("options"), nb::arg("metadata"), nb::arg("tls").none(),
            nb::arg("wait_for_ready"))
       .def("convert", &Convert, nb::arg("pieces"), nb::arg("timeout").none())
       .def("open_stream", &Channel::OpenStream, Unlocked())
+      .def("open_pipelined_stream", &Channel::OpenPipelinedStream, nb::arg("timeout").none(), Unlocked())
       .def("abandon", &Channel::Abandon)
       .def("close", &Close);
 }

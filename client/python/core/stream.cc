@@ -8,11 +8,6 @@
 #include "events.h"
 
 namespace tensorferry::core {
-namespace {
-
-constexpr const char* kConvertStream = "/tensorferry.v1.TensorService/ConvertStream";
-
-}  // namespace
 
 Stream::Stream(std::shared_ptr<Connection> connection)
     : connection_(std::move(connection)),

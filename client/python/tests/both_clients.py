@@ -20,16 +20,24 @@ INFO = pb.GetServerInfoResponse(max_message_bytes=64 << 20, recommended_chunk_by
 Answers = dict[str, bytes]
 
 
-def call(kind: str, address: str, method: str, *arguments: Any, **settings: Any) -> Any:
-    """Makes a client and calls one of its methods; of an iterator it returns the items."""
+def call(
+    kind: str,
+    address: str,
+    method: str,
+    *arguments: Any,
+    client: dict[str, Any] | None = None,
+    **settings: Any,
+) -> Any:
+    """Makes a client with such settings and calls one of its methods; of an iterator it returns the items."""
+    own = {"timeout": TIMEOUT_S, **(client or {})}
     if kind == "Client":
-        with tensorferry.Client(address, timeout=TIMEOUT_S) as client:
-            result = getattr(client, method)(*arguments, **settings)
+        with tensorferry.Client(address, **own) as blocking:
+            result = getattr(blocking, method)(*arguments, **settings)
             return list(result) if method.endswith("_many") else result
 
     async def main() -> Any:
-        async with tensorferry.aio.Client(address, timeout=TIMEOUT_S) as client:
-            result = getattr(client, method)(*arguments, **settings)
+        async with tensorferry.aio.Client(address, **own) as asynchronous:
+            result = getattr(asynchronous, method)(*arguments, **settings)
             return [item async for item in result] if method.endswith("_many") else await result
 
     return asyncio.run(main())

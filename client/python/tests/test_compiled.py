@@ -254,3 +254,84 @@ def test_the_choice(monkeypatch: pytest.MonkeyPatch) -> None:
         tensorferry.Client()
     monkeypatch.delenv("TENSORFERRY_CORE")
     assert tensorferry.core() == "pure"
+
+
+def test_many_on_one_stream_are_the_cores_own() -> None:
+    with fake_server.serving(handler := Streaming()) as address:
+        client = tensorferry.Client(address, **SETTINGS)
+        client._channel.close()  # grpcio's.
+        arrays = [np.zeros(2), LARGE, LARGE.reshape(2, -1).T]
+        assert [receipt.dtype for receipt in client.convert_many(arrays, digest=False)] == ["float64"] * 3
+        client.close()
+    assert handler.streams == 1
+
+
+def test_a_signal_ends_many() -> None:
+    handler = _WaitingStream()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with fake_server.serving(handler) as address, tensorferry.Client(address, **SETTINGS) as client:
+
+            def interrupt() -> None:
+                handler.came.wait(TIMEOUT_S)
+                os.kill(os.getpid(), signal.SIGINT)
+
+            thread = threading.Thread(target=interrupt)
+            thread.start()
+            with pytest.raises(KeyboardInterrupt):
+                list(client.convert_many([np.zeros(2)]))
+            thread.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class _WaitingStream(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Answers nothing before the call ends."""
+
+    def __init__(self) -> None:
+        self.came = threading.Event()
+
+    def service(self, details: Any) -> Any:
+        return grpc.stream_stream_rpc_method_handler(self._wait)
+
+    def _wait(self, requests: Iterator[bytes], context: Any) -> Iterator[bytes]:
+        for _ in requests:
+            self.came.set()
+        yield from ()
+
+
+def test_an_upload_that_is_refused_ends() -> None:
+    """The rest of 64 MiB stays here once the server has refused it, with what it had read until then."""
+    with (
+        fake_server.serving(refusing := _Refusing()) as address,
+        tensorferry.Client(address, **SETTINGS) as client,
+    ):
+        outcomes = client.convert_many([np.zeros(8 << 20)], on_error="return")
+        assert isinstance(next(outcomes), tensorferry.RefusedError)
+        refusing.goes_on.set()
+        assert list(outcomes) == []
+    assert refusing.nbytes < 64 << 20
+
+
+class _Refusing(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Refuses a request at once, and reads on when `goes_on` is set.
+
+    Attributes:
+        nbytes: Of the chunks that came nevertheless.
+    """
+
+    def __init__(self) -> None:
+        error = pb.Error(code=3, reason="UNSUPPORTED_DTYPE", message="no")
+        self._refusal = pb.ConvertStreamResponse(response=pb.ConvertResponse(error=error))
+        self.goes_on = threading.Event()
+        self.nbytes = 0
+
+    def service(self, details: Any) -> Any:
+        return grpc.stream_stream_rpc_method_handler(self._refuse)
+
+    def _refuse(self, requests: Iterator[bytes], context: Any) -> Iterator[bytes]:
+        next(requests)
+        yield self._refusal.SerializeToString()
+        self.goes_on.wait(TIMEOUT_S)
+        for message in requests:
+            self.nbytes += len(pb.ConvertStreamRequest.FromString(message).chunk)

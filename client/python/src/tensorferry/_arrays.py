@@ -18,6 +18,7 @@ from tensorferry._errors import Label, ProtocolError, array_error
 from tensorferry._sealed import SealedMemory, frozen, sealed_copy
 from tensorferry._sources import NUMPY_DTYPE, USER_DTYPE, Source, native, native_view, to_elements
 from tensorferry._strict import check_strict
+from tensorferry._upload import MakeChunks, NativeChunks
 from tensorferry._wire import Buffer, announced_array, array_head, placed_array
 from tensorferry.v1 import tensor_service_pb2 as pb
 
@@ -86,7 +87,7 @@ class WireArray:
         self.fortran_order = elements.ndim > 1 and _is_fortran(elements)
         self.nbytes = elements.nbytes
         self.has_digest = digest
-        self._digest: ElementDigest | bytes = b""
+        self._digest: ElementDigest | NativeChunks | bytes = b""
         self._in_c_order = elements
         self._elements = elements.T if self.fortran_order else elements
         self._copy: bytes | None = None
@@ -121,6 +122,15 @@ class WireArray:
         self._digest = digest or b""
         return self._chunks(limit, digest)
 
+    def native_chunks(self, limit: int, make: MakeChunks) -> NativeChunks:
+        """Returns what `chunks` does, with the digest, as the compiled core makes it."""
+        if self._copy is not None:
+            copy = np.frombuffer(self._copy, np.uint8)
+            return make(copy, copy.dtype, False, False, limit)
+        chunks = make(self._elements, self._wire_dtype, self.fortran_order, self.has_digest, limit)
+        self._digest = chunks if self.has_digest else b""
+        return chunks
+
     def _chunks(self, limit: int, digest: ElementDigest | None) -> Iterator[Buffer]:
         for block in element_blocks(self._elements, self._wire_dtype, limit):
             if digest is not None:
@@ -145,17 +155,19 @@ class WireArray:
         """Returns the array's field of a request without the elements, which follow in `chunks`."""
         return announced_array(self.name, self.dtype, self.shape, self.fortran_order, self.nbytes)
 
-    def seal(self, may_copy: bool) -> tuple[SealedMemory, int] | None:
+    def seal(self, may_copy: bool, may_change: bool) -> tuple[SealedMemory, int] | None:
         """Returns sealed memory that has the elements as they travel, and the first byte of them.
 
         It is that of the array if it lies in such memory, else a copy, or None where that is not wanted.
+        `may_change`: The caller may write to the array from now on: its digest is taken here.
 
         Errors: OSError where the system has no memory for it.
         """
         if self._copy is None and self._elements.dtype == self._wire_dtype:
             place = frozen(self._elements)
             if place is not None:
-                self._digest = ElementDigest(self._in_c_order) if self.has_digest else b""
+                digest = ElementDigest(self._in_c_order) if self.has_digest else None
+                self._digest = b"" if digest is None else digest.digest() if may_change else digest
                 return place
         return (sealed_copy(self.chunks(_COPY_NBYTES)), 0) if may_copy else None
 

@@ -223,12 +223,12 @@ class BaseClient:
         return True
 
     def _call_settings(self, timeout: float | None) -> dict[str, Any]:
-        """Returns what every call is given: its deadline counts from now."""
-        return {
-            "timeout": self._seconds(timeout),
-            "metadata": self._metadata,
-            "wait_for_ready": self._wait_for_ready,
-        }
+        """Returns what a call is given whose caller named a timeout or, with None, left it to the client."""
+        return self._settings_until(self._seconds(timeout))
+
+    def _settings_until(self, seconds: float | None) -> dict[str, Any]:
+        """Returns what a call is given that ends in so many seconds from now; None: it has no deadline."""
+        return {"timeout": seconds, "metadata": self._metadata, "wait_for_ready": self._wait_for_ready}
 
     def _seconds(self, timeout: float | None) -> float | None:
         return self._timeout if timeout is None else _arguments.seconds("timeout", timeout)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import grpc
 import numpy.typing as npt
@@ -21,8 +21,9 @@ from tensorferry._arrays import WireArray
 from tensorferry._base import BaseClient, to_limits, unless_error
 from tensorferry._errors import RefusedError, TensorferryError, TransportError, is_outgrown, too_late
 from tensorferry._files import Named, file_request
+from tensorferry._many import Many
 from tensorferry._pool import Stream, StreamPool
-from tensorferry._progress import Report, reports_to
+from tensorferry._progress import MakeProgress, Report, reports_to
 from tensorferry._receipt import Receipt
 from tensorferry._request import (
     CONVERSION,
@@ -46,41 +47,7 @@ from tensorferry._upload import Upload
 
 T = TypeVar("T")
 Steps = Generator[Any, Any, T]
-MakeRequest = Callable[[int, Any], "Request[T] | TensorferryError"]  # Of an item and its position.
 _LOST = ("REGION_NOT_FOUND", "BAD_SHARED_MEMORY", "SHARED_MEMORY_DISABLED")
-END = object()  # What `_next_of` gives after the last item.
-
-
-class Many(Generic[T]):
-    """Many requests on a stream of their own.
-
-    Attributes:
-        items: What requests are made of; what `_next_of` takes.
-        timeout: Seconds for the whole stream.
-    """
-
-    stream: Stream
-
-    def __init__(
-        self, state: StreamState[T], items: Any, make: MakeRequest[T], timeout: float | None
-    ) -> None:
-        self.state = state
-        self.items = items
-        self.timeout = timeout
-        self._make = make
-        self._count = 0
-
-    def request(self, item: Any) -> Request[T] | TensorferryError | None:
-        """Returns the request that is made of the next item; None: there are no more."""
-        if item is END:
-            return None
-        made = self._make(self._count, item)
-        self._count += 1
-        return made
-
-    def end(self) -> None:
-        self.state.end_uploads()
-        self.stream.end()
 
 
 class CallingClient(BaseClient):
@@ -102,8 +69,8 @@ class CallingClient(BaseClient):
         """
 
     @abstractmethod
-    def _open(self, timeout: float | None) -> Stream:
-        """Begins a stream."""
+    def _open(self, seconds: float | None) -> Stream:
+        """Begins a stream that ends in so many seconds; None: it has no deadline."""
 
     @abstractmethod
     def _next_of(self, items: Any) -> Any:
@@ -113,7 +80,7 @@ class CallingClient(BaseClient):
     def _sleep(self, seconds: float) -> Any: ...
 
     @abstractmethod
-    def _sealed(self, array: WireArray, may_copy: bool) -> Any:
+    def _sealed(self, array: WireArray, may_copy: bool, may_change: bool) -> Any:
         """Returns what `array.seal` does, which takes time."""
 
     @abstractmethod
@@ -123,8 +90,18 @@ class CallingClient(BaseClient):
         """Errors: TypeError for arguments that cannot be meant."""
         if digest is True and strict is False and return_data is False and progress is None:
             return self._plain_options
-        borrow = self._plain_options.borrow
-        return Options(strict, return_data, digest, self._verify, reports_to(progress), borrow)
+        options = Options(strict, return_data, digest, self._verify, reports_to(progress))
+        options.borrow = self._plain_options.borrow
+        options.native_chunks = self._plain_options.native_chunks
+        options.may_change = self._plain_options.may_change
+        return options
+
+    def _wanted_of_many(
+        self, strict: bool, return_data: bool, digest: bool, progress: MakeProgress | None = None
+    ) -> Options:
+        """Options of requests whose arrays of one message may change before they are answered."""
+        native = self._plain_options.native_chunks
+        return Options(strict, return_data, digest, self._verify, progress, native_chunks=native)
 
     def _convert_request(
         self, array: Source, name: str, dtype: npt.DTypeLike | None, options: Options, request_id: str
@@ -188,7 +165,7 @@ class CallingClient(BaseClient):
             names.append(named[0])
             return file_request(named, dtype, options, state.limits)
 
-        return Many(state, items, make, timeout)
+        return Many(state, items, make, timeout, options.progress is not None)
 
     def _end(self, timeout: float | None) -> float | None:
         """Returns when a call that begins now has to be over, by time.monotonic."""
@@ -243,7 +220,8 @@ class CallingClient(BaseClient):
         self._check_usable()
         try:
             for index, array in request.to_place(self._sealed_nbytes):
-                sealed = yield self._sealed(array, array.nbytes in self._copied_nbytes)
+                may_copy = array.nbytes in self._copied_nbytes
+                sealed = yield self._sealed(array, may_copy, request.may_change)
                 if sealed is not None:
                     connection, region = yield self._side.hand_over(sealed[0], timeout)
                     request.put(index, Place(region, sealed[1], sealed[0], connection))
@@ -307,6 +285,10 @@ class CallingClient(BaseClient):
         """Begins a stream for one call after the other, each of which reads until it is answered."""
         return self._open(None)
 
+    def _open_many(self, many: Many[Any]) -> Stream:
+        """Begins a stream for requests that others follow before they are answered."""
+        return self._open(many.left)
+
     def _exchange(
         self, stream: Stream, state: StreamState[T], timeout: float | None
     ) -> Steps[T | TensorferryError]:
@@ -337,8 +319,8 @@ class CallingClient(BaseClient):
             raise
 
     def _begin(self, many: Many[T]) -> None:
-        """Begins the stream with what an earlier one left unanswered."""
-        many.stream = self._open(many.timeout)
+        """Begins a stream in the place of `many.stream`, with what that one left unanswered."""
+        many.stream = self._open_many(many)
         for upload in many.state.unanswered():
             many.stream.put(upload)
 
@@ -351,7 +333,7 @@ class CallingClient(BaseClient):
                 request = many.request((yield self._next_of(many.items)))
                 if isinstance(request, Request):
                     try:
-                        yield from self._hand_over(request, many.timeout)
+                        yield from self._hand_over(request, many.left)
                     except TensorferryError as error:
                         request = request.explain(error)
                 state.add(request)
@@ -361,7 +343,7 @@ class CallingClient(BaseClient):
                 try:
                     outcome = state.receive((yield from self._next_message(many.stream, state)))
                 except (RefusedError, TransportError) as error:
-                    state.limits = yield from self._other_limits(error, state.limits, many.timeout)
+                    state.limits = yield from self._other_limits(error, state.limits, many.left)
                     many.stream.end()
                     self._begin(many)
             if isinstance(outcome, TensorferryError) and state.restore(partial(self._falls_back, outcome)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -11,12 +12,14 @@ from functools import cache
 from typing import Any, Literal
 
 import grpc
+import numpy as np
 
+from tensorferry._elements import Array
 from tensorferry._pool import Stream
 from tensorferry._portable import PortableError
 from tensorferry._response import Message, Response, whole_response
 from tensorferry._tls import PEM, Metadata, Security
-from tensorferry._upload import Upload
+from tensorferry._upload import NativeChunks, Part, Upload
 from tensorferry._wire import Buffer
 
 _VARIABLE = "TENSORFERRY_CORE"
@@ -104,6 +107,13 @@ class CompiledChannel:
         """Begins a ConvertStream. Its `call` is a CompiledStreamCall."""
         return CompiledStreamCall(self._channel.open_stream()).stream
 
+    def open_pipelined_stream(self, timeout: float | None) -> Stream:
+        """Begins a ConvertStream that ends in so many seconds. Its `call` is a PipelinedStreamCall."""
+        call = PipelinedStreamCall(self._channel.open_pipelined_stream(timeout))
+        stream = Stream(call.put, call.no_requests)
+        stream.call = call
+        return stream
+
     def close(self) -> None:
         if self.is_usable:
             self._channel.close()
@@ -114,27 +124,17 @@ class CompiledChannel:
         self._channel.abandon()
 
 
-class CompiledStreamCall:
-    """A ConvertStream of the compiled core: the thread that reads messages sends what is to be sent, too.
-
-    Attributes:
-        stream: The Stream whose `call` this is.
-    """
+class CompiledCall:
+    """A ConvertStream of the compiled core."""
 
     def __init__(self, call: Any) -> None:
         self._call = call
-        self._outbox: deque[Upload | None] = deque()
-        self._messages = self._outgoing()
-        self._unsent: Sequence[Buffer] | None = None
-        self.stream = Stream(self._outbox.append, self._outbox.popleft)
-        self.stream.call = self
 
     def read(self, room: memoryview | None = None) -> Message | None:
         """Returns the next message; a chunk is put into `room` where it fits.
 
         None: the call ended without an error. Errors: CompiledCallError; what a signal's handler raises.
         """
-        self._send()
         message: Message | tuple[int, bytes, Sequence[tuple[bytes, bytes]]] = self._call.read(room)
         if not isinstance(message, tuple) or len(message) == 2:
             return message
@@ -142,30 +142,6 @@ class CompiledStreamCall:
         if code:
             raise CompiledCallError(text.decode(errors="replace"), code, trailers)
         return None
-
-    def _send(self) -> None:
-        """Sends until nothing is left to be sent, or there is something to read."""
-        while True:
-            pieces = self._unsent or next(self._messages)
-            if pieces is None:
-                return
-            if not self._call.send(pieces):
-                self._unsent = pieces
-                return
-            self._unsent = None
-
-    def _outgoing(self) -> Iterator[Sequence[Buffer] | None]:
-        """Yields the pieces of each message that is to be sent, and None where there is none now."""
-        while True:
-            if not self._outbox:
-                yield None
-            elif (upload := self._outbox.popleft()) is None:
-                self._call.end_sending()
-            else:
-                yield from upload.framed()
-                if upload.failure is not None:
-                    self.stream.give_up()
-                del upload  # It borrows a caller's array.
 
     def __iter__(self) -> Iterator[Message]:
         while (message := self.read()) is not None:
@@ -176,6 +152,93 @@ class CompiledStreamCall:
 
     def cancel(self) -> None:
         self._call.cancel()
+
+
+class CompiledStreamCall(CompiledCall):
+    """One whose reader sends what is to be sent, too: no thread stands behind it.
+
+    Attributes:
+        stream: The Stream whose `call` this is.
+    """
+
+    def __init__(self, call: Any) -> None:
+        super().__init__(call)
+        self._outbox: deque[Upload | None] = deque()
+        self._parts = self._outgoing()
+        self._unsent: Part | None = None
+        self.stream = Stream(self._outbox.append, self._outbox.popleft)
+        self.stream.call = self
+
+    def read(self, room: memoryview | None = None) -> Message | None:
+        self._send()
+        return super().read(room)
+
+    def _send(self) -> None:
+        """Sends until nothing is left to be sent, or there is something to read."""
+        while True:
+            part = next(self._parts) if self._unsent is None else self._unsent
+            if part is None:
+                return
+            is_sent = self._call.send(part) if isinstance(part, tuple) else self._call.send_chunks(part)
+            self._unsent = None if is_sent else part
+            if not is_sent:
+                return
+
+    def _outgoing(self) -> Iterator[Part | None]:
+        """Yields each part that is to be sent, and None where there is none now."""
+        while True:
+            if not self._outbox:
+                yield None
+            elif (upload := self._outbox.popleft()) is None:
+                self._call.end_sending()
+            else:
+                yield from upload.parts()
+                if upload.failure is not None:
+                    self.stream.give_up()
+                del upload  # It borrows a caller's array.
+
+
+class PipelinedStreamCall(CompiledCall):
+    """One that goes on by itself, whether somebody reads or not. Its requests report no progress."""
+
+    def put(self, upload: Upload | None) -> None:
+        if upload is None:
+            self._call.end_sending()
+            return
+        for part in upload.parts():
+            if isinstance(part, tuple):
+                self._call.send(part)
+            else:
+                self._call.send_chunks(part)
+
+    def no_requests(self) -> None:
+        """Nobody asks for requests: they are sent as they are put."""
+
+
+def native_chunks(
+    elements: Array, travelling: np.dtype[Any], is_column_major: bool, has_digest: bool, limit: int
+) -> NativeChunks:
+    """Returns the chunks of elements that are in the order in which they travel, of that dtype.
+
+    The digest is that of the elements in C order, little-endian; `is_column_major` says that these are in the
+    other order.
+    """
+    own = elements.dtype
+    memory = elements.view(f"V{own.itemsize}")  # Not every dtype can be borrowed as what it is.
+    digest = (is_column_major, _swapped(own, "little"), own == np.bool_) if has_digest else None
+    chunks: NativeChunks = _load().Chunks(memory, limit, _swapped(own, _byte_order(travelling)), digest)
+    return chunks
+
+
+def _swapped(own: np.dtype[Any], wanted: str) -> int:
+    """Returns the bytes of each number that are in another order than wanted; 0: of none."""
+    if own.itemsize == 1 or own.byteorder == "|" or _byte_order(own) == wanted:
+        return 0
+    return own.itemsize // 2 if own.name.startswith("complex") else own.itemsize
+
+
+def _byte_order(dtype: np.dtype[Any]) -> str:
+    return {"<": "little", ">": "big"}.get(dtype.byteorder, sys.byteorder)
 
 
 def compiled_channel(

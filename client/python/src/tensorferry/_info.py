@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tensorferry._enums import enum_name
 from tensorferry._errors import ProtocolError
+from tensorferry._html import table
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 
@@ -104,6 +105,20 @@ class Model:
         inputs, outputs = ("; ".join(map(str, specs)) for specs in (self.inputs, self.outputs))
         shown = self.reason or f"{inputs or '?'} -> {outputs or '?'}"
         return f"{self.name} {self.version} {self.state}: {shown}"
+
+    def _repr_html_(self) -> str:
+        """A table, which notebooks show."""
+        return table(
+            f"Model {self.name}, version {self.version}",
+            [
+                ("state", self.state),
+                ("reason", self.reason),
+                ("platform", self.platform),
+                *(("input", str(spec)) for spec in self.inputs),
+                *(("output", str(spec)) for spec in self.outputs),
+                ("sha256", self.sha256),
+            ],
+        )
 
 
 def to_server_info(message: pb.GetServerInfoResponse) -> ServerInfo:

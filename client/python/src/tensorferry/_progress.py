@@ -67,12 +67,15 @@ class Progress:
         upload.reported = sent
 
 
-def reports_to(report: Any) -> Callable[[int], Progress] | None:
+MakeProgress = Callable[[int], Progress]  # It makes the Progress of a request, whose bytes it is given.
+
+
+def reports_to(report: Any) -> MakeProgress | None:
     """Returns what makes the Progress of a request, whose bytes it is given. Errors: TypeError."""
     return None if report is None else partial(Progress, _arguments.progress(report))
 
 
-def reports_together(report: Report, total: int) -> Callable[[int], Progress]:
+def reports_together(report: Report, total: int) -> MakeProgress:
     """Returns what makes one Progress of several requests, which have so many bytes in all."""
     progress = Progress(report, total)
     return lambda _: progress

@@ -9,6 +9,7 @@ from tensorferry._digest import element_digest
 from tensorferry._elements import Array
 from tensorferry._enums import enum_name
 from tensorferry._errors import VerificationError
+from tensorferry._html import table
 from tensorferry._results import NO_TIMING, Timing, to_timing
 from tensorferry.v1 import tensor_service_pb2 as pb
 
@@ -64,6 +65,24 @@ class Receipt:
         if self.digest:
             facts.append(f"digest {self.digest.hex()[:8]}…")
         return (f"{self.name}: " if self.name else "") + ", ".join(facts)
+
+    def _repr_html_(self) -> str:
+        """A table, which notebooks show."""
+        is_equal = "" if self.dtype_equal else f", NOT EQUAL to {self.numpy_dtype}"
+        return table(
+            f"Receipt of {self.name}" if self.name else "Receipt",
+            [
+                ("dtype", f"{self.dtype}{is_equal}"),
+                ("shape", str(self.shape)),
+                ("size", f"{self.nbytes:,} bytes"),
+                ("device", self.device),
+                ("bits", {True: "equal", False: "NOT EQUAL", None: "no digest"}[self.digest_equal]),
+                ("changed", ", ".join(self.adjustments)),
+                ("digest", self.digest.hex()),
+                ("request", self.request_id),
+                ("server's time", "" if self.timing == NO_TIMING else str(self.timing)),
+            ],
+        )
 
 
 def make_receipt(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
@@ -13,14 +13,14 @@ import numpy.typing as npt
 from tensorferry import _arguments
 from tensorferry._arrays import WireArray, to_array
 from tensorferry._errors import ArrayError, ProtocolError, TensorferryError, about
-from tensorferry._progress import Progress
+from tensorferry._progress import MakeProgress
 from tensorferry._receipt import Receipt, is_faithful, make_receipt, verify
 from tensorferry._response import Received, Response
 from tensorferry._results import Infer, Outputs, to_timing
 from tensorferry._sealed import SealedMemory
 from tensorferry._side import Connection
 from tensorferry._sources import Source
-from tensorferry._upload import Upload
+from tensorferry._upload import MakeChunks, NativeChunks, Upload
 from tensorferry._wire import Buffer
 from tensorferry.v1 import tensor_service_pb2 as pb
 
@@ -47,7 +47,9 @@ DEFAULT_LIMITS = Limits(inline_nbytes=4 << 20, chunk_nbytes=1 << 20)  # Most ser
 class Options:
     """What is wanted of a request."""
 
-    __slots__ = ("borrow", "digest", "progress", "return_data", "strict", "verify")
+    __slots__ = (
+        "borrow", "digest", "may_change", "native_chunks", "progress", "return_data", "strict", "verify",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -55,16 +57,22 @@ class Options:
         return_data: bool = False,
         digest: bool = True,
         verify: bool = True,
-        progress: Callable[[int], Progress] | None = None,
+        progress: MakeProgress | None = None,
         borrow: bool = False,
+        native_chunks: MakeChunks | None = None,
+        may_change: bool = True,
     ) -> None:
         """`progress` makes what is told how much of a request's bytes was sent.
 
         `borrow`: A request may refer to small arrays as well, whose caller waits until it is answered.
+        `native_chunks`: The compiled core cuts large arrays, but for requests with `progress`.
+        `may_change`: What was sealed, the caller may write to before the request is answered.
 
         Errors: TypeError for what is neither true nor false.
         """
         self.borrow = borrow
+        self.native_chunks = native_chunks
+        self.may_change = may_change
         self.progress = progress
         self.strict = _arguments.flag("strict", strict)
         self.return_data = _arguments.flag("return_data", return_data)
@@ -116,6 +124,7 @@ class Request(ABC, Generic[T]):
         nbytes: Of all arrays.
         is_placed: The latest try has arrays in sealed memory that was handed over.
         keeps_off: No array is to be handed over any more.
+        may_change: What was sealed, the caller may write to before the request is answered.
     """
 
     def __init__(
@@ -139,6 +148,8 @@ class Request(ABC, Generic[T]):
         self._places: dict[int, Place] = {}
         self._upload: Upload | None = None
         self._borrow = options.borrow
+        self.may_change = options.may_change
+        self._native_chunks = options.native_chunks if options.progress is None else None
         self.limits = limits
         self.is_placed = self.keeps_off = False
 
@@ -199,7 +210,8 @@ class Request(ABC, Generic[T]):
     def _plan(self, limits: Limits) -> Upload:
         """Spreads the elements over messages, but for those that lie in sealed memory."""
         pieces: list[Buffer] = [self._head]
-        chunks = []
+        chunks: list[Iterator[Buffer] | NativeChunks] = []
+        native = self._native_chunks
         room = limits.inline_nbytes
         there = 0
         for index, array in enumerate(self._arrays):
@@ -212,9 +224,11 @@ class Request(ABC, Generic[T]):
                 pieces += array.inline()
             else:
                 pieces.append(array.announced())
-                chunks.append(array.chunks(limits.chunk_nbytes))
+                limit = limits.chunk_nbytes
+                chunks.append(array.native_chunks(limit, native) if native else array.chunks(limit))
         message = pieces if self._borrow else [b"".join(pieces)]
-        return Upload(message, chunks, there + limits.inline_nbytes - room, self._progress)
+        inline_nbytes = there + limits.inline_nbytes - room
+        return Upload(message, chunks, inline_nbytes, self._progress, native is not None)
 
     @property
     def fits_unary(self) -> bool:

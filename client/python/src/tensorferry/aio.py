@@ -17,14 +17,15 @@ from tensorferry import _arguments
 from tensorferry._arrays import WireArray
 from tensorferry._awaiting import Outbox, as_async, in_a_thread, is_cancelled, outgoing, readable
 from tensorferry._base import OnError, health_request, unless_error
-from tensorferry._calls import END, CallingClient, Many, Steps
+from tensorferry._calls import CallingClient, Steps
 from tensorferry._errors import TensorferryError, TransportError, closed
 from tensorferry._files import FilePath, file_arrays, file_nbytes
 from tensorferry._info import HealthStatus, Model, ServerInfo, to_health, to_models, to_server_info
+from tensorferry._many import END, Many
 from tensorferry._pool import Idle, Stream, StreamPool, end_all
 from tensorferry._progress import Report, reports_together
 from tensorferry._receipt import Receipt
-from tensorferry._request import Options, Request
+from tensorferry._request import Request
 from tensorferry._response import Response, whole_response
 from tensorferry._results import InferLike, Outputs
 from tensorferry._sealed import SealedMemory
@@ -122,7 +123,7 @@ class Client(CallingClient):
         timeout: float | None = None,
     ) -> AsyncIterator[Receipt | TensorferryError]:
         """Converts arrays over one stream and yields their receipts in order. `arrays` may be async, too."""
-        options = Options(strict, return_data, digest, self._verify)
+        options = self._wanted_of_many(strict, return_data, digest)
         many = self._conversions(arrays, dtype, options, timeout)
         return self._many(many, _arguments.on_error(on_error))
 
@@ -160,7 +161,7 @@ class Client(CallingClient):
         together = None
         if report is not None:
             together = reports_together(report, await asyncio.to_thread(file_nbytes, path))
-        options = Options(strict, return_data, digest, self._verify, together)
+        options = self._wanted_of_many(strict, return_data, digest, together)
         arrays = in_a_thread(file_arrays(path))
         many = self._file_conversions(arrays, names, dtype, options, timeout)
         receipts = [unless_error(outcome) async for outcome in self._many(many, "raise")]
@@ -198,7 +199,7 @@ class Client(CallingClient):
         timeout: float | None = None,
     ) -> AsyncIterator[Outputs | TensorferryError]:
         """Runs models over one stream, outputs in the order of the requests. `requests` may be async, too."""
-        options = Options(strict=strict, digest=digest, verify=self._verify)
+        options = self._wanted_of_many(strict, False, digest)
         many = self._inferences(requests, options, timeout)
         return self._many(many, _arguments.on_error(on_error))
 
@@ -257,6 +258,7 @@ class Client(CallingClient):
 
     async def _many(self, many: Many[T], on_error: OnError) -> AsyncIterator[T | TensorferryError]:
         many.items = as_async(many.items)
+        many.end = self._end(many.timeout)
         self._begin(many)
         try:
             while True:
@@ -266,7 +268,7 @@ class Client(CallingClient):
                     return
                 yield outcome if on_error == "return" else unless_error(outcome)
         finally:
-            many.end()
+            many.close()
 
     async def _unary(self, upload: Upload, timeout: float | None) -> Response:
         self._check_usable()
@@ -289,11 +291,11 @@ class Client(CallingClient):
             raise
         return None if message is grpc.aio.EOF else message
 
-    def _open(self, timeout: float | None) -> Stream:
+    def _open(self, seconds: float | None) -> Stream:
         outbox: Outbox = asyncio.Queue()
         stream = Stream(outbox.put_nowait, outbox.get)
         with self._translated:
-            stream.call = self._convert_stream(outgoing(stream), **self._call_settings(timeout))
+            stream.call = self._convert_stream(outgoing(stream), **self._settings_until(seconds))
         return stream
 
     async def _next_of(self, items: Any) -> Any:
@@ -304,8 +306,10 @@ class Client(CallingClient):
     async def _sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
-    async def _sealed(self, array: WireArray, may_copy: bool) -> tuple[SealedMemory, int] | None:
-        return await asyncio.to_thread(array.seal, may_copy)
+    async def _sealed(
+        self, array: WireArray, may_copy: bool, may_change: bool
+    ) -> tuple[SealedMemory, int] | None:
+        return await asyncio.to_thread(array.seal, may_copy, may_change)
 
     def _check_usable(self) -> None:
         self._check_loop()

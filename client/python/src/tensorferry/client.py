@@ -15,15 +15,16 @@ from tensorferry import _arguments
 from tensorferry._alarms import ALARMS
 from tensorferry._arrays import WireArray
 from tensorferry._base import OnError, health_request, unless_error
-from tensorferry._calls import END, CallingClient, Many, Steps
-from tensorferry._compiled import CompiledChannel, CompiledStreamCall, compiled_channel, core
+from tensorferry._calls import CallingClient, Steps
+from tensorferry._compiled import CompiledCall, CompiledChannel, compiled_channel, core, native_chunks
 from tensorferry._errors import TensorferryError, closed
 from tensorferry._files import FilePath, file_arrays, file_nbytes
 from tensorferry._info import HealthStatus, Model, ServerInfo, to_health, to_models, to_server_info
+from tensorferry._many import END, Many
 from tensorferry._pool import Stream, StreamPool, end_before_fork
 from tensorferry._progress import Report, reports_together
 from tensorferry._receipt import Receipt
-from tensorferry._request import Options, Request
+from tensorferry._request import Request
 from tensorferry._response import Message, Response, whole_response
 from tensorferry._results import InferLike, Outputs
 from tensorferry._sealed import SealedMemory
@@ -55,7 +56,9 @@ class Client(CallingClient):
             self._compiled = compiled_channel(
                 self._address, self._options, self._metadata, self._security, bool(self._wait_for_ready)
             )
+        self._plain_options.may_change = False  # Its thread waits.
         self._plain_options.borrow = self._compiled is not None
+        self._plain_options.native_chunks = None if self._compiled is None else native_chunks
         self._streams = StreamPool(self._call_later, keep=not self._balance)
         end_before_fork(self._streams)
 
@@ -162,7 +165,7 @@ class Client(CallingClient):
 
         The other arguments are those of `convert`.
         """
-        options = Options(strict, return_data, digest, self._verify)
+        options = self._wanted_of_many(strict, return_data, digest)
         many = self._conversions(arrays, dtype, options, timeout)
         return self._many(many, _arguments.on_error(on_error))
 
@@ -218,7 +221,7 @@ class Client(CallingClient):
         """
         path, report, names = _arguments.path(path), _arguments.progress(progress), list[str]()
         together = None if report is None else reports_together(report, file_nbytes(path))
-        options = Options(strict, return_data, digest, self._verify, together)
+        options = self._wanted_of_many(strict, return_data, digest, together)
         many = self._file_conversions(file_arrays(path), names, dtype, options, timeout)
         receipts = [unless_error(outcome) for outcome in self._many(many, "raise")]
         return dict(zip(names, receipts))
@@ -264,7 +267,7 @@ class Client(CallingClient):
                 the error in the outputs' place and goes on. A broken stream always raises.
             timeout: Seconds for the whole stream; None: the client's.
         """
-        options = Options(strict=strict, digest=digest, verify=self._verify)
+        options = self._wanted_of_many(strict, False, digest)
         many = self._inferences(requests, options, timeout)
         return self._many(many, _arguments.on_error(on_error))
 
@@ -312,6 +315,7 @@ class Client(CallingClient):
 
     def _many(self, many: Many[T], on_error: OnError) -> Iterator[T | TensorferryError]:
         many.items = iter(many.items)
+        many.end = self._end(many.timeout)
         self._begin(many)
         try:
             while True:
@@ -321,7 +325,7 @@ class Client(CallingClient):
                     return
                 yield outcome if on_error == "return" else unless_error(outcome)
         finally:
-            many.end()
+            many.close()
 
     def _unary(self, upload: Upload, timeout: float | None) -> Response:
         if self._closed:
@@ -338,16 +342,16 @@ class Client(CallingClient):
     def _read(self, stream: Stream, room: memoryview | None) -> Message | None:
         call = stream.call
         with self._translated:
-            if isinstance(call, CompiledStreamCall):
+            if isinstance(call, CompiledCall):
                 return call.read(room)
             message: bytes | None = next(call, None)
         return message
 
-    def _open(self, timeout: float | None) -> Stream:
+    def _open(self, seconds: float | None) -> Stream:
         outbox: Outbox = queue.SimpleQueue()
         stream = Stream(outbox.put, outbox.get)
         with self._translated:
-            stream.call = self._convert_stream(_outgoing(stream), **self._call_settings(timeout))
+            stream.call = self._convert_stream(_outgoing(stream), **self._settings_until(seconds))
         return stream
 
     def _open_kept(self) -> Stream:
@@ -355,14 +359,20 @@ class Client(CallingClient):
             return self._compiled.open_stream()
         return super()._open_kept()
 
+    def _open_many(self, many: Many[Any]) -> Stream:
+        if self._compiled is None or not self._compiled.is_usable or many.reports:
+            return super()._open_many(many)
+        with self._translated:
+            return self._compiled.open_pipelined_stream(many.left)
+
     def _next_of(self, items: Any) -> Any:
         return next(items, END)
 
     def _sleep(self, seconds: float) -> None:
         time.sleep(seconds)
 
-    def _sealed(self, array: WireArray, may_copy: bool) -> Sealed:
-        return array.seal(may_copy)
+    def _sealed(self, array: WireArray, may_copy: bool, may_change: bool) -> Sealed:
+        return array.seal(may_copy, may_change)
 
 
 def _outgoing(stream: Stream) -> Iterator[bytes]:

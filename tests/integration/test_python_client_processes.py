@@ -1,0 +1,124 @@
+"""Processes that use a Python client, and how they end: forked, spawned, with threads, with what lives on at exit."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import TIMEOUT_S, Server, becomes_true
+from sealed_clients import regions
+
+BEGIN = """
+import atexit, multiprocessing, os, sys, threading
+import numpy as np
+import tensorferry
+
+SMALL, LARGE = np.arange(10.0), np.arange(5 << 17, dtype=np.float64)
+
+def connect(transport="sealed"):
+    return tensorferry.Client(sys.argv[1], timeout=20, transport=transport)
+
+def own(client):
+    array = client.empty(1 << 17, np.float32)
+    array[:] = np.arange(1 << 17)
+    return array
+
+def check(client, array):
+    for receipt in [client.convert(array), *client.convert_many([array, SMALL])]:
+        assert receipt.digest_equal and receipt.dtype_equal
+"""
+
+FORKS = """
+clients = connect(), connect("bytes")
+arrays = SMALL, LARGE, own(clients[0])
+for client in clients:
+    for array in arrays:
+        check(client, array)
+child = os.fork()
+mine = clients if child else (connect(), connect("bytes"))
+for client in mine:
+    for array in arrays:
+        check(client, array)
+    client.close()
+if child:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+SPAWNS = """
+def convert(number):
+    with connect() as client:
+        array = own(client)
+        array += number
+        return client.convert(array).digest, client.convert(LARGE + number).digest
+
+if __name__ == "__main__":
+    check(connect(), LARGE)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        digests = pool.map(convert, range(2))
+    assert digests == [convert(number) for number in range(2)]
+    assert len(set(digests)) == 2
+"""
+
+THREADS = """
+client, began = connect(), threading.Event()
+
+def endless():
+    while True:
+        yield from (SMALL, LARGE)
+        began.set()
+
+def convert():
+    for _ in client.convert_many(endless()):
+        pass
+
+threading.Thread(target=convert, daemon=True).start()
+workers = [threading.Thread(target=lambda: check(client, own(client))) for _ in range(4)]
+for worker in workers:
+    worker.start()
+for worker in workers:
+    worker.join()
+assert began.wait(20)
+"""
+
+ENDS = """
+client = connect()
+array = own(client)
+check(client, array)
+check(client, LARGE)
+receipts = client.convert_many(array for _ in range(100))
+next(receipts)
+kept = [client, array, receipts]
+kept.append(kept)  # The garbage collector alone finds it.
+atexit.register(lambda: check(client, array))
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    path = tmp_path_factory.mktemp("processes") / "socket"
+    with Server("--listen", f"unix:{path}", "--sealed-memory", "on") as running:
+        yield running
+        assert running.alive(), running.log()
+
+
+@pytest.mark.parametrize("core", ["pure", "compiled"])
+@pytest.mark.parametrize("script", [FORKS, SPAWNS, THREADS, ENDS], ids=["forks", "spawns", "threads", "ends"])
+def test_a_process_ends_well(script: str, core: str, server: Server, tmp_path: Path) -> None:
+    if core == "compiled":
+        pytest.importorskip("tensorferry._core")
+    (tmp_path / "script.py").write_text(BEGIN + script)
+    ran = subprocess.run(
+        [sys.executable, tmp_path / "script.py", server.addresses[1]],
+        env={**os.environ, "TENSORFERRY_CORE": core, "GRPC_ENABLE_FORK_SUPPORT": "1"},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert becomes_true(lambda: regions(server.pid) == 0)
