@@ -32,11 +32,10 @@ CHROMIUM = os.environ.get("TENSORFERRY_CHROMIUM", "/usr/bin/chromium-headless-sh
 MOST_BYTES_OF_FIRST_PAINT = 100_000
 
 
-def walk(server: Server, name: str, **asked: Any) -> dict[str, Any]:
-    """What the walk saw. None may have the page complain, or ask another host."""
-    arguments = json.dumps({"url": f"http://{server.http}/", **asked}, default=str)
+def browse(name: str, url: str, **asked: Any) -> dict[str, Any]:
+    """What a walk saw, with what the page complained of, and which other hosts it asked."""
     done = subprocess.run(
-        ["node", str(PROGRAM), name, arguments],
+        ["node", str(PROGRAM), name, json.dumps({"url": url, **asked}, default=str)],
         env={**os.environ, "TENSORFERRY_NODE_MODULES": str(NODE_MODULES), "TENSORFERRY_CHROMIUM": CHROMIUM},
         capture_output=True,
         text=True,
@@ -45,6 +44,12 @@ def walk(server: Server, name: str, **asked: Any) -> dict[str, Any]:
     )
     assert done.returncode == 0, done.stderr
     seen: dict[str, Any] = json.loads(done.stdout)
+    return seen
+
+
+def walk(server: Server, name: str, **asked: Any) -> dict[str, Any]:
+    """What the walk saw. None may have the page complain, or ask another host."""
+    seen = browse(name, f"http://{server.http}/", **asked)
     assert (seen.pop("complaints"), seen.pop("others")) == ([], [])
     return seen
 

@@ -242,4 +242,19 @@ async function example({ page, context, asked }) {
   };
 }
 
-export const WALKS = { example, overview, firstPaint, model, runModel, drop, image, receipts, tokens, keyboard, looks };
+/**
+ * Has a page of another origin make calls, one after the other, and returns what each has given; and has it send a file as
+ * a page may that gets no answer to read.
+ */
+async function calls({ page, asked }) {
+  await page.goto(asked.url);
+  await page.waitForFunction(() => globalThis.callServer);
+  const seen = [];
+  for (const call of asked.calls) seen.push(await page.evaluate((given) => globalThis.callServer(given), call));
+  if (!asked.post) return { seen };
+  const post = await page.evaluate(async ([to, bytes]) =>
+    (await fetch(to, { method: "POST", mode: "no-cors", body: Uint8Array.from(bytes) })).type, [asked.post.to, [...readFileSync(asked.post.file)]]);
+  return { seen, post };
+}
+
+export const WALKS = { calls, example, overview, firstPaint, model, runModel, drop, image, receipts, tokens, keyboard, looks };
