@@ -43,7 +43,8 @@ TLS_FILES = (str(certificates.CERTIFICATE), str(certificates.KEY))
 COMMANDS: dict[str, Callable[[str, str], list[list[str]]]] = {
     "tensorferry": _tensorferry("--shared-memory", "system"),
     "tensorferry-tls": _tensorferry("--tls-cert", TLS_FILES[0], "--tls-key", TLS_FILES[1]),
-    "limit-tls": _program("limit_server", "--tuned", "--tls", *TLS_FILES),
+    "limit-tls": _program("limit_server", "--tls", *TLS_FILES),
+    "limit-tuned-tls": _program("limit_server", "--tuned", "--tls", *TLS_FILES),
     "limit": _program("limit_server"),
     "limit-tuned": _program("limit_server", "--tuned"),
     "sync": _program("generated_sync_server"),

@@ -13,7 +13,16 @@ from workloads import CONTENDERS, MIB, PLACES, TCP, WORKLOADS, option_of, size_n
 def slices_of_everything(ours: float) -> list[Slice]:
     """Three rounds in which everybody answers 100 requests per second, and we `ours`."""
     return [
-        Slice(place, w.name, c, r, ours if c in ("tensorferry", "tensorferry-tls") else 100, p50_us=10, p99_us=20, cpu_us=5)
+        Slice(
+            place,
+            w.name,
+            c,
+            r,
+            ours if c in ("tensorferry", "tensorferry-tls") else 100,
+            p50_us=10,
+            p99_us=20,
+            cpu_us=5,
+        )
         for r in range(3)
         for w in WORKLOADS
         for place in w.places

@@ -48,6 +48,7 @@ CONTENDERS = {
     "tensorferry-unbatched": Contender("tensorferry", model="{}_unbatched"),
     **{f"limit-{name}": Contender(f"limit-{name}", model="") for name in MODEL_SHAPES},
     "limit-tls": Contender("limit-tls", options=TLS),
+    "limit-tuned-tls": Contender("limit-tuned-tls", options=TLS),
     "tensorferry-tls": Contender("tensorferry-tls", options=TLS),
     "sync": Contender("sync"),
     "sync-tuned": Contender("sync-tuned"),
@@ -62,7 +63,7 @@ CODED = (*LIMITS, "sync", "callback")
 SOCKET = (*CODED, "raw-socket")
 TUNED = ("sync-tuned", "callback-tuned")
 FORMS = ("tensorferry-native", "tensorferry-oip")
-ENCRYPTED = ("tensorferry-tls", "limit-tls")
+ENCRYPTED = ("tensorferry-tls", "limit-tls", "limit-tuned-tls")
 SHARED = ("tensorferry-shared", "tensorferry-shared-4KiB", "tensorferry-shared-both", "memcpy")
 
 
