@@ -16,9 +16,9 @@ function(tensorferry_lay_out server client)
   add_dependencies(${server} ${client})
   add_custom_command(TARGET ${server} POST_BUILD VERBATIM
     COMMENT "Laying out the code of ${server}"
-    COMMAND ${PROJECT_SOURCE_DIR}/scripts/lay_out.sh
+    COMMAND ${PROJECT_SOURCE_DIR}/cmake/lay_out.sh
       ${TENSORFERRY_LLVM_BOLT} $<TARGET_FILE:${server}> $<TARGET_FILE:${client}>)
-  set_property(TARGET ${server} APPEND PROPERTY LINK_DEPENDS ${PROJECT_SOURCE_DIR}/scripts/lay_out.sh)
+  set_property(TARGET ${server} APPEND PROPERTY LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/lay_out.sh)
 endfunction()
 
 # tensorferry_keep_from_strip() and tensorferry_strip_again() stand around an install() of such a program: `strip`, which
