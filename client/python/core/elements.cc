@@ -48,9 +48,26 @@ void CopyStrided(std::byte* to, const std::byte* from, Dimension row, std::size_
   }
 }
 
+// SwapSized reverses the bytes of numbers that lie anywhere.
+template <typename Number>
+void SwapSized(std::span<std::byte> numbers) {
+  for (std::size_t at = 0; at < numbers.size(); at += sizeof(Number)) {
+    Number number;
+    std::memcpy(&number, &numbers[at], sizeof(Number));
+    if constexpr (sizeof(Number) == 2) number = __builtin_bswap16(number);
+    if constexpr (sizeof(Number) == 4) number = __builtin_bswap32(number);
+    if constexpr (sizeof(Number) == 8) number = __builtin_bswap64(number);
+    std::memcpy(&numbers[at], &number, sizeof(Number));
+  }
+}
+
 void Swap(std::span<std::byte> numbers, std::size_t width) {
-  for (std::size_t start = 0; start < numbers.size(); start += width) {
-    std::ranges::reverse(numbers.subspan(start, width));
+  switch (width) {
+    case 2: return SwapSized<std::uint16_t>(numbers);
+    case 4: return SwapSized<std::uint32_t>(numbers);
+    case 8: return SwapSized<std::uint64_t>(numbers);
+    default:
+      for (std::size_t at = 0; at < numbers.size(); at += width) std::ranges::reverse(numbers.subspan(at, width));
   }
 }
 

@@ -54,6 +54,7 @@ PipelinedStream::~PipelinedStream() {
 }
 
 void PipelinedStream::Send(Part part) {
+  if (connection_->abandoned()) return;
   {
     const std::scoped_lock lock(mutex_);
     if (ended_) return;
@@ -64,6 +65,7 @@ void PipelinedStream::Send(Part part) {
 }
 
 void PipelinedStream::EndSending() {
+  if (connection_->abandoned()) return;
   {
     const std::scoped_lock lock(mutex_);
     end_wanted_ = true;
@@ -73,6 +75,7 @@ void PipelinedStream::EndSending() {
 }
 
 std::optional<grpc::ByteBuffer> PipelinedStream::Read() {
+  if (connection_->abandoned()) return std::nullopt;
   std::unique_lock lock(mutex_);
   while (incoming_.empty() && !over_) {
     if (changed_->wait_for(lock, kSignalPeriod) == std::cv_status::no_timeout) continue;
@@ -99,6 +102,7 @@ void PipelinedStream::CheckSignals() {
 }
 
 bool PipelinedStream::IsOver() {
+  if (connection_->abandoned()) return true;
   const std::scoped_lock lock(mutex_);
   return over_ && incoming_.empty();
 }

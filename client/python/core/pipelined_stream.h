@@ -22,6 +22,8 @@ namespace tensorferry::core {
 // work, cuts chunks and takes digests while the caller makes the next request, and while it waits for an answer. The
 // thread never takes the GIL.
 //
+// In a process that was forked, where the thread does not run, all of it does nothing, and no more messages come.
+//
 // Threads: one at a time, without the GIL; any for Cancel.
 // Errors:  the Python exception of a signal's handler, which cancels the call.
 class PipelinedStream {
@@ -46,7 +48,9 @@ class PipelinedStream {
   // IsOver returns whether the call has ended, and all its messages were read.
   bool IsOver();
 
-  void Cancel() { context_->Cancel(); }
+  void Cancel() {
+    if (!connection_->abandoned()) context_->Cancel();
+  }
 
   const grpc::Status& status() const { return status_; }
   Metadata Trailers() const { return context_->Trailers(); }

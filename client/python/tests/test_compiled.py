@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -295,8 +297,11 @@ class _WaitingStream(grpc.GenericRpcHandler):  # type: ignore[misc]
         return grpc.stream_stream_rpc_method_handler(self._wait)
 
     def _wait(self, requests: Iterator[bytes], context: Any) -> Iterator[bytes]:
-        for _ in requests:
-            self.came.set()
+        ended = threading.Event()
+        context.add_callback(ended.set)
+        next(requests)
+        self.came.set()
+        ended.wait(TIMEOUT_S)
         yield from ()
 
 
@@ -335,3 +340,29 @@ class _Refusing(grpc.GenericRpcHandler):  # type: ignore[misc]
         self.goes_on.wait(TIMEOUT_S)
         for message in requests:
             self.nbytes += len(pb.ConvertStreamRequest.FromString(message).chunk)
+
+
+FORK = """
+import os, sys, numpy as np, tensorferry
+client = tensorferry.Client(sys.argv[1], verify=False, timeout=20)
+receipts = client.convert_many((np.zeros(2) for _ in range(100)), digest=False)
+next(receipts)
+child = os.fork()
+if child == 0:
+    try:
+        for _ in receipts:
+            pass
+    except tensorferry.TransportError:
+        os._exit(5)  # grpcio's own channel does not survive more.
+    os._exit(6)
+assert len(list(receipts)) == 99
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_many_of_a_process_that_forks_go_on_in_it_alone() -> None:
+    with fake_server.serving(Streaming()) as address:
+        ran = subprocess.run(
+            [sys.executable, "-c", FORK, address], capture_output=True, text=True, timeout=TIMEOUT_S
+        )
+    assert (ran.returncode, ran.stderr) == (5, "")
