@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,10 +38,12 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**inherited, **(extra or {})}
 
 
-def run_to_exit(*flags: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Runs a server that is expected to end by itself."""
+def run_to_exit(
+    *flags: str, environment: Mapping[str, str] | None = None, starter: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Runs a server that is expected to end by itself. `starter` is a command that runs the command it is given."""
     return subprocess.run(
-        server_command(*flags),
+        [*starter, *server_command(*flags)],
         env=clean_environment(environment),
         capture_output=True,
         text=True,

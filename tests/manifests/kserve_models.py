@@ -1,6 +1,7 @@
-"""Reads a KServe resource, as JSON on standard input, into the models of KServe's SDK; prints what fields they lack.
+"""Reads KServe resources, a JSON list on standard input, into the models of KServe's SDK; prints what fields they lack.
 
-It runs with the Python of KServe's environment. A field that must be there and is not raises ValueError.
+It runs with the Python of KServe's environment, which takes seconds to import the SDK. What it prints is a JSON list
+with a list of paths for each resource. A field that must be there and is not raises ValueError.
 """
 
 from __future__ import annotations
@@ -41,8 +42,11 @@ def read(value: Any, type_name: str, path: str, unknown: list[str]) -> Any:
     )
 
 
-resource = json.load(sys.stdin)
-missing: list[str] = []
-read(resource, KINDS[resource["kind"]], resource["kind"], missing)
-print("\n".join(missing))
-sys.exit(1 if missing else 0)
+def missing(resource: dict[str, Any]) -> list[str]:
+    """The paths of the fields that the models do not have."""
+    unknown: list[str] = []
+    read(resource, KINDS[resource["kind"]], resource["kind"], unknown)
+    return unknown
+
+
+print(json.dumps([missing(resource) for resource in json.load(sys.stdin)]))

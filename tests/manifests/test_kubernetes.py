@@ -158,17 +158,29 @@ def test_the_monitor_is_that_of_the_prometheus_operator(change: dict[str, Any]) 
         assert (ran.returncode, ran.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("name", [*RUNTIMES, *SERVICES])
-def test_kserve_knows_every_field(name: str) -> None:
+def misspelt(name: str) -> dict[str, Any]:
     (resource,) = documents(KSERVE / name)
-    assert kserve_complains(resource) == ""
+    resource["spec"]["protocolVersoins"] = ["grpc-v2"]
+    return resource
+
+
+@pytest.fixture(scope="module")
+def complaints() -> dict[str, list[str]]:
+    """What the models of KServe's own SDK say of each file, and of two with a field that they do not know."""
+    resources = {name: documents(KSERVE / name)[0] for name in (*RUNTIMES, *SERVICES)}
+    resources |= {f"misspelt {name}": misspelt(name) for name in (RUNTIMES[0], SERVICES[0])}
+    return dict(zip(resources, kserve_complains(list(resources.values())), strict=True))
+
+
+@pytest.mark.parametrize("name", [*RUNTIMES, *SERVICES])
+def test_kserve_knows_every_field(name: str, complaints: dict[str, list[str]]) -> None:
+    assert complaints[name] == []
 
 
 @pytest.mark.parametrize("name", [RUNTIMES[0], SERVICES[0]])
-def test_kserve_complains_of_a_field_that_it_does_not_know(name: str) -> None:
-    (resource,) = documents(KSERVE / name)
-    resource["spec"]["protocolVersoins"] = ["grpc-v2"]
-    assert "protocolVersoins" in kserve_complains(resource)
+def test_kserve_complains_of_a_field_that_it_does_not_know(name: str, complaints: dict[str, list[str]]) -> None:
+    (path,) = complaints[f"misspelt {name}"]
+    assert path.endswith(".spec.protocolVersoins")
 
 
 @pytest.mark.parametrize(("runtime", "service"), list(zip(RUNTIMES, SERVICES, strict=True)))
@@ -180,16 +192,17 @@ def test_a_service_asks_for_what_its_runtime_speaks(runtime: str, service: str) 
     assert model["modelFormat"]["name"] in {one["name"] for one in offered["spec"]["supportedModelFormats"]}
 
 
-def kserve_complains(resource: dict[str, Any]) -> str:
-    """What the models of KServe's own SDK say of a resource; they live in an environment of their own."""
+def kserve_complains(resources: list[dict[str, Any]]) -> list[list[str]]:
+    """The fields of each resource that KServe's SDK does not know; the SDK lives in an environment of its own."""
     if not KSERVE_PYTHON.exists():
         pytest.fail(f"{KSERVE_PYTHON} is not there: run tests/integration/oip/environments.sh clients")
     ran = subprocess.run(
         [KSERVE_PYTHON, Path(__file__).with_name("kserve_models.py")],
-        input=json.dumps(resource),
+        input=json.dumps(resources),
         capture_output=True,
         text=True,
         check=False,
     )
-    assert ran.returncode in {0, 1} and "Traceback" not in ran.stderr, ran.stderr
-    return ran.stdout.strip()
+    assert ran.returncode == 0, ran.stderr
+    complaints: list[list[str]] = json.loads(ran.stdout)
+    return complaints
