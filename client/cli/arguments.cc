@@ -23,6 +23,7 @@ constexpr const char* kAbout = R"(Examples:
   tensorferry convert model.safetensors          every tensor of the file
   tensorferry convert x.npy --model resnet -o outputs.npz
   tensorferry ping --server 10.0.0.7:8001        for probes: exit code 0 once models are loaded
+  tensorferry models && tensorferry model resnet what the server has, and all of one model
   tensorferry bench --mode stream --size 64B,1MiB --outstanding 32
 
 Converts NumPy arrays to torch tensors on a tensorferry server.)";
@@ -32,8 +33,26 @@ constexpr const char* kExitCodes = R"(Exit codes: 0 ok, 2 usage, 3 file not read
 
 struct Subcommand {
   Command command;
-  CLI::App* app;
+  const char* name;
+  const char* about;
+  CLI::App* app = nullptr;
 };
+
+std::vector<Subcommand> Subcommands() {
+  return {
+      {Command::kConvert, "convert", "convert arrays, and compare the tensors with them"},
+      {Command::kInspect, "inspect", "show what a file holds, without a server"},
+      {Command::kModels, "models", "list the server's models"},
+      {Command::kModel, "model", "show all of one model: versions, tensors, configuration, statistics"},
+      {Command::kLoad, "load", "have the server load a model of its repository, or load it anew"},
+      {Command::kUnload, "unload", "have the server take a model out of service"},
+      {Command::kStats, "stats", "show what models have done since they were loaded"},
+      {Command::kInfo, "info", "show the server's version, limits and dtypes"},
+      {Command::kPing, "ping", "ask whether the server is ready; exit code 0 if so, else 4"},
+      {Command::kBench, "bench", "load a server and measure latency and throughput"},
+      {Command::kVersion, "version", "print the version of this command"},
+  };
+}
 
 // Words holds options that are still text, to be parsed.
 struct Words {
@@ -62,39 +81,65 @@ void AddPingOptions(CLI::App& app, Arguments& arguments) {
   live->excludes(service);
 }
 
-std::vector<Subcommand> AddSubcommands(CLI::App& app, Arguments& arguments, Words& words) {
-  const auto add = [&](Command command, const char* name, const char* about) {
-    CLI::App* added = app.add_subcommand(name, about);
-    added->allow_extras();
-    if (command != Command::kVersion) added->add_flag("--json", arguments.json, "print JSON");
-    return Subcommand{command, added};
-  };
-  const Subcommand convert = add(Command::kConvert, "convert", "convert arrays, and compare the tensors with them");
-  const Subcommand inspect = add(Command::kInspect, "inspect", "show what a file holds, without a server");
-  const Subcommand models = add(Command::kModels, "models", "list the server's models");
-  const Subcommand info = add(Command::kInfo, "info", "show the server's version, limits and dtypes");
-  const Subcommand ping = add(Command::kPing, "ping", "ask whether the server is ready; exit code 0 if so, else 4");
-  const Subcommand bench = add(Command::kBench, "bench", "load a server and measure latency and throughput");
-  const Subcommand version = add(Command::kVersion, "version", "print the version of this command");
-
-  AddFileOptions(*convert.app, arguments);
-  AddFileOptions(*inspect.app, arguments);
-  for (const Subcommand& each : {convert, models, info, ping}) {
-    AddServerOptions(*each.app, arguments, words.server, "of each call: 500ms, 30s, 2m");
-  }
-  AddServerOptions(*bench.app, arguments, words.server, "for answers that are missing at the end (default 10s)");
-  for (const Subcommand& each : {convert, bench}) AddTransportOption(*each.app, words.server);
-  convert.app->add_option("--model", arguments.model, "run a model on all arrays of all files, as one request")
-      ->type_name("NAME");
-  convert.app->add_flag("--strict", arguments.strict, "refuse whatever torch.from_numpy refuses");
-  convert.app->add_option("-o,--output", arguments.output, "save the model's outputs, or without a model the tensors")
+void AddConvertOptions(CLI::App& app, Arguments& arguments, Words& words) {
+  AddTransportOption(app, words.server);
+  app.add_flag("--strict", arguments.strict, "refuse whatever torch.from_numpy refuses");
+  app.add_option("-o,--output", arguments.output, "save the model's outputs, or without a model the tensors")
       ->type_name("OUT.npz|OUT.safetensors|DIR");
-  AddPingOptions(*ping.app, arguments);
-  AddBenchOptions(*bench.app, words.bench);
-  bench.app->add_option("--dtype", arguments.dtype, "of the arrays (default: the model's, else float32)")
-      ->type_name("NAME");
-  bench.app->add_option("--model", arguments.model, "run a model of one input on each array")->type_name("NAME");
-  return {convert, inspect, models, info, ping, bench, version};
+}
+
+void AddLoadOptions(CLI::App& app, Arguments& arguments, Words& words) {
+  AddTransportOption(app, words.server);
+  AddBenchOptions(app, words.bench);
+  app.add_option("--dtype", arguments.dtype, "of the arrays (default: the model's, else float32)")->type_name("NAME");
+  app.add_option("--model", arguments.model, "run a model of one input on each array")->type_name("NAME");
+}
+
+// AddOptionsOf adds the options that the command has beside those of all.
+void AddOptionsOf(Command command, CLI::App& app, Arguments& arguments, Words& words) {
+  const auto model = [&] { return app.add_option("MODEL", arguments.model, "name of a model")->type_name(""); };
+  switch (command) {
+    case Command::kConvert:
+      AddFileOptions(app, arguments);
+      app.add_option("--model", arguments.model, "run a model on all arrays of all files, as one request")
+          ->type_name("NAME");
+      return AddConvertOptions(app, arguments, words);
+    case Command::kInspect: return AddFileOptions(app, arguments);
+    case Command::kModel:
+    case Command::kLoad:
+    case Command::kUnload: model()->required(); return;
+    case Command::kStats: model(); return;
+    case Command::kPing: return AddPingOptions(app, arguments);
+    case Command::kBench: return AddLoadOptions(app, arguments, words);
+    case Command::kHelp:
+    case Command::kModels:
+    case Command::kInfo:
+    case Command::kVersion: return;
+  }
+}
+
+const char* WhatHasTimeout(Command command) {
+  switch (command) {
+    case Command::kBench: return "for answers that are missing at the end (default 10s)";
+    case Command::kLoad:
+    case Command::kUnload: return "until it is done: 30s, 2m (default: none)";
+    default: return "of each call: 500ms, 30s, 2m";
+  }
+}
+
+std::vector<Subcommand> AddSubcommands(CLI::App& app, Arguments& arguments, Words& words) {
+  std::vector<Subcommand> subcommands = Subcommands();
+  for (Subcommand& each : subcommands) {
+    each.app = app.add_subcommand(each.name, each.about);
+    each.app->allow_extras();
+    if (each.command == Command::kVersion) continue;
+    each.app->add_flag("--json", arguments.json, "print JSON");
+    if (each.command != Command::kInspect) {
+      AddServerOptions(*each.app, arguments, words.server, WhatHasTimeout(each.command));
+    }
+    AddOptionsOf(each.command, *each.app, arguments, words);
+  }
+  return subcommands;
 }
 
 absl::Status Usage(const std::string& message) { return absl::InvalidArgumentError(message); }
@@ -124,7 +169,7 @@ absl::Status CheckExtras(const CLI::App& app, const std::vector<Subcommand>& sub
   if (word.starts_with('-')) return Unknown("option", word.substr(0, word.find('=')), OptionNames(owner));
   if (!chosen.empty()) return Usage(fmt::format("unexpected argument {}", Quote(word)));
   std::vector<std::string> names;
-  for (const Subcommand& each : subcommands) names.push_back(each.app->get_name());
+  for (const Subcommand& each : subcommands) names.emplace_back(each.name);
   return Unknown("command", word, names);
 }
 
@@ -172,9 +217,9 @@ absl::StatusOr<Arguments> ParseArguments(std::span<const std::string> words) {
   }
   TENSORFERRY_RETURN_IF_ERROR(CheckExtras(app, subcommands));
   TENSORFERRY_RETURN_IF_ERROR(ParseServerOptions(given.server, arguments));
-  TENSORFERRY_RETURN_IF_ERROR(CheckValues(arguments));
   const auto parsed = std::ranges::find_if(subcommands, [](const Subcommand& each) { return each.app->parsed(); });
   arguments.command = parsed->command;
+  TENSORFERRY_RETURN_IF_ERROR(CheckValues(arguments));
   if (arguments.command == Command::kBench) TENSORFERRY_RETURN_IF_ERROR(FinishBench(arguments, given.bench));
   return arguments;
 }

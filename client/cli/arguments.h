@@ -14,7 +14,20 @@
 
 namespace tensorferry::cli {
 
-enum class Command : std::uint8_t { kHelp, kConvert, kInspect, kModels, kInfo, kPing, kBench, kVersion };
+enum class Command : std::uint8_t {
+  kHelp,
+  kConvert,
+  kInspect,
+  kModels,
+  kModel,
+  kStats,
+  kLoad,
+  kUnload,
+  kInfo,
+  kPing,
+  kBench,
+  kVersion,
+};
 
 // A server announces this service when its models are loaded.
 inline constexpr const char* kReadiness = "tensorferry.v1.TensorService";

@@ -7,7 +7,7 @@
 
 #include "base/text.h"
 #include "cli/json_text.h"
-#include "cli/terminal.h"
+#include "cli/table.h"
 
 namespace tensorferry::cli {
 namespace {
@@ -23,7 +23,7 @@ constexpr auto kQuantiles = std::to_array<Quantile>(
 double Microseconds(std::chrono::nanoseconds time) { return static_cast<double>(time.count()) / 1000; }
 double Seconds(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
 
-double Mean(std::chrono::nanoseconds sum, std::uint64_t count) {
+double MeanMicroseconds(std::chrono::nanoseconds sum, std::uint64_t count) {
   return Microseconds(sum) / static_cast<double>(std::max<std::uint64_t>(count, 1));
 }
 
@@ -34,9 +34,6 @@ std::string Columns(const std::vector<std::string>& cells) {
   for (const std::string& cell : cells) line += fmt::format(" {:>10}", cell);
   return line + '\n';
 }
-
-// NumberText writes one decimal for numbers below 100, and none above.
-std::string NumberText(double number) { return fmt::format("{:.{}f}", number, number < 100 ? 1 : 0); }
 
 Json LatencyJson(const LatencyHistogram& latency) {
   Json json = Json::object();
@@ -49,7 +46,9 @@ Json LatencyJson(const LatencyHistogram& latency) {
 }
 
 Json ServerJson(const BenchResult& result) {
-  const auto mean = [&](std::chrono::nanoseconds sum) { return result.ok > 0 ? Json(Mean(sum, result.ok)) : Json(); };
+  const auto mean = [&](std::chrono::nanoseconds sum) {
+    return result.ok > 0 ? Json(MeanMicroseconds(sum, result.ok)) : Json();
+  };
   return {{"receive", mean(result.server.receive)},
           {"convert", mean(result.server.convert)},
           {"queue", mean(result.server.queue)},
@@ -99,8 +98,8 @@ std::string BenchLine(const Arguments& arguments, const BenchRow& row) {
   const auto time = [&](double microseconds) { cells.push_back(any ? NumberText(microseconds) : "-"); };
   for (const Quantile& quantile : kQuantiles) time(Microseconds(result.latency.Quantile(quantile.share)));
   time(Microseconds(result.latency.max()));
-  time(Mean(result.server.receive, result.ok));
-  time(Mean(result.server.convert, result.ok));
+  time(MeanMicroseconds(result.server.receive, result.ok));
+  time(MeanMicroseconds(result.server.convert, result.ok));
   if (arguments.bench.rate) {
     cells.push_back(fmt::to_string(result.late));
     cells.push_back(fmt::to_string(result.unsent));

@@ -9,6 +9,10 @@ namespace tensorferry::cli {
 ExitCode RunConvert(const Arguments& arguments);
 ExitCode RunInspect(const Arguments& arguments);
 ExitCode RunModels(const Arguments& arguments);
+ExitCode RunModel(const Arguments& arguments);
+ExitCode RunStats(const Arguments& arguments);
+ExitCode RunLoad(const Arguments& arguments);
+ExitCode RunUnload(const Arguments& arguments);
 ExitCode RunInfo(const Arguments& arguments);
 ExitCode RunPing(const Arguments& arguments);
 ExitCode RunBench(const Arguments& arguments);

@@ -19,6 +19,10 @@ ExitCode Run(const Arguments& arguments) {
     case Command::kConvert: return RunConvert(arguments);
     case Command::kInspect: return RunInspect(arguments);
     case Command::kModels: return RunModels(arguments);
+    case Command::kModel: return RunModel(arguments);
+    case Command::kStats: return RunStats(arguments);
+    case Command::kLoad: return RunLoad(arguments);
+    case Command::kUnload: return RunUnload(arguments);
     case Command::kInfo: return RunInfo(arguments);
     case Command::kPing: return RunPing(arguments);
     case Command::kBench: return RunBench(arguments);

@@ -1,11 +1,15 @@
+// What the command asks of a server about its models, and has it do with them.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <optional>
+#include <utility>
 
-#include "base/text.h"
+#include "base/status.h"
 #include "cli/commands.h"
 #include "cli/json_text.h"
+#include "cli/model_text.h"
 #include "cli/query.h"
 
 namespace tensorferry::cli {
@@ -13,75 +17,109 @@ namespace {
 
 using client::ModelInfo;
 using client::ModelState;
-using client::TensorSpec;
+using client::ModelStatistics;
 
-std::string_view StateText(ModelState state) {
-  switch (state) {
-    case ModelState::kUnknown: return "UNKNOWN";
-    case ModelState::kLoading: return "LOADING";
-    case ModelState::kReady: return "READY";
-    case ModelState::kUnavailable: return "UNAVAILABLE";
-    case ModelState::kUnloading: return "UNLOADING";
-  }
-  __builtin_unreachable();
+ExitCode PrintModels(const Arguments& arguments, const std::vector<ModelInfo>& models) {
+  fmt::print("{}", arguments.json ? JsonText(JsonListOf(models, ModelJson)) + "\n" : ModelsText(models));
+  return ExitCode::kOk;
 }
 
-// SpecsText writes `x float32 (-1, 3)`, without what the model does not tell.
-std::string SpecsText(const std::vector<TensorSpec>& specs) {
-  std::vector<std::string> texts;
-  for (const TensorSpec& spec : specs) {
-    texts.push_back(spec.dtype.empty() ? spec.name
-                                       : fmt::format("{} {} {}", spec.name, spec.dtype, ShapeText(spec.shape)));
+// ModelFacts is all that a server says of one model.
+struct ModelFacts {
+  std::vector<ModelInfo> versions;
+  std::optional<client::ModelConfig> config;  // Neither this nor statistics are there while no version is ready.
+  std::vector<ModelStatistics> statistics;
+
+  // Returns the version that the server would choose: the last that it lists as ready, else the last.
+  const ModelInfo& chosen() const {
+    const auto ready = std::find_if(versions.rbegin(), versions.rend(),
+                                    [](const ModelInfo& each) { return each.state == ModelState::kReady; });
+    return ready == versions.rend() ? versions.back() : *ready;
   }
-  return fmt::format("{}", fmt::join(texts, ", "));
+};
+
+absl::StatusOr<ModelFacts> AskFacts(client::Client& client, const std::string& name,
+                                    std::chrono::milliseconds timeout) {
+  ModelFacts facts;
+  TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<ModelInfo> models, client.ListModels(timeout));
+  facts.versions = VersionsOf(models, name);
+  const bool ready = !facts.versions.empty() && facts.chosen().state == ModelState::kReady;
+  absl::StatusOr<client::ModelConfig> config = client.GetModelConfig(name, timeout);
+  if (!config.ok()) {
+    const bool has_none = !facts.versions.empty() && !ready;
+    return has_none ? absl::StatusOr<ModelFacts>(std::move(facts)) : config.status();
+  }
+  facts.config = *std::move(config);
+  TENSORFERRY_ASSIGN_OR_RETURN(facts.statistics, client.GetStatistics(name, timeout));
+  return facts;
 }
 
-Json SpecsJson(const std::vector<TensorSpec>& specs) {
-  Json json = Json::array();
-  for (const TensorSpec& spec : specs) {
-    json.push_back({{"name", spec.name}, {"dtype", spec.dtype}, {"shape", spec.shape}});
+std::string FactsText(const ModelFacts& facts) {
+  std::string text = ModelsText(facts.versions);
+  if (facts.versions.empty()) return text;  // It was taken out of service meanwhile.
+  text += '\n' + SpecsText(facts.chosen());
+  if (!facts.chosen().sha256.empty()) text += fmt::format("\nSHA-256 {}\n", facts.chosen().sha256);
+  if (!facts.statistics.empty()) text += '\n' + StatisticsText(facts.statistics);
+  for (const ModelStatistics& each : facts.statistics) {
+    if (!each.batches.empty()) text += fmt::format("\nversion {}\n{}", each.version, BatchesText(each));
   }
-  return json;
+  if (facts.config) text += "\n# As in a config.pbtxt:\n" + facts.config->text;
+  return text;
 }
 
-void PrintModels(const std::vector<ModelInfo>& models) {
-  std::vector<std::vector<std::string>> rows;
-  for (const ModelInfo& model : models) {
-    std::vector<std::string> row{model.name,
-                                 model.version,
-                                 std::string(StateText(model.state)),
-                                 model.platform,
-                                 fmt::format("({}) -> ({})", SpecsText(model.inputs), SpecsText(model.outputs)),
-                                 model.reason};
-    for (std::string& cell : row) cell = OneLine(cell);
-    rows.push_back(std::move(row));
-  }
-  fmt::print("{}", Align(rows));
+Json FactsJson(const std::string& name, const ModelFacts& facts) {
+  return {{"name", name},
+          {"versions", JsonListOf(facts.versions, ModelJson)},
+          {"config", facts.config ? Json::parse(facts.config->json) : Json()},
+          {"statistics", JsonListOf(facts.statistics, StatisticsJson)}};
 }
 
-void PrintModelsJson(const std::vector<ModelInfo>& models) {
-  Json json = Json::array();
-  for (const ModelInfo& model : models) {
-    json.push_back({{"name", model.name},
-                    {"version", model.version},
-                    {"state", StateText(model.state)},
-                    {"reason", model.reason},
-                    {"platform", model.platform},
-                    {"inputs", SpecsJson(model.inputs)},
-                    {"outputs", SpecsJson(model.outputs)},
-                    {"sha256", model.sha256}});
-  }
-  fmt::print("{}\n", JsonText(json));
+// Change has the server load or unload the model, and prints its versions then.
+ExitCode Change(const Arguments& arguments,
+                absl::Status (client::Client::*change)(const std::string&, std::chrono::milliseconds)) {
+  const auto ask = [&](client::Client& client,
+                       std::chrono::milliseconds timeout) -> absl::StatusOr<std::vector<ModelInfo>> {
+    TENSORFERRY_RETURN_IF_ERROR((client.*change)(arguments.model, arguments.timeout));
+    TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<ModelInfo> models, client.ListModels(timeout));
+    return VersionsOf(models, arguments.model);
+  };
+  const auto print = [&](const std::vector<ModelInfo>& models) { return PrintModels(arguments, models); };
+  return Query(arguments, ask, print, [](const absl::Status& status) {
+    // A model that the repository does not have is INTERNAL, as Triton's clients expect.
+    return absl::IsInternal(status) ? ExitCode::kRefused : ExitCodeOf(status);
+  });
 }
 
 }  // namespace
 
 ExitCode RunModels(const Arguments& arguments) {
   const auto ask = [](client::Client& client, std::chrono::milliseconds timeout) { return client.ListModels(timeout); };
-  return Query(arguments, ask, [&](const std::vector<ModelInfo>& models) {
-    arguments.json ? PrintModelsJson(models) : PrintModels(models);
+  return Query(arguments, ask, [&](const auto& models) { return PrintModels(arguments, models); });
+}
+
+ExitCode RunModel(const Arguments& arguments) {
+  const auto ask = [&](client::Client& client, std::chrono::milliseconds timeout) {
+    return AskFacts(client, arguments.model, timeout);
+  };
+  return Query(arguments, ask, [&](const ModelFacts& facts) {
+    fmt::print("{}", arguments.json ? JsonText(FactsJson(arguments.model, facts)) + "\n" : FactsText(facts));
     return ExitCode::kOk;
   });
 }
+
+ExitCode RunStats(const Arguments& arguments) {
+  const auto ask = [&](client::Client& client, std::chrono::milliseconds timeout) {
+    return client.GetStatistics(arguments.model, timeout);
+  };
+  return Query(arguments, ask, [&](const std::vector<ModelStatistics>& statistics) {
+    fmt::print("{}",
+               arguments.json ? JsonText(JsonListOf(statistics, StatisticsJson)) + "\n" : StatisticsText(statistics));
+    return ExitCode::kOk;
+  });
+}
+
+ExitCode RunLoad(const Arguments& arguments) { return Change(arguments, &client::Client::LoadModel); }
+
+ExitCode RunUnload(const Arguments& arguments) { return Change(arguments, &client::Client::UnloadModel); }
 
 }  // namespace tensorferry::cli

@@ -26,7 +26,7 @@ ExitCode RunPing(const Arguments& arguments) {
   const auto ask = [&](client::Client& client, std::chrono::milliseconds timeout) {
     return client.Ping(arguments.service, timeout);
   };
-  return Query(arguments, ask, [&](Health health) {
+  const auto print = [&](Health health) {
     if (arguments.json) {
       const Json json = {{"server", arguments.server}, {"service", arguments.service}, {"status", HealthText(health)}};
       fmt::print("{}\n", JsonText(json));
@@ -34,6 +34,10 @@ ExitCode RunPing(const Arguments& arguments) {
       fmt::print("{}\n", HealthText(health));
     }
     return health == Health::kServing ? ExitCode::kOk : ExitCode::kUnreachable;
+  };
+  return Query(arguments, ask, print, [](const absl::Status& status) {
+    // A service that the server does not know does not serve.
+    return absl::IsNotFound(status) ? ExitCode::kUnreachable : ExitCodeOf(status);
   });
 }
 

@@ -14,10 +14,10 @@
 
 namespace tensorferry::cli {
 
-// Query asks a server about itself with `ask(client, timeout)`, then calls `print(answer)`, which returns the exit
-// code.
+// Query asks a server with `ask(client, timeout)`, then calls `print(answer)`, which returns the exit code. That of a
+// call that failed is `failed(status)`.
 template <typename Ask, typename Print>
-ExitCode Query(const Arguments& arguments, Ask ask, Print print) {
+ExitCode Query(const Arguments& arguments, Ask ask, Print print, ExitCode (*failed)(const absl::Status&) = ExitCodeOf) {
   absl::StatusOr<client::Client> client = Connect(arguments);
   if (!client.ok()) {
     PrintError(std::string(client.status().message()));
@@ -27,9 +27,7 @@ ExitCode Query(const Arguments& arguments, Ask ask, Print print) {
   const auto answer = ask(*client, has_timeout ? arguments.timeout : client::Client::kQueryTimeout);
   if (!answer.ok()) {
     PrintError(fmt::format("{}: {}", arguments.server, ErrorText(answer.status())));
-    // NOT_FOUND means "does not serve": ping alone asks for something by its name.
-    const bool unknown_service = absl::IsNotFound(answer.status());
-    return unknown_service ? ExitCode::kUnreachable : ExitCodeOf(answer.status());
+    return failed(answer.status());
   }
   return print(*answer);
 }

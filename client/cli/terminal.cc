@@ -15,11 +15,6 @@ namespace {
 
 constexpr std::uint64_t kLongUpload = std::uint64_t{64} << 20;  // Bytes.
 
-// Width counts the characters of UTF-8 text: every byte but those that continue one.
-std::size_t Width(std::string_view text) {
-  return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
 bool UsesColor() {
   const char* const no_color = std::getenv("NO_COLOR");
   return isatty(STDOUT_FILENO) != 0 && (no_color == nullptr || *no_color == '\0');
@@ -29,18 +24,22 @@ bool UsesColor() {
 
 void PrintError(std::string_view message) { fmt::print(stderr, "tensorferry: {}\n", OneLine(message)); }
 
+std::size_t TextWidth(std::string_view text) {
+  return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
 std::string Align(const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], Width(row[i]));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], TextWidth(row[i]));
   }
   std::string text;
   for (const auto& row : rows) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
       line += row[i];
-      line.append(widths[i] - Width(row[i]) + 2, ' ');
+      line.append(widths[i] - TextWidth(row[i]) + 2, ' ');
     }
     line.resize(line.find_last_not_of(' ') + 1);
     text += line + '\n';

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -9,6 +10,9 @@ namespace tensorferry::cli {
 
 // PrintError writes one line to standard error: "tensorferry: x.npy: …".
 void PrintError(std::string_view message);
+
+// TextWidth counts the characters of UTF-8 text: every byte but those that continue one.
+std::size_t TextWidth(std::string_view text);
 
 // Rows of cells as lines, the cells of a column below each other. No blanks at the end of a line.
 std::string Align(const std::vector<std::vector<std::string>>& rows);

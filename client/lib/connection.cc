@@ -40,6 +40,7 @@ Connection::Connection(const std::string& address, const ConnectOptions& options
                       channel_),
       service_(v1::TensorService::NewStub(channel_)),
       health_(grpc::health::v1::Health::NewStub(channel_)),
+      inference_(::inference::GRPCInferenceService::NewStub(channel_)),
       transport_(options.transport),
       side_(SideOf(address, options.transport)) {}
 

@@ -15,6 +15,7 @@
 
 #include "absl/status/statusor.h"
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "inference/grpc_service.grpc.pb.h"
 #include "lib/request.h"
 #include "lib/side_connection.h"
 #include "tensorferry/client/client.h"
@@ -30,6 +31,7 @@ class Connection {
 
   v1::TensorService::Stub& service() { return *service_; }
   grpc::health::v1::Health::Stub& health() { return *health_; }
+  ::inference::GRPCInferenceService::Stub& inference() { return *inference_; }
 
   // Convert and ConvertStream are those of the stub, but take requests that are serialised already, so that elements
   // are sent from where they are.
@@ -56,6 +58,7 @@ class Connection {
   const grpc::internal::RpcMethod convert_stream_;
   const std::unique_ptr<v1::TensorService::Stub> service_;
   const std::unique_ptr<grpc::health::v1::Health::Stub> health_;
+  const std::unique_ptr<::inference::GRPCInferenceService::Stub> inference_;
   const Transport transport_;
   const std::unique_ptr<SideConnection> side_;  // Null: nothing travels in sealed memory.
   std::mutex mutex_;

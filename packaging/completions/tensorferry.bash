@@ -44,7 +44,7 @@ _tensorferry() {
     mapfile -t COMPREPLY < <(compgen -W "$(sed -nE 's/^  (-[a-z],)?(--[a-z-]+)( .*)?$/\2/p' <<<"$help")" -- "$cur")
   elif [ -z "$command" ]; then
     mapfile -t COMPREPLY < <(compgen -W "$(sed -nE '/^Subcommands:/,/^$/s/^  ([a-z]+) .*/\1/p' <<<"$help")" -- "$cur")
-  elif grep -q '^Positionals:' <<<"$help"; then
+  elif grep -q '^  FILE ' <<<"$help"; then
     _tensorferry_files '*.@(npy|npz|safetensors)'
   fi
 }

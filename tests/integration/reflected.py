@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import grpc
-from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor import Descriptor
 
 from harness import TIMEOUT_S
@@ -21,6 +21,7 @@ class Method:
 
     path: str  # As calls name it: /PACKAGE.SERVICE/METHOD.
     request: Descriptor
+    response: Descriptor
 
 
 def _ask(channel: grpc.Channel, **question: str) -> ServerReflectionResponse:
@@ -37,4 +38,8 @@ def methods(channel: grpc.Channel) -> Iterator[Method]:
         for proto in answer.file_descriptor_response.file_descriptor_proto:
             pool.Add(descriptor_pb2.FileDescriptorProto.FromString(proto))
         for method in pool.FindServiceByName(service.name).methods:
-            yield Method(f"/{service.name}/{method.name}", method.input_type)
+            yield Method(f"/{service.name}/{method.name}", method.input_type, method.output_type)
+
+
+def message_class(descriptor: Descriptor) -> type:
+    return message_factory.GetMessageClass(descriptor)

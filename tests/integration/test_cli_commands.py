@@ -23,7 +23,7 @@ from harness import MIB, Server
 from npy_files import saved
 
 FLOATS = np.arange(6, dtype=">f4").reshape(2, 3)
-CALLS = ["ping", "info", "models"]
+CALLS = ["ping", "info", "models", "model m", "stats", "load m"]
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def x(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("call", [*CALLS, "convert"])
 def test_no_server(call: str, x: Path, tmp_path: Path) -> None:
-    ran = cli.run(call, *([x] if call == "convert" else []), server=f"unix:{tmp_path}/none")
+    ran = cli.run(*call.split(), *([x] if call == "convert" else []), server=f"unix:{tmp_path}/none")
     assert (ran.code, ran.stdout) == (UNREACHABLE, "")
     check_message(ran, "UNAVAILABLE")
 
@@ -60,7 +60,7 @@ def test_deadline(call: str, x: Path, silent: str, tmp_path: Path) -> None:
     if call == "convert-in-chunks":
         x = cli.save(tmp_path / "x.npy", np.zeros(5 * MIB, np.uint8))
     files = [x] if call.startswith("convert") else []
-    ran = cli.run(call.partition("-")[0], *files, "--timeout", "100ms", server=silent)
+    ran = cli.run(*call.partition("-")[0].split(), *files, "--timeout", "100ms", server=silent)
     assert (ran.code, ran.stdout) == (DEADLINE, "")
     check_message(ran, "DEADLINE")
 
@@ -159,8 +159,11 @@ def test_models(model_server: str, files: dict[str, Path]) -> None:
 
     text = cli.run("models", server=model_server)
     assert (text.code, text.stderr) == (OK, "")
-    states = [line.split()[:3] for line in text.stdout.splitlines()]
+    title, *lines, sum_ = text.stdout.splitlines()
+    assert title.split()[:4] == ["model", "version", "state", "platform"]
+    states = [line.split()[:3] for line in lines]
     assert states == [[name, model["version"], model["state"]] for name, model in listed.items()]
+    assert sum_ == f"{len(listed)} versions, {len(listed) - 1} ready"
 
 
 def test_version_is_the_servers(server: Server) -> None:
@@ -231,6 +234,8 @@ USAGE_ERRORS = {
     "no-file": (["convert"], "FILE"),
     "no-value": (["convert", "x.npy", "--model"], "--model"),
     "too-many-words": (["ping", "twice"], "twice"),
+    "no-model": (["load"], "MODEL"),
+    "two-models": (["unload", "a", "b"], "'b'"),
     "timeout-without-a-unit": (["ping", "--timeout", "3"], "write 3s"),
     "timeout-of-nothing": (["ping", "--timeout", "0s"], "--timeout"),
     "standard-input-twice": (["convert", "-", "-"], "standard input"),
@@ -252,6 +257,6 @@ def test_usage_errors(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("command", ["convert", "inspect", *CALLS])
 def test_help_is_a_result(command: str) -> None:
-    ran = cli.run(command, "--help")
+    ran = cli.run(command.split()[0], "-h")
     assert (ran.code, ran.stderr) == (OK, "")
-    assert f"tensorferry {command}" in ran.stdout
+    assert f"tensorferry {command.split()[0]} [OPTIONS]" in ran.stdout

@@ -105,7 +105,9 @@ ROOMS = {
     ),
     "client/include": room("client", "server/payload"),
     "client/lib": room(
-        "client", "server/base server/payload server/files server/rpc/wire client/include", "grpc protobuf native-proto"
+        "client",
+        "server/base server/payload server/files server/rpc/wire client/include",
+        "grpc protobuf native-proto oip-proto",
     ),
     "client/bench": room(
         "tensorferry_bench", "server/base server/payload client/include client/lib", "grpc protobuf native-proto"

@@ -12,6 +12,7 @@
 #include "tensorferry/client/array.h"
 #include "tensorferry/client/convert_options.h"
 #include "tensorferry/client/error.h"
+#include "tensorferry/client/model_statistics.h"
 #include "tensorferry/client/response.h"
 #include "tensorferry/client/server_info.h"
 #include "tensorferry/client/stream.h"
@@ -62,6 +63,20 @@ class Client {
   static constexpr std::chrono::milliseconds kQueryTimeout{10'000};
   absl::StatusOr<ServerInfo> GetServerInfo(std::chrono::milliseconds timeout = kQueryTimeout);
   absl::StatusOr<std::vector<ModelInfo>> ListModels(std::chrono::milliseconds timeout = kQueryTimeout);
+
+  // GetStatistics returns what the ready versions of `model` have done, or with "" those of all models.
+  absl::StatusOr<std::vector<ModelStatistics>> GetStatistics(const std::string& model = "",
+                                                             std::chrono::milliseconds timeout = kQueryTimeout);
+  // GetModelConfig returns the configuration of the version that the server would choose.
+  absl::StatusOr<ModelConfig> GetModelConfig(const std::string& model,
+                                             std::chrono::milliseconds timeout = kQueryTimeout);
+
+  // LoadModel loads the model from the server's repository, or loads it anew; UnloadModel takes it out of service.
+  // Either returns when that is done, which may take long: without a timeout they wait for as long as it takes.
+  // Errors: MODEL_NOT_READY if the server does not let callers load and unload; INVALID_ARGUMENT, or INTERNAL for a
+  //         model that the repository does not have, with the reason in the message alone, if loading fails.
+  absl::Status LoadModel(const std::string& model, std::chrono::milliseconds timeout = {});
+  absl::Status UnloadModel(const std::string& model, std::chrono::milliseconds timeout = {});
 
   // Ping returns the health of one service, or of the whole server ("").
   // Errors: NOT_FOUND for a service that the server does not know.
