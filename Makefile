@@ -29,8 +29,7 @@ demo: ## Stream real NumPy arrays through a real server and print the receipts
 
 .PHONY: test
 test: ## Set up, build, and run the whole test suite
-	@scripts/setup.sh test
-	@UNITY=ON BOLT=ON scripts/build.sh release $(JOBS) tested_programs
+	@scripts/ready.sh $(JOBS)
 	@scripts/test.sh $(JOBS)
 
 .PHONY: test-unit

@@ -121,6 +121,10 @@ build)
   install_debian_packages "${test_packages[@]}"
   install_python_packages "$test_requirements"
   ;;
+tested) # What the programs that are tested are built with: a part of `test`.
+  install_debian_packages "${test_packages[@]}" "${layout_packages[@]}" libbenchmark-dev
+  install_python_packages "$test_requirements"
+  ;;
 system)
   install_debian_packages "${test_packages[@]}"
   ;;
@@ -151,5 +155,5 @@ fuzz)
   install_debian_packages "${test_packages[@]}" clang-14 libclang-rt-14-dev
   install_python_packages "$test_requirements"
   ;;
-*) fail "usage: $0 [demo|build|system|test|lint|bench|packages|fuzz]" ;;
+*) fail "usage: $0 [demo|build|tested|system|test|lint|bench|packages|fuzz]" ;;
 esac

@@ -44,7 +44,7 @@ def test_the_demo_builds_the_programs_alone() -> None:
 @pytest.fixture
 def bare_machine(tmp_path: Path) -> Path:
     """A checkout on a machine that has nothing installed; its programs write their arguments into the file `ran`."""
-    for path in ("scripts", "tests/requirements.txt", "client/python/pyproject.toml"):
+    for path in ("scripts", "tests/requirements.txt", "tests/integration/node", "client/python/pyproject.toml"):
         target = tmp_path / path
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(ROOT / path, target) if (ROOT / path).is_dir() else shutil.copy(ROOT / path, target)
@@ -119,6 +119,26 @@ def test_the_tests_are_added_by_the_first_build_that_wants_them(bare_machine: Pa
         "cmake --preset release -DTENSORFERRY_TESTS=ON",
     ]
     assert len([line for line in ran if "--build" in line]) == 4
+
+
+def test_the_build_goes_on_beside_an_installation_that_fails(bare_machine: Path) -> None:
+    """Its words come last, where a reader looks for them."""
+    machine = fake_cmake(bare_machine)
+    add_program(machine / "bin/npm", "#!/bin/sh\nexit 1\n")
+    environment = {**os.environ, "PATH": f"{machine / 'bin'}:{os.environ['PATH']}"}
+    made = subprocess.run(
+        [machine / "scripts/ready.sh", "2"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 1
+    assert made.stdout.splitlines()[-1] == "setup: npm could not install the packages of tests/integration/node"
+    assert "[40/40] Building CXX object" in made.stdout
+    ran = (machine / "ran").read_text().splitlines()
+    assert "cmake --build build/release --parallel 2 --target tested_programs" in ran
 
 
 def test_a_build_shows_that_it_lives(bare_machine: Path) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -15,7 +18,7 @@ CLIENTS = Path(__file__).parent / "clients"
 
 NEWEST, OLD, KSERVE = "tritonclient", "tritonclient-2.45.0", "kserve"
 
-TIMEOUT_S = 300  # Until a hung file of tests fails; nothing is expected to take that long.
+TIMEOUT_S = 1800  # Until files of tests that hang fail. pytest.ini ends a test that hangs after 70 s.
 
 
 def python_of(environment: str) -> Path:
@@ -25,12 +28,37 @@ def python_of(environment: str) -> Path:
     return python
 
 
-def check_tests_pass(environment: str, file: Path, target: Path) -> None:
-    """Runs a file of clients/ by the pytest of its environment, and shows what that printed if a test fails."""
-    __tracebackhide__ = True
-    command = [python_of(environment), "-m", "pytest", "-c", CLIENTS / "pytest.ini", file, "--target", target]
+class Results:
+    """What the tests of several files found, each file by its name."""
+
+    def __init__(self, environment: str, ran: subprocess.CompletedProcess[str], report: Path) -> None:
+        self._environment = environment
+        self._printed = ran.stdout
+        self._faults: dict[str, list[str]] = {}
+        for case in ElementTree.parse(report).iter("testcase") if report.exists() else []:
+            file = f"{case.attrib['classname'].rpartition('.')[2]}.py"
+            faults = [fault.text or "" for fault in case if fault.tag in {"failure", "error"}]
+            self._faults.setdefault(file, []).extend(f"{case.attrib['name']}:\n{fault}" for fault in faults)
+        if ran.returncode != 0 and not any(self._faults.values()):
+            self._faults = {}  # The run itself failed, so that nothing is known of any file.
+
+    def check(self, file: Path) -> None:
+        """Fails with what failed of this file, or with all that was printed if none of its tests came to an end."""
+        __tracebackhide__ = True
+        faults = self._faults.get(file.name, [self._printed])
+        if faults:
+            pytest.fail(f"{file.name} in {self._environment}:\n" + "\n".join(faults), pytrace=False)
+
+
+def run_files(environment: str, files: Sequence[Path], target: Path, folder: Path) -> Results:
+    """Runs files of clients/ by the pytest of their environment, in one process: it starts slower than most files run.
+
+    `folder` is a new one, for its report.
+    """
+    report = folder / "report.xml"
+    options = ["-c", CLIENTS / "pytest.ini", "--target", target, "--junit-xml", report]
     done = subprocess.run(
-        [*map(str, command)],
+        [*map(str, [python_of(environment), "-m", "pytest", *options, *files])],
         env=clean_environment({"PYTEST_ADDOPTS": ""}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -38,8 +66,14 @@ def check_tests_pass(environment: str, file: Path, target: Path) -> None:
         timeout=TIMEOUT_S,
         check=False,
     )
-    if done.returncode != 0:
-        pytest.fail(f"{file.name} in {environment}:\n{done.stdout}", pytrace=False)
+    return Results(environment, done, report)
+
+
+def check_tests_pass(environment: str, file: Path, target: Path) -> None:
+    """Runs one file, and shows what failed of it."""
+    __tracebackhide__ = True
+    with tempfile.TemporaryDirectory() as folder:
+        run_files(environment, [file], target, Path(folder)).check(file)
 
 
 def files_of(folder: str) -> list[Path]:

@@ -6,19 +6,29 @@ from pathlib import Path
 
 import pytest
 
-from oip.environments import NEWEST, OLD, check_tests_pass, files_of, subject
+from oip.environments import NEWEST, OLD, Results, check_tests_pass, files_of, run_files, subject
 
-pytestmark = pytest.mark.parametrize("environment", [NEWEST, OLD])
-
-
-@pytest.mark.parametrize("file", files_of("triton"), ids=subject)
-def test_tritonclient(environment: str, file: Path, target: Path) -> None:
-    check_tests_pass(environment, file, target)
+GRPC_AND_HTTP = [*files_of("triton"), *files_of("triton_http")]
 
 
-@pytest.mark.parametrize("file", files_of("triton_http"), ids=subject)
-def test_tritonclient_http(environment: str, file: Path, target: Path) -> None:
-    check_tests_pass(environment, file, target)
+@pytest.fixture(scope="module", params=[NEWEST, OLD])
+def environment(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="module")
+def results(environment: str, target: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Results]:
+    """What each folder's tests found."""
+    return {
+        folder: run_files(environment, files_of(folder), target, tmp_path_factory.mktemp("report"))
+        for folder in ("triton", "triton_http")
+    }
+
+
+@pytest.mark.parametrize("file", GRPC_AND_HTTP, ids=lambda file: f"{file.parent.name}-{subject(file)}")
+def test_tritonclient(file: Path, results: dict[str, Results]) -> None:
+    results[file.parent.name].check(file)
 
 
 @pytest.mark.parametrize("file", files_of("triton/restricted"), ids=subject)
