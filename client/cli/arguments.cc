@@ -21,7 +21,8 @@ constexpr const char* kAbout = R"(Examples:
   tensorferry convert *.npz --json               for programs, one object per file
   tensorferry convert weights.npy --dtype bfloat16   what NumPy saved as <V2
   tensorferry convert model.safetensors          every tensor of the file
-  tensorferry convert x.npy --model resnet -o outputs.npz
+  tensorferry convert weights.npz:layer1/bias    one array of a file
+  tensorferry infer resnet --input image=x.npy -o outputs.npz
   tensorferry ping --server 10.0.0.7:8001        for probes: exit code 0 once models are loaded
   tensorferry models && tensorferry model resnet what the server has, and all of one model
   tensorferry bench --mode stream --size 64B,1MiB --outstanding 32
@@ -41,6 +42,7 @@ struct Subcommand {
 std::vector<Subcommand> Subcommands() {
   return {
       {Command::kConvert, "convert", "convert arrays, and compare the tensors with them"},
+      {Command::kInfer, "infer", "run a model on arrays, each bound to an input by name"},
       {Command::kInspect, "inspect", "show what a file holds, without a server"},
       {Command::kModels, "models", "list the server's models"},
       {Command::kModel, "model", "show all of one model: versions, tensors, configuration, statistics"},
@@ -58,12 +60,19 @@ std::vector<Subcommand> Subcommands() {
 struct Words {
   ServerWords server;
   BenchWords bench;
+  std::vector<std::string> inputs;
 };
 
-void AddFileOptions(CLI::App& app, Arguments& arguments) {
-  app.add_option("FILE", arguments.files, ".npy, .npz or safetensors; - is standard input")->required();
+void AddDTypeOption(CLI::App& app, Arguments& arguments) {
   app.add_option("--dtype", arguments.dtype, "what arrays saved as <V2, |V1 or <W4 hold: bfloat16, float8_e4m3fn, ...")
       ->type_name("NAME");
+}
+
+void AddFileOptions(CLI::App& app, Arguments& arguments) {
+  app.add_option("FILE", arguments.files,
+                 ".npy, .npz or safetensors, or one array of it as FILE:ARRAY; - is standard input")
+      ->required();
+  AddDTypeOption(app, arguments);
 }
 
 void AddPingOptions(CLI::App& app, Arguments& arguments) {
@@ -103,6 +112,15 @@ void AddOptionsOf(Command command, CLI::App& app, Arguments& arguments, Words& w
       AddFileOptions(app, arguments);
       app.add_option("--model", arguments.model, "run a model on all arrays of all files, as one request")
           ->type_name("NAME");
+      return AddConvertOptions(app, arguments, words);
+    case Command::kInfer:
+      model()->required();
+      app.add_option("--input", words.inputs,
+                     "bind the array of a file, or FILE:ARRAY, to an input of the model; repeatable")
+          ->type_name("NAME=FILE")
+          ->allow_extra_args(false)
+          ->required();
+      AddDTypeOption(app, arguments);
       return AddConvertOptions(app, arguments, words);
     case Command::kInspect: return AddFileOptions(app, arguments);
     case Command::kModel:
@@ -176,7 +194,24 @@ absl::Status CheckExtras(const CLI::App& app, const std::vector<Subcommand>& sub
 absl::Status CheckValues(const Arguments& arguments) {
   if (arguments.output.ends_with(".npy"))
     return Usage("-o takes OUT.npz, OUT.safetensors, or a directory for the .npy files");
-  if (std::ranges::count(arguments.files, "-") > 1) return Usage("standard input (-) can be read only once");
+  if (std::ranges::count(arguments.files, "-") + std::ranges::count(arguments.inputs, "-", &NamedFile::file) > 1) {
+    return Usage("standard input (-) can be read only once");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ParseInputs(const std::vector<std::string>& words, Arguments& arguments) {
+  for (const std::string& word : words) {
+    const std::size_t equals = word.find('=');
+    if (equals == 0 || equals == std::string::npos || equals + 1 == word.size()) {
+      return Usage(fmt::format("--input {}: expected NAME=FILE, the name of an input and its file", Quote(word)));
+    }
+    NamedFile input{.name = word.substr(0, equals), .file = word.substr(equals + 1)};
+    if (std::ranges::count(arguments.inputs, input.name, &NamedFile::name) > 0) {
+      return Usage(fmt::format("--input {}: the input is named twice, expected once", Quote(input.name)));
+    }
+    arguments.inputs.push_back(std::move(input));
+  }
   return absl::OkStatus();
 }
 
@@ -219,6 +254,7 @@ absl::StatusOr<Arguments> ParseArguments(std::span<const std::string> words) {
   TENSORFERRY_RETURN_IF_ERROR(ParseServerOptions(given.server, arguments));
   const auto parsed = std::ranges::find_if(subcommands, [](const Subcommand& each) { return each.app->parsed(); });
   arguments.command = parsed->command;
+  TENSORFERRY_RETURN_IF_ERROR(ParseInputs(given.inputs, arguments));
   TENSORFERRY_RETURN_IF_ERROR(CheckValues(arguments));
   if (arguments.command == Command::kBench) TENSORFERRY_RETURN_IF_ERROR(FinishBench(arguments, given.bench));
   return arguments;

@@ -17,6 +17,7 @@ namespace tensorferry::cli {
 enum class Command : std::uint8_t {
   kHelp,
   kConvert,
+  kInfer,
   kInspect,
   kModels,
   kModel,
@@ -32,11 +33,18 @@ enum class Command : std::uint8_t {
 // A server announces this service when its models are loaded.
 inline constexpr const char* kReadiness = "tensorferry.v1.TensorService";
 
+// NamedFile is `NAME=FILE` of the command line: the input of a model that gets the array of the file.
+struct NamedFile {
+  std::string name;
+  std::string file;
+};
+
 // Arguments is the command line, checked.
 struct Arguments {
   Command command = Command::kHelp;
   std::string help;  // The text to print for kHelp.
   std::vector<std::string> files;
+  std::vector<NamedFile> inputs;
   std::string server;
   std::string model;
   std::string dtype;                     // Empty: what the file or the model says.
