@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "cli/bench_arguments.h"
 #include "cli/server_arguments.h"
+#include "cli/values.h"
 
 namespace tensorferry::cli {
 namespace {
@@ -25,12 +26,15 @@ constexpr const char* kAbout = R"(Examples:
   tensorferry infer resnet --input image=x.npy -o outputs.npz
   tensorferry ping --server 10.0.0.7:8001        for probes: exit code 0 once models are loaded
   tensorferry models && tensorferry model resnet what the server has, and all of one model
+  tensorferry top                                what models do, live
   tensorferry bench --mode stream --size 64B,1MiB --outstanding 32
 
 Converts NumPy arrays to torch tensors on a tensorferry server.)";
 
 constexpr const char* kExitCodes = R"(Exit codes: 0 ok, 2 usage, 3 file not readable as arrays, 4 server unreachable,
   5 refused by the server, 6 deadline, 7 dtype or digest not equal, 70 internal)";
+
+constexpr std::chrono::milliseconds kLeastInterval{50};
 
 struct Subcommand {
   Command command;
@@ -49,6 +53,7 @@ std::vector<Subcommand> Subcommands() {
       {Command::kLoad, "load", "have the server load a model of its repository, or load it anew"},
       {Command::kUnload, "unload", "have the server take a model out of service"},
       {Command::kStats, "stats", "show what models have done since they were loaded"},
+      {Command::kTop, "top", "watch what models do, live, or as lines for other programs"},
       {Command::kInfo, "info", "show the server's version, limits and dtypes"},
       {Command::kPing, "ping", "ask whether the server is ready; exit code 0 if so, else 4"},
       {Command::kBench, "bench", "load a server and measure latency and throughput"},
@@ -61,6 +66,8 @@ struct Words {
   ServerWords server;
   BenchWords bench;
   std::vector<std::string> inputs;
+  std::string interval = "2s";
+  std::optional<std::uint64_t> count;
 };
 
 void AddDTypeOption(CLI::App& app, Arguments& arguments) {
@@ -104,6 +111,11 @@ void AddLoadOptions(CLI::App& app, Arguments& arguments, Words& words) {
   app.add_option("--model", arguments.model, "run a model of one input on each array")->type_name("NAME");
 }
 
+void AddTopOptions(CLI::App& app, Words& words) {
+  app.add_option("--interval", words.interval, "between two reports (default 2s)")->type_name("DURATION");
+  app.add_option("--count", words.count, "reports, then end (default: until Ctrl-C)")->type_name("N");
+}
+
 // AddOptionsOf adds the options that the command has beside those of all.
 void AddOptionsOf(Command command, CLI::App& app, Arguments& arguments, Words& words) {
   const auto model = [&] { return app.add_option("MODEL", arguments.model, "name of a model")->type_name(""); };
@@ -127,6 +139,7 @@ void AddOptionsOf(Command command, CLI::App& app, Arguments& arguments, Words& w
     case Command::kLoad:
     case Command::kUnload: model()->required(); return;
     case Command::kStats: model(); return;
+    case Command::kTop: return AddTopOptions(app, words);
     case Command::kPing: return AddPingOptions(app, arguments);
     case Command::kBench: return AddLoadOptions(app, arguments, words);
     case Command::kHelp:
@@ -252,8 +265,11 @@ absl::StatusOr<Arguments> ParseArguments(std::span<const std::string> words) {
   }
   TENSORFERRY_RETURN_IF_ERROR(CheckExtras(app, subcommands));
   TENSORFERRY_RETURN_IF_ERROR(ParseServerOptions(given.server, arguments));
+  TENSORFERRY_ASSIGN_OR_RETURN(arguments.interval, ParseTimeOption("--interval", given.interval, kLeastInterval));
   const auto parsed = std::ranges::find_if(subcommands, [](const Subcommand& each) { return each.app->parsed(); });
   arguments.command = parsed->command;
+  if (given.count == 0) return Usage("--count 0 is not a number from 1");
+  arguments.count = given.count.value_or(0);
   TENSORFERRY_RETURN_IF_ERROR(ParseInputs(given.inputs, arguments));
   TENSORFERRY_RETURN_IF_ERROR(CheckValues(arguments));
   if (arguments.command == Command::kBench) TENSORFERRY_RETURN_IF_ERROR(FinishBench(arguments, given.bench));

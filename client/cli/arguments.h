@@ -24,6 +24,7 @@ enum class Command : std::uint8_t {
   kStats,
   kLoad,
   kUnload,
+  kTop,
   kInfo,
   kPing,
   kBench,
@@ -56,6 +57,8 @@ struct Arguments {
   std::string token;                     // Empty: there is none.
   client::Transport transport = client::Transport::kAuto;
   BenchOptions bench;
+  std::chrono::milliseconds interval{0};  // Of `top`, between two looks.
+  std::uint64_t count = 0;                // Of `top`, the looks after the first; 0: until it is ended.
   bool json = false;
   bool strict = false;
 };

@@ -22,6 +22,7 @@ ExitCode Run(const Arguments& arguments) {
     case Command::kModels: return RunModels(arguments);
     case Command::kModel: return RunModel(arguments);
     case Command::kStats: return RunStats(arguments);
+    case Command::kTop: return RunTop(arguments);
     case Command::kLoad: return RunLoad(arguments);
     case Command::kUnload: return RunUnload(arguments);
     case Command::kInfo: return RunInfo(arguments);

@@ -112,6 +112,8 @@ INSTANTIATE_TEST_SUITE_P(
         {"NoInput", {"infer", "m"}, "--input is required"},
         {"InputWithoutName", {"infer", "m", "--input", "a.npy"}, "'a.npy': expected NAME=FILE"},
         {"InputTwice", {"infer", "m", "--input", "x=a", "--input", "x=b"}, "'x': the input is named twice"},
+        {"NoReports", {"top", "--count", "0"}, "--count 0"},
+        {"ShortInterval", {"top", "--interval", "1ms"}, "--interval: expected a time from 50ms"},
         {"NpyOutput", {"convert", "x.npy", "-o", "y.npy"}, "-o takes OUT.npz, OUT.safetensors, or a directory"},
         {"StdinTwice", {"convert", "-", "-"}, "only once"},
     }),
