@@ -106,9 +106,20 @@ void AddConvertOptions(CLI::App& app, Arguments& arguments, Words& words) {
 
 void AddLoadOptions(CLI::App& app, Arguments& arguments, Words& words) {
   AddTransportOption(app, words.server);
-  AddBenchOptions(app, words.bench);
-  app.add_option("--dtype", arguments.dtype, "of the arrays (default: the model's, else float32)")->type_name("NAME");
-  app.add_option("--model", arguments.model, "run a model of one input on each array")->type_name("NAME");
+  CLI::Option* const input =
+      app.add_option("--input", words.inputs,
+                     "send the arrays of a file, to a model's inputs of these names or to NAME; repeatable")
+          ->type_name("FILE|NAME=FILE")
+          ->allow_extra_args(false);
+  AddBenchOptions(app, words.bench, input);
+  app.add_option("--csv", arguments.csv, "write the figures of each measurement as comma-separated values")
+      ->type_name("FILE");
+  app.add_option("--plot", arguments.plot, "draw requests per second and latencies as SVG")->type_name("FILE.svg");
+  app.add_option("--dtype", arguments.dtype,
+                 "of the arrays (default: the model's, else float32); with --input, what <V2 holds")
+      ->type_name("NAME");
+  app.add_option("--model", arguments.model, "run a model on what is sent; without --input, one of one input")
+      ->type_name("NAME");
 }
 
 void AddTopOptions(CLI::App& app, Words& words) {
@@ -213,9 +224,14 @@ absl::Status CheckValues(const Arguments& arguments) {
   return absl::OkStatus();
 }
 
-absl::Status ParseInputs(const std::vector<std::string>& words, Arguments& arguments) {
+// ParseInputs reads `NAME=FILE`, and if `names_optional`, `FILE`.
+absl::Status ParseInputs(const std::vector<std::string>& words, bool names_optional, Arguments& arguments) {
   for (const std::string& word : words) {
     const std::size_t equals = word.find('=');
+    if (equals == std::string::npos && names_optional) {
+      arguments.inputs.push_back({.name = "", .file = word});
+      continue;
+    }
     if (equals == 0 || equals == std::string::npos || equals + 1 == word.size()) {
       return Usage(fmt::format("--input {}: expected NAME=FILE, the name of an input and its file", Quote(word)));
     }
@@ -234,7 +250,8 @@ absl::Status FinishBench(Arguments& arguments, const BenchWords& words) {
   if (arguments.transport == client::Transport::kSealed && arguments.bench.mode == BenchMode::kChunks) {
     return Usage("--transport sealed sends no chunks; take --mode unary or stream");
   }
-  if (arguments.dtype.empty() && arguments.model.empty()) arguments.dtype = "float32";
+  if (!arguments.plot.empty() && !arguments.plot.ends_with(".svg")) return Usage("--plot takes FILE.svg");
+  if (arguments.dtype.empty() && arguments.model.empty() && arguments.inputs.empty()) arguments.dtype = "float32";
   return absl::OkStatus();
 }
 
@@ -270,7 +287,7 @@ absl::StatusOr<Arguments> ParseArguments(std::span<const std::string> words) {
   arguments.command = parsed->command;
   if (given.count == 0) return Usage("--count 0 is not a number from 1");
   arguments.count = given.count.value_or(0);
-  TENSORFERRY_RETURN_IF_ERROR(ParseInputs(given.inputs, arguments));
+  TENSORFERRY_RETURN_IF_ERROR(ParseInputs(given.inputs, arguments.command == Command::kBench, arguments));
   TENSORFERRY_RETURN_IF_ERROR(CheckValues(arguments));
   if (arguments.command == Command::kBench) TENSORFERRY_RETURN_IF_ERROR(FinishBench(arguments, given.bench));
   return arguments;

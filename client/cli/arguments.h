@@ -57,6 +57,8 @@ struct Arguments {
   std::string token;                     // Empty: there is none.
   client::Transport transport = client::Transport::kAuto;
   BenchOptions bench;
+  std::string csv;  // Empty: none is written. The same goes for `plot`.
+  std::string plot;
   std::chrono::milliseconds interval{0};  // Of `top`, between two looks.
   std::uint64_t count = 0;                // Of `top`, the looks after the first; 0: until it is ended.
   bool json = false;

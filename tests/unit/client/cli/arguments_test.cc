@@ -51,6 +51,7 @@ TEST(Arguments, BindFilesToInputs) {
   EXPECT_EQ(arguments->inputs[0].name, "x");
   EXPECT_EQ(arguments->inputs[0].file, "a=b.npy");
   EXPECT_EQ(arguments->inputs[1].file, "-");
+  EXPECT_EQ(Parse({"bench", "--input", "a.npy"})->inputs[0].name, "");
 }
 
 TEST(Arguments, PingForReadinessUnlessToldOtherwise) {
