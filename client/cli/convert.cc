@@ -117,8 +117,10 @@ absl::StatusOr<InputFile> Conversion::Open(const std::string& path, Outcome& out
 void Conversion::ConvertArrays(InputFile& file, Outcome& outcome) {
   ProgressBar bar;
   bool any_read = false;
+  std::uint64_t answered = 0;
   ConvertEach(client_, file, Options(outcome, bar), [&](ArrayAnswer answer) {
     any_read = any_read || answer.array;
+    bar.Answered(++answered, file.names().size());
     return Take(file, std::move(answer), outcome);
   });
   if (outcome.refused.empty() || !outcome.error.ok() || !outcome.response.tensors.empty()) return;
@@ -278,7 +280,7 @@ client::ConvertOptions Conversion::Options(const Outcome& outcome, ProgressBar& 
           .fidelity = fidelity(),
           .return_data = output_.wanted() && arguments_.model.empty(),
           .timeout = arguments_.timeout,
-          .progress = [&bar](std::uint64_t sent, std::uint64_t total) { bar.Update(sent, total); }};
+          .progress = [&bar](std::uint64_t sent, std::uint64_t total) { bar.Sent(sent, total); }};
 }
 
 void Conversion::Print(const std::string& label, const Outcome& outcome) {
