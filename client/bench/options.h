@@ -38,7 +38,10 @@ struct BenchOptions {
   std::vector<std::uint64_t> sizes;  // Bytes of elements per request; one size is measured after the other.
   bool sizes_given = false;          // The user has chosen them.
   bool digest = false;
-  int outstanding = 1;         // Closed loop: requests per connection that wait for their answers at any time.
+  // Closed loop: requests per connection that wait for their answers at any time. Each of `swept` is measured, with that
+  // number of `outstanding`.
+  int outstanding = 1;
+  std::vector<int> swept{1};
   std::optional<double> rate;  // Open loop: requests per second over all connections.
   Arrivals arrivals = Arrivals::kConstant;
   int connections = 1;

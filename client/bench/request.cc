@@ -16,12 +16,12 @@ client::Framing FramingOf(BenchMode mode) {
 
 }  // namespace
 
-std::vector<grpc::ByteBuffer> MakeBenchRequest(const client::Array& array, const BenchRequestOptions& options) {
+absl::StatusOr<std::vector<grpc::ByteBuffer>> MakeBenchRequest(std::span<const client::Array> arrays,
+                                                               const BenchRequestOptions& options) {
   const auto placement = options.mode == BenchMode::kChunks ? client::Placement::kInChunks : client::Placement::kInside;
-  client::PreparedRequest request =
-      client::PrepareRequest({&array, 1}, {.model_name = options.model, .digest = options.digest},
-                             FramingOf(options.mode), placement)
-          .value();  // Cannot fail: bare elements are not checked.
+  const client::ConvertOptions asked{.model_name = options.model, .digest = options.digest};
+  TENSORFERRY_ASSIGN_OR_RETURN(client::PreparedRequest request,
+                               client::PrepareRequest(arrays, asked, FramingOf(options.mode), placement));
   std::vector<grpc::ByteBuffer> messages{std::move(request.message)};
   client::ForEachChunk(request.chunked, options.chunk_bytes, [&](const client::ChunkedElements& chunk) {
     messages.push_back(client::ChunkMessage(chunk));
@@ -30,12 +30,12 @@ std::vector<grpc::ByteBuffer> MakeBenchRequest(const client::Array& array, const
   return messages;
 }
 
-absl::StatusOr<BenchRequest> MakeSealedBenchRequest(const std::string& address, const client::Array& array,
+absl::StatusOr<BenchRequest> MakeSealedBenchRequest(const std::string& address, std::span<const client::Array> arrays,
                                                     const BenchRequestOptions& options) {
   client::SideConnection side(address.substr(address.find(':') + 1));
   const client::ConvertOptions asked{.model_name = options.model, .digest = options.digest};
   TENSORFERRY_ASSIGN_OR_RETURN(client::PreparedRequest request,
-                               client::PrepareSealedRequest({&array, 1}, asked, FramingOf(options.mode), side));
+                               client::PrepareSealedRequest(arrays, asked, FramingOf(options.mode), side));
   BenchRequest sealed{.messages = {}, .regions = std::move(request.regions)};
   sealed.messages.push_back(std::move(request.message));
   return sealed;

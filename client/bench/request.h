@@ -3,6 +3,7 @@
 #include <grpcpp/support/byte_buffer.h>
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,9 +23,10 @@ struct BenchRequestOptions {
 };
 
 // MakeBenchRequest returns the messages of one request, serialised once to be sent any number of times: one message, or
-// with kChunks the request and its chunks. `array` holds bare elements, not a .npy file, and has an owner, so that they
-// are not copied.
-std::vector<grpc::ByteBuffer> MakeBenchRequest(const client::Array& array, const BenchRequestOptions& options);
+// with kChunks the request and its chunks. The arrays have owners, so that their elements are not copied.
+// Errors: those of client::PrepareRequest, which are about .npy files in chunks alone.
+absl::StatusOr<std::vector<grpc::ByteBuffer>> MakeBenchRequest(std::span<const client::Array> arrays,
+                                                               const BenchRequestOptions& options);
 
 // BenchRequest is what a measurement sends any number of times.
 struct BenchRequest {
@@ -33,10 +35,10 @@ struct BenchRequest {
       regions;  // The sealed memory that the messages refer to, as long as this object is there.
 };
 
-// MakeSealedBenchRequest hands the array over to the server at `address`, which is a `unix:PATH`. The mode is not
+// MakeSealedBenchRequest hands the arrays over to the server at `address`, which is a `unix:PATH`. The mode is not
 // kChunks.
 // Errors: those of client::PrepareSealedRequest.
-absl::StatusOr<BenchRequest> MakeSealedBenchRequest(const std::string& address, const client::Array& array,
+absl::StatusOr<BenchRequest> MakeSealedBenchRequest(const std::string& address, std::span<const client::Array> arrays,
                                                     const BenchRequestOptions& options);
 
 }  // namespace tensorferry::cli

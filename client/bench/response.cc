@@ -124,18 +124,21 @@ absl::Status ReadError(grpc::ByteBuffer& message) {
   return client::FromProto(response.error());
 }
 
-absl::Status CheckResponse(grpc::ByteBuffer& message, Framing framing, const client::Array& sent, bool digest) {
+absl::Status CheckResponse(grpc::ByteBuffer& message, Framing framing, std::span<const client::Array> sent,
+                           bool digest) {
   TENSORFERRY_ASSIGN_OR_RETURN(v1::ConvertResponse wire, ParseResponse(message, framing));
-  if (wire.tensors_size() != 1) {
+  if (static_cast<std::size_t>(wire.tensors_size()) != sent.size()) {
     return absl::InternalError(
-        fmt::format("one array was sent, the server answered with {} tensors", wire.tensors_size()));
+        fmt::format("{} arrays were sent, the server answered with {} tensors", sent.size(), wire.tensors_size()));
   }
   wire.clear_outputs();  // The tensors' elements may follow in chunks.
   TENSORFERRY_ASSIGN_OR_RETURN(const client::Response response, client::ToResponse(std::move(wire)));
-  TENSORFERRY_ASSIGN_OR_RETURN(const client::Verdict verdict, client::Verify(sent, response.tensors[0]));
-  if (!verdict.dtype_equal) return absl::InternalError("the tensor's dtype is not the array's");
-  if (!verdict.shape_equal) return absl::InternalError("the tensor's shape is not the array's");
-  if (digest && !verdict.digest_equal) return absl::InternalError("the tensor's digest is not the array's");
+  for (std::size_t i = 0; i < sent.size(); ++i) {
+    TENSORFERRY_ASSIGN_OR_RETURN(const client::Verdict verdict, client::Verify(sent[i], response.tensors[i]));
+    if (!verdict.dtype_equal) return absl::InternalError("the tensor's dtype is not the array's");
+    if (!verdict.shape_equal) return absl::InternalError("the tensor's shape is not the array's");
+    if (digest && !verdict.digest_equal) return absl::InternalError("the tensor's digest is not the array's");
+  }
   return absl::OkStatus();
 }
 

@@ -3,6 +3,7 @@
 #include <grpcpp/support/byte_buffer.h>
 
 #include <cstdint>
+#include <span>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -31,8 +32,9 @@ absl::StatusOr<BenchMessage> ReadMessage(grpc::ByteBuffer& message, Framing fram
 absl::Status ReadError(grpc::ByteBuffer& message);
 
 // CheckResponse parses the whole response.
-// Errors: INTERNAL if the dtype or the shape of its first tensor differs from that of `sent`, or, with `digest`, any
+// Errors: INTERNAL if the dtype or the shape of a tensor differs from that of the array of `sent`, or, with `digest`, any
 // bit of the elements does.
-absl::Status CheckResponse(grpc::ByteBuffer& message, Framing framing, const client::Array& sent, bool digest);
+absl::Status CheckResponse(grpc::ByteBuffer& message, Framing framing, std::span<const client::Array> sent,
+                           bool digest);
 
 }  // namespace tensorferry::cli

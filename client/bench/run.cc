@@ -53,9 +53,9 @@ BenchChannels OpenBenchChannels(const std::string& address, int count, const cli
   return channels;
 }
 
-BenchRun::BenchRun(const BenchOptions& options, const BenchChannels& channels, const client::Array& array,
+BenchRun::BenchRun(const BenchOptions& options, const BenchChannels& channels, std::span<const client::Array> arrays,
                    const std::vector<grpc::ByteBuffer>& request, const std::atomic<bool>& interrupted)
-    : options_(options), array_(array), interrupted_(interrupted) {
+    : options_(options), arrays_(arrays), interrupted_(interrupted) {
   // An open loop sends any number of requests on a lane. Chunks of one array keep the next request on their stream
   // waiting.
   const bool lane_each = options.mode == BenchMode::kChunks && !options.rate;
@@ -151,7 +151,7 @@ void BenchRun::Answered(BenchLane& lane, const BenchAnswer& answer) {
 void BenchRun::Record(const BenchAnswer& answer, Clock::time_point now) {
   if (!answer.status.ok()) return Fail(answer.status);
   if (!checked_) {
-    const absl::Status check = CheckResponse(*answer.message, answer.framing, array_, options_.digest);
+    const absl::Status check = CheckResponse(*answer.message, answer.framing, arrays_, options_.digest);
     if (!check.ok()) {
       result_.ended = check;
       return CancelAll(State::kDropping);

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,9 +28,9 @@ BenchChannels OpenBenchChannels(const std::string& address, int count, const cli
 // BenchRun loads a server with copies of one request. Everything runs on the caller's thread.
 class BenchRun final : public BenchObserver {
  public:
-  // `array` and `request` are what is sent; MakeBenchRequest made `request`. When `interrupted` becomes true,
+  // `arrays` and `request` are what is sent; MakeBenchRequest made `request`. When `interrupted` becomes true,
   // everything ends. BenchRun borrows all of its arguments.
-  BenchRun(const BenchOptions& options, const BenchChannels& channels, const client::Array& array,
+  BenchRun(const BenchOptions& options, const BenchChannels& channels, std::span<const client::Array> arrays,
            const std::vector<grpc::ByteBuffer>& request, const std::atomic<bool>& interrupted);
   ~BenchRun();
   BenchRun(const BenchRun&) = delete;
@@ -58,12 +59,12 @@ class BenchRun final : public BenchObserver {
   bool TakeEvent(Clock::time_point until);
 
   const BenchOptions& options_;
-  const client::Array& array_;
+  const std::span<const client::Array> arrays_;
   const std::atomic<bool>& interrupted_;
   grpc::CompletionQueue queue_;
   std::vector<std::unique_ptr<grpc::GenericStub>> stubs_;
   std::vector<std::unique_ptr<BenchLane>> lanes_;
-  bool checked_ = false;  // The first tensor was compared with the array, and is equal.
+  bool checked_ = false;  // The tensors of the first answer were compared with the arrays, and are equal.
 
   // The members below belong to one measurement.
   State state_ = State::kDropping;

@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "cli/bench_arguments.h"
 #include "cli/server_arguments.h"
+#include "cli/values.h"
 
 namespace tensorferry::cli {
 namespace {
@@ -21,15 +22,19 @@ constexpr const char* kAbout = R"(Examples:
   tensorferry convert *.npz --json               for programs, one object per file
   tensorferry convert weights.npy --dtype bfloat16   what NumPy saved as <V2
   tensorferry convert model.safetensors          every tensor of the file
-  tensorferry convert x.npy --model resnet -o outputs.npz
+  tensorferry convert weights.npz:layer1/bias    one array of a file
+  tensorferry infer resnet --input image=x.npy -o outputs.npz
   tensorferry ping --server 10.0.0.7:8001        for probes: exit code 0 once models are loaded
   tensorferry models && tensorferry model resnet what the server has, and all of one model
+  tensorferry top                                what models do, live
   tensorferry bench --mode stream --size 64B,1MiB --outstanding 32
 
 Converts NumPy arrays to torch tensors on a tensorferry server.)";
 
 constexpr const char* kExitCodes = R"(Exit codes: 0 ok, 2 usage, 3 file not readable as arrays, 4 server unreachable,
   5 refused by the server, 6 deadline, 7 dtype or digest not equal, 70 internal)";
+
+constexpr std::chrono::milliseconds kLeastInterval{50};
 
 struct Subcommand {
   Command command;
@@ -41,12 +46,14 @@ struct Subcommand {
 std::vector<Subcommand> Subcommands() {
   return {
       {Command::kConvert, "convert", "convert arrays, and compare the tensors with them"},
+      {Command::kInfer, "infer", "run a model on arrays, each bound to an input by name"},
       {Command::kInspect, "inspect", "show what a file holds, without a server"},
       {Command::kModels, "models", "list the server's models"},
       {Command::kModel, "model", "show all of one model: versions, tensors, configuration, statistics"},
       {Command::kLoad, "load", "have the server load a model of its repository, or load it anew"},
       {Command::kUnload, "unload", "have the server take a model out of service"},
       {Command::kStats, "stats", "show what models have done since they were loaded"},
+      {Command::kTop, "top", "watch what models do, live, or as lines for other programs"},
       {Command::kInfo, "info", "show the server's version, limits and dtypes"},
       {Command::kPing, "ping", "ask whether the server is ready; exit code 0 if so, else 4"},
       {Command::kBench, "bench", "load a server and measure latency and throughput"},
@@ -58,12 +65,21 @@ std::vector<Subcommand> Subcommands() {
 struct Words {
   ServerWords server;
   BenchWords bench;
+  std::vector<std::string> inputs;
+  std::string interval = "2s";
+  std::optional<std::uint64_t> count;
 };
 
-void AddFileOptions(CLI::App& app, Arguments& arguments) {
-  app.add_option("FILE", arguments.files, ".npy, .npz or safetensors; - is standard input")->required();
+void AddDTypeOption(CLI::App& app, Arguments& arguments) {
   app.add_option("--dtype", arguments.dtype, "what arrays saved as <V2, |V1 or <W4 hold: bfloat16, float8_e4m3fn, ...")
       ->type_name("NAME");
+}
+
+void AddFileOptions(CLI::App& app, Arguments& arguments) {
+  app.add_option("FILE", arguments.files,
+                 ".npy, .npz or safetensors, or one array of it as FILE:ARRAY; - is standard input")
+      ->required();
+  AddDTypeOption(app, arguments);
 }
 
 void AddPingOptions(CLI::App& app, Arguments& arguments) {
@@ -90,9 +106,25 @@ void AddConvertOptions(CLI::App& app, Arguments& arguments, Words& words) {
 
 void AddLoadOptions(CLI::App& app, Arguments& arguments, Words& words) {
   AddTransportOption(app, words.server);
-  AddBenchOptions(app, words.bench);
-  app.add_option("--dtype", arguments.dtype, "of the arrays (default: the model's, else float32)")->type_name("NAME");
-  app.add_option("--model", arguments.model, "run a model of one input on each array")->type_name("NAME");
+  CLI::Option* const input =
+      app.add_option("--input", words.inputs,
+                     "send the arrays of a file, to a model's inputs of these names or to NAME; repeatable")
+          ->type_name("FILE|NAME=FILE")
+          ->allow_extra_args(false);
+  AddBenchOptions(app, words.bench, input);
+  app.add_option("--csv", arguments.csv, "write the figures of each measurement as comma-separated values")
+      ->type_name("FILE");
+  app.add_option("--plot", arguments.plot, "draw requests per second and latencies as SVG")->type_name("FILE.svg");
+  app.add_option("--dtype", arguments.dtype,
+                 "of the arrays (default: the model's, else float32); with --input, what <V2 holds")
+      ->type_name("NAME");
+  app.add_option("--model", arguments.model, "run a model on what is sent; without --input, one of one input")
+      ->type_name("NAME");
+}
+
+void AddTopOptions(CLI::App& app, Words& words) {
+  app.add_option("--interval", words.interval, "between two reports (default 2s)")->type_name("DURATION");
+  app.add_option("--count", words.count, "reports, then end (default: until Ctrl-C)")->type_name("N");
 }
 
 // AddOptionsOf adds the options that the command has beside those of all.
@@ -104,11 +136,21 @@ void AddOptionsOf(Command command, CLI::App& app, Arguments& arguments, Words& w
       app.add_option("--model", arguments.model, "run a model on all arrays of all files, as one request")
           ->type_name("NAME");
       return AddConvertOptions(app, arguments, words);
+    case Command::kInfer:
+      model()->required();
+      app.add_option("--input", words.inputs,
+                     "bind the array of a file, or FILE:ARRAY, to an input of the model; repeatable")
+          ->type_name("NAME=FILE")
+          ->allow_extra_args(false)
+          ->required();
+      AddDTypeOption(app, arguments);
+      return AddConvertOptions(app, arguments, words);
     case Command::kInspect: return AddFileOptions(app, arguments);
     case Command::kModel:
     case Command::kLoad:
     case Command::kUnload: model()->required(); return;
     case Command::kStats: model(); return;
+    case Command::kTop: return AddTopOptions(app, words);
     case Command::kPing: return AddPingOptions(app, arguments);
     case Command::kBench: return AddLoadOptions(app, arguments, words);
     case Command::kHelp:
@@ -176,7 +218,29 @@ absl::Status CheckExtras(const CLI::App& app, const std::vector<Subcommand>& sub
 absl::Status CheckValues(const Arguments& arguments) {
   if (arguments.output.ends_with(".npy"))
     return Usage("-o takes OUT.npz, OUT.safetensors, or a directory for the .npy files");
-  if (std::ranges::count(arguments.files, "-") > 1) return Usage("standard input (-) can be read only once");
+  if (std::ranges::count(arguments.files, "-") + std::ranges::count(arguments.inputs, "-", &NamedFile::file) > 1) {
+    return Usage("standard input (-) can be read only once");
+  }
+  return absl::OkStatus();
+}
+
+// ParseInputs reads `NAME=FILE`, and if `names_optional`, `FILE`.
+absl::Status ParseInputs(const std::vector<std::string>& words, bool names_optional, Arguments& arguments) {
+  for (const std::string& word : words) {
+    const std::size_t equals = word.find('=');
+    if (equals == std::string::npos && names_optional) {
+      arguments.inputs.push_back({.name = "", .file = word});
+      continue;
+    }
+    if (equals == 0 || equals == std::string::npos || equals + 1 == word.size()) {
+      return Usage(fmt::format("--input {}: expected NAME=FILE, the name of an input and its file", Quote(word)));
+    }
+    NamedFile input{.name = word.substr(0, equals), .file = word.substr(equals + 1)};
+    if (std::ranges::count(arguments.inputs, input.name, &NamedFile::name) > 0) {
+      return Usage(fmt::format("--input {}: the input is named twice, expected once", Quote(input.name)));
+    }
+    arguments.inputs.push_back(std::move(input));
+  }
   return absl::OkStatus();
 }
 
@@ -186,7 +250,8 @@ absl::Status FinishBench(Arguments& arguments, const BenchWords& words) {
   if (arguments.transport == client::Transport::kSealed && arguments.bench.mode == BenchMode::kChunks) {
     return Usage("--transport sealed sends no chunks; take --mode unary or stream");
   }
-  if (arguments.dtype.empty() && arguments.model.empty()) arguments.dtype = "float32";
+  if (!arguments.plot.empty() && !arguments.plot.ends_with(".svg")) return Usage("--plot takes FILE.svg");
+  if (arguments.dtype.empty() && arguments.model.empty() && arguments.inputs.empty()) arguments.dtype = "float32";
   return absl::OkStatus();
 }
 
@@ -217,8 +282,12 @@ absl::StatusOr<Arguments> ParseArguments(std::span<const std::string> words) {
   }
   TENSORFERRY_RETURN_IF_ERROR(CheckExtras(app, subcommands));
   TENSORFERRY_RETURN_IF_ERROR(ParseServerOptions(given.server, arguments));
+  TENSORFERRY_ASSIGN_OR_RETURN(arguments.interval, ParseTimeOption("--interval", given.interval, kLeastInterval));
   const auto parsed = std::ranges::find_if(subcommands, [](const Subcommand& each) { return each.app->parsed(); });
   arguments.command = parsed->command;
+  if (given.count == 0) return Usage("--count 0 is not a number from 1");
+  arguments.count = given.count.value_or(0);
+  TENSORFERRY_RETURN_IF_ERROR(ParseInputs(given.inputs, arguments.command == Command::kBench, arguments));
   TENSORFERRY_RETURN_IF_ERROR(CheckValues(arguments));
   if (arguments.command == Command::kBench) TENSORFERRY_RETURN_IF_ERROR(FinishBench(arguments, given.bench));
   return arguments;

@@ -17,12 +17,14 @@ namespace tensorferry::cli {
 enum class Command : std::uint8_t {
   kHelp,
   kConvert,
+  kInfer,
   kInspect,
   kModels,
   kModel,
   kStats,
   kLoad,
   kUnload,
+  kTop,
   kInfo,
   kPing,
   kBench,
@@ -32,11 +34,18 @@ enum class Command : std::uint8_t {
 // A server announces this service when its models are loaded.
 inline constexpr const char* kReadiness = "tensorferry.v1.TensorService";
 
+// NamedFile is `NAME=FILE` of the command line: the input of a model that gets the array of the file.
+struct NamedFile {
+  std::string name;
+  std::string file;
+};
+
 // Arguments is the command line, checked.
 struct Arguments {
   Command command = Command::kHelp;
   std::string help;  // The text to print for kHelp.
   std::vector<std::string> files;
+  std::vector<NamedFile> inputs;
   std::string server;
   std::string model;
   std::string dtype;                     // Empty: what the file or the model says.
@@ -48,6 +57,10 @@ struct Arguments {
   std::string token;                     // Empty: there is none.
   client::Transport transport = client::Transport::kAuto;
   BenchOptions bench;
+  std::string csv;  // Empty: none is written. The same goes for `plot`.
+  std::string plot;
+  std::chrono::milliseconds interval{0};  // Of `top`, between two looks.
+  std::uint64_t count = 0;                // Of `top`, the looks after the first; 0: until it is ended.
   bool json = false;
   bool strict = false;
 };

@@ -1,10 +1,13 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
+#include <fstream>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -12,6 +15,8 @@
 #include "bench/array.h"
 #include "bench/request.h"
 #include "bench/run.h"
+#include "cli/bench_inputs.h"
+#include "cli/bench_plot.h"
 #include "cli/bench_report.h"
 #include "cli/bench_target.h"
 #include "cli/commands.h"
@@ -48,40 +53,61 @@ absl::StatusOr<Answers> AskServer(client::Client& client, const Arguments& argum
   return answers;
 }
 
-// Bench measures one size after the other, and prints each.
+// CheckWritable opens the file that results will be written to, as it is too late to fail after the load.
+absl::Status CheckWritable(const std::string& path) {
+  if (path.empty() || std::ofstream(path, std::ios::app)) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format("{}: cannot be written: {}", path, std::strerror(errno)));
+}
+
+// MakeLoads returns what is measured, in turn: the arrays of `--input`, or random ones of each size.
+absl::StatusOr<std::vector<BenchLoad>> MakeLoads(const Arguments& arguments, const BenchTarget& target) {
+  std::vector<BenchLoad> loads;
+  if (!arguments.inputs.empty()) {
+    TENSORFERRY_ASSIGN_OR_RETURN(BenchLoad load, ReadBenchInputs(arguments, target.input));
+    loads.push_back(std::move(load));
+    return loads;
+  }
+  BenchArrays arrays(arguments.dtype, target.input);
+  TENSORFERRY_RETURN_IF_ERROR(arrays.Fill(arguments.bench.sizes));
+  for (const std::uint64_t size : arguments.bench.sizes) loads.push_back({size, {arrays.Of(size)}});
+  return loads;
+}
+
+// Bench measures one load after the other, with each number of outstanding requests, and prints each.
 class Bench {
  public:
-  Bench(const Arguments& arguments, const client::ConnectOptions& connection, const BenchTarget& target)
+  Bench(const Arguments& arguments, const client::ConnectOptions& connection, std::size_t chunk_bytes)
       : arguments_(arguments),
         options_(arguments.bench),
-        chunk_bytes_(target.chunk_bytes),
-        arrays_(arguments.dtype, target.input),
+        chunk_bytes_(chunk_bytes),
         channels_(OpenBenchChannels(arguments.server, arguments.bench.connections, connection)) {}
 
-  ExitCode Run() {
-    if (const absl::Status filled = arrays_.Fill(options_.sizes); !filled.ok()) {
-      PrintError(std::string(filled.message()));
-      return absl::IsInvalidArgument(filled) ? ExitCode::kUsage : ExitCode::kInternal;
-    }
+  ExitCode Run(const std::vector<BenchLoad>& loads) {
     if (!arguments_.json) Print(BenchHead(arguments_));
-    for (const std::uint64_t size : options_.sizes) {
-      std::optional<BenchResult> result = Measure(size);
-      if (!result) break;
-      rows_.push_back({size, *std::move(result)});
-      if (!arguments_.json) Print(BenchLine(arguments_, rows_.back()));
-      if (interrupt_requested || !rows_.back().result.ended.ok()) break;
+    for (const BenchLoad& load : loads) {
+      for (const int outstanding : options_.swept) {
+        options_.outstanding = outstanding;
+        if (!AddRow(load)) return Finish();
+      }
     }
-    if (arguments_.json) Print(BenchJson(arguments_, rows_, interrupt_requested) + "\n");
     return Finish();
   }
 
  private:
+  // Returns false if nothing more is to be measured.
+  bool AddRow(const BenchLoad& load) {
+    std::optional<BenchResult> result = Measure(load);
+    if (!result) return false;
+    rows_.push_back({load.nbytes, options_.rate ? 0 : options_.outstanding, *std::move(result)});
+    if (!arguments_.json) Print(BenchLine(arguments_, rows_.back()));
+    return !interrupt_requested && rows_.back().result.ended.ok();
+  }
+
   // Returns nothing if it was interrupted before the measurement began.
-  std::optional<BenchResult> Measure(std::uint64_t size) {
-    const client::Array array = arrays_.Of(size);
-    const auto request = MakeRequest(array);
+  std::optional<BenchResult> Measure(const BenchLoad& load) {
+    const auto request = MakeRequest(load.arrays);
     if (!request.ok()) return NotSent(request.status());
-    BenchRun run(options_, channels_, array, request->messages, interrupt_requested);
+    BenchRun run(options_, channels_, load.arrays, request->messages, interrupt_requested);
     if (options_.warmup.count() > 0) {
       BenchResult warmup = run.Measure(options_.warmup);
       if (interrupt_requested) return std::nullopt;
@@ -91,13 +117,14 @@ class Bench {
     return run.Measure(options_.duration);
   }
 
-  absl::StatusOr<BenchRequest> MakeRequest(const client::Array& array) const {
+  absl::StatusOr<BenchRequest> MakeRequest(std::span<const client::Array> arrays) const {
     const BenchRequestOptions asked{
         .mode = options_.mode, .model = arguments_.model, .digest = options_.digest, .chunk_bytes = chunk_bytes_};
     if (arguments_.transport == client::Transport::kSealed) {
-      return MakeSealedBenchRequest(arguments_.server, array, asked);
+      return MakeSealedBenchRequest(arguments_.server, arrays, asked);
     }
-    return BenchRequest{.messages = MakeBenchRequest(array, asked), .regions = {}};
+    TENSORFERRY_ASSIGN_OR_RETURN(std::vector<grpc::ByteBuffer> messages, MakeBenchRequest(arrays, asked));
+    return BenchRequest{.messages = std::move(messages), .regions = {}};
   }
 
   // Returns the result of a size whose array the server has not taken.
@@ -110,6 +137,18 @@ class Bench {
   }
 
   ExitCode Finish() const {
+    if (arguments_.json) Print(BenchJson(arguments_, rows_, interrupt_requested) + "\n");
+    const bool written = Write(arguments_.csv, BenchCsv(rows_)) && Write(arguments_.plot, BenchPlot(arguments_, rows_));
+    return written ? CodeOfRows() : ExitCode::kInternal;
+  }
+
+  static bool Write(const std::string& path, const std::string& text) {
+    if (path.empty() || std::ofstream(path, std::ios::trunc) << text << std::flush) return true;
+    PrintError(fmt::format("{}: cannot be written: {}", path, std::strerror(errno)));
+    return false;
+  }
+
+  ExitCode CodeOfRows() const {
     const absl::Status ended = rows_.empty() ? absl::OkStatus() : rows_.back().result.ended;
     if (!ended.ok()) {
       PrintError(fmt::format("{}: {}", arguments_.server, ErrorText(ended)));
@@ -136,12 +175,29 @@ class Bench {
   }
 
   const Arguments& arguments_;
-  const BenchOptions& options_;
+  BenchOptions options_;  // With what is outstanding now.
   const std::size_t chunk_bytes_;
-  BenchArrays arrays_;
   const BenchChannels channels_;
   std::vector<BenchRow> rows_;
 };
+
+// Prepared is what is measured. What the arguments did not say is completed by what the server says of itself.
+struct Prepared {
+  Arguments arguments;
+  std::size_t chunk_bytes = 0;
+  std::vector<BenchLoad> loads;
+};
+
+// Prepare returns what is measured.
+// Errors: INVALID_ARGUMENT for what was asked for, and for files of `--input`; RESOURCE_EXHAUSTED.
+absl::StatusOr<Prepared> Prepare(const Arguments& arguments, const Answers& answers) {
+  Prepared prepared{.arguments = arguments, .chunk_bytes = 0, .loads = {}};
+  TENSORFERRY_ASSIGN_OR_RETURN(const BenchTarget target,
+                               MakeBenchTarget(answers.info, answers.models, prepared.arguments));
+  prepared.chunk_bytes = target.chunk_bytes;
+  TENSORFERRY_ASSIGN_OR_RETURN(prepared.loads, MakeLoads(prepared.arguments, target));
+  return prepared;
+}
 
 }  // namespace
 
@@ -150,8 +206,9 @@ ExitCode RunBench(const Arguments& arguments) {
   const absl::StatusOr<client::ConnectOptions> connection = ConnectOptionsOf(arguments);
   absl::StatusOr<client::Client> client =
       connection.ok() ? client::Client::Connect(arguments.server, *connection) : connection.status();
-  if (!client.ok()) {
-    PrintError(std::string(client.status().message()));
+  for (const absl::Status& status : {client.status(), CheckWritable(arguments.csv), CheckWritable(arguments.plot)}) {
+    if (status.ok()) continue;
+    PrintError(std::string(status.message()));
     return ExitCode::kUsage;
   }
   const absl::StatusOr<Answers> answers = AskServer(*client, arguments);
@@ -159,14 +216,14 @@ ExitCode RunBench(const Arguments& arguments) {
     PrintError(fmt::format("{}: {}", arguments.server, ErrorText(answers.status())));
     return ExitCodeOf(answers.status());
   }
-  Arguments completed = arguments;
-  const absl::StatusOr<BenchTarget> target = MakeBenchTarget(answers->info, answers->models, completed);
-  if (!target.ok()) {
-    PrintError(std::string(target.status().message()));
-    return ExitCode::kUsage;
+  const absl::StatusOr<Prepared> prepared = Prepare(arguments, *answers);
+  if (!prepared.ok()) {
+    PrintError(std::string(prepared.status().message()));
+    if (!arguments.inputs.empty()) return ExitCode::kBadInput;
+    return absl::IsResourceExhausted(prepared.status()) ? ExitCode::kInternal : ExitCode::kUsage;
   }
   CatchInterrupt();
-  return Bench(completed, *connection, *target).Run();
+  return Bench(prepared->arguments, *connection, prepared->chunk_bytes).Run(prepared->loads);
 }
 
 }  // namespace tensorferry::cli

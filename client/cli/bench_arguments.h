@@ -8,7 +8,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace tensorferry::cli {
 
@@ -20,13 +21,14 @@ struct BenchWords {
   std::string duration = "5s";
   std::string warmup = "1s";
   std::optional<double> rate;
-  int outstanding = 1;
+  std::string outstanding = "1";
   int connections = 1;
   bool digest = false;
 };
 
-// AddBenchOptions adds the options of `bench` but for those that other commands have too.
-void AddBenchOptions(CLI::App& app, BenchWords& words);
+// AddBenchOptions adds the options of `bench` but for those that other commands have too. Of these `input` is an option
+// of `app` already.
+void AddBenchOptions(CLI::App& app, BenchWords& words, CLI::Option* input);
 
 // ParseBenchOptions checks `words`.
 // Errors: INVALID_ARGUMENT with one line.

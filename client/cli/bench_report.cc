@@ -1,9 +1,13 @@
 #include "cli/bench_report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
+#include <span>
+#include <string_view>
+#include <utility>
 
 #include "base/text.h"
 #include "cli/json_text.h"
@@ -20,6 +24,10 @@ struct Quantile {
 constexpr auto kQuantiles = std::to_array<Quantile>(
     {{"p50", "p50", 0.5}, {"p90", "p90", 0.9}, {"p99", "p99", 0.99}, {"p99_9", "p99.9", 0.999}});
 
+constexpr std::size_t kSize = 8;
+constexpr std::size_t kRequests = 8;
+constexpr std::size_t kNarrow = 6;
+
 double Microseconds(std::chrono::nanoseconds time) { return static_cast<double>(time.count()) / 1000; }
 double Seconds(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
 
@@ -29,10 +37,39 @@ double MeanMicroseconds(std::chrono::nanoseconds sum, std::uint64_t count) {
 
 std::string ArrivalsText(Arrivals arrivals) { return arrivals == Arrivals::kConstant ? "constant" : "poisson"; }
 
-std::string Columns(const std::vector<std::string>& cells) {
-  std::string line;
-  for (const std::string& cell : cells) line += fmt::format(" {:>10}", cell);
+// Cell is one of the table. Lines are printed as they come, so that the widths are fixed: together 80 columns.
+struct Cell {
+  std::string text;
+  std::size_t width;
+};
+
+// Returns the line of the table; its first cell stands at the left edge, the others at the right edges of theirs.
+std::string LineOf(const std::vector<Cell>& cells) {
+  std::string line = fmt::format("{:<{}}", cells.front().text, cells.front().width);
+  for (const Cell& cell : std::span(cells).subspan(1)) line += fmt::format(" {:>{}}", cell.text, cell.width);
   return line + '\n';
+}
+
+// Returns whether the table has a column for the quantile. In an open loop two more columns take the place of one.
+bool IsShown(const Quantile& quantile, const BenchOptions& options) {
+  return !options.rate || std::string_view(quantile.key) != "p90";
+}
+
+std::string DTypeText(const Arguments& arguments) {
+  if (arguments.inputs.empty()) return arguments.dtype;
+  std::vector<std::string> texts;
+  for (const NamedFile& input : arguments.inputs) {
+    texts.push_back(input.name.empty() ? input.file : fmt::format("{}={}", input.name, input.file));
+  }
+  return fmt::format("{}", fmt::join(texts, " "));
+}
+
+Json InputsJson(const std::vector<NamedFile>& inputs) {
+  Json json = Json::array();
+  for (const NamedFile& input : inputs) {
+    json.push_back({{"name", input.name.empty() ? Json() : Json(input.name)}, {"file", input.file}});
+  }
+  return json;
 }
 
 Json LatencyJson(const LatencyHistogram& latency) {
@@ -58,6 +95,7 @@ Json ServerJson(const BenchResult& result) {
 Json RowJson(const BenchRow& row) {
   const BenchResult& result = row.result;
   return {{"nbytes", row.size},
+          {"outstanding", row.outstanding > 0 ? Json(row.outstanding) : Json()},
           {"requests", result.ok + result.failed()},
           {"ok", result.ok},
           {"errors", Json(result.errors)},
@@ -72,40 +110,71 @@ Json RowJson(const BenchRow& row) {
 
 }  // namespace
 
-std::string BenchHead(const Arguments& arguments) {
+std::string BenchTitle(const Arguments& arguments) {
   const BenchOptions& options = arguments.bench;
   const std::string load =
       options.rate ? fmt::format("{} requests/s, {} arrivals", *options.rate, ArrivalsText(options.arrivals))
-                   : fmt::format("{} outstanding", options.outstanding);
-  std::vector<std::string> titles{"size", "requests", "errors", "requests/s", "MB/s"};
-  for (const Quantile& quantile : kQuantiles) titles.emplace_back(quantile.title);
-  titles.insert(titles.end(), {"max", "receive", "convert"});
-  if (options.rate) titles.insert(titles.end(), {"late", "unsent"});
+                   : fmt::format("{} outstanding", fmt::join(options.swept, ","));
   return OneLine(fmt::format("{}: {} {}{}{}, {}{}, {} s each; times in µs", arguments.server, Info(options.mode).name,
-                             arguments.dtype, options.digest ? " with digest" : "",
+                             DTypeText(arguments), options.digest ? " with digest" : "",
                              arguments.model.empty() ? "" : " through " + arguments.model, load,
                              options.connections > 1 ? fmt::format(" on {} connections", options.connections) : "",
-                             Seconds(options.duration))) +
-         '\n' + Columns(titles);
+                             Seconds(options.duration)));
+}
+
+std::string BenchHead(const Arguments& arguments) {
+  const BenchOptions& options = arguments.bench;
+  std::vector<Cell> titles{{"size", kSize}};
+  if (!options.rate) titles.push_back({"outst.", kNarrow});
+  titles.insert(titles.end(), {{"requests", kRequests}, {"errors", kNarrow}, {"req/s", kNarrow}, {"MB/s", kNarrow}});
+  for (const Quantile& quantile : kQuantiles) {
+    if (IsShown(quantile, options)) titles.push_back({quantile.title, kNarrow});
+  }
+  titles.push_back({"max", kNarrow});
+  if (options.rate) titles.insert(titles.end(), {{"late", kNarrow}, {"unsent", kNarrow}});
+  return BenchTitle(arguments) + '\n' + LineOf(titles);
 }
 
 std::string BenchLine(const Arguments& arguments, const BenchRow& row) {
   const BenchResult& result = row.result;
-  std::vector<std::string> cells{SizeText(row.size), fmt::to_string(result.ok + result.failed()),
-                                 fmt::to_string(result.failed()), NumberText(result.PerSecond()),
-                                 NumberText(result.PerSecond() * static_cast<double>(row.size) / 1e6)};
-  const bool any = result.ok > 0;
-  const auto time = [&](double microseconds) { cells.push_back(any ? NumberText(microseconds) : "-"); };
-  for (const Quantile& quantile : kQuantiles) time(Microseconds(result.latency.Quantile(quantile.share)));
-  time(Microseconds(result.latency.max()));
-  time(MeanMicroseconds(result.server.receive, result.ok));
-  time(MeanMicroseconds(result.server.convert, result.ok));
-  if (arguments.bench.rate) {
-    cells.push_back(fmt::to_string(result.late));
-    cells.push_back(fmt::to_string(result.unsent));
+  const BenchOptions& options = arguments.bench;
+  std::vector<Cell> cells{{SizeText(row.size), kSize}};
+  const auto add = [&](std::string text, std::size_t width = kNarrow) { cells.push_back({std::move(text), width}); };
+  if (!options.rate) add(fmt::to_string(row.outstanding));
+  add(fmt::to_string(result.ok + result.failed()), kRequests);
+  add(fmt::to_string(result.failed()));
+  add(NumberText(result.PerSecond()));
+  add(NumberText(result.PerSecond() * static_cast<double>(row.size) / 1e6));
+  const auto time = [&](double microseconds) { add(result.ok > 0 ? NumberText(microseconds) : "-"); };
+  for (const Quantile& quantile : kQuantiles) {
+    if (IsShown(quantile, options)) time(Microseconds(result.latency.Quantile(quantile.share)));
   }
-  std::string text = Columns(cells);
-  for (const auto& [reason, count] : result.errors) text += fmt::format(" {:>10} {}: {}\n", "", OneLine(reason), count);
+  time(Microseconds(result.latency.max()));
+  if (options.rate) {
+    add(fmt::to_string(result.late));
+    add(fmt::to_string(result.unsent));
+  }
+  std::string text = LineOf(cells);
+  for (const auto& [reason, count] : result.errors) text += fmt::format("{:>8} {}: {}\n", "", OneLine(reason), count);
+  return text;
+}
+
+std::string BenchCsv(const std::vector<BenchRow>& rows) {
+  std::string text =
+      "nbytes,outstanding,requests,ok,late,unsent,elapsed_s,requests_per_s,bytes_per_s,p50_us,p90_us,p99_us,p99_9_us,"
+      "max_us,receive_mean_us,convert_mean_us,queue_mean_us,compute_mean_us\n";
+  for (const BenchRow& row : rows) {
+    const Json json = RowJson(row);
+    std::vector<std::string> cells;
+    const auto add = [&](const Json& value) { cells.push_back(value.dump() == "null" ? "" : value.dump()); };
+    for (const char* key :
+         {"nbytes", "outstanding", "requests", "ok", "late", "unsent", "elapsed_s", "requests_per_s", "bytes_per_s"}) {
+      add(json[key]);
+    }
+    for (const auto& value : json["latency_us"]) add(value);
+    for (const auto& value : json["server_mean_us"]) add(value);
+    text += fmt::format("{}\n", fmt::join(cells, ","));
+  }
   return text;
 }
 
@@ -114,11 +183,14 @@ std::string BenchJson(const Arguments& arguments, const std::vector<BenchRow>& r
   const bool open = options.rate.has_value();
   Json json = {{"server", arguments.server},
                {"mode", Info(options.mode).name},
-               {"dtype", arguments.dtype},
+               {"dtype", arguments.inputs.empty() ? Json(arguments.dtype) : Json()},
+               {"inputs", InputsJson(arguments.inputs)},
                {"digest", options.digest},
                {"model", arguments.model},
                {"connections", options.connections},
-               {"outstanding", open ? Json() : Json(options.outstanding)},
+               {"outstanding", open                        ? Json()
+                               : options.swept.size() == 1 ? Json(options.swept[0])
+                                                           : Json(options.swept)},
                {"rate", open ? Json(*options.rate) : Json()},
                {"arrivals", open ? Json(ArrivalsText(options.arrivals)) : Json()},
                {"duration_s", Seconds(options.duration)},

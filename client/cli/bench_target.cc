@@ -65,9 +65,13 @@ absl::StatusOr<BenchTarget> MakeBenchTarget(const client::ServerInfo& info,
                                             const std::vector<client::ModelInfo>& models, Arguments& arguments) {
   BenchTarget target{.chunk_bytes = std::max<std::uint64_t>(1, info.recommended_chunk_bytes), .input = {}};
   if (const client::ModelInfo* const model = FindReady(models, arguments.model)) {
+    if (!arguments.inputs.empty()) {
+      if (model->inputs.size() == 1) target.input = model->inputs.front();
+      return target;
+    }
     if (model->inputs.size() > 1) {
-      return CannotMeasure(
-          fmt::format("model {} has {} inputs, and bench sends one array", Quote(model->name), model->inputs.size()));
+      return CannotMeasure(fmt::format("model {} has {} inputs, and bench sends one array; bind files with --input",
+                                       Quote(model->name), model->inputs.size()));
     }
     if (!model->inputs.empty()) target.input = model->inputs.front();
     const std::string& dtype = target.input.dtype;
@@ -76,6 +80,7 @@ absl::StatusOr<BenchTarget> MakeBenchTarget(const client::ServerInfo& info,
     }
     if (arguments.dtype.empty()) arguments.dtype = dtype;
   }
+  if (!arguments.inputs.empty()) return target;
   if (arguments.dtype.empty()) arguments.dtype = "float32";
   if (const absl::Status fits = FitSizes(target.input, arguments); !fits.ok()) return fits;
   return target;

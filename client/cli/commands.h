@@ -11,6 +11,7 @@ ExitCode RunInspect(const Arguments& arguments);
 ExitCode RunModels(const Arguments& arguments);
 ExitCode RunModel(const Arguments& arguments);
 ExitCode RunStats(const Arguments& arguments);
+ExitCode RunTop(const Arguments& arguments);
 ExitCode RunLoad(const Arguments& arguments);
 ExitCode RunUnload(const Arguments& arguments);
 ExitCode RunInfo(const Arguments& arguments);

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <random>
 #include <utility>
@@ -67,7 +69,9 @@ class Conversion {
   bool CheckWhole(const InputFile& file, Outcome& outcome) const;
   void Fail(const std::string& path, const absl::Status& status, Outcome& outcome) const;
   void AddInputs(const std::string& path, ModelInputs& inputs, Outcome& outcome) const;
+  void AddInput(const NamedFile& input, ModelInputs& inputs, Outcome& outcome) const;
   void RunModel(const ModelInputs& inputs, Outcome& outcome);
+  std::string WrongNames(const ModelInputs& inputs, const absl::Status& refused);
   void NameOffenders(const ModelInputs& inputs, Outcome& outcome) const;
   void Accept(const client::Verdict& verdict, const client::Tensor& tensor, Outcome& outcome);
   void Save(std::vector<client::Tensor> tensors);
@@ -98,8 +102,8 @@ ExitCode Conversion::EachFile() {
 
 // Open also stores the error in `outcome`.
 absl::StatusOr<InputFile> Conversion::Open(const std::string& path, Outcome& outcome) const {
-  absl::StatusOr<InputFile> file =
-      InputFile::Open(path, {.name = arguments_.dtype, .only_file = arguments_.files.size() == 1});
+  absl::StatusOr<InputFile> file = InputFile::Open(
+      path, {.name = arguments_.dtype, .only_file = arguments_.files.size() + arguments_.inputs.size() == 1});
   absl::Status status = file.status();
   if (file.ok()) {
     outcome.skipped.insert(outcome.skipped.end(), file->skipped().begin(), file->skipped().end());
@@ -113,8 +117,10 @@ absl::StatusOr<InputFile> Conversion::Open(const std::string& path, Outcome& out
 void Conversion::ConvertArrays(InputFile& file, Outcome& outcome) {
   ProgressBar bar;
   bool any_read = false;
+  std::uint64_t answered = 0;
   ConvertEach(client_, file, Options(outcome, bar), [&](ArrayAnswer answer) {
     any_read = any_read || answer.array;
+    bar.Answered(++answered, file.names().size());
     return Take(file, std::move(answer), outcome);
   });
   if (outcome.refused.empty() || !outcome.error.ok() || !outcome.response.tensors.empty()) return;
@@ -164,6 +170,7 @@ ExitCode Conversion::AllFilesAsOneRequest() {
   Outcome outcome = NewOutcome();
   ModelInputs inputs;
   for (const std::string& path : arguments_.files) AddInputs(path, inputs, outcome);
+  for (const NamedFile& input : arguments_.inputs) AddInput(input, inputs, outcome);
   if (outcome.exit_code == ExitCode::kOk) RunModel(inputs, outcome);
   if (outcome.exit_code == ExitCode::kRefused) NameOffenders(inputs, outcome);
   Print(arguments_.model, outcome);
@@ -186,6 +193,20 @@ void Conversion::AddInputs(const std::string& path, ModelInputs& inputs, Outcome
   inputs.files.push_back(*std::move(file));
 }
 
+// AddInput takes the only array of a file, under the input's name.
+void Conversion::AddInput(const NamedFile& input, ModelInputs& inputs, Outcome& outcome) const {
+  absl::StatusOr<InputFile> file = Open(input.file, outcome);
+  if (!file.ok()) return;
+  const absl::Status one = file->CheckHasOneArray(input.name);
+  if (!one.ok()) return Fail(input.file, one, outcome);
+  absl::StatusOr<client::Array> array = file->Read(0);
+  if (!array.ok()) return Fail(input.file, array.status(), outcome);
+  array->name = input.name;
+  inputs.arrays.push_back(*std::move(array));
+  inputs.paths.push_back(input.file);
+  inputs.files.push_back(*std::move(file));
+}
+
 // NameOffenders prints all arrays that the server would refuse: the server itself names only the first.
 void Conversion::NameOffenders(const ModelInputs& inputs, Outcome& outcome) const {
   const std::string named = client::ToError(outcome.error).metadata["array"];
@@ -197,6 +218,22 @@ void Conversion::NameOffenders(const ModelInputs& inputs, Outcome& outcome) cons
     }
     outcome.refused.push_back({inputs.paths[i], inputs.arrays[i].name, std::move(status)});
   }
+}
+
+// WrongNames says of an INPUT_MISMATCH which inputs the model has and which were sent, if these are others.
+std::string Conversion::WrongNames(const ModelInputs& inputs, const absl::Status& refused) {
+  if (client::ToError(refused).reason != Info(Reason::kInputMismatch).name) return "";
+  std::vector<std::string> expected;
+  std::vector<std::string> actual;
+  for (const client::Array& array : inputs.arrays) actual.push_back(array.name);
+  const auto models = client_.ListModels();
+  for (const client::ModelInfo& model : models.ok() ? *models : std::vector<client::ModelInfo>()) {
+    if (model.name != arguments_.model || model.state != client::ModelState::kReady) continue;
+    expected.clear();
+    for (const client::TensorSpec& input : model.inputs) expected.push_back(input.name);
+  }
+  if (expected.empty() || std::ranges::is_permutation(expected, actual)) return "";
+  return fmt::format("; expected inputs {}, got {}", fmt::join(expected, ", "), fmt::join(actual, ", "));
 }
 
 void Conversion::RunModel(const ModelInputs& inputs, Outcome& outcome) {
@@ -212,7 +249,7 @@ void Conversion::RunModel(const ModelInputs& inputs, Outcome& outcome) {
   if (!response.ok()) {
     outcome.error = response.status();
     outcome.exit_code = ExitCodeOf(outcome.error);
-    PrintError(fmt::format("{}: {}", arguments_.model, ErrorText(outcome.error)));
+    PrintError(fmt::format("{}: {}{}", arguments_.model, ErrorText(outcome.error), WrongNames(inputs, outcome.error)));
     return;
   }
   outcome.response.model_name = response->model_name;
@@ -243,7 +280,7 @@ client::ConvertOptions Conversion::Options(const Outcome& outcome, ProgressBar& 
           .fidelity = fidelity(),
           .return_data = output_.wanted() && arguments_.model.empty(),
           .timeout = arguments_.timeout,
-          .progress = [&bar](std::uint64_t sent, std::uint64_t total) { bar.Update(sent, total); }};
+          .progress = [&bar](std::uint64_t sent, std::uint64_t total) { bar.Sent(sent, total); }};
 }
 
 void Conversion::Print(const std::string& label, const Outcome& outcome) {
@@ -283,7 +320,8 @@ ExitCode RunConvert(const Arguments& arguments) {
     return ExitCode::kUsage;
   }
   Conversion conversion(arguments, *std::move(client), *std::move(output));
-  return arguments.model.empty() ? conversion.EachFile() : conversion.AllFilesAsOneRequest();
+  const bool each = arguments.model.empty() && arguments.inputs.empty();
+  return each ? conversion.EachFile() : conversion.AllFilesAsOneRequest();
 }
 
 }  // namespace tensorferry::cli

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 
@@ -15,19 +16,23 @@ struct NamedDType {
   bool only_file = true;  // The command line has no other file.
 };
 
-// InputFile is a file of the command line.
+// InputFile is a file of the command line, or one array of it.
 class InputFile {
  public:
-  // Opens the file, and lists its members that are not arrays on standard error.
-  // Errors: those of client::ArrayReader::Open.
+  // Opens the file `path`, or of FILE:ARRAY, if there is no file of that whole name, the array called so of FILE. Without
+  // an ARRAY, members that are not arrays are listed on standard error.
+  // Errors: those of client::ArrayReader::Open; NOT_FOUND if the file has no such array.
   static absl::StatusOr<InputFile> Open(const std::string& path, NamedDType dtype);
 
   const std::string& path() const { return path_; }
-  std::span<const std::string> names() const { return reader_.names(); }
-  std::span<const std::string> skipped() const { return reader_.skipped_members(); }
+  std::span<const std::string> names() const;
+  std::span<const std::string> skipped() const;
 
   // Errors: INVALID_ARGUMENT if the file has members and none of them is an array, so that nothing can be converted.
   absl::Status CheckHasArrays() const;
+
+  // Errors: INVALID_ARGUMENT if the file has more arrays than one, or none, so that input `name` cannot be one of it.
+  absl::Status CheckHasOneArray(const std::string& name) const;
 
   // Returns the array called names()[i]. `--dtype` applies to an array whose void descr leaves its type open. It always
   // applies to the only array of the only file, so that a name that contradicts the file is refused.
@@ -39,10 +44,12 @@ class InputFile {
 
  private:
   InputFile(std::string path, NamedDType dtype, client::ArrayReader reader);
+  absl::Status Choose(const std::string& array);
 
   std::string path_;
   NamedDType dtype_;
   client::ArrayReader reader_;
+  std::optional<std::size_t> chosen_;  // The index of the only array that is asked for; none: all are.
 };
 
 }  // namespace tensorferry::cli

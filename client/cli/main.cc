@@ -16,11 +16,13 @@ namespace {
 ExitCode Run(const Arguments& arguments) {
   switch (arguments.command) {
     case Command::kHelp: fmt::print("{}", arguments.help); return ExitCode::kOk;
-    case Command::kConvert: return RunConvert(arguments);
+    case Command::kConvert:
+    case Command::kInfer: return RunConvert(arguments);
     case Command::kInspect: return RunInspect(arguments);
     case Command::kModels: return RunModels(arguments);
     case Command::kModel: return RunModel(arguments);
     case Command::kStats: return RunStats(arguments);
+    case Command::kTop: return RunTop(arguments);
     case Command::kLoad: return RunLoad(arguments);
     case Command::kUnload: return RunUnload(arguments);
     case Command::kInfo: return RunInfo(arguments);

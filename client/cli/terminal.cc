@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 
@@ -13,7 +14,24 @@
 namespace tensorferry::cli {
 namespace {
 
+constexpr double kLongTime = 1;                                 // Seconds.
 constexpr std::uint64_t kLongUpload = std::uint64_t{64} << 20;  // Bytes.
+
+using std::chrono::steady_clock;
+
+// Returns a time above 0, by which can be divided.
+double SecondsSince(steady_clock::time_point begin) {
+  return std::max(1e-6, std::chrono::duration<double>(steady_clock::now() - begin).count());
+}
+
+std::uint64_t Percent(std::uint64_t done, std::uint64_t total) {
+  return static_cast<std::uint64_t>(static_cast<double>(done) / static_cast<double>(total) * 100);
+}
+
+std::string LeftText(double seconds) {
+  constexpr double kDay = 24 * 60 * 60;
+  return seconds < kDay ? TimeText(std::chrono::seconds(std::llround(std::ceil(seconds)))) + " left" : "";
+}
 
 bool UsesColor() {
   const char* const no_color = std::getenv("NO_COLOR");
@@ -22,7 +40,10 @@ bool UsesColor() {
 
 }  // namespace
 
-void PrintError(std::string_view message) { fmt::print(stderr, "tensorferry: {}\n", OneLine(message)); }
+void PrintError(std::string_view message) {
+  const char* const without_bar = isatty(STDERR_FILENO) != 0 ? "\r\x1b[K" : "";
+  fmt::print(stderr, "{}tensorferry: {}\n", without_bar, OneLine(message));
+}
 
 std::size_t TextWidth(std::string_view text) {
   return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
@@ -58,15 +79,37 @@ ProgressBar::~ProgressBar() {
   if (percent_ <= 100) fmt::print(stderr, "\r\x1b[K");
 }
 
-void ProgressBar::Update(std::uint64_t sent, std::uint64_t total) {
-  constexpr std::size_t kBar = 40;
+void ProgressBar::Sent(std::uint64_t sent, std::uint64_t total) {
   if (!shown_ || total < kLongUpload) return;
-  const std::uint64_t percent =
-      static_cast<std::uint64_t>(static_cast<double>(sent) / static_cast<double>(total) * 100);
+  if (sent < sent_) array_begin_ = Clock::now();
+  sent_ = sent;
+  const double speed = static_cast<double>(sent) / SecondsSince(array_begin_);
+  Draw(Percent(sent, total),
+       fmt::format("{} of {}  {}/s  {}", SizeText(sent), SizeText(total), SizeText(static_cast<std::uint64_t>(speed)),
+                   LeftText(static_cast<double>(total - sent) / speed)));
+}
+
+void ProgressBar::Answered(std::uint64_t arrays, std::uint64_t total) {
+  const double seconds = SecondsSince(begin_);
+  if (!shown_ || total < 2 || arrays == 0 || seconds < kLongTime) return;
+  const double speed = static_cast<double>(arrays) / seconds;
+  Draw(Percent(arrays, total), fmt::format("{} of {} arrays  {:.0f}/s  {}", arrays, total, speed,
+                                           LeftText(static_cast<double>(total - arrays) / speed)));
+}
+
+void ProgressBar::Draw(std::uint64_t percent, const std::string& text) {
+  constexpr std::size_t kBar = 24;  // With the text behind it, less than 80 characters.
   if (percent == percent_) return;
   percent_ = percent;
   const std::string done(kBar * percent / 100, '#');
-  fmt::print(stderr, "\r[{:<{}}] {:>3}%  {} of {}\x1b[K", done, kBar, percent, SizeText(sent), SizeText(total));
+  fmt::print(stderr, "\r[{:<{}}] {:>3}%  {}\x1b[K", done, kBar, percent, text);
+}
+
+std::string TimeText(std::chrono::seconds time) {
+  const auto seconds = time.count();
+  const std::string rest = fmt::format("{:02}", seconds % 60);
+  return seconds < 3600 ? fmt::format("{}:{}", seconds / 60, rest)
+                        : fmt::format("{}:{:02}:{}", seconds / 3600, seconds / 60 % 60, rest);
 }
 
 }  // namespace tensorferry::cli

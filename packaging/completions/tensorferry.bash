@@ -13,8 +13,13 @@ _tensorferry_files() {
 _tensorferry() {
   local program=$1 cur=$2 before=$3 command='' help value index
   COMPREPLY=()
-  if [ "$cur" = = ]; then cur=''; fi
-  if [ "$before" = = ]; then before=${COMP_WORDS[COMP_CWORD - 2]}; fi
+  # "=" is a word of its own: "--mode=s" are the words --mode, = and s, and "--input x=a" --input, x, = and a.
+  index=$COMP_CWORD
+  if [ "$cur" = = ]; then cur=''; elif [ "$before" = = ]; then index=$((index - 1)); fi
+  if [ "${COMP_WORDS[index]}" = = ]; then
+    before=${COMP_WORDS[index - 1]}
+    if [[ $before != -* ]]; then before=${COMP_WORDS[index - 2]}; fi
+  fi
   for ((index = 1; index < COMP_CWORD; ++index)); do
     if [[ ${COMP_WORDS[index]} != -* ]]; then
       command=${COMP_WORDS[index]}

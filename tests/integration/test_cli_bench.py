@@ -48,6 +48,7 @@ HEAD = {
     "server",
     "mode",
     "dtype",
+    "inputs",
     "digest",
     "model",
     "connections",
@@ -61,6 +62,7 @@ HEAD = {
 }
 ROW = {
     "nbytes",
+    "outstanding",
     "requests",
     "ok",
     "errors",
@@ -130,6 +132,7 @@ def test_what_was_measured(bench: Run, server: Server) -> None:
         "server": server.address,
         "mode": "unary",
         "dtype": "float64",
+        "inputs": [],
         "digest": True,
         "model": "",
         "connections": 1,
@@ -160,8 +163,9 @@ def test_text(bench: Run, server: Server) -> None:
     assert (ran.code, ran.stderr) == (OK, "")
     title, columns, *lines = ran.stdout.splitlines()
     assert title == f"{server.address}: stream float32, 2 outstanding, 0.2 s each; times in µs"
-    assert columns.split()[:4] == ["size", "requests", "errors", "requests/s"]
-    assert [" ".join(line.split()[:2]) for line in lines] == ["64 B", "2.0 MiB"]
+    assert columns.split()[:5] == ["size", "outst.", "requests", "errors", "req/s"]
+    assert [line.split()[:3] for line in lines] == [["64", "B", "2"], ["2.0", "MiB", "2"]]
+    assert len(columns) == 80
     assert all(len(line) == len(columns) for line in lines)
 
 
@@ -362,6 +366,10 @@ def test_ctrl_c_ends_early_with_the_results_so_far(flags: list[str], server: Ser
         (["--rate", "5", "--outstanding", "2"], "--outstanding"),
         (["--arrivals", "poisson"], "--rate"),
         (["--connections", "0"], "--connections"),
+        (["--outstanding", "1,x"], "--outstanding x"),
+        (["--size", "64B", "--input", "x.npy"], "--input"),
+        (["--plot", "x.png"], "FILE.svg"),
+        (["--csv", "none/x.csv"], "none/x.csv"),
         (["--sizes", "64B"], "--size?"),
     ],
 )

@@ -99,6 +99,11 @@ def test_bash_offers_files_that_can_be_read(tmp_path: Path) -> None:
     assert complete("convert", "--strict", "a", folder=tmp_path) == ["a b.npy"]
     assert complete("info", "--key", "k", folder=tmp_path) == ["key.pem"]
     assert complete("convert", "-o", "m", folder=tmp_path) == ["more"]
+    assert complete("infer", "mlp", "--input", "x", "=", "c", folder=tmp_path) == ["c.npz"]
+    assert complete("infer", "mlp", "--input", "x", "=", folder=tmp_path) == complete(
+        "info", "--ca", "", folder=tmp_path
+    )
+    assert complete("infer", "m", folder=tmp_path) == [""]
 
 
 def test_zsh_offers_the_commands_and_the_options_of_each() -> None:
@@ -106,6 +111,7 @@ def test_zsh_offers_the_commands_and_the_options_of_each() -> None:
     assert [line.partition(":")[0] for line in offered if not line.startswith("-")] == commands()
     for command in commands():
         offered = zsh(command, "--")
-        assert {re.split(r"[=\[]", line)[0] for line in offered if line.startswith("-")} == options(command), command
+        listed = [line.removeprefix("*") for line in offered]  # An option that may be repeated has a star before it.
+        assert {re.split(r"[=\[]", line)[0] for line in listed if line.startswith("-")} == options(command), command
         assert ("*:file:" in " ".join(offered)) == (command in ("convert", "inspect"))
     assert "--arrivals=[]:value:(constant poisson)" in zsh("bench", "--")

@@ -40,7 +40,7 @@ class BenchRequest : public testing::TestWithParam<std::size_t> {
 
 TEST_P(BenchRequest, OfACallParses) {
   const BenchRequestOptions options{.model = "m", .digest = true};
-  const auto messages = MakeBenchRequest(array_, options);
+  const auto messages = *MakeBenchRequest({&array_, 1}, options);
   ASSERT_EQ(messages.size(), 1);
   const auto request = Parse<v1::ConvertRequest>(messages[0]);
   EXPECT_TRUE(MessageDifferencer::Equals(request, Expected(array_, options)));
@@ -49,7 +49,7 @@ TEST_P(BenchRequest, OfACallParses) {
 
 TEST_P(BenchRequest, OnAStreamParses) {
   const BenchRequestOptions options{.mode = BenchMode::kStream};
-  const auto messages = MakeBenchRequest(array_, options);
+  const auto messages = *MakeBenchRequest({&array_, 1}, options);
   ASSERT_EQ(messages.size(), 1);
   auto part = Parse<v1::ConvertStreamRequest>(messages[0]);
   EXPECT_TRUE(MessageDifferencer::Equals(part.request(), Expected(array_, options)));
@@ -59,7 +59,7 @@ TEST_P(BenchRequest, OnAStreamParses) {
 TEST_P(BenchRequest, InChunksParses) {
   constexpr std::size_t kChunk = 30'000;
   const BenchRequestOptions options{.mode = BenchMode::kChunks, .chunk_bytes = kChunk};
-  const auto messages = MakeBenchRequest(array_, options);
+  const auto messages = *MakeBenchRequest({&array_, 1}, options);
   ASSERT_EQ(messages.size(), 1 + (bytes_.size() + kChunk - 1) / kChunk);
   auto part = Parse<v1::ConvertStreamRequest>(messages[0]);
   v1::ConvertRequest expected = Expected(array_, options);

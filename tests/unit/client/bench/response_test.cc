@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
+
 #include "tensorferry/client/verify.h"
 #include "tensorferry/v1/tensor_service.pb.h"
 #include "testing/status_matchers.h"
@@ -103,7 +105,7 @@ TEST(BenchMessage, IsRefusedIfItIsCutOff) {
 TEST(CheckedResponse, IsOfTheArray) {
   for (const Framing framing : {Framing::kCall, Framing::kStream}) {
     auto buffer = ToBuffer(framing == Framing::kCall ? Response().SerializeAsString() : OnStream(Response()));
-    EXPECT_THAT(CheckResponse(buffer, framing, Sent(), true), IsOk());
+    EXPECT_THAT(CheckResponse(buffer, framing, std::array{Sent()}, true), IsOk());
   }
 }
 
@@ -111,15 +113,16 @@ TEST(CheckedResponse, NeedsNoDigestUnlessAskedFor) {
   v1::ConvertResponse response = Response();
   response.mutable_tensors(0)->mutable_metadata()->mutable_receipt()->clear_digest();
   auto buffer = ToBuffer(response.SerializeAsString());
-  EXPECT_THAT(CheckResponse(buffer, Framing::kCall, Sent(), false), IsOk());
-  EXPECT_THAT(std::string(CheckResponse(buffer, Framing::kCall, Sent(), true).message()), HasSubstr("digest"));
+  EXPECT_THAT(CheckResponse(buffer, Framing::kCall, std::array{Sent()}, false), IsOk());
+  EXPECT_THAT(std::string(CheckResponse(buffer, Framing::kCall, std::array{Sent()}, true).message()),
+              HasSubstr("digest"));
 }
 
 TEST(CheckedResponse, MayHaveOutputsInChunks) {
   v1::ConvertResponse response = Response();
   response.add_outputs()->set_chunked_nbytes(5);
   auto buffer = ToBuffer(OnStream(response));
-  EXPECT_THAT(CheckResponse(buffer, Framing::kStream, Sent(), true), IsOk());
+  EXPECT_THAT(CheckResponse(buffer, Framing::kStream, std::array{Sent()}, true), IsOk());
 }
 
 TEST(CheckedResponse, IsRefusedIfTheTensorIsNotTheArray) {
@@ -127,7 +130,7 @@ TEST(CheckedResponse, IsRefusedIfTheTensorIsNotTheArray) {
     v1::ConvertResponse response = Response();
     spoil(response);
     auto buffer = ToBuffer(response.SerializeAsString());
-    return std::string(CheckResponse(buffer, Framing::kCall, Sent(), true).message());
+    return std::string(CheckResponse(buffer, Framing::kCall, std::array{Sent()}, true).message());
   };
   const auto metadata = [](v1::ConvertResponse& response) { return response.mutable_tensors(0)->mutable_metadata(); };
   EXPECT_THAT(check([&](auto& r) { metadata(r)->set_dtype("int32"); }), HasSubstr("dtype"));

@@ -65,9 +65,9 @@ class BenchRunTest : public testing::Test {
   }
 
   BenchResult Measure(const BenchOptions& options, milliseconds duration = kShort) {
-    const auto request = MakeBenchRequest(array_, {.mode = options.mode, .chunk_bytes = FakeServer::kChunk});
+    const auto request = MakeBenchRequest({&array_, 1}, {.mode = options.mode, .chunk_bytes = FakeServer::kChunk});
     const BenchChannels channels = OpenBenchChannels(address_, options.connections);
-    return BenchRun(options, channels, array_, request, interrupted_).Measure(duration);
+    return BenchRun(options, channels, {&array_, 1}, *request, interrupted_).Measure(duration);
   }
 
   // These members stand before the server, whose handlers use them to their end.

@@ -43,6 +43,17 @@ TEST(Arguments, SayHowElementsTravel) {
   EXPECT_EQ(Parse({"convert", "x.npy", "--transport", "sealed"})->transport, client::Transport::kSealed);
 }
 
+TEST(Arguments, BindFilesToInputs) {
+  const auto arguments = Parse({"infer", "m", "--input", "x=a=b.npy", "--input=y=-"});
+  ASSERT_THAT(arguments, IsOk());
+  EXPECT_EQ(arguments->model, "m");
+  ASSERT_EQ(arguments->inputs.size(), 2);
+  EXPECT_EQ(arguments->inputs[0].name, "x");
+  EXPECT_EQ(arguments->inputs[0].file, "a=b.npy");
+  EXPECT_EQ(arguments->inputs[1].file, "-");
+  EXPECT_EQ(Parse({"bench", "--input", "a.npy"})->inputs[0].name, "");
+}
+
 TEST(Arguments, PingForReadinessUnlessToldOtherwise) {
   EXPECT_EQ(Parse({"ping"})->service, "tensorferry.v1.TensorService");
   EXPECT_EQ(Parse({"ping", "--ready"})->service, "tensorferry.v1.TensorService");
@@ -98,6 +109,12 @@ INSTANTIATE_TEST_SUITE_P(
         {"TransportOfNothing", {"ping", "--transport", "bytes"}, "unknown option '--transport'"},
         {"LongTimeout", {"ping", "--timeout", "577h"}, "got '577h'"},
         {"FarOption", {"ping", "--foo"}, "unknown option '--foo'; see --help"},
+        {"NoModel", {"infer", "--input", "x=a.npy"}, "MODEL is required"},
+        {"NoInput", {"infer", "m"}, "--input is required"},
+        {"InputWithoutName", {"infer", "m", "--input", "a.npy"}, "'a.npy': expected NAME=FILE"},
+        {"InputTwice", {"infer", "m", "--input", "x=a", "--input", "x=b"}, "'x': the input is named twice"},
+        {"NoReports", {"top", "--count", "0"}, "--count 0"},
+        {"ShortInterval", {"top", "--interval", "1ms"}, "--interval: expected a time from 50ms"},
         {"NpyOutput", {"convert", "x.npy", "-o", "y.npy"}, "-o takes OUT.npz, OUT.safetensors, or a directory"},
         {"StdinTwice", {"convert", "-", "-"}, "only once"},
     }),

@@ -52,7 +52,8 @@ TEST(BenchArguments, AreRead) {
   EXPECT_EQ(arguments->dtype, "int8");
   EXPECT_EQ(arguments->model, "m");
   EXPECT_TRUE(arguments->json);
-  EXPECT_EQ(ParseBench({"--outstanding", "32"})->bench.outstanding, 32);
+  EXPECT_THAT(ParseBench({"--outstanding", "32"})->bench.swept, ElementsAre(32));
+  EXPECT_THAT(ParseBench({"--outstanding", "1,8,32"})->bench.swept, ElementsAre(1, 8, 32));
 }
 
 struct BenchUsageCase {

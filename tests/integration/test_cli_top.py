@@ -1,0 +1,113 @@
+"""`tensorferry top`: what it reports of requests that the test sends, and how it leaves the terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+
+import cli
+from cli import OK, UNREACHABLE, check_message
+from harness import TIMEOUT_S, Server, clean_environment, connect_stub
+from served_models import infer
+from wire import convert_unary
+
+KEYS = {"name", "version", "state", "requests_per_s", "failures_per_s", "rows_per_run", "waiting", "queue_us"}
+MOST_REPORTS = 300  # Within which what was sent must have been told.
+LEAVE = b"\x1b[?7h\x1b[?25h\x1b[?1049l"  # Lines are wrapped again, the cursor is back, and so is what was there before.
+
+
+@contextmanager
+def started(*flags: str, stdout: int = subprocess.PIPE) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        [cli.COMMAND, "top", *flags], env=clean_environment(), stdout=stdout, stderr=subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate(timeout=TIMEOUT_S)
+
+
+def test_rates_are_those_of_the_requests(server: Server) -> None:
+    """They count from the first report on, which says that the first look has been taken."""
+    sent = 7
+    with started("--server", server.address, "--interval", "100ms", "--json") as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        with connect_stub(server.address) as stub:
+            for _ in range(sent):
+                convert_unary(stub, infer("identity", {"x": torch.zeros(3)}))
+        seen = 0.0
+        for report in map(json.loads, islice(process.stdout, MOST_REPORTS)):
+            (model,) = (each for each in report["models"] if each["name"] == "identity")
+            assert model.keys() >= KEYS
+            assert (model["version"], model["state"]) == ("1", "READY")
+            if model["requests_per_s"]:
+                assert (model["rows_per_run"], model["failures_per_s"]) == (1, 0)
+                assert 0 <= model["queue_us"] <= model["total_us"]
+            seen += model["requests_per_s"] * report["interval_s"]
+            if round(seen) >= sent:
+                break
+        assert seen == pytest.approx(sent)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(TIMEOUT_S) == OK
+
+
+def test_lines_for_other_programs(server: Server) -> None:
+    ran = cli.run("top", "--count", "2", "--interval", "50ms", server=server.address)
+    assert (ran.code, ran.stderr) == (OK, "")
+    reports = ran.stdout.split("\n\n")[:-1]
+    assert len(reports) == 2
+    for report in reports:
+        head, title, *lines = report.splitlines()
+        assert head.startswith(server.address) and head.endswith(" 1 of 1 ready")
+        assert title.split() == ["model", "state", "req/s", "fail/s", "rows/run", "waiting", "queue", "µs", "run", "µs"]
+        assert [line.split()[0] for line in lines] == ["identity/1", "total"]
+        assert max(map(len, report.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_the_terminal_is_left_as_it_was(end: signal.Signals, server: Server) -> None:
+    leader, follower = os.openpty()
+    with open(leader, "rb", buffering=0) as screen, started("--server", server.address, stdout=follower) as process:
+        os.close(follower)
+        shown = b""
+        while b"identity/1" not in shown:
+            shown += screen.read(4096)
+        process.send_signal(end)
+        with suppress(OSError):  # The end of a terminal is an input/output error.
+            while block := screen.read(4096):
+                shown += block
+        assert process.wait(TIMEOUT_S) == OK
+    assert shown.startswith(b"\x1b[?1049h\x1b[?25l\x1b[?7l")
+    assert shown.endswith(LEAVE)
+
+
+def test_a_server_that_goes_away(tmp_path: Path) -> None:
+    with Server() as server, started("--server", server.address, "--interval", "50ms") as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.readline()
+        server.kill()
+        process.stdout.read()
+        message = process.stderr.read().decode()
+        assert process.wait(TIMEOUT_S) == UNREACHABLE
+    check_message(cli.Ran(UNREACHABLE, "", message), "UNAVAILABLE")
+
+
+def test_a_token_for_metrics_is_enough(tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text("metrics secret\n")
+    with Server("--auth-token-file", str(tokens)) as server:
+        environment = {"TENSORFERRY_TOKEN": "secret"}
+        ran = cli.run("top", "--count", "1", "--interval", "50ms", server=server.address, environment=environment)
+    assert (ran.code, ran.stderr) == (OK, "")
+    assert "identity/1" in ran.stdout
