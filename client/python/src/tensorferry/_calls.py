@@ -245,8 +245,8 @@ class CallingClient(BaseClient):
             for index, array in request.to_place(self._sealed_nbytes):
                 sealed = yield self._sealed(array, array.nbytes in self._copied_nbytes)
                 if sealed is not None:
-                    connection, region = yield self._side.hand_over(sealed[0], timeout)
-                    request.put(index, Place(region, sealed[1], sealed[0], connection))
+                    memory, offset = sealed
+                    request.put(index, Place((yield self._side.hand_over(memory, timeout)), offset, memory))
         except BaseException as error:
             request.give_up_places()
             if not isinstance(error, (OSError, TensorferryError)):
@@ -256,10 +256,10 @@ class CallingClient(BaseClient):
 
     def _falls_back(self, error: TensorferryError, request: Request[Any]) -> bool:
         """Whether the server does not know any more what was handed over: messages can bring it."""
-        if self._must_seal or not request.is_placed or error.reason not in _LOST:
+        if not request.is_placed or error.reason not in _LOST:
             return False
         request.give_up_places()
-        return True
+        return not self._must_seal
 
     def _other_limits(self, error: TensorferryError, used: Limits, timeout: float | None) -> Steps[Limits]:
         """Returns limits for another try. Errors: `error`, unless another server's limits explain it."""

@@ -18,7 +18,7 @@ from tensorferry._receipt import Receipt, is_faithful, make_receipt, verify
 from tensorferry._response import Received, Response
 from tensorferry._results import Infer, Outputs, to_timing
 from tensorferry._sealed import SealedMemory
-from tensorferry._side import Connection
+from tensorferry._side import Region
 from tensorferry._sources import Source
 from tensorferry._upload import Upload
 from tensorferry._wire import Buffer
@@ -101,10 +101,9 @@ def _request_head(target: Target, strict: bool, digest: bool, return_data: bool)
 class Place(NamedTuple):
     """Where a server finds the elements of an array: in a region of sealed memory."""
 
-    region: str
+    region: Region
     offset: int
     memory: SealedMemory
-    connection: Connection
 
 
 class Request(ABC, Generic[T]):
@@ -137,6 +136,7 @@ class Request(ABC, Generic[T]):
         self._verify = options.verify
         self._return_data = options.return_data
         self._places: dict[int, Place] = {}
+        self._kept: list[Place] = []  # Those whose regions stay as long as their memory.
         self._upload: Upload | None = None
         self._borrow = options.borrow
         self.limits = limits
@@ -164,23 +164,23 @@ class Request(ABC, Generic[T]):
     def put(self, index: int, place: Place) -> None:
         """Takes the place of an array, before the upload is asked for."""
         self._places[index] = place
+        if place.memory.may_come_again:
+            self._kept.append(place)
         self.is_placed = True
 
     def give_up_places(self) -> None:
-        """Lets go of what was handed over: the next upload has all elements."""
-        self._release()
+        """Lets go of what was handed over, and may be lost: the next upload has all elements."""
+        for place in self._kept:
+            if place.memory.region is place.region:
+                place.memory.region = None
+        self._kept, self._places = [], {}
         self.keeps_off = True
 
     def end(self) -> None:
         """Ends the upload, and lets go of what was handed over: the server has it, or never will."""
         if self._upload is not None:
             self._upload.end()
-        self._release()
-
-    def _release(self) -> None:
-        places, self._places = self._places, {}
-        for place in places.values():
-            place.connection.release(place.region)
+        self._places = {}
 
     def plan_again(self, limits: Limits) -> None:
         """Ends the upload and makes another one, for these limits."""
@@ -206,7 +206,7 @@ class Request(ABC, Generic[T]):
             place = self._places.get(index)
             if place is not None:
                 there += array.nbytes
-                pieces.append(array.placed(place.region, place.offset))
+                pieces.append(array.placed(place.region.name, place.offset))
             elif array.nbytes <= room:
                 room -= array.nbytes
                 pieces += array.inline()
