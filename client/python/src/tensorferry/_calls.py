@@ -26,6 +26,7 @@ from tensorferry._progress import Report, reports_to
 from tensorferry._receipt import Receipt
 from tensorferry._request import (
     CONVERSION,
+    DEFAULT_LIMITS,
     ConvertRequest,
     InferRequest,
     Limits,
@@ -88,6 +89,7 @@ class CallingClient(BaseClient):
 
     _streams: StreamPool
     _plain_options: Options  # Those of most calls.
+    _default_call_limits = DEFAULT_LIMITS
     _call_later: CallLater
 
     @abstractmethod
@@ -134,7 +136,7 @@ class CallingClient(BaseClient):
         target = CONVERSION
         if request_id != "":
             target = Target(request_id=_arguments.text("request_id", request_id))
-        return ConvertRequest(array, name, dtype, options, self._limits, target=target)
+        return ConvertRequest(array, name, dtype, options, self._call_limits(), target=target)
 
     def _infer_request(
         self,
@@ -150,7 +152,14 @@ class CallingClient(BaseClient):
             outputs if outputs == () else tuple(_arguments.texts("outputs", outputs)),
             request_id if request_id == "" else _arguments.text("request_id", request_id),
         )
-        return InferRequest(target, _arguments.inputs(inputs), options, self._limits)
+        return InferRequest(target, _arguments.inputs(inputs), options, self._call_limits())
+
+    def _call_limits(self) -> Limits:
+        """Returns the limits of a request whose caller waits for its answer."""
+        limits = self._limits
+        if limits is DEFAULT_LIMITS:
+            return self._default_call_limits
+        return limits.within(self._default_call_limits)
 
     def _conversions(
         self, arrays: Any, dtype: npt.DTypeLike | None, options: Options, timeout: float | None

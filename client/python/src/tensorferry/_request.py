@@ -42,6 +42,9 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits(inline_nbytes=4 << 20, chunk_nbytes=1 << 20)  # Most servers take them; others say so.
+# A message with more elements takes longer than chunks: on its way to gRPC it is copied twice, to memory that
+# the system gives anew for each. docs/performance.md has the measurement.
+CHEAP_LIMITS = Limits(inline_nbytes=192 << 10, chunk_nbytes=1 << 20)
 
 
 class Options:

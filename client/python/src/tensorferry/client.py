@@ -23,7 +23,7 @@ from tensorferry._info import HealthStatus, Model, ServerInfo, to_health, to_mod
 from tensorferry._pool import Stream, StreamPool, end_before_fork
 from tensorferry._progress import Report, reports_together
 from tensorferry._receipt import Receipt
-from tensorferry._request import Options, Request
+from tensorferry._request import CHEAP_LIMITS, Options, Request
 from tensorferry._response import Message, Response, whole_response
 from tensorferry._results import InferLike, Outputs
 from tensorferry._sealed import SealedMemory
@@ -56,6 +56,8 @@ class Client(CallingClient):
                 self._address, self._options, self._metadata, self._security, bool(self._wait_for_ready)
             )
         self._plain_options.borrow = self._compiled is not None
+        if self._compiled is None and not self._balance:  # Each balanced call would need a stream of its own.
+            self._default_call_limits = CHEAP_LIMITS
         self._streams = StreamPool(self._call_later, keep=not self._balance)
         end_before_fork(self._streams)
 
@@ -95,7 +97,7 @@ class Client(CallingClient):
     ) -> Receipt:
         """Makes a torch tensor of `array` on the server.
 
-        Arrays above 4 MiB travel in chunks that borrow the array's memory.
+        Large arrays travel in chunks that borrow the array's memory.
 
         Args:
             name: A label, echoed in the receipt.
