@@ -3,13 +3,16 @@
     PYTHONPATH=client/python/src .venv/bin/python tests/bench/transports.py [--sizes MIB,...] [--rounds N]
 
 The server is on CPU 0, this process on CPU 1. All cases take turns within each round. A case's time, and the CPU time
-that both processes took for it, are given in ms: the median, and the interval that holds it with 95 %.
+that both processes took for it, are given in ms: the median, and the interval that holds it with 95 %. The median of
+the page faults that both had stands beside them: it does not depend on what else the machine does.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import resource
+import statistics
 import subprocess
 import tempfile
 import time
@@ -23,7 +26,7 @@ import torch
 import xxhash
 
 import tensorferry
-from procfs import cpu_seconds, describe_machine, pin
+from procfs import cpu_seconds, describe_machine, minor_faults, pin
 from ratios import bootstrap
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,9 +78,14 @@ class Cases:
         xxhash.xxh3_128_digest(self._source)
 
 
+def faults(server: int) -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt + minor_faults(server)
+
+
 def measure(nbytes: int, rounds: int, address: str, server: int) -> None:
     times: dict[str, list[float]] = defaultdict(list)
     cpu: dict[str, list[float]] = defaultdict(list)
+    missed: dict[str, list[int]] = defaultdict(list)
     with (
         tensorferry.Client(address, transport="bytes") as messages,
         tensorferry.Client(address, transport="sealed") as sealed,
@@ -89,14 +97,17 @@ def measure(nbytes: int, rounds: int, address: str, server: int) -> None:
             for name, (before, call) in cases.items():
                 if before is not None:
                     before()
+                missed_before = faults(server)
                 began, ours, theirs = time.perf_counter(), time.process_time(), cpu_seconds(server)
                 call()
                 times[name].append((time.perf_counter() - began) * 1e3)
                 cpu[name].append((time.process_time() - ours + cpu_seconds(server) - theirs) * 1e3)
-    print(f"\n| {nbytes / MIB:g} MiB | ms | CPU, ms | ÷ memcpy + digest |\n| --- | --- | --- | --- |")
+                missed[name].append(faults(server) - missed_before)
+    print(f"\n| {nbytes / MIB:g} MiB | ms | CPU, ms | ÷ memcpy + digest | faults |\n| --- | --- | --- | --- | --- |")
     for name in times:
         ratios = [one / base for one, base in zip(times[name], times["memcpy + digest"], strict=True)]
-        print(f"| {name} | {bootstrap(times[name])} | {bootstrap(cpu[name])} | {bootstrap(ratios)} |", flush=True)
+        figures = [bootstrap(times[name]), bootstrap(cpu[name]), bootstrap(ratios), statistics.median(missed[name])]
+        print(f"| {name} | {' | '.join(map(str, figures))} |", flush=True)
 
 
 def main() -> None:

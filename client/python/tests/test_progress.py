@@ -54,12 +54,13 @@ def test_an_array_in_chunks(kind: str) -> None:
 def test_inputs_of_a_model(kind: str) -> None:
     """What fits one message comes with the request, and counts as soon as that was sent."""
     told: Told = []
-    inputs = {"a": np.zeros(MIB, np.uint8), "b": np.zeros(6 * MIB, np.uint8)}
+    inputs = {"a": np.zeros(MIB // 8, np.uint8), "b": np.zeros(6 * MIB, np.uint8)}
     answer = pb.ConvertResponse(tensors=[*OK.tensors, *OK.tensors])
     with serving(Streaming(lambda number, context: answer)) as address:
         call(kind, address, "infer", "m", inputs, progress=lambda *now: told.append(now))
-    check(told, 7 * MIB)
-    assert told[0] == (MIB, 7 * MIB)
+    total = 6 * MIB + MIB // 8
+    check(told, total)
+    assert told[0] == (MIB // 8, total)
 
 
 @pytest.mark.parametrize("nbytes", [0, 64])
@@ -69,6 +70,23 @@ def test_a_request_of_one_message_is_reported_when_it_is_answered(kind: str, nby
     with serving(Streaming()) as address:
         call(kind, address, "convert", np.zeros(nbytes, np.uint8), progress=lambda *now: told.append(now))
     assert told == [(nbytes, nbytes)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "nbytes", "is_one_message"),
+    [
+        ("Client", 192 << 10, True),
+        ("Client", (192 << 10) + 1, False),
+        ("aio.Client", 3 * MIB, True),
+        ("aio.Client", 4 * MIB + 1, False),
+    ],
+)
+def test_from_where_on_arrays_go_in_chunks(kind: str, nbytes: int, is_one_message: bool) -> None:
+    told: Told = []
+    with serving(Streaming()) as address:
+        call(kind, address, "convert", np.zeros(nbytes, np.uint8), progress=lambda *now: told.append(now))
+    assert told[-1] == (nbytes, nbytes)
+    assert (len(told) == 1) == is_one_message
 
 
 @each_client

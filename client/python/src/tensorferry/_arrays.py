@@ -15,7 +15,7 @@ import xxhash
 from tensorferry._digest import ElementDigest, element_digest
 from tensorferry._elements import Array, element_blocks, whole_elements
 from tensorferry._errors import Label, ProtocolError, array_error
-from tensorferry._sealed import SealedMemory, frozen, sealed_copy
+from tensorferry._sealed import Pages, SealedMemory, frozen, pages_of, sealed_copy
 from tensorferry._sources import NUMPY_DTYPE, USER_DTYPE, Source, native, native_view, to_elements
 from tensorferry._strict import check_strict
 from tensorferry._upload import MakeChunks, NativeChunks
@@ -87,7 +87,7 @@ class WireArray:
         self.fortran_order = elements.ndim > 1 and _is_fortran(elements)
         self.nbytes = elements.nbytes
         self.has_digest = digest
-        self._digest: ElementDigest | NativeChunks | bytes = b""
+        self._digest: ElementDigest | NativeChunks | SealedDigest | bytes = b""
         self._in_c_order = elements
         self._elements = elements.T if self.fortran_order else elements
         self._copy: bytes | None = None
@@ -164,10 +164,17 @@ class WireArray:
         Errors: OSError where the system has no memory for it.
         """
         if self._copy is None and self._elements.dtype == self._wire_dtype:
+            pages = pages_of(self._elements)
+            is_first = pages is not None and pages.is_shared and self.has_digest
+            # Once the array is sealed, each page would have to be mapped anew for it.
+            digest = element_digest(self._in_c_order) if is_first else b""
             place = frozen(self._elements)
-            if place is not None:
-                digest = ElementDigest(self._in_c_order) if self.has_digest else None
-                self._digest = b"" if digest is None else digest.digest() if may_change else digest
+            if pages is not None and place is not None:
+                if self.has_digest and not is_first:
+                    sealed = SealedDigest(self._in_c_order, pages)
+                    self._digest = sealed.digest() if may_change else sealed
+                else:
+                    self._digest = digest
                 return place
         return (sealed_copy(self.chunks(_COPY_NBYTES)), 0) if may_copy else None
 
@@ -182,6 +189,17 @@ class WireArray:
         if self.fortran_order or not is_canonical:
             return element_digest(self._in_c_order)
         return xxhash.xxh3_128_digest(elements)
+
+
+class SealedDigest:
+    """The digest of an array that lies in sealed memory, as it was sealed."""
+
+    def __init__(self, array: Array, pages: Pages) -> None:
+        self._array = array
+        self._pages = pages
+
+    def digest(self) -> bytes:
+        return self._pages.digest_of(self._array, element_digest)
 
 
 def to_array(metadata: pb.TensorMetadata, elements: npt.NDArray[np.uint8]) -> Array:

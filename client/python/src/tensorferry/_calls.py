@@ -27,6 +27,7 @@ from tensorferry._progress import MakeProgress, Report, reports_to
 from tensorferry._receipt import Receipt
 from tensorferry._request import (
     CONVERSION,
+    DEFAULT_LIMITS,
     ConvertRequest,
     InferRequest,
     Limits,
@@ -55,6 +56,7 @@ class CallingClient(BaseClient):
 
     _streams: StreamPool
     _plain_options: Options  # Those of most calls.
+    _default_call_limits = DEFAULT_LIMITS
     _call_later: CallLater
 
     @abstractmethod
@@ -111,7 +113,7 @@ class CallingClient(BaseClient):
         target = CONVERSION
         if request_id != "":
             target = Target(request_id=_arguments.text("request_id", request_id))
-        return ConvertRequest(array, name, dtype, options, self._limits, target=target)
+        return ConvertRequest(array, name, dtype, options, self._call_limits(), target=target)
 
     def _infer_request(
         self,
@@ -127,7 +129,14 @@ class CallingClient(BaseClient):
             outputs if outputs == () else tuple(_arguments.texts("outputs", outputs)),
             request_id if request_id == "" else _arguments.text("request_id", request_id),
         )
-        return InferRequest(target, _arguments.inputs(inputs), options, self._limits)
+        return InferRequest(target, _arguments.inputs(inputs), options, self._call_limits())
+
+    def _call_limits(self) -> Limits:
+        """Returns the limits of a request whose caller waits for its answer."""
+        limits = self._limits
+        if limits is DEFAULT_LIMITS:
+            return self._default_call_limits
+        return limits.within(self._default_call_limits)
 
     def _conversions(
         self, arrays: Any, dtype: npt.DTypeLike | None, options: Options, timeout: float | None
@@ -223,8 +232,8 @@ class CallingClient(BaseClient):
                 may_copy = array.nbytes in self._copied_nbytes
                 sealed = yield self._sealed(array, may_copy, request.may_change)
                 if sealed is not None:
-                    connection, region = yield self._side.hand_over(sealed[0], timeout)
-                    request.put(index, Place(region, sealed[1], sealed[0], connection))
+                    memory, offset = sealed
+                    request.put(index, Place((yield self._side.hand_over(memory, timeout)), offset, memory))
         except BaseException as error:
             request.give_up_places()
             if not isinstance(error, (OSError, TensorferryError)):
@@ -234,10 +243,10 @@ class CallingClient(BaseClient):
 
     def _falls_back(self, error: TensorferryError, request: Request[Any]) -> bool:
         """Whether the server does not know any more what was handed over: messages can bring it."""
-        if self._must_seal or not request.is_placed or error.reason not in _LOST:
+        if not request.is_placed or error.reason not in _LOST:
             return False
         request.give_up_places()
-        return True
+        return not self._must_seal
 
     def _other_limits(self, error: TensorferryError, used: Limits, timeout: float | None) -> Steps[Limits]:
         """Returns limits for another try. Errors: `error`, unless another server's limits explain it."""

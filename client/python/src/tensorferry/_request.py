@@ -18,7 +18,7 @@ from tensorferry._receipt import Receipt, is_faithful, make_receipt, verify
 from tensorferry._response import Received, Response
 from tensorferry._results import Infer, Outputs, to_timing
 from tensorferry._sealed import SealedMemory
-from tensorferry._side import Connection
+from tensorferry._side import Region
 from tensorferry._sources import Source
 from tensorferry._upload import MakeChunks, NativeChunks, Upload
 from tensorferry._wire import Buffer
@@ -42,6 +42,9 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits(inline_nbytes=4 << 20, chunk_nbytes=1 << 20)  # Most servers take them; others say so.
+# A message with more elements takes longer than chunks: on its way to gRPC it is copied twice, to memory that
+# the system gives anew for each. docs/performance.md has the measurement.
+CHEAP_LIMITS = Limits(inline_nbytes=192 << 10, chunk_nbytes=1 << 20)
 
 
 class Options:
@@ -109,10 +112,9 @@ def _request_head(target: Target, strict: bool, digest: bool, return_data: bool)
 class Place(NamedTuple):
     """Where a server finds the elements of an array: in a region of sealed memory."""
 
-    region: str
+    region: Region
     offset: int
     memory: SealedMemory
-    connection: Connection
 
 
 class Request(ABC, Generic[T]):
@@ -146,6 +148,7 @@ class Request(ABC, Generic[T]):
         self._verify = options.verify
         self._return_data = options.return_data
         self._places: dict[int, Place] = {}
+        self._kept: list[Place] = []  # Those whose regions stay as long as their memory.
         self._upload: Upload | None = None
         self._borrow = options.borrow
         self.may_change = options.may_change
@@ -175,23 +178,23 @@ class Request(ABC, Generic[T]):
     def put(self, index: int, place: Place) -> None:
         """Takes the place of an array, before the upload is asked for."""
         self._places[index] = place
+        if place.memory.may_come_again:
+            self._kept.append(place)
         self.is_placed = True
 
     def give_up_places(self) -> None:
-        """Lets go of what was handed over: the next upload has all elements."""
-        self._release()
+        """Lets go of what was handed over, and may be lost: the next upload has all elements."""
+        for place in self._kept:
+            if place.memory.region is place.region:
+                place.memory.region = None
+        self._kept, self._places = [], {}
         self.keeps_off = True
 
     def end(self) -> None:
         """Ends the upload, and lets go of what was handed over: the server has it, or never will."""
         if self._upload is not None:
             self._upload.end()
-        self._release()
-
-    def _release(self) -> None:
-        places, self._places = self._places, {}
-        for place in places.values():
-            place.connection.release(place.region)
+        self._places = {}
 
     def plan_again(self, limits: Limits) -> None:
         """Ends the upload and makes another one, for these limits."""
@@ -218,7 +221,7 @@ class Request(ABC, Generic[T]):
             place = self._places.get(index)
             if place is not None:
                 there += array.nbytes
-                pieces.append(array.placed(place.region, place.offset))
+                pieces.append(array.placed(place.region.name, place.offset))
             elif array.nbytes <= room:
                 room -= array.nbytes
                 pieces += array.inline()

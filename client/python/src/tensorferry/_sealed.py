@@ -13,7 +13,7 @@ import socket
 import sys
 import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -37,13 +37,21 @@ _NAME = "tensorferry-array"  # As /proc shows it.
 # An entry of /proc/self/pagemap says of a page: bits 63 and 62, that it is in memory or swapped out; bit 61,
 # that it is the file's, and not a private copy of it.
 _IS_THERE, _IS_OF_FILE, _ENTRY_NBYTES = 3 << 62, 1 << 61, 8
+_MOST_DIGESTS = 64  # For each array of `empty`.
 
 
 class SealedMemory:
-    """A memfd. `file` is its descriptor, which `close` or the end of this object closes."""
+    """A memfd. `file` is its descriptor, which `close` or the end of this object closes.
 
-    def __init__(self) -> None:
+    Attributes:
+        may_come_again: It may be sent once more: the server then keeps it as long as this object is there.
+        region: What the server has taken it as, if it keeps it: a Region of _side.
+    """
+
+    def __init__(self, may_come_again: bool = False) -> None:
         """Errors: OSError where the system gives none."""
+        self.may_come_again = may_come_again
+        self.region: Any = None
         self.file = _memfd()
         self.close = weakref.finalize(self, os.close, self.file)
 
@@ -86,16 +94,18 @@ class Pages(mmap.mmap):
     _lock: threading.Lock
     _is_private: bool
     _is_sealed: bool
+    _digests: dict[Any, bytes]
 
     def __new__(cls, nbytes: int) -> Pages:
         """Errors: OSError where the system has no memory for it."""
         pages = super().__new__(cls, -1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        memory = SealedMemory()
+        memory = SealedMemory(may_come_again=True)
         os.posix_fallocate(memory.file, 0, nbytes)  # Without it a lack of pages would be a SIGBUS later.
         pages._memory = memory
         pages._address = ctypes.addressof(ctypes.c_char.from_buffer(pages))
         pages._lock = threading.Lock()
         pages._is_private = pages._is_sealed = False
+        pages._digests = {}
         pages._map(_MAP_SHARED)
         return pages
 
@@ -116,8 +126,32 @@ class Pages(mmap.mmap):
                     self._is_sealed = True
             except OSError:
                 return None
-        written = self._was_written(start, nbytes)
-        return self._memory if written is False or (written is None and was_shared) else None
+        # What another thread writes from now on is no part of what is sent.
+        if was_shared or self._was_written(start, nbytes) is False:
+            return self._memory
+        self._memory.region = None  # The server need not keep it.
+        return None
+
+    def digest_of(self, array: Array, take: Callable[[Array], bytes]) -> bytes:
+        """Returns the digest that `take` takes of an array in this memory, which `freeze` has returned.
+
+        It is taken once for all arrays of one place, shape and dtype, as long as nobody writes to them.
+        """
+        start = array.ctypes.data - self._address
+        key = (start, array.shape, array.strides, array.dtype)
+        known = self._digests.get(key)
+        if known is None:
+            known = take(array)
+            if self._was_written(start, array.nbytes) is False:
+                if len(self._digests) >= _MOST_DIGESTS:
+                    self._digests.clear()
+                self._digests[key] = known
+        return known
+
+    @property
+    def is_shared(self) -> bool:
+        """They are still those of the memfd, mapped since they were made."""
+        return not self._is_private
 
     def _map(self, kind: int) -> None:
         """Puts the memfd in the place of what is mapped. Errors: OSError."""
@@ -158,7 +192,7 @@ def frozen(elements: Array) -> tuple[SealedMemory, int] | None:
 
     None: it lies in no memory that `empty` made, not in one piece, or was written to since it was sent.
     """
-    pages = _pages_of(elements)
+    pages = pages_of(elements)
     if pages is None or not elements.flags.c_contiguous:
         return None
     start = elements.ctypes.data - pages._address
@@ -166,7 +200,8 @@ def frozen(elements: Array) -> tuple[SealedMemory, int] | None:
     return None if memory is None else (memory, start)
 
 
-def _pages_of(elements: Array) -> Pages | None:
+def pages_of(elements: Array) -> Pages | None:
+    """Returns the memory that `empty` made, if an array lies in such memory."""
     base: Any = elements
     while isinstance(base, (np.ndarray, memoryview)):
         base = base.obj if isinstance(base, memoryview) else base.base

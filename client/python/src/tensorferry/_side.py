@@ -12,6 +12,7 @@ import struct
 import threading
 import time
 import weakref
+from collections import deque
 from contextlib import suppress
 from typing import Any
 
@@ -30,6 +31,7 @@ _TAGS = 1 << 32
 _PATIENCE_S = 2.0  # A server answers at once. One that does not is left alone for _PAUSE_S.
 _PAUSE_S = 10.0
 _EXHAUSTED = ("MEMORY_BUDGET", "TENSOR_TOO_LARGE")
+_MOST_KEPT, _MOST_KEPT_NBYTES = 8, 512 << 20  # The regions that a client has of memory that may come again.
 
 
 class Connection:
@@ -55,8 +57,8 @@ class Connection:
         socket.send_fds(self.socket, [message], [memory.file])
         return tag
 
-    def region(self, packet: bytes, tag: int) -> str | None:
-        """Returns the name in an answer; None if it is that of a hand-over nobody waits for any more.
+    def region(self, packet: bytes, tag: int) -> Region | None:
+        """Returns the region of an answer; None if it is that of a hand-over nobody waits for any more.
 
         Errors: RefusedError, with the server's reason; OSError if it is no answer.
         """
@@ -69,7 +71,7 @@ class Connection:
                 self.release(text)
             return None
         if kind == _TAKEN:
-            return text
+            return Region(self, text)
         reason, _, message = text.partition(" ")
         is_exhausted = reason in _EXHAUSTED
         code = grpc.StatusCode.RESOURCE_EXHAUSTED if is_exhausted else grpc.StatusCode.INVALID_ARGUMENT
@@ -81,12 +83,30 @@ class Connection:
             self.socket.shutdown(socket.SHUT_RDWR)
         self.close()
 
+    def is_open(self) -> bool:
+        """Whether neither side has closed the connection. Call it while no answer is awaited."""
+        if not self.close.alive:
+            return False
+        poll = select.poll()
+        poll.register(self.socket, select.POLLIN)
+        return not poll.poll(0)
+
     def release(self, region: str) -> None:
         """The server forgets the region. Requests that use it go on."""
         try:
             self.socket.send(_ASK.pack(_VERSION, _RELEASE, 0, 0) + region.encode())
         except OSError:  # The server is gone, or does not read; the regions go with the connection.
             self.close()
+
+
+class Region:
+    """Sealed memory that a server has taken. The server forgets it at the end of this object; requests that
+    use it go on."""
+
+    def __init__(self, connection: Connection, name: str) -> None:
+        self.connection = connection
+        self.name = name
+        weakref.finalize(self, connection.release, name).atexit = False
 
 
 class Side:
@@ -99,6 +119,7 @@ class Side:
         self._path = path
         self._connection: Connection | None = None
         self._rest_until = 0.0
+        self._kept: deque[weakref.ref[SealedMemory]] = deque()
         self._lock: Any = None
         self.forget()
         _sides.add(self)
@@ -118,21 +139,71 @@ class Side:
     _is_async = False
 
     def hand_over(self, memory: SealedMemory, timeout: float | None) -> Any:
-        """Returns the region's connection and name; of AsyncSide a coroutine does.
+        """Returns the memory's Region, of AsyncSide a coroutine does: the one that the server has still, else
+        a new one.
 
         Errors: RefusedError, with the server's reason; TransportError if there is nobody to hand it over to.
         """
         with self._lock:
-            try:
-                connection, tag = self._ask(memory)
-                end = time.monotonic() + _patience(timeout)
-                while True:
-                    packet = _packet(connection, end)
-                    region = connection.region(packet, tag)
-                    if region is not None:
-                        return connection, region
-            except OSError as error:
-                raise self._lost(error, timeout) from error
+            region = self._kept_region(memory)
+            while region is None:
+                try:
+                    region = self._keep(memory, self._hand_over(memory, timeout))
+                except RefusedError as error:
+                    if not self._makes_room(error):
+                        raise
+            return region
+
+    def _hand_over(self, memory: SealedMemory, timeout: float | None) -> Any:
+        """As `hand_over`, of memory that the server does not have."""
+        try:
+            connection, tag = self._ask(memory)
+            end = time.monotonic() + _patience(timeout)
+            while True:
+                region = connection.region(_packet(connection, end), tag)
+                if region is not None:
+                    return region
+        except OSError as error:
+            raise self._lost(error, timeout) from error
+
+    def _kept_region(self, memory: SealedMemory) -> Region | None:
+        """Returns the region that the server has still of this memory, if it has one."""
+        region: Region | None = memory.region
+        if region is None or region.connection is not self._connection:
+            return None
+        return region if region.connection.is_open() else None
+
+    def _keep(self, memory: SealedMemory, region: Region) -> Region:
+        """Takes note of a region that stays as long as its memory, for the next time it is sent.
+
+        A server bounds what a client may hand over: the regions of older memory are let go.
+        """
+        if memory.may_come_again:
+            self._let_go(_MOST_KEPT - 1, _MOST_KEPT_NBYTES - memory.nbytes)
+            memory.region = region
+            self._kept.append(weakref.ref(memory))
+        return region
+
+    def _makes_room(self, error: RefusedError) -> bool:
+        """Whether the server may take more now, as what was kept is let go."""
+        there = len(self._kept)
+        if error.reason == "MEMORY_BUDGET":
+            self._let_go(0, 0)
+        return len(self._kept) < there
+
+    def _let_go(self, most: int, nbytes: int) -> None:
+        """Lets go of the regions that were kept first, beyond so many with so many bytes together."""
+        kept: deque[weakref.ref[SealedMemory]] = deque()
+        for reference in reversed(self._kept):
+            memory = reference()
+            if memory is None or memory.region is None or memory.region.connection is not self._connection:
+                continue
+            nbytes -= memory.nbytes
+            if len(kept) < most and nbytes >= 0:
+                kept.appendleft(reference)
+            else:
+                memory.region = None
+        self._kept = kept
 
     def _ask(self, memory: SealedMemory) -> tuple[Connection, int]:
         """Errors: OSError."""
@@ -163,24 +234,34 @@ class AsyncSide(Side):
 
     _is_async = True
 
-    async def hand_over(self, memory: SealedMemory, timeout: float | None) -> tuple[Connection, str]:
-        loop = asyncio.get_running_loop()
+    async def hand_over(self, memory: SealedMemory, timeout: float | None) -> Region:
         if self._lock is None:
             self._lock = asyncio.Lock()
         async with self._lock:
-            try:
-                connection, tag = self._ask(memory)
-                end = time.monotonic() + _patience(timeout)
-                while True:
-                    receiving = loop.sock_recv(connection.socket, _MOST_ANSWER_NBYTES)
-                    packet = await asyncio.wait_for(receiving, max(0.0, end - time.monotonic()))
-                    region = connection.region(packet, tag)
-                    if region is not None:
-                        return connection, region
-            except asyncio.TimeoutError as error:
-                raise self._lost(TimeoutError("the server does not answer"), timeout) from error
-            except OSError as error:
-                raise self._lost(error, timeout) from error
+            region = self._kept_region(memory)
+            while region is None:
+                try:
+                    region = self._keep(memory, await self._hand_over(memory, timeout))
+                except RefusedError as error:
+                    if not self._makes_room(error):
+                        raise
+            return region
+
+    async def _hand_over(self, memory: SealedMemory, timeout: float | None) -> Region:
+        loop = asyncio.get_running_loop()
+        try:
+            connection, tag = self._ask(memory)
+            end = time.monotonic() + _patience(timeout)
+            while True:
+                receiving = loop.sock_recv(connection.socket, _MOST_ANSWER_NBYTES)
+                packet = await asyncio.wait_for(receiving, max(0.0, end - time.monotonic()))
+                region = connection.region(packet, tag)
+                if region is not None:
+                    return region
+        except asyncio.TimeoutError as error:
+            raise self._lost(TimeoutError("the server does not answer"), timeout) from error
+        except OSError as error:
+            raise self._lost(error, timeout) from error
 
 
 def side_path(address: str) -> str | None:

@@ -24,7 +24,7 @@ from tensorferry._many import END, Many
 from tensorferry._pool import Stream, StreamPool, end_before_fork
 from tensorferry._progress import Report, reports_together
 from tensorferry._receipt import Receipt
-from tensorferry._request import Request
+from tensorferry._request import CHEAP_LIMITS, Request
 from tensorferry._response import Message, Response, whole_response
 from tensorferry._results import InferLike, Outputs
 from tensorferry._sealed import SealedMemory
@@ -59,6 +59,8 @@ class Client(CallingClient):
         self._plain_options.may_change = False  # Its thread waits.
         self._plain_options.borrow = self._compiled is not None
         self._plain_options.native_chunks = None if self._compiled is None else native_chunks
+        if self._compiled is None and not self._balance:  # Each balanced call would need a stream of its own.
+            self._default_call_limits = CHEAP_LIMITS
         self._streams = StreamPool(self._call_later, keep=not self._balance)
         end_before_fork(self._streams)
 
@@ -98,7 +100,7 @@ class Client(CallingClient):
     ) -> Receipt:
         """Makes a torch tensor of `array` on the server.
 
-        Arrays above 4 MiB travel in chunks that borrow the array's memory.
+        Large arrays travel in chunks that borrow the array's memory.
 
         Args:
             name: A label, echoed in the receipt.
