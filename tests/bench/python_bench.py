@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import procfs
 from python_caller import CONTENDERS
@@ -52,7 +53,7 @@ class Caller:
     """A client's process, which waits until it is asked."""
 
     def __init__(self, contender: str, address: str, cpu: int) -> None:
-        python = TRITONCLIENT_PYTHON if contender == BASE else PYTHON
+        python = TRITONCLIENT_PYTHON if contender.startswith(BASE) else PYTHON
         self._process = subprocess.Popen(
             ["taskset", "--cpu-list", str(cpu), str(python), str(Path(__file__).with_name("python_caller.py")),
              contender, address],
@@ -95,7 +96,12 @@ class Measured:
     steal: float
 
 
-def measure(caller: Caller, server: Process, size: str, seconds: float, cpus: set[int]) -> Measured:
+class HasPid(Protocol):
+    @property
+    def pid(self) -> int: ...
+
+
+def measure(caller: Caller, server: HasPid, size: str, seconds: float, cpus: set[int]) -> Measured:
     """Returns what a call took, in time and in CPU time, and how much others used the CPUs meanwhile."""
     caller.calls(SIZES[size], WARMUP_S)
     before, start = procfs.load_of(cpus), time.monotonic()

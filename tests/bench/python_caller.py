@@ -1,4 +1,5 @@
-"""One of the Python clients that python_bench.py compares, in a process of its own: each has packages of its own.
+"""One of the Python clients that python_bench.py and http_bench.py compare, in a process of its own: each has packages
+of its own.
 
     python_caller.py CONTENDER ADDRESS
 
@@ -29,6 +30,22 @@ def tritonclient_infer(address: str) -> Call:
         given = triton.InferInput(INPUT, list(array.shape), "FP32")
         given.set_data_from_numpy(array)
         return client.infer(MODEL, [given]).as_numpy(INPUT)
+
+    return call
+
+
+def tritonclient_http_infer(address: str) -> Call:
+    """The address is HOST:PORT/MODEL."""
+    import tritonclient.http as triton
+
+    host, _, model = address.partition("/")
+    client = triton.InferenceServerClient(host)
+
+    def call(array: np.ndarray) -> object:
+        given = triton.InferInput(INPUT, list(array.shape), "FP32")
+        given.set_data_from_numpy(array)
+        result = client.infer(model, [given])
+        return result.as_numpy(result.get_response()["outputs"][0]["name"])
 
     return call
 
@@ -98,6 +115,8 @@ CONTENDERS = {
     "torch": torch_clone,
 }
 
+HTTP_CONTENDERS = {"tritonclient-http": tritonclient_http_infer}
+
 
 def measure(call: Call, array: np.ndarray, seconds: float) -> tuple[int, float]:
     """Returns how many calls were made, one at least, and the seconds they took."""
@@ -113,13 +132,13 @@ def measure(call: Call, array: np.ndarray, seconds: float) -> tuple[int, float]:
 
 def main() -> None:
     contender, address = sys.argv[1:]
-    call = CONTENDERS[contender](address)
+    call = {**CONTENDERS, **HTTP_CONTENDERS}[contender](address)
     print("ready", flush=True)
     for line in sys.stdin:
         nbytes, seconds = line.split()
         array = np.ones(int(nbytes) // 4, np.float32)
         answer = call(array)
-        if not contender.endswith("-convert"):
+        if not contender.endswith(("-convert", "-http")):  # These answer with receipts, or as the model likes.
             np.testing.assert_array_equal(answer, array)
         print(*measure(call, array, float(seconds)), flush=True)
 

@@ -82,6 +82,7 @@ class Process:
         readable, _, _ = select.select([self._process.stdout], [], [], START_S)
         line = self._process.stdout.readline() if readable else ""
         self.addresses: list[str] = re.findall(r"grpc=(\S+)", line)
+        self.http: str | None = next(iter(re.findall(r"http=(\S+)", line)), None)
         if not self.addresses:
             self._log.seek(0)
             log = self._log.read().decode(errors="replace")
