@@ -3,7 +3,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=$1
-python=.venv/bin/python
+python=$PWD/.venv/bin/python
+
+# run_pytest ARGUMENT...: in several processes, of which each runs whole files: what a file's tests share is made once.
+run_pytest() { "$python" -m pytest -q -n "$jobs" --dist loadfile --no-loadscope-reorder "$@"; }
 
 say() { printf '\n==> %s (after %s min %s s)\n' "$*" $((SECONDS / 60)) $((SECONDS % 60)); }
 
@@ -25,25 +28,25 @@ ASAN_OPTIONS=allocator_may_return_null=1 run_programs build/asan/bin/*_test
 scripts/lint.sh "$jobs"
 
 say "Python client"
-$python -m pytest -q -n "$jobs" client/python/tests
+run_pytest client/python/tests
 
 say "Python client, compiled core"
 scripts/core.sh "$jobs"
-(cd client/python/tests && TENSORFERRY_CORE=compiled "$OLDPWD/$python" -m pytest -q -n "$jobs" test_arguments.py \
+(cd client/python/tests && TENSORFERRY_CORE=compiled run_pytest test_arguments.py \
   test_clients.py test_compiled.py test_deadlines.py test_errors.py test_kept_streams.py test_many.py \
   test_native_chunks.py test_progress.py test_raised.py test_retries.py test_stream.py)
 
 say "Documents and architecture"
-$python -m pytest -q tests/repository
+"$python" -m pytest -q tests/repository
 
 say "Manifests of Docker, Kubernetes and KServe, dashboard and alerts"
-$python -m pytest -q tests/manifests
+"$python" -m pytest -q tests/manifests
 
 say "Instructions of the hot path"
-$python -m pytest -q tests/counts
+"$python" -m pytest -q tests/counts
 
 say "What bench.py makes of its measurements"
-$python -m pytest -q tests/bench
+"$python" -m pytest -q tests/bench
 
 say "A real server, real NumPy, real models"
-$python -m pytest -q -n "$jobs" tests/integration
+run_pytest tests/integration

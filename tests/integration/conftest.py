@@ -15,6 +15,30 @@ from harness import Server, connect_stub
 from served_models import Gate
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
+# The files that take longest, most of them because models are compiled for them. They come first, so that no process is
+# left with one of them when the others have ended (scripts/test.sh gives each file to one process).
+LONGEST = [
+    "test_exported_suite.py",
+    "test_tritonclient.py",
+    "test_model_engines.py",
+    "test_page_browser.py",
+    "test_packages.py",
+    "test_open_sizes.py",
+    "test_languages.py",
+    "test_perf_analyzer.py",
+    "test_exported_programs.py",
+    "test_random_requests.py",
+    "test_installed_library.py",
+    "test_thread_limit.py",
+    "test_isolation.py",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
 # Servers inherit it. Under nohup the signal is ignored, and a server that was started so leaves it at that.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
