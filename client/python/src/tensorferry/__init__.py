@@ -5,7 +5,7 @@
 int16
 """
 
-from tensorferry import aio
+from tensorferry import aio, smg
 from tensorferry._compiled import core
 from tensorferry._errors import (
     ArrayError,
@@ -51,4 +51,5 @@ __all__ = [
     "as_torch",
     "core",
     "export",
+    "smg",
 ]
