@@ -167,7 +167,7 @@ ExitCode Serve(const config::Resolved& resolved) {
   Process process;
   auto credentials = Credentials::Load(config);
   if (!credentials.ok()) return Fail(ExitCode::kCredentials, credentials.status());
-  MemoryBudget budget(config.memory_budget);
+  MemoryBudget budget(config.memory_budget, {.percent = static_cast<std::uint64_t>(config.peer_share)});
   BufferPool pool(budget, config.memory_budget / kIdleShare);
   const MemoryUpkeep upkeep(pool, LogBuffers);
   const auto pipeline = inference::MakeTorchPipeline(RepositoryOptionsOf(config), pool);

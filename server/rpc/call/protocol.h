@@ -35,9 +35,9 @@ concept ResponseProtocol = requires(P protocol, Response& response, WireWriter& 
 // request after another, so that its memory is taken once.
 template <typename P>
 concept RequestProtocol = ResponseProtocol<P> &&
-    requires(P protocol, typename P::Message& message, CallRecord& record) {
-  // Start decodes the message and takes the request in. It records the model.
-  { protocol.Start(message, record) } -> std::same_as<absl::StatusOr<Intake>>;
+    requires(P protocol, typename P::Message& message, Admission& admission) {
+  // Start decodes the message and takes the request in, for the caller of `admission`. It records the model there.
+  { protocol.Start(message, admission) } -> std::same_as<absl::StatusOr<Intake>>;
   // chain() returns the steps through which each request goes, and Method() the method that these steps see.
   { protocol.chain() } -> std::same_as<const CallChain&>;
   { P::Method() } -> std::same_as<const google::protobuf::MethodDescriptor&>;

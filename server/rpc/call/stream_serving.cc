@@ -13,6 +13,15 @@ void StreamServer::Read() {
 }
 
 void StreamServer::OnSilence() {
+  if (waits_.was_in_the_way()) {
+    status_ =
+        MakeError(Reason::kMemoryBudget,
+                  fmt::format("nothing came for {} ms in the middle of a request, while this peer holds more than its "
+                              "share of the server's memory budget and others wait",
+                              WaitLimit::kInTheWay.count()),
+                  {.retry_after = WaitLimit::kInTheWay});
+    return;
+  }
   status_ = MakeError(Reason::kDeadline, fmt::format("nothing came for {} ms in the middle of a request",
                                                      resources_.waits.limit().count()));
 }
@@ -112,7 +121,7 @@ absl::Status StreamServer::EndStatus() const {
 // Sends the responses in the queue in their order, each as soon as it is there, until the queue is closed and empty.
 Detached StreamServer::SendQueued() {
   WireWriter writer;
-  WaitLimit::Member waits(resources_.waits);
+  WaitLimit::Member waits(resources_.waits, &call_);
   bool caller_reads = true;
   while (!responses_->at_end()) {
     ResponseQueue::Entry* const first = responses_->Front();
@@ -146,7 +155,7 @@ Detached StreamServer::SendQueued() {
 Detached ServeStreams(CallResources resources, CallSlots& slots, std::unique_ptr<StreamCall> call,
                       std::unique_ptr<StreamProtocol> protocol) {
   CallSlots::Slot slot(slots);
-  WaitLimit::Member waits(resources.waits);
+  WaitLimit::Member waits(resources.waits, call.get());
   do {
     if (!co_await call->NextCall()) co_return;
     slot.Arrived();

@@ -24,7 +24,7 @@ template <RequestProtocol P, typename Environment, typename Expect>
 Detached ServeRequest(CallResources resources, CallSlots& slots, const Environment& environment, Expect expect) {
   CallSlots::Slot slot(slots);
   AsyncUnaryCall<typename P::Message, grpc::ByteBuffer> call;
-  WaitLimit::Member waits(resources.waits);
+  WaitLimit::Member waits(resources.waits, &call);
   P protocol(environment);
   WireWriter writer;
   std::optional<ModelRequest> run;
@@ -36,7 +36,7 @@ Detached ServeRequest(CallResources resources, CallSlots& slots, const Environme
     RecordMessage(call.request.bytes.Length(), admission.record());
     absl::StatusOr<Intake> intake = Guarded([&]() -> absl::StatusOr<Intake> {
       TENSORFERRY_RETURN_IF_ERROR(admission.status());
-      return protocol.Start(call.request, admission.record());
+      return protocol.Start(call.request, admission);
     });
     absl::StatusOr<Response> response;
     if (intake.ok() && intake->runs_model()) {

@@ -15,6 +15,7 @@
 #include "rpc/call/stream_protocol.h"
 #include "rpc/native/convert_stream.h"
 #include "rpc/native/request_decoder.h"
+#include "rpc/serve/call_chain.h"
 #include "rpc/wire/wire_writer.h"
 
 namespace tensorferry::rpc {
@@ -26,7 +27,7 @@ class ConvertProtocol {
 
   explicit ConvertProtocol(const CallEnvironment& environment) : environment_(environment) {}
 
-  absl::StatusOr<Intake> Start(Message& message, CallRecord& record);
+  absl::StatusOr<Intake> Start(Message& message, Admission& admission);
   absl::StatusOr<EncodedResponse> Encode(Response& response, WireWriter& writer) const;
   EncodedResponse Refuse(const absl::Status& error) const { return EncodedResponse::End(error); }
   static absl::Status Worded(const absl::Status& error) { return error; }

@@ -21,6 +21,7 @@
 #include "rpc/oip/infer_error.h"
 #include "rpc/oip/infer_request.h"
 #include "rpc/oip/tracer.h"
+#include "rpc/serve/call_chain.h"
 #include "rpc/wire/wire_writer.h"
 
 namespace tensorferry::rpc {
@@ -47,7 +48,7 @@ class InferProtocol {
       : environment_(environment), errors_go_(errors_go) {}
 
   // Errors: those of InferDecoder::Decode, Translate and Intake::Start; MODEL_NOT_FOUND if no model is named.
-  absl::StatusOr<Intake> Start(Message& message, CallRecord& record);
+  absl::StatusOr<Intake> Start(Message& message, Admission& admission);
 
   // Reads no more than the id, for the refusal of a request that is not started.
   void ReadId(Message& message);
@@ -63,7 +64,7 @@ class InferProtocol {
   static const google::protobuf::MethodDescriptor& Method();
 
  private:
-  absl::StatusOr<Intake> StartIntake(Message& message);
+  absl::StatusOr<Intake> StartIntake(Message& message, const AsyncCall& caller);
   void Forget();
 
   const InferEnvironment& environment_;

@@ -75,14 +75,14 @@ class TextProtocol {
 
   explicit TextProtocol(const TextEnvironment& environment) : environment_(environment) {}
 
-  absl::StatusOr<Intake> Start(Message& message, CallRecord& record) {
+  absl::StatusOr<Intake> Start(Message& message, Admission& admission) {
     TENSORFERRY_RETURN_IF_ERROR(message.Decode());
     text_ = message.decoded().text;
     if (text_ == "throws at the start") throw std::runtime_error("a path: /srv");
     RequestView request;
     if (text_.starts_with("model")) request.model_name = "model";
-    auto intake = Intake::Start(request, Intake::Chunks::kRefused, environment_.calls);
-    RecordModel(intake, {request.model_name, request.model_version}, record);
+    auto intake = Intake::Start(request, Intake::Chunks::kRefused, environment_.calls, &admission.caller());
+    RecordModel(intake, {request.model_name, request.model_version}, admission.record());
     return intake;
   }
 
