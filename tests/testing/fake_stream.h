@@ -180,6 +180,7 @@ class FakeProtocol final : public StreamProtocol {
   void Begin(AsyncCall&) override { ++seen_.begun; }
   void End() override { ++seen_.ended; }
   grpc::ByteBuffer& message() override { return message_; }
+  bool message_is_long() override { return message_.Length() >= kLongCopy; }
 
   absl::StatusOr<Owed> Take() override {
     const std::string message = Concatenated(message_);

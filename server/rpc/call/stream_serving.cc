@@ -26,8 +26,6 @@ void StreamServer::OnSilence() {
                                                      resources_.waits.limit().count()));
 }
 
-bool StreamServer::message_is_long() const { return message_.Length() >= kLongCopy; }
-
 void StreamServer::TakeIn() {
   reading_ = false;
   absl::StatusOr<StreamProtocol::Owed> owed = protocol_.Take();

@@ -52,8 +52,8 @@ class StreamServer {
   bool awaits_rest() const { return protocol_.awaits_rest(); }
   void OnSilence();
 
-  // Returns whether to copy the message on a thread of the WorkerPool.
-  bool message_is_long() const;
+  // Returns whether to take the message in on a thread of the WorkerPool.
+  bool message_is_long() const { return protocol_.message_is_long(); }
 
   // Hands the message that was read to the protocol, and submits the run if a model is to run.
   void TakeIn();

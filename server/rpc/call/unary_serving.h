@@ -31,7 +31,7 @@ Detached ServeRequest(CallResources resources, CallSlots& slots, const Environme
   do {
     if (!co_await call.Next(expect)) co_return;
     slot.Arrived();
-    if (call.request.bytes.Length() >= kLongCopy) co_await resources.copiers.Enter();
+    if (call.request.is_long()) co_await resources.copiers.Enter();
     Admission admission(protocol.chain(), {P::Method(), call, CallKind::kTensors});
     RecordMessage(call.request.bytes.Length(), admission.record());
     absl::StatusOr<Intake> intake = Guarded([&]() -> absl::StatusOr<Intake> {

@@ -48,6 +48,7 @@ class ConvertStreamProtocol final : public StreamProtocol {
   void Begin(AsyncCall& call) override;
   void End() override;
   grpc::ByteBuffer& message() override { return message_.bytes; }
+  bool message_is_long() override { return message_.is_long(); }
   absl::StatusOr<Owed> Take() override;
   EncodedResponse TakeResponse() override { return session_->TakeResponse(); }
   bool awaits_rest() const override { return session_->awaits_rest(); }

@@ -83,6 +83,7 @@ class InferStreamProtocol final : public StreamProtocol {
   void Begin(AsyncCall& call) override;
   void End() override;
   grpc::ByteBuffer& message() override { return message_.bytes; }
+  bool message_is_long() override { return message_.is_long(); }
   absl::StatusOr<Owed> Take() override;
   EncodedResponse TakeResponse() override;
   bool awaits_rest() const override { return false; }

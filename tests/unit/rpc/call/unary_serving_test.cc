@@ -40,6 +40,7 @@ struct TextDecoder {
     if (text == "undecodable") return MakeError(Reason::kBadChunk, text);
     return absl::OkStatus();
   }
+  static bool IsLongToRead(std::span<const Bytes> message) { return static_cast<char>(message.back().back()) == '!'; }
   void Clear() {}
   ParsedMessage TakeParsed() { return {}; }
 };
@@ -206,12 +207,19 @@ TEST_F(UnaryServing, WaitsForTheModel) {
 }
 
 TEST_F(UnaryServing, LendsTheModelNoThreadThatCopiesForOthers) {
-  for (const bool is_long : {false, true}) {
-    std::string request = "model";
-    if (is_long) request.resize(kLongCopy, ' ');
+  const std::string model = "model";
+  const std::string spaces(kLongToReadFrom, ' ');
+  const std::vector<std::pair<std::string, bool>> cases = {{model, false},
+                                                           {model + spaces, false},
+                                                           {model + "!", false},
+                                                           {model + spaces + "!", true},
+                                                           {model + std::string(kLongCopy, ' '), true}};
+  for (const auto& each : cases) {
+    const std::string& request = each.first;
+    const bool is_long = each.second;
     Call(request, [&](auto&) {
       FakeModelVersion::Run run = models_.model->AwaitRun();
-      EXPECT_EQ(run.may_run_here(), !is_long);
+      EXPECT_EQ(run.may_run_here(), !is_long) << request.size() << " bytes";
       run.Fail(MakeError(Reason::kModelFailed, "the answer would be larger than this caller takes"));
     });
   }
