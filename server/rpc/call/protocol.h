@@ -26,6 +26,8 @@ concept ResponseProtocol = requires(P protocol, Response& response, WireWriter& 
   { protocol.request_id() } -> std::same_as<std::string_view>;
   // Worded returns `error` in the words of the protocol. Refuse gets the error in these words.
   { P::Worded(error) } -> std::same_as<absl::Status>;
+  // IsLongToAnswer returns whether Encode takes long for what a model gave, and so belongs on a thread of the WorkerPool.
+  { protocol.IsLongToAnswer(response.result) } -> std::same_as<bool>;
   // Encode sets the request_id of `response`, and may move from the rest.
   { protocol.Encode(response, writer) } -> std::same_as<absl::StatusOr<EncodedResponse>>;
   { protocol.Refuse(error) } -> std::same_as<EncodedResponse>;

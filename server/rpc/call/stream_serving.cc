@@ -129,6 +129,7 @@ Detached StreamServer::SendQueued() {
     }
     if (first->run) {
       co_await first->run->finished();
+      if (first->run->is_long_to_answer()) co_await resources_.copiers.Enter();
       first->response = first->run->TakeResponse(writer);
     }
     std::optional<OutgoingMessage> message = first->response->Next();
@@ -177,6 +178,7 @@ Detached ServeStreams(CallResources resources, CallSlots& slots, std::unique_ptr
         while (stream.responses().full()) co_await stream.responses().popped().Sleep();
         stream.Read();
       } else {
+        if (stream.response_is_long()) co_await resources.copiers.Enter();
         stream.Respond();
         while (stream.MustWriteHeld()) stream.OnWritten(co_await stream.WriteHeld(/*more_follows=*/true));
       }

@@ -68,6 +68,9 @@ class StreamServer {
   // Returns the queue. Call it after HandOver.
   ResponseQueue& responses() { return *responses_; }
 
+  // Returns whether to make the response on a thread of the WorkerPool. Call it if it need not be handed over.
+  bool response_is_long() const { return owed_.run && owed_.run->is_long_to_answer(); }
+
   // Starts to read the next message, and makes the response to this one meanwhile, if one is owed.
   void Respond();
 

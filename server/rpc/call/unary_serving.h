@@ -45,6 +45,7 @@ Detached ServeRequest(CallResources resources, CallSlots& slots, const Environme
       run->Submit();
       co_await run->finished;
       response = Guarded([&] { return run->TakeResponse(); });
+      if (response.ok() && protocol.IsLongToAnswer(response->result)) co_await resources.copiers.Enter();
     } else {
       call.request.Clear();
       response = Guarded([&]() -> absl::StatusOr<Response> {

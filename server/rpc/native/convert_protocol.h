@@ -29,6 +29,7 @@ class ConvertProtocol {
 
   absl::StatusOr<Intake> Start(Message& message, Admission& admission);
   absl::StatusOr<EncodedResponse> Encode(Response& response, WireWriter& writer) const;
+  static bool IsLongToAnswer(const inference::PipelineResponse&) { return false; }
   EncodedResponse Refuse(const absl::Status& error) const { return EncodedResponse::End(error); }
   static absl::Status Worded(const absl::Status& error) { return error; }
   std::string_view request_id() const { return request_id_; }

@@ -1,5 +1,6 @@
 #include "rpc/oip/infer_protocol.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/status.h"
@@ -61,6 +62,15 @@ absl::StatusOr<Intake> InferProtocol::StartIntake(Message& message, const AsyncC
 
 void InferProtocol::ReadId(Message& message) {
   if (message.Decode().ok()) id_ = message.decoded().request().id;
+}
+
+// Classes are sorted, and written as text: 65,536 of them take some 10 ms.
+bool InferProtocol::IsLongToAnswer(const inference::PipelineResponse& result) const {
+  constexpr std::int64_t kMostElements = 4096;
+  if (std::ranges::none_of(plans_, [](const OutputPlan& plan) { return plan.classes > 0; })) return false;
+  std::int64_t elements = 0;
+  for (const inference::TensorResult& output : result.outputs) elements += output.metadata.numel;
+  return elements > kMostElements;
 }
 
 absl::StatusOr<EncodedResponse> InferProtocol::Encode(Response& response, WireWriter& writer) {

@@ -58,6 +58,7 @@ class InferProtocol {
   // Errors: those of ApplyPlans and EncodeInferResponse.
   absl::StatusOr<EncodedResponse> Encode(Response& response, WireWriter& writer);
 
+  bool IsLongToAnswer(const inference::PipelineResponse& result) const;
   EncodedResponse Refuse(const absl::Status& error);
   static absl::Status Worded(const absl::Status& error) { return InferError(error); }
   const CallChain& chain() const { return environment_.calls.chain; }

@@ -94,6 +94,8 @@ class TextProtocol {
     return EncodedResponse(ToMessage(text_ + response.result.model_version));
   }
 
+  bool IsLongToAnswer(const inference::PipelineResponse&) const { return text_.starts_with("model, long"); }
+
   EncodedResponse Refuse(const absl::Status& error) {
     environment_.ends.Add("refused");
     return EncodedResponse::End(error);
