@@ -32,6 +32,9 @@ namespace tensorferry::inference {
 // one's place, and the old one is destroyed after its last request. A version goes on serving when its file changes
 // into something that cannot be loaded.
 //
+// The code lies in three files: model_repository.cc looks at the files and decides what is due, repository_calls.cc does
+// what callers ask for, and repository_loads.cc loads a model's versions.
+//
 // Operations on one model are carried out in the order in which they were asked for, those on different models beside
 // each other, and the list of models waits for none of them. docs/adr/0021 says why so.
 //
