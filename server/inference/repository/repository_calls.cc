@@ -2,7 +2,11 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
+#include <chrono>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/status.h"
@@ -21,27 +25,69 @@ absl::Status BuiltIn(const std::string& name) {
                    {.field = "model_name", .actual = Quote(name)});
 }
 
+// The call's message is there beside the overrides that were made of it.
+constexpr std::size_t kCopiesOfFiles = 2;
+
+absl::Status TooMany(std::string_view message, std::string limit) {
+  return MakeError(Reason::kQueueFull, message,
+                   {.limit = std::move(limit), .retry_after = std::chrono::milliseconds(1000)});
+}
+
 }  // namespace
 
+// Place is what a caller's load or unload holds while it waits or runs.
+class ModelRepository::Place {
+ public:
+  Place(std::atomic<int>& calls, MemoryBudget::Reservation files) : calls_(calls), files_(std::move(files)) {}
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+  ~Place() { --calls_; }
+
+ private:
+  std::atomic<int>& calls_;
+  const MemoryBudget::Reservation files_;
+};
+
+absl::StatusOr<std::shared_ptr<const ModelRepository::Place>> ModelRepository::TakePlace(
+    const ModelOverrides& overrides) {
+  std::size_t nbytes = 0;
+  for (const auto& [path, content] : overrides.files) nbytes += kCopiesOfFiles * content.size();
+  auto files = pool_.Reserve(nbytes);
+  if (!files.ok() && ReasonOf(files.status()) != Reason::kMemoryBudget) return files.status();
+  if (!files.ok()) {
+    return TooMany("its files do not fit the server's memory budget now", fmt::to_string(pool_.budget().limit()));
+  }
+  if (++calls_ <= kMostCalls) return std::make_shared<const Place>(calls_, *std::move(files));
+  --calls_;
+  return TooMany(fmt::format("{} loads and unloads wait already", kMostCalls), fmt::to_string(kMostCalls));
+}
+
 void ModelRepository::Load(std::string name, ModelOverrides overrides, ControlCall call) {
+  auto place = TakePlace(overrides);
+  if (!place.ok()) return call.done(place.status());
   const auto given = std::make_shared<const ModelOverrides>(std::move(overrides));
-  Post([this, name = std::move(name), given, call = std::move(call)] {
+  Post([this, name = std::move(name), given, call = std::move(call), held = *std::move(place)]() mutable {
     std::shared_ptr<PendingLoad> pending = AnnounceLoad(name, *given);
     operations_.Post(name, OperationQueue::Kind::kLoad,
-                     [this, name, given, call, pending = std::move(pending)]() mutable {
+                     [this, name, given, call, held = std::move(held), pending = std::move(pending)]() mutable {
                        absl::Status status = call.check();
                        if (status.ok()) status = Caught([&] { return LoadNow(name, *given); });
                        pending.reset();
+                       held.reset();
                        call.done(status);
                      });
   });
 }
 
 void ModelRepository::Unload(std::string name, ControlCall call) {
-  Post([this, name = std::move(name), call = std::move(call)] {
-    operations_.Post(name, OperationQueue::Kind::kQuick, [this, name, call] {
-      const absl::Status waits = call.check();
-      call.done(waits.ok() ? Caught([&] { return UnloadNow(name); }) : waits);
+  auto place = TakePlace({});
+  if (!place.ok()) return call.done(place.status());
+  Post([this, name = std::move(name), call = std::move(call), held = *std::move(place)]() mutable {
+    operations_.Post(name, OperationQueue::Kind::kQuick, [this, name, call, held = std::move(held)]() mutable {
+      absl::Status status = call.check();
+      if (status.ok()) status = Caught([&] { return UnloadNow(name); });
+      held.reset();
+      call.done(status);
     });
   });
 }
