@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -38,6 +39,7 @@
 #include "rpc/self_check.h"
 #include "rpc/server.h"
 #include "server_metrics.h"
+#include "standard_streams.h"
 #include "tracing/span_exporter.h"
 #include "tracing/trace_settings.h"
 #include "worker_mode.h"
@@ -61,7 +63,8 @@ void LogBuffers(const BufferPool::Stats& stats, std::uint64_t freed) {
                 stats.reused, stats.idle_bytes >> 10, freed >> 10, usage.ru_minflt);
 }
 
-// Waits for nobody: if standard output takes nothing now, as a full pipe, another thread prints when it does.
+// Waits for nobody: if standard output takes nothing now, as a full pipe, another thread prints when it does. A server that
+// is ready serves, whether or not the line can be printed.
 void PrintReadyLine(const std::vector<std::string>& addresses, const http::Server* admin, const http::Server* web,
                     std::FILE* output) {
   std::string line = "tensorferry-server ready";
@@ -70,12 +73,17 @@ void PrintReadyLine(const std::vector<std::string>& addresses, const http::Serve
   if (web != nullptr) line += fmt::format(" http={}", web->address());
   line += '\n';
   const auto print = [line, output] {
-    fmt::print(output, "{}", line);
-    std::fflush(output);
+    if (std::fputs(line.c_str(), output) < 0 || std::fflush(output) != 0) {
+      spdlog::warn("the ready line cannot be printed on standard output: {}", strerror(errno));
+    }
   };
   pollfd writable{fileno(output), POLLOUT, 0};
   if (poll(&writable, 1, 0) != 0) return print();
-  StartThread("printing the ready line", print).detach();
+  try {
+    StartThread("printing the ready line", print).detach();
+  } catch (const NoThread& error) {
+    spdlog::warn("the ready line is not printed, as standard output takes nothing now: {}", error.what());
+  }
 }
 
 void TellReady(const rpc::Server& server, const http::Server* admin, const http::Server* web, Process& process) {
@@ -167,7 +175,7 @@ ExitCode Serve(const config::Resolved& resolved) {
   Process process;
   auto credentials = Credentials::Load(config);
   if (!credentials.ok()) return Fail(ExitCode::kCredentials, credentials.status());
-  MemoryBudget budget(config.memory_budget);
+  MemoryBudget budget(config.memory_budget, {.percent = static_cast<std::uint64_t>(config.peer_share)});
   BufferPool pool(budget, config.memory_budget / kIdleShare);
   const MemoryUpkeep upkeep(pool, LogBuffers);
   const auto pipeline = inference::MakeTorchPipeline(RepositoryOptionsOf(config), pool);
@@ -235,6 +243,7 @@ ExitCode Main(const std::vector<std::string>& args, const config::Environment& e
 }  // namespace tensorferry
 
 int main(int argc, char** argv) {
+  tensorferry::OpenClosedDescriptors();
   try {
     const auto environment = tensorferry::config::OwnEnvironment(environ);
     return static_cast<int>(tensorferry::Main({argv + 1, argv + argc}, environment));

@@ -17,6 +17,8 @@ using metrics::Values;
 void AddMemory(const BufferPool& pool, Values& values) {
   values.Add(Metric::kInflightBytes, {}, [&pool] { return static_cast<double>(pool.budget().used()); });
   values.Add(Metric::kBudgetBytes, {}, [&pool] { return static_cast<double>(pool.budget().limit()); });
+  values.Add(Metric::kLargestPeerBytes, {},
+             [&pool] { return static_cast<double>(pool.budget().shares().most_held()); });
   values.Add(Metric::kPoolIdleBytes, {}, [&pool] { return static_cast<double>(pool.stats().idle_bytes); });
   values.Add(Metric::kPoolBuffers, {{"source", "kept"}}, [&pool] { return static_cast<double>(pool.stats().reused); });
   values.Add(Metric::kPoolBuffers, {{"source", "system"}}, [&pool] {

@@ -131,6 +131,13 @@ void WriteErrorsWithoutWaiting() {
 
 }  // namespace
 
+void OpenClosedDescriptors() {
+  for (const int number : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(number, F_GETFD) >= 0) continue;
+    if (open("/dev/null", O_RDWR) != number) return;  // The system has no such file: it stays as it is.
+  }
+}
+
 StandardStreams::StandardStreams()
     : output_(stdout),
       error_(stderr),

@@ -8,6 +8,10 @@
 
 namespace tensorferry {
 
+// Opens /dev/null in the place of each standard descriptor that is closed: a file or a connection that is opened later
+// would have its number, and get what is written to it. Called before anything else is opened.
+void OpenClosedDescriptors();
+
 // StandardStreams leaves standard output to the server's own line, and standard error to the log: what libraries write
 // to std::cout, std::cerr, std::clog and stdout becomes lines of the log, at debug; what they write to stderr, warnings
 // at first, as it mostly says why the process ends. Nobody waits for a reader: what is written to the descriptor itself,

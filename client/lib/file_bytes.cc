@@ -14,26 +14,13 @@
 
 #include "absl/status/status.h"
 #include "base/bus_errors.h"
+#include "base/file_descriptor.h"
 #include "base/status.h"
 
 namespace tensorferry::client {
 namespace {
 
 absl::Status SystemError(const std::string& path) { return absl::ErrnoToStatus(errno, path); }
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (number_ > STDERR_FILENO) close(number_);
-  }
-  int get() const { return number_; }
-
- private:
-  const int number_;
-};
 
 FileBytes Own(std::string content) {
   auto memory = std::make_shared<const std::string>(std::move(content));
@@ -99,8 +86,8 @@ absl::Status FileBytes::CheckWhole() const { return mapped == nullptr ? absl::Ok
 
 absl::StatusOr<FileBytes> LoadFile(const std::string& path) {
   if (path == "-") return ReadToEnd(STDIN_FILENO, "standard input");
-  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.get() < 0) return SystemError(path);
+  const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return SystemError(path);
   struct stat info {};
   if (fstat(file.get(), &info) != 0) return SystemError(path);
   if (!S_ISREG(info.st_mode) || info.st_size == 0) return ReadToEnd(file.get(), path);

@@ -41,11 +41,13 @@ class AlignedBuffer {
   std::byte* data() const { return head_ == nullptr ? nullptr : reinterpret_cast<std::byte*>(head_ + 1); }
   std::size_t size() const { return head_ == nullptr ? 0 : head_->nbytes; }
 
-  // Has the memory budget admit the first `nbytes` bytes, which may then be written. They are admitted already unless the
-  // buffer was made by BufferPool::TakeInSteps.
-  // Errors: MEMORY_BUDGET.
-  absl::Status Admit(std::size_t nbytes) {
-    return head_ == nullptr || nbytes <= head_->reservation.nbytes() ? absl::OkStatus() : AdmitMore(nbytes);
+  // Has the memory budget admit the first `nbytes` bytes for `peer`, that of BufferPool::TakeInSteps. They may then be
+  // written. They are admitted already unless the buffer was made by TakeInSteps.
+  // Errors: MEMORY_BUDGET, also where the peer is to yield since it holds more than its share and others wait.
+  absl::Status Admit(std::size_t nbytes, const MemoryPeer* peer = nullptr) {
+    const bool is_well =
+        head_ == nullptr || (nbytes <= head_->reservation.nbytes() && !head_->reservation.may_have_to_yield());
+    return is_well ? absl::OkStatus() : AdmitMore(nbytes, peer);
   }
 
   // Gives up the memory as an opaque pointer, for an owner that frees it with a function: GiveBack.
@@ -55,7 +57,7 @@ class AlignedBuffer {
  private:
   friend class BufferPool;
   explicit AlignedBuffer(BufferHead* head) : head_(head) {}
-  absl::Status AdmitMore(std::size_t nbytes);
+  absl::Status AdmitMore(std::size_t nbytes, const MemoryPeer* peer);
   BufferHead* head_ = nullptr;
 };
 

@@ -98,8 +98,8 @@ BufferPool::~BufferPool() {
   }
 }
 
-absl::StatusOr<AlignedBuffer> BufferPool::Take(std::size_t nbytes) {
-  TENSORFERRY_ASSIGN_OR_RETURN(MemoryBudget::Reservation reservation, Reserve(nbytes));
+absl::StatusOr<AlignedBuffer> BufferPool::Take(std::size_t nbytes, const MemoryPeer* peer) {
+  TENSORFERRY_ASSIGN_OR_RETURN(MemoryBudget::Reservation reservation, Reserve(nbytes, peer));
   return Take(std::move(reservation));
 }
 
@@ -113,11 +113,11 @@ absl::StatusOr<AlignedBuffer> BufferPool::Take(MemoryBudget::Reservation reserva
   return HandOut(head, nbytes, std::move(reservation));
 }
 
-absl::StatusOr<AlignedBuffer> BufferPool::TakeInSteps(std::size_t nbytes) {
+absl::StatusOr<AlignedBuffer> BufferPool::TakeInSteps(std::size_t nbytes, const MemoryPeer* peer) {
   if (nbytes == 0) return AlignedBuffer();
-  TENSORFERRY_RETURN_IF_ERROR(budget_.CheckRoom(nbytes));
+  TENSORFERRY_RETURN_IF_ERROR(budget_.CheckRoom(nbytes, peer));
   if (BufferHead* const head = TakeIdle(nbytes)) {
-    auto reservation = Reserve(nbytes);
+    auto reservation = Reserve(nbytes, peer);
     if (reservation.ok()) return HandOut(head, nbytes, *std::move(reservation));
     GiveBack(head);
     return reservation.status();
@@ -155,11 +155,10 @@ AlignedBuffer BufferPool::HandOut(BufferHead* head, std::size_t nbytes, MemoryBu
   return AlignedBuffer(head);
 }
 
-absl::Status AlignedBuffer::AdmitMore(std::size_t nbytes) {
+absl::Status AlignedBuffer::AdmitMore(std::size_t nbytes, const MemoryPeer* peer) {
   constexpr std::size_t kStep = BufferPool::kStep;
   const std::size_t wanted = std::min(head_->nbytes, (nbytes + kStep - 1) / kStep * kStep);
-  TENSORFERRY_ASSIGN_OR_RETURN(auto more, head_->pool->Reserve(wanted - head_->reservation.nbytes()));
-  head_->reservation.Merge(std::move(more));
+  TENSORFERRY_RETURN_IF_ERROR(head_->pool->GrowTo(wanted, head_->reservation, peer));
   head_->pool->GiveIdleBackForRoom();
   return absl::OkStatus();
 }

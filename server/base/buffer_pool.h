@@ -29,19 +29,29 @@ class BufferPool {
   BufferPool& operator=(const BufferPool&) = delete;
   ~BufferPool();
 
-  // Takes a buffer of `nbytes` bytes.
+  // Takes a buffer of `nbytes` bytes. Here and below `peer` is that of MemoryBudget::Reserve.
   // Errors: those of MemoryBudget::Reserve, and MEMORY_BUDGET if the system has no memory.
-  absl::StatusOr<AlignedBuffer> Take(std::size_t nbytes);
+  absl::StatusOr<AlignedBuffer> Take(std::size_t nbytes, const MemoryPeer* peer = nullptr);
 
   // Reserve and Take with a Reservation are the two steps of Take: Reserve admits the bytes, and Take takes the memory
   // for them later.
-  absl::StatusOr<MemoryBudget::Reservation> Reserve(std::size_t nbytes) { return budget_.Reserve(nbytes); }
+  absl::StatusOr<MemoryBudget::Reservation> Reserve(std::size_t nbytes, const MemoryPeer* peer = nullptr) {
+    return budget_.Reserve(nbytes, peer);
+  }
   absl::StatusOr<AlignedBuffer> Take(MemoryBudget::Reservation reservation);
+
+  // These functions are those of MemoryBudget.
+  absl::Status GrowTo(std::size_t nbytes, MemoryBudget::Reservation& reservation, const MemoryPeer* peer) {
+    return budget_.GrowTo(nbytes, reservation, peer);
+  }
+  absl::Status CheckRoom(std::size_t nbytes, const MemoryPeer* peer = nullptr) {
+    return budget_.CheckRoom(nbytes, peer);
+  }
 
   // Takes a buffer of `nbytes` bytes that are still to come. AlignedBuffer::Admit has the budget admit them in steps of
   // kStep, so that announced bytes hold nothing. An idle buffer is admitted whole, since its memory is taken already.
   // Errors: those of Take, be it that the room is not held.
-  absl::StatusOr<AlignedBuffer> TakeInSteps(std::size_t nbytes);
+  absl::StatusOr<AlignedBuffer> TakeInSteps(std::size_t nbytes, const MemoryPeer* peer = nullptr);
 
   // Gives back to the system the buffers that were idle all the time since the last call. Returns their bytes.
   std::uint64_t Trim();
@@ -54,6 +64,7 @@ class BufferPool {
   Stats stats() const;
 
   const MemoryBudget& budget() const { return budget_; }
+  PeerShares& shares() { return budget_.shares(); }
 
  private:
   friend class AlignedBuffer;
@@ -76,6 +87,19 @@ class BufferPool {
   mutable std::mutex mutex_;
   std::array<IdleList, kSizeClasses> idle_;
   Stats stats_;
+};
+
+// PoolFor is a pool, and the peer for whom memory is taken from it; null: nobody in particular. Borrows both.
+struct PoolFor {
+  PoolFor(BufferPool& from, const MemoryPeer* for_peer = nullptr) : pool(from), peer(for_peer) {}  // NOLINT: converts.
+
+  absl::StatusOr<MemoryBudget::Reservation> Reserve(std::size_t nbytes) const { return pool.Reserve(nbytes, peer); }
+  absl::StatusOr<AlignedBuffer> Take(std::size_t nbytes) const { return pool.Take(nbytes, peer); }
+  absl::StatusOr<AlignedBuffer> TakeInSteps(std::size_t nbytes) const { return pool.TakeInSteps(nbytes, peer); }
+  absl::Status CheckRoom(std::size_t nbytes) const { return pool.CheckRoom(nbytes, peer); }
+
+  BufferPool& pool;
+  const MemoryPeer* peer;
 };
 
 }  // namespace tensorferry

@@ -3,27 +3,95 @@
 #include <fmt/format.h>
 
 #include <cassert>
+#include <string>
 
 #include "base/status.h"
 
 namespace tensorferry {
 
 MemoryBudget::Reservation::~Reservation() {
-  if (budget_ != nullptr) budget_->used_.fetch_sub(nbytes_, std::memory_order_relaxed);
+  if (budget_ == nullptr) return;
+  budget_->used_.fetch_sub(nbytes_, std::memory_order_relaxed);
+  if (account_ != nullptr) EndCounting();
 }
+
+void MemoryBudget::Reservation::EndCounting() { budget_->shares_.Release(*std::exchange(account_, nullptr), nbytes_); }
 
 void MemoryBudget::Reservation::Merge(Reservation other) {
   assert(budget_ == nullptr || other.budget_ == nullptr || budget_ == other.budget_);
-  if (budget_ == nullptr) budget_ = other.budget_;
+  if (nbytes_ == 0) {
+    *this = std::move(other);
+    return;
+  }
+  if (account_ != other.account_) {
+    if (account_ != nullptr) EndCounting();
+    if (other.account_ != nullptr) other.EndCounting();
+  }
   nbytes_ += std::exchange(other.nbytes_, 0);
+  other.account_ = nullptr;
 }
 
-absl::StatusOr<MemoryBudget::Reservation> MemoryBudget::Reserve(std::uint64_t nbytes) {
+absl::Status MemoryBudget::Reservation::CheckYield() const {
+  return account_ == nullptr ? absl::OkStatus() : budget_->shares_.CheckYield(*account_);
+}
+
+absl::StatusOr<MemoryBudget::Reservation> MemoryBudget::Reserve(std::uint64_t nbytes, const MemoryPeer* peer) {
+  if (Take(nbytes, uncounted_)) return Reservation(this, nbytes);
+  if (peer != nullptr && nbytes > 0 && nbytes <= limit_ && uncounted_ < limit_) return ReserveCounted(nbytes, *peer);
+  TENSORFERRY_RETURN_IF_ERROR(TakeOrRefuse(nbytes));
+  return Reservation(this, nbytes);
+}
+
+absl::StatusOr<MemoryBudget::Reservation> MemoryBudget::ReserveCounted(std::uint64_t nbytes, const MemoryPeer& peer) {
+  const std::string name = peer.memory_name();
+  if (name.empty()) {
+    TENSORFERRY_RETURN_IF_ERROR(TakeOrRefuse(nbytes));
+    return Reservation(this, nbytes);
+  }
+  TENSORFERRY_ASSIGN_OR_RETURN(PeerShares::Account* const account,
+                               shares_.Admit(name, nbytes, [&] { return TakeOrRefuse(nbytes); }));
+  return Reservation(this, nbytes, account);
+}
+
+// What was counted for nobody before is counted for the peer together with what is: one reservation has one account.
+absl::Status MemoryBudget::GrowTo(std::uint64_t nbytes, Reservation& reservation, const MemoryPeer* peer) {
+  TENSORFERRY_RETURN_IF_ERROR(reservation.CheckYield());
+  if (nbytes <= reservation.nbytes_) return absl::OkStatus();
+  TENSORFERRY_ASSIGN_OR_RETURN(Reservation more, Reserve(nbytes - reservation.nbytes_, peer));
+  const auto count_too = [&](Reservation& uncounted, PeerShares::Account* account) {
+    if (uncounted.nbytes_ == 0) return;
+    shares_.Add(*account, uncounted.nbytes_);
+    uncounted.account_ = account;
+  };
+  if (reservation.account_ == nullptr && more.account_ != nullptr) count_too(reservation, more.account_);
+  if (reservation.account_ != nullptr && more.account_ == nullptr) count_too(more, reservation.account_);
+  reservation.Merge(std::move(more));
+  return absl::OkStatus();
+}
+
+absl::Status MemoryBudget::CheckRoom(std::uint64_t nbytes, const MemoryPeer* peer) {
+  const std::uint64_t used = this->used();
+  if (nbytes <= limit_ - used) return absl::OkStatus();
+  if (peer != nullptr && nbytes <= limit_ && uncounted_ < limit_) {
+    if (const std::string name = peer->memory_name(); !name.empty()) shares_.NoteRefusal(name, nbytes);
+  }
+  return Refusal(nbytes, used);
+}
+
+bool MemoryBudget::Take(std::uint64_t nbytes, std::uint64_t most) {
+  std::uint64_t used = used_.load(std::memory_order_relaxed);
+  do {
+    if (used > most || nbytes > most - used) return false;
+  } while (!used_.compare_exchange_weak(used, used + nbytes, std::memory_order_relaxed));
+  return true;
+}
+
+absl::Status MemoryBudget::TakeOrRefuse(std::uint64_t nbytes) {
   std::uint64_t used = used_.load(std::memory_order_relaxed);
   do {
     if (nbytes > limit_ - used) return Refusal(nbytes, used);
   } while (!used_.compare_exchange_weak(used, used + nbytes, std::memory_order_relaxed));
-  return Reservation(this, nbytes);
+  return absl::OkStatus();
 }
 
 absl::Status MemoryBudget::Refusal(std::uint64_t nbytes, std::uint64_t used) const {

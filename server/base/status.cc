@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/cord.h"
+#include "base/text.h"
 #include "base/utf8.h"
 
 namespace tensorferry {
@@ -164,8 +165,10 @@ Failure DescribeError(const absl::Status& error) {
   return failure;
 }
 
-std::string Quote(std::string_view text) {
+std::string Quote(std::string_view whole) {
   constexpr std::size_t kMaxBytes = 73;  // With the first quote.
+  const std::string plain = WithoutSteering(whole.substr(0, 2 * kMaxBytes));
+  std::string_view text = plain;
   std::string quoted = "'";
   while (!text.empty()) {
     const std::size_t size = PrintableSize(text);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/text.h"
+
 namespace tensorferry {
 namespace {
 
@@ -35,8 +37,11 @@ std::size_t PrintableSize(std::string_view text) {
   return code < lead->least || code > 0x10FFFF || is_surrogate || is_control ? 0 : lead->following + 1;
 }
 
-std::string Printable(std::string_view text, std::size_t most_bytes) {
+std::string Printable(std::string_view whole, std::size_t most_bytes) {
   constexpr std::string_view kCut = "...";
+  // Nothing gets shorter, so that more than these bytes are cut in any case.
+  const std::string plain = WithoutSteering(whole.substr(0, most_bytes + kCut.size() + 1));
+  std::string_view text = plain;
   std::string printable;
   std::size_t kept = 0;  // The bytes that leave room for kCut.
   while (!text.empty()) {

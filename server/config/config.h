@@ -41,6 +41,7 @@ struct Config {
   std::uint64_t max_message_bytes = 64ULL << 20;
   std::uint64_t max_tensor_bytes = 8ULL << 30;
   std::uint64_t memory_budget = UsableMemoryBytes() / 2;
+  int peer_share = 75;  // Percent of memory_budget; 100: all.
   std::uint64_t receive_budget = UsableMemoryBytes() / 5;
 
   // On two cores, handing work over to a second serving thread costs more than that thread brings.

@@ -37,6 +37,7 @@ constexpr SizeKind kMemory{.min = kKiB, .max = kPiB};
 // The maximum is gRPC's own: it stores the limit in an int.
 constexpr SizeKind kMessage{.min = 64 * kKiB, .max = std::numeric_limits<std::int32_t>::max()};
 constexpr CountKind kThreads{.min = 1, .max = 1024};
+constexpr CountKind kPercent{.min = 1, .max = 100};
 constexpr DurationKind kDrain{.max = std::chrono::hours(24)};
 constexpr DurationKind kInterval{.min = std::chrono::milliseconds(10), .max = std::chrono::hours(24)};
 constexpr ChoiceKind<inference::ModelControl> kControl{.names = {kModelControls}};
@@ -160,6 +161,9 @@ const std::vector<Setting>& Settings() {
       One({"max-tensor-bytes", "SIZE", "largest array or output"}, &Config::max_tensor_bytes, kMemory),
       One({"memory-budget", "SIZE", "most bytes of all arrays in flight"}, &Config::memory_budget, kMemory,
           "half of the memory the process may use"),
+      One({"peer-share", "PERCENT",
+           "most of the memory budget that one peer may hold while others wait for room; 100: all"},
+          &Config::peer_share, kPercent),
       One({"receive-budget", "SIZE", "about the most bytes of all messages while they are received"},
           &Config::receive_budget, kMemory, "a fifth of the memory the process may use"),
       One({"shared-memory", "KIND", "system: take arrays from POSIX shared memory that callers register; or off"},

@@ -199,7 +199,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
 
   void TakeRoom() {
     body_bytes_ = static_cast<std::size_t>(parser_->content_length_remaining().value_or(0));
-    auto taken = context_.pool->TakeInSteps(body_bytes_);
+    auto taken = context_.pool->TakeInSteps(body_bytes_, &peer_);
     if (!taken.ok()) return Send(NoMemory(taken.status()), /*keep_alive=*/false);
     body_ = std::make_shared<AlignedBuffer>(*std::move(taken));
     filled_ = 0;
@@ -227,7 +227,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   void ReadBody() {
     Wait(Phase::kRequest, context_.limits.upload);
     const std::size_t step = std::min(body_bytes_ - filled_, BufferPool::kStep);
-    if (const absl::Status room = body_->Admit(filled_ + step); !room.ok()) {
+    if (const absl::Status room = body_->Admit(filled_ + step, &peer_); !room.ok()) {
       return Send(NoMemory(room), /*keep_alive=*/false);
     }
     const asio::mutable_buffer rest(body_->data() + filled_, step);
@@ -259,10 +259,9 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   }
 
   void OnChunk() {
-    if (context_.pool != nullptr && parser_->get().body().capacity() > chunks_.nbytes()) {
-      auto more = context_.pool->Reserve(parser_->get().body().capacity() - chunks_.nbytes());
-      if (!more.ok()) return Send(NoMemory(more.status()), /*keep_alive=*/false);
-      chunks_.Merge(*std::move(more));
+    if (context_.pool != nullptr) {
+      const absl::Status room = context_.pool->GrowTo(parser_->get().body().capacity(), chunks_, &peer_);
+      if (!room.ok()) return Send(NoMemory(room), /*keep_alive=*/false);
     }
     if (!parser_->is_done()) return ReadChunks();
     auto body = std::make_shared<CountedBody>(CountedBody{std::move(parser_->get().body()), std::move(chunks_)});
@@ -367,6 +366,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   beast::flat_buffer buffer_{context_.limits.head_bytes + kReadBytes};
   std::optional<beast::http::request_parser<beast::http::string_body>> parser_;
   Request request_;
+  const RequestPeer peer_{request_};
   std::shared_ptr<AlignedBuffer> body_;  // Null: no body of known length is being read.
   std::size_t body_bytes_ = 0;
   std::size_t filled_ = 0;                      // How many bytes of body_ have come.

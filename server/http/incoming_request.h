@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/memory_budget.h"
+#include "base/memory_peer.h"
 #include "http/message.h"
 #include "http/read_problem.h"
 
@@ -13,6 +14,16 @@ namespace tensorferry::http {
 struct CountedBody {
   std::string text;
   MemoryBudget::Reservation reservation;
+};
+
+// RequestPeer is the caller of a request, for whom its body is counted. Borrows the request.
+class RequestPeer final : public MemoryPeer {
+ public:
+  explicit RequestPeer(const Request& request) : request_(request) {}
+  std::string memory_name() const override { return MemoryNameOf(request_.certificate, request_.peer); }
+
+ private:
+  const Request& request_;
 };
 
 // Returns what the head of a message says, without a body.

@@ -21,7 +21,7 @@ struct ControlCall {
 
 // RepositoryControl loads and unloads the models of the model repository. Operations on one model are carried out in the
 // order in which they came, those on different models beside each other. Each `done` is called once, on a thread of the
-// repository's.
+// repository's, or at once if the call is refused.
 // Threads: any.
 class RepositoryControl {
  public:
@@ -44,11 +44,12 @@ class RepositoryControl {
 
   // Loads a model; if it is loaded, loads again what has changed. Nothing is done if the caller waits no longer when it
   // is the model's turn.
-  // Errors: MODEL_NOT_FOUND; MODEL_NOT_READY, with the reason; those of call.check.
+  // Errors: MODEL_NOT_FOUND; MODEL_NOT_READY, with the reason; those of call.check; QUEUE_FULL if too many wait already, or
+  //         files that overrides bring do not fit the memory budget; TENSOR_TOO_LARGE if they never could.
   virtual void LoadModel(std::string name, ModelOverrides overrides, ControlCall call) = 0;
 
   // Unloads a model if it is loaded and the caller still waits. `call.done` is called once no new request finds it.
-  // Errors: MODEL_NOT_FOUND for a model that is built in; those of call.check.
+  // Errors: MODEL_NOT_FOUND for a model that is built in; those of call.check; QUEUE_FULL.
   virtual void UnloadModel(std::string name, ControlCall call) = 0;
 };
 

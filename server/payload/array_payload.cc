@@ -62,12 +62,12 @@ absl::StatusOr<CopiedElements> CopyElements(const ArrayHeader& header, const Cop
   return sink.Finish(header);
 }
 
-absl::StatusOr<ArrayAssembler> ArrayAssembler::Start(ArrayHeader header, const CopyOptions& options, BufferPool& pool,
-                                                     Arrival arrival) {
+absl::StatusOr<ArrayAssembler> ArrayAssembler::Start(ArrayHeader header, const CopyOptions& options,
+                                                     const PoolFor& pool, Arrival arrival) {
   ArrayAssembler assembler(std::move(header), options, pool);
   const std::size_t nbytes = assembler.header_.nbytes();
   if (arrival == Arrival::kLater && nbytes > 0) {
-    TENSORFERRY_RETURN_IF_ERROR(pool.budget().CheckRoom(nbytes));
+    TENSORFERRY_RETURN_IF_ERROR(pool.CheckRoom(nbytes));
     return assembler;
   }
   TENSORFERRY_ASSIGN_OR_RETURN(AlignedBuffer elements, pool.Take(nbytes));
@@ -76,7 +76,7 @@ absl::StatusOr<ArrayAssembler> ArrayAssembler::Start(ArrayHeader header, const C
 }
 
 absl::Status ArrayAssembler::TakeMemory() {
-  TENSORFERRY_ASSIGN_OR_RETURN(AlignedBuffer elements, pool_->TakeInSteps(header_.nbytes()));
+  TENSORFERRY_ASSIGN_OR_RETURN(AlignedBuffer elements, pool_.TakeInSteps(header_.nbytes()));
   StartInto(std::move(elements));
   return absl::OkStatus();
 }

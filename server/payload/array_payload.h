@@ -80,9 +80,10 @@ enum class Arrival : std::uint8_t { kAtOnce, kLater };
 // ArrayAssembler collects the bytes of one array, which come in pieces of any size, into an ArrayPayload.
 class ArrayAssembler {
  public:
-  // Takes the memory for the whole array if its elements come at once; else checks that there is room for it.
+  // Takes the memory for the whole array if its elements come at once; else checks that there is room for it. What `pool`
+  // borrows is borrowed until Finish.
   // Errors: those of BufferPool::Take.
-  static absl::StatusOr<ArrayAssembler> Start(ArrayHeader header, const CopyOptions& options, BufferPool& pool,
+  static absl::StatusOr<ArrayAssembler> Start(ArrayHeader header, const CopyOptions& options, const PoolFor& pool,
                                               Arrival arrival = Arrival::kAtOnce);
 
   ArrayAssembler(ArrayAssembler&&) = default;
@@ -91,7 +92,7 @@ class ArrayAssembler {
   // is then of no further use.
   absl::Status Append(std::span<const std::byte> piece) {
     if (!sink_) TENSORFERRY_RETURN_IF_ERROR(TakeMemory());
-    TENSORFERRY_RETURN_IF_ERROR(elements_.Admit(header_.nbytes() - missing() + piece.size()));
+    TENSORFERRY_RETURN_IF_ERROR(elements_.Admit(header_.nbytes() - missing() + piece.size(), pool_.peer));
     return sink_->Append(piece);
   }
 
@@ -102,14 +103,14 @@ class ArrayAssembler {
   ArrayPayload Finish() &&;
 
  private:
-  ArrayAssembler(ArrayHeader header, const CopyOptions& options, BufferPool& pool)
-      : header_(std::move(header)), options_(options), pool_(&pool) {}
+  ArrayAssembler(ArrayHeader header, const CopyOptions& options, const PoolFor& pool)
+      : header_(std::move(header)), options_(options), pool_(pool) {}
   absl::Status TakeMemory();
   void StartInto(AlignedBuffer elements);
 
   ArrayHeader header_;
   CopyOptions options_;
-  BufferPool* pool_;
+  PoolFor pool_;
   AlignedBuffer elements_;
   std::optional<ElementSink> sink_;  // Absent until there is memory.
 };

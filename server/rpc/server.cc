@@ -51,6 +51,12 @@ constexpr std::uint64_t kFilesPerSideConnection = 16;
 constexpr std::uint64_t kMostSealedRegions = 4096;
 constexpr std::uint64_t kMostSideConnections = 512;
 
+// Callers who hold more memory than their share are to make room for others who wait for it.
+WaitLimit::Hurry HurryFor(PeerShares& shares) {
+  return {.is_needed = [&shares] { return shares.anybody_waits(); },
+          .concerns = [&shares](const AsyncCall& call) { return !shares.CheckYield(call.memory_name()).ok(); }};
+}
+
 std::uint64_t MostFiles() {
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);
@@ -87,7 +93,7 @@ Server::Server(const ServerOptions& options, inference::Pipeline& pipeline, Buff
       sealed_regions_({.regions = std::min(kMostSealedRegions, MostFiles() / kFilesPerSealedRegion),
                        .nbytes = pool.budget().limit()}),
       copiers_(options.threads),
-      waits_(options.idle_timeout),
+      waits_(options.idle_timeout, HurryFor(pool.shares())),
       chain_(MakeCallSteps(gate_, options.tokens, options.recorders)),
       environment_{.converter = pipeline,
                    .models = pipeline,

@@ -9,25 +9,11 @@
 #include <cerrno>
 #include <system_error>
 
+#include "base/file_descriptor.h"
 #include "base/text.h"
 
 namespace tensorferry::security {
 namespace {
-
-class Descriptor {
- public:
-  explicit Descriptor(const std::string& path) : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-
-  int get() const { return fd_; }
-
- private:
-  const int fd_;
-};
 
 // Buffer is memory for a secret, which is overwritten before it is given back.
 class Buffer {
@@ -53,7 +39,7 @@ absl::Status FileError(std::string_view flag, const std::string& path, std::stri
 }
 
 absl::StatusOr<std::string> ReadSecretFile(std::string_view flag, const std::string& path) {
-  const Descriptor file(path);
+  const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat status {};
   if (file.get() < 0 || fstat(file.get(), &status) != 0) return FileError(flag, path, SystemReason(errno));
   if (!S_ISREG(status.st_mode)) return FileError(flag, path, "it is no regular file");

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from queue import Queue
 
 import grpc
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from harness import MIB, TIMEOUT_S, Server, becomes_true, connect, connect_stub
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
+from uploads import Upload
 from wire import array, chunk_part, converse, convert_unary, request, request_part
 
 CONVERT = "/tensorferry.v1.TensorService/Convert"
@@ -147,30 +147,6 @@ def test_a_silent_caller_gives_the_budget_back() -> None:
         assert raised.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
         assert raised.value.details() == "nothing came for 2000 ms in the middle of a request"
         assert convert_unary(stub, wanted).reason == ""
-
-
-class Upload:
-    """A request on a stream, of which some bytes are sent at a time."""
-
-    def __init__(self, stub: TensorServiceStub, nbytes: int) -> None:
-        declared = pb.Array(name="x", dtype="|u1", shape=[nbytes], chunked_nbytes=nbytes)
-        self._parts: Queue[pb.ConvertStreamRequest | None] = Queue()
-        self._parts.put(request_part(request(declared, return_data=False)))
-        self._answers = stub.ConvertStream(iter(self._parts.get, None), timeout=TIMEOUT_S)
-
-    def send(self, nbytes: int) -> None:
-        self._parts.put(chunk_part(bytes(nbytes)))
-
-    def answer(self) -> pb.ConvertResponse:
-        return next(self._answers).response
-
-    def end(self) -> None:
-        self._parts.put(None)
-        assert list(self._answers) == []
-
-    def cancel(self) -> None:
-        self._parts.put(None)
-        self._answers.cancel()
 
 
 def test_announced_bytes_hold_nothing_of_the_budget() -> None:

@@ -137,22 +137,31 @@ inline EncodedResponse ResponseOf(const std::string& text) {
   return EncodedResponse(ToMessage(text));
 }
 
-// FakeRun is a run of a model that ends when the test says.
+// FakeRun is a run of a model that ends when the test says. An answer that begins with "long" takes long.
 class FakeRun final : public StreamRun {
  public:
-  FakeRun(std::string text, bool quick) : text_(std::move(text)), quick_(quick) { finished_.Start(); }
+  // Notes in `answered_on`, if it is not null, which thread makes the answer.
+  FakeRun(std::string text, bool quick, std::thread::id* answered_on = nullptr)
+      : text_(std::move(text)), quick_(quick), answered_on_(answered_on) {
+    finished_.Start();
+  }
 
   void Submit() override {
     if (quick_) Complete();
   }
   Operation& finished() override { return finished_; }
-  EncodedResponse TakeResponse(WireWriter&) override { return ResponseOf(text_); }
+  bool is_long_to_answer() const override { return text_.starts_with("long"); }
+  EncodedResponse TakeResponse(WireWriter&) override {
+    if (answered_on_ != nullptr) *answered_on_ = std::this_thread::get_id();
+    return ResponseOf(text_);
+  }
 
   void Complete() { finished_.Complete(true); }
 
  private:
   const std::string text_;
   const bool quick_;
+  std::thread::id* const answered_on_;
   Operation finished_;
 };
 
@@ -169,7 +178,8 @@ class FakeProtocol final : public StreamProtocol {
   struct Seen {
     std::vector<std::string> messages;
     std::map<std::string, FakeRun*> runs;
-    std::thread::id thread;  // The thread that took the last message in.
+    std::thread::id thread;       // The thread that took the last message in.
+    std::thread::id answered_on;  // The thread that made the last answer of a run.
     int begun = 0, ended = 0;
     absl::Status on_end;
     std::function<void()> responding = [] {};  // Called when a response is made.
@@ -180,6 +190,7 @@ class FakeProtocol final : public StreamProtocol {
   void Begin(AsyncCall&) override { ++seen_.begun; }
   void End() override { ++seen_.ended; }
   grpc::ByteBuffer& message() override { return message_; }
+  bool message_is_long() override { return message_.Length() >= kLongCopy; }
 
   absl::StatusOr<Owed> Take() override {
     const std::string message = Concatenated(message_);
@@ -191,7 +202,7 @@ class FakeProtocol final : public StreamProtocol {
     if (command_ == "bad") return MakeError(Reason::kBadChunk, "bad");
     if (command_ == "part") return Owed();
     if (command_ != "slow" && command_ != "quick") return Owed{.response = true};
-    auto run = std::make_unique<FakeRun>(text_, command_ == "quick");
+    auto run = std::make_unique<FakeRun>(text_, command_ == "quick", &seen_.answered_on);
     seen_.runs[text_] = run.get();
     return Owed{.run = std::move(run)};
   }

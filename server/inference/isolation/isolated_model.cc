@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/file_descriptor.h"
 #include "base/start_thread.h"
 #include "base/status.h"
 #include "inference/isolation/load_codec.h"
@@ -20,22 +21,6 @@
 
 namespace tensorferry::inference {
 namespace {
-
-// FileHandle keeps a model's file open, so that a worker that is started later reads the same file.
-class FileHandle {
- public:
-  explicit FileHandle(const ModelFile& file) : descriptor_(open(file.path().c_str(), O_RDONLY | O_CLOEXEC)) {}
-  FileHandle(const FileHandle&) = delete;
-  FileHandle& operator=(const FileHandle&) = delete;
-  ~FileHandle() {
-    if (descriptor_ >= 0) close(descriptor_);
-  }
-
-  int descriptor() const { return descriptor_; }
-
- private:
-  const int descriptor_;
-};
 
 // Sends `message` and waits for the answer. Returns ABORTED, without a reason, if the other end is gone.
 absl::StatusOr<std::string> Converse(WorkerSession& session, const MessageWriter& message) {
@@ -55,7 +40,8 @@ absl::StatusOr<std::string> SetUpWorker(WorkerSession& session, const MessageWri
 
 class IsolatedModel final : public Model {
  public:
-  IsolatedModel(std::shared_ptr<const FileHandle> file, Worker::Options options)
+  // `file` keeps the model's file open, so that a worker that is started later reads the same file.
+  IsolatedModel(std::shared_ptr<const FileDescriptor> file, Worker::Options options)
       : file_(std::move(file)), worker_(std::move(options)) {}
 
   // Waits until the model is loaded. Called once, before all else.
@@ -121,7 +107,7 @@ class IsolatedModel final : public Model {
     }
   }
 
-  const std::shared_ptr<const FileHandle> file_;
+  const std::shared_ptr<const FileDescriptor> file_;
   ModelInfo info_;
   Mutex mutex_;    // Held while the worker works on something: it does one thing at a time.
   Worker worker_;  // The last member: it uses the file.
@@ -136,8 +122,8 @@ absl::StatusOr<Engines> LoadIsolated(const ModelFile& file, const ModelConfig& c
         Reason::kModelNotReady,
         fmt::format("isolation is for models on the CPU, and this one is placed on {}", options.device.str()));
   }
-  const auto handle = std::make_shared<const FileHandle>(file);
-  if (handle->descriptor() < 0) return MakeError(Reason::kModelNotReady, "the file cannot be opened again");
+  const auto handle = std::make_shared<const FileDescriptor>(open(file.path().c_str(), O_RDONLY | O_CLOEXEC));
+  if (!*handle) return MakeError(Reason::kModelNotReady, "the file cannot be opened again");
   MessageWriter setup;
   setup.Put(WorkerCommand::kSetUp);
   PutSetup({.name = options.name,
@@ -147,7 +133,7 @@ absl::StatusOr<Engines> LoadIsolated(const ModelFile& file, const ModelConfig& c
            setup);
   const Worker::Options worker{.model = fmt::format("model {} version {}", options.name, options.version),
                                .command = isolation.command,
-                               .file = handle->descriptor(),
+                               .file = handle->get(),
                                .set_up = [setup](WorkerSession& session) { return SetUpWorker(session, setup); },
                                .on_change = isolation.on_change};
   std::vector<std::shared_ptr<IsolatedModel>> models;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -32,6 +33,9 @@ namespace tensorferry::inference {
 // one's place, and the old one is destroyed after its last request. A version goes on serving when its file changes
 // into something that cannot be loaded.
 //
+// The code lies in three files: model_repository.cc looks at the files and decides what is due, repository_calls.cc does
+// what callers ask for, and repository_loads.cc loads a model's versions.
+//
 // Operations on one model are carried out in the order in which they were asked for, those on different models beside
 // each other, and the list of models waits for none of them. docs/adr/0021 says why so.
 //
@@ -41,6 +45,9 @@ class ModelRepository {
  public:
   // The most loads that run at once.
   static constexpr std::size_t kLoadsAtOnce = 4;
+
+  // The most loads and unloads of callers that wait for their turn or run.
+  static constexpr int kMostCalls = 1024;
 
   // Looks at the files, and makes the models that are to be loaded at the start LOADING.
   ModelRepository(RepositoryOptions options, ModelRegistry& registry, BufferPool& pool);
@@ -61,7 +68,10 @@ class ModelRepository {
 
   // Load loads a model; if it is loaded, Load loads again what has changed, the overrides included. Unload unloads it if
   // it is loaded. Neither does anything if its caller waits no longer when its turn comes.
-  // Errors: MODEL_NOT_FOUND, from Unload if it is built in; MODEL_NOT_READY, with the reason; those of call.check.
+  // Files that overrides bring are counted in the memory budget until the load has ended.
+  // Errors: QUEUE_FULL, on the calling thread, if kMostCalls wait already or the files do not fit; TENSOR_TOO_LARGE if they
+  //         never could; MODEL_NOT_FOUND, from Unload if it is built in; MODEL_NOT_READY, with the reason; those of
+  //         call.check.
   void Load(std::string name, ModelOverrides overrides, ControlCall call);
   void Unload(std::string name, ControlCall call);
 
@@ -82,6 +92,10 @@ class ModelRepository {
     std::unique_ptr<PendingLoad> pending;
   };
   using Turns = std::vector<Turn>;
+
+  class Place;
+
+  absl::StatusOr<std::shared_ptr<const Place>> TakePlace(const ModelOverrides& overrides);
 
   void RunWork();
   void Post(std::function<void()> work);
@@ -113,6 +127,7 @@ class ModelRepository {
   ModelRegistry& registry_;
   BufferPool& pool_;
   RepositoryFiles files_;
+  std::atomic<int> calls_ = 0;  // Loads and unloads of callers that have not ended.
 
   // The records of the models that are loaded, or could not be. An operation on a model works on a copy of its record,
   // as no other operation on the model runs meanwhile.

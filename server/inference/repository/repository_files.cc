@@ -1,5 +1,6 @@
 #include "inference/repository/repository_files.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <system_error>
@@ -19,6 +20,11 @@ fs::path Canonical(const fs::path& folder) {
 }
 
 }  // namespace
+
+absl::Status NoModel(const std::string& name) {
+  return MakeError(Reason::kModelNotFound, fmt::format("the model repository has no model {}", Quote(name)),
+                   {.field = "model_name", .actual = Quote(name)});
+}
 
 RepositoryFiles::RepositoryFiles(const fs::path& folder, std::vector<NamedFile> files)
     : root_(folder.empty() ? fs::path() : Canonical(folder)), files_(std::move(files)) {}

@@ -7,12 +7,16 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/thread_annotations.h"
 #include "inference/repository/model_source.h"
 #include "inference/repository_settings.h"
 
 namespace tensorferry::inference {
+
+// Returns the error that the repository has no model of this name: MODEL_NOT_FOUND.
+absl::Status NoModel(const std::string& name);
 
 // RepositoryFiles finds the models that lie in the repository's folder now, and those that are a single file each.
 // Threads: any.

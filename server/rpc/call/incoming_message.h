@@ -3,11 +3,14 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <spdlog/spdlog.h>
 
+#include <cstddef>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "rpc/serve/worker_pool.h"
+#include "rpc/wire/message_weight.h"
 #include "rpc/wire/parsed_message.h"
 #include "rpc/wire/shrink.h"
 
@@ -27,12 +30,18 @@ class IncomingMessage {
  public:
   grpc::ByteBuffer bytes;  // gRPC puts the message here.
 
+  // Returns whether the message is for a thread of the WorkerPool: it has many bytes, or is long to read all the same.
+  bool is_long() {
+    const std::size_t nbytes = bytes.Length();
+    if (nbytes < kLongToReadFrom || nbytes >= kLongCopy) return nbytes >= kLongCopy;
+    Unpack();
+    unpacked_ = true;
+    return Decoder::IsLongToRead(pieces_);
+  }
+
   // Errors: those of the decoder.
   absl::Status Decode() {
-    bytes.Dump(&slices_).ok();  // Copies nothing; fails only for an empty message, which leaves no slices.
-    spdlog::trace("message of {} bytes in {} slices", bytes.Length(), slices_.size());
-    pieces_.clear();
-    for (const grpc::Slice& slice : slices_) pieces_.push_back(std::as_bytes(std::span(slice.begin(), slice.size())));
+    if (!std::exchange(unpacked_, false)) Unpack();
     return decoder_.Decode(pieces_);
   }
 
@@ -51,6 +60,7 @@ class IncomingMessage {
 
   // Gives the memory of the message back.
   void Clear() {
+    unpacked_ = false;
     ClearAndShrink(slices_);
     ClearAndShrink(pieces_);
     bytes.Clear();
@@ -58,8 +68,16 @@ class IncomingMessage {
   }
 
  private:
+  void Unpack() {
+    bytes.Dump(&slices_).ok();  // Copies nothing; fails only for an empty message, which leaves no slices.
+    spdlog::trace("message of {} bytes in {} slices", bytes.Length(), slices_.size());
+    pieces_.clear();
+    for (const grpc::Slice& slice : slices_) pieces_.push_back(std::as_bytes(std::span(slice.begin(), slice.size())));
+  }
+
   std::vector<grpc::Slice> slices_;
   std::vector<Bytes> pieces_;
+  bool unpacked_ = false;  // Whether slices_ and pieces_ are those of `bytes`, which is still to be decoded.
   Decoder decoder_;
 };
 

@@ -40,7 +40,8 @@ inference::ModelInput Intake::Incoming::TakeForModel() && {
   return {std::move(name), std::move(payload), std::move(strings)};
 }
 
-absl::StatusOr<Intake> Intake::Start(const RequestView& request, Chunks chunks, const CallEnvironment& environment) {
+absl::StatusOr<Intake> Intake::Start(const RequestView& request, Chunks chunks, const CallEnvironment& environment,
+                                     const MemoryPeer* peer) {
   TENSORFERRY_RETURN_IF_ERROR(CheckRequest(request));
   absl::StatusOr<Intake> started = Intake(request, environment.converter);  // Filled where it stays.
   Intake& intake = *started;
@@ -61,7 +62,7 @@ absl::StatusOr<Intake> Intake::Start(const RequestView& request, Chunks chunks, 
   if (intake.model_ != nullptr) TENSORFERRY_RETURN_IF_ERROR(intake.CheckModel(checked, request));
   TENSORFERRY_RETURN_IF_ERROR(intake.CheckSum(checked, environment.pool.budget().limit()));
 
-  TENSORFERRY_RETURN_IF_ERROR(intake.TakeIn(std::move(checked), request, environment.pool));
+  TENSORFERRY_RETURN_IF_ERROR(intake.TakeIn(std::move(checked), request, {environment.pool, peer}));
   intake.CountCopy(intake.start_);
   return started;
 }
@@ -92,7 +93,7 @@ absl::Status Intake::CheckSum(const Few<CheckedArray>& checked, std::uint64_t li
   return absl::OkStatus();
 }
 
-absl::Status Intake::TakeIn(Few<CheckedArray> checked, const RequestView& request, BufferPool& pool) {
+absl::Status Intake::TakeIn(Few<CheckedArray> checked, const RequestView& request, const PoolFor& pool) {
   const CopyOptions options{.fidelity = FidelityOf(request), .digest = request.digest};
   const bool may_wait = model_ != nullptr && model_->batches();
   for (std::size_t i = 0; i < checked.size(); ++i) {
@@ -137,7 +138,7 @@ bool Intake::StaysSealed(const CheckedArray& array) const {
 // The array stays where it lies, also for a model: nobody can change it, and what the model writes stays in a copy of the
 // page, for which the memory budget is asked.
 absl::Status Intake::TakeSealed(std::string_view name, CheckedArray&& checked, const CopyOptions& options,
-                                BufferPool& pool) {
+                                const PoolFor& pool) {
   const SealedRange& range = *checked.sealed;
   const bool stays = StaysSealed(checked);
   MemoryBudget::Reservation for_writes;
@@ -154,7 +155,7 @@ absl::Status Intake::TakeSealed(std::string_view name, CheckedArray&& checked, c
 
 // Copies elements from memory of the caller's, in which strings have not been checked.
 absl::Status Intake::CopyIn(std::string_view name, CheckedArray&& checked, Bytes elements, const CopyOptions& options,
-                            BufferPool& pool) {
+                            const PoolFor& pool) {
   TENSORFERRY_ASSIGN_OR_RETURN(ArrayAssembler assembler,
                                ArrayAssembler::Start(std::move(checked.header), options, pool));
   TENSORFERRY_RETURN_IF_ERROR(assembler.Append(elements));
@@ -170,7 +171,7 @@ absl::Status Intake::CopyIn(std::string_view name, CheckedArray&& checked, Bytes
 // Leaves the array in the caller's memory if no model computes on it. A model gets a copy, since the caller may change
 // the elements at any time, and operators rely on what they have counted or checked.
 absl::Status Intake::TakeShared(std::string_view name, CheckedArray&& checked, const CopyOptions& options,
-                                BufferPool& pool) {
+                                const PoolFor& pool) {
   const SharedRange& range = *checked.shared;
   TENSORFERRY_RETURN_IF_ERROR(range.region->CheckWhole());
   if (StaysShared(checked)) {

@@ -56,8 +56,10 @@ class Intake {
   // Checks all that the request says, and refuses what can be refused; only then takes memory, and copies the elements
   // that have come. Elements that a model may want in a batch stay in the message: for them the memory budget is
   // reserved. `request` is not needed afterwards, but the message is if needs_message().
+  // Memory is taken for `peer`; null: for nobody in particular. It is borrowed until no array is awaited any more.
   // Errors: all of docs/errors.md that concern arrays and models. An error holds no memory.
-  static absl::StatusOr<Intake> Start(const RequestView& request, Chunks chunks, const CallEnvironment& environment);
+  static absl::StatusOr<Intake> Start(const RequestView& request, Chunks chunks, const CallEnvironment& environment,
+                                      const MemoryPeer* peer);
 
   // Returns the name of the array whose chunks are awaited. Nothing if the request is complete.
   std::optional<std::string_view> awaited_array() const;
@@ -118,15 +120,17 @@ class Intake {
   absl::Status CheckSum(const Few<CheckedArray>& checked, std::uint64_t limit) const;
   // Whether an array in shared memory is used where it lies; else it is copied.
   bool StaysShared(const CheckedArray& array) const;
-  absl::Status TakeIn(Few<CheckedArray> checked, const RequestView& request, BufferPool& pool);
+  absl::Status TakeIn(Few<CheckedArray> checked, const RequestView& request, const PoolFor& pool);
   // Whether an array in sealed memory is used where it lies.
   bool StaysSealed(const CheckedArray& array) const;
   // Whether the model that runs may write into the elements of an array that stays where it lies.
   bool computes() const { return model_ != nullptr && !model_->passes_on(); }
-  absl::Status TakeSealed(std::string_view name, CheckedArray&& checked, const CopyOptions& options, BufferPool& pool);
+  absl::Status TakeSealed(std::string_view name, CheckedArray&& checked, const CopyOptions& options,
+                          const PoolFor& pool);
   absl::Status CopyIn(std::string_view name, CheckedArray&& checked, Bytes elements, const CopyOptions& options,
-                      BufferPool& pool);
-  absl::Status TakeShared(std::string_view name, CheckedArray&& checked, const CopyOptions& options, BufferPool& pool);
+                      const PoolFor& pool);
+  absl::Status TakeShared(std::string_view name, CheckedArray&& checked, const CopyOptions& options,
+                          const PoolFor& pool);
   absl::Status Copy(Incoming& array, const ScatteredBytes& bytes);
   void CountCopy(Clock::time_point start);
 

@@ -26,6 +26,8 @@ concept ResponseProtocol = requires(P protocol, Response& response, WireWriter& 
   { protocol.request_id() } -> std::same_as<std::string_view>;
   // Worded returns `error` in the words of the protocol. Refuse gets the error in these words.
   { P::Worded(error) } -> std::same_as<absl::Status>;
+  // IsLongToAnswer returns whether Encode takes long for what a model gave, and so belongs on a thread of the WorkerPool.
+  { protocol.IsLongToAnswer(response.result) } -> std::same_as<bool>;
   // Encode sets the request_id of `response`, and may move from the rest.
   { protocol.Encode(response, writer) } -> std::same_as<absl::StatusOr<EncodedResponse>>;
   { protocol.Refuse(error) } -> std::same_as<EncodedResponse>;
@@ -35,9 +37,9 @@ concept ResponseProtocol = requires(P protocol, Response& response, WireWriter& 
 // request after another, so that its memory is taken once.
 template <typename P>
 concept RequestProtocol = ResponseProtocol<P> &&
-    requires(P protocol, typename P::Message& message, CallRecord& record) {
-  // Start decodes the message and takes the request in. It records the model.
-  { protocol.Start(message, record) } -> std::same_as<absl::StatusOr<Intake>>;
+    requires(P protocol, typename P::Message& message, Admission& admission) {
+  // Start decodes the message and takes the request in, for the caller of `admission`. It records the model there.
+  { protocol.Start(message, admission) } -> std::same_as<absl::StatusOr<Intake>>;
   // chain() returns the steps through which each request goes, and Method() the method that these steps see.
   { protocol.chain() } -> std::same_as<const CallChain&>;
   { P::Method() } -> std::same_as<const google::protobuf::MethodDescriptor&>;

@@ -34,6 +34,9 @@ class StreamProtocol {
   // Returns the memory into which gRPC reads each message. It is the same for all messages.
   virtual grpc::ByteBuffer& message() = 0;
 
+  // Returns whether the message that message() holds takes long, and so belongs on a thread of the WorkerPool.
+  virtual bool message_is_long() = 0;
+
   // Takes in the message that message() holds, and empties it.
   // Errors: what ends the stream, for example framing that can no longer be trusted.
   virtual absl::StatusOr<Owed> Take() = 0;

@@ -24,6 +24,10 @@ class StreamRun {
   // Complete once the model has run.
   virtual Operation& finished() = 0;
 
+  // Returns whether TakeResponse takes long, and so belongs on a thread of the WorkerPool. Called before it, after finished()
+  // is complete.
+  virtual bool is_long_to_answer() const = 0;
+
   // Returns the response or the refusal. Called once, after finished() is complete, on any thread.
   virtual EncodedResponse TakeResponse(WireWriter& writer) = 0;
 };
@@ -39,6 +43,7 @@ class ModelStreamRun final : public StreamRun {
 
   void Submit() override { request_.Submit(); }
   Operation& finished() override { return request_.finished; }
+  bool is_long_to_answer() const override { return request_.result.ok() && protocol_.IsLongToAnswer(*request_.result); }
   EncodedResponse TakeResponse(WireWriter& writer) override {
     absl::StatusOr<Response> response = Guarded([this] { return request_.TakeResponse(); });
     return EndRequest(protocol_, admission_, response, writer);

@@ -13,11 +13,18 @@ void StreamServer::Read() {
 }
 
 void StreamServer::OnSilence() {
+  if (waits_.was_in_the_way()) {
+    status_ =
+        MakeError(Reason::kMemoryBudget,
+                  fmt::format("nothing came for {} ms in the middle of a request, while this peer holds more than its "
+                              "share of the server's memory budget and others wait",
+                              WaitLimit::kInTheWay.count()),
+                  {.retry_after = WaitLimit::kInTheWay});
+    return;
+  }
   status_ = MakeError(Reason::kDeadline, fmt::format("nothing came for {} ms in the middle of a request",
                                                      resources_.waits.limit().count()));
 }
-
-bool StreamServer::message_is_long() const { return message_.Length() >= kLongCopy; }
 
 void StreamServer::TakeIn() {
   reading_ = false;
@@ -112,7 +119,7 @@ absl::Status StreamServer::EndStatus() const {
 // Sends the responses in the queue in their order, each as soon as it is there, until the queue is closed and empty.
 Detached StreamServer::SendQueued() {
   WireWriter writer;
-  WaitLimit::Member waits(resources_.waits);
+  WaitLimit::Member waits(resources_.waits, &call_);
   bool caller_reads = true;
   while (!responses_->at_end()) {
     ResponseQueue::Entry* const first = responses_->Front();
@@ -122,6 +129,7 @@ Detached StreamServer::SendQueued() {
     }
     if (first->run) {
       co_await first->run->finished();
+      if (first->run->is_long_to_answer()) co_await resources_.copiers.Enter();
       first->response = first->run->TakeResponse(writer);
     }
     std::optional<OutgoingMessage> message = first->response->Next();
@@ -146,7 +154,7 @@ Detached StreamServer::SendQueued() {
 Detached ServeStreams(CallResources resources, CallSlots& slots, std::unique_ptr<StreamCall> call,
                       std::unique_ptr<StreamProtocol> protocol) {
   CallSlots::Slot slot(slots);
-  WaitLimit::Member waits(resources.waits);
+  WaitLimit::Member waits(resources.waits, call.get());
   do {
     if (!co_await call->NextCall()) co_return;
     slot.Arrived();
@@ -170,6 +178,7 @@ Detached ServeStreams(CallResources resources, CallSlots& slots, std::unique_ptr
         while (stream.responses().full()) co_await stream.responses().popped().Sleep();
         stream.Read();
       } else {
+        if (stream.response_is_long()) co_await resources.copiers.Enter();
         stream.Respond();
         while (stream.MustWriteHeld()) stream.OnWritten(co_await stream.WriteHeld(/*more_follows=*/true));
       }

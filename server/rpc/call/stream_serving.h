@@ -52,8 +52,8 @@ class StreamServer {
   bool awaits_rest() const { return protocol_.awaits_rest(); }
   void OnSilence();
 
-  // Returns whether to copy the message on a thread of the WorkerPool.
-  bool message_is_long() const;
+  // Returns whether to take the message in on a thread of the WorkerPool.
+  bool message_is_long() const { return protocol_.message_is_long(); }
 
   // Hands the message that was read to the protocol, and submits the run if a model is to run.
   void TakeIn();
@@ -67,6 +67,9 @@ class StreamServer {
 
   // Returns the queue. Call it after HandOver.
   ResponseQueue& responses() { return *responses_; }
+
+  // Returns whether to make the response on a thread of the WorkerPool. Call it if it need not be handed over.
+  bool response_is_long() const { return owed_.run && owed_.run->is_long_to_answer(); }
 
   // Starts to read the next message, and makes the response to this one meanwhile, if one is owed.
   void Respond();

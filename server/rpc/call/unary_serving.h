@@ -24,19 +24,19 @@ template <RequestProtocol P, typename Environment, typename Expect>
 Detached ServeRequest(CallResources resources, CallSlots& slots, const Environment& environment, Expect expect) {
   CallSlots::Slot slot(slots);
   AsyncUnaryCall<typename P::Message, grpc::ByteBuffer> call;
-  WaitLimit::Member waits(resources.waits);
+  WaitLimit::Member waits(resources.waits, &call);
   P protocol(environment);
   WireWriter writer;
   std::optional<ModelRequest> run;
   do {
     if (!co_await call.Next(expect)) co_return;
     slot.Arrived();
-    if (call.request.bytes.Length() >= kLongCopy) co_await resources.copiers.Enter();
+    if (call.request.is_long()) co_await resources.copiers.Enter();
     Admission admission(protocol.chain(), {P::Method(), call, CallKind::kTensors});
     RecordMessage(call.request.bytes.Length(), admission.record());
     absl::StatusOr<Intake> intake = Guarded([&]() -> absl::StatusOr<Intake> {
       TENSORFERRY_RETURN_IF_ERROR(admission.status());
-      return protocol.Start(call.request, admission.record());
+      return protocol.Start(call.request, admission);
     });
     absl::StatusOr<Response> response;
     if (intake.ok() && intake->runs_model()) {
@@ -45,6 +45,7 @@ Detached ServeRequest(CallResources resources, CallSlots& slots, const Environme
       run->Submit();
       co_await run->finished;
       response = Guarded([&] { return run->TakeResponse(); });
+      if (response.ok() && protocol.IsLongToAnswer(response->result)) co_await resources.copiers.Enter();
     } else {
       call.request.Clear();
       response = Guarded([&]() -> absl::StatusOr<Response> {

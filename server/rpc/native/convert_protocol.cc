@@ -19,13 +19,13 @@ namespace tensorferry::rpc {
 static_assert(RequestProtocol<ConvertProtocol>);
 static_assert(ResponseProtocol<StreamedConvert>);
 
-absl::StatusOr<Intake> ConvertProtocol::Start(Message& message, CallRecord& record) {
+absl::StatusOr<Intake> ConvertProtocol::Start(Message& message, Admission& admission) {
   request_id_.clear();
   TENSORFERRY_RETURN_IF_ERROR(message.Decode());
   const RequestView& request = message.decoded().request();
   request_id_ = request.request_id;
-  auto intake = Intake::Start(request, Intake::Chunks::kRefused, environment_);
-  RecordModel(intake, {request.model_name, request.model_version}, record);
+  auto intake = Intake::Start(request, Intake::Chunks::kRefused, environment_, &admission.caller());
+  RecordModel(intake, {request.model_name, request.model_version}, admission.record());
   return intake;
 }
 

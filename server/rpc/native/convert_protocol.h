@@ -15,6 +15,7 @@
 #include "rpc/call/stream_protocol.h"
 #include "rpc/native/convert_stream.h"
 #include "rpc/native/request_decoder.h"
+#include "rpc/serve/call_chain.h"
 #include "rpc/wire/wire_writer.h"
 
 namespace tensorferry::rpc {
@@ -26,8 +27,9 @@ class ConvertProtocol {
 
   explicit ConvertProtocol(const CallEnvironment& environment) : environment_(environment) {}
 
-  absl::StatusOr<Intake> Start(Message& message, CallRecord& record);
+  absl::StatusOr<Intake> Start(Message& message, Admission& admission);
   absl::StatusOr<EncodedResponse> Encode(Response& response, WireWriter& writer) const;
+  static bool IsLongToAnswer(const inference::PipelineResponse&) { return false; }
   EncodedResponse Refuse(const absl::Status& error) const { return EncodedResponse::End(error); }
   static absl::Status Worded(const absl::Status& error) { return error; }
   std::string_view request_id() const { return request_id_; }
@@ -47,6 +49,7 @@ class ConvertStreamProtocol final : public StreamProtocol {
   void Begin(AsyncCall& call) override;
   void End() override;
   grpc::ByteBuffer& message() override { return message_.bytes; }
+  bool message_is_long() override { return message_.is_long(); }
   absl::StatusOr<Owed> Take() override;
   EncodedResponse TakeResponse() override { return session_->TakeResponse(); }
   bool awaits_rest() const override { return session_->awaits_rest(); }

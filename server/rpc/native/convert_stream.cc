@@ -70,7 +70,7 @@ absl::Status ConvertStreamSession::OnRequest(const RequestView& request) {
   admission_.emplace(environment_.chain, CallInfo{Method(), call_, CallKind::kTensors});
   auto intake = Guarded([&]() -> absl::StatusOr<Intake> {
     TENSORFERRY_RETURN_IF_ERROR(admission_->status());
-    auto started = Intake::Start(request, Intake::Chunks::kAllowed, environment_);
+    auto started = Intake::Start(request, Intake::Chunks::kAllowed, environment_, &call_);
     RecordModel(started, {request.model_name, request.model_version}, admission_->record());
     return started;
   });

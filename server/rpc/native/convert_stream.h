@@ -29,6 +29,7 @@ class StreamedConvert {
   // Errors: those of EncodeStreamResponse.
   absl::StatusOr<EncodedResponse> Encode(Response& response, WireWriter& writer) const;
 
+  static bool IsLongToAnswer(const inference::PipelineResponse&) { return false; }
   static absl::Status Worded(const absl::Status& error) { return error; }
   std::string_view request_id() const { return id_; }
 

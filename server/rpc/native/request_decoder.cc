@@ -8,6 +8,7 @@
 #include "rpc/native/from_proto.h"
 #include "rpc/native/message_layouts.h"
 #include "rpc/wire/message_guard.h"
+#include "rpc/wire/message_weight.h"
 #include "rpc/wire/piece_stream.h"
 #include "tensorferry/v1/tensor_service.pb.h"
 
@@ -26,6 +27,14 @@ absl::Status ParseInto(google::protobuf::Message& target, std::span<const Bytes>
 }
 
 }  // namespace
+
+bool ConvertDecoder::IsLongToRead(std::span<const Bytes> message) {
+  return rpc::IsLongToRead(message, kConvertRequestLayout);
+}
+
+bool ConvertStreamDecoder::IsLongToRead(std::span<const Bytes> message) {
+  return rpc::IsLongToRead(message, kConvertStreamRequestLayout);
+}
 
 absl::Status ConvertDecoder::Decode(std::span<const Bytes> message) {
   TENSORFERRY_RETURN_IF_ERROR(CheckMetadataSize(message, kConvertRequestLayout));

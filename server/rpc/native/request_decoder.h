@@ -57,6 +57,8 @@ class RequestDecoder {
 // ConvertDecoder decodes the messages of Convert; part() is kRequest.
 class ConvertDecoder final : public RequestDecoder {
  public:
+  static bool IsLongToRead(std::span<const Bytes> message);
+
   // Errors: BAD_CHUNK if the message does not parse; those of CheckMetadataSize and CheckFieldCounts.
   absl::Status Decode(std::span<const Bytes> message);
 };
@@ -64,6 +66,8 @@ class ConvertDecoder final : public RequestDecoder {
 // ConvertStreamDecoder decodes the messages of ConvertStream.
 class ConvertStreamDecoder final : public RequestDecoder {
  public:
+  static bool IsLongToRead(std::span<const Bytes> message);
+
   // Errors: BAD_CHUNK if the message does not parse; those of CheckMetadataSize and CheckFieldCounts.
   absl::Status Decode(std::span<const Bytes> message);
 };

@@ -11,6 +11,7 @@
 #include "rpc/oip/message_layouts.h"
 #include "rpc/triton_config/triton_proto.h"
 #include "rpc/wire/message_guard.h"
+#include "rpc/wire/message_weight.h"
 #include "rpc/wire/piece_stream.h"
 
 namespace tensorferry::rpc {
@@ -57,6 +58,10 @@ void FromProto(const triton::ModelInferRequest& request, std::vector<Bytes>& pie
   for (const std::string& raw : request.raw_input_contents()) pieces.push_back(std::as_bytes(std::span(raw)));
   view.raw_input_contents.clear();
   for (const Bytes& piece : pieces) view.raw_input_contents.emplace_back(&piece, 0, piece.size());
+}
+
+bool InferDecoder::IsLongToRead(std::span<const Bytes> message) {
+  return rpc::IsLongToRead(message, kModelInferRequestLayout);
 }
 
 absl::Status InferDecoder::Decode(std::span<const Bytes> message) {

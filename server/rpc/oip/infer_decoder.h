@@ -25,6 +25,8 @@ class InferDecoder {
   InferDecoder(const InferDecoder&) = delete;  // Views may refer to the decoder's own scratch memory.
   InferDecoder& operator=(const InferDecoder&) = delete;
 
+  static bool IsLongToRead(std::span<const Bytes> message);
+
   // Decodes a message. request() borrows it until the next call.
   // Errors: BAD_CHUNK if it does not parse; those of CheckMetadataSize and CheckFieldCounts.
   absl::Status Decode(std::span<const Bytes> message);

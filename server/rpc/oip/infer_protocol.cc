@@ -1,5 +1,6 @@
 #include "rpc/oip/infer_protocol.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/status.h"
@@ -36,31 +37,40 @@ const google::protobuf::MethodDescriptor& StreamMethod() {
 
 }  // namespace
 
-absl::StatusOr<Intake> InferProtocol::Start(Message& message, CallRecord& record) {
+absl::StatusOr<Intake> InferProtocol::Start(Message& message, Admission& admission) {
   id_.clear();
   TENSORFERRY_RETURN_IF_ERROR(message.Decode());
   const InferRequestView& view = message.decoded().request();
   id_ = view.id;
-  auto intake = StartIntake(message);
-  RecordModel(intake, {view.model_name, view.model_version}, record);
+  auto intake = StartIntake(message, admission.caller());
+  RecordModel(intake, {view.model_name, view.model_version}, admission.record());
   return intake;
 }
 
 // Starts the request of a message that is decoded.
-absl::StatusOr<Intake> InferProtocol::StartIntake(Message& message) {
+absl::StatusOr<Intake> InferProtocol::StartIntake(Message& message, const AsyncCall& caller) {
   const InferRequestView& view = message.decoded().request();
   if (view.model_name.empty()) {
     return MakeError(Reason::kModelNotFound, "'' is not found", {.field = "model_name", .expected = "a model's name"});
   }
   const CallEnvironment& calls = environment_.calls;
   TENSORFERRY_RETURN_IF_ERROR(Translate(view, calls.regions, message.decoder().parsed(), request_, plans_));
-  auto intake = Intake::Start(request_, Intake::Chunks::kRefused, calls);
+  auto intake = Intake::Start(request_, Intake::Chunks::kRefused, calls, &caller);
   if (intake.ok() && !plans_.empty()) model_ = intake->model();
   return intake;
 }
 
 void InferProtocol::ReadId(Message& message) {
   if (message.Decode().ok()) id_ = message.decoded().request().id;
+}
+
+// Classes are sorted, and written as text: 65,536 of them take some 10 ms.
+bool InferProtocol::IsLongToAnswer(const inference::PipelineResponse& result) const {
+  constexpr std::int64_t kMostElements = 4096;
+  if (std::ranges::none_of(plans_, [](const OutputPlan& plan) { return plan.classes > 0; })) return false;
+  std::int64_t elements = 0;
+  for (const inference::TensorResult& output : result.outputs) elements += output.metadata.numel;
+  return elements > kMostElements;
 }
 
 absl::StatusOr<EncodedResponse> InferProtocol::Encode(Response& response, WireWriter& writer) {
@@ -124,7 +134,7 @@ absl::StatusOr<StreamProtocol::Owed> InferStreamProtocol::TakeRun() {
     request_->ReadId(message_);
     return admission_->status();
   }
-  TENSORFERRY_ASSIGN_OR_RETURN(Intake intake, request_->Start(message_, admission_->record()));
+  TENSORFERRY_ASSIGN_OR_RETURN(Intake intake, request_->Start(message_, *admission_));
   HeldMessage held = HoldFor(intake, message_);
   return Owed{.run = std::make_unique<ModelStreamRun<InferProtocol>>(std::move(intake), std::move(held),
                                                                      *std::move(admission_), *std::move(request_))};

@@ -21,6 +21,7 @@
 #include "rpc/oip/infer_error.h"
 #include "rpc/oip/infer_request.h"
 #include "rpc/oip/tracer.h"
+#include "rpc/serve/call_chain.h"
 #include "rpc/wire/wire_writer.h"
 
 namespace tensorferry::rpc {
@@ -47,7 +48,7 @@ class InferProtocol {
       : environment_(environment), errors_go_(errors_go) {}
 
   // Errors: those of InferDecoder::Decode, Translate and Intake::Start; MODEL_NOT_FOUND if no model is named.
-  absl::StatusOr<Intake> Start(Message& message, CallRecord& record);
+  absl::StatusOr<Intake> Start(Message& message, Admission& admission);
 
   // Reads no more than the id, for the refusal of a request that is not started.
   void ReadId(Message& message);
@@ -57,13 +58,14 @@ class InferProtocol {
   // Errors: those of ApplyPlans and EncodeInferResponse.
   absl::StatusOr<EncodedResponse> Encode(Response& response, WireWriter& writer);
 
+  bool IsLongToAnswer(const inference::PipelineResponse& result) const;
   EncodedResponse Refuse(const absl::Status& error);
   static absl::Status Worded(const absl::Status& error) { return InferError(error); }
   const CallChain& chain() const { return environment_.calls.chain; }
   static const google::protobuf::MethodDescriptor& Method();
 
  private:
-  absl::StatusOr<Intake> StartIntake(Message& message);
+  absl::StatusOr<Intake> StartIntake(Message& message, const AsyncCall& caller);
   void Forget();
 
   const InferEnvironment& environment_;
@@ -82,6 +84,7 @@ class InferStreamProtocol final : public StreamProtocol {
   void Begin(AsyncCall& call) override;
   void End() override;
   grpc::ByteBuffer& message() override { return message_.bytes; }
+  bool message_is_long() override { return message_.is_long(); }
   absl::StatusOr<Owed> Take() override;
   EncodedResponse TakeResponse() override;
   bool awaits_rest() const override { return false; }

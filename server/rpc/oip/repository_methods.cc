@@ -1,6 +1,7 @@
 // The methods of GRPCInferenceService that list, load and unload the models of the repository.
 #include <fmt/format.h>
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -42,8 +43,9 @@ const std::string& ModelNameOf(const Request& request) {
 // contradict these codes.
 CallEnd EndOfLoad(const std::string& name, const absl::Status& status) {
   CallEnd end = ServedMethods::PlainEnd(status.ok() ? status : InferError(status));
-  if (status.ok()) return end;
-  if (DescribeError(status).reason == Reason::kModelNotFound) {
+  const std::optional<Reason> reason = status.ok() ? std::nullopt : std::optional(ReasonOf(status));
+  if (!reason || reason == Reason::kQueueFull) return end;
+  if (reason == Reason::kModelNotFound) {
     end.sent = {grpc::StatusCode::INTERNAL,
                 fmt::format("failed to load {}, failed to poll from model repository", Quote(name))};
   } else {

@@ -2,24 +2,29 @@
 // of the call and its operations.
 #pragma once
 
+#include <grpcpp/security/auth_context.h>
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/async_stream.h>
 #include <grpcpp/support/async_unary_call.h>
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "absl/status/status.h"
+#include "base/memory_peer.h"
 #include "base/status.h"
+#include "base/thread_annotations.h"
 #include "rpc/serve/deadline.h"
 #include "rpc/serve/operation.h"
 
 namespace tensorferry::rpc {
 
-class AsyncCall {
+class AsyncCall : public MemoryPeer {
  public:
-  virtual ~AsyncCall() = default;
+  // Returns the caller's name, by its certificate or its address. Defined in call_metadata.cc.
+  std::string memory_name() const override;
 
   grpc::ServerContext& context() { return *context_; }
   const grpc::ServerContext& context() const { return *context_; }
@@ -44,6 +49,13 @@ class AsyncCall {
     return context_->IsCancelled() ? MakeError(Reason::kCancelled, "the call was cancelled") : absl::OkStatus();
   }
 
+  // Returns what gRPC knows of who calls. It is made when it is first asked for, and two coroutines of a stream may do so at
+  // once.
+  std::shared_ptr<const grpc::AuthContext> auth_context() const {
+    const MutexLock lock(auth_mutex_);
+    return context_->auth_context();
+  }
+
   // Returns gRPC's context of the call. Null in unit tests, which have no caller.
   const grpc::ServerContext* context_or_null() const { return context_ ? &*context_ : nullptr; }
 
@@ -65,6 +77,7 @@ class AsyncCall {
 
  private:
   std::optional<grpc::ServerContext> context_;
+  mutable Mutex auth_mutex_;
 };
 
 template <typename Request, typename Response>

@@ -63,10 +63,12 @@ std::string PeerOf(const AsyncCall& call) {
   return Replaced(Replaced(std::move(peer), "%5B", "["), "%5D", "]");
 }
 
+std::string AsyncCall::memory_name() const { return MemoryNameOf(CertificateNameOf(*this), PeerOf(*this)); }
+
 std::string CertificateNameOf(const AsyncCall& call) {
   const grpc::ServerContext* const context = call.context_or_null();
   if (context == nullptr) return "";
-  const std::shared_ptr<const grpc::AuthContext> shown = context->auth_context();
+  const std::shared_ptr<const grpc::AuthContext> shown = call.auth_context();
   if (shown == nullptr || !shown->IsPeerAuthenticated()) {
     const std::string_view told = MetadataOf(call, kCertificateKey);
     return told.empty() || !IsInProcess(context->peer()) ? "" : std::string(told);

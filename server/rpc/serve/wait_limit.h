@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <coroutine>
+#include <functional>
 #include <limits>
 #include <list>
 #include <optional>
@@ -14,15 +15,25 @@
 
 namespace tensorferry::rpc {
 
-// WaitLimit ends what a caller keeps waiting for longer than a limit: nobody holds memory by doing nothing. A thread
-// looks at all waits several times within the limit, so that a wait itself costs two stores and a look at the clock.
+// WaitLimit ends what a caller keeps waiting for longer than a limit: nobody holds memory by doing nothing. Where others
+// need that memory, the limit is a second. A thread looks at all waits several times within the limit, so that a wait
+// itself costs two stores and a look at the clock.
 // Lifetime: outlives its Members.
 class WaitLimit {
  public:
   using Clock = std::chrono::steady_clock;
 
+  // The limit for callers who are to make room for others.
+  static constexpr std::chrono::milliseconds kInTheWay{1000};
+
+  // Hurry says who is to make room for others. `is_needed`, which is asked first, says whether there may be anybody.
+  struct Hurry {
+    std::function<bool()> is_needed;  // Empty: nobody ever is.
+    std::function<bool(const AsyncCall&)> concerns;
+  };
+
   // No wait ends if `limit` is 0.
-  explicit WaitLimit(std::chrono::milliseconds limit);
+  explicit WaitLimit(std::chrono::milliseconds limit, Hurry hurry = {});
 
   std::chrono::milliseconds limit() const { return limit_; }
 
@@ -33,7 +44,8 @@ class WaitLimit {
   // Lifetime: ends before the operations, and before the call.
   class Member {
    public:
-    explicit Member(WaitLimit& limit);
+    // `call` is whose waits these are, for Hurry; null: it concerns none of them.
+    explicit Member(WaitLimit& limit, const AsyncCall* call = nullptr);
     Member(const Member&) = delete;
     Member& operator=(const Member&) = delete;
     ~Member();
@@ -73,6 +85,9 @@ class WaitLimit {
     };
     UntilCancelled OrCancel(Operation& operation, AsyncCall& call) { return {*this, operation, &call}; }
 
+    // Returns whether the last wait that ended at a limit had to make room for others.
+    bool was_in_the_way() const { return was_in_the_way_; }
+
    private:
     friend class WaitLimit;
     static constexpr Clock::rep kNever = std::numeric_limits<Clock::rep>::max();
@@ -81,6 +96,8 @@ class WaitLimit {
     void End() { since_.store(kNever, std::memory_order_release); }
 
     WaitLimit& limit_;
+    const AsyncCall* const call_;
+    bool was_in_the_way_ = false;  // Written by who ends the wait, before the coroutine goes on.
     // When the wait has begun. Written last by Begin: what it says is of the coroutine's present wait, or of one that
     // has ended, and then Operation::Abandon finds out.
     std::atomic<Clock::rep> since_ = kNever;
@@ -91,7 +108,10 @@ class WaitLimit {
   };
 
  private:
+  bool End(Member& member, std::coroutine_handle<> coroutine, bool is_long) TENSORFERRY_REQUIRES(mutex_);
+
   const std::chrono::milliseconds limit_;
+  const Hurry hurry_;
   Mutex mutex_;
   std::list<Member*> members_ TENSORFERRY_GUARDED_BY(mutex_);
   std::optional<PeriodicThread> thread_;  // The last member: the thread uses the others.

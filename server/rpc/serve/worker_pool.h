@@ -10,7 +10,7 @@
 namespace tensorferry::rpc {
 
 // A message of at least this many bytes is copied by a worker. The copy takes some hundred microseconds then, many
-// times what waking a worker costs.
+// times what waking a worker costs. A shorter one that takes as long is told by IsLongToRead (rpc/wire/message_weight.h).
 inline constexpr std::size_t kLongCopy = 4 << 20;
 
 // WorkerPool has threads for work that takes long. A coroutine moves to one of them, and the small calls that wait for

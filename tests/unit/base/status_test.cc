@@ -67,6 +67,7 @@ TEST(Quote, IsOnePrintableLineOfBoundedLength) {
             "'gr\xc3\xb6\xc3\x9f"
             "e'")
       << "UTF-8 stays";
+  EXPECT_EQ(Quote("a\u202egnp.exe\u2028b"), R"('a\u202egnp.exe\u2028b')") << "it turns no line around";
   EXPECT_EQ(Quote("it's"), "'it's'");
   EXPECT_EQ(Quote(std::string(72, 'x')), "'" + std::string(72, 'x') + "'");
   std::string greek;

@@ -57,7 +57,11 @@ TEST(Printable, CutsBetweenCharacters) {
   EXPECT_EQ(Printable("abcd", 3), "...");
 }
 
-TEST(Printable, ReplacesWhatCannotBeShown) { EXPECT_EQ(Printable("a\n\xff\xc3\xb6\xc2\x85z", 100), "a??\xc3\xb6??z"); }
+TEST(Printable, ReplacesWhatCannotBeShown) {
+  EXPECT_EQ(Printable("a\n\xff\xc3\xb6z", 100), "a??\xc3\xb6z");
+  EXPECT_EQ(Printable("a\u0085b\u2028c\u202ed\u2066e", 100), "a\\u0085b\\u2028c\\u202ed\\u2066e");
+  EXPECT_EQ(Printable("\u202e\u202e\u202e", 12), "\\u202e\\u2...");
+}
 
 }  // namespace
 }  // namespace tensorferry

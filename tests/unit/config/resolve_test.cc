@@ -116,7 +116,8 @@ TEST(Resolve, ReachesEveryField) {
                                  "--tls-client-ca=ca.pem",
                                  "--auth-token-file=tokens",
                                  "--allow-open",
-                                 "--receive-budget=9MiB"})
+                                 "--receive-budget=9MiB",
+                                 "--peer-share=50"})
                             .config;
   const Config expected{.listen = {"[::]:0", "unix:/run/s"},
                         .admin_listen = "[::1]:0",
@@ -133,6 +134,7 @@ TEST(Resolve, ReachesEveryField) {
                         .max_message_bytes = 1 << 20,
                         .max_tensor_bytes = 2 << 20,
                         .memory_budget = 3 << 20,
+                        .peer_share = 50,
                         .receive_budget = 9 << 20,
                         .threads = 4,
                         .model_threads = 5,

@@ -107,6 +107,41 @@ class ModelRepositoryBeside : public ModelRepositoryGate {
   static absl::Status Gone() { return MakeError(Reason::kCancelled, "the call was cancelled"); }
 };
 
+TEST_F(ModelRepositoryBeside, OnlySoManyLoadsAndUnloadsWait) {
+  StartGated();
+  auto gated = BeginGated();
+  gate_.AwaitArrivals(1);
+  std::vector<std::future<absl::Status>> waiting;
+  for (int i = 1; i < ModelRepository::kMostCalls; ++i) waiting.push_back(BeginUnload("gated"));
+  EXPECT_THAT(BeginUnload("gated").get(), Fails(Reason::kQueueFull, HasSubstr("1024 loads and unloads wait already")));
+  EXPECT_THAT(Load("a"), Fails(Reason::kQueueFull));
+  gate_.Open();
+  EXPECT_THAT(gated.get(), IsOk());
+  for (auto& each : waiting) EXPECT_THAT(each.get(), IsOk());
+  EXPECT_THAT(Load("a"), IsOk());
+}
+
+TEST_F(ModelRepositoryBeside, FilesOfLoadsThatWaitAreInTheMemoryBudget) {
+  StartGated();
+  auto gated = BeginGated();
+  gate_.AwaitArrivals(1);
+  const auto begin = [&](std::size_t nbytes) {
+    const auto outcome = std::make_shared<std::promise<absl::Status>>();
+    repository_->Load("gated", {.config = "{}", .files = {{"1/model.pt", std::string(nbytes, 'x')}}},
+                      {.done = [outcome](const absl::Status& status) { outcome->set_value(status); }});
+    return outcome->get_future();
+  };
+  auto first = begin(3 << 20), second = begin(3 << 20);  // Each twice, of 16 MiB.
+  EXPECT_EQ(memory_.budget.used(), 12u << 20);
+  EXPECT_THAT(begin(3 << 20).get(), Fails(Reason::kQueueFull, HasSubstr("its files do not fit")));
+  EXPECT_THAT(begin(9 << 20).get(), Fails(Reason::kTensorTooLarge));
+  gate_.Open();
+  EXPECT_THAT(gated.get(), IsOk());
+  EXPECT_THAT(first.get(), Fails(Reason::kModelNotReady)) << "it is no model";
+  EXPECT_THAT(second.get(), Fails(Reason::kModelNotReady));
+  EXPECT_EQ(memory_.budget.used(), 0u);
+}
+
 TEST_F(ModelRepositoryBeside, OtherModelsAreListedLoadedAndUnloaded) {
   StartGated();
   auto gated = BeginGated();

@@ -296,6 +296,27 @@ TEST_F(StreamServing, ServesOneStreamAfterAnother) {
   EXPECT_TRUE(call_->ends.back().ok());
 }
 
+// The run is complete at once, or when the test says.
+TEST_F(StreamServing, MakesLongAnswersOnAnotherThread) {
+  for (const std::string command : {"quick", "slow"}) {
+    std::promise<void> waits_again;
+    call_->waits_again = [&] { waits_again.set_value(); };
+    call_->Send(command + " a");
+    call_->Send(command + " long b");
+    call_->SendEnd();
+    call_->Arrive();
+    if (command == "slow") {
+      Complete("a");
+      EXPECT_EQ(seen_.answered_on, std::this_thread::get_id());
+      Complete("long b");
+    }
+    waits_again.get_future().wait();
+    EXPECT_NE(seen_.answered_on, std::this_thread::get_id()) << command;
+    EXPECT_THAT(written(), SizeIs(2));
+    EXPECT_TRUE(call_->ends.back().ok());
+  }
+}
+
 TEST_F(StreamServing, TakesInLongMessagesOnAnotherThread) {
   std::promise<void> waits_again;
   call_->waits_again = [&] { waits_again.set_value(); };

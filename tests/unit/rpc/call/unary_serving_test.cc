@@ -40,6 +40,7 @@ struct TextDecoder {
     if (text == "undecodable") return MakeError(Reason::kBadChunk, text);
     return absl::OkStatus();
   }
+  static bool IsLongToRead(std::span<const Bytes> message) { return static_cast<char>(message.back().back()) == '!'; }
   void Clear() {}
   ParsedMessage TakeParsed() { return {}; }
 };
@@ -75,14 +76,14 @@ class TextProtocol {
 
   explicit TextProtocol(const TextEnvironment& environment) : environment_(environment) {}
 
-  absl::StatusOr<Intake> Start(Message& message, CallRecord& record) {
+  absl::StatusOr<Intake> Start(Message& message, Admission& admission) {
     TENSORFERRY_RETURN_IF_ERROR(message.Decode());
     text_ = message.decoded().text;
     if (text_ == "throws at the start") throw std::runtime_error("a path: /srv");
     RequestView request;
     if (text_.starts_with("model")) request.model_name = "model";
-    auto intake = Intake::Start(request, Intake::Chunks::kRefused, environment_.calls);
-    RecordModel(intake, {request.model_name, request.model_version}, record);
+    auto intake = Intake::Start(request, Intake::Chunks::kRefused, environment_.calls, &admission.caller());
+    RecordModel(intake, {request.model_name, request.model_version}, admission.record());
     return intake;
   }
 
@@ -92,6 +93,8 @@ class TextProtocol {
     environment_.ends.Add("encoded");
     return EncodedResponse(ToMessage(text_ + response.result.model_version));
   }
+
+  bool IsLongToAnswer(const inference::PipelineResponse&) const { return text_.starts_with("model, long"); }
 
   EncodedResponse Refuse(const absl::Status& error) {
     environment_.ends.Add("refused");
@@ -206,12 +209,19 @@ TEST_F(UnaryServing, WaitsForTheModel) {
 }
 
 TEST_F(UnaryServing, LendsTheModelNoThreadThatCopiesForOthers) {
-  for (const bool is_long : {false, true}) {
-    std::string request = "model";
-    if (is_long) request.resize(kLongCopy, ' ');
+  const std::string model = "model";
+  const std::string spaces(kLongToReadFrom, ' ');
+  const std::vector<std::pair<std::string, bool>> cases = {{model, false},
+                                                           {model + spaces, false},
+                                                           {model + "!", false},
+                                                           {model + spaces + "!", true},
+                                                           {model + std::string(kLongCopy, ' '), true}};
+  for (const auto& each : cases) {
+    const std::string& request = each.first;
+    const bool is_long = each.second;
     Call(request, [&](auto&) {
       FakeModelVersion::Run run = models_.model->AwaitRun();
-      EXPECT_EQ(run.may_run_here(), !is_long);
+      EXPECT_EQ(run.may_run_here(), !is_long) << request.size() << " bytes";
       run.Fail(MakeError(Reason::kModelFailed, "the answer would be larger than this caller takes"));
     });
   }

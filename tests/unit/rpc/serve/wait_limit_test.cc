@@ -82,6 +82,37 @@ TEST_F(WaitLimitTest, TellsWhatGrpcSays) {
   EXPECT_THAT(result_, Eq(true));
 }
 
+// A call whose caller is in the way has a second.
+TEST(WaitLimitInAHurry, EndsTheWaitsOfWhoIsInTheWay) {
+  CancelledCall in_the_way, other;
+  bool needed = false;
+  WaitLimit limit(kLimit, {.is_needed = [&] { return needed; },
+                           .concerns = [&](const AsyncCall& call) { return &call == &in_the_way; }});
+  const auto await = [](WaitLimit& waits, CancelledCall& call, std::optional<bool>& result) -> Detached {
+    WaitLimit::Member member(waits, &call);
+    const bool complete = co_await member.Within(call.finished);
+    result = complete ? std::optional<bool>() : member.was_in_the_way();
+  };
+  std::optional<bool> ended, other_ended;
+  in_the_way.finished.Start();
+  other.finished.Start();
+  await(limit, in_the_way, ended);
+  await(limit, other, other_ended);
+  const auto later = WaitLimit::Clock::now() + WaitLimit::kInTheWay;
+  limit.EndLongWaits(later);
+  EXPECT_THAT(ended, Eq(std::nullopt)) << "nobody needs its memory";
+  needed = true;
+  limit.EndLongWaits(later - WaitLimit::kInTheWay);
+  EXPECT_THAT(ended, Eq(std::nullopt)) << "it is not so long";
+  limit.EndLongWaits(later);
+  EXPECT_THAT(ended, Eq(true));
+  EXPECT_THAT(other_ended, Eq(std::nullopt));
+  limit.EndLongWaits(WaitLimit::Clock::now() + 2 * kLimit);
+  EXPECT_THAT(other_ended, Eq(false)) << "its wait was long";
+  in_the_way.finished.Complete(true);
+  other.finished.Complete(true);
+}
+
 TEST(WaitLimitOfZero, EndsNothing) {
   WaitLimit limit(std::chrono::milliseconds(0));
   Operation operation;
