@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/start_thread.h"
+#include "base/failure_text.h"
 #include "base/status.h"
 #include "inference/repository/caught.h"
 #include "inference/repository/model_loader.h"
@@ -207,7 +208,7 @@ void ModelRepository::WithdrawTheGone(const std::map<std::string, ModelSource>& 
 
 void ModelRepository::Begin(absl::StatusOr<Turns> turns, bool at_start, Done done) {
   if (!turns.ok()) {
-    spdlog::error("{} {}", DescribeError(turns.status()).message, DescribeError(turns.status()).log_text);
+    spdlog::error("{}", TextForLog(DescribeError(turns.status())));
     return done(turns.status());
   }
   const auto round = std::make_shared<RepositoryRound>(at_start && options_.strict_start, std::move(done));
@@ -379,8 +380,8 @@ absl::Status ModelRepository::LoadOne(const ModelSource& source, const ModelConf
 void ModelRepository::Fail(const ModelSource& source, std::int64_t version, const absl::Status& error) {
   const Failure failure = DescribeError(error);
   const bool serves = registry_.IsServed(source.name, version);
-  spdlog::error("model {} version {} cannot be loaded{}: {} {}", source.name, version,
-                serves ? ", and goes on as it was" : "", failure.message, failure.log_text);
+  spdlog::error("model {} version {} cannot be loaded{}: {}", source.name, version,
+                serves ? ", and goes on as it was" : "", TextForLog(failure));
   if (serves) return;
   registry_.Set({.name = source.name,
                  .version = fmt::to_string(version),

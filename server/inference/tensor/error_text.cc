@@ -49,4 +49,15 @@ std::string OperatorInTraceback(std::string_view text) {
   return fmt::format("{}::{}", code.substr(0, dot), code.substr(dot + 1));
 }
 
+std::string Untold(std::string_view text, std::string_view told) {
+  constexpr std::string_view kBlanks = " \n";
+  const auto begin = static_cast<std::size_t>(told.data() - text.data());
+  std::string_view before = text.substr(0, begin), after = text.substr(begin + told.size());
+  before.remove_prefix(std::min(before.find_first_not_of(kBlanks), before.size()));
+  after.remove_suffix(after.size() - (after.find_last_not_of(kBlanks) + 1));
+  if (before.empty()) after.remove_prefix(std::min(after.find_first_not_of(kBlanks), after.size()));
+  if (after.empty()) before.remove_suffix(before.size() - (before.find_last_not_of(kBlanks) + 1));
+  return std::string(before) + std::string(after);
+}
+
 }  // namespace tensorferry::inference

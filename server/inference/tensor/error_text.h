@@ -10,4 +10,7 @@ namespace tensorferry::inference {
 // empty text if there is no traceback, or if the model itself raised the error.
 std::string OperatorInTraceback(std::string_view text);
 
+// Returns `text` without `told`, a part of it which the message has, and without the blanks around what is left.
+std::string Untold(std::string_view text, std::string_view told);
+
 }  // namespace tensorferry::inference
