@@ -188,7 +188,7 @@ absl::Status ToldByItsLine(std::string_view text, Reason otherwise) {
   } else if (!words.empty() && told == cut) {
     for_log = CutForLog(Untold(text, {line.begin(), first.end()}));
   }
-  if (const std::string name = OperatorInTraceback(text); !name.empty() && otherwise == Reason::kModelFailed) {
+  if (const std::string name = FailedOperator(text); !name.empty() && otherwise == Reason::kModelFailed) {
     told = fmt::format("{}: {}", Printable(name, kMaxLine), told);
   }
   return MakeError(otherwise, told, {.log_text = for_log});

@@ -131,6 +131,24 @@ TEST(CatchTorch, NamesTheOperatorThatFailed) {
   }
 }
 
+// torch 2.13 wrote this text when an index was out of range in a kernel of a package.
+TEST(CatchTorch, NamesTheKernelOfAPackageThatFailed) {
+  const std::string line = "index out of bounds: 0 <= tmp2 < 100L";
+  const std::string rest =
+      "Exception raised from cpp_fused_embedding_mean_0 at /tmp/author/c.kernel.cpp:25 (most recent call first):\n"
+      "frame #0: c10::Error::Error(c10::SourceLocation, std::string) + 0x9d (0x7f236e379b8d in libc10.so)";
+  const std::string text = line + "\n" + rest + "\n";
+  const absl::Status status = TranslateTorchError(text, Reason::kModelFailed);
+  EXPECT_THAT(status, Fails(Reason::kModelFailed, "cpp_fused_embedding_mean_0: " + line));
+  EXPECT_EQ(DescribeError(status).log_text, rest);
+  EXPECT_THAT(TranslateTorchError(text, Reason::kModelNotReady), Fails(Reason::kModelNotReady, line));
+  EXPECT_THAT(TranslateTorchError("no\nException raised from operator() at x.cpp:1", Reason::kModelFailed),
+              Fails(Reason::kModelFailed, "no"));
+  for (std::size_t length = 0; length < text.size(); ++length) {
+    EXPECT_THAT(TranslateTorchError(text.substr(0, length), Reason::kModelFailed), Fails(Reason::kModelFailed));
+  }
+}
+
 struct RestCase {
   std::string name, text, rest;
 };
