@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from exported_programs import OPEN, PROGRAMS, Calls, Program
-from harness import Server, connect_stub
+from harness import Server, becomes_true, connect_stub
 from served_models import cached_export, check_outputs, infer, listed, put_file
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from wire import convert_unary
@@ -151,7 +151,11 @@ def test_a_models_own_error_names_the_operator(tmp_path: Path) -> None:
         inputs = dict(zip(names, (torch.rand(3), torch.tensor([7])), strict=True))
         refusal = convert_unary(stub, infer("index", inputs)).refusal
         assert refusal is not None and refusal.reason == "MODEL_FAILED"
-        assert "aten::index.Tensor: index 7 is out of bounds for dimension 0 with size 3" in refusal.message
+        words = "index 7 is out of bounds for dimension 0 with size 3"
+        assert f"aten::index.Tensor: {words}" in refusal.message
+        assert becomes_true(lambda: "Convert: MODEL_FAILED" in server.log())
+        (line,) = [line for line in server.log().splitlines() if "Convert: MODEL_FAILED" in line]
+        assert line.count(words) == 1
         assert server.alive()
 
 

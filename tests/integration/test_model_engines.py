@@ -152,6 +152,20 @@ def test_an_operator_without_kernel_is_named(
     assert operator in refusal.message and torch_dtype in refusal.message
 
 
+NO_SUCH_ROW = {
+    "torchscript": "aten::embedding: index out of range in self",
+    "aotinductor": "cpp_fused_embedding_mean_0: index out of bounds: ",
+    "exported": "aten::embedding: index out of range in self",
+}
+
+
+@each_format
+def test_what_fails_in_a_model_is_told_with_its_operator(format: str, stub: TensorServiceStub) -> None:
+    refusal = convert_unary(stub, infer(f"tokens-{format}", {"token": torch.full((1, 3), 1000)})).refusal
+    assert refusal is not None and refusal.reason == "MODEL_FAILED"
+    assert f"model 'tokens-{format}': {NO_SUCH_ROW[format]}" in refusal.message
+
+
 @pytest.mark.parametrize(("format", "naming"), NAMED)
 def test_a_configuration_names_inputs_and_outputs(
     format: str, naming: str, stub: TensorServiceStub, files: dict[str, Path]

@@ -19,6 +19,7 @@
 #include "inference/engine/aoti_bounds.h"
 #include "inference/engine/aoti_call.h"
 #include "inference/engine/aoti_package.h"
+#include "inference/engine/aoti_run.h"
 #include "inference/engine/aoti_writes.h"
 #include "inference/engine/archive_check.h"
 #include "inference/engine/dim_relations.h"
@@ -182,16 +183,16 @@ class AotiModel final : public Model {
 
   // Runs the package. A package whose author did nothing about it is compiled for two rows or more, so a smaller batch
   // is filled up with rows of zeros.
-  std::vector<at::Tensor> RunPadded(std::vector<at::Tensor> arguments) {
+  absl::StatusOr<std::vector<at::Tensor>> RunPadded(std::vector<at::Tensor> arguments) {
     const std::int64_t rows = batched() ? arguments.front().size(0) : inputs_.least_rows;
     const std::int64_t missing = inputs_.least_rows - rows;
-    if (missing <= 0) return runner_->boxed_run(std::move(arguments));
+    if (missing <= 0) return RunPackage(*runner_, std::move(arguments));
     for (at::Tensor& argument : arguments) {
       std::vector<std::int64_t> shape = argument.sizes().vec();
       shape.front() = missing;
       argument = at::cat({argument, at::zeros(shape, argument.options())});
     }
-    std::vector<at::Tensor> outputs = runner_->boxed_run(std::move(arguments));
+    TENSORFERRY_ASSIGN_OR_RETURN(std::vector<at::Tensor> outputs, RunPackage(*runner_, std::move(arguments)));
     for (at::Tensor& output : outputs) {
       if (output.defined() && output.dim() > 0 && output.size(0) == inputs_.least_rows)
         output = output.narrow(0, 0, rows);

@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "base/utf8.h"
+#include "inference/tensor/error_text.h"
 #include "inference/tensor/torch_dtype.h"
 
 namespace tensorferry::inference {
@@ -89,7 +90,9 @@ absl::Status ExportedShapes::Refusal(std::string_view assertion) const {
   constexpr std::string_view kBegin = "Runtime assertion failed for expression ";
   std::string_view rest = assertion.substr(0, assertion.find('\n'));
   const auto failed = [&] {
-    return MakeError(Reason::kModelFailed, Printable(rest, kMaxAssertion), {.log_text = std::string(assertion)});
+    const std::string told = Printable(rest, kMaxAssertion);
+    return MakeError(Reason::kModelFailed, told,
+                     {.log_text = told == rest ? Untold(assertion, rest) : std::string(assertion)});
   };
   if (!rest.starts_with(kBegin)) return failed();
   const std::size_t end = rest.find(" on node");

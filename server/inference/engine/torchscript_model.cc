@@ -123,7 +123,7 @@ absl::StatusOr<Engines> LoadTorchScript(const ModelFile& file, const ModelConfig
   TENSORFERRY_ASSIGN_OR_RETURN(const torch::jit::Method forward,
                                CatchTorch(Reason::kModelNotReady, [&] { return module.get_method(kForward); }));
   TENSORFERRY_ASSIGN_OR_RETURN(const TorchScriptSignature signature,
-                               TorchScriptSignature::Make(forward.function().getSchema(), config));
+                               TorchScriptSignature::Make(forward.function(), config));
   for (const std::string& warning : signature.warnings()) {
     spdlog::warn("model {}: config.pbtxt: {}", options.name, warning);
   }

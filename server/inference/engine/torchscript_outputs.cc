@@ -1,5 +1,6 @@
 #include "inference/engine/torchscript_outputs.h"
 
+#include <ATen/core/function.h>
 #include <ATen/ops/empty.h>
 #include <fmt/format.h>
 
@@ -11,33 +12,52 @@
 
 #include "base/status.h"
 #include "inference/engine/tensor_names.h"
+#include "inference/engine/torchscript_lists.h"
 #include "payload/strings.h"
 
 namespace tensorferry::inference {
 namespace {
 
-// Adds the outputs of a value of this type. `name` is that of the value; empty: what it is made of is numbered.
-// Returns nothing if it is made of tensors, else what of it is not.
-std::optional<std::string> AddOutputs(const c10::TypePtr& type, const std::string& name, int depth,
-                                      std::vector<TensorSpec>& outputs) {
-  const std::string own_name = name.empty() ? OutputName(outputs.size()) : name;
-  if (IsTensorOrStrings(type)) {
-    outputs.push_back(SpecOfType(own_name, type));
+// Returned is a part of what forward returns.
+struct Returned {
+  c10::TypePtr type;
+  const torch::jit::Value* value;  // As the code makes it; null: that is not known.
+  std::string name{};              // Empty: what it is made of is numbered.
+  int depth = 0;
+};
+
+// Adds the outputs of a value. Returns nothing if it is made of tensors, else what of it is not.
+std::optional<std::string> AddOutputs(const Returned& whole, std::vector<TensorSpec>& outputs) {
+  const auto name_of = [&](std::size_t i) {
+    return whole.name.empty() ? OutputName(outputs.size()) : fmt::format("{}[{}]", whole.name, i);
+  };
+  const std::string own_name = whole.name.empty() ? OutputName(outputs.size()) : whole.name;
+  if (IsTensorOrStrings(whole.type)) {
+    outputs.push_back(SpecOfType(own_name, whole.type));
     return std::nullopt;
   }
-  const auto tuple = type->cast<c10::TupleType>();
-  if (!tuple || depth > kMaxTupleDepth) return fmt::format("output {} is {}", Quote(own_name), type->str());
-  const bool numbered = name.empty() && (depth > 0 || !tuple->schema());
+  if (const auto length = IsTensors(whole.type) ? BuiltLength(whole.value) : std::nullopt) {
+    for (std::size_t i = 0; i < *length; ++i) outputs.push_back({.name = name_of(i)});
+    return std::nullopt;
+  }
+  const auto tuple = whole.type->cast<c10::TupleType>();
+  if (!tuple || whole.depth > kMaxTupleDepth) return fmt::format("output {} is {}", Quote(own_name), whole.type->str());
+  const bool numbered = whole.name.empty() && (whole.depth > 0 || !tuple->schema());
   for (std::size_t i = 0; i < tuple->elements().size(); ++i) {
     const std::string element = ElementName(*tuple, i);
-    const std::string path = name.empty() ? element : fmt::format("{}[{}]", name, element);
-    if (auto fault = AddOutputs(tuple->elements()[i], numbered ? "" : path, depth + 1, outputs)) return fault;
+    const std::string path = whole.name.empty() ? element : fmt::format("{}[{}]", whole.name, element);
+    const Returned part{tuple->elements()[i], ElementOf(whole.value, i), numbered ? "" : path, whole.depth + 1};
+    if (auto fault = AddOutputs(part, outputs)) return fault;
   }
   return std::nullopt;
 }
 
 // Adds the values of the outputs of a value, in the order in which AddOutputs adds the outputs.
 void AddValues(const c10::IValue& value, std::vector<c10::IValue>& values) {
+  if (value.isTensorList()) {
+    for (at::Tensor& tensor : value.toTensorVector()) values.emplace_back(std::move(tensor));
+    return;
+  }
   if (!value.isTuple()) return values.push_back(value);
   for (const c10::IValue& element : value.toTupleRef().elements()) AddValues(element, values);
 }
@@ -59,25 +79,27 @@ NamedTensor OneOutput(const std::string& name, const c10::IValue& value) {
 
 }  // namespace
 
-absl::StatusOr<TorchScriptOutputs> TorchScriptOutputs::Make(const c10::TypePtr& type, const ModelConfig& config) {
+absl::StatusOr<TorchScriptOutputs> TorchScriptOutputs::Make(torch::jit::Function& forward, const ModelConfig& config) {
   TorchScriptOutputs outputs;
-  TENSORFERRY_RETURN_IF_ERROR(outputs.ReadType(type));
+  TENSORFERRY_RETURN_IF_ERROR(outputs.ReadType(forward));
   if (!config.outputs.empty()) TENSORFERRY_RETURN_IF_ERROR(outputs.ApplyConfig(config));
   return outputs;
 }
 
-absl::Status TorchScriptOutputs::ReadType(const c10::TypePtr& type) {
+absl::Status TorchScriptOutputs::ReadType(torch::jit::Function& forward) {
+  const c10::TypePtr& type = forward.getSchema().returns().front().type();
   is_dictionary_ = IsDictionary(type);
-  const auto list = type->cast<c10::ListType>();
-  if (is_dictionary_ || (list && IsTensor(list->getElementType()))) return absl::OkStatus();
-  const auto fault = AddOutputs(type, "", 0, specs_);
+  if (is_dictionary_ || IsTensors(type)) return absl::OkStatus();
+  const auto fault = AddOutputs({.type = type, .value = ReturnedValue(forward)}, specs_);
   places_.resize(specs_.size());
   std::iota(places_.begin(), places_.end(), std::size_t{0});
   if (!fault) return absl::OkStatus();
-  return MakeError(Reason::kModelNotReady,
-                   fmt::format("forward returns {}, of which {}; tensors and lists of strings, tuples of them, and a "
-                               "list or dictionary of tensors by name, can be sent",
-                               type->str(), *fault));
+  return MakeError(
+      Reason::kModelNotReady,
+      fmt::format("forward returns {}, of which {}; tensors and lists of strings, tuples of them, lists of "
+                  "tensors in tuples if the code writes them out, and a list or dictionary of tensors by "
+                  "name, can be sent",
+                  type->str(), *fault));
 }
 
 absl::Status TorchScriptOutputs::ApplyConfig(const ModelConfig& config) {
@@ -105,12 +127,8 @@ absl::Status TorchScriptOutputs::ApplyConfig(const ModelConfig& config) {
 absl::StatusOr<std::vector<NamedTensor>> TorchScriptOutputs::Named(const c10::IValue& value) const {
   if (value.isGenericDict()) return NamedByKey(value);
   std::vector<c10::IValue> own;
-  if (value.isTensorList()) {
-    for (at::Tensor& tensor : value.toTensorVector()) own.emplace_back(std::move(tensor));
-  } else {
-    own.reserve(value.isTuple() ? value.toTupleRef().elements().size() : 1);
-    AddValues(value, own);
-  }
+  own.reserve(value.isTuple() ? value.toTupleRef().elements().size() : 1);
+  AddValues(value, own);
   return NamedByPlace(own);
 }
 

@@ -20,12 +20,11 @@ namespace tensorferry::inference {
 //          names, or NAME__0, NAME__1, … by their places, or else lists them in their order. The order of a dictionary
 //          is that in which the model filled it.
 // Tuples:  those within a tuple are taken apart: their elements have places, and in a field the names FIELD[0],
-//          FIELD[1], ….
+//          FIELD[1], …. So are lists of tensors, of which the code tells how many they have (torchscript_lists.h).
 class TorchScriptOutputs {
  public:
-  // `type` is that of the value.
   // Errors: MODEL_NOT_READY for a value that is not made of tensors, and for a configuration that does not fit.
-  static absl::StatusOr<TorchScriptOutputs> Make(const c10::TypePtr& type, const ModelConfig& config);
+  static absl::StatusOr<TorchScriptOutputs> Make(torch::jit::Function& forward, const ModelConfig& config);
 
   // Returns the outputs; none, if they are known only from the value.
   const std::vector<TensorSpec>& specs() const { return specs_; }
@@ -38,7 +37,7 @@ class TorchScriptOutputs {
   absl::StatusOr<std::vector<NamedTensor>> Named(const c10::IValue& value) const;
 
  private:
-  absl::Status ReadType(const c10::TypePtr& type);
+  absl::Status ReadType(torch::jit::Function& forward);
   absl::Status ApplyConfig(const ModelConfig& config);
   absl::StatusOr<std::vector<NamedTensor>> NamedByKey(const c10::IValue& dictionary) const;
   absl::StatusOr<std::vector<NamedTensor>> NamedByPlace(std::span<const c10::IValue> own) const;

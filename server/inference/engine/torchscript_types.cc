@@ -21,6 +21,11 @@ bool IsDictionary(const c10::TypePtr& type) {
   return dict && IsTensor(dict->getValueType()) && dict->getKeyType()->kind() == c10::TypeKind::StringType;
 }
 
+bool IsTensors(const c10::TypePtr& type) {
+  const auto list = type->cast<c10::ListType>();
+  return list && IsTensor(list->getElementType());
+}
+
 bool IsTensorOrStrings(const c10::TypePtr& type) { return IsTensor(type) || IsStrings(type); }
 
 std::string ElementName(const c10::TupleType& tuple, std::size_t index) {

@@ -15,6 +15,7 @@ namespace tensorferry::inference {
 bool IsTensor(const c10::TypePtr& type);
 bool IsStrings(const c10::TypePtr& type);     // List[str]
 bool IsDictionary(const c10::TypePtr& type);  // Dict[str, Tensor]
+bool IsTensors(const c10::TypePtr& type);     // List[Tensor]
 bool IsTensorOrStrings(const c10::TypePtr& type);
 
 // Tuples within tuples are taken apart down to this depth.

@@ -12,6 +12,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/failure_text.h"
 #include "base/start_thread.h"
 #include "base/status.h"
 
@@ -192,9 +193,8 @@ void Worker::Failed(const absl::Status& why, std::chrono::milliseconds delay) {
     if (ending_) return;
   }
   if (is_first) return;  // AwaitFirstStart returns the error.
-  const Failure failure = DescribeError(why);
-  spdlog::error("{}: its worker process cannot be started, and is tried again in {} ms: {} {}", options_.model,
-                delay.count(), failure.message, failure.log_text);
+  spdlog::error("{}: its worker process cannot be started, and is tried again in {} ms: {}", options_.model,
+                delay.count(), TextForLog(DescribeError(why)));
   options_.on_change();
 }
 

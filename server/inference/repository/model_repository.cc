@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/failure_text.h"
 #include "base/start_thread.h"
 #include "base/status.h"
 #include "inference/repository/caught.h"
@@ -158,7 +159,7 @@ void ModelRepository::WithdrawTheGone(const std::map<std::string, ModelSource>& 
 
 void ModelRepository::Begin(absl::StatusOr<Turns> turns, bool at_start, Done done) {
   if (!turns.ok()) {
-    spdlog::error("{} {}", DescribeError(turns.status()).message, DescribeError(turns.status()).log_text);
+    spdlog::error("{}", TextForLog(DescribeError(turns.status())));
     return done(turns.status());
   }
   const auto round = std::make_shared<RepositoryRound>(at_start && options_.strict_start, std::move(done));

@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "base/failure_text.h"
 #include "base/status.h"
 #include "inference/repository/model_loader.h"
 #include "inference/repository/model_repository.h"
@@ -124,8 +125,8 @@ absl::Status ModelRepository::LoadOne(const ModelSource& source, const ModelConf
 void ModelRepository::Fail(const ModelSource& source, std::int64_t version, const absl::Status& error) {
   const Failure failure = DescribeError(error);
   const bool serves = registry_.IsServed(source.name, version);
-  spdlog::error("model {} version {} cannot be loaded{}: {} {}", source.name, version,
-                serves ? ", and goes on as it was" : "", failure.message, failure.log_text);
+  spdlog::error("model {} version {} cannot be loaded{}: {}", source.name, version,
+                serves ? ", and goes on as it was" : "", TextForLog(failure));
   if (serves) return;
   registry_.Set({.name = source.name,
                  .version = fmt::to_string(version),

@@ -46,17 +46,15 @@ std::string_view WithoutKind(std::string_view line) {
   return line.ends_with(": ") ? line.substr(0, line.size() - 2) : line;
 }
 
-// Returns the line that says what went wrong: the line after the last traceback, or without a traceback the first line,
-// as torch's advice comes after it.
-std::string TellingLine(std::string_view text) {
+// Returns the part of `text` that says what went wrong, with the kind of exception: the line after the last traceback, or
+// without a traceback the first line, as torch's advice comes after it.
+std::string_view TellingLine(std::string_view text) {
   std::string_view line = LineBehindTraceback(text);
   if (line.empty()) line = FirstLine(text, /*skips_indented=*/false);
   if (constexpr std::string_view kEnforce = "[enforce fail at "; line.starts_with(kEnforce)) {
     if (const std::size_t end = line.find("] . "); end != std::string_view::npos) line.remove_prefix(end + 4);
   }
-  line = line.substr(0, line.find("  (Could this error message be improved?"));
-  line = WithoutKind(line);
-  return line.empty() ? "torch gave no reason" : std::string(line);
+  return line.substr(0, line.find("  (Could this error message be improved?"));
 }
 
 // A model's error may quote its caller's text, which may have any length: nothing here recurses over it, and what is
@@ -134,8 +132,13 @@ std::optional<NoKernel> FindNoKernel(std::string_view text) {
   return std::nullopt;
 }
 
-// Returns the operator that torch does not know, as `library::operator`; an empty text if it says no such thing.
-std::string FindUnknownOperator(std::string_view text) {
+struct UnknownOperator {
+  std::string name;       // "library::operator".
+  std::string_view told;  // The words of the text that name it.
+};
+
+// Finds the operator that torch does not know.
+std::optional<UnknownOperator> FindUnknownOperator(std::string_view text) {
   for (const std::string_view words : {"Unknown builtin op: ", "Could not find schema for "}) {
     const std::size_t at = text.find(words);
     if (at == std::string_view::npos) continue;
@@ -144,16 +147,25 @@ std::string FindUnknownOperator(std::string_view text) {
     rest.remove_prefix(library.size());
     if (library.empty() || !rest.starts_with("::")) continue;
     const std::string_view name = FirstWord(rest.substr(2));
-    if (!name.empty()) return fmt::format("{}::{}", library, name);
+    if (name.empty()) continue;
+    auto end = static_cast<std::size_t>(name.end() - text.begin());
+    if (text.substr(end).starts_with('.')) ++end;
+    return UnknownOperator{fmt::format("{}::{}", library, name), text.substr(at, end - at)};
   }
-  return {};
+  return std::nullopt;
+}
+
+// Returns how many bytes of the text, at most `most`, are whole characters of UTF-8.
+std::size_t CutSize(std::string_view text, std::size_t most) {
+  if (text.size() <= most) return text.size();
+  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0) == 0x80) --most;
+  return most;
 }
 
 // Returns at most `most` bytes of the text, and cuts no character of UTF-8 in two.
 std::string Cut(std::string_view text, std::size_t most) {
-  if (text.size() <= most) return std::string(text);
-  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0) == 0x80) --most;
-  return std::string(text.substr(0, most)) + "…";
+  const std::size_t size = CutSize(text, most);
+  return std::string(text.substr(0, size)) + (size < text.size() ? "…" : "");
 }
 
 // Keeps both ends of a long text: torch's kind of error is at its begin, the model's own words are at its end.
@@ -161,6 +173,25 @@ std::string CutForLog(std::string_view text) {
   if (text.size() <= kMaxLogText) return std::string(text);
   const std::size_t half = kMaxLogText / 2;
   return fmt::format("{} … {}", text.substr(0, half), text.substr(text.size() - half));
+}
+
+// Makes an error with the line of `text` that says most, and keeps the rest of the text for the log.
+absl::Status ToldByItsLine(std::string_view text, Reason otherwise) {
+  const std::string_view line = TellingLine(text);
+  const std::string_view words = WithoutKind(line);
+  const std::string_view first = words.substr(0, CutSize(words, kMaxLine));
+  const std::string cut = words.empty() ? "torch gave no reason" : Cut(words, kMaxLine);
+  std::string told = Printable(cut, 2 * kMaxLine);
+  std::string for_log = CutForLog(text);
+  if (NamesAPath(told)) {
+    told = "torch refused; the server's log has its words";
+  } else if (!words.empty() && told == cut) {
+    for_log = CutForLog(Untold(text, {line.begin(), first.end()}));
+  }
+  if (const std::string name = FailedOperator(text); !name.empty() && otherwise == Reason::kModelFailed) {
+    told = fmt::format("{}: {}", Printable(name, kMaxLine), told);
+  }
+  return MakeError(otherwise, told, {.log_text = for_log});
 }
 
 }  // namespace
@@ -181,26 +212,21 @@ absl::Status TranslateTorchError(std::string_view text, Reason otherwise) {
   }
   if (const std::size_t at = text.find(kNoPromotion); at != std::string_view::npos) {
     const std::string_view line = text.substr(at, text.find('\n', at) - at);
-    return MakeError(Reason::kOperatorUnsupported, Cut(line, kMaxLine), {.log_text = for_log});
+    return MakeError(Reason::kOperatorUnsupported, Cut(line, kMaxLine), {.log_text = CutForLog(Untold(text, line))});
   }
-  if (const std::string name = FindUnknownOperator(text); !name.empty() && !name.starts_with("aten::")) {
-    return MakeError(
-        otherwise,
-        fmt::format("Unknown builtin op: {}. If a library of yours has this operator, start the server with "
-                    "the library in LD_PRELOAD",
-                    Cut(name, kMaxLine)),
-        {.field = Cut(name, kMaxLine), .log_text = for_log});
+  if (const auto unknown = FindUnknownOperator(text); unknown && !unknown->name.starts_with("aten::")) {
+    const std::string name = Cut(unknown->name, kMaxLine);
+    return MakeError(otherwise,
+                     fmt::format("Unknown builtin op: {}. If a library of yours has this operator, start the server "
+                                 "with the library in LD_PRELOAD",
+                                 name),
+                     {.field = name, .log_text = CutForLog(Untold(text, unknown->told))});
   }
   for (const std::string_view no_memory :
        {"DefaultCPUAllocator: ", "CUDA out of memory", "CUDA error: out of memory"}) {
     if (text.find(no_memory) != std::string_view::npos) return NotEnoughMemory(for_log);
   }
-  std::string line = Cut(TellingLine(text), kMaxLine);
-  if (NamesAPath(line)) line = "torch refused; the server's log has its words";
-  if (const std::string name = OperatorInTraceback(text); !name.empty() && otherwise == Reason::kModelFailed) {
-    line = fmt::format("{}: {}", name, line);
-  }
-  return MakeError(otherwise, Printable(line, 2 * kMaxLine), {.log_text = for_log});
+  return ToldByItsLine(text, otherwise);
 }
 
 }  // namespace tensorferry::inference

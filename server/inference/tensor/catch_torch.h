@@ -20,7 +20,7 @@ absl::Status NotEnoughMemory(std::string_view log_text);
 
 // Turns the text with which libtorch reports a failed operator into an error of ours: OPERATOR_UNSUPPORTED, with
 // operator and dtype, if the operator has no kernel for the dtype; MEMORY_BUDGET if there was no memory; else
-// `otherwise`, with the line of the text that says most. The whole text goes to the log only.
+// `otherwise`, with the line of the text that says most. What the message does not say goes to the log only.
 absl::Status TranslateTorchError(std::string_view text, Reason otherwise);
 
 // StatusOrOf<T> is absl::StatusOr<T>, but for T = absl::Status and absl::StatusOr<U> it is T itself.

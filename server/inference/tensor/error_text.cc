@@ -27,8 +27,6 @@ std::string_view FailedCode(std::string_view traceback) {
   return traceback.substr(code + column, row - code - column);
 }
 
-}  // namespace
-
 std::string OperatorInTraceback(std::string_view text) {
   constexpr std::string_view kSerialized = "Traceback of TorchScript, serialized code";
   constexpr std::string_view kOriginal = "Traceback of TorchScript, original code";
@@ -47,6 +45,36 @@ std::string OperatorInTraceback(std::string_view text) {
   const std::size_t dot = code.find('.');
   if (code.starts_with(kPrimitive) || dot == std::string_view::npos) return {};
   return fmt::format("{}::{}", code.substr(0, dot), code.substr(dot + 1));
+}
+
+// Returns the kernel that AOTInductor generated and that threw an error of this text. Its name tells which operators it
+// computes: "cpp_fused_embedding_mean_0".
+std::string_view KernelThatThrew(std::string_view text) {
+  constexpr std::string_view kRaised = "\nException raised from ", kKernel = "cpp_";
+  const std::size_t raised = text.find(kRaised);
+  if (raised == std::string_view::npos) return {};
+  text.remove_prefix(raised + kRaised.size());
+  const std::string_view name =
+      text.substr(0, static_cast<std::size_t>(std::ranges::find_if_not(text, IsNamePart) - text.begin()));
+  return name.starts_with(kKernel) && text.substr(name.size()).starts_with(" at ") ? name : std::string_view();
+}
+
+}  // namespace
+
+std::string FailedOperator(std::string_view text) {
+  const std::string name = OperatorInTraceback(text);
+  return name.empty() ? std::string(KernelThatThrew(text)) : name;
+}
+
+std::string Untold(std::string_view text, std::string_view told) {
+  constexpr std::string_view kBlanks = " \n";
+  const auto begin = static_cast<std::size_t>(told.data() - text.data());
+  std::string_view before = text.substr(0, begin), after = text.substr(begin + told.size());
+  before.remove_prefix(std::min(before.find_first_not_of(kBlanks), before.size()));
+  after.remove_suffix(after.size() - (after.find_last_not_of(kBlanks) + 1));
+  if (before.empty()) after.remove_prefix(std::min(after.find_first_not_of(kBlanks), after.size()));
+  if (after.empty()) before.remove_suffix(before.size() - (before.find_last_not_of(kBlanks) + 1));
+  return std::string(before) + std::string(after);
 }
 
 }  // namespace tensorferry::inference

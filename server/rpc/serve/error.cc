@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "base/failure_text.h"
 #include "base/status.h"
 #include "base/utf8.h"
 #include "google/rpc/error_details.pb.h"
@@ -75,9 +76,9 @@ void LogError(std::string_view method, const absl::Status& error, const std::fun
   if (!spdlog::should_log(level)) return;
   const std::string_view reason = Info(failure.reason).name;
   const LogFields fields = fields_of ? fields_of() : LogFields{.event = "error"};
-  LogWithFields(level, fields,
-                fmt::format("{}: {}: {}{}{}{}", method, reason, failure.message, failure.log_text.empty() ? "" : " ",
-                            failure.log_text, MoreAtDebug(admitted.value_or(0), "warning")));
+  LogWithFields(
+      level, fields,
+      fmt::format("{}: {}: {}{}", method, reason, TextForLog(failure), MoreAtDebug(admitted.value_or(0), "warning")));
 }
 
 }  // namespace tensorferry::rpc

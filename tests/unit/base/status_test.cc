@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "base/failure_text.h"
 #include "testing/status_matchers.h"
 
 namespace tensorferry {
@@ -28,6 +29,11 @@ TEST(Error, CarriesReasonCodeAndDetails) {
               ElementsAre(Pair("actual", "5"), Pair("expected", "4"), Pair("field", "data"), Pair("limit", "4")));
   EXPECT_EQ(failure.retry_after, std::chrono::milliseconds(250));
   EXPECT_EQ(failure.log_text, "/etc/secret");
+}
+
+TEST(Error, IsToldInTheLogWithWhatCallersDoNotGet) {
+  EXPECT_EQ(TextForLog(DescribeError(MakeError(Reason::kModelFailed, "no", {.log_text = "/srv"}))), "no /srv");
+  EXPECT_EQ(TextForLog(DescribeError(MakeError(Reason::kModelFailed, "no"))), "no");
 }
 
 TEST(Error, OfAnArrayNamesItInMessageAndMetadata) {

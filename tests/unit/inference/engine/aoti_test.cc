@@ -10,6 +10,7 @@
 #include "inference/engine/aoti_bounds.h"
 #include "inference/engine/aoti_leaves.h"
 #include "inference/engine/aoti_package.h"
+#include "inference/engine/aoti_run.h"
 #include "inference/engine/call_spec.h"
 #include "testing/status_matchers.h"
 
@@ -285,6 +286,32 @@ TEST(PackageSignature, IsWhatExportWrote) {
                                  R"({"inputs": [{"name": "x", "dtype": "int8", "shape": ["a"]}], "outputs": []})"}) {
     EXPECT_THAT(ReadPackageSignature(text), Fails(Reason::kModelNotReady)) << text;
   }
+}
+
+TEST(OperatorOfFunction, IsWhatTorchCallsIt) {
+  EXPECT_EQ(OperatorOfFunction("aoti_torch_cpu_bincount"), "aten::bincount");
+  EXPECT_EQ(OperatorOfFunction("aoti_torch_cpu_addmm_out"), "aten::addmm.out");
+  EXPECT_EQ(OperatorOfFunction("aoti_torch_cpu_index_Tensor"), "aten::index.Tensor");
+  EXPECT_EQ(OperatorOfFunction("aoti_torch_cpu_index_put_"), "aten::index_put_");
+  EXPECT_EQ(OperatorOfFunction("aoti_torch_cuda_bmm_out"), "aten::bmm.out");
+  for (const char* other : {"", "aoti_torch_cpu_", "aoti_torch_cpu__", "aoti_torch_proxy_executor_call_function",
+                            "aoti_torch_cpu_no_such_operator", "cpp_fused_add_0"}) {
+    EXPECT_EQ(OperatorOfFunction(other), "") << other;
+  }
+}
+
+TEST(TranslatePackageError, SaysWhatTheOperatorSaid) {
+  const std::string failed = "(arg0_1, &buf0_handle) API call failed at /tmp/author/c.wrapper.cpp, line 850";
+  EXPECT_THAT(TranslatePackageError("aoti_torch_cpu_bincount" + failed, "bincount only supports 1-d"),
+              Fails(Reason::kModelFailed, "aten::bincount: bincount only supports 1-d"));
+  EXPECT_THAT(TranslatePackageError("aoti_torch_proxy_executor_call_function" + failed, "no such row"),
+              Fails(Reason::kModelFailed, "no such row"));
+  EXPECT_THAT(TranslatePackageError("aoti_torch_cpu_addmm_out" + failed, "\"addmm\" not implemented for 'UInt16'"),
+              Fails(Reason::kOperatorUnsupported, HasSubstr("addmm")));
+  EXPECT_THAT(TranslatePackageError("aoti_torch_cpu_bincount" + failed, ""),
+              Fails(Reason::kModelFailed, "torch refused; the server's log has its words"));
+  EXPECT_THAT(TranslatePackageError("expected 2 rows", "words of an earlier run"),
+              Fails(Reason::kModelFailed, "expected 2 rows"));
 }
 
 }  // namespace
