@@ -3,6 +3,7 @@
 #include <grpcpp/support/byte_buffer.h>
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -29,8 +30,8 @@ std::vector<grpc::ByteBuffer> MakeBenchRequest(const client::Array& array, const
 // BenchRequest is what a measurement sends any number of times.
 struct BenchRequest {
   std::vector<grpc::ByteBuffer> messages;
-  std::vector<client::Region>
-      regions;  // The sealed memory that the messages refer to, as long as this object is there.
+  // The sealed memory that the messages refer to, as long as this object is there.
+  std::vector<std::shared_ptr<const client::Region>> regions;
 };
 
 // MakeSealedBenchRequest hands the array over to the server at `address`, which is a `unix:PATH`. The mode is not
