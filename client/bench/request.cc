@@ -35,7 +35,7 @@ absl::StatusOr<BenchRequest> MakeSealedBenchRequest(const std::string& address, 
   client::SideConnection side(address.substr(address.find(':') + 1));
   const client::ConvertOptions asked{.model_name = options.model, .digest = options.digest};
   TENSORFERRY_ASSIGN_OR_RETURN(client::PreparedRequest request,
-                               client::PrepareSealedRequest(arrays, asked, FramingOf(options.mode), side));
+                               client::PrepareSealedRequest(arrays, asked, FramingOf(options.mode), {.side = side}));
   BenchRequest sealed{.messages = {}, .regions = std::move(request.regions)};
   sealed.messages.push_back(std::move(request.message));
   return sealed;

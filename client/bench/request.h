@@ -3,6 +3,7 @@
 #include <grpcpp/support/byte_buffer.h>
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -31,8 +32,8 @@ absl::StatusOr<std::vector<grpc::ByteBuffer>> MakeBenchRequest(std::span<const c
 // BenchRequest is what a measurement sends any number of times.
 struct BenchRequest {
   std::vector<grpc::ByteBuffer> messages;
-  std::vector<client::Region>
-      regions;  // The sealed memory that the messages refer to, as long as this object is there.
+  // The sealed memory that the messages refer to, as long as this object is there.
+  std::vector<std::shared_ptr<const client::Region>> regions;
 };
 
 // MakeSealedBenchRequest hands the arrays over to the server at `address`, which is a `unix:PATH`. The mode is not

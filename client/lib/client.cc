@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -11,35 +12,46 @@
 #include "lib/connection.h"
 #include "lib/request.h"
 #include "lib/response_assembler.h"
+#include "lib/sealed_memory.h"
 #include "lib/server_error.h"
 #include "lib/server_info_proto.h"
 #include "lib/stream_impl.h"
+#include "lib/writable_pages.h"
+#include "payload/array_header.h"
 
 namespace tensorferry::client {
 namespace {
 
-// FitsUnary returns whether request and response surely fit one message each: without a model and returned elements the
-// response is metadata alone.
-bool FitsUnary(std::span<const Array> arrays, const ConvertOptions& options) {
-  return PlacementOf(arrays) == Placement::kInside && options.model_name.empty() && !options.return_data;
-}
+// AnswerFitsUnary returns whether the response surely fits one message: without a model and returned elements it is
+// metadata alone.
+bool AnswerFitsUnary(const ConvertOptions& options) { return options.model_name.empty() && !options.return_data; }
 
-// IsRegionLost returns whether the server does not know any more what was handed over.
-bool IsRegionLost(const absl::Status& status) {
-  if (status.ok()) return false;
-  const std::string reason = ToError(status).reason;
-  return reason == Info(Reason::kRegionNotFound).name || reason == Info(Reason::kSharedMemoryDisabled).name;
-}
-
-absl::StatusOr<Response> ConvertUnary(Connection& connection, std::span<const Array> arrays,
+absl::StatusOr<Response> ConvertUnary(Connection& connection, const PreparedRequest& request,
                                       const ConvertOptions& options) {
-  TENSORFERRY_ASSIGN_OR_RETURN(const PreparedRequest request,
-                               PrepareRequest(arrays, options, Framing::kCall, Placement::kInside));
   grpc::ClientContext context;
   SetTimeout(context, options.timeout);
   v1::ConvertResponse response;
   TENSORFERRY_RETURN_IF_ERROR(FromGrpc(connection.Convert(context, request.message, response)));
-  return ToResponse(std::move(response));
+  TENSORFERRY_ASSIGN_OR_RETURN(Response answer, ToResponse(std::move(response)));
+  AddSwaps(request.swapped, answer);
+  return answer;
+}
+
+// TryUnary makes a call of one message each way. Nothing: the request takes a stream.
+absl::StatusOr<std::optional<Response>> TryUnary(Connection& connection, std::span<const Array> arrays,
+                                                 const ConvertOptions& options) {
+  const bool seals = connection.Seals(arrays);
+  if (!AnswerFitsUnary(options) || (!seals && PlacementOf(arrays) == Placement::kInChunks)) return std::nullopt;
+  TENSORFERRY_ASSIGN_OR_RETURN(const PreparedRequest request,
+                               connection.Prepare(arrays, options, Framing::kCall, seals));
+  if (!request.chunked.empty()) return std::nullopt;
+  absl::StatusOr<Response> answer = ConvertUnary(connection, request, options);
+  if (!request.regions.empty() && IsRegionLost(answer.status())) {
+    ForgetRegions(request.again);
+    return std::nullopt;
+  }
+  TENSORFERRY_RETURN_IF_ERROR(answer.status());
+  return std::optional(*std::move(answer));
 }
 
 }  // namespace
@@ -63,12 +75,8 @@ absl::StatusOr<Client> Client::Connect(const std::string& address, const Connect
 }
 
 absl::StatusOr<Response> Client::Convert(std::span<const Array> arrays, const ConvertOptions& options) {
-  const bool seals = connection_->Seals(arrays);
-  absl::StatusOr<Response> answer = !seals && FitsUnary(arrays, options) ? ConvertUnary(*connection_, arrays, options)
-                                                                         : ConvertOnStream(arrays, options, seals);
-  if (seals && connection_->transport() == Transport::kAuto && IsRegionLost(answer.status())) {
-    answer = ConvertOnStream(arrays, options, false);
-  }
+  TENSORFERRY_ASSIGN_OR_RETURN(std::optional<Response> unary, TryUnary(*connection_, arrays, options));
+  absl::StatusOr<Response> answer = unary ? *std::move(unary) : ConvertOnStream(arrays, options);
   TENSORFERRY_ASSIGN_OR_RETURN(Response response, std::move(answer));
   if (response.tensors.size() != arrays.size()) {
     return absl::InternalError(
@@ -77,17 +85,30 @@ absl::StatusOr<Response> Client::Convert(std::span<const Array> arrays, const Co
   return response;
 }
 
-absl::StatusOr<Response> Client::ConvertOnStream(std::span<const Array> arrays, const ConvertOptions& options,
-                                                 bool seals) {
+absl::StatusOr<Response> Client::ConvertOnStream(std::span<const Array> arrays, const ConvertOptions& options) {
   const StreamOptions for_one{.max_outstanding = 1, .timeout = options.timeout};
-  Stream stream(std::make_unique<Stream::Impl>(connection_, for_one, seals));
+  Stream stream(std::make_unique<Stream::Impl>(connection_, for_one));
   Stream::Answer answer = stream.Send(arrays, options);
   stream.Finish().IgnoreError();  // The answer carries the same error.
   return answer.get();
 }
 
+absl::StatusOr<WritableArray> Client::Empty(std::string name, std::vector<std::int64_t> shape,
+                                            std::string dtype) const {
+  constexpr PayloadLimits kNoLimits{.max_tensor_bytes = std::numeric_limits<std::int64_t>::max()};
+  const auto header = ArrayHeader::Make({.dtype = dtype, .shape = shape}, Fidelity::kConvert, kNoLimits);
+  if (!header.ok()) return InArray(name, header.status());
+  Array array{.name = std::move(name), .dtype = std::move(dtype), .shape = std::move(shape), .bytes = {}};
+  if (header->nbytes() == 0) return WritableArray(std::move(array), {});
+  TENSORFERRY_ASSIGN_OR_RETURN(std::shared_ptr<WritablePages> pages, connection_->MakePages(header->nbytes()));
+  const std::span<std::byte> bytes = pages->bytes();
+  array.bytes = bytes;
+  array.owner = OwnerOf(std::move(pages));
+  return WritableArray(std::move(array), bytes);
+}
+
 Stream Client::OpenStream(const StreamOptions& options) {
-  return Stream(std::make_unique<Stream::Impl>(connection_, options, true));
+  return Stream(std::make_unique<Stream::Impl>(connection_, options));
 }
 
 absl::StatusOr<ServerInfo> Client::GetServerInfo(std::chrono::milliseconds timeout) {

@@ -4,9 +4,13 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
+#include <vector>
 
+#include "base/status.h"
 #include "lib/channel.h"
 #include "lib/server_error.h"
+#include "tensorferry/client/error.h"
 
 namespace tensorferry::client {
 namespace {
@@ -14,15 +18,26 @@ namespace {
 constexpr std::size_t kMinChunk = std::size_t{64} << 10;
 constexpr std::size_t kMaxChunk = std::size_t{16} << 20;
 
-// With kAuto requests with so many bytes of arrays go in sealed memory: below, the hand-over costs more than it saves,
-// and above, chunks take less time. docs/performance.md has the measurement.
-constexpr std::uint64_t kLeastSealed = std::uint64_t{1} << 20;
-constexpr std::uint64_t kMostSealed = std::uint64_t{4} << 20;
+// With kAuto arrays go in sealed memory that they lie in already from kLeastOwn bytes on. Others are copied there if they
+// have so many bytes together: below, the hand-over costs more than it saves, and above, chunks take less time.
+// docs/performance.md has the measurement.
+constexpr std::uint64_t kLeastOwn = std::uint64_t{256} << 10;
+constexpr std::uint64_t kLeastCopied = std::uint64_t{1} << 20;
+constexpr std::uint64_t kMostCopied = std::uint64_t{4} << 20;
 
 std::unique_ptr<SideConnection> SideOf(const std::string& address, Transport transport) {
   constexpr std::string_view kUnix = "unix:";
   if (transport == Transport::kBytes || !address.starts_with(kUnix)) return nullptr;
   return std::make_unique<SideConnection>(address.substr(kUnix.size()));
+}
+
+std::optional<Sealing> SealingOf(const std::unique_ptr<SideConnection>& side, Transport transport) {
+  if (side == nullptr) return std::nullopt;
+  if (transport == Transport::kSealed) return Sealing{.side = *side};
+  return Sealing{.side = *side,
+                 .least_own_bytes = kLeastOwn,
+                 .least_copied_bytes = kLeastCopied,
+                 .most_copied_bytes = kMostCopied};
 }
 
 grpc::ChannelArguments ArgumentsOf(const ConnectOptions& options) {
@@ -42,23 +57,49 @@ Connection::Connection(const std::string& address, const ConnectOptions& options
       health_(grpc::health::v1::Health::NewStub(channel_)),
       inference_(::inference::GRPCInferenceService::NewStub(channel_)),
       transport_(options.transport),
-      side_(SideOf(address, options.transport)) {}
+      side_(SideOf(address, options.transport)),
+      sealing_(SealingOf(side_, options.transport)) {}
 
 bool Connection::Seals(std::span<const Array> arrays) const {
-  if (side_ == nullptr) return false;
-  std::uint64_t total = 0;
-  for (const Array& array : arrays) total += array.bytes.size();
-  if (transport_ == Transport::kSealed) return total > 0;
-  return total >= kLeastSealed && total <= kMostSealed;
+  if (!sealing_) return false;
+  std::uint64_t others = 0;
+  for (const Array& array : arrays) {
+    if (array.bytes.size() >= sealing_->least_own_bytes && IsWritable(array)) return true;
+    others += array.bytes.size();
+  }
+  return others >= sealing_->least_copied_bytes && others <= sealing_->most_copied_bytes;
 }
 
 absl::StatusOr<PreparedRequest> Connection::Prepare(std::span<const Array> arrays, const ConvertOptions& options,
-                                                    bool seals) {
+                                                    Framing framing, bool seals) {
   if (seals) {
-    auto sealed = PrepareSealedRequest(arrays, options, Framing::kStream, *side_);
+    auto sealed = PrepareSealedRequest(arrays, options, framing, *sealing_);
     if (sealed.ok() || transport_ == Transport::kSealed) return sealed;
   }
-  return PrepareRequest(arrays, options, Framing::kStream, PlacementOf(arrays));
+  return PrepareRequest(arrays, options, framing, PlacementOf(arrays));
+}
+
+absl::StatusOr<PreparedRequest> Connection::PrepareAgain(std::span<const Array> again, const ConvertOptions& options,
+                                                         int times, const absl::Status& lost) {
+  if (times == 1) {
+    ForgetRegions(again);
+    auto sealed = PrepareSealedRequest(again, options, Framing::kStream, *sealing_);
+    if (sealed.ok() || transport_ == Transport::kSealed) return sealed;
+  }
+  if (transport_ == Transport::kSealed) return lost;
+  std::vector<Array> readable;
+  for (const Array& array : again) {
+    TENSORFERRY_ASSIGN_OR_RETURN(readable.emplace_back(), Readable(array));
+  }
+  return PrepareRequest(readable, options, Framing::kStream, PlacementOf(readable));
+}
+
+absl::StatusOr<std::shared_ptr<WritablePages>> Connection::MakePages(std::size_t nbytes) const {
+  if (sealing_) {
+    auto pages = WritablePages::Make(nbytes, true);
+    if (pages.ok() || transport_ == Transport::kSealed) return pages;
+  }
+  return WritablePages::Make(nbytes, false);
 }
 
 // Convert does what generated stubs do, but takes a request that is serialised already.
@@ -83,6 +124,12 @@ absl::StatusOr<std::size_t> Connection::ChunkBytes(std::chrono::milliseconds tim
   if (!status.ok()) return FromGrpc(status);
   chunk_bytes_ = std::clamp<std::size_t>(info.recommended_chunk_bytes(), kMinChunk, kMaxChunk);
   return *chunk_bytes_;
+}
+
+bool IsRegionLost(const absl::Status& status) {
+  if (status.ok()) return false;
+  const std::string reason = ToError(status).reason;
+  return reason == Info(Reason::kRegionNotFound).name || reason == Info(Reason::kSharedMemoryDisabled).name;
 }
 
 void SetTimeout(grpc::ClientContext& context, std::chrono::milliseconds timeout) {

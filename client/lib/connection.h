@@ -18,6 +18,7 @@
 #include "inference/grpc_service.grpc.pb.h"
 #include "lib/request.h"
 #include "lib/side_connection.h"
+#include "lib/writable_pages.h"
 #include "tensorferry/client/client.h"
 #include "tensorferry/v1/tensor_service.grpc.pb.h"
 
@@ -42,12 +43,22 @@ class Connection {
   // Seals returns whether the arrays are to travel in sealed memory, as far as the server takes it.
   bool Seals(std::span<const Array> arrays) const;
 
-  // Prepare makes a message of a stream, and puts the elements into sealed memory if `seals`. Where that cannot be, they
-  // are left to messages, unless the transport is kSealed.
+  // Prepare makes a message, and puts the elements into sealed memory if `seals`. Where that cannot be, they are left to
+  // messages, unless the transport is kSealed.
   // Errors: those of PrepareRequest and PrepareSealedRequest.
-  absl::StatusOr<PreparedRequest> Prepare(std::span<const Array> arrays, const ConvertOptions& options, bool seals);
+  absl::StatusOr<PreparedRequest> Prepare(std::span<const Array> arrays, const ConvertOptions& options, Framing framing,
+                                          bool seals);
 
-  Transport transport() const { return transport_; }
+  // PrepareAgain makes a message of a stream of PreparedRequest::again, whose regions the server has lost `times` times.
+  // After the first time they are handed over once more. Where that cannot be, and after the second time, their elements
+  // travel in messages; with kSealed the request then fails.
+  // Errors: those of Prepare; `lost`, which says that the server has lost them, if there is nothing more to try.
+  absl::StatusOr<PreparedRequest> PrepareAgain(std::span<const Array> again, const ConvertOptions& options, int times,
+                                               const absl::Status& lost);
+
+  // MakePages returns zeros, in memory that can be sealed if that may be of use.
+  // Errors: those of WritablePages::Make.
+  absl::StatusOr<std::shared_ptr<WritablePages>> MakePages(std::size_t nbytes) const;
 
   // ChunkBytes returns the size of chunks that the server recommends, and asks the server only once.
   absl::StatusOr<std::size_t> ChunkBytes(std::chrono::milliseconds timeout);
@@ -61,9 +72,13 @@ class Connection {
   const std::unique_ptr<::inference::GRPCInferenceService::Stub> inference_;
   const Transport transport_;
   const std::unique_ptr<SideConnection> side_;  // Null: nothing travels in sealed memory.
+  const std::optional<Sealing> sealing_;        // What travels in sealed memory, if anything does.
   std::mutex mutex_;
   std::optional<std::size_t> chunk_bytes_;
 };
+
+// IsRegionLost returns whether the server does not know any more what was handed over.
+bool IsRegionLost(const absl::Status& status);
 
 // SetTimeout makes the call end after `timeout`; 0 stands for no timeout.
 void SetTimeout(grpc::ClientContext& context, std::chrono::milliseconds timeout);

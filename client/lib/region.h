@@ -15,15 +15,16 @@ class Region {
   // `socket` is the connection of the side socket that it was handed over on, without which the region is gone.
   Region(std::shared_ptr<const FileDescriptor> socket, std::string name)
       : socket_(std::move(socket)), name_(std::move(name)) {}
-  Region(Region&&) noexcept = default;
-  Region& operator=(Region&&) = delete;
+  Region(const Region&) = delete;
+  Region& operator=(const Region&) = delete;
   ~Region();
 
   const std::string& name() const { return name_; }
+  bool IsOf(const std::shared_ptr<const FileDescriptor>& socket) const { return socket_ == socket; }
 
  private:
-  std::shared_ptr<const FileDescriptor> socket_;  // Null: this object was moved from.
-  std::string name_;
+  const std::shared_ptr<const FileDescriptor> socket_;
+  const std::string name_;
 };
 
 }  // namespace tensorferry::client

@@ -1,5 +1,6 @@
 #include "lib/request.h"
 
+#include <optional>
 #include <utility>
 
 #include "base/reversed.h"
@@ -7,6 +8,7 @@
 #include "lib/elements.h"
 #include "lib/sealed_memory.h"
 #include "lib/side_connection.h"
+#include "lib/writable_pages.h"
 #include "payload/element_copy.h"
 #include "rpc/wire/wire_writer.h"
 #include "tensorferry/v1/tensor_service.pb.h"
@@ -16,11 +18,11 @@ namespace {
 
 // rpc::WireWriter writes fields from the last to the first.
 
-// Travel says how the parts of a request travel.
-struct Travel {
-  Framing framing;
+// Place says where the elements of an array are.
+struct Place {
   Placement placement;
-  std::span<const Region> regions = {};  // kInRegions: those of the arrays with elements, in order.
+  const Region* region = nullptr;  // Where kInRegions has the elements of an array that has any.
+  std::uint64_t offset = 0;        // The bytes of the region before them.
 };
 
 struct DeclaredArray {
@@ -45,22 +47,22 @@ absl::StatusOr<DeclaredArray> Declared(const Array& array, Fidelity fidelity) {
                        .swap_width = named && header.byte_swapped() ? Info(header.dtype()).swap_width : 1};
 }
 
-void WriteRegion(rpc::WireWriter& writer, const Region& region, std::uint64_t nbytes) {
+void WriteRegion(rpc::WireWriter& writer, const Place& place, std::uint64_t nbytes) {
   const std::size_t end = writer.size();
   writer.Varint(v1::SharedMemoryRange::kNbytesFieldNumber, nbytes);
-  writer.Text(v1::SharedMemoryRange::kRegionFieldNumber, region.name());
+  writer.Varint(v1::SharedMemoryRange::kOffsetFieldNumber, place.offset);
+  writer.Text(v1::SharedMemoryRange::kRegionFieldNumber, place.region->name());
   writer.Nested(v1::Array::kSharedMemoryFieldNumber, end);
 }
 
-// `region` has the elements of an array that has any, and travels in one; null for others.
-void WriteArray(rpc::WireWriter& writer, const Array& array, Placement placement, const Region* region) {
+void WriteArray(rpc::WireWriter& writer, const Array& array, const Place& place) {
   const std::size_t end = writer.size();
   if (array.form == Array::Form::kNpy) {
     writer.OneofBytes(v1::Array::kNpyFieldNumber, array.bytes, array.owner);
   } else {
-    if (region != nullptr) {
-      WriteRegion(writer, *region, array.bytes.size());
-    } else if (placement == Placement::kInChunks && !array.bytes.empty()) {
+    if (place.region != nullptr) {
+      WriteRegion(writer, place, array.bytes.size());
+    } else if (place.placement == Placement::kInChunks && !array.bytes.empty()) {
       writer.OneofVarint(v1::Array::kChunkedNbytesFieldNumber, array.bytes.size());
     } else {
       writer.OneofBytes(v1::Array::kDataFieldNumber, array.bytes, array.owner);
@@ -88,16 +90,71 @@ void WriteOptions(rpc::WireWriter& writer, const ConvertOptions& options) {
   writer.Text(Request::kRequestIdFieldNumber, options.request_id);
 }
 
-grpc::ByteBuffer Encode(std::span<const Array> arrays, const ConvertOptions& options, const Travel& travel) {
+// `place_of` returns the Place of the array of an index.
+template <typename PlaceOf>
+grpc::ByteBuffer Encode(std::span<const Array> arrays, const ConvertOptions& options, Framing framing,
+                        PlaceOf&& place_of) {
   rpc::WireWriter writer;
-  std::size_t regions = travel.regions.size();
-  for (const Array& array : Reversed(arrays)) {
-    const bool in_region = travel.placement == Placement::kInRegions && !array.bytes.empty();
-    WriteArray(writer, array, travel.placement, in_region ? &travel.regions[--regions] : nullptr);
-  }
+  for (std::size_t i = arrays.size(); i-- > 0;) WriteArray(writer, arrays[i], place_of(i));
   WriteOptions(writer, options);
-  if (travel.framing == Framing::kStream) writer.Nested(v1::ConvertStreamRequest::kRequestFieldNumber, 0);
+  if (framing == Framing::kStream) writer.Nested(v1::ConvertStreamRequest::kRequestFieldNumber, 0);
   return writer.Finish().Take();
+}
+
+// Outgoing is an array of a sealed request.
+struct Outgoing {
+  DeclaredArray declared;                  // Of an array that travels inside: as it is.
+  std::optional<SealedElements> elements;  // Where they lie in sealed memory.
+  bool kept = false;                       // Whether they lay there before, and may be sent again.
+};
+
+std::uint64_t BytesOutside(std::span<const Outgoing> all) {
+  std::uint64_t nbytes = 0;
+  for (const Outgoing& one : all) {
+    if (!one.elements) nbytes += one.declared.array.bytes.size();
+  }
+  return nbytes;
+}
+
+// Finds the elements that lie in sealed memory, and puts copies of others there.
+absl::StatusOr<std::vector<Outgoing>> Seal(std::span<const Array> arrays, Fidelity fidelity, const Sealing& sealing) {
+  std::vector<Outgoing> all;
+  for (const Array& array : arrays) {
+    Outgoing& one = all.emplace_back(Outgoing{.declared = {array}, .elements = ElementsIn(array)});
+    if (one.elements || array.bytes.size() < sealing.least_own_bytes) continue;
+    one.elements = Frozen(array);
+    one.kept = one.elements.has_value();
+  }
+  const std::uint64_t outside = BytesOutside(all);
+  if (outside < sealing.least_copied_bytes || outside > sealing.most_copied_bytes) return all;
+  for (Outgoing& one : all) {
+    if (one.elements || one.declared.array.bytes.empty()) continue;
+    TENSORFERRY_ASSIGN_OR_RETURN(one.declared, Declared(one.declared.array, fidelity));
+    const std::span<const std::byte> bytes = one.declared.array.bytes;
+    if (bytes.empty()) continue;  // A .npy file of no elements.
+    TENSORFERRY_ASSIGN_OR_RETURN(one.elements, SealedCopy({bytes, nullptr, one.declared.swap_width}));
+  }
+  return all;
+}
+
+// Makes the elements that travel in messages ready for it. Returns whether they will be there when the request is to be
+// sent again.
+absl::StatusOr<bool> MakeReady(std::vector<Outgoing>& all, Placement placement, Fidelity fidelity) {
+  bool stay = true;
+  for (Outgoing& one : all) {
+    if (one.elements || one.declared.array.bytes.empty()) continue;
+    if (placement == Placement::kInChunks) {
+      TENSORFERRY_ASSIGN_OR_RETURN(one.declared, Declared(one.declared.array, fidelity));
+      stay = stay && one.declared.array.owner != nullptr && one.declared.swap_width == 1;
+      continue;
+    }
+    if (one.declared.array.owner != nullptr) continue;
+    const std::span<const std::byte> bytes = one.declared.array.bytes;
+    auto copy = std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end());
+    one.declared.array.bytes = *copy;
+    one.declared.array.owner = std::move(copy);
+  }
+  return stay;
 }
 
 }  // namespace
@@ -110,8 +167,9 @@ Placement PlacementOf(std::span<const Array> arrays) {
 
 absl::StatusOr<PreparedRequest> PrepareRequest(std::span<const Array> arrays, const ConvertOptions& options,
                                                Framing framing, Placement placement) {
+  const auto place_of = [&](std::size_t) { return Place{.placement = placement}; };
   if (placement == Placement::kInside) {
-    return PreparedRequest{.message = Encode(arrays, options, {framing, placement}), .chunked = {}};
+    return PreparedRequest{.message = Encode(arrays, options, framing, place_of), .chunked = {}};
   }
   std::vector<Array> declared;
   PreparedRequest request;
@@ -123,26 +181,35 @@ absl::StatusOr<PreparedRequest> PrepareRequest(std::span<const Array> arrays, co
     }
     declared.push_back(std::move(plain.array));
   }
-  request.message = Encode(declared, options, {framing, placement});
+  request.message = Encode(declared, options, framing, place_of);
   return request;
 }
 
 absl::StatusOr<PreparedRequest> PrepareSealedRequest(std::span<const Array> arrays, const ConvertOptions& options,
-                                                     Framing framing, SideConnection& side) {
-  std::vector<Array> declared;
+                                                     Framing framing, const Sealing& sealing) {
+  TENSORFERRY_ASSIGN_OR_RETURN(std::vector<Outgoing> all, Seal(arrays, options.fidelity, sealing));
+  const Placement outside = BytesOutside(all) <= kMaxInlineBytes ? Placement::kInside : Placement::kInChunks;
+  TENSORFERRY_ASSIGN_OR_RETURN(const bool stays, MakeReady(all, outside, options.fidelity));
   PreparedRequest request;
-  for (const Array& array : arrays) {
-    TENSORFERRY_ASSIGN_OR_RETURN(DeclaredArray plain, Declared(array, options.fidelity));
-    if (plain.swap_width > 1) request.swapped.push_back(declared.size());
-    const std::span<const std::byte> bytes = plain.array.bytes;
-    if (!bytes.empty()) {
-      TENSORFERRY_ASSIGN_OR_RETURN(const FileDescriptor memory, SealedCopy({bytes, nullptr, plain.swap_width}));
-      TENSORFERRY_ASSIGN_OR_RETURN(Region region, side.HandOver(memory, bytes.size()));
+  std::vector<Array> declared;
+  std::vector<Place> places;
+  for (Outgoing& one : all) {
+    Array& array = one.declared.array;
+    if (one.declared.swap_width > 1) request.swapped.push_back(declared.size());
+    places.push_back({.placement = outside});
+    if (one.elements) {
+      const auto keep = one.kept ? SideConnection::Keep::kWithMemory : SideConnection::Keep::kForRequests;
+      TENSORFERRY_ASSIGN_OR_RETURN(auto region, sealing.side.HandOver(one.elements->memory, keep));
+      places.back() = {.placement = Placement::kInRegions, .region = region.get(), .offset = one.elements->offset};
       request.regions.push_back(std::move(region));
+      array = WithElements(std::move(array), *std::move(one.elements));
+    } else if (outside == Placement::kInChunks && !array.bytes.empty()) {
+      request.chunked.push_back({array.bytes, array.owner, one.declared.swap_width});
     }
-    declared.push_back(std::move(plain.array));
+    declared.push_back(std::move(array));
   }
-  request.message = Encode(declared, options, {framing, Placement::kInRegions, request.regions});
+  request.message = Encode(declared, options, framing, [&](std::size_t i) { return places[i]; });
+  if (stays && !request.regions.empty()) request.again = std::move(declared);
   return request;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -44,7 +45,10 @@ struct PreparedRequest {
   // has a name only.
   std::vector<std::size_t> swapped = {};
   // `regions` have the elements of a sealed request. They are held until the request is answered.
-  std::vector<Region> regions = {};
+  std::vector<std::shared_ptr<const Region>> regions = {};
+  // `again` are the arrays of a sealed request, whose elements stay until they are sent again: those in regions as
+  // WithElements makes them. Empty: the request cannot be sent again, as it borrows elements.
+  std::vector<Array> again = {};
 };
 
 // PlacementOf returns kInside for at most kMaxInlineBytes of arrays.
@@ -56,10 +60,19 @@ Placement PlacementOf(std::span<const Array> arrays);
 absl::StatusOr<PreparedRequest> PrepareRequest(std::span<const Array> arrays, const ConvertOptions& options,
                                                Framing framing, Placement placement);
 
-// PrepareSealedRequest puts copies of all elements into sealed memory, and hands it over.
+// Sealing says which arrays of a request travel in sealed memory that is handed over at `side`.
+struct Sealing {
+  SideConnection& side;
+  std::uint64_t least_own_bytes = 1;  // Arrays that lie in sealed memory already do, from so many bytes on.
+  // The others do together, as copies, if they have at least and at most so many bytes.
+  std::uint64_t least_copied_bytes = 1;
+  std::uint64_t most_copied_bytes = std::numeric_limits<std::uint64_t>::max();
+};
+
+// PrepareSealedRequest hands over what `sealing` says. Other elements travel inside, or in chunks.
 // Errors: those of CheckElements, SealedCopy and SideConnection::HandOver.
 absl::StatusOr<PreparedRequest> PrepareSealedRequest(std::span<const Array> arrays, const ConvertOptions& options,
-                                                     Framing framing, SideConnection& side);
+                                                     Framing framing, const Sealing& sealing);
 
 // ChunkMessage returns the message that carries these bytes of an array.
 grpc::ByteBuffer ChunkMessage(const ChunkedElements& chunk);

@@ -124,4 +124,12 @@ absl::StatusOr<Response> ToResponse(v1::ConvertResponse&& message) {
   return std::move(assembler).Finish();
 }
 
+void AddSwaps(const std::vector<std::size_t>& swapped, Response& response) {
+  for (const std::size_t i : swapped) {
+    if (i >= response.tensors.size() || !response.tensors[i].receipt) continue;
+    std::vector<Adjustment>& adjustments = response.tensors[i].receipt->adjustments;
+    adjustments.insert(adjustments.begin(), Adjustment::kByteOrderSwapped);
+  }
+}
+
 }  // namespace tensorferry::client

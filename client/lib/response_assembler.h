@@ -45,4 +45,8 @@ class ResponseAssembler {
 // ToResponse converts a response that came as one message.
 absl::StatusOr<Response> ToResponse(v1::ConvertResponse&& message);
 
+// AddSwaps completes the receipts of arrays whose elements the client has swapped, which PreparedRequest::swapped lists:
+// the server has not seen that.
+void AddSwaps(const std::vector<std::size_t>& swapped, Response& response);
+
 }  // namespace tensorferry::client

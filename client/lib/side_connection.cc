@@ -14,6 +14,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "base/reversed.h"
 #include "base/status.h"
 #include "base/text.h"
 
@@ -49,10 +50,14 @@ bool IsOwner(int connected, const std::string& path) {
          S_ISSOCK(file.st_mode) && file.st_uid == peer.uid;
 }
 
+// Returns whether the server has refused memory because of what it has already.
+bool IsExhausted(const absl::Status& status) {
+  return !status.ok() && DescribeError(status).reason == Reason::kMemoryBudget;
+}
+
 }  // namespace
 
 Region::~Region() {
-  if (socket_ == nullptr) return;
   const AskHeader header{.kind = kRelease};
   std::string message(reinterpret_cast<const char*>(&header), sizeof(header));
   message += name_;
@@ -60,15 +65,50 @@ Region::~Region() {
   send(socket_->get(), message.data(), message.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-absl::StatusOr<Region> SideConnection::HandOver(const FileDescriptor& memory, std::uint64_t nbytes) {
+absl::StatusOr<std::shared_ptr<const Region>> SideConnection::HandOver(const std::shared_ptr<SealedMemory>& memory,
+                                                                       Keep keep) {
   const std::scoped_lock lock(mutex_);
+  std::shared_ptr<const Region> there = memory->region();
+  if (there != nullptr && there->IsOf(socket_)) return there;
+  auto region = Ask(*memory);
+  if (IsExhausted(region.status()) && !kept_.empty()) {  // What this client keeps takes the place of what it needs.
+    ForgetKept(0, 0);
+    region = Ask(*memory);
+  }
+  if (!region.ok() || keep == Keep::kForRequests) return region;
+  ForgetKept(kMostKept - 1, kMostKeptBytes - std::min(memory->nbytes(), kMostKeptBytes));
+  memory->set_region(*region);
+  kept_.push_back(memory);
+  return region;
+}
+
+// Forgets the oldest regions that are kept with their memory, beyond these numbers. Those that requests use stay until
+// they are answered.
+void SideConnection::ForgetKept(std::size_t most, std::uint64_t most_bytes) {
+  std::uint64_t nbytes = 0;
+  std::deque<Kept> still_kept;
+  for (const Kept& kept : Reversed(kept_)) {
+    const std::shared_ptr<SealedMemory> memory = kept.lock();
+    const std::shared_ptr<const Region> region = memory == nullptr ? nullptr : memory->region();
+    if (region == nullptr || !region->IsOf(socket_)) continue;
+    if (still_kept.size() < most && memory->nbytes() <= most_bytes - nbytes) {
+      nbytes += memory->nbytes();
+      still_kept.push_front(kept);
+    } else {
+      memory->set_region(nullptr);
+    }
+  }
+  kept_ = std::move(still_kept);
+}
+
+absl::StatusOr<std::shared_ptr<const Region>> SideConnection::Ask(const SealedMemory& memory) {
   if (std::chrono::steady_clock::now() < rest_until_) return Lost("the server did not answer a short time ago");
   const bool was_connected = socket_ != nullptr;
   if (!was_connected) TENSORFERRY_RETURN_IF_ERROR(Connect());
-  absl::Status sent = Send(memory, nbytes);
+  absl::Status sent = Send(memory);
   if (!sent.ok() && was_connected) {  // The server may have started anew since.
     TENSORFERRY_RETURN_IF_ERROR(Connect());
-    sent = Send(memory, nbytes);
+    sent = Send(memory);
   }
   TENSORFERRY_RETURN_IF_ERROR(sent);
   return Receive();
@@ -88,8 +128,8 @@ absl::Status SideConnection::Connect() {
   return absl::OkStatus();
 }
 
-absl::Status SideConnection::Send(const FileDescriptor& memory, std::uint64_t nbytes) {
-  AskHeader header{.kind = kHandOver, .nbytes = nbytes};
+absl::Status SideConnection::Send(const SealedMemory& memory) {
+  AskHeader header{.kind = kHandOver, .nbytes = memory.nbytes()};
   iovec place{&header, sizeof(header)};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
   msghdr message{};
@@ -101,14 +141,14 @@ absl::Status SideConnection::Send(const FileDescriptor& memory, std::uint64_t nb
   part->cmsg_level = SOL_SOCKET;
   part->cmsg_type = SCM_RIGHTS;
   part->cmsg_len = CMSG_LEN(sizeof(int));
-  const int descriptor = memory.get();
+  const int descriptor = memory.file();
   std::memcpy(CMSG_DATA(part), &descriptor, sizeof(descriptor));
   constexpr auto kAll = static_cast<ssize_t>(sizeof(header));
   if (sendmsg(socket_->get(), &message, MSG_NOSIGNAL) == kAll) return absl::OkStatus();
   return Lost(SystemError(errno));
 }
 
-absl::StatusOr<Region> SideConnection::Receive() {
+absl::StatusOr<std::shared_ptr<const Region>> SideConnection::Receive() {
   pollfd polled{socket_->get(), POLLIN, 0};
   int ready = 0;
   do {
@@ -128,7 +168,7 @@ absl::StatusOr<Region> SideConnection::Receive() {
   std::memcpy(&tag, text.data() + kTagAt, sizeof(tag));
   if (tag != AskHeader{}.tag) return Lost("the server answered what nobody had asked");
   text.remove_prefix(kAnswerHeaderBytes);
-  if (kind == kTaken) return Region(socket_, std::string(text));
+  if (kind == kTaken) return std::make_shared<const Region>(socket_, std::string(text));
   const std::size_t blank = std::min(text.find(' '), text.size());
   const auto reason = ParseReason(text.substr(0, blank));
   if (!reason) return absl::UnknownError(std::string(text));

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -10,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "base/file_descriptor.h"
 #include "lib/region.h"
+#include "lib/sealed_memory.h"
 
 namespace tensorferry::client {
 
@@ -21,22 +23,34 @@ class SideConnection {
   // `path` is that of the gRPC socket.
   explicit SideConnection(std::string path) : path_(std::move(path)) {}
 
-  // Hands `memory` over, which is sealed and has `nbytes` bytes. It waits at most two seconds, and after that has
-  // happened it fails at once for ten.
+  // Keep says how long the server has a region: while any request uses it, or as long as the memory, for a caller who
+  // may send it again.
+  enum class Keep : bool { kForRequests, kWithMemory };
+
+  // Hands `memory` over, which is sealed, unless the server has it still. It waits at most two seconds, and after that
+  // has happened it fails at once for ten. Of the regions that are kept with their memory the server has at most
+  // kMostKept, those that were handed over last.
   // Errors: the server's refusal, with its reason; UNAVAILABLE if nobody listens beside the gRPC socket who is its
   //         owner, or if there is no answer.
-  absl::StatusOr<Region> HandOver(const FileDescriptor& memory, std::uint64_t nbytes);
+  absl::StatusOr<std::shared_ptr<const Region>> HandOver(const std::shared_ptr<SealedMemory>& memory, Keep keep);
+  static constexpr std::size_t kMostKept = 8;
+  static constexpr std::uint64_t kMostKeptBytes = std::uint64_t{512} << 20;
 
  private:
+  using Kept = std::weak_ptr<SealedMemory>;
+
+  absl::StatusOr<std::shared_ptr<const Region>> Ask(const SealedMemory& memory);
   absl::Status Connect();
-  absl::Status Send(const FileDescriptor& memory, std::uint64_t nbytes);
-  absl::StatusOr<Region> Receive();
+  absl::Status Send(const SealedMemory& memory);
+  absl::StatusOr<std::shared_ptr<const Region>> Receive();
   absl::Status Lost(const std::string& why);
+  void ForgetKept(std::size_t most, std::uint64_t most_bytes);
 
   const std::string path_;
   std::mutex mutex_;                              // Guards the members below. Answers come in the order of messages.
   std::shared_ptr<const FileDescriptor> socket_;  // Null: it is not connected.
   std::chrono::steady_clock::time_point rest_until_;
+  std::deque<Kept> kept_;  // The memory whose region is kept with it, the oldest first.
 };
 
 }  // namespace tensorferry::client

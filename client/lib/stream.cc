@@ -15,10 +15,15 @@ Stream::Answer Failed(absl::Status status) {
   return promise.get_future();
 }
 
+// Returns why nothing can be sent on a stream that has ended with `end`.
+absl::Status EndOf(const absl::Status& end) {
+  return end.ok() ? absl::UnavailableError("the server has ended the stream") : end;
+}
+
 }  // namespace
 
-Stream::Impl::Impl(std::shared_ptr<Connection> connection, const StreamOptions& options, bool seals)
-    : connection_(std::move(connection)), options_(options), seals_(seals) {
+Stream::Impl::Impl(std::shared_ptr<Connection> connection, const StreamOptions& options)
+    : connection_(std::move(connection)), options_(options) {
   SetTimeout(context_, options.timeout);
   call_ = connection_->ConvertStream(context_);
   reader_ = std::thread([this] { ReadToEnd(); });
@@ -28,35 +33,63 @@ Stream::Impl::~Impl() {
   if (!reader_.joinable()) return;
   context_.TryCancel();
   reader_.join();
+  if (repeater_.joinable()) repeater_.join();
 }
 
 Stream::Answer Stream::Impl::Send(std::span<const Array> arrays, const ConvertOptions& options) {
-  absl::StatusOr<PreparedRequest> request = connection_->Prepare(arrays, options, seals_ && connection_->Seals(arrays));
+  absl::StatusOr<PreparedRequest> request =
+      connection_->Prepare(arrays, options, Framing::kStream, connection_->Seals(arrays));
   if (!request.ok()) return Failed(std::move(request).status());
-  std::size_t chunk_bytes = 0;
-  if (!request->chunked.empty()) {
-    const auto timeout = options_.timeout.count() > 0 ? options_.timeout : Client::kQueryTimeout;
-    const absl::StatusOr<std::size_t> recommended = connection_->ChunkBytes(std::min(timeout, Client::kQueryTimeout));
-    if (!recommended.ok()) return Failed(recommended.status());
-    chunk_bytes = *recommended;
+  const absl::StatusOr<std::size_t> chunk_bytes = ChunkBytes(*request);
+  if (!chunk_bytes.ok()) return Failed(chunk_bytes.status());
+  Unanswered unanswered{.promise = {},
+                        .swapped = std::move(request->swapped),
+                        .regions = std::move(request->regions),
+                        .again = std::move(request->again)};
+  if (unanswered.can_be_repeated()) {
+    unanswered.options = options;
+    unanswered.options.progress = nullptr;
   }
-  Unanswered unanswered{.promise = {}, .swapped = request->swapped, .regions = std::move(request->regions)};
   Answer answer = unanswered.promise.get_future();
-  const absl::StatusOr<std::uint64_t> ordinal = Enqueue(std::move(unanswered));
-  if (!ordinal.ok()) return Failed(ordinal.status());
-  Write(*std::move(request), options, *ordinal, chunk_bytes);
+  const absl::Status waited = WaitForRoom(unanswered.can_be_repeated());
+  if (!waited.ok()) return Failed(waited);
+  Submit(std::move(unanswered), *request, options, *chunk_bytes);
   return answer;
 }
 
-// Enqueue waits until a request may be sent and adds its promise, so that the promise is there before the answer can
-// be.
-absl::StatusOr<std::uint64_t> Stream::Impl::Enqueue(Unanswered request) {
+// Returns the size of the chunks of `request`; 0 if it has none.
+absl::StatusOr<std::size_t> Stream::Impl::ChunkBytes(const PreparedRequest& request) {
+  if (request.chunked.empty()) return 0;
+  const auto timeout = options_.timeout.count() > 0 ? options_.timeout : Client::kQueryTimeout;
+  return connection_->ChunkBytes(std::min(timeout, Client::kQueryTimeout));
+}
+
+// WaitForRoom waits until a request may be sent.
+absl::Status Stream::Impl::WaitForRoom(bool can_be_repeated) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return ended_ || unanswered_.size() < options_.max_outstanding; });
-  if (ended_ && !end_.ok()) return end_;
-  if (ended_) return absl::UnavailableError("the server has ended the stream");
+  changed_.wait(lock, [&] {
+    return ended_ || unanswered_.size() + lost_.size() + (repeating_ ? 1 : 0) < options_.max_outstanding;
+  });
+  if (ended_) return EndOf(end_);
+  if (can_be_repeated) ++repeatable_;
+  return absl::OkStatus();
+}
+
+// Submit adds the request's promise, so that it is there before the answer can be, and writes the request.
+void Stream::Impl::Submit(Unanswered request, const PreparedRequest& prepared, const ConvertOptions& options,
+                          std::size_t chunk_bytes) {
+  const std::scoped_lock writing(writing_);
+  std::unique_lock lock(mutex_);
+  if (ended_) {
+    const absl::Status end = EndOf(end_);
+    lock.unlock();
+    request.promise.set_value(end);
+    return;
+  }
   unanswered_.push_back(std::move(request));
-  return sent_++;
+  const std::uint64_t ordinal = sent_++;
+  lock.unlock();
+  Write(prepared, options, ordinal, chunk_bytes);
 }
 
 bool Stream::Impl::IsAnswered(std::uint64_t ordinal) {
@@ -65,7 +98,7 @@ bool Stream::Impl::IsAnswered(std::uint64_t ordinal) {
 }
 
 // If Write fails, the stream has ended: the reader then learns why, and tells everybody who waits.
-void Stream::Impl::Write(PreparedRequest request, const ConvertOptions& options, std::uint64_t ordinal,
+void Stream::Impl::Write(const PreparedRequest& request, const ConvertOptions& options, std::uint64_t ordinal,
                          std::size_t chunk_bytes) {
   if (!call_->Write(request.message)) return;
   std::uint64_t total = 0;
@@ -81,10 +114,14 @@ void Stream::Impl::Write(PreparedRequest request, const ConvertOptions& options,
 }
 
 absl::Status Stream::Impl::Finish() {
-  if (reader_.joinable()) {
-    call_->WritesDone();
-    reader_.join();
+  if (!reader_.joinable()) return end_;
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return ended_ || repeatable_ == 0; });
   }
+  call_->WritesDone();
+  reader_.join();
+  if (repeater_.joinable()) repeater_.join();
   return end_;
 }
 

@@ -16,11 +16,12 @@
 
 namespace tensorferry::client {
 
-// The caller's thread writes requests. `reader_` reads answers and keeps the promises, the oldest first.
+// The caller's thread writes requests. `reader_` reads answers and keeps the promises, the oldest first. `repeater_`
+// writes requests again whose sealed memory the server has lost; it is started when that first happens, as `reader_` has
+// to go on reading meanwhile.
 class Stream::Impl {
  public:
-  // `seals` false: no array goes in sealed memory.
-  Impl(std::shared_ptr<Connection> connection, const StreamOptions& options, bool seals);
+  Impl(std::shared_ptr<Connection> connection, const StreamOptions& options);
   ~Impl();
 
   Answer Send(std::span<const Array> arrays, const ConvertOptions& options);
@@ -30,34 +31,57 @@ class Stream::Impl {
   struct Unanswered {
     std::promise<absl::StatusOr<Response>> promise;
     std::vector<std::size_t> swapped;  // As PreparedRequest::swapped.
-    std::vector<Region> regions;
+    std::vector<std::shared_ptr<const Region>> regions;
+    std::vector<Array> again;     // As PreparedRequest::again.
+    ConvertOptions options = {};  // Those of a request that can be repeated.
+    int times_lost = 0;           // How often the server has lost the regions.
+    absl::Status lost = {};       // How it said so last.
+
+    bool can_be_repeated() const { return !again.empty(); }
   };
 
   // These functions run on the caller's thread.
-  absl::StatusOr<std::uint64_t> Enqueue(Unanswered request);
+  absl::Status WaitForRoom(bool can_be_repeated);
+
+  // These functions run on the caller's thread, and on `repeater_`.
+  absl::StatusOr<std::size_t> ChunkBytes(const PreparedRequest& request);
+  void Submit(Unanswered request, const PreparedRequest& prepared, const ConvertOptions& options,
+              std::size_t chunk_bytes);
   bool IsAnswered(std::uint64_t ordinal);
-  void Write(PreparedRequest request, const ConvertOptions& options, std::uint64_t ordinal, std::size_t chunk_bytes);
+  void Write(const PreparedRequest& request, const ConvertOptions& options, std::uint64_t ordinal,
+             std::size_t chunk_bytes);
 
   // These functions run on `reader_`.
   void ReadToEnd();
   absl::Status ReadAnswers();
   absl::Status Resolve(absl::StatusOr<Response> answer);
   void Close(absl::Status end);
+  bool StartRepeating();
+
+  // These functions run on `repeater_`.
+  void RepeatToEnd();
+  void Repeat(Unanswered request);
 
   const std::shared_ptr<Connection> connection_;
   const StreamOptions options_;
-  const bool seals_;
   grpc::ClientContext context_;
   std::unique_ptr<Connection::StreamCall> call_;
 
-  std::mutex mutex_;  // Guards the members below, except for reader_.
+  // Held while a request and its chunks are written. It is locked before mutex_.
+  std::mutex writing_;
+
+  std::mutex mutex_;  // Guards the members below, except for the threads.
   std::condition_variable changed_;
   std::deque<Unanswered> unanswered_;
-  std::uint64_t sent_ = 0;  // The number of requests.
+  std::uint64_t sent_ = 0;        // The number of requests.
+  std::deque<Unanswered> lost_;   // Those that are to be written again.
+  bool repeating_ = false;        // Whether `repeater_` has one of them.
+  std::uint64_t repeatable_ = 0;  // The number of requests that may still have to be written again.
   bool ended_ = false;
   absl::Status end_;
 
   std::thread reader_;
+  std::thread repeater_;
 };
 
 }  // namespace tensorferry::client

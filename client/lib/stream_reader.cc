@@ -1,4 +1,6 @@
 // The functions of Stream::Impl that read answers.
+#include <algorithm>
+#include <iterator>
 #include <new>
 #include <optional>
 #include <utility>
@@ -9,19 +11,6 @@
 #include "lib/stream_impl.h"
 
 namespace tensorferry::client {
-namespace {
-
-// AddSwaps completes the receipts of arrays whose elements the client has swapped: the server has not seen that.
-void AddSwaps(const std::vector<std::size_t>& swapped, Response& response) {
-  for (const std::size_t i : swapped) {
-    if (i >= response.tensors.size() || !response.tensors[i].receipt) continue;
-    std::vector<Adjustment>& adjustments = response.tensors[i].receipt->adjustments;
-    adjustments.insert(adjustments.begin(), Adjustment::kByteOrderSwapped);
-  }
-}
-
-}  // namespace
-
 void Stream::Impl::ReadToEnd() {
   absl::Status broken;
   try {
@@ -62,6 +51,15 @@ absl::Status Stream::Impl::Resolve(absl::StatusOr<Response> answer) {
   if (unanswered_.empty()) return absl::InternalError("the server answered a request that was not sent");
   Unanswered request = std::move(unanswered_.front());
   unanswered_.pop_front();
+  if (request.can_be_repeated() && IsRegionLost(answer.status()) && StartRepeating()) {
+    request.lost = answer.status();
+    ++request.times_lost;
+    lost_.push_back(std::move(request));
+    lock.unlock();
+    changed_.notify_all();
+    return absl::OkStatus();
+  }
+  if (request.can_be_repeated()) --repeatable_;
   lock.unlock();
   changed_.notify_all();
   if (answer.ok()) AddSwaps(request.swapped, *answer);
@@ -76,6 +74,8 @@ void Stream::Impl::Close(absl::Status end) {
     ended_ = true;
     end_ = end;
     unanswered.swap(unanswered_);
+    std::ranges::move(lost_, std::back_inserter(unanswered));
+    lost_.clear();
   }
   changed_.notify_all();
   if (end.ok()) end = absl::InternalError("the server ended the stream without an answer");

@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <span>
 #include <string>
 
+#include "base/private_pages.h"
 #include "base/status.h"
 
 namespace tensorferry {
@@ -19,6 +19,10 @@ namespace {
 
 constexpr int kNeededSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 constexpr std::uint64_t kBlockBytes = 512;  // The unit of st_blocks.
+
+// Pages that a request could write to stay mapped from so many bytes on: below, to map them anew takes no longer than to
+// find out whether it did.
+constexpr std::uint64_t kLeastKept = std::uint64_t{256} << 10;
 
 absl::Status BadFile(const std::string& why, const ErrorDetails& details = {}) {
   return MakeError(Reason::kBadSharedMemory, fmt::format("the descriptor {}", why), details);
@@ -60,23 +64,38 @@ absl::Status CheckSize(int file, std::uint64_t nbytes) {
                  {.field = "nbytes", .expected = fmt::to_string(size), .actual = fmt::to_string(present)});
 }
 
-// PrivatePages are mapped pages of sealed memory, and what they hold on to.
-class PrivatePages {
+std::uint64_t PageSize() {
+  static const auto page_bytes = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  return page_bytes;
+}
+
+absl::Status NoMapping() {
+  return MakeError(Reason::kMemoryBudget, "the system maps no more sealed memory now",
+                   {.retry_after = std::chrono::milliseconds(1000)});
+}
+
+}  // namespace
+
+// LentPages are what one request has of sealed memory.
+class LentPages {
  public:
-  PrivatePages(std::span<std::byte> pages, std::shared_ptr<const SealedMemory> memory,
-               MemoryBudget::Reservation for_writes)
-      : pages_(pages), memory_(std::move(memory)), for_writes_(std::move(for_writes)) {}
-  PrivatePages(const PrivatePages&) = delete;
-  PrivatePages& operator=(const PrivatePages&) = delete;
-  ~PrivatePages() { munmap(pages_.data(), pages_.size()); }
+  LentPages(std::unique_ptr<SealedPages> pages, const SealedRange& range, MemoryBudget::Reservation for_writes)
+      : pages_(std::move(pages)), range_(range), for_writes_(std::move(for_writes)) {}
+  LentPages(const LentPages&) = delete;
+  LentPages& operator=(const LentPages&) = delete;
+  ~LentPages() {
+    // Without anybody else who could ask for the memory, the pages are not wanted any more.
+    if (range_.memory.use_count() > 1) range_.memory->GiveBack(std::move(pages_), range_.offset);
+    pages_ = nullptr;  // Before the memory budget has back what it had admitted for them.
+  }
 
  private:
-  const std::span<std::byte> pages_;
-  const std::shared_ptr<const SealedMemory> memory_;
+  std::unique_ptr<SealedPages> pages_;
+  const SealedRange range_;  // Its offset is that of the pages.
   const MemoryBudget::Reservation for_writes_;
 };
 
-}  // namespace
+SealedPages::~SealedPages() { munmap(pages_.data(), pages_.size()); }
 
 absl::StatusOr<std::shared_ptr<const SealedMemory>> SealedMemory::Take(FileDescriptor file, std::uint64_t nbytes,
                                                                        const std::shared_ptr<SealedQuota>& quota) {
@@ -87,20 +106,60 @@ absl::StatusOr<std::shared_ptr<const SealedMemory>> SealedMemory::Take(FileDescr
   return std::shared_ptr<const SealedMemory>(new SealedMemory(std::move(file), nbytes, std::move(share)));
 }
 
+std::unique_ptr<SealedPages> SealedMemory::MapPages(std::uint64_t offset, std::uint64_t nbytes, int protection) const {
+  void* const pages =
+      mmap(nullptr, nbytes, protection, MAP_PRIVATE | MAP_NORESERVE, file_.get(), static_cast<off_t>(offset));
+  if (pages == MAP_FAILED) return nullptr;
+  return std::make_unique<SealedPages>(std::span(static_cast<std::byte*>(pages), nbytes));
+}
+
+const SealedPages* SealedMemory::ForReading() const {
+  const std::lock_guard lock(mutex_);
+  if (for_reading_ == nullptr) for_reading_ = MapPages(0, nbytes_, PROT_READ);
+  return for_reading_.get();
+}
+
+std::unique_ptr<SealedPages> SealedMemory::Lend(std::uint64_t offset, std::uint64_t nbytes) const {
+  std::unique_ptr<SealedPages> others;  // Unmapped after the lock is released.
+  const std::lock_guard lock(mutex_);
+  ++lent_;
+  if (for_writing_ != nullptr) {
+    if (for_writing_offset_ == offset && for_writing_->pages().size() == nbytes) return std::move(for_writing_);
+    others = std::move(for_writing_);
+  }
+  return MapPages(offset, nbytes, PROT_READ | PROT_WRITE);
+}
+
+// Most memory is sent once: whether pages were written to is looked at from the second time on.
+void SealedMemory::GiveBack(std::unique_ptr<SealedPages> pages, std::uint64_t offset) const {
+  if (pages->pages().size() < kLeastKept) return;
+  {
+    const std::lock_guard lock(mutex_);
+    if (lent_ < 2 || for_writing_ != nullptr) return;
+  }
+  if (AnyPageWasCopied(pages->pages()) != false) return;
+  const std::lock_guard lock(mutex_);
+  if (for_writing_ != nullptr) return;
+  for_writing_ = std::move(pages);
+  for_writing_offset_ = offset;
+}
+
+absl::StatusOr<std::shared_ptr<std::byte>> SealedRange::Read() const {
+  if (nbytes == 0) return std::shared_ptr<std::byte>();
+  const SealedPages* const pages = memory->ForReading();
+  if (pages == nullptr) return NoMapping();
+  return std::shared_ptr<std::byte>(std::const_pointer_cast<SealedMemory>(memory), pages->pages().data() + offset);
+}
+
 absl::StatusOr<std::shared_ptr<std::byte>> SealedRange::Map(MemoryBudget::Reservation for_writes) const {
   if (nbytes == 0) return std::shared_ptr<std::byte>();
-  static const auto page_bytes = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-  const std::uint64_t before = offset % page_bytes;
-  const std::uint64_t mapped = before + nbytes;
-  void* const pages = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, memory->file_.get(),
-                           static_cast<off_t>(offset - before));
-  if (pages == MAP_FAILED) {
-    return MakeError(Reason::kMemoryBudget, "the system maps no more sealed memory now",
-                     {.retry_after = std::chrono::milliseconds(1000)});
-  }
-  auto* const first = static_cast<std::byte*>(pages);
-  const auto held = std::make_shared<PrivatePages>(std::span(first, mapped), memory, std::move(for_writes));
-  return std::shared_ptr<std::byte>(held, first + before);
+  const std::uint64_t before = offset % PageSize();
+  const SealedRange mapped{memory, offset - before, nbytes + before};
+  std::unique_ptr<SealedPages> pages = memory->Lend(mapped.offset, mapped.nbytes);
+  if (pages == nullptr) return NoMapping();
+  std::byte* const first = pages->pages().data();
+  const auto lent = std::make_shared<LentPages>(std::move(pages), mapped, std::move(for_writes));
+  return std::shared_ptr<std::byte>(lent, first + before);
 }
 
 }  // namespace tensorferry

@@ -20,14 +20,17 @@ class FakeServer : public v1::TensorService::Service {
   using StreamCall = grpc::ServerReaderWriter<v1::ConvertStreamResponse, v1::ConvertStreamRequest>;
   static constexpr std::size_t kChunk = 100'000;  // Bytes; no divisor of the arrays' sizes.
 
-  FakeServer() {
+  FakeServer() : FakeServer("127.0.0.1:0") {}
+
+  // `address` is of this machine, with port 0, or a `unix:PATH`.
+  explicit FakeServer(const std::string& address) {
     grpc::ServerBuilder builder;
     int port = 0;
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
     builder.SetMaxReceiveMessageSize(8 << 20);
     builder.RegisterService(this);
     server_ = builder.BuildAndStart();
-    address_ = fmt::format("127.0.0.1:{}", port);
+    address_ = address.starts_with("unix:") ? address : fmt::format("127.0.0.1:{}", port);
   }
   ~FakeServer() override { server_->Shutdown(std::chrono::system_clock::now()); }
 

@@ -141,11 +141,13 @@ absl::Status Intake::TakeSealed(std::string_view name, CheckedArray&& checked, c
                                 const PoolFor& pool) {
   const SealedRange& range = *checked.sealed;
   const bool stays = StaysSealed(checked);
-  MemoryBudget::Reservation for_writes;
+  std::shared_ptr<std::byte> elements;
   if (stays && computes()) {
-    TENSORFERRY_ASSIGN_OR_RETURN(for_writes, pool.Reserve(range.nbytes));
+    TENSORFERRY_ASSIGN_OR_RETURN(MemoryBudget::Reservation for_writes, pool.Reserve(range.nbytes));
+    TENSORFERRY_ASSIGN_OR_RETURN(elements, range.Map(std::move(for_writes)));
+  } else {
+    TENSORFERRY_ASSIGN_OR_RETURN(elements, range.Read());
   }
-  TENSORFERRY_ASSIGN_OR_RETURN(std::shared_ptr<std::byte> elements, range.Map(std::move(for_writes)));
   if (!stays) return CopyIn(name, std::move(checked), {elements.get(), range.nbytes}, options, pool);
   CopiedElements found;
   if (options.digest) found.digest = DigestInCOrder(checked.header, elements.get());

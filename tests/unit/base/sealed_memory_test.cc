@@ -4,10 +4,13 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -92,6 +95,57 @@ TEST_F(SealedMemoryTest, WritesStayWithTheMapping) {
   std::array<char, 4> own{};
   ASSERT_EQ(pread(file.get(), own.data(), own.size(), 0), 4);
   EXPECT_EQ(std::string_view(own.data(), own.size()), "0123");
+}
+
+// Pages that one request had may be what the next one gets, but not if it wrote there.
+TEST_F(SealedMemoryTest, WhatARequestWritesTheNextDoesNotSee) {
+  const std::string bytes(300'000, 'x');
+  const auto range = regions_.Find(*Add(MakeMemfd(bytes), bytes.size()), 100'000, 200'000);
+  ASSERT_THAT(range, IsOk());
+  for (const std::size_t written : {0U, 200'000U, 1U, 0U, 0U, 199'999U, 3U, 0U}) {
+    const auto mapped = range->Map({});
+    ASSERT_THAT(mapped, IsOk());
+    const std::span content(reinterpret_cast<char*>(mapped->get()), 200'000);
+    EXPECT_EQ(std::ranges::count(content, 'x'), 200'000);
+    if (written > 0) content[written - 1] = 'y';
+    const auto read = range->Read();
+    ASSERT_THAT(read, IsOk());
+    EXPECT_EQ(std::count(read->get(), read->get() + 200'000, std::byte{'x'}), 200'000);
+  }
+}
+
+TEST_F(SealedMemoryTest, RequestsAtOnceHavePagesOfTheirOwn) {
+  const std::string bytes(300'000, 'x');
+  const auto range = regions_.Find(*Add(MakeMemfd(bytes), bytes.size()), 0, bytes.size());
+  for (int round = 0; round < 3; ++round) {
+    const auto one = range->Map({});
+    const auto other = range->Map({});
+    ASSERT_THAT(one, IsOk());
+    ASSERT_THAT(other, IsOk());
+    one->get()[0] = std::byte{'y'};
+    EXPECT_EQ(other->get()[0], std::byte{'x'});
+    EXPECT_EQ(range->Read()->get()[0], std::byte{'x'});
+  }
+}
+
+// Mapping and touching pages anew would take longer than what most models do with them.
+TEST_F(SealedMemoryTest, PagesThatNobodyWritesToStayMapped) {
+  SealedRegions regions({.regions = 8, .nbytes = 64 << 20});
+  const auto quota = regions.QuotaFor(kUser);
+  const std::string bytes(8 << 20, 'x');
+  const auto range = regions.Find(*regions.Add(MakeMemfd(bytes), bytes.size(), quota), 0, bytes.size());
+  ASSERT_THAT(range, IsOk());
+  const auto faults_of = [&](const auto& mapped) {
+    rusage before{}, after{};
+    getrusage(RUSAGE_SELF, &before);
+    EXPECT_EQ(std::count(mapped->get(), mapped->get() + bytes.size(), std::byte{'x'}), std::ssize(bytes));
+    getrusage(RUSAGE_SELF, &after);
+    return after.ru_minflt - before.ru_minflt;
+  };
+  for (int use = 0; use < 2; ++use) faults_of(range->Map({}));
+  EXPECT_LT(faults_of(range->Map({})), 16);
+  faults_of(range->Read());
+  EXPECT_LT(faults_of(range->Read()), 16);
 }
 
 TEST_F(SealedMemoryTest, IsRefusedWithoutAllSeals) {

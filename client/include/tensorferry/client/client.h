@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -17,6 +18,7 @@
 #include "tensorferry/client/server_info.h"
 #include "tensorferry/client/stream.h"
 #include "tensorferry/client/tls.h"
+#include "tensorferry/client/writable_array.h"
 
 namespace tensorferry::client {
 
@@ -52,10 +54,22 @@ class Client {
   // Convert sends the arrays as one request, and the server runs a model on them if `options` name one. The response
   // has one tensor per array.
   //
-  // At `unix:PATH` 1 to 4 MiB of arrays go in sealed memory, as a copy, if the server takes it. Otherwise more than
-  // 4 MiB of arrays go in chunks; returned elements of any size arrive in one buffer per tensor. The arrays
-  // are borrowed until Convert returns; those with an `Array::owner` are not copied.
+  // At `unix:PATH` arrays of Empty go in sealed memory without a copy from 256 KiB on, and 1 to 4 MiB of others as a
+  // copy, if the server takes it. Otherwise more than 4 MiB of arrays go in chunks; returned elements of any size arrive
+  // in one buffer per tensor. The arrays are borrowed until Convert returns; those with an `Array::owner` are not copied.
   absl::StatusOr<Response> Convert(std::span<const Array> arrays, const ConvertOptions& options = {});
+
+  // Empty makes an array for elements that are to be sent: `dtype` is as for `Array::dtype`, and the order is C. Where
+  // arrays travel in sealed memory it lies in such memory, else in the process's own.
+  // Errors: the server's of `dtype` and `shape`, with its reasons; RESOURCE_EXHAUSTED where the system has no memory for
+  //         it, with kSealed also where it has none that can be sealed.
+  absl::StatusOr<WritableArray> Empty(std::string name, std::vector<std::int64_t> shape, std::string dtype) const;
+
+  // Empty<T> makes an array of C++ values: Empty<float>("x", {2, 3}).
+  template <typename T>
+  absl::StatusOr<WritableArray> Empty(std::string name, std::vector<std::int64_t> shape) const {
+    return Empty(std::move(name), std::move(shape), std::string(kDTypeName<T>));
+  }
 
   // Opens a stream for many requests.
   Stream OpenStream(const StreamOptions& options = {});
@@ -84,7 +98,7 @@ class Client {
 
  private:
   explicit Client(std::shared_ptr<Connection> connection);
-  absl::StatusOr<Response> ConvertOnStream(std::span<const Array> arrays, const ConvertOptions& options, bool seals);
+  absl::StatusOr<Response> ConvertOnStream(std::span<const Array> arrays, const ConvertOptions& options);
   std::shared_ptr<Connection> connection_;
 };
 
