@@ -5,6 +5,7 @@ page/walks.mjs walks, and what it has seen is compared here with NumPy, PyTorch 
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import struct
@@ -22,7 +23,9 @@ import safetensors.numpy
 import xxhash
 
 import models
+from admin import ask
 from harness import TIMEOUT_S, Server
+from metrics import Scrape, families_of
 from tensorferry import Client, TensorferryError
 from test_node import NODE_MODULES
 from test_tokens import TOKENS, write_tokens
@@ -124,9 +127,25 @@ def test_the_first_paint_needs_few_bytes(server: Server) -> None:
     assert sum(sizes.values()) < MOST_BYTES_OF_FIRST_PAINT
 
 
-def test_the_page_of_a_model(server: Server) -> None:
+def buckets_of(server: Server, model: str) -> list[float]:
+    """How many requests each bucket of a model's latencies holds, without those that hold none."""
+    scraped = Scrape.of(families_of(ask(str(server.http), "/metrics").body.decode()))
+    buckets = scraped.named("tensorferry_model_answered_seconds_bucket")
+    counts = sorted((float(labels["le"]), count) for labels, count in buckets if labels["model"] == model)
+    upto = [0.0, *(count for _, count in counts)]
+    return [after - before for before, after in itertools.pairwise(upto) if after > before]
+
+
+def test_the_page_of_a_model(server: Server, inputs: dict[str, np.ndarray]) -> None:
     """It is unloaded and loaded again there, too."""
+    with Client(server.address) as client:
+        for _ in range(3):
+            client.infer("affine", {name: inputs[name] for name in ("left", "right")})
+    counts = buckets_of(server, "affine")
     seen = walk(server, "model", model="affine")
+    assert [float(row[1]) for row in seen["times"]] == counts and sum(counts) >= 3
+    assert seen["times"][-1][2] == "100.0 %"
+    assert all(f"{row[0]}: {row[1]}" in seen["latency"] for row in seen["times"])
     assert seen["focused"] == "affine"
     assert [row[0] for row in seen["inputs"]] == ["left", "right"]
     assert [row[0] for row in seen["outputs"]] == ["OUTPUT__0"]

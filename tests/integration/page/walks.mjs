@@ -74,9 +74,13 @@ async function model({ page, asked }) {
   await page.getByRole("region", { name: "Inputs" }).waitFor();
   const focused = await page.evaluate(() => document.activeElement.textContent);
   await page.getByText("As it applies, in JSON").click();
+  const latencies = page.getByRole("img", { name: /^Answered requests/ });
+  await latencies.waitFor();
+  await page.getByText("As a table").click();
   const seen = {
     focused, inputs: await rowsOf(page, "Inputs"), outputs: await rowsOf(page, "Outputs"),
     stages: await rowsOf(page, "Where the time goes"),
+    latency: await latencies.getAttribute("aria-label"), times: await rowsOf(page, "Answered requests by time"),
     config: JSON.parse(await page.getByRole("region", { name: "Configuration" }).innerText()),
   };
   await page.getByRole("button", { name: "Unload" }).click();
