@@ -1,9 +1,13 @@
 // What a model version has done since it was loaded. Free of torch.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <map>
+
+#include "base/buckets.h"
 
 namespace tensorferry::inference {
 
@@ -27,10 +31,17 @@ struct ModelStatistics {
   std::uint64_t waiting = 0;          // Requests that are in the queue now.
   std::chrono::system_clock::time_point last_inference;
   CountAndTime success, fail;  // Count requests; the time is that in the queue and that of the run.
-  CountAndTime queue;          // Counts requests; the time is what they waited in the queue.
+  // The requests of `success` by their time, in the buckets of kRequestTimes and one more for what is above them.
+  std::array<std::uint64_t, kRequestTimes.count + 1> success_by_time{};
+  CountAndTime queue;  // Counts requests; the time is what they waited in the queue.
   // Count requests; the time is that of the run that the request was part of.
   CountAndTime compute_input, compute_infer, compute_output;
   std::map<std::int64_t, BatchStatistics> batches;  // By the number of rows in the batch.
+
+  // Counts a request in success_by_time alone.
+  void CountSuccess(std::chrono::nanoseconds time) {
+    ++success_by_time[kRequestTimes.IndexOf(static_cast<std::uint64_t>(std::max<std::int64_t>(0, time.count())))];
+  }
 };
 
 }  // namespace tensorferry::inference

@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "metrics/buckets.h"
+#include "base/buckets.h"
 
 namespace tensorferry::metrics {
 

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/buckets.h"
 #include "inference/model_statistics.h"
-#include "metrics/buckets.h"
 
 namespace tensorferry::metrics {
 namespace {
@@ -72,6 +72,20 @@ prometheus::ClientMetric::Histogram RowsOfBatches(const ModelStatistics& statist
   return rows;
 }
 
+prometheus::ClientMetric::Histogram TimesOfAnswered(const ModelStatistics& statistics) {
+  prometheus::ClientMetric::Histogram times;
+  times.sample_count = statistics.success.count;
+  times.sample_sum = Seconds(statistics.success.time);
+  times.bucket.resize(kRequestTimes.count);
+  std::uint64_t cumulative = 0;
+  for (std::size_t i = 0; i < kRequestTimes.count; ++i) {
+    cumulative += statistics.success_by_time[i];
+    times.bucket[i].cumulative_count = cumulative;
+    times.bucket[i].upper_bound = Seconds(std::chrono::nanoseconds(kRequestTimes.BoundOf(i)));
+  }
+  return times;
+}
+
 void AddStatistics(const ModelStatistics& statistics, VersionSeries& series) {
   const auto add_outcome = [&](const CountAndTime& requests, const char* outcome) {
     series.Add(Metric::kModelRequests, static_cast<double>(requests.count), "outcome", outcome);
@@ -79,6 +93,7 @@ void AddStatistics(const ModelStatistics& statistics, VersionSeries& series) {
   };
   add_outcome(statistics.success, "success");
   add_outcome(statistics.fail, "failure");
+  series.Add(Metric::kModelAnsweredSeconds, TimesOfAnswered(statistics));
   series.Add(Metric::kQueueDepth, static_cast<double>(statistics.waiting));
   series.Add(Metric::kModelQueueSeconds, Seconds(statistics.queue.time));
   series.Add(Metric::kModelComputeSeconds, Seconds(statistics.compute_input.time), "part", "input");

@@ -33,15 +33,14 @@ inline constexpr auto kStages = std::to_array<std::string_view>({"receive", "con
 // Threads: any.
 class RequestCounts final : public Source {
  private:
-  // 25 µs to 105 s for whole requests, 1 µs to 67 s for their stages, 1 KiB to 4 GiB for arrays.
-  static constexpr Buckets kHandlingBuckets{.unit = 25'000, .log2_step = 1, .count = 23};
+  // 1 µs to 67 s for the stages of requests, 1 KiB to 4 GiB for arrays.
   static constexpr Buckets kStageBuckets{.unit = 1'000, .log2_step = 2, .count = 14};
   static constexpr Buckets kSizeBuckets{.unit = 1 << 10, .log2_step = 2, .count = 12};
   static constexpr std::size_t kCodes = 17;  // gRPC's, from OK to UNAUTHENTICATED.
 
   struct MethodCells {
     Cell started, received, sent;
-    HistogramCells<kHandlingBuckets> seconds;
+    HistogramCells<kRequestTimes> seconds;
     std::array<Cell, kCodes> handled;
   };
   struct TensorCells {

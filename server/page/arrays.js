@@ -19,6 +19,30 @@
 /** FormatError is what is wrong with a file. */
 export class FormatError extends Error {}
 
+/** Members are the arrays of a file that has several, and what is wrong with those of its members that are none. */
+export class Members {
+  /** @type {NamedArray[]} */
+  arrays = [];
+  /** @type {string[]} */
+  wrong = [];
+
+  /** @param {string} name @param {() => NamedArray | Promise<NamedArray>} read Takes an array, or notes what is wrong with it alone. */
+  async add(name, read) {
+    try {
+      this.arrays.push(await read());
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      this.wrong.push(`'${name}': ${error.message}`);
+    }
+  }
+
+  /** Returns the arrays, with notes about the rest. Throws if there is nothing but a rest. */
+  all() {
+    if (!this.arrays.length && this.wrong.length) throw new FormatError(this.wrong[0]);
+    return { arrays: this.arrays, notes: this.wrong.map((text) => `Left out: ${text}`) };
+  }
+}
+
 /** @param {number[]} shape Returns the number of elements; Infinity where it is beyond what a number counts exactly. */
 export function numelOf(shape) {
   const numel = shape.includes(0) ? 0 : shape.reduce((product, size) => product * size, 1);

@@ -1,5 +1,6 @@
 // Small pictures of numbers: a line of the last minutes, and bars.
-import { h, svg } from "./dom.js";
+import { h, svg, table } from "./dom.js";
+import { countText } from "./format.js";
 
 /** @typedef {import("./prometheus.js").Histogram} Histogram */
 
@@ -49,18 +50,37 @@ export function bars(values, label, title) {
 const FEWEST_BUCKETS = 8;
 const MOST_LABELS = 6;
 
+/** @param {number[]} bounds @param {(bound: number) => string} textOf Returns what each bucket holds, in words. */
+const bucketNames = (bounds, textOf) => bounds.map((bound, k) =>
+  (bound === Infinity ? `more than ${textOf(bounds[k - 1])}` : `up to ${textOf(bound)}`));
+
+/** @param {number[]} counts Those that add up. Returns what each bucket holds for itself. */
+const singleCounts = (counts) => counts.map((count, k) => count - (counts[k - 1] ?? 0));
+
+/**
+ * Returns the buckets that hold something as a table, for who wants numbers.
+ * @param {Histogram} histogram @param {string} label @param {(bound: number) => string} textOf @param {string} unit What is counted.
+ */
+export function histogramTable({ bounds, counts }, label, textOf, unit) {
+  const names = bucketNames(bounds, textOf);
+  const all = counts.at(-1) ?? 0;
+  const rows = singleCounts(counts).flatMap((count, k) =>
+    (count > 0 ? [[names[k], countText(count), `${((100 * counts[k]) / all).toFixed(1)} %`]] : []));
+  return table(label, ["Bucket", `#${unit}`, "#Share up to here"], rows);
+}
+
 /**
  * Returns bars of the buckets from the first that holds something to the last, with their bounds below; null if none does.
  * @param {Histogram} histogram @param {string} label @param {(bound: number) => string} textOf @param {string} unit What is counted.
  */
 export function histogramBars({ bounds, counts }, label, textOf, unit) {
-  const single = counts.map((count, k) => count - (counts[k - 1] ?? 0));
+  const single = singleCounts(counts);
   const filled = single.flatMap((count, k) => (count > 0 ? [k] : []));
   if (!filled.length) return null;
   const missing = Math.max(0, FEWEST_BUCKETS - (filled[filled.length - 1] - filled[0] + 1));
   const first = Math.max(0, filled[0] - Math.floor(missing / 2));
   const last = Math.min(bounds.length - 1, filled[filled.length - 1] + Math.ceil(missing / 2));
-  const names = bounds.map((bound, k) => (bound === Infinity ? `more than ${textOf(bounds[k - 1])}` : `up to ${textOf(bound)}`));
+  const names = bucketNames(bounds, textOf);
   const told = filled.map((k) => `${names[k]}: ${single[k]}`).join(", ");
   const shown = single.slice(first, last + 1);
   const step = Math.ceil(shown.length / MOST_LABELS);

@@ -13,6 +13,7 @@ import { isSafetensors, readSafetensors } from "./safetensors.js";
  * @property {FileKind} kind
  * @property {Uint8Array<ArrayBuffer>} bytes The whole file.
  * @property {NamedArray[]} arrays
+ * @property {string[]} [notes] What else is to be said of it.
  */
 
 /** @param {string} name Returns a file's name without folder and ending, which names its array. */
@@ -24,7 +25,7 @@ const stem = (name) => name.replace(/^.*\//, "").replace(/\.[^.]+$/, "");
  */
 export async function readFile(name, bytes) {
   if (isNpy(bytes)) return { name, kind: ".npy", bytes, arrays: [readNpy(stem(name), bytes)] };
-  if (isZip(bytes)) return { name, kind: ".npz", bytes, arrays: await readNpz(bytes) };
-  if (isSafetensors(bytes)) return { name, kind: "safetensors", bytes, arrays: readSafetensors(bytes) };
+  if (isZip(bytes)) return { name, kind: ".npz", bytes, ...(await readNpz(bytes)) };
+  if (isSafetensors(bytes)) return { name, kind: "safetensors", bytes, ...(await readSafetensors(bytes)) };
   throw new FormatError(`'${name}' is none of .npy, .npz, safetensors and the images that this browser shows`);
 }

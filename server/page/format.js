@@ -24,8 +24,9 @@ export function countText(value) {
   return value >= 1e6 ? `${rounded(value / 1e6)} M` : value.toLocaleString("en", { maximumFractionDigits: 1 });
 }
 
-/** @param {number} value */
+/** @param {number | bigint} value Returns six digits; of whole numbers, where all are known, every digit. */
 export function numberText(value) {
+  if (typeof value === "bigint" || Number.isSafeInteger(value)) return String(value);
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf";
   return rounded(value, 6);
 }

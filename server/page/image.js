@@ -11,7 +11,9 @@ function arrayOf(name, type, shape, bytes) {
   return { name, dtype, source: type === "uint8" ? "|u1" : "<f4", itemsize: dtype?.itemsize ?? 1, shape, fortran: false, swapped: false, bytes };
 }
 
-/** @param {Blob} file @param {string} name @returns {Promise<NamedArray>} */
+const TRANSPARENT = "The image has transparent pixels, whose colours the browser rounds or drops; Pillow keeps those of the file.";
+
+/** @param {Blob} file @param {string} name @returns {Promise<{arrays: NamedArray[], notes: string[]}>} */
 export async function readImage(file, name) {
   const bitmap = await createImageBitmap(file, { premultiplyAlpha: "none", colorSpaceConversion: "none" }).catch(() => {
     throw new FormatError(`this browser cannot read '${name}' as an image`);
@@ -22,12 +24,15 @@ export async function readImage(file, name) {
   context.drawImage(bitmap, 0, 0);
   const { data } = context.getImageData(0, 0, bitmap.width, bitmap.height);
   const pixels = new Uint8Array((data.length / 4) * 3);
+  let opaque = true;
   for (let from = 0, to = 0; from < data.length; from += 4, to += 3) {
     pixels[to] = data[from];
     pixels[to + 1] = data[from + 1];
     pixels[to + 2] = data[from + 2];
+    opaque &&= data[from + 3] === 255;
   }
-  return arrayOf(name.replace(/\.[^.]+$/, ""), "uint8", [bitmap.height, bitmap.width, 3], pixels);
+  const array = arrayOf(name.replace(/\.[^.]+$/, ""), "uint8", [bitmap.height, bitmap.width, 3], pixels);
+  return { arrays: [array], notes: opaque ? [] : [TRANSPARENT] };
 }
 
 /** @param {NamedArray} image As readImage has made it. @param {Layout} layout @returns {NamedArray} */

@@ -1,13 +1,15 @@
 // The page of one model: what it takes and gives, its statistics, and its configuration.
 import { server, ServerError } from "./api.js";
-import { histogramBars, shareBar } from "./charts.js";
+import { histogramBars, histogramTable, shareBar } from "./charts.js";
 import { h, problem, replaceKeepingFocus, table, tile } from "./dom.js";
 import { countText, secondsText } from "./format.js";
-import { histogram, parseMetrics } from "./prometheus.js";
+import { histogram, parseMetrics, quantile } from "./prometheus.js";
 import { modelAddress, platformText, sizesText, stateBadge } from "./spec.js";
 
 /** @typedef {import("./api.js").Statistics} Statistics */
 /** @typedef {import("./api.js").IndexEntry} IndexEntry */
+/** @typedef {import("./prometheus.js").Histogram} Histogram */
+/** @typedef {{name: string, version: string}} Version */
 
 const PERIOD_MS = 3000;
 
@@ -48,11 +50,16 @@ function statisticsView(statistics) {
   return h("div", {}, tiles, h("section", {}, h("h2", {}, "Where the time goes"), stageTable(statistics)));
 }
 
-/** @param {string} name @param {string} version Returns how many rows runs had, if some had several. */
-async function batchChart(name, version) {
+/** @param {Version} shown @returns {Promise<{times: Histogram, rows: Histogram}>} How long its answered requests took, and how many rows runs had. */
+async function histogramsOf({ name, version }) {
   const scrape = parseMetrics(await server.metrics());
   const isThis = (/** @type {Record<string, string>} */ labels) => labels.model === name && labels.version === version;
-  const rows = histogram(scrape, "tensorferry_model_batch_rows", isThis);
+  const of = (/** @type {string} */ metric) => histogram(scrape, `tensorferry_model_${metric}`, isThis);
+  return { times: of("answered_seconds"), rows: of("batch_rows") };
+}
+
+/** @param {Histogram} rows Returns how many rows runs had, if some had several. */
+function batchChart(rows) {
   if (!rows.counts.at(-1) || rows.counts[0] === rows.counts.at(-1)) return null;
   return h("section", {}, h("h2", {}, "Rows of one run"), histogramBars(rows, "Runs by rows", String, "runs"));
 }
@@ -73,11 +80,31 @@ function controls(name, reload) {
   return h("div", {}, h("div", { class: "row" }, button("load"), button("unload")), answer);
 }
 
-/** @param {string} name @param {string} version @param {HTMLElement} place What is shown anew with each answer. */
-async function refresh(name, version, place) {
-  const [statistics, chart] = await Promise.all([server.statisticsOf(name, version), batchChart(name, version).catch(() => null)]);
+/** Returns a section with the times of a version's answered requests, and what shows them anew; its table stays open. */
+function latencySection() {
+  const [chart, figures, rows] = [h("div", {}), h("p", {}), h("div", {})];
+  const numbers = h("details", { hidden: true }, h("summary", {}, "As a table"), rows);
+  const element = h("section", {}, h("h2", {}, "Latency since it was loaded"), figures, chart, numbers);
+  /** @param {Histogram} times */
+  const show = (times) => {
+    const bars = histogramBars(times, "Answered requests, by their time in the queue and in the run", secondsText, "requests");
+    numbers.hidden = !bars;
+    chart.replaceChildren(bars ?? h("p", { class: "note" }, "The model has answered no request yet."));
+    figures.replaceChildren(bars ? [0.5, 0.9, 0.99].map((share) => `p${100 * share} ${secondsText(quantile(times, share))}`).join(" · ") : "");
+    replaceKeepingFocus(rows, histogramTable(times, "Answered requests by time", secondsText, "Requests"));
+  };
+  /** @param {import("./api.js").ServerError} error Who may not see metrics is told so. */
+  const fail = (error) => chart.replaceChildren(h("p", { class: "note" }, `Not shown: ${error.message}`));
+  return { element, show, fail };
+}
+
+/** @param {Version} shown @param {HTMLElement} place What is shown anew with each answer. @param {ReturnType<typeof latencySection>} latency */
+async function refresh(shown, place, latency) {
+  const [statistics, histograms] = await Promise.all([
+    server.statisticsOf(shown.name, shown.version), histogramsOf(shown).catch((error) => void latency.fail(error))]);
   const view = statistics ? statisticsView(statistics) : h("p", { class: "note" }, "The server has no statistics of it.");
-  replaceKeepingFocus(place, h("div", {}, view, chart));
+  replaceKeepingFocus(place, h("div", {}, view, histograms ? batchChart(histograms.rows) : null));
+  if (histograms) latency.show(histograms.times);
 }
 
 /** @param {IndexEntry[]} index @param {IndexEntry} shown */
@@ -106,18 +133,19 @@ async function show(name, version, place) {
   }
   const [metadata, config] = await Promise.all([server.model(name, entry.version), server.config(name, entry.version)]);
   const live = h("div", {});
-  await refresh(name, entry.version, live).catch((error) => live.replaceChildren(problem(error)));
+  const latency = latencySection();
+  await refresh(entry, live, latency).catch((error) => live.replaceChildren(problem(error)));
   place.replaceChildren(
     heading(index, entry),
     h("p", { class: "row" }, `${platformText(metadata.platform)} `, h("a", { href: `#/playground/${encodeURIComponent(name)}`, class: "button" }, "Run it in the playground")),
     h("div", { class: "columns" },
       metadata.inputs.length ? specTable("Inputs", metadata.inputs) : h("p", {}, "It takes any inputs, and gives them back."),
       metadata.outputs.length ? specTable("Outputs", metadata.outputs) : null),
-    live,
+    live, latency.element,
     h("section", {}, h("h2", {}, "Configuration"), h("details", {}, h("summary", {}, "As it applies, in JSON"),
       h("pre", { tabindex: "0", role: "region", "aria-label": "Configuration" }, JSON.stringify(config, null, 2)))),
     administration);
-  return () => refresh(name, entry.version, live);
+  return () => refresh(entry, live, latency);
 }
 
 /** @param {string} name @param {string} version Empty: the first that the server lists. */

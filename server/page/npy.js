@@ -60,6 +60,7 @@ export function parseHeader(text) {
     if (typeof key !== "object" || found.has(key.text)) throw fail();
     take(":");
     if (key.text === "shape") found.set("shape", shape());
+    else if (key.text === "descr" && tokens[at] === "[") throw new FormatError("structured arrays are not tensors");
     else if (key.text === "fortran_order" || key.text === "descr") found.set(key.text, tokens[at++]);
     else throw fail();
     if (tokens[at] !== "}") take(",");
@@ -67,7 +68,6 @@ export function parseHeader(text) {
   if (tokens.length !== at + 1) throw fail();
   const descr = found.get("descr");
   const fortran = found.get("fortran_order");
-  if (descr === "[") throw new FormatError("structured arrays are not tensors");
   if (typeof descr !== "object" || typeof fortran !== "boolean" || !found.has("shape")) throw fail();
   return { descr: descr.text, fortran, shape: found.get("shape") };
 }
@@ -94,6 +94,7 @@ export function readNpy(name, file) {
   const itemsize = dtype?.itemsize ?? itemsizeOf(descr, bytes.length, numelOf(shape));
   const expected = numelOf(shape) * itemsize;
   if (/O/.test(descr)) throw new FormatError("an array of Python objects is no tensor");
+  if (!dtype && !/^[<>=|]?[VW]\d+$/.test(descr)) throw new FormatError(`${descr} is no dtype of a tensor`);
   if (bytes.length !== expected) {
     throw new FormatError(`${descr} with shape ${shapeText(shape)} needs ${expected} bytes, the file has ${bytes.length}`);
   }

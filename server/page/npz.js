@@ -1,5 +1,5 @@
 // Reads .npz files: zip archives of .npy files, stored or deflated, with ZIP64's sizes where numpy writes them.
-import { FormatError } from "./arrays.js";
+import { FormatError, Members } from "./arrays.js";
 import { readNpy } from "./npy.js";
 
 const END = 0x06054b50;
@@ -30,7 +30,9 @@ async function inflate(data, size) {
   const result = new Uint8Array(size);
   let at = 0;
   for (;;) {
-    const { done, value } = await reader.read();
+    const { done, value } = await reader.read().catch(() => {
+      throw new FormatError("a member of the archive cannot be inflated");
+    });
     if (done) break;
     if (at + value.length > size) throw new FormatError("a member of the archive is larger than the archive says");
     result.set(value, at);
@@ -95,22 +97,23 @@ async function contentOf(file, view, entry) {
   throw new FormatError(`'${entry.name}' is compressed by method ${entry.method}: expected 0 (stored) or 8 (deflated)`);
 }
 
-/** @param {Uint8Array<ArrayBuffer>} file @returns {Promise<import("./arrays.js").NamedArray[]>} */
+/** @param {Uint8Array<ArrayBuffer>} file A member that is no array costs the others nothing. */
 export async function readNpz(file) {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   try {
     const end = endOf(view);
     let at = view.getUint32(end + 16, true);
-    const arrays = [];
+    const members = new Members();
     for (let count = view.getUint16(end + 10, true); count > 0; --count) {
       const entry = readEntry(view, at);
       at = entry.next;
-      if (entry.name.endsWith(".npy")) arrays.push(readNpy(entry.name.slice(0, -4), await contentOf(file, view, entry)));
+      if (!entry.name.endsWith(".npy")) continue;
+      const name = entry.name.slice(0, -4);
+      await members.add(name, async () => readNpy(name, await contentOf(file, view, entry)));
     }
-    return arrays;
+    return members.all();
   } catch (error) {
     if (error instanceof RangeError) throw new FormatError("the archive points beyond its end");
-    if (error instanceof TypeError) throw new FormatError("a member of the archive cannot be inflated");
     throw error;
   }
 }

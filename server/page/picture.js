@@ -30,15 +30,17 @@ function colourOf(share) {
 export function summaryOf({ dtype, bytes }) {
   const view = viewOf(bytes);
   const numel = bytes.length / dtype.itemsize;
-  let [least, greatest, sum, nan, infinite] = [Infinity, -Infinity, 0, 0, 0];
+  /** @type {[number | bigint, number | bigint]} Integers of 64 bits are compared as they are. */
+  let [least, greatest] = [Infinity, -Infinity];
+  let [sum, nan, infinite] = [0, 0, 0];
   for (let k = 0; k < numel; ++k) {
-    const value = numberAt(dtype, view, k);
+    const value = dtype.parts === 1 ? dtype.read(view, k * dtype.itemsize) : numberAt(dtype, view, k);
     if (Number.isNaN(value)) ++nan;
-    else if (!Number.isFinite(value)) ++infinite;
+    else if (Math.abs(Number(value)) === Infinity) ++infinite;
     else {
       if (value < least) least = value;
       if (value > greatest) greatest = value;
-      sum += value;
+      sum += Number(value);
     }
   }
   return { least, greatest, mean: sum / (numel - nan - infinite), nan, infinite };
@@ -53,7 +55,7 @@ export function channelsOf({ dtype, shape }) {
 /**
  * Draws rows and columns of a tensor.
  * @param {Tensor} tensor @param {number} offset Where the elements begin, in elements. @param {string} label
- * @param {{least: number, greatest: number}} range
+ * @param {{least: number | bigint, greatest: number | bigint}} range
  */
 function draw(tensor, offset, label, { least, greatest }) {
   const channels = channelsOf(tensor);
@@ -64,7 +66,8 @@ function draw(tensor, offset, label, { least, greatest }) {
   if (!context) return canvas;
   const image = context.createImageData(width, height);
   const view = viewOf(tensor.bytes);
-  const span = greatest - least || 1;
+  const bottom = Number(least);
+  const span = Number(greatest) - bottom || 1;
   for (let y = 0; y < height; ++y) {
     for (let x = 0; x < width; ++x) {
       const element = Math.floor((y * rows) / height) * columns + Math.floor((x * columns) / width);
@@ -76,7 +79,7 @@ function draw(tensor, offset, label, { least, greatest }) {
       }
       const value = numberAt(tensor.dtype, view, offset + element);
       if (Number.isNaN(value)) continue; // Transparent.
-      image.data.set(colourOf(Math.min(1, Math.max(0, (value - least) / span))), pixel);
+      image.data.set(colourOf(Math.min(1, Math.max(0, (value - bottom) / span))), pixel);
       image.data[pixel + 3] = 255;
     }
   }

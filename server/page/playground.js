@@ -16,6 +16,8 @@ import { snippetPanel } from "./snippet_panel.js";
 
 /** The largest file that is read: a tab has only so much memory. */
 const MOST_BYTES = 1 << 30;
+/** The most notes that are shown of a file. */
+const MOST_NOTES = 8;
 /** Up to this many elements are shown as numbers at once. */
 const FEW_ELEMENTS = 64;
 
@@ -24,7 +26,7 @@ async function open(file) {
   if (file.size > MOST_BYTES) throw new FormatError(`'${file.name}' has ${bytesText(file.size)}; the page reads up to ${bytesText(MOST_BYTES)}`);
   const bytes = new Uint8Array(await file.arrayBuffer());
   if (!file.type.startsWith("image/")) return readFile(file.name, bytes);
-  return { name: file.name, kind: "image", bytes, arrays: [await readImage(file, file.name)] };
+  return { name: file.name, kind: "image", bytes, ...(await readImage(file, file.name)) };
 }
 
 /** @param {(file: File, isExample?: boolean) => void} take Returns the field on which files are dropped. */
@@ -126,7 +128,8 @@ function showFile(file, model, place, more) {
     chosen = array;
     facts.replaceChildren(arrayFacts(array, file));
     picture.replaceChildren();
-    receipt.replaceChildren();
+    receipt.replaceChildren(array.dtype ? "" : h("p", { class: "note" }, "Choose the dtype first."));
+    runs.element.hidden = snippets.element.hidden = !array.dtype;
     if (!array.dtype) return;
     const tensor = { dtype: array.dtype, shape: array.shape, bytes: elementsOf(array) };
     const few = numelOf(array.shape) <= FEW_ELEMENTS;
@@ -148,9 +151,10 @@ function showFile(file, model, place, more) {
   }
   const select = h("select", { change: () => choose(file.arrays[select.selectedIndex]) },
     ...file.arrays.map(({ name, source, shape }) => h("option", {}, `${name}  ${source} ${shapeText(shape)}`)));
+  const notes = (file.notes ?? []).slice(0, MOST_NOTES).map((text) => h("p", { class: "note" }, text));
   place.replaceChildren(
     h("div", { class: "bench" },
-      h("section", { class: "card array" }, h("h2", {}, "Array"), file.arrays.length > 1 ? h("label", {}, `Member of ${file.arrays.length} `, select) : null, choice, facts, more, picture),
+      h("section", { class: "card array" }, h("h2", {}, "Array"), file.arrays.length > 1 ? h("label", {}, `Member of ${file.arrays.length} `, select) : null, ...notes, choice, facts, more, picture),
       h("section", { class: "card" }, h("h2", {}, "Receipt"), receipt), runs.element, snippets.element));
   choose(chosen);
 }

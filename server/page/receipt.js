@@ -1,6 +1,6 @@
 // The receipt: what the server made of an array, beside what the browser knows of it.
 import { server, ServerError } from "./api.js";
-import { elementsOf, shapeText } from "./arrays.js";
+import { elementsOf, isChosen, shapeText } from "./arrays.js";
 import { badge, factList, h } from "./dom.js";
 import { secondsText } from "./format.js";
 import { writeNpy } from "./npy.js";
@@ -21,7 +21,9 @@ export async function receiptOf(array, file) {
   const elements = elementsOf(array);
   const dtype = array.dtype?.name ?? "";
   const start = performance.now();
-  const sent = file ?? writeNpy(array.dtype?.descr ? array.source.replace(/^>/, "<") : dtype, array.shape, elements);
+  // What safetensors states, or somebody has chosen, is told by the dtype's name.
+  const descr = /^[<>=|]/.test(array.source) && !isChosen(array) ? array.source.replace(/^>/, "<") : dtype;
+  const sent = file ?? writeNpy(descr, array.shape, elements);
   const answer = await server.convert(new Blob([sent]));
   const seconds = (performance.now() - start) / 1000;
   const failure = answer.error ?? answer.refused?.[0]?.error;

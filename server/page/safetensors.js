@@ -1,5 +1,5 @@
 // Reads safetensors files: the length of a JSON header in 8 bytes, the header, and the elements.
-import { FormatError, numelOf, shapeText } from "./arrays.js";
+import { FormatError, Members, numelOf, shapeText } from "./arrays.js";
 import { dtypeBySafetensors } from "./dtypes.js";
 
 /** The most bytes that the format allows its header. */
@@ -18,22 +18,22 @@ function readTensor(name, entry, data) {
   const isSize = (/** @type {unknown} */ size) => Number.isSafeInteger(size) && Number(size) >= 0;
   const sizes = [shape, offsets].every((list) => Array.isArray(list) && list.every(isSize));
   if (typeof source !== "string" || !sizes || offsets.length !== 2) {
-    throw new FormatError(`the header of the safetensors file does not describe '${name}'`);
+    throw new FormatError("the header of the safetensors file does not describe it");
   }
   const [begin, end] = offsets;
-  if (begin > end || end > data.length) throw new FormatError(`'${name}' lies beyond the end of the file`);
+  if (begin > end || end > data.length) throw new FormatError("it lies beyond the end of the file");
   const dtype = dtypeBySafetensors(source);
-  if (!dtype) throw new FormatError(`'${name}' has the dtype ${source}, which is none of a tensor here`);
+  if (!dtype) throw new FormatError(`${source} is no dtype of a tensor here`);
   const expected = numelOf(shape) * dtype.itemsize;
   if (end - begin !== expected) {
-    throw new FormatError(`${source} with shape ${shapeText(shape)} needs ${expected} bytes, '${name}' has ${end - begin}`);
+    throw new FormatError(`${source} with shape ${shapeText(shape)} needs ${expected} bytes, it has ${end - begin}`);
   }
   const bytes = data.subarray(begin, end);
   return { name, dtype, source, itemsize: dtype.itemsize, shape, fortran: false, swapped: false, bytes };
 }
 
-/** @param {Uint8Array<ArrayBuffer>} file @returns {import("./arrays.js").NamedArray[]} */
-export function readSafetensors(file) {
+/** @param {Uint8Array<ArrayBuffer>} file A tensor that is no array here costs the others nothing. */
+export async function readSafetensors(file) {
   if (!isSafetensors(file)) throw new FormatError("this is no safetensors file");
   const size = Number(new DataView(file.buffer, file.byteOffset).getBigUint64(0, true));
   /** @type {Record<string, unknown>} */
@@ -44,7 +44,9 @@ export function readSafetensors(file) {
     throw new FormatError("the header of the safetensors file is not JSON");
   }
   const data = file.subarray(8 + size);
-  return Object.entries(header)
-    .filter(([name]) => name !== "__metadata__")
-    .map(([name, entry]) => readTensor(name, entry, data));
+  const members = new Members();
+  for (const [name, entry] of Object.entries(header)) {
+    if (name !== "__metadata__") await members.add(name, () => readTensor(name, entry, data));
+  }
+  return members.all();
 }

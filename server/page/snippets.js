@@ -47,9 +47,13 @@ function pythonArray(file, array, forModel) {
 
 /** What has to be imported, in the order of the lines, and the name by which code uses it. @type {[line: string, use: RegExp][]} */
 const IMPORTS = [
+  ["import sys", /\bsys\./],
   ["import ml_dtypes", /\bml_dtypes\./], ["import numpy as np", /\bnp\./], ["from PIL import Image", /\bImage\./],
   ["from safetensors.numpy import load_file", /\bload_file\(/],
 ];
+
+/** @param {string} code Returns the lines that import what it uses. */
+const importsOf = (code) => IMPORTS.filter(([, use]) => use.test(code)).map(([line]) => line);
 
 /** @param {Call} call */
 export function pythonText(call) {
@@ -66,23 +70,27 @@ export function pythonText(call) {
     body.push(`    receipt = client.convert(${pythonArray(file, array, false)}${dtype})`,
       `    print(f"torch.{receipt.dtype}, bits equal: {receipt.digest_equal}")`);
   }
-  const imports = IMPORTS.filter(([, use]) => use.test(body[0])).map(([line]) => line);
+  const imports = importsOf(body[0]);
   const lines = [...imports, ...(imports.length ? [""] : []), "import tensorferry", ""];
   if (call.token) lines.push("# The token is that of the environment variable TENSORFERRY_TOKEN.");
   if (call.tls) lines.push("# TENSORFERRY_TLS=1 and TENSORFERRY_CA=FILE in the environment make the connection one of TLS.");
   return [...lines, `with tensorferry.Client(${quoted(call.grpc)}) as client:`, ...body, ""].join("\n");
 }
 
+/** @param {string} code A line of Python. Returns the command that runs it. */
+const pythonCommand = (code) => `python3 -c ${word([...importsOf(code), code].join("; "))}`;
+
 /**
- * Returns what writes the elements of an input: the end of a file whose elements lie as they are sent, else a file that
- * one line of Python writes.
- * @param {Call} call @param {RunInput} input @returns {[comment: string, command: string]}
+ * Returns the command that writes the elements of an input, in C order and little-endian: the end of a file whose elements
+ * lie so, else a line of Python. What a .npy file calls by a name of ml_dtypes NumPy reads once that is imported.
+ * @param {Call} call @param {RunInput} input
  */
 function shellElements({ file }, { array, tensor }) {
   const isAsSent = file.kind === ".npy" && !array.swapped && (!array.fortran || array.shape.length < 2);
-  if (isAsSent) return ["", `tail -c ${tensor.bytes.length} ${word(file.name)}`];
-  const path = `${array.name}.bin`;
-  return [`# ${path} holds the elements, in C order and little-endian: array.tofile(${quoted(path)})\n`, `cat ${word(path)}`];
+  if (isAsSent) return `tail -c ${tensor.bytes.length} ${word(file.name)}`;
+  const named = file.kind === ".npy" && !/^[<>=|]/.test(array.source);
+  const read = named ? `import ml_dtypes; x = np.load(${quoted(file.name)})` : `x = ${pythonArray(file, array, false)}`;
+  return pythonCommand(`${read}; sys.stdout.buffer.write(x.astype(x.dtype.newbyteorder("<")).tobytes())`);
 }
 
 /** @param {Call} call @param {Run} run @param {string} token */
@@ -90,7 +98,7 @@ function curlRun(call, { model, version, inputs }, token) {
   const header = inferHeader(inputs.map(({ tensor }) => tensor)).replace(',"parameters":{"binary_data_output":true}}', "}");
   const path = `/v2/models/${encodeURIComponent(model)}${version ? `/versions/${encodeURIComponent(version)}` : ""}/infer`;
   const elements = inputs.map((input) => shellElements(call, input));
-  return `${elements.map(([comment]) => comment).join("")}{ printf '%s' ${word(header)}; ${elements.map(([, command]) => command).join("; ")}; } |
+  return `{ printf '%s' ${word(header)}; ${elements.join("; ")}; } |
   curl -H 'Inference-Header-Content-Length: ${new TextEncoder().encode(header).length}' --data-binary @-${token} \\
   ${call.origin}${path}
 `;
@@ -103,7 +111,7 @@ export function curlText(call) {
   if (run) return curlRun(call, run, token);
   const isImage = file.kind === "image";
   const path = isImage ? `${array.name}.npy` : file.name;
-  const pixels = `import numpy as np; from PIL import Image; np.save(${quoted(path)}, Image.open(${quoted(file.name)}).convert("RGB"))`;
+  const pixels = `np.save(${quoted(path)}, ${pythonArray(file, array, false)})`;
   const dtype = isChosen(array) ? ` \\\n  -H 'Content-Type: application/x-npy; dtype=${array.dtype?.name}'` : "";
-  return `${isImage ? `python -c ${word(pixels)}\n` : ""}curl --data-binary @${word(path)}${dtype}${token} ${call.origin}/v1/convert\n`;
+  return `${isImage ? `${pythonCommand(pixels)}\n` : ""}curl --data-binary @${word(path)}${dtype}${token} ${call.origin}/v1/convert\n`;
 }

@@ -52,4 +52,12 @@ void AddCallerFields(const http::Request& from, grpc::ClientContext& context) {
   }
 }
 
+void AddTraceResponse(const grpc::ClientContext& context, http::Response& response) {
+  constexpr const char* kField = "traceresponse";
+  const auto& trailers = context.GetServerTrailingMetadata();
+  if (trailers.empty()) return;
+  const auto [begin, end] = trailers.equal_range(kField);
+  if (begin != end) response.fields.push_back({kField, std::string(begin->second.data(), begin->second.size())});
+}
+
 }  // namespace tensorferry::web

@@ -14,6 +14,10 @@ namespace tensorferry::web {
 // `x-request-id`, the peer's address and the name of his certificate, and the time that `grpc-timeout` leaves.
 void AddCallerFields(const http::Request& from, grpc::ClientContext& context);
 
+// Gives an answer the `traceresponse` field that the call, which has ended, has had with its status: there is one if the
+// call's trace is sampled.
+void AddTraceResponse(const grpc::ClientContext& context, http::Response& response);
+
 // Returns the time of a `grpc-timeout` field, such as `100m`; nothing if the text is none.
 std::optional<std::chrono::nanoseconds> ParseGrpcTimeout(std::string_view text);
 

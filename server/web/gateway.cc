@@ -37,7 +37,9 @@ void Gateway::Call(const std::string& method, const http::Request& from, grpc::B
 
 void Gateway::End(const std::shared_ptr<UnaryCall>& call, const grpc::Status& status) {
   try {
-    call->then.reply(call->then.done(status, call->response));
+    http::Response response = call->then.done(status, call->response);
+    AddTraceResponse(call->context, response);
+    call->then.reply(std::move(response));
   } catch (const std::exception& error) {
     spdlog::debug("http: an answer could not be made: {}", error.what());
     call->then.reply({.status = 500, .body = "internal error\n"});

@@ -39,14 +39,14 @@ Ordered ParametersJson(const Parameters& parameters) {
 // Wish is how an output is to come.
 struct Wish {
   bool binary = false;
-  Ordered shared = Ordered::object();  // The parameters of the place in shared memory; empty: there is none.
+  bool shared = false;  // The elements go to shared memory, and are not in the answer.
 };
 
 Wish WishFor(const std::string& name, const AskedOutputs& asked) {
   for (int i = 0; i < asked.outputs.size(); ++i) {
     const auto& output = asked.outputs.Get(i);
     if (output.name() != name) continue;
-    if (output.parameters().contains("shared_memory_region")) return {.shared = ParametersJson(output.parameters())};
+    if (output.parameters().contains("shared_memory_region")) return {.shared = true};
     return {.binary = asked.wishes.binary[static_cast<std::size_t>(i)]};
   }
   return {.binary = asked.wishes.binary_by_default};
@@ -93,10 +93,10 @@ class AnswerWriter {
     const Pieces pieces = index < answer_.raw.size() ? std::move(answer_.raw[index]) : Pieces();
     const Wish wish = WishFor(output.name(), asked_);
     if (wish.binary) parameters["binary_data_size"] = AddBinary(pieces);
-    parameters.update(wish.shared);
-    if (!parameters.empty()) told["parameters"] = std::move(parameters);
+    // Triton's C++ client takes each output with parameters for one whose elements follow.
+    if (!parameters.empty() && !wish.shared) told["parameters"] = std::move(parameters);
     TENSORFERRY_RETURN_IF_ERROR(Append((i > 0 ? "," : "") + OpenObject(told)));
-    if (!wish.binary && wish.shared.empty()) {
+    if (!wish.binary && !wish.shared) {
       TENSORFERRY_ASSIGN_OR_RETURN(const bool is_said, AddData(output.datatype(), pieces));
       if (!is_said) return false;
     }

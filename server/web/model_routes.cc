@@ -1,3 +1,6 @@
+#include <string>
+#include <utility>
+
 #include "inference/grpc_service.pb.h"
 #include "web/proto_json.h"
 #include "web/routes.h"
@@ -53,7 +56,13 @@ std::vector<http::Route> ModelRoutes(const RouteContext& context) {
        .method = "ModelReady",
        .http_methods = kRead,
        .ask = Named<inference::ModelReadyRequest>,
-       .answer = [](const auto& answer) { return http::Response{.status = answer.ready() ? 200 : kNo}; }},
+       .answer = nullptr,
+       .answer_naming =
+           [](const auto& answer, const std::string& model) {
+             nlohmann::ordered_json body;
+             body["name"] = model;
+             return YesOrNo("ready", answer.ready(), std::move(body));
+           }},
       routes);
   AddNamed<inference::ModelMetadataRequest, inference::ModelMetadataResponse>(
       context,

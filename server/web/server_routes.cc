@@ -41,14 +41,14 @@ std::vector<http::Route> ServerRoutes(const RouteContext& context) {
                     .method = "ServerLive",
                     .http_methods = kRead,
                     .ask = [](const auto&) { return inference::ServerLiveRequest(); },
-                    .answer = [](const auto& answer) { return http::Response{.status = answer.live() ? 200 : kNo}; }}),
+                    .answer = [](const auto& answer) { return YesOrNo("live", answer.live()); }}),
       RouteOf<inference::ServerReadyRequest, inference::ServerReadyResponse>(
           context, {.path = "/v2/health/ready",
                     .purpose = "whether the server is ready",
                     .method = "ServerReady",
                     .http_methods = kRead,
                     .ask = [](const auto&) { return inference::ServerReadyRequest(); },
-                    .answer = [](const auto& answer) { return http::Response{.status = answer.ready() ? 200 : kNo}; }}),
+                    .answer = [](const auto& answer) { return YesOrNo("ready", answer.ready()); }}),
       RouteOf<inference::ServerMetadataRequest, inference::ServerMetadataResponse>(
           context, {.path = "/v2",
                     .purpose = "name, version and extensions of the server",

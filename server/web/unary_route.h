@@ -42,10 +42,18 @@ inline security::Roles RolesOf(std::string_view method) {
   return RolesOfMethod(std::string(kService) + "." + std::string(method));
 }
 
-inline http::Response JsonResponse(const nlohmann::ordered_json& body) {
+inline http::Response JsonResponse(const nlohmann::ordered_json& body, unsigned status = 200) {
   // A name of a model may be any bytes.
-  return {.content_type = std::string(http::kJsonType),
+  return {.status = status,
+          .content_type = std::string(http::kJsonType),
           .body = body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)};
+}
+
+// Returns the answer to a question of health: callers read it from the status, or from what is added to `body`.
+inline http::Response YesOrNo(std::string_view question, bool yes,
+                              nlohmann::ordered_json body = nlohmann::ordered_json::object()) {
+  body[std::string(question)] = yes;
+  return JsonResponse(body, yes ? 200 : kNo);
 }
 
 // Returns the JSON object of a body, or an empty object if there is no body. Throws BadBody.
@@ -70,13 +78,16 @@ struct UnaryRoute {
   std::vector<std::string> http_methods;
   std::function<Message(const http::Request&)> ask;  // May throw BadBody.
   std::function<http::Response(const Answer&)> answer;
+  // Makes HTTP's answer in place of `answer` where it says the name of the path's model, which the response does not.
+  std::function<http::Response(const Answer&, const std::string& model)> answer_naming = nullptr;
 };
 
 template <typename Message, typename Answer>
 http::Route RouteOf(const RouteContext& context, UnaryRoute<Message, Answer> route) {
   const security::Roles roles = RolesOf(route.method);
   const auto serve = [context, method = "/" + std::string(kService) + "/" + route.method, ask = std::move(route.ask),
-                      answer = std::move(route.answer)](const http::Request& request, const http::Reply& reply) {
+                      answer = std::move(route.answer), answer_naming = std::move(route.answer_naming)](
+                         const http::Request& request, const http::Reply& reply) {
     try {
       const auto room = RoomForJson(request.body.size(), context.pool);
       if (!room.ok()) return reply(ErrorOf(rpc::ToGrpcStatus(room.status())));
@@ -85,14 +96,15 @@ http::Route RouteOf(const RouteContext& context, UnaryRoute<Message, Answer> rou
       bool own = false;
       grpc::SerializationTraits<Message>::Serialize(message, &bytes, &own);
       context.gateway.Call(method, request, std::move(bytes),
-                           {reply, [answer](const grpc::Status& status, const grpc::ByteBuffer& got) {
+                           {reply, [answer, answer_naming, model = answer_naming ? request.path_values.front() : ""](
+                                       const grpc::Status& status, const grpc::ByteBuffer& got) {
                               if (!status.ok()) return ErrorOf(status);
                               Answer response;
                               grpc::ByteBuffer read = got;
                               if (!grpc::SerializationTraits<Answer>::Deserialize(&read, &response).ok()) {
                                 return ErrorOf({grpc::INTERNAL, "the answer cannot be read"});
                               }
-                              return answer(response);
+                              return answer_naming ? answer_naming(response, model) : answer(response);
                             }});
     } catch (const BadBody& bad) {
       reply(http::ErrorResponse(bad.problem));

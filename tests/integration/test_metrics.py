@@ -121,6 +121,10 @@ def test_a_model_that_has_run(served: Server) -> None:
     assert now.value("tensorferry_model_compute_seconds_total", **plus, part="infer") > 0
     assert now.value("tensorferry_model_load_seconds", **plus) > 0
     assert now.value("tensorferry_queue_depth", **plus) == 0
+    for told, counted in (("count", "requests_total"), ("sum", "request_seconds_total")):
+        counted_value = now.value(f"tensorferry_model_{counted}", **plus, outcome="success")
+        assert now.value(f"tensorferry_model_answered_seconds_{told}", **plus) == pytest.approx(counted_value)
+    assert now.value("tensorferry_model_answered_seconds_bucket", **plus, le="+Inf") >= 1
     states = {
         labels["state"]: value
         for labels, value in now.named("tensorferry_model_state")

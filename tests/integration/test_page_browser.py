@@ -5,6 +5,7 @@ page/walks.mjs walks, and what it has seen is compared here with NumPy, PyTorch 
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import struct
@@ -22,9 +23,12 @@ import safetensors.numpy
 import xxhash
 
 import models
+from admin import ask
 from harness import TIMEOUT_S, Server
+from metrics import Scrape, families_of
 from tensorferry import Client, TensorferryError
 from test_node import NODE_MODULES
+from test_page_snippets import check_cpp, printed_by
 from test_tokens import TOKENS, write_tokens
 
 PROGRAM = Path(__file__).parent / "page/browser.mjs"
@@ -124,9 +128,25 @@ def test_the_first_paint_needs_few_bytes(server: Server) -> None:
     assert sum(sizes.values()) < MOST_BYTES_OF_FIRST_PAINT
 
 
-def test_the_page_of_a_model(server: Server) -> None:
+def buckets_of(server: Server, model: str) -> list[float]:
+    """How many requests each bucket of a model's latencies holds, without those that hold none."""
+    scraped = Scrape.of(families_of(ask(str(server.http), "/metrics").body.decode()))
+    buckets = scraped.named("tensorferry_model_answered_seconds_bucket")
+    counts = sorted((float(labels["le"]), count) for labels, count in buckets if labels["model"] == model)
+    upto = [0.0, *(count for _, count in counts)]
+    return [after - before for before, after in itertools.pairwise(upto) if after > before]
+
+
+def test_the_page_of_a_model(server: Server, inputs: dict[str, np.ndarray]) -> None:
     """It is unloaded and loaded again there, too."""
+    with Client(server.address) as client:
+        for _ in range(3):
+            client.infer("affine", {name: inputs[name] for name in ("left", "right")})
+    counts = buckets_of(server, "affine")
     seen = walk(server, "model", model="affine")
+    assert [float(row[1]) for row in seen["times"]] == counts and sum(counts) >= 3
+    assert seen["times"][-1][2] == "100.0 %"
+    assert all(f"{row[0]}: {row[1]}" in seen["latency"] for row in seen["times"])
     assert seen["focused"] == "affine"
     assert [row[0] for row in seen["inputs"]] == ["left", "right"]
     assert [row[0] for row in seen["outputs"]] == ["OUTPUT__0"]
@@ -158,12 +178,16 @@ def receipt_files(folder: Path) -> dict[Path, tuple[np.ndarray, str, str]]:
     np.save(folder / "order.npy", order)
     np.save(folder / "open.npy", brain)
     np.savez_compressed(folder / "w.npz", w=values.astype("<c16"))
+    np.save(folder / "bits.npy", brain)
     safetensors.numpy.save_file({"w": brain}, folder / "w.safetensors")
+    safetensors.numpy.save_file({"w": values.astype("<f4")}, folder / "f32.safetensors")
     return {
         folder / "order.npy": (order, "", "the byte order was changed"),
         folder / "open.npy": (brain, "bfloat16", "nothing"),
         folder / "w.npz": (values.astype("<c16"), "", "nothing"),
         folder / "w.safetensors": (brain, "", "nothing"),
+        folder / "f32.safetensors": (values.astype("<f4"), "", "nothing"),
+        folder / "bits.npy": (brain.view(np.int16), "int16", "nothing"),
     }
 
 
@@ -196,6 +220,40 @@ def test_the_code_of_an_example_works_as_it_was_copied(server: Server, tmp_path:
     assert done.stdout == f"torch.{array.dtype.name}, bits equal: True\n", seen["copied"] + done.stderr
 
 
+def copied_code(server: Server, file: Path, model: str = "", layout: tuple[str, ...] = ()) -> dict[str, Any]:
+    return walk(server, "snippets", file=file, model=model, layout=layout, grpc=server.address)
+
+
+def test_the_code_for_an_image_works_as_it_was_copied(server: Server, tmp_path: Path) -> None:
+    """Pillow reads the pixels that the browser has read."""
+    pixels = np.random.default_rng(2).integers(0, 256, (5, 7, 3), np.uint8)
+    (tmp_path / "photo.png").write_bytes(png_of(pixels))
+    seen = copied_code(server, tmp_path / "photo.png")
+    assert printed_by([sys.executable, "-c", seen["python"]], tmp_path) == "torch.uint8, bits equal: True"
+    (tensor,) = json.loads(printed_by(["bash", "-c", seen["curl"]], tmp_path))["tensors"]
+    assert (
+        tensor["digest"] == seen["receipt"]["Digest of this browser"] == xxhash.xxh3_128(pixels.tobytes()).hexdigest()
+    )
+    laid_out = pixels.astype(np.float32).transpose(2, 0, 1)[None] / np.float32(255)
+    layout = ("channels first", "float32 from 0 to 1", "in a batch of 1")
+    seen = copied_code(server, tmp_path / "photo.png", "identity", layout)
+    assert printed_by([sys.executable, "-c", seen["python"]], tmp_path) == "photo float32 (1, 3, 5, 7)"
+    (output,) = json.loads(printed_by(["bash", "-c", seen["curl"]], tmp_path))["outputs"]
+    assert np.array_equal(np.array(output["data"], np.float32), laid_out.ravel())
+
+
+def test_the_code_for_a_model_works_as_it_was_copied(
+    server: Server, repository: Path, inputs: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    given = {name: inputs[name] for name in ("left", "right")}
+    (expected,) = models.run_in_python(repository / "affine.pt", given).values()
+    seen = copied_code(server, tmp_path / "inputs.npz", "affine")
+    assert printed_by([sys.executable, "-c", seen["python"]], tmp_path) == "OUTPUT__0 float32 (2, 2)"
+    (output,) = json.loads(printed_by(["bash", "-c", seen["curl"]], tmp_path))["outputs"]
+    assert np.array_equal(np.array(output["data"], np.float32), expected.ravel())
+    check_cpp(seen["cpp"], tmp_path)
+
+
 def test_equal_bits_are_marked(server: Server, tmp_path: Path) -> None:
     """NaN with payloads and -0 among them: bits are compared, not numbers."""
     np.save(tmp_path / "x.npy", np.array([0x7FC00001, 0x80000000, 0x00000001, 0xFF800000], "<u4").view("<f4"))
@@ -206,12 +264,14 @@ def test_equal_bits_are_marked(server: Server, tmp_path: Path) -> None:
 
 
 def test_files_are_dropped_anywhere_and_damaged_ones_told(server: Server, tmp_path: Path) -> None:
-    np.save(tmp_path / "order.npy", np.asfortranarray(np.arange(6, dtype=">i2").reshape(2, 3)))
+    extremes = np.array([[0, 1, -(2**63)], [2**63 - 1, 4, 5]], ">i8")
+    np.save(tmp_path / "order.npy", np.asfortranarray(extremes))
     facts = walk(server, "drop", file=tmp_path / "order.npy")["facts"]
-    assert (facts["Stated as"], facts["Shape"], facts["Order"]) == (">i2", "(2, 3)", "Fortran, big-endian")
+    assert (facts["Stated as"], facts["Shape"], facts["Order"]) == (">i8", "(2, 3)", "Fortran, big-endian")
+    assert facts["Values"].startswith(f"{-(2**63)} … {2**63 - 1}, mean ")
     (tmp_path / "cut.npy").write_bytes((tmp_path / "order.npy").read_bytes()[:-1])
     (problem,) = walk(server, "drop", file=tmp_path / "cut.npy")["problem"]
-    assert "needs 12 bytes, the file has 11" in problem
+    assert "needs 48 bytes, the file has 47" in problem
 
 
 def test_images_are_laid_out_for_models(server: Server, tmp_path: Path) -> None:

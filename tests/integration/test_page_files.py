@@ -6,6 +6,7 @@ import io
 import json
 import os
 import subprocess
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def digest(array: np.ndarray[Any, Any]) -> str:
     return xxhash.xxh3_128(array.astype(array.dtype.newbyteorder("<")).tobytes("C")).hexdigest()
 
 
-def npy_header(descr: str, shape: tuple[int, ...]) -> bytes:
+def npy_header(descr: object, shape: tuple[int, ...]) -> bytes:
     file = io.BytesIO()
     np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})
     return file.getvalue()
@@ -127,6 +128,29 @@ def test_tensors_of_safetensors(tmp_path: Path) -> None:
     }
 
 
+def test_a_member_that_is_no_array_costs_the_others_nothing(tmp_path: Path) -> None:
+    good = np.arange(6, dtype=">i2")
+    np.savez(tmp_path / "w.npz", a=np.array([{}], object), b=good, c=np.array(["text"]))
+    with zipfile.ZipFile(tmp_path / "w.npz", "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("d.npy", npy_header("<f4", (2, 3)) + bytes(23))
+    header = {
+        "a": {"dtype": "F4", "shape": [2], "data_offsets": [0, 1]},
+        "b": {"dtype": "U8", "shape": [2], "data_offsets": [1, 3]},
+    }
+    text = json.dumps(header).encode()
+    (tmp_path / "w.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + b"abc")
+    npz, tensors = read(tmp_path / "w.npz", tmp_path / "w.safetensors")
+    assert [(found["name"], found["dtype"]) for found in npz["arrays"]] == [("b", "int16")]
+    assert npz["arrays"][0]["digest"] == digest(good)
+    assert npz["notes"] == [
+        "Left out: 'a': an array of Python objects is no tensor",
+        "Left out: 'c': <U4 is no dtype of a tensor",
+        "Left out: 'd': <f4 with shape (2, 3) needs 24 bytes, the file has 23",
+    ]
+    assert [(found["name"], found["texts"]) for found in tensors["arrays"]] == [("b", ["98", "99"])]
+    assert tensors["notes"] == ["Left out: 'a': F4 is no dtype of a tensor here"]
+
+
 def cut_archive() -> bytes:
     file = io.BytesIO()
     np.savez(file, x=np.arange(100))
@@ -137,6 +161,8 @@ BROKEN = {
     "cut.npy": (npy_header("<f4", (2, 3)) + bytes(23), "needs 24 bytes, the file has 23"),
     "long.npy": (npy_header("<f4", (2, 3)) + bytes(25), "needs 24 bytes, the file has 25"),
     "object.npy": (npy_header("|O", (1,)) + bytes(8), "Python objects"),
+    "structured.npy": (npy_header([("a", "<i4"), ("b", "<f4")], (1,)) + bytes(8), "structured arrays"),
+    "text.npy": (npy_header("<U3", (1,)) + bytes(12), "<U3 is no dtype of a tensor"),
     "evaluated.npy": (npy_header("<f4", (1,)).replace(b"(1,)", b"f(1)") + bytes(4), "makes no sense"),
     "version.npy": (b"\x93NUMPY\x09\x00\x10\x00" + bytes(16), "version 9.0"),
     "header.npy": (b"\x93NUMPY\x01\x00\xff\x00", "ends within its header"),

@@ -31,11 +31,26 @@ def snippet(language: str, address: str, path: Path, member: str, model: str = "
 
 
 def printed_by(command: list[str], folder: Path) -> str:
+    """Commands find the tests' own Python first, as in an environment that somebody has activated."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        command, cwd=folder, env=os.environ, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        command,
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
     )
     assert done.returncode == 0, (command, done.stderr)
     return done.stdout.strip()
+
+
+def check_cpp(program: str, folder: Path) -> None:
+    """The headers of the C++ library have all that the program uses."""
+    (folder / "program.cc").write_text(program)
+    includes = [f"-I{REPO_ROOT / part}" for part in ("client/include", "server")]
+    printed_by(["c++", "-std=c++20", "-Wall", "-Werror", "-fsyntax-only", *includes, "program.cc"], folder)
 
 
 def run_snippet(server: Server, path: Path, member: str, model: str = "", dtype: str = "") -> str:
@@ -98,13 +113,29 @@ def test_curl_runs_a_model(folder: Path, http_address: str) -> None:
     assert (output["datatype"], output["shape"], output["data"]) == ("FP32", [2, 3], VALUES.ravel().tolist())
 
 
-def test_curl_runs_a_model_on_a_member(folder: Path, http_address: str) -> None:
-    """Others are written first, by the line that stands above the command."""
-    program = snippet("curl", http_address, folder / "w.npz", "layer.0/w", model="identity")
-    assert program.startswith("# layer.0/w.bin holds the elements")
-    (folder / "layer.0").mkdir()
-    VALUES.astype("<f4").tofile(folder / "layer.0/w.bin")
+@pytest.mark.parametrize(
+    ("file", "member", "dtype"),
+    [
+        ("w.npz", "layer.0/w", ""),
+        ("w.safetensors", 'a"b', ""),
+        ("a file's.npy", "a file's", ""),
+        ("named.npy", "named", ""),
+        ("open.npz", "x", "bfloat16"),
+    ],
+)
+def test_curl_runs_a_model_on_what_is_not_as_it_is_sent(
+    file: str, member: str, dtype: str, folder: Path, http_address: str
+) -> None:
+    """A line of Python reads a member, changes the byte order, or that of the elements, within the same command."""
+    brain = VALUES.astype(ml_dtypes.bfloat16)
+    np.savez(folder / "open.npz", x=brain)
+    with (folder / "named.npy").open("wb") as named:
+        head = {"descr": "bfloat16", "fortran_order": True, "shape": brain.shape}
+        np.lib.format.write_array_header_1_0(named, head)
+        named.write(brain.tobytes("F"))
+    program = snippet("curl", http_address, folder / file, member, model="identity", dtype=dtype)
     (output,) = json.loads(printed_by(["bash", "-c", program], folder))["outputs"]
+    assert output["datatype"] == ("BF16" if file in ("named.npy", "open.npz") else "FP32")
     assert output["data"] == VALUES.ravel().tolist()
 
 
@@ -113,6 +144,4 @@ def test_curl_runs_a_model_on_a_member(folder: Path, http_address: str) -> None:
     [("w.npz", "layer.0/w", "identity", ""), ("w.safetensors", 'a"b', "", ""), ("open.npy", "open", "", "bfloat16")],
 )
 def test_cpp_fits_the_headers(file: str, member: str, model: str, dtype: str, folder: Path) -> None:
-    (folder / "program.cc").write_text(snippet("C++", "localhost:8001", folder / file, member, model, dtype))
-    includes = [f"-I{REPO_ROOT / part}" for part in ("client/include", "server")]
-    printed_by(["c++", "-std=c++20", "-Wall", "-Werror", "-fsyntax-only", *includes, "program.cc"], folder)
+    check_cpp(snippet("C++", "localhost:8001", folder / file, member, model, dtype), folder)

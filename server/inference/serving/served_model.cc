@@ -258,8 +258,12 @@ void ServedModel::CompleteUnlocked(const Few<ModelRun*>& runs) {
 void ServedModel::Record(const Execution& execution) {
   const auto& [runs, rows, nbytes, input, infer, output] = execution;
   placement_.RecordRun(nbytes, input + infer + output);
-  const auto ok =
-      static_cast<std::uint64_t>(std::ranges::count_if(runs, [](const ModelRun* run) { return run->result.ok(); }));
+  std::uint64_t ok = 0;
+  for (const ModelRun* const run : runs) {
+    if (!run->result.ok()) continue;
+    ++ok;
+    statistics_.CountSuccess(run->result->queue_time + input + infer + output);
+  }
   statistics_.success.Add(input + infer + output, ok);
   statistics_.fail.Add(input + infer + output, runs.size() - ok);
   if (ok == 0) return;

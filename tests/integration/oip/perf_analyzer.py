@@ -32,14 +32,16 @@ MODES = {
     "compressed": ("--grpc-compression-algorithm", "gzip", "--concurrency-range", "2"),
 }
 
+HTTP_MODES = ("concurrency", "asynchronous", "shared memory")
 
-def measure(address: str, model: str, *flags: str, report: Path) -> list[dict[str, str]]:
+
+def measure(address: str, model: str, *flags: str, report: Path, protocol: str = "grpc") -> list[dict[str, str]]:
     """Runs it to its end; returns the rows of its report. Fails, with all that it printed, unless it found no fault."""
     __tracebackhide__ = True
     libraries = python_of(OLD).parents[1].glob("lib/python3*/site-packages/nvidia/cuda_runtime/lib")
     done = subprocess.run(
         [
-            str(FOLDER / OLD / "bin/perf_analyzer"), "-u", address, "-i", "grpc", "-m", model, "-f", str(report),
+            str(FOLDER / OLD / "bin/perf_analyzer"), "-u", address, "-i", protocol, "-m", model, "-f", str(report),
             *SHORT, *flags,
         ],
         env=clean_environment({"LD_LIBRARY_PATH": ":".join(map(str, libraries))}),

@@ -1,4 +1,4 @@
-"""KServe's own gRPC inference client against our server."""
+"""KServe's own inference clients, for gRPC and for REST, against our server."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ import pytest
 from oip.environments import KSERVE, check_tests_pass, files_of, subject
 
 
-@pytest.mark.parametrize("file", files_of("kserve_client"), ids=subject)
+@pytest.mark.parametrize("file", [*files_of("kserve_client"), *files_of("kserve_http")], ids=subject)
 def test_kserve(file: Path, target: Path) -> None:
     check_tests_pass(KSERVE, file, target)

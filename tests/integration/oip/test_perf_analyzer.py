@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness import Server
-from oip.perf_analyzer import MODES, check_rows, measure
+from oip.perf_analyzer import HTTP_MODES, MODES, check_rows, measure
 
 # perf_analyzer's modes do not depend on the model; a second one shows that its calls do not depend on the first.
 CASES = [*(("simple", mode) for mode in MODES), ("mlp", "concurrencies"), ("mlp", "batches")]
@@ -17,6 +17,12 @@ CASES = [*(("simple", mode) for mode in MODES), ("mlp", "concurrencies"), ("mlp"
 def test_perf_analyzer(model: str, mode: str, oip_server: Server, tmp_path: Path) -> None:
     rows = measure(oip_server.address, model, *MODES[mode], report=tmp_path / "report.csv")
     check_rows(rows, 2 if mode == "concurrencies" else 1)
+
+
+@pytest.mark.parametrize("mode", HTTP_MODES)
+def test_over_http(mode: str, oip_server: Server, tmp_path: Path) -> None:
+    rows = measure(str(oip_server.http), "simple", *MODES[mode], report=tmp_path / "report.csv", protocol="http")
+    check_rows(rows, 1)
 
 
 def test_a_version(oip_server: Server, tmp_path: Path) -> None:

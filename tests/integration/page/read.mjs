@@ -19,8 +19,8 @@ function describe(array) {
 const answers = [];
 for (const file of files) {
   try {
-    const { arrays } = await readFile(file, new Uint8Array(readFileSync(file)));
-    answers.push({ arrays: arrays.map(describe) });
+    const { arrays, notes } = await readFile(file, new Uint8Array(readFileSync(file)));
+    answers.push({ arrays: arrays.map(describe), notes });
   } catch (error) {
     answers.push({ error: error.constructor.name, message: error.message });
   }

@@ -38,6 +38,14 @@ async function codeIn(page, language) {
   return panel.locator("code").innerText();
 }
 
+/** Returns the code of a language as the button copies it. */
+async function copied(page, language) {
+  await codeIn(page, language);
+  await page.getByRole("button", { name: "Copy" }).click();
+  await page.getByText("Copied", { exact: true }).waitFor();
+  return page.evaluate(() => navigator.clipboard.readText());
+}
+
 /** Returns what axe finds, in words, and whether the page has to be scrolled sideways. */
 async function faultsOf(page) {
   await page.evaluate(`${readFileSync(axePath(), "utf8")};0`);
@@ -74,9 +82,13 @@ async function model({ page, asked }) {
   await page.getByRole("region", { name: "Inputs" }).waitFor();
   const focused = await page.evaluate(() => document.activeElement.textContent);
   await page.getByText("As it applies, in JSON").click();
+  const latencies = page.getByRole("img", { name: /^Answered requests/ });
+  await latencies.waitFor();
+  await page.getByText("As a table").click();
   const seen = {
     focused, inputs: await rowsOf(page, "Inputs"), outputs: await rowsOf(page, "Outputs"),
     stages: await rowsOf(page, "Where the time goes"),
+    latency: await latencies.getAttribute("aria-label"), times: await rowsOf(page, "Answered requests by time"),
     config: JSON.parse(await page.getByRole("region", { name: "Configuration" }).innerText()),
   };
   await page.getByRole("button", { name: "Unload" }).click();
@@ -234,11 +246,24 @@ async function example({ page, context, asked }) {
   await page.getByLabel("gRPC address").fill(asked.grpc);
   await card(page, "Receipt").locator(".badge, .problem").first().waitFor();
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
-  await page.getByRole("button", { name: "Copy" }).click();
-  await page.getByText("Copied", { exact: true }).waitFor();
   return {
-    file: download.suggestedFilename(), copied: await page.evaluate(() => navigator.clipboard.readText()),
+    file: download.suggestedFilename(), copied: await copied(page, "Python"),
     receipt: await card(page, "Receipt").innerText(), array: await factsOf(card(page, "Array")),
+  };
+}
+
+/** Takes a file, lays an image out, runs a model if one is named, and copies the code in each language. */
+async function snippets({ page, context, asked }) {
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  await openPlayground(page, asked, asked.model);
+  for (const box of asked.layout) await card(page, "Array").getByLabel(box).check();
+  const receipt = card(page, "Receipt");
+  await receipt.locator(".badge").first().waitFor();
+  await page.getByLabel("gRPC address").fill(asked.grpc);
+  if (asked.model) await run(page, asked.model);
+  return {
+    receipt: await factsOf(receipt), python: await copied(page, "Python"), curl: await copied(page, "curl"),
+    cpp: await copied(page, "C++"),
   };
 }
 
@@ -257,4 +282,4 @@ async function calls({ page, asked }) {
   return { seen, post };
 }
 
-export const WALKS = { calls, example, overview, firstPaint, model, runModel, drop, image, receipts, tokens, keyboard, looks };
+export const WALKS = { calls, snippets, example, overview, firstPaint, model, runModel, drop, image, receipts, tokens, keyboard, looks };

@@ -69,6 +69,9 @@ TEST_F(ModelMetricsTest, TellsWhatAVersionHasDone) {
   done.execution_count = 2;
   done.waiting = 5;
   done.success = {.count = 7, .time = milliseconds(250)};
+  done.success_by_time[0] = 4;
+  done.success_by_time[2] = 2;
+  done.success_by_time[kRequestTimes.count] = 1;
   done.fail = {.count = 1, .time = milliseconds(10)};
   done.queue.time = milliseconds(125);
   done.compute_infer.time = milliseconds(500);
@@ -97,6 +100,13 @@ TEST_F(ModelMetricsTest, TellsWhatAVersionHasDone) {
   EXPECT_THAT(Value("tensorferry_model_info", info), Optional(1));
 
   const auto families = FamiliesOf(metrics_);
+  const auto& times = FindSeries(families, "tensorferry_model_answered_seconds", version)->histogram;
+  EXPECT_EQ(times.sample_count, 7u);
+  EXPECT_THAT(times.sample_sum, DoubleEq(0.25));
+  EXPECT_EQ(times.bucket[1].cumulative_count, 4u);  // To 50 µs.
+  EXPECT_EQ(times.bucket[2].cumulative_count, 6u);  // To 100 µs.
+  EXPECT_THAT(times.bucket[2].upper_bound, DoubleEq(100e-6));
+  EXPECT_EQ(times.bucket.back().cumulative_count, 6u);
   const auto& rows = FindSeries(families, "tensorferry_model_batch_rows", version)->histogram;
   EXPECT_EQ(rows.sample_count, 4u);
   EXPECT_THAT(rows.sample_sum, DoubleEq(4 + 8 + 2 * 5000));

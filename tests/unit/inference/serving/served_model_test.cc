@@ -184,6 +184,7 @@ TEST_F(ServedModelTest, RunsElsewhereWhatHasBecomeSlow) {
   ASSERT_EQ(model->Submit(next), Submitted::kTaken);
   ASSERT_THAT(next.Wait(), IsOk());
   EXPECT_NE(thread, std::this_thread::get_id());
+  EXPECT_EQ(model->statistics().success_by_time[7], 2u) << "above 1.6 ms, and at most 3.2 ms";
 }
 
 TEST_F(ServedModelTest, RunsTogetherWhatCameWhileItWasBusy) {

@@ -1,10 +1,10 @@
-#include "metrics/buckets.h"
+#include "base/buckets.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-namespace tensorferry::metrics {
+namespace tensorferry {
 namespace {
 
 // The bucket of every value around every bound is the first whose bound is not less, as Prometheus defines it.
@@ -32,4 +32,4 @@ TEST(Buckets, OfSizesGoFrom1KiBTo4GiB) {
 }
 
 }  // namespace
-}  // namespace tensorferry::metrics
+}  // namespace tensorferry

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace tensorferry::metrics {
+namespace tensorferry {
 
 // Buckets are the bounds of a histogram: `unit`, and each next one 2^log2_step times the one before, as those of
 // Prometheus's native histograms grow. The bucket of a value is found without a search.
@@ -24,4 +24,7 @@ struct Buckets {
   constexpr std::uint64_t BoundOf(std::size_t bucket) const { return unit << (log2_step * bucket); }
 };
 
-}  // namespace tensorferry::metrics
+// kRequestTimes are the buckets for the time of whole requests, in nanoseconds: 25 µs to 105 s.
+inline constexpr Buckets kRequestTimes{.unit = 25'000, .log2_step = 1, .count = 23};
+
+}  // namespace tensorferry
