@@ -122,6 +122,14 @@ soak: ## An hour of load with reloads of models: does memory grow? (SOAK_ARGS="-
 	@scripts/build.sh release $(JOBS) tensorferry tensorferry-server
 	@PYTHONPATH=client/python/src:tests/integration:tests/million $(PYTHON) tests/soak/soak.py $(SOAK_ARGS)
 
+.PHONY: soak-client
+soak-client: ## 100,000 small requests of the Python client: what do they leave behind? (SOAK_ARGS="--requests 10000")
+	@scripts/setup.sh build
+	@scripts/build.sh release $(JOBS) tensorferry-server
+	@scripts/core.sh $(JOBS)
+	@for core in pure compiled; do TENSORFERRY_CORE=$$core PYTHONPATH=client/python/src:tests/integration \
+	  $(PYTHON) tests/soak/client_soak.py $(SOAK_ARGS) || exit 1; done
+
 .PHONY: test-faults
 test-faults: ## Hostile loads, restarts, little processor: what do others notice? (FAULTS_ARGS="--only loads")
 	@scripts/setup.sh build
