@@ -6,7 +6,8 @@ jobs=$1
 python=$PWD/.venv/bin/python
 
 # run_pytest ARGUMENT...: in several processes, of which each runs whole files: what a file's tests share is made once.
-run_pytest() { "$python" -m pytest -q -n "$jobs" --dist loadfile --no-loadscope-reorder "$@"; }
+# There is one process more than cores, as tests wait for servers to start and for events.
+run_pytest() { "$python" -m pytest -q -n $((jobs + 1)) --dist loadfile --no-loadscope-reorder "$@"; }
 
 say() { printf '\n==> %s (after %s min %s s)\n' "$*" $((SECONDS / 60)) $((SECONDS % 60)); }
 
