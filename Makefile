@@ -10,7 +10,7 @@ BIN := build/$(PRESET)/bin
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Install what is missing: Debian packages, and torch into .venv
@@ -160,6 +160,11 @@ wheel: ## Build the wheels of the programs and of the Python client into build/w
 .PHONY: test-wheel
 test-wheel: wheel ## Install the wheels into an empty environment and convert an array there
 	@scripts/test-wheel.sh
+
+.PHONY: test-arm64
+test-arm64: ## Configure a build for arm64, in a Debian of its own; needs root
+	@scripts/setup.sh packages
+	@scripts/test-arm64.sh
 
 .PHONY: test-fleet
 test-fleet: ## Run a job of Ray Data and an application of Ray Serve on a local cluster of two nodes; downloads 230 MB
