@@ -12,6 +12,7 @@ namespace tensorferry::core {
 namespace {
 
 constexpr std::size_t kMostIncoming = std::size_t{8} << 20;  // Bytes that are read ahead of the caller.
+constexpr int kLeftOver = 4;                                 // Events of a socket and of threads that woke each other.
 
 }  // namespace
 
@@ -47,6 +48,10 @@ PipelinedStream::~PipelinedStream() {
   Cancel();
   changed_->notify_all();
   thread_.join();
+  // gRPC handles one event of those that it was told of, and keeps the others. The next call looks once only, and would
+  // find one of them in the place of a connection that was closed meanwhile.
+  Event event;
+  for (int left = 0; left < kLeftOver; ++left) PollForEvent(*queue_, event);
   call_.reset();
   outgoing_.clear();
   connection_->queues().GiveBack(std::move(queue_));
