@@ -48,18 +48,21 @@ class Cases:
         self._sealed = sealed
         self._filled = self._fresh()
         source, infer = self._source, {"x": self._source}
-        # Each case has what comes before it, uncounted.
+        # Each case has what comes before it, uncounted: an array that is sent again was sent twice then.
         self.cases: dict[str, tuple[Call | None, Call]] = {
             "memcpy + digest": (None, self._copy_and_digest),
             "digest": (None, self._digest),
             "bytes": (None, lambda: messages.convert(source)),
             "sealed": (None, lambda: sealed.convert(source)),
             "empty": (self._fill, lambda: sealed.convert(self._filled)),
-            "empty, again": (None, lambda: sealed.convert(self._filled)),
+            "empty, again": (lambda: sealed.convert(self._filled), lambda: sealed.convert(self._filled)),
             "sum": (None, lambda: torch.from_numpy(self._source).sum()),
             "bytes to sum": (None, lambda: messages.infer("sum", infer, digest=False)),
             "sealed to sum": (None, lambda: sealed.infer("sum", infer, digest=False)),
-            "empty to sum, again": (None, lambda: sealed.infer("sum", {"x": self._filled}, digest=False)),
+            "empty to sum, again": (
+                lambda: [sealed.infer("sum", {"x": self._filled}, digest=False) for _ in range(2)],
+                lambda: sealed.infer("sum", {"x": self._filled}, digest=False),
+            ),
         }
 
     def _fresh(self) -> Any:

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import cli
@@ -183,11 +184,14 @@ def test_the_next_server_at_the_same_address(tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", ANSWERS)
 def test_the_command_where_it_fails(how: str, plain_server: Path, tmp_path: Path) -> None:
     file, address = cli.save(tmp_path / "x.npy", LARGE), f"unix:{plain_server}"
+    np.savez(tmp_path / "x.npz", x=LARGE, y=LARGE[1:], z=LARGE[:3])
     codes = {"refuses": cli.REFUSED, "forgets": cli.REFUSED, "other-tags": cli.UNREACHABLE}
     with listening(plain_server, ANSWERS[how][0]) as messages:
         ran = cli.run("convert", file, "--server", address)
         assert ran.code == cli.OK, ran.stderr
         assert messages, "it was tried"
+        several = cli.run("convert", tmp_path / "x.npz", "--server", address)
+        assert several.code == cli.OK, several.stderr
         failed = cli.run("convert", file, "--server", address, "--transport", "sealed")
         assert failed.code == codes.get(how, cli.UNREACHABLE), failed.stderr
     Path(f"{plain_server}.sealed").unlink()
