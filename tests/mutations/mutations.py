@@ -11,6 +11,7 @@ import resource
 import secrets
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -167,13 +168,25 @@ def run_cases(found: list[Base], seed: int, cases: Iterable[int]) -> Report:
     return report
 
 
+def _cases(arguments: argparse.Namespace) -> Iterator[int]:
+    """The numbers of the files to serve, as long as there is time. Several runs may share the files of one seed."""
+    end = time.monotonic() + arguments.minutes * 60
+    for case in range(arguments.first, arguments.first + arguments.count):
+        if time.monotonic() > end:
+            print(f"--minutes are over: file {case} is the first that was not served")
+            return
+        yield case
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="mutations.py", description=__doc__)
     parser.add_argument("--count", type=int, default=100_000, help="files (100000)")
+    parser.add_argument("--first", type=int, default=0, help="the number of the first file (0)")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="end after so long, with fewer files")
     parser.add_argument("--seed", type=int, default=secrets.randbits(32), help="a number; random, and printed")
     parser.add_argument("--case", type=int, help="the only file to serve")
     arguments = parser.parse_args()
-    cases = range(arguments.count) if arguments.case is None else [arguments.case]
+    cases = _cases(arguments) if arguments.case is None else [arguments.case]
     print(f"seed {arguments.seed}", flush=True)
     sys.setrecursionlimit(20_000)  # A description may get lists within lists in several places, one within another.
     folder = REPO_ROOT / "build/test-mutations"

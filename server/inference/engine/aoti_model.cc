@@ -348,7 +348,6 @@ absl::StatusOr<Engines> LoadAotiPackage(const ModelFile& file, const ModelConfig
   for (const std::string& parameter : ParametersOfTorchScript(config)) {
     spdlog::warn("model {}: config.pbtxt: parameter {} means nothing to a compiled package", options.name, parameter);
   }
-  TENSORFERRY_ASSIGN_OR_RETURN(std::string sha256, file.Sha256());
   TENSORFERRY_RETURN_IF_ERROR(CheckTemporaryFolder(UnpackedSizes(file), TemporaryUse::kExecute));
   TENSORFERRY_ASSIGN_OR_RETURN(const PackageSignature exported, ReadMetadata(file, options));
   TENSORFERRY_ASSIGN_OR_RETURN(const PackageWeights members, ReadMembers(file));
@@ -372,6 +371,7 @@ absl::StatusOr<Engines> LoadAotiPackage(const ModelFile& file, const ModelConfig
   for (const std::string& warning : {in.warning, inputs.warning, outputs.warning}) {
     if (!warning.empty()) spdlog::warn("model {}: {}", options.name, warning);
   }
+  TENSORFERRY_ASSIGN_OR_RETURN(std::string sha256, file.Sha256());
   ModelInfo info{.name = options.name,
                  .version = options.version,
                  .state = ModelState::kReady,

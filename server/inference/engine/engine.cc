@@ -40,6 +40,7 @@ absl::StatusOr<Engines> Shared(absl::StatusOr<std::shared_ptr<Model>> model, con
 }  // namespace
 
 absl::StatusOr<Engines> LoadEngines(const ModelFile& file, const ModelConfig& config, const EngineOptions& options) {
+  file.BeginSha256();
   TENSORFERRY_RETURN_IF_ERROR(CheckArchive(file));
   const auto records = CatchTorch(Reason::kModelNotReady,
                                   [&] { return caffe2::serialize::PyTorchStreamReader(file.path()).getAllRecords(); });

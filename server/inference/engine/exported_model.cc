@@ -129,7 +129,6 @@ absl::StatusOr<std::shared_ptr<Model>> LoadExported(const ModelFile& file, const
   for (const std::string& parameter : ParametersOfTorchScript(config)) {
     spdlog::warn("model {}: config.pbtxt: parameter {} means nothing to an exported program", options.name, parameter);
   }
-  TENSORFERRY_ASSIGN_OR_RETURN(std::string sha256, file.Sha256());
   TENSORFERRY_ASSIGN_OR_RETURN(ExportedArchive archive, ExportedArchive::Open(file));
   TENSORFERRY_ASSIGN_OR_RETURN(ExportedProgram program, ExportedProgram::Load(archive, options.device));
   for (const std::string& condition : program.shapes().unchecked()) {
@@ -146,6 +145,7 @@ absl::StatusOr<std::shared_ptr<Model>> LoadExported(const ModelFile& file, const
   for (const std::string& warning : {inputs.warning, outputs.warning}) {
     if (!warning.empty()) spdlog::warn("model {}: {}", options.name, warning);
   }
+  TENSORFERRY_ASSIGN_OR_RETURN(std::string sha256, file.Sha256());
   ModelInfo info{.name = options.name,
                  .version = options.version,
                  .state = ModelState::kReady,

@@ -8,11 +8,13 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <functional>
 #include <memory>
 #include <span>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -47,7 +49,49 @@ int ForEachPiece(int descriptor, const std::function<bool(std::span<const char>)
   }
 }
 
+// Computes the SHA-256 of a file, in hex, until `stopped` is true.
+absl::StatusOr<std::string> HashOf(int descriptor, const fs::path& name, const std::atomic<bool>& stopped) {
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+  EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr);
+  const int error = ForEachPiece(descriptor, [&](std::span<const char> piece) {
+    EVP_DigestUpdate(context.get(), piece.data(), piece.size());
+    return !stopped;
+  });
+  if (error != 0) return CannotRead(name, error);
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
+  unsigned int size = 0;
+  EVP_DigestFinal_ex(context.get(), digest.data(), &size);
+  std::string hex;
+  for (const unsigned char byte : std::span(digest).first(size)) hex += fmt::format("{:02x}", byte);
+  return hex;
+}
+
 }  // namespace
+
+// Hashing computes a file's SHA-256 on a thread of its own.
+class ModelFile::Hashing {
+ public:
+  // Throws: std::system_error if the system has no thread.
+  Hashing(int descriptor, const fs::path& name)
+      : thread_([this, descriptor, name] { hash_ = HashOf(descriptor, name, stopped_); }) {}
+
+  ~Hashing() {
+    stopped_ = true;
+    if (thread_.joinable()) thread_.join();
+  }
+
+  const absl::StatusOr<std::string>& Await() {
+    if (thread_.joinable()) thread_.join();
+    return hash_;
+  }
+
+ private:
+  std::atomic<bool> stopped_ = false;
+  absl::StatusOr<std::string> hash_;
+  std::thread thread_;  // The last member: it uses the others.
+};
+
+ModelFile::ModelFile(fs::path name, int descriptor) : name_(std::move(name)), descriptor_(descriptor) {}
 
 absl::StatusOr<ModelFile> ModelFile::Open(const fs::path& file, const fs::path& root) {
   // O_NONBLOCK: opening a pipe or a device does not wait.
@@ -78,9 +122,12 @@ absl::StatusOr<ModelFile> ModelFile::Adopt(int descriptor) {
 }
 
 ModelFile::ModelFile(ModelFile&& other) noexcept
-    : name_(std::move(other.name_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
+    : name_(std::move(other.name_)),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      hashing_(std::move(other.hashing_)) {}
 
 ModelFile::~ModelFile() {
+  hashing_.reset();
   if (descriptor_ >= 0) close(descriptor_);
 }
 
@@ -100,20 +147,20 @@ absl::StatusOr<std::string> ModelFile::Read(std::size_t max_nbytes) const {
   return text;
 }
 
+void ModelFile::BeginSha256() const {
+  constexpr off_t kWorthAThread = 1'000'000;  // Bytes, of half a millisecond.
+  struct stat status {};
+  if (hashing_ != nullptr || fstat(descriptor_, &status) != 0 || status.st_size < kWorthAThread) return;
+  try {
+    hashing_ = std::make_unique<Hashing>(descriptor_, name_);
+  } catch (const std::system_error&) {
+    return;  // Sha256() computes it then.
+  }
+}
+
 absl::StatusOr<std::string> ModelFile::Sha256() const {
-  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
-  EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr);
-  const int error = ForEachPiece(descriptor_, [&](std::span<const char> piece) {
-    EVP_DigestUpdate(context.get(), piece.data(), piece.size());
-    return true;
-  });
-  if (error != 0) return CannotRead(name_, error);
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
-  unsigned int size = 0;
-  EVP_DigestFinal_ex(context.get(), digest.data(), &size);
-  std::string hex;
-  for (const unsigned char byte : std::span(digest).first(size)) hex += fmt::format("{:02x}", byte);
-  return hex;
+  if (hashing_ != nullptr) return hashing_->Await();
+  return HashOf(descriptor_, name_, /*stopped=*/false);
 }
 
 }  // namespace tensorferry::inference

@@ -118,7 +118,6 @@ absl::StatusOr<torch::jit::Module> LoadModule(const ModelFile& file, const Model
 absl::StatusOr<Engines> LoadTorchScript(const ModelFile& file, const ModelConfig& config,
                                         const EngineOptions& options) {
   TENSORFERRY_ASSIGN_OR_RETURN(const ModelParameters parameters, ReadParameters(config));
-  TENSORFERRY_ASSIGN_OR_RETURN(std::string sha256, file.Sha256());
   TENSORFERRY_ASSIGN_OR_RETURN(const torch::jit::Module module, LoadModule(file, parameters, options));
   TENSORFERRY_ASSIGN_OR_RETURN(const torch::jit::Method forward,
                                CatchTorch(Reason::kModelNotReady, [&] { return module.get_method(kForward); }));
@@ -127,6 +126,7 @@ absl::StatusOr<Engines> LoadTorchScript(const ModelFile& file, const ModelConfig
   for (const std::string& warning : signature.warnings()) {
     spdlog::warn("model {}: config.pbtxt: {}", options.name, warning);
   }
+  TENSORFERRY_ASSIGN_OR_RETURN(std::string sha256, file.Sha256());
   const ModelInfo info{.name = options.name,
                        .version = options.version,
                        .state = ModelState::kReady,

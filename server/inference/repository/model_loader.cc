@@ -156,8 +156,9 @@ absl::StatusOr<std::unique_ptr<ServedModel>> LoadVersion(const VersionToLoad& so
                                          .intra_op_threads = options.intra_op_threads},
                               .config = config};
   auto model = std::make_unique<ServedModel>(std::move(info), std::move(engines.models), served, pool);
+  const fs::path samples = source.folder.empty() ? fs::path() : source.folder / "warmup";
   TENSORFERRY_RETURN_IF_ERROR(
-      WarmUp(*model, config, source.folder.empty() ? fs::path() : source.folder / "warmup", source.root));
+      WarmUp(*model, config, {.folder = samples, .root = source.root}, options.intra_op_threads));
   for (const auto& forget_runs : engines.forget_runs) TENSORFERRY_RETURN_IF_ERROR(forget_runs());
   return model;
 }

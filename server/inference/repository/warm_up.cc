@@ -1,5 +1,6 @@
 #include "inference/repository/warm_up.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
@@ -23,8 +24,9 @@ using Sample = std::vector<NamedTensor>;
 
 constexpr std::size_t kMaxSampleBytes = std::size_t{1} << 30;
 
-// In the first run TorchScript observes the model, in the second it compiles code, and from then on it runs that code.
-constexpr int kRuns = 3;
+// Returns how many runs it takes until a model runs as it will for callers. In the first run TorchScript observes the
+// model, in the second it compiles code, and from then on it runs that code. Other engines learn nothing from a run.
+int RunsToWarmUp(const ModelInfo& model) { return model.platform == "torchscript" ? 3 : 1; }
 
 // Input is one input of a sample: what both are called, for errors, and where their files are.
 struct Input {
@@ -116,8 +118,8 @@ absl::Status RunSample(Model& model, const Sample& sample) {
 
 }  // namespace
 
-absl::Status WarmUp(ServedModel& model, const ModelConfig& config, const fs::path& folder, const fs::path& root) {
-  auto samples = CatchTorch(Reason::kModelNotReady, [&] { return MakeSamples(config, folder, root); });
+absl::Status WarmUp(ServedModel& model, const ModelConfig& config, const WarmUpFiles& files, int intra_op_threads) {
+  auto samples = CatchTorch(Reason::kModelNotReady, [&] { return MakeSamples(config, files.folder, files.root); });
   if (!samples.ok()) return samples.status();
   const bool asked_for = !samples->empty();
   if (!asked_for) {
@@ -125,8 +127,10 @@ absl::Status WarmUp(ServedModel& model, const ModelConfig& config, const fs::pat
     if (!zeros.ok() || !*zeros) return absl::OkStatus();
     samples->push_back(**zeros);
   }
+  const int runs = RunsToWarmUp(model.info());
   const absl::Status status = model.OnEachExecutor([&](Model& engine) {
-    for (int i = 0; i < kRuns; ++i) {
+    at::set_num_threads(intra_op_threads);  // Of this thread.
+    for (int i = 0; i < runs; ++i) {
       for (const Sample& sample : *samples) {
         TENSORFERRY_RETURN_IF_ERROR(CatchTorch(Reason::kModelFailed, [&] { return RunSample(engine, sample); }));
       }

@@ -107,6 +107,22 @@ TEST_F(ModelFileTest, IsReadThroughWhatWasOpened) {
   EXPECT_THAT(file->Read(4), Fails(Reason::kModelNotReady, HasSubstr("more than 4 bytes")));
 }
 
+// The hash of a million times `a` is NIST's (https://csrc.nist.gov/projects/cryptographic-standards-and-guidelines).
+TEST_F(ModelFileTest, HasTheSameHashOnWhateverThreadItIsComputed) {
+  constexpr char kHash[] = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0";
+  repository_.Write("m.pt", std::string(1'000'000, 'a'));
+  auto file = ModelFile::Open(repository_.root / "m.pt", repository_.root);
+  ASSERT_THAT(file, IsOk());
+  EXPECT_EQ(file->Sha256().value(), kHash);
+  file->BeginSha256();
+  file->BeginSha256();
+  const ModelFile moved = *std::move(file);
+  EXPECT_EQ(moved.Sha256().value(), kHash);
+  EXPECT_EQ(moved.Sha256().value(), kHash);
+  const auto unasked = ModelFile::Open(repository_.root / "m.pt", repository_.root);
+  unasked->BeginSha256();
+}
+
 TEST_F(ModelFileTest, MustBeInTheRepositoryWhateverLinksSay) {
   const TemporaryRepository elsewhere;
   elsewhere.Write("secret.pt", "");
