@@ -193,3 +193,24 @@ def test_lengths_that_are_refused(address: str) -> None:
         assert refusal(address, head, **{LENGTH: wrong})["status"] == 400
     assert refusal(address, b"{}", Content_Encoding="gzip")["status"] == 415
     assert refusal(address, bytes(5 << 20))["status"] == 413
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "told"),
+    [
+        ("/v2/health/live", 200, {"live": True}),
+        ("/v2/health/ready", 200, {"ready": True}),
+        ("/v2/models/identity/ready", 200, {"name": "identity", "ready": True}),
+        ("/v2/models/identity/versions/1/ready", 200, {"name": "identity", "ready": True}),
+        ("/v2/models/no%20such/ready", 400, {"name": "no such", "ready": False}),
+    ],
+)
+def test_health_is_told_by_status_and_body(path: str, status: int, told: dict[str, Any], address: str) -> None:
+    for method in ("GET", "HEAD"):
+        connection = http.client.HTTPConnection(address, timeout=TIMEOUT_S)
+        connection.request(method, path)
+        response = connection.getresponse()
+        body = response.read()
+        connection.close()
+        assert response.status == status
+        assert json.loads(body) == told if method == "GET" else body == b""
