@@ -31,6 +31,7 @@ LONGEST = [
     "test_installed_library.py",
     "test_thread_limit.py",
     "test_isolation.py",
+    "test_examples.py",
 ]
 
 

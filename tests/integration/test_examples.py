@@ -28,7 +28,7 @@ each_example = pytest.mark.parametrize("language", PRINTED)
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     python_path = {"PYTHONPATH": str(REPO_ROOT / "client/python/src")}
     return subprocess.run(
-        command, env=clean_environment(python_path), capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        command, env=clean_environment(python_path), capture_output=True, text=True, timeout=5 * TIMEOUT_S, check=False
     )
 
 
