@@ -52,7 +52,7 @@ absl::Status FromGrpc(const grpc::Status& status) {
   google::rpc::RetryInfo retry;
   if (!details.ParseFromString(status.error_details())) details.Clear();
   for (const google::protobuf::Any& detail : details.details()) {
-    if (!detail.UnpackTo(&info)) detail.UnpackTo(&retry);
+    static_cast<void>(detail.UnpackTo(&info) || detail.UnpackTo(&retry));  // Others say nothing here.
   }
   if (info.domain() != "tensorferry") {
     return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());

@@ -1,12 +1,12 @@
 // What gRPC and protobuf say goes into the server's log.
 #pragma once
 
-#include <grpc/support/log.h>
 #include <spdlog/common.h>
 
 #include <cstdint>
 #include <string>
 
+#include "rpc/library_versions.h"
 #include "rpc/serve/log_limit.h"
 
 namespace tensorferry::rpc {
@@ -26,7 +26,6 @@ struct LibraryLine {
 // Returns a line of gRPC's as our log has it. gRPC complains of what callers send, as of a header that cannot be read, at
 // the level of errors: any peer could fill the log. Above debug are only the lines of its listeners that `limit` admits,
 // which tell of this machine, such as that there are no descriptors left; and the line before gRPC ends the process.
-LibraryLine LineOfGrpc(const gpr_log_func_args& line, LogLimit& limit,
-                       LogLimit::Time now = std::chrono::steady_clock::now());
+LibraryLine LineOfGrpc(const SourceLine& line, LogLimit& limit, LogLimit::Time now = std::chrono::steady_clock::now());
 
 }  // namespace tensorferry::rpc

@@ -52,7 +52,9 @@ void CountStages(const CallRecord& record, RequestCounts::Counter& counter) {
 std::unique_ptr<RequestCounts> MakeRequestCounts() {
   std::vector<metrics::MethodName> names;
   for (const MethodDescriptor* const method : AllMethods()) {
-    names.push_back({.service = method->service()->full_name(), .method = method->name(), .type = TypeOf(*method)});
+    names.push_back({.service = std::string(method->service()->full_name()),
+                     .method = std::string(method->name()),
+                     .type = TypeOf(*method)});
   }
   return std::make_unique<RequestCounts>(std::move(names));
 }

@@ -32,7 +32,7 @@ void AddFile(const FileDescriptor& file, std::set<const FileDescriptor*>& added,
   for (int i = 0; i < file.dependency_count(); ++i) AddFile(*file.dependency(i), added, response);
   google::protobuf::FileDescriptorProto proto;
   file.CopyTo(&proto);
-  proto.SerializeToString(response.mutable_file_descriptor_response()->add_file_descriptor_proto());
+  *response.mutable_file_descriptor_response()->add_file_descriptor_proto() = proto.SerializeAsString();
 }
 
 void AnswerWithFile(const FileDescriptor* file, ServerReflectionResponse& response) {

@@ -1,12 +1,12 @@
 #pragma once
 
 #include <grpc/grpc_security.h>
-#include <grpcpp/security/server_credentials.h>
 
 #include <deque>
 #include <memory>
 #include <string>
 
+#include "rpc/library_versions.h"
 #include "security/reloaded.h"
 #include "security/tls_material.h"
 
@@ -15,11 +15,11 @@ namespace tensorferry::rpc {
 // TlsCredentials makes listeners serve TLS 1.2 and later. Every new connection gets the certificate that is in use when
 // it comes; those that are open go on. ADR 0019 says why it is made so.
 // Lifetime: borrows `material`; outlives the server that listens with it.
-class TlsCredentials final : public grpc::ServerCredentials {
+class TlsCredentials final : public CredentialsBase {
  public:
   explicit TlsCredentials(const security::Reloaded<security::TlsMaterial>& material) : material_(material) {}
 
-  // A pure virtual function of gRPC's, which nothing here calls.
+  // A virtual function of gRPC's, which nothing here calls.
   void SetAuthMetadataProcessor(const std::shared_ptr<grpc::AuthMetadataProcessor>&) override {}
 
  private:

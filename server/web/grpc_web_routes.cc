@@ -80,7 +80,7 @@ Piece Encoded(const Piece& piece, std::size_t nbytes, BufferPool& pool) {
   const auto bytes = TextOf(nbytes, pool);
   for (const std::string_view part : piece.bytes) bytes->text() += part;
   const auto text = TextOf((nbytes / kBase64Bytes + 1) * kBase64Characters, pool);
-  absl::Base64Escape(bytes->text(), &text->text());
+  text->text() = absl::Base64Escape(bytes->text());  // It takes the place of the memory that the budget has admitted.
   return {{text->text()}, text};
 }
 

@@ -12,6 +12,12 @@ using google::protobuf::Message;
 using google::protobuf::Reflection;
 using Ordered = nlohmann::ordered_json;
 
+// A value that the .proto file does not name is its number, as in protobuf's own JSON.
+Ordered EnumJson(const FieldDescriptor& field, int number) {
+  const google::protobuf::EnumValueDescriptor* const value = field.enum_type()->FindValueByNumber(number);
+  return value == nullptr ? Ordered(number) : Ordered(std::string(value->name()));
+}
+
 Ordered ElementJson(const Message& message, const FieldDescriptor& field, int i) {
   const Reflection& reflection = *message.GetReflection();
   switch (field.cpp_type()) {
@@ -22,7 +28,7 @@ Ordered ElementJson(const Message& message, const FieldDescriptor& field, int i)
     case FieldDescriptor::CPPTYPE_DOUBLE: return reflection.GetRepeatedDouble(message, &field, i);
     case FieldDescriptor::CPPTYPE_FLOAT: return reflection.GetRepeatedFloat(message, &field, i);
     case FieldDescriptor::CPPTYPE_BOOL: return reflection.GetRepeatedBool(message, &field, i);
-    case FieldDescriptor::CPPTYPE_ENUM: return reflection.GetRepeatedEnum(message, &field, i)->name();
+    case FieldDescriptor::CPPTYPE_ENUM: return EnumJson(field, reflection.GetRepeatedEnumValue(message, &field, i));
     case FieldDescriptor::CPPTYPE_STRING: return reflection.GetRepeatedString(message, &field, i);
     case FieldDescriptor::CPPTYPE_MESSAGE: return ProtoJson(reflection.GetRepeatedMessage(message, &field, i));
   }
@@ -39,7 +45,7 @@ Ordered SingleJson(const Message& message, const FieldDescriptor& field) {
     case FieldDescriptor::CPPTYPE_DOUBLE: return reflection.GetDouble(message, &field);
     case FieldDescriptor::CPPTYPE_FLOAT: return reflection.GetFloat(message, &field);
     case FieldDescriptor::CPPTYPE_BOOL: return reflection.GetBool(message, &field);
-    case FieldDescriptor::CPPTYPE_ENUM: return reflection.GetEnum(message, &field)->name();
+    case FieldDescriptor::CPPTYPE_ENUM: return EnumJson(field, reflection.GetEnumValue(message, &field));
     case FieldDescriptor::CPPTYPE_STRING: return reflection.GetString(message, &field);
     case FieldDescriptor::CPPTYPE_MESSAGE: return ProtoJson(reflection.GetMessage(message, &field));
   }
@@ -69,14 +75,14 @@ Ordered ProtoJson(const Message& message) {
   for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
     const FieldDescriptor& field = *message.GetDescriptor()->field(i);
     if (field.is_map()) {
-      object[field.name()] = MapJson(message, field);
+      object[std::string(field.name())] = MapJson(message, field);
     } else if (field.is_repeated()) {
-      Ordered& list = object[field.name()] = Ordered::array();
+      Ordered& list = object[std::string(field.name())] = Ordered::array();
       for (int j = 0; j < reflection.FieldSize(message, &field); ++j) {
         list.push_back(ElementJson(message, field, j));
       }
     } else if (!field.has_presence() || reflection.HasField(message, &field)) {
-      object[field.name()] = SingleJson(message, field);
+      object[std::string(field.name())] = SingleJson(message, field);
     }
   }
   return object;

@@ -26,11 +26,11 @@ absl::Status Mismatch(const std::string& why, const std::string& expected, const
 absl::Status CheckField(const Contents& contents, std::string_view datatype, int field) {
   std::vector<const google::protobuf::FieldDescriptor*> set;
   contents.GetReflection()->ListFields(contents, &set);
-  const std::string expected = Contents::descriptor()->FindFieldByNumber(field)->name();
+  const std::string expected(Contents::descriptor()->FindFieldByNumber(field)->name());
   for (const auto* other : set) {
     if (other->number() == field) continue;
-    return Mismatch(fmt::format("contents of {} are in {}, not {}", datatype, expected, other->name()), expected,
-                    other->name());
+    const std::string actual(other->name());
+    return Mismatch(fmt::format("contents of {} are in {}, not {}", datatype, expected, actual), expected, actual);
   }
   return absl::OkStatus();
 }

@@ -1,5 +1,7 @@
 #include "rpc/serve/end_text.h"
 
+#include <fmt/format.h>
+
 #include "base/status.h"
 #include "rpc/serve/error.h"
 
@@ -21,7 +23,7 @@ bool IsFault(absl::StatusCode code) {
 }  // namespace
 
 std::string MethodText(const google::protobuf::MethodDescriptor& method) {
-  return method.service()->full_name() + '/' + method.name();
+  return fmt::format("{}/{}", method.service()->full_name(), method.name());
 }
 
 EndText TextOfEnd(const absl::Status& status) {

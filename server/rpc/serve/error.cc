@@ -26,6 +26,12 @@ constexpr char kDomain[] = "tensorferry";
 constexpr std::size_t kMaxMessageBytes = 512;
 constexpr std::size_t kMaxValueBytes = 256;
 
+// Adds a message of google.rpc to the details of an error.
+void AddDetail(const google::protobuf::Message& message, google::rpc::Status& details) {
+  // Only a message that lacks a required field is not packed, and those of google.rpc have none.
+  static_cast<void>(details.add_details()->PackFrom(message));
+}
+
 }  // namespace
 
 Failure FailureForCaller(const absl::Status& error) {
@@ -49,12 +55,12 @@ grpc::Status ToGrpcStatus(const absl::Status& error) {
   google::rpc::Status details;
   details.set_code(CodeOf(failure));
   details.set_message(failure.message);
-  details.add_details()->PackFrom(info);
+  AddDetail(info, details);
   if (failure.retry_after.count() > 0) {
     google::rpc::RetryInfo retry;
     *retry.mutable_retry_delay() =
         google::protobuf::util::TimeUtil::MillisecondsToDuration(failure.retry_after.count());
-    details.add_details()->PackFrom(retry);
+    AddDetail(retry, details);
   }
   return {static_cast<grpc::StatusCode>(CodeOf(failure)), failure.message, details.SerializeAsString()};
 }

@@ -1,5 +1,7 @@
 #include "rpc/serve/method.h"
 
+#include <fmt/format.h>
+
 #include <stdexcept>
 
 namespace tensorferry::rpc {
@@ -29,7 +31,7 @@ const MethodDescriptor& FindMethod(const Descriptor& request, const Descriptor& 
       ++count;
     }
   }
-  if (count != 1) throw std::logic_error("no method, or several, of " + request.full_name());
+  if (count != 1) throw std::logic_error(fmt::format("no method, or several, of {}", request.full_name()));
   return *found;
 }
 

@@ -92,7 +92,7 @@ void AddFields(const Message& message, const std::string& prefix, SetFields& set
   std::vector<const FieldDescriptor*> fields;
   reflection.ListFields(message, &fields);
   for (const FieldDescriptor* const field : fields) {
-    const std::string path = prefix + field->name();
+    const std::string path = prefix + std::string(field->name());
     const bool is_message = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
     if (IsIn(kRefused, path)) {
       set.refused.insert(path);

@@ -30,13 +30,15 @@ constexpr std::string_view kRuntime = "libtriton_pytorch.so";
 
 absl::Status Refuse(const std::string& why) { return MakeError(Reason::kModelNotReady, "config.pbtxt: " + why); }
 
-// Complaints keeps the first error that protobuf's parser reports.
+// Complaints keeps the first error that protobuf's parser reports: by AddError where protobuf is older than 22, else by
+// RecordError. Each overrides what the one has and the other has not, so that neither says `override`.
 class Complaints final : public google::protobuf::io::ErrorCollector {
  public:
-  void AddError(int line, int column, const std::string& message) override {
+  void AddError(int line, int column, const std::string& message) {
     if (!error.empty()) return;
     error = fmt::format("line {}, column {}: {}", line + 1, column + 1, ExplainParserError(message));
   }
+  void RecordError(int line, int column, std::string_view message) { AddError(line, column, std::string(message)); }
   std::string error;
 };
 
@@ -266,7 +268,7 @@ absl::Status Override(std::string_view json, triton::ModelConfig& proto) {
   const google::protobuf::Descriptor& fields = *proto.GetDescriptor();
   for (int i = 0; i < fields.field_count(); ++i) {
     const google::protobuf::FieldDescriptor* const field = fields.field(i);
-    if (object.contains(field->name()) || object.contains(field->json_name())) {
+    if (object.contains(std::string(field->name())) || object.contains(std::string(field->json_name()))) {
       proto.GetReflection()->ClearField(&proto, field);
     }
   }
@@ -278,8 +280,8 @@ triton::DataType DataTypeOf(std::string_view dtype) {
   if (dtype == inference::kStrings) return triton::TYPE_STRING;
   const auto known = DTypeByName(dtype);
   triton::DataType type = triton::TYPE_INVALID;
-  if (known) triton::DataType_Parse(fmt::format("TYPE_{}", Info(*known).oip), &type);
-  return type;
+  const bool found = known && triton::DataType_Parse(fmt::format("TYPE_{}", Info(*known).oip), &type);
+  return found ? type : triton::TYPE_INVALID;
 }
 
 // Adds the model's own inputs or outputs. `tensors` is a repeated ModelInput or ModelOutput.
@@ -305,7 +307,7 @@ absl::StatusOr<inference::ModelConfig> ReadModelConfig(std::string_view text, st
   if (!ParseText(text, complaints, proto)) return Refuse(complaints.error);
   if (!overrides.empty()) TENSORFERRY_RETURN_IF_ERROR(Override(overrides, proto));
   TENSORFERRY_ASSIGN_OR_RETURN(inference::ModelConfig config, FromProto(proto));
-  google::protobuf::TextFormat::PrintToString(proto, &config.text);
+  if (!google::protobuf::TextFormat::PrintToString(proto, &config.text)) return Refuse("it cannot be written as text");
   return config;
 }
 

@@ -23,7 +23,7 @@ TEST(AccessRules, AreThereForEveryMethodOfEveryService) {
     const auto* const service = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(name);
     for (int i = 0; i < service->method_count(); ++i) {
       const google::protobuf::MethodDescriptor& method = *service->method(i);
-      methods.insert(method.full_name());
+      methods.insert(std::string(method.full_name()));
       const AccessRule* const rule = table.Find(method);
       ASSERT_NE(rule, nullptr) << method.full_name() << " needs a rule in rpc/access_rules.cc";
       EXPECT_EQ(rule->method, method.full_name());

@@ -1,10 +1,12 @@
 // Every method of every service goes through the chain, so that a step that is added touches no handler.
 #include "rpc/call_steps.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <google/protobuf/descriptor.h>
 #include <grpcpp/generic/generic_stub.h>
 
+#include <functional>
 #include <mutex>
 #include <set>
 #include <string>
@@ -27,8 +29,8 @@ namespace {
 using testing::Contains;
 
 // kRefuseInPlace has the streams on which each request goes through the chain by itself: a refusal is a response there.
-const std::set<std::string> kRefuseInPlace = {"tensorferry.v1.TensorService.ConvertStream",
-                                              "inference.GRPCInferenceService.ModelStreamInfer"};
+const std::set<std::string, std::less<>> kRefuseInPlace = {"tensorferry.v1.TensorService.ConvertStream",
+                                                           "inference.GRPCInferenceService.ModelStreamInfer"};
 
 std::vector<const google::protobuf::MethodDescriptor*> MethodsOfEveryService() {
   std::vector<const google::protobuf::MethodDescriptor*> methods;
@@ -51,12 +53,12 @@ class RefusingStep final : public CallStep {
 
   absl::Status Enter(CallInfo& call) const override {
     const std::lock_guard lock(seen_.mutex);
-    seen_.entered.push_back(call.method.full_name());
+    seen_.entered.emplace_back(call.method.full_name());
     return MakeError(Reason::kPermissionDenied, "this step refuses everything");
   }
   void End(const CallInfo& call, const absl::Status& status) const override {
     const std::lock_guard lock(seen_.mutex);
-    if (!status.ok()) seen_.ended.push_back(call.method.full_name());
+    if (!status.ok()) seen_.ended.emplace_back(call.method.full_name());
   }
 
  private:
@@ -73,7 +75,8 @@ grpc::Status Call(const std::shared_ptr<grpc::Channel>& channel, const google::p
     bool ok = false;
     return queue.Next(&tag, &ok) && ok;
   };
-  const auto call = stub.PrepareCall(&context, "/" + method.service()->full_name() + "/" + method.name(), &queue);
+  const auto call =
+      stub.PrepareCall(&context, fmt::format("/{}/{}", method.service()->full_name(), method.name()), &queue);
   call->StartCall(nullptr);
   complete();
   const grpc::Slice message(std::string("\x0a\x00", 2));

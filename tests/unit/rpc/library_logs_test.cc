@@ -4,14 +4,16 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 
 namespace tensorferry::rpc {
 namespace {
 
 const LogLimit::Time kBegin{std::chrono::hours(1)};
 
-gpr_log_func_args Line(const char* file, const char* message, gpr_log_severity severity = GPR_LOG_SEVERITY_ERROR) {
-  return {file, 1, severity, message};
+SourceLine Line(std::string_view file, std::string_view message,
+                SourceLine::Severity severity = SourceLine::Severity::kError) {
+  return {SourceLine::Library::kGrpc, severity, file, message};
 }
 
 TEST(LineOfGrpc, IsAnErrorIfItTellsOfAListener) {
@@ -20,7 +22,15 @@ TEST(LineOfGrpc, IsAnErrorIfItTellsOfAListener) {
   EXPECT_EQ(LineOfGrpc(of_listener, limit).level, spdlog::level::err);
   EXPECT_EQ(LineOfGrpc(of_listener, limit).text, "grpc: Failed accept4: Too many open files");
   EXPECT_EQ(LineOfGrpc(Line("hpack_parser.cc", "bad header"), limit).level, spdlog::level::debug);
-  EXPECT_EQ(LineOfGrpc(Line("x.cc", "assertion failed: y"), limit).level, spdlog::level::err);
+  const auto of_event_engine =
+      Line("src/core/lib/event_engine/posix_engine/posix_engine_listener.cc", "Failed accept4");
+  EXPECT_EQ(LineOfGrpc(of_event_engine, limit).level, spdlog::level::err);
+}
+
+TEST(LineOfGrpc, IsAnErrorIfGrpcEndsTheProcess) {
+  LogLimit limit;
+  EXPECT_EQ(LineOfGrpc(Line("x.cc", "Check failed: y", SourceLine::Severity::kFatal), limit).level, spdlog::level::err);
+  EXPECT_EQ(LineOfGrpc(Line("x.cc", "retries", SourceLine::Severity::kInfo), limit).level, spdlog::level::debug);
 }
 
 TEST(LineOfGrpc, TellsHowManyErrorsWereLeftOut) {
@@ -38,7 +48,7 @@ TEST(LineOfGrpc, TellsHowManyErrorsWereLeftOut) {
 TEST(LineOfGrpc, IsCut) {
   LogLimit limit;
   const std::string message(5000, 'x');
-  EXPECT_LT(LineOfGrpc(Line("x.cc", message.c_str()), limit).text.size(), 1100U);
+  EXPECT_LT(LineOfGrpc(Line("x.cc", message), limit).text.size(), 1100U);
 }
 
 }  // namespace

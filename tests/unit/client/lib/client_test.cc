@@ -65,8 +65,8 @@ TEST_F(ClientTest, RestoresTheErrorOfACall) {
     google::rpc::RetryInfo retry;
     retry.mutable_retry_delay()->set_nanos(100'000'000);
     google::rpc::Status details;
-    details.add_details()->PackFrom(info);
-    details.add_details()->PackFrom(retry);
+    EXPECT_TRUE(details.add_details()->PackFrom(info));
+    EXPECT_TRUE(details.add_details()->PackFrom(retry));
     return grpc::Status(grpc::RESOURCE_EXHAUSTED, "array 'x': too many bytes now", details.SerializeAsString());
   };
   const Error error = ToError(client_.Convert({}).status());

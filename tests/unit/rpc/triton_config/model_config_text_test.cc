@@ -173,11 +173,12 @@ void MistypeEach(const google::protobuf::Descriptor& message, const std::string&
                  const std::function<void(const std::string& text, const std::string& name)>& visit) {
   for (int i = 0; i < message.field_count(); ++i) {
     const google::protobuf::FieldDescriptor& field = *message.field(i);
-    std::string mistyped = field.name();
+    const std::string name(field.name());
+    std::string mistyped = name;
     mistyped[mistyped.size() / 2] = mistyped[mistyped.size() / 2] == 'q' ? 'z' : 'q';
     const bool is_message = field.cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE;
-    visit(before + mistyped + (is_message ? " { }" : ": 1") + after, field.name());
-    if (is_message) MistypeEach(*field.message_type(), before + field.name() + " { ", " }" + after, visit);
+    visit(before + mistyped + (is_message ? " { }" : ": 1") + after, name);
+    if (is_message) MistypeEach(*field.message_type(), before + name + " { ", " }" + after, visit);
   }
 }
 
