@@ -235,5 +235,5 @@ def test_a_name_cannot_turn_a_line_around() -> None:
             assert outcome.reason == "SIZE_MISMATCH"
             assert server.stop() == 0
             log = server.log()
-            assert "\\u202egnp.exe\\u2028b" in log
+            assert "\\u202egnp.exe\\u2028b" in log.replace("\\\\", "\\")  # JSON doubles what the error has escaped.
             assert not set(log) & set("\u202e\u2028")

@@ -215,7 +215,7 @@ TEST_F(UnaryServing, LendsTheModelNoThreadThatCopiesForOthers) {
                                                            {model + spaces, false},
                                                            {model + "!", false},
                                                            {model + spaces + "!", true},
-                                                           {model + std::string(kLongCopy, ' '), true}};
+                                                           {model + std::string(kLongCopy - model.size(), ' '), true}};
   for (const auto& each : cases) {
     const std::string& request = each.first;
     const bool is_long = each.second;
