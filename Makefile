@@ -161,6 +161,11 @@ wheel: ## Build the wheels of the programs and of the Python client into build/w
 test-wheel: wheel ## Install the wheels into an empty environment and convert an array there
 	@scripts/test-wheel.sh
 
+.PHONY: test-newer-grpc
+test-newer-grpc: ## Compile what knows gRPC against the gRPC of Debian experimental, in a Debian of its own; needs root
+	@scripts/setup.sh packages
+	@scripts/test-newer-grpc.sh $(JOBS)
+
 .PHONY: test-arm64
 test-arm64: ## Configure a build for arm64, in a Debian of its own; needs root
 	@scripts/setup.sh packages
