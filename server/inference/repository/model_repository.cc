@@ -7,9 +7,8 @@
 #include <memory>
 #include <utility>
 
-#include "base/start_thread.h"
 #include "base/failure_text.h"
-#include "base/status.h"
+#include "base/start_thread.h"
 #include "inference/repository/caught.h"
 #include "inference/repository/model_loader.h"
 #include "inference/repository/source_config.h"
