@@ -148,17 +148,6 @@ def test_the_first_call_after_a_restart(tmp_path: Path) -> None:
                 assert client.convert([1.0], digest=False).dtype == "float64"
 
 
-def test_the_first_call_after_many_and_a_restart(tmp_path: Path) -> None:
-    """A connection that was closed is noticed, whatever the thread of the last stream left unlooked at."""
-    address = f"unix:{tmp_path}/s"
-    with tensorferry.Client(address, **SETTINGS) as client:
-        for _ in range(5):
-            with fake_server.serving(Streaming(), address):
-                assert client.convert([1.0], digest=False).dtype == "float64"
-                for _ in range(3):
-                    assert len(list(client.convert_many([np.zeros(1 << 17)] * 3, digest=False))) == 3
-
-
 def test_calls_of_many_threads() -> None:
     expected = [np.full(1 << 15, i, np.float32) for i in range(8)]
     outcomes: list[Any] = [None] * len(expected)
