@@ -14,9 +14,8 @@ namespace {
 constexpr std::chrono::milliseconds kRetryAfter{100};
 
 absl::Status AboveShare(std::string_view what, std::uint64_t nbytes, std::uint64_t share) {
-  return MakeError(
-      Reason::kMemoryBudget, what,
-      {.actual = fmt::to_string(nbytes), .limit = fmt::to_string(share), .retry_after = kRetryAfter});
+  return MakeError(Reason::kMemoryBudget, what,
+                   {.actual = fmt::to_string(nbytes), .limit = fmt::to_string(share), .retry_after = kRetryAfter});
 }
 
 }  // namespace
@@ -36,10 +35,11 @@ absl::StatusOr<PeerShares::Account*> PeerShares::Admit(const std::string& name, 
   const bool above = account.held >= share_ || nbytes > share_ - account.held;
   absl::Status status;
   if (above && OthersWait(name)) {
-    status = AboveShare(fmt::format("{} bytes would bring this peer above its share of the server's memory budget while "
-                                    "others wait: it holds {} of {} bytes",
-                                    nbytes, account.held, share_),
-                        nbytes, share_);
+    status =
+        AboveShare(fmt::format("{} bytes would bring this peer above its share of the server's memory budget while "
+                               "others wait: it holds {} of {} bytes",
+                               nbytes, account.held, share_),
+                   nbytes, share_);
   } else {
     status = take();
     if (!status.ok() && !above) NoteWaiting(name);
@@ -90,10 +90,11 @@ std::uint64_t PeerShares::most_held() const {
 
 absl::Status PeerShares::Yield(const Account& account) {
   if (account.held <= share_ || !OthersWait(account.name)) return absl::OkStatus();
-  return AboveShare(fmt::format("this peer holds {} bytes of the server's memory budget, which is more than its share of "
-                                "{} bytes, and others wait",
-                                account.held, share_),
-                    account.held, share_);
+  return AboveShare(
+      fmt::format("this peer holds {} bytes of the server's memory budget, which is more than its share of "
+                  "{} bytes, and others wait",
+                  account.held, share_),
+      account.held, share_);
 }
 
 bool PeerShares::OthersWait(const std::string& name) {
