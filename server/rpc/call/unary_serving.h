@@ -58,8 +58,7 @@ Detached ServeRequest(CallResources resources, CallSlots& slots, const Environme
     run.reset();
     const grpc::Status end = encoded.end().ok() ? grpc::Status::OK : ToGrpcStatus(encoded.end());
     call.Finish(end, encoded.Next().value_or(OutgoingMessage()).bytes());
-    // A caller who does not read keeps the response in memory.
-    encoded.TakeSending().Finish(co_await waits.OrCancel(call.finished, call));
+    encoded.TakeSending().Finish(co_await waits.OrCancel(call.finished, call));  // What nobody reads holds memory.
     co_await call.done;
   } while (slot.WaitAgain());
 }
