@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "base/status.h"
+#include "base/thread_annotations.h"
 #include "inference/engine/aoti_bounds.h"
 #include "inference/engine/aoti_call.h"
 #include "inference/engine/aoti_package.h"
@@ -325,6 +326,9 @@ absl::StatusOr<std::vector<std::string>> CallSpecOf(const OpenedPackage& package
 absl::StatusOr<PackageSignature> ReadMetadata(const ModelFile& file, const EngineOptions& options) {
   TENSORFERRY_ASSIGN_OR_RETURN(
       const auto metadata, CatchTorch(Reason::kModelNotReady, [&] {
+        // torch 2.13 parses the metadata of all packages into one static object.
+        static Mutex mutex;
+        const MutexLock lock(mutex);
         return Sorted(AOTIModelPackageLoader::load_metadata_from_package(file.path(), kModelInPackage));
       }));
   TENSORFERRY_RETURN_IF_ERROR(CheckTarget(metadata, options.device.is_cuda()));
