@@ -65,10 +65,11 @@ done
 has_ended "${writer% }" && [ -s "$work/counts" ] || fail "the counts were not written"
 counting=
 
+# Identical functions stay apart (no -icf): with one address for several the server ended when it loaded damaged models.
 # -use-old-text puts the code where it was, and without huge pages nothing is padded to 2 MiB. The symbols go here:
 # strip would leave a program that does not start.
 "$bolt" "$server" -data="$work/counts" -o "$work/laid-out" -reorder-blocks=ext-tsp -reorder-functions=cdsort \
-  -split-functions -split-all-cold -split-eh -icf=1 -use-old-text -no-huge-pages -align-text=4096 -remove-symtab \
+  -split-functions -split-all-cold -split-eh -use-old-text -no-huge-pages -align-text=4096 -remove-symtab \
   >"$work/optimize.log" 2>&1 || fail "llvm-bolt could not lay out the code"
 "$work/laid-out" --version >"$work/version.log" 2>&1 || fail "the program that was laid out does not start"
 cp "$work/laid-out" "$server"
