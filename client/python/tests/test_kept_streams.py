@@ -222,7 +222,7 @@ def test_the_deadline_of_a_call_ends_its_stream_alone(kind: str) -> None:
 
     streaming = Streaming(answer)
     with serving(streaming) as address:
-        first, late, third = use(kind, address, call, lambda convert: convert(timeout=0.05), call)
+        first, late, third = use(kind, address, call, lambda convert: convert(timeout=1), call)
     assert (first, third) == ("float64", "float64")
     assert isinstance(late, tensorferry.DeadlineError)
     assert late.code is grpc.StatusCode.DEADLINE_EXCEEDED
