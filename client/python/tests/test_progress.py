@@ -76,7 +76,8 @@ def test_a_request_of_one_message_is_reported_when_it_is_answered(kind: str, nby
     ("kind", "nbytes", "is_one_message"),
     [
         ("Client", 192 << 10, True),
-        ("Client", (192 << 10) + 1, False),
+        ("Client", (192 << 10) + 1, tensorferry.core() == "compiled"),  # It copies messages less often.
+        ("Client", 4 * MIB + 1, False),
         ("aio.Client", 3 * MIB, True),
         ("aio.Client", 4 * MIB + 1, False),
     ],
