@@ -13,6 +13,7 @@ import pytest
 
 from harness import MIB, Server, becomes_true, connect_stub
 from metrics import Scrape, families_of, text_of
+from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from uploads import Upload
 from wire import array, convert_unary, request
 
@@ -30,16 +31,22 @@ def largest_peer(server: Server) -> float:
     return Scrape.of(families_of(text_of(server))).value("tensorferry_budget_largest_peer_bytes")
 
 
+def take_all(server: Server, greedy: TensorServiceStub) -> list[Upload]:
+    """Uploads that hold the whole budget, as each lacks its last byte."""
+    uploads = [Upload(greedy, PART) for _ in range(BUDGET // PART)]
+    for upload in uploads:
+        upload.send(PART - 1)
+    assert becomes_true(lambda: largest_peer(server) == BUDGET)
+    return uploads
+
+
 def test_who_holds_more_than_its_share_has_a_second_when_others_wait(tmp_path: Path) -> None:
     with (
         Server(*flags(tmp_path, "24h")) as server,
         connect_stub(server.addresses[1]) as greedy,
         connect_stub(server.address) as other,
     ):
-        uploads = [Upload(greedy, PART) for _ in range(BUDGET // PART)]
-        for upload in uploads:
-            upload.send(PART - 1)
-        assert becomes_true(lambda: largest_peer(server) == BUDGET)
+        uploads = take_all(server, greedy)
         assert convert_unary(other, SMALL).reason == "MEMORY_BUDGET"
         assert becomes_true(lambda: convert_unary(other, SMALL).reason == "")
         for upload in uploads:
@@ -57,10 +64,7 @@ def test_no_more_uploads_end_than_are_in_the_way(tmp_path: Path) -> None:
         connect_stub(server.addresses[1]) as greedy,
         connect_stub(server.address) as other,
     ):
-        uploads = [Upload(greedy, PART) for _ in range(BUDGET // PART)]
-        for upload in uploads:
-            upload.send(PART - 1)
-        assert becomes_true(lambda: largest_peer(server) == BUDGET)
+        uploads = take_all(server, greedy)
         assert convert_unary(other, SMALL).reason == "MEMORY_BUDGET"
         first, *rest = uploads
         first.send(1)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -119,13 +119,12 @@ def test_close_ends_a_call_of_another_thread() -> None:
     assert [type(error) for error in errors] == [tensorferry.TransportError]
 
 
-def test_a_signal_ends_a_call() -> None:
-    handler = _Waiting()
-    before = signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # Shells ignore it for what they do not wait for.
+def check_that_a_signal_ends(handler: Any, make: Callable[[tensorferry.Client], object]) -> None:
+    """Interrupts what `make` waits for, once the handler was called."""
+    # Shells have programs ignore it for which they do not wait.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with fake_server.serving(handler) as address, tensorferry.Client(address) as client:
+        with fake_server.serving(handler) as address, tensorferry.Client(address, **SETTINGS) as client:
 
             def interrupt() -> None:
                 handler.came.wait(TIMEOUT_S)
@@ -134,10 +133,14 @@ def test_a_signal_ends_a_call() -> None:
             thread = threading.Thread(target=interrupt)
             thread.start()
             with pytest.raises(KeyboardInterrupt):
-                client.convert([1.0], timeout=TIMEOUT_S)
+                make(client)
             thread.join()
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_a_signal_ends_a_call() -> None:
+    check_that_a_signal_ends(_Waiting(), lambda client: client.convert([1.0]))
 
 
 def test_the_first_call_after_a_restart(tmp_path: Path) -> None:
@@ -269,22 +272,7 @@ def test_many_on_one_stream_are_the_cores_own() -> None:
 
 
 def test_a_signal_ends_many() -> None:
-    handler = _WaitingStream()
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with fake_server.serving(handler) as address, tensorferry.Client(address, **SETTINGS) as client:
-
-            def interrupt() -> None:
-                handler.came.wait(TIMEOUT_S)
-                os.kill(os.getpid(), signal.SIGINT)
-
-            thread = threading.Thread(target=interrupt)
-            thread.start()
-            with pytest.raises(KeyboardInterrupt):
-                list(client.convert_many([np.zeros(2)]))
-            thread.join()
-    finally:
-        signal.signal(signal.SIGINT, before)
+    check_that_a_signal_ends(_WaitingStream(), lambda client: list(client.convert_many([np.zeros(2)])))
 
 
 class _WaitingStream(grpc.GenericRpcHandler):  # type: ignore[misc]
