@@ -32,6 +32,7 @@ class IncomingMessage {
 
   // Returns whether the message is for a thread of the WorkerPool: it has many bytes, or is long to read all the same.
   bool is_long() {
+    unpacked_ = false;  // What was unpacked before is another message, if that was refused unread.
     const std::size_t nbytes = bytes.Length();
     if (nbytes < kLongToReadFrom || nbytes >= kLongCopy) return nbytes >= kLongCopy;
     Unpack();
