@@ -18,6 +18,9 @@ run_programs() {
     echo "$(basename {}): $(grep -E "^\[  PASSED" {}.log)"'
 }
 
+say "Documents and architecture"
+"$python" -m pytest -q tests/repository
+
 say "What calls allocate"  # Sanitizers have an allocator of their own.
 run_programs build/release/bin/allocation_test
 
@@ -36,9 +39,6 @@ scripts/core.sh "$jobs"
 (cd client/python/tests && TENSORFERRY_CORE=compiled run_pytest test_arguments.py \
   test_clients.py test_compiled.py test_deadlines.py test_errors.py test_kept_streams.py test_many.py \
   test_native_chunks.py test_progress.py test_raised.py test_retries.py test_stream.py)
-
-say "Documents and architecture"
-"$python" -m pytest -q tests/repository
 
 say "Manifests of Docker, Kubernetes and KServe, dashboard and alerts"
 "$python" -m pytest -q tests/manifests
