@@ -98,7 +98,7 @@ export function elementsOf(array) {
 }
 
 /** @param {NamedArray} array Returns whether somebody chose the dtype, as the file says how large elements are and not what. */
-export const isChosen = (array) => array.dtype !== null && /^[<|]?[VW]\d|^<f1/.test(array.source);
+export const isChosen = (array) => array.dtype !== null && /^[<>=|]?[VW]\d|^<f1/.test(array.source);
 
 /** @param {Uint8Array} bytes */
 export const viewOf = (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -29,6 +29,20 @@ function pythonLayout({ layout }) {
     + (layout.batch ? "[None]" : "") + (layout.scaled ? " / np.float32(255)" : "");
 }
 
+/** @param {NamedArray} array Returns whether NumPy forgets the byte order: its voids have none. */
+const isForgotten = (array) => isChosen(array) && array.swapped && array.itemsize > 1;
+
+/**
+ * Returns what makes elements of the dtype that was chosen. Those whose order NumPy forgets are swapped by hand, in words
+ * of two bytes, as all have that are so long.
+ * @param {string} loaded @param {NamedArray} array @param {boolean} forModel
+ */
+function pythonView(loaded, array, forModel) {
+  const type = `ml_dtypes.${array.dtype?.name}`;
+  if (isForgotten(array)) return `np.ascontiguousarray(${loaded}).view(">u2").astype("<u2").view(${type})`;
+  return forModel && isChosen(array) ? `${loaded}.view(${type})` : loaded;
+}
+
 /**
  * @param {import("./files.js").ArrayFile} file @param {NamedArray} array @param {boolean} forModel
  * @returns {string} What makes the array in Python.
@@ -36,10 +50,9 @@ function pythonLayout({ layout }) {
 function pythonArray(file, array, forModel) {
   const path = quoted(file.name);
   const member = `[${quoted(array.name)}]`;
-  const view = forModel && isChosen(array) ? `.view(ml_dtypes.${array.dtype?.name})` : "";
   switch (file.kind) {
-    case ".npy": return array.dtype && !/^[<>=|]/.test(array.source) ? path : `np.load(${path})${view}`;
-    case ".npz": return `np.load(${path})${member}${view}`;
+    case ".npy": return array.dtype && !/^[<>=|]/.test(array.source) ? path : pythonView(`np.load(${path})`, array, forModel);
+    case ".npz": return pythonView(`np.load(${path})${member}`, array, forModel);
     case "safetensors": return `load_file(${path})${member}`;
     case "image": return `np.asarray(Image.open(${path}).convert("RGB"))${pythonLayout(array)}`;
   }
@@ -66,7 +79,7 @@ export function pythonText(call) {
     body.push(`    outputs = client.infer(${quoted(run.model)}, {${inputs.join(", ")}}${version})`,
       "    for name, output in outputs.items():", "        print(name, output.dtype, output.shape)");
   } else {
-    const dtype = isChosen(array) ? `, dtype=${quoted(array.dtype?.name ?? "")}` : "";
+    const dtype = isChosen(array) && !isForgotten(array) ? `, dtype=${quoted(array.dtype?.name ?? "")}` : "";
     body.push(`    receipt = client.convert(${pythonArray(file, array, false)}${dtype})`,
       `    print(f"torch.{receipt.dtype}, bits equal: {receipt.digest_equal}")`);
   }

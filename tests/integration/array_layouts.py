@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -46,12 +47,15 @@ LAYOUTS: dict[str, Callable[[Array], Array]] = {
 
 
 def expect(array: Array) -> oracle.Expected:
-    """The oracle's outcome of `array`: dtypes that torch knows by name only travel little-endian."""
+    """The oracle's outcome of `array`: dtypes that torch knows by name only travel little-endian, and it is told."""
     dtype = array.dtype.str
+    is_swapped = False
     if array.dtype.name in oracle.BY_NAME:
+        is_swapped = array.dtype.byteorder == ">" and array.itemsize > 1
         dtype, array = array.dtype.name, array.astype(array.dtype.newbyteorder("<"))
     fortran = array.flags.f_contiguous and not array.flags.c_contiguous
-    return oracle.expect(dtype, array.shape, array.tobytes("F" if fortran else "C"), fortran_order=fortran)
+    expected = oracle.expect(dtype, array.shape, array.tobytes("F" if fortran else "C"), fortran_order=fortran)
+    return replace(expected, adjustments=(pb.ADJUSTMENT_BYTE_ORDER_SWAPPED,)) if is_swapped else expected
 
 
 def check_elements(array: Array, expected: oracle.Expected) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 import safetensors.numpy
+import xxhash
 
 from harness import REPO_ROOT, TIMEOUT_S, Server
+from npy_files import file_with_header
 
 PROGRAM = Path(__file__).parent / "page/snippet.mjs"
 VALUES = np.arange(6, dtype=">f4").reshape(2, 3)
@@ -87,6 +90,38 @@ def test_runs_a_model(folder: Path, server: Server) -> None:
 def test_runs_a_model_on_the_dtype_that_was_chosen(folder: Path, server: Server) -> None:
     printed = run_snippet(server, folder / "open.npy", "open", model="identity", dtype="bfloat16")
     assert printed == "x bfloat16 (2, 3)"
+
+
+def big_endian(name: str, suffix: str, folder: Path) -> Path:
+    """A file of VALUES as big-endian hosts save them; complex numbers have two parts. numpy.load forgets the order."""
+    values = VALUES.astype(ml_dtypes.bfloat16 if name == "bfloat16" else np.float16)
+    words = values.view("<u2").astype(">u2")
+    nbytes, shape = (2, (2, 3)) if name == "bfloat16" else (4, (1, 3))
+    header = f"{{'descr': '>V{nbytes}', 'fortran_order': False, 'shape': {shape}}}"
+    file = folder / f"big.{suffix}"
+    if suffix == "npy":
+        file.write_bytes(file_with_header(header, words.tobytes()))
+    else:
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("big.npy", file_with_header(header, words.tobytes()))
+    return file
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+@pytest.mark.parametrize("name", ["bfloat16", "complex32"])
+def test_the_byte_order_of_a_dtype_that_was_chosen_is_the_files(name: str, suffix: str, tmp_path: Path) -> None:
+    file = big_endian(name, suffix, tmp_path)
+    right = VALUES.astype(ml_dtypes.bfloat16 if name == "bfloat16" else np.float16).tobytes()
+    with Server("--http-listen", "127.0.0.1:0") as server:
+        converts = snippet("Python", server.address, file, "big", dtype=name) + "print(receipt.digest.hex())\n"
+        runs = snippet("Python", server.address, file, "big", "identity", name) + "print(output.tobytes().hex())\n"
+        assert printed_by([sys.executable, "-c", converts], tmp_path).split()[-1] == xxhash.xxh3_128(right).hexdigest()
+        assert printed_by([sys.executable, "-c", runs], tmp_path).split()[-1] == right.hex()
+        assert server.http is not None
+        curl = snippet("curl", server.http, file, "big", "identity", name)
+        (output,) = json.loads(printed_by(["bash", "-c", curl], tmp_path))["outputs"]
+    flat = np.array(output["data"], np.float32).reshape(-1)
+    assert flat.tolist() == VALUES.ravel().tolist()
 
 
 @pytest.fixture(scope="module")

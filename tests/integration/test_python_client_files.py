@@ -11,11 +11,13 @@ import ml_dtypes
 import numpy as np
 import pytest
 import torch
+import xxhash
 
 import oracle
 import tensorferry
 from array_layouts import check_receipt, random_array
 from harness import MIB, TIMEOUT_S, Server
+from npy_files import file_with_header, saved
 
 each_kind = pytest.mark.parametrize("kind", ["Client", "aio.Client"])
 FLOATS = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -62,6 +64,62 @@ def test_the_dtype_of_void_elements_is_for_them_alone(kind: str, server: Server,
     receipts = convert_file(kind, server.address, tmp_path / "x.npz", dtype="bfloat16")
     check_receipt(receipts["half"], half, "half")
     check_receipt(receipts["whole"], FLOATS, "whole")
+
+
+# Descrs of voids that say which byte order their elements have, and whose elements they are.
+NAMED = [
+    (order + kind, name)
+    for order in "<>"
+    for kind, name in [("V2", "bfloat16"), ("V4", "complex32"), ("V1", "float8_e4m3fn")]
+]
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(("descr", "name"), NAMED)
+@each_kind
+def test_void_elements_have_the_byte_order_of_the_file(
+    kind: str, descr: str, name: str, order: str, suffix: str, server: Server, tmp_path: Path
+) -> None:
+    """The bytes are swapped by hand, pair by pair: complex32 has two halves of two bytes. numpy.load does not tell."""
+    itemsize = int(descr[2:])
+    part = min(itemsize, 2)
+    right = np.frombuffer(oracle.random_bytes(name, 6), np.uint8).reshape(2, 3, itemsize // part, part)
+    in_file = right.transpose(1, 0, 2, 3) if order == "F" else right
+    is_swapped = descr[0] == ">" and itemsize > 1
+    data = np.ascontiguousarray(in_file[..., ::-1] if is_swapped else in_file).tobytes()
+    npy = file_with_header(f"{{'descr': '{descr}', 'fortran_order': {order == 'F'}, 'shape': (2, 3)}}", data)
+    file = tmp_path / f"x.{suffix}"
+    if suffix == "npy":
+        file.write_bytes(npy)
+    else:
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("x.npy", npy)
+    receipt = convert_file(kind, server.address, file, dtype=name, return_data=True)["x"]
+    assert (receipt.dtype, receipt.source_dtype) == (name, name)
+    assert receipt.adjustments == (("BYTE_ORDER_SWAPPED",) if is_swapped else ())
+    assert receipt.data is not None and receipt.data.tobytes() == right.tobytes()
+    assert receipt.digest == xxhash.xxh3_128_digest(right.tobytes())
+    assert receipt.digest_equal
+    with pytest.raises(tensorferry.RefusedError) as caught:
+        convert_file(kind, server.address, file, dtype=name, strict=True)
+    assert caught.value.reason == ("BYTE_ORDER" if is_swapped else "UNSUPPORTED_DTYPE")
+
+
+@each_kind
+def test_no_array_of_a_file_hides_behind_another(kind: str, server: Server, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "names.npz", "w") as archive:
+        archive.writestr("x", saved(FLOATS))
+        archive.writestr("x.npy", saved(FLOATS + 1))
+    with zipfile.ZipFile(tmp_path / "member.npz", "w") as archive:
+        archive.writestr("x.npy", saved(FLOATS) * 2)
+    (tmp_path / "file.npy").write_bytes(saved(FLOATS) * 2)
+    (tmp_path / "empty.npy").write_bytes(saved(np.zeros(0)) + saved(FLOATS))
+    reasons = {"names.npz": "NOT_AN_ARRAY", "member.npz": "TRAILING_BYTES"}
+    for name in ("names.npz", "member.npz", "file.npy", "empty.npy"):
+        with pytest.raises(tensorferry.ArrayError) as caught:
+            convert_file(kind, server.address, tmp_path / name)
+        assert caught.value.reason == reasons.get(name, "TRAILING_BYTES")
 
 
 def files_that_are_none(folder: Path) -> dict[str, Path]:

@@ -11,15 +11,18 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1]
-NAME = re.compile(r"(?<![/\w.-])tensorferry(?:\.[a-zA-Z]\w*)+")
+PROJECT = PACKAGE.parents[1]
+DOCUMENTS = [*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md"), *(PROJECT / "client").glob("*.md")]
+NAME = re.compile(r"(?<![/\w.-])(?<!-m )tensorferry(?:\.[a-zA-Z]\w*)+")  # `python -m` runs modules.
+SERVICE = "tensorferry.v1."  # With this begin names of gRPC, which are no names of Python.
 
 
 def names() -> Iterator[str]:
-    for path in [PACKAGE / "README.md", *(PACKAGE / "src/tensorferry").glob("*.py")]:
+    for path in [PACKAGE / "README.md", *DOCUMENTS, *(PACKAGE / "src/tensorferry").glob("*.py")]:
         text = path.read_text()
         # A user need not type what modules import: only the modules' docstrings are documents.
         for part in re.findall(r'"""(.*?)"""', text, re.DOTALL) if path.suffix == ".py" else [text]:
-            yield from NAME.findall(part)
+            yield from (name for name in NAME.findall(part) if not name.startswith(SERVICE))
 
 
 @pytest.mark.parametrize("name", sorted(set(names())))

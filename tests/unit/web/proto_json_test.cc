@@ -36,5 +36,11 @@ TEST(ProtoJson, HasNamesOfEnumerators) {
   EXPECT_EQ(ProtoJson(message)["config"]["input"][0]["data_type"], "TYPE_FP32");
 }
 
+TEST(ProtoJson, HasTheNumbersOfEnumeratorsWithoutAName) {
+  inference::ModelConfigResponse message;
+  message.mutable_config()->add_input()->set_data_type(static_cast<inference::DataType>(77));
+  EXPECT_EQ(ProtoJson(message)["config"]["input"][0]["data_type"], 77);
+}
+
 }  // namespace
 }  // namespace tensorferry::web

@@ -5,7 +5,7 @@
 int16
 """
 
-from tensorferry import aio, smg
+from tensorferry import aio, ray, smg
 from tensorferry._compiled import core
 from tensorferry._errors import (
     ArrayError,
@@ -51,5 +51,6 @@ __all__ = [
     "as_torch",
     "core",
     "export",
+    "ray",
     "smg",
 ]

@@ -36,12 +36,13 @@ class WireArray:
         canonical_dtype: The NumPy or ml_dtypes name, without byte order, which is torch's as well: `float32`.
         shape: Elements per dimension.
         nbytes: Bytes of the elements.
+        is_swapped: Whether the elements travel in another byte order than they have, as a name carries none.
         has_digest: Whether a digest is wanted.
     """
 
     __slots__ = (
         "_copy", "_digest", "_elements", "_in_c_order", "_index", "_wire_dtype", "canonical_dtype", "dtype",
-        "fortran_order", "has_digest", "name", "nbytes", "shape",
+        "fortran_order", "has_digest", "is_swapped", "name", "nbytes", "shape",
     )  # fmt: skip
 
     def __init__(
@@ -53,11 +54,13 @@ class WireArray:
         strict: bool = False,
         digest: bool = True,
         index: int | None = None,
+        big_endian: bool = False,
     ) -> None:
         """Takes `dtype` as what the elements of a void array really are (np.load makes bfloat16 `|V2`).
 
         `strict` refuses here what the server cannot see: whatever is not about dtype, byte order and bools.
-        `index` is the array's position among others without names, for the texts of errors.
+        `index` is the array's position among others without names, for the texts of errors. With `big_endian`
+        void elements are so, of whatever dtype.
 
         Errors: ArrayError if there is no NumPy array of `array`, or if it is not one of void elements of the
             size that `dtype` has.
@@ -70,6 +73,9 @@ class WireArray:
         elements, dtype_name = (array, "") if type(array) is np.ndarray else to_elements(array, self.label)
         if dtype is not None:
             elements, dtype_name = _relabel(elements, dtype, self.label)
+        self.is_swapped = False
+        if big_endian and dtype is not None and elements.itemsize > 1:
+            elements, self.is_swapped = _reversed(elements, dtype_name or elements.dtype.name), True
         if elements.dtype.isbuiltin != NUMPY_DTYPE:
             elements = native_view(elements)
         own = elements.dtype
@@ -84,6 +90,10 @@ class WireArray:
         elif own.isbuiltin == USER_DTYPE:
             # A name carries no byte order: elements travel little-endian.
             self.dtype, self._wire_dtype = own.name, own.newbyteorder("<")
+            self.is_swapped = self.is_swapped or (own.itemsize > 1 and own.byteorder not in _LITTLE_ENDIAN)
+        if self.is_swapped and strict:
+            problem = "its elements are big-endian, and strict takes little-endian ones only"
+            raise array_error(self.label, problem, "BYTE_ORDER", field="dtype", actual=f">{self.dtype}")
         self.fortran_order = elements.ndim > 1 and _is_fortran(elements)
         self.nbytes = elements.nbytes
         self.has_digest = digest
@@ -269,6 +279,16 @@ def _relabel(array: Array, dtype: npt.DTypeLike, label: Label) -> tuple[Array, s
         problem = f"dtype= {known} has {known.itemsize} bytes per element, {array.dtype} does not"
         raise array_error(label, problem, "CONFLICTING_FIELDS", field="dtype")
     return array.view(known), ""
+
+
+def _reversed(array: Array, name: str) -> Array:
+    """Returns a copy in the other byte order, of complex numbers part by part: ml_dtypes mixes parts up."""
+    is_fortran = array.flags.f_contiguous and not array.flags.c_contiguous
+    elements = array.T if is_fortran else array
+    part_nbytes = array.itemsize // (2 if name.startswith("complex") else 1)
+    parts = np.ascontiguousarray(elements).reshape(-1).view(np.uint8).reshape(-1, part_nbytes)
+    swapped = parts[:, ::-1].reshape(-1).view(array.dtype).reshape(elements.shape)
+    return swapped.T if is_fortran else swapped
 
 
 def _known_dtype(dtype: npt.DTypeLike) -> np.dtype[Any] | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Union
 
@@ -19,8 +22,20 @@ from tensorferry._safetensors import looks_like_safetensors, read_header, safete
 
 FilePath = Union[str, "os.PathLike[str]"]
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # The latter has no members.
-_OTHER_MAGIC = (*_ZIP_MAGIC, b"\x93NUMPY")
-Named = tuple[str, Union[Array, ArrayError]]
+_NPY_MAGIC = b"\x93NUMPY"
+_OTHER_MAGIC = (*_ZIP_MAGIC, _NPY_MAGIC)
+_MOST_HEADER_NBYTES = 10_000  # As np.load takes.
+_BIG_ENDIAN_VOID = re.compile(r">[VW]\d+")
+
+
+@dataclass(frozen=True)
+class BigEndian:
+    """Void elements of a file that says that they are big-endian. NumPy's void types have no byte order."""
+
+    array: Array
+
+
+Named = tuple[str, Union[Array, BigEndian, ArrayError]]
 
 
 def file_arrays(path: Any) -> Iterator[Named]:
@@ -45,12 +60,11 @@ def file_arrays(path: Any) -> Iterator[Named]:
         yield file.stem, _loaded(file, file.stem)
         return
     try:
-        archive = np.load(file, allow_pickle=False)
-    except Exception as error:  # zipfile and NumPy raise many kinds for damaged files.
+        archive = zipfile.ZipFile(file)
+    except Exception as error:  # zipfile raises many kinds for damaged files.
         raise _unreadable(file.name, error) from error
     with archive:
-        for name in archive.files:
-            yield name, _member(archive, name)
+        yield from _members(archive)
 
 
 def file_nbytes(path: Any) -> int:
@@ -99,28 +113,85 @@ def file_request(
     name, array = named
     if isinstance(array, ArrayError):
         return array
+    big_endian = isinstance(array, BigEndian)
+    if isinstance(array, BigEndian):
+        array = array.array
     is_void = array.dtype.type is np.void and array.dtype.fields is None
     try:
-        return ConvertRequest(array, name, dtype if is_void else None, options, limits)
+        return ConvertRequest(array, name, dtype if is_void else None, options, limits, big_endian=big_endian)
     except ArrayError as error:
         return error
 
 
-def _member(archive: Any, name: str) -> Array | ArrayError:
+def _members(archive: zipfile.ZipFile) -> Iterator[Named]:
+    names = set()
+    for info in archive.infolist():
+        name = info.filename[:-4] if info.filename.endswith(".npy") else info.filename
+        if name in names:
+            yield name, _unreadable(name, "the archive has another member of this name")
+        else:
+            yield name, _member(archive, info, name)
+        names.add(name)
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Array | BigEndian | ArrayError:
     try:
-        array = archive[name]
+        with archive.open(info) as opened:
+            if opened.read(len(_NPY_MAGIC)) != _NPY_MAGIC:
+                return _unreadable(name, "it has no header of an array")
+            header = _Header.read(opened)
+        with archive.open(info) as opened:
+            array = np.lib.format.read_array(opened, allow_pickle=False)
+    except Exception as error:  # zipfile and NumPy raise many kinds for damaged files.
+        return _unreadable(name, error)
+    return header.checked(array, info.file_size, name)
+
+
+def _loaded(file: Path, name: str) -> Array | BigEndian | ArrayError:
+    try:
+        with file.open("rb") as opened:
+            opened.seek(len(_NPY_MAGIC))
+            header = _Header.read(opened)
+        array = _mapped(file)
     except Exception as error:
         return _unreadable(name, error)
-    return array if isinstance(array, np.ndarray) else _unreadable(name, "it has no header of an array")
+    return header.checked(array, file.stat().st_size, name)
 
 
-def _loaded(file: Path, name: str) -> Array | ArrayError:
+def _mapped(file: Path) -> Array:
     with suppress(Exception):  # Arrays without elements cannot be mapped; others fail once more.
         return np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
-    try:
-        return np.asarray(np.load(file, allow_pickle=False))
-    except Exception as error:
-        return _unreadable(name, error)
+    return np.asarray(np.load(file, allow_pickle=False))
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What NumPy leaves out of what a .npy file says. NumPy itself refuses what is no header."""
+
+    nbytes: int  # The bytes before the elements.
+    is_big_endian_void: bool
+
+    @staticmethod
+    def read(opened: IO[bytes]) -> _Header:
+        """Reads on from the magic."""
+        version = opened.read(2)
+        size = opened.read(2 if version[:1] == b"\1" else 4)
+        length = int.from_bytes(size, "little")
+        text = opened.read(min(length, _MOST_HEADER_NBYTES)).decode(
+            "utf-8" if version[:1] == b"\3" else "latin-1"
+        )
+        descr = ""
+        with suppress(Exception):
+            descr = ast.literal_eval(re.sub(r"(?<=\d)L\b", "", text).strip())["descr"]
+        is_void = isinstance(descr, str) and _BIG_ENDIAN_VOID.fullmatch(descr) is not None
+        return _Header(len(_NPY_MAGIC) + len(version) + len(size) + length, is_void)
+
+    def checked(self, array: Array, file_nbytes: int, name: str) -> Array | BigEndian | ArrayError:
+        trailing = file_nbytes - self.nbytes - array.nbytes
+        if trailing > 0:
+            problem = f"{trailing} bytes follow its elements, where a second array may hide"
+            return array_error(Label(name), problem, "TRAILING_BYTES")
+        return BigEndian(array) if self.is_big_endian_void else array
 
 
 def _unreadable(name: str, error: object) -> ArrayError:

@@ -13,6 +13,8 @@ from tensorferry._html import table
 from tensorferry._results import NO_TIMING, Timing, to_timing
 from tensorferry.v1 import tensor_service_pb2 as pb
 
+_SWAPPED = enum_name(pb.Adjustment, pb.ADJUSTMENT_BYTE_ORDER_SWAPPED)
+
 
 @dataclass(frozen=True)
 class Receipt:
@@ -24,7 +26,8 @@ class Receipt:
         numpy_dtype: The canonical NumPy or ml_dtypes name of the array's dtype: "float32".
         source_dtype: The dtype as it was sent: ">f4".
         dtype_equal: Server and client agree that `dtype` is the one that the array's own dtype maps to.
-        adjustments: What the conversion changed: "BYTE_ORDER_SWAPPED", "BOOL_NORMALIZED". Empty: not a bit.
+        adjustments: What the conversion changed, here or there: "BYTE_ORDER_SWAPPED", "BOOL_NORMALIZED".
+            Empty: not a bit.
         shape: Elements per dimension.
         strides: Of the tensor, in elements, not bytes.
         numel: Elements in all.
@@ -90,6 +93,7 @@ def make_receipt(
 ) -> Receipt:
     """Puts what the server stated next to what was sent."""
     stated = tensor.receipt
+    adjustments = tuple(enum_name(pb.Adjustment, value) for value in stated.adjustments)
     receipt = object.__new__(Receipt)
     # The constructor of a frozen dataclass sets field by field, which takes most of this function's time.
     receipt.__dict__.update(
@@ -98,7 +102,7 @@ def make_receipt(
         numpy_dtype=stated.numpy_dtype,
         source_dtype=stated.source_dtype,
         dtype_equal=stated.dtype_equal and stated.numpy_dtype == tensor.dtype == sent.canonical_dtype,
-        adjustments=tuple(enum_name(pb.Adjustment, value) for value in stated.adjustments),
+        adjustments=(_SWAPPED, *adjustments) if sent.is_swapped else adjustments,
         shape=tuple(tensor.shape[:]),
         strides=tuple(tensor.strides[:]),
         numel=tensor.numel,

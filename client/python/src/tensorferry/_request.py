@@ -276,9 +276,12 @@ class ConvertRequest(Request[Receipt]):
         limits: Limits,
         index: int | None = None,
         target: Target = CONVERSION,
+        big_endian: bool = False,
     ) -> None:
         strict, digest = options.strict, options.digest
-        wire = WireArray(array, name=name, dtype=dtype, strict=strict, digest=digest, index=index)
+        wire = WireArray(
+            array, name=name, dtype=dtype, strict=strict, digest=digest, index=index, big_endian=big_endian
+        )
         super().__init__([wire], options, limits, target)
 
     def finish(self, response: Response) -> Receipt:

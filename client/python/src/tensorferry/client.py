@@ -212,10 +212,12 @@ class Client(CallingClient):
         """Converts the arrays of an .npy, .npz or safetensors file; returns the receipts by name, in order.
 
         The name is the member's, or the file's without its extension. A file is never read as a whole: .npy
-        and safetensors files are mapped, members of an .npz file are read one after the other.
+        and safetensors files are mapped, members of an .npz file are read one after the other. Nobody may
+        make the file smaller meanwhile: the system ends a process that reads what is no longer in it.
 
         Args:
-            dtype: What elements of void arrays are: np.save makes `|V2` of bfloat16. Others keep theirs.
+            dtype: What elements of void arrays are: np.save makes `|V2` of bfloat16. Others keep theirs. The
+                byte order is the file's, which np.load forgets.
             progress: As that of `convert`, for all arrays of the file together.
 
         The other arguments are those of `convert_many`. Errors besides: OSError. An array that cannot be read

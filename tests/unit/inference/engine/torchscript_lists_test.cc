@@ -1,5 +1,4 @@
 // Lists of tensors as arguments of forward, and within what it returns.
-#include <ATen/Functions.h>
 #include <gmock/gmock.h>
 #include <torch/csrc/jit/api/module.h>
 
@@ -10,6 +9,7 @@
 
 #include "inference/engine/torchscript_signature.h"
 #include "testing/status_matchers.h"
+#include "testing/torchscript_run.h"
 
 namespace tensorferry::inference {
 namespace {
@@ -17,8 +17,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Pair;
-
-using Values = std::vector<std::pair<std::string, double>>;  // Inputs or outputs by name, of one element each.
 
 class TorchScriptLists : public testing::Test {
  protected:
@@ -33,16 +31,7 @@ class TorchScriptLists : public testing::Test {
     return made.status();
   }
 
-  absl::StatusOr<Values> Run(const Values& inputs) {
-    std::vector<NamedTensor> tensors;
-    for (const auto& [name, value] : inputs) tensors.push_back({name, at::full({1}, value)});
-    TENSORFERRY_ASSIGN_OR_RETURN(std::vector<c10::IValue> arguments, signature_->Arguments(std::move(tensors)));
-    TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<NamedTensor> outputs,
-                                 signature_->Outputs(module_.get_method("forward")(std::move(arguments))));
-    Values values;
-    for (const NamedTensor& output : outputs) values.emplace_back(output.name, output.tensor.item<double>());
-    return values;
-  }
+  absl::StatusOr<NamedValues> Run(const NamedValues& inputs) { return RunForward(*signature_, module_, inputs); }
 
   static std::vector<std::string> Names(const std::vector<TensorSpec>& specs) {
     std::vector<std::string> names;

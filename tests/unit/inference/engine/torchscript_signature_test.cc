@@ -1,13 +1,11 @@
 // Names become arguments of forward, and its value becomes names. Between the two, torch itself runs the methods.
 #include "inference/engine/torchscript_signature.h"
 
-#include <ATen/Functions.h>
 #include <gmock/gmock.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/frontend/resolver.h>
 #include <torch/csrc/jit/frontend/sugared_value.h>
 
-#include <map>
 #include <memory>
 #include <string>
 #include <tuple>
@@ -16,6 +14,7 @@
 
 #include "base/status.h"
 #include "testing/status_matchers.h"
+#include "testing/torchscript_run.h"
 
 namespace tensorferry::inference {
 namespace {
@@ -24,8 +23,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Pair;
-
-using Values = std::vector<std::pair<std::string, double>>;  // Outputs by name, of one element each.
 
 // EndsResolver knows two NamedTuples: Ends, of two tensors, and Heads, whose second field may be None.
 class EndsResolver final : public torch::jit::NativeResolver {
@@ -71,16 +68,7 @@ class TorchScriptSignatureTest : public testing::Test {
     return MakeOfModule(config);
   }
 
-  absl::StatusOr<Values> Run(const std::map<std::string, double>& inputs) {
-    std::vector<NamedTensor> tensors;
-    for (const auto& [name, value] : inputs) tensors.push_back({name, at::full({1}, value)});
-    TENSORFERRY_ASSIGN_OR_RETURN(std::vector<c10::IValue> arguments, signature_->Arguments(std::move(tensors)));
-    TENSORFERRY_ASSIGN_OR_RETURN(const std::vector<NamedTensor> outputs,
-                                 signature_->Outputs(module_.get_method("forward")(std::move(arguments))));
-    Values values;
-    for (const NamedTensor& output : outputs) values.emplace_back(output.name, output.tensor.item<double>());
-    return values;
-  }
+  absl::StatusOr<NamedValues> Run(const NamedValues& inputs) { return RunForward(*signature_, module_, inputs); }
 
   static std::vector<std::string> Names(const std::vector<TensorSpec>& specs) {
     std::vector<std::string> names;
@@ -193,7 +181,7 @@ class NamesAndSelectsOutputs : public TorchScriptSignatureTest,
 TEST_P(NamesAndSelectsOutputs, InEachWayForEachForm) {
   const auto& [form, naming] = GetParam();
   ModelConfig config;
-  Values expected;
+  NamedValues expected;
   for (std::size_t i = 0; i < naming.configured.size(); ++i) {
     std::string name = naming.configured[i];
     if (name.starts_with('<')) name = form.own[static_cast<std::size_t>(name[1] - '0')];
