@@ -116,6 +116,12 @@ test-minilm: ## Serve a published sentence model as an exported program, and com
 	@scripts/build.sh release $(JOBS) tensorferry-server
 	@PYTHONPATH=client/python/src:tests/integration $(PYTHON) -W ignore tests/minilm/minilm.py
 
+.PHONY: test-networks
+test-networks: ## Serve small configurations of networks of transformers, and compare each bit; downloads 40 MB
+	@scripts/setup.sh test
+	@scripts/build.sh release $(JOBS) tensorferry-server
+	@PYTHONPATH=client/python/src:tests/integration $(PYTHON) -W ignore tests/networks/networks.py
+
 .PHONY: soak
 soak: ## An hour of load with reloads of models: does memory grow? (SOAK_ARGS="--seconds 300 --control poll")
 	@scripts/setup.sh build

@@ -160,6 +160,10 @@ class Server:
         """The most memory that was ever resident, in bytes."""
         return self._status("VmHWM") * 1024
 
+    def own_memory(self) -> int:
+        """Resident memory that is no page of a file, in bytes."""
+        return self._status("RssAnon") * 1024
+
     def threads(self) -> int:
         return self._status("Threads")
 

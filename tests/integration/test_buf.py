@@ -1,12 +1,14 @@
-"""buf: a client that knows nothing but an address and asks for reflection by its stable name, and buf's own lint."""
+"""buf: a client that knows nothing but an address and asks for reflection by its stable name, and judges our protos."""
 
 from __future__ import annotations
 
 import base64
 import json
 import subprocess
+from pathlib import Path
 
 import numpy as np
+import pytest
 import xxhash
 from google.rpc import error_details_pb2
 
@@ -68,3 +70,41 @@ def test_it_finds_nothing_to_lint() -> None:
     config = json.dumps({"version": "v2", "modules": [{"path": "proto"}], "lint": {"use": ["STANDARD"]}})
     linted = buf("lint", str(REPO_ROOT), "--config", config, "--path", str(REPO_ROOT / "proto/tensorferry"))
     assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+SNAPSHOT = (REPO_ROOT / "tests/data/tensor_service.snapshot.proto").read_text()
+CHANGES = {
+    "number": ("  repeated int64 shape = 3;", "  repeated int64 shape = 33;", 'field "3" with name "shape"'),
+    "type": ("  repeated int64 shape = 3;", "  repeated int32 shape = 3;", 'changed type from "int64" to "int32"'),
+    "value": ("  FIDELITY_STRICT = 2;\n", "", 'enum value "2"'),
+    "method": (
+        "  rpc ListModels(.tensorferry.v1.ListModelsRequest) returns (.tensorferry.v1.ListModelsResponse);\n",
+        "",
+        '"ListModels"',
+    ),
+}
+
+
+def breaking(proto: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Compares the service with that of the snapshot, which is what callers were promised."""
+    for name, text in (("now", proto), ("promised", SNAPSHOT)):
+        file = folder / name / "tensorferry/v1/tensor_service.proto"
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+    config = json.dumps({"version": "v2", "modules": [{"path": "."}], "breaking": {"use": ["FILE"]}})
+    return buf("breaking", f"{folder}/now", "--against", f"{folder}/promised", "--config", config)
+
+
+def test_it_finds_nothing_that_breaks_callers(tmp_path: Path) -> None:
+    proto = (REPO_ROOT / "proto/tensorferry/v1/tensor_service.proto").read_text()
+    compared = breaking(proto, tmp_path)
+    assert compared.returncode == 0, compared.stdout + compared.stderr
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_it_would_find_a_change_that_breaks_callers(change: str, tmp_path: Path) -> None:
+    old, new, words = CHANGES[change]
+    assert old in SNAPSHOT
+    compared = breaking(SNAPSHOT.replace(old, new), tmp_path)
+    assert compared.returncode != 0
+    assert words in compared.stdout + compared.stderr

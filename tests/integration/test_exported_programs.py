@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from exported_programs import OPEN, PROGRAMS, Calls, Program
-from harness import Server, becomes_true, connect_stub
+from harness import MIB, Server, becomes_true, connect_stub
 from served_models import cached_export, check_outputs, infer, listed, put_file
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
-from wire import convert_unary
+from wire import convert_stream, convert_unary
 
 
 def export(module: nn.Module, program: Program, file: Path) -> None:
@@ -249,3 +249,50 @@ def test_a_file_that_is_cut_short_while_it_is_served_costs_its_requests(files: P
         refusal = convert_unary(stub, infer("mlp", inputs)).refusal
         assert refusal is not None and refusal.reason == "MODEL_FAILED" and "cut short" in refusal.message
         assert convert_unary(stub, infer("identity", inputs)).refusal is None
+
+
+class Table(nn.Module):
+    """Has 32 MiB of weights, all of which its answer depends on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.arange(8.0 * MIB))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.weight.sum()
+
+
+def test_weights_are_the_file_for_all_executors_and_versions(tmp_path: Path) -> None:
+    program = Program(Table, (torch.zeros(1),))
+    export(Table(), program, tmp_path / "file")
+    for version in range(1, 11):
+        (tmp_path / f"models/table/{version}").mkdir(parents=True)
+        os.link(tmp_path / "file", tmp_path / f"models/table/{version}/model.pt2")
+    config = "version_policy { all {} } instance_group { count: 4 kind: KIND_CPU }"
+    (tmp_path / "models/table/config.pbtxt").write_text(config)
+    expected = run_in_python(Path(shutil.copy(tmp_path / "file", tmp_path / "file.pt2")), program.args, {})
+    flags = ["--model-dir", f"{tmp_path}/models", "--intra-op-threads", "1"]
+    with Server(*flags, "--load-model", "none") as server:
+        without = server.own_memory()
+    with Server(*flags) as server, connect_stub(server.address) as stub:
+        for version in range(1, 11):
+            outcome = convert_unary(stub, infer("table", {"x": torch.zeros(1)}, model_version=f"{version}"))
+            check_outputs(outcome, expected)
+        assert server.own_memory() - without < 64 * MIB, "ten versions with copies of their own would be 320"
+
+
+def test_values_are_freed_after_their_last_use(tmp_path: Path) -> None:
+    def chain(x: Tensor) -> Tensor:
+        for _ in range(30):
+            x = x + 1
+        return x.sum()
+
+    program = Program(lambda: Calls(chain), (torch.zeros(8 * MIB),))
+    export(program.module(), program, tmp_path / "chain.pt2")
+    with Server("--model-dir", f"{tmp_path}") as server, connect_stub(server.address) as stub:
+        before = server.peak_rss()
+        outcome = convert_stream(
+            stub, infer("chain", {listed(stub)["chain"]["1"].inputs[0].name: torch.zeros(8 * MIB)})
+        )
+        assert outcome.refusal is None, outcome.refusal
+        assert server.peak_rss() - before < 8 * 32 * MIB, "thirty values of 32 MiB would be 960"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import threading
@@ -249,10 +250,17 @@ def test_a_new_model_appears(root: Path, server: Server, stub: TensorServiceStub
         assert client.health("model:folder") == tensorferry.HealthStatus.SERVING
 
 
+def exported(module: torch.nn.Module) -> bytes:
+    file = io.BytesIO()
+    torch.export.save(torch.export.export(module, (X,)), file)
+    return file.getvalue()
+
+
 # Each form has a model of 16 MiB of weights that adds the number.
 HEAVY: dict[str, Callable[[int], tuple[str, bytes]]] = {
     "torchscript": lambda number: ("model.pt", script(Heavy(number))),
     "aotinductor": lambda number: ("model.pt2", with_weights(heavy_package(), number)),
+    "exported": lambda number: ("model.pt2", exported(Heavy(number))),
 }
 
 
