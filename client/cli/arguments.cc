@@ -35,6 +35,7 @@ constexpr const char* kExitCodes = R"(Exit codes: 0 ok, 2 usage, 3 file not read
   5 refused by the server, 6 deadline, 7 dtype or digest not equal, 70 internal)";
 
 constexpr std::chrono::milliseconds kLeastInterval{50};
+constexpr int kMostRetries = 1000;
 
 struct Subcommand {
   Command command;
@@ -100,6 +101,9 @@ void AddPingOptions(CLI::App& app, Arguments& arguments) {
 void AddConvertOptions(CLI::App& app, Arguments& arguments, Words& words) {
   AddTransportOption(app, words.server);
   app.add_flag("--strict", arguments.strict, "refuse whatever torch.from_numpy refuses");
+  app.add_option("--retries", arguments.retries,
+                 "times to try again what the server refuses for now, when it says that it may help (default 0)")
+      ->type_name("N");
   app.add_option("-o,--output", arguments.output, "save the model's outputs, or without a model the tensors")
       ->type_name("OUT.npz|OUT.safetensors|DIR");
 }
@@ -216,6 +220,9 @@ absl::Status CheckExtras(const CLI::App& app, const std::vector<Subcommand>& sub
 }
 
 absl::Status CheckValues(const Arguments& arguments) {
+  if (arguments.retries < 0 || arguments.retries > kMostRetries) {
+    return Usage(fmt::format("--retries {} is not a number from 0 to {}", arguments.retries, kMostRetries));
+  }
   if (arguments.output.ends_with(".npy"))
     return Usage("-o takes OUT.npz, OUT.safetensors, or a directory for the .npy files");
   if (std::ranges::count(arguments.files, "-") + std::ranges::count(arguments.inputs, "-", &NamedFile::file) > 1) {

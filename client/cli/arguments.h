@@ -61,6 +61,8 @@ struct Arguments {
   std::string plot;
   std::chrono::milliseconds interval{0};  // Of `top`, between two looks.
   std::uint64_t count = 0;                // Of `top`, the looks after the first; 0: until it is ended.
+  int retries = 0;                        // Of `convert` and `infer`.
+  bool wait = false;                      // For a server that cannot be reached.
   bool json = false;
   bool strict = false;
 };

@@ -61,6 +61,15 @@ TEST(Arguments, PingForReadinessUnlessToldOtherwise) {
   EXPECT_EQ(Parse({"ping", "--service", "model:a"})->service, "model:a");
 }
 
+TEST(Arguments, SayHowOftenAndHowLongToTry) {
+  const auto plain = Parse({"convert", "x.npy"});
+  EXPECT_EQ(plain->retries, 0);
+  EXPECT_FALSE(plain->wait);
+  const auto patient = Parse({"infer", "m", "--input", "x=y", "--retries", "3", "--wait"});
+  EXPECT_EQ(patient->retries, 3);
+  EXPECT_TRUE(patient->wait);
+}
+
 TEST(Arguments, AskedForHelpBeginWithExamples) {
   const auto arguments = Parse({"--help"});
   ASSERT_THAT(arguments, IsOk());
@@ -113,6 +122,8 @@ INSTANTIATE_TEST_SUITE_P(
         {"NoInput", {"infer", "m"}, "--input is required"},
         {"InputWithoutName", {"infer", "m", "--input", "a.npy"}, "'a.npy': expected NAME=FILE"},
         {"InputTwice", {"infer", "m", "--input", "x=a", "--input", "x=b"}, "'x': the input is named twice"},
+        {"TooManyRetries", {"convert", "x.npy", "--retries", "1001"}, "--retries"},
+        {"RetriesOfNothing", {"ping", "--retries", "1"}, "unknown option '--retries'"},
         {"NoReports", {"top", "--count", "0"}, "--count 0"},
         {"ShortInterval", {"top", "--interval", "1ms"}, "--interval: expected a time from 50ms"},
         {"NpyOutput", {"convert", "x.npy", "-o", "y.npy"}, "-o takes OUT.npz, OUT.safetensors, or a directory"},
