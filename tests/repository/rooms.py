@@ -47,7 +47,8 @@ ROOMS = {
     "server/http": room("http", "server/base server/security", "boost openssl"),
     "server/sealed": room("sealed", "server/base"),
     "server/page": room("page", "server/http"),
-    "server/tracing": room("tracing", "server/base", "boost openssl"),
+    "server/fetch": room("fetch", "server/base", "boost openssl"),
+    "server/tracing": room("tracing", "server/base server/fetch"),
     "server/inference/tensor": room("inference_tensor", "server/base server/payload server/inference", "torch"),
     "server/inference/engine": room(
         "inference_engine", "server/base server/payload server/inference server/inference/tensor", "openssl torch"
