@@ -69,6 +69,7 @@ struct Words {
   std::vector<std::string> inputs;
   std::string interval = "2s";
   std::optional<std::uint64_t> count;
+  std::string metrics;
 };
 
 void AddDTypeOption(CLI::App& app, Arguments& arguments) {
@@ -129,6 +130,9 @@ void AddLoadOptions(CLI::App& app, Arguments& arguments, Words& words) {
 void AddTopOptions(CLI::App& app, Words& words) {
   app.add_option("--interval", words.interval, "between two reports (default 2s)")->type_name("DURATION");
   app.add_option("--count", words.count, "reports, then end (default: until Ctrl-C)")->type_name("N");
+  app.add_option("--metrics", words.metrics,
+                 "http://HOST:PORT of --admin-listen or --http-listen: shows quantiles, memory and refusals, too")
+      ->type_name("URL");
 }
 
 // AddOptionsOf adds the options that the command has beside those of all.
@@ -251,6 +255,17 @@ absl::Status ParseInputs(const std::vector<std::string>& words, bool names_optio
   return absl::OkStatus();
 }
 
+// ParseMetrics reads an address, which may have the path, too.
+absl::Status ParseMetrics(const std::string& url, Arguments& arguments) {
+  if (url.empty()) return absl::OkStatus();
+  arguments.metrics = fetch::ParseHttpTarget(url);
+  if (!arguments.metrics) {
+    return Usage(fmt::format("--metrics {}: expected http://HOST:PORT or https://HOST:PORT", Quote(url)));
+  }
+  if (arguments.metrics->path == "/") arguments.metrics->path = "/metrics";
+  return absl::OkStatus();
+}
+
 absl::Status FinishBench(Arguments& arguments, const BenchWords& words) {
   TENSORFERRY_ASSIGN_OR_RETURN(arguments.bench, ParseBenchOptions(words));
   if (arguments.timeout.count() > 0) arguments.bench.patience = arguments.timeout;
@@ -294,6 +309,7 @@ absl::StatusOr<Arguments> ParseArguments(std::span<const std::string> words) {
   arguments.command = parsed->command;
   if (given.count == 0) return Usage("--count 0 is not a number from 1");
   arguments.count = given.count.value_or(0);
+  TENSORFERRY_RETURN_IF_ERROR(ParseMetrics(given.metrics, arguments));
   TENSORFERRY_RETURN_IF_ERROR(ParseInputs(given.inputs, arguments.command == Command::kBench, arguments));
   TENSORFERRY_RETURN_IF_ERROR(CheckValues(arguments));
   if (arguments.command == Command::kBench) TENSORFERRY_RETURN_IF_ERROR(FinishBench(arguments, given.bench));

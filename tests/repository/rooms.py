@@ -113,7 +113,9 @@ ROOMS = {
     "client/bench": room(
         "tensorferry_bench", "server/base server/payload client/include client/lib", "grpc protobuf native-proto"
     ),
-    "client/cli": room("tensorferry", "server/base server/payload server/outcome client/include client/bench"),
+    "client/cli": room(
+        "tensorferry", "server/base server/payload server/outcome server/fetch client/include client/bench"
+    ),
     "client/examples": room("example_convert", "client/include"),
     "client/python/core": room("_core", "", "grpc"),
 }

@@ -70,6 +70,12 @@ TEST(Arguments, SayHowOftenAndHowLongToTry) {
   EXPECT_TRUE(patient->wait);
 }
 
+TEST(Arguments, TakeMetricsFromAnAddress) {
+  EXPECT_FALSE(Parse({"top"})->metrics);
+  EXPECT_EQ(Parse({"top", "--metrics", "https://h:1"})->metrics->path, "/metrics");
+  EXPECT_EQ(Parse({"top", "--metrics", "http://h:1/a/metrics"})->metrics->path, "/a/metrics");
+}
+
 TEST(Arguments, AskedForHelpBeginWithExamples) {
   const auto arguments = Parse({"--help"});
   ASSERT_THAT(arguments, IsOk());
@@ -122,6 +128,10 @@ INSTANTIATE_TEST_SUITE_P(
         {"NoInput", {"infer", "m"}, "--input is required"},
         {"InputWithoutName", {"infer", "m", "--input", "a.npy"}, "'a.npy': expected NAME=FILE"},
         {"InputTwice", {"infer", "m", "--input", "x=a", "--input", "x=b"}, "'x': the input is named twice"},
+        {"NoMetrics",
+         {"top", "--metrics", "localhost:8002"},
+         "'localhost:8002': expected http://HOST:PORT or https://"},
+        {"MetricsOfOthers", {"stats", "--metrics", "http://h:1"}, "unknown option '--metrics'"},
         {"TooManyRetries", {"convert", "x.npy", "--retries", "1001"}, "--retries"},
         {"RetriesOfNothing", {"ping", "--retries", "1"}, "unknown option '--retries'"},
         {"NoReports", {"top", "--count", "0"}, "--count 0"},
