@@ -35,6 +35,7 @@ constexpr const char* kExitCodes = R"(Exit codes: 0 ok, 2 usage, 3 file not read
   5 refused by the server, 6 deadline, 7 dtype or digest not equal, 70 internal)";
 
 constexpr std::chrono::milliseconds kLeastInterval{50};
+constexpr int kMostRetries = 1000;
 
 struct Subcommand {
   Command command;
@@ -68,6 +69,7 @@ struct Words {
   std::vector<std::string> inputs;
   std::string interval = "2s";
   std::optional<std::uint64_t> count;
+  std::string metrics;
 };
 
 void AddDTypeOption(CLI::App& app, Arguments& arguments) {
@@ -100,6 +102,9 @@ void AddPingOptions(CLI::App& app, Arguments& arguments) {
 void AddConvertOptions(CLI::App& app, Arguments& arguments, Words& words) {
   AddTransportOption(app, words.server);
   app.add_flag("--strict", arguments.strict, "refuse whatever torch.from_numpy refuses");
+  app.add_option("--retries", arguments.retries,
+                 "times to try again what the server refuses for now, when it says that it may help (default 0)")
+      ->type_name("N");
   app.add_option("-o,--output", arguments.output, "save the model's outputs, or without a model the tensors")
       ->type_name("OUT.npz|OUT.safetensors|DIR");
 }
@@ -125,6 +130,9 @@ void AddLoadOptions(CLI::App& app, Arguments& arguments, Words& words) {
 void AddTopOptions(CLI::App& app, Words& words) {
   app.add_option("--interval", words.interval, "between two reports (default 2s)")->type_name("DURATION");
   app.add_option("--count", words.count, "reports, then end (default: until Ctrl-C)")->type_name("N");
+  app.add_option("--metrics", words.metrics,
+                 "http://HOST:PORT of --admin-listen or --http-listen: shows quantiles, memory and refusals, too")
+      ->type_name("URL");
 }
 
 // AddOptionsOf adds the options that the command has beside those of all.
@@ -216,6 +224,9 @@ absl::Status CheckExtras(const CLI::App& app, const std::vector<Subcommand>& sub
 }
 
 absl::Status CheckValues(const Arguments& arguments) {
+  if (arguments.retries < 0 || arguments.retries > kMostRetries) {
+    return Usage(fmt::format("--retries {} is not a number from 0 to {}", arguments.retries, kMostRetries));
+  }
   if (arguments.output.ends_with(".npy"))
     return Usage("-o takes OUT.npz, OUT.safetensors, or a directory for the .npy files");
   if (std::ranges::count(arguments.files, "-") + std::ranges::count(arguments.inputs, "-", &NamedFile::file) > 1) {
@@ -241,6 +252,17 @@ absl::Status ParseInputs(const std::vector<std::string>& words, bool names_optio
     }
     arguments.inputs.push_back(std::move(input));
   }
+  return absl::OkStatus();
+}
+
+// ParseMetrics reads an address, which may have the path, too.
+absl::Status ParseMetrics(const std::string& url, Arguments& arguments) {
+  if (url.empty()) return absl::OkStatus();
+  arguments.metrics = fetch::ParseHttpTarget(url);
+  if (!arguments.metrics) {
+    return Usage(fmt::format("--metrics {}: expected http://HOST:PORT or https://HOST:PORT", Quote(url)));
+  }
+  if (arguments.metrics->path == "/") arguments.metrics->path = "/metrics";
   return absl::OkStatus();
 }
 
@@ -287,6 +309,7 @@ absl::StatusOr<Arguments> ParseArguments(std::span<const std::string> words) {
   arguments.command = parsed->command;
   if (given.count == 0) return Usage("--count 0 is not a number from 1");
   arguments.count = given.count.value_or(0);
+  TENSORFERRY_RETURN_IF_ERROR(ParseMetrics(given.metrics, arguments));
   TENSORFERRY_RETURN_IF_ERROR(ParseInputs(given.inputs, arguments.command == Command::kBench, arguments));
   TENSORFERRY_RETURN_IF_ERROR(CheckValues(arguments));
   if (arguments.command == Command::kBench) TENSORFERRY_RETURN_IF_ERROR(FinishBench(arguments, given.bench));

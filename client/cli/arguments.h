@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "bench/options.h"
+#include "fetch/http_target.h"
 #include "tensorferry/client/client.h"
 #include "tensorferry/client/tls.h"
 
@@ -59,8 +60,11 @@ struct Arguments {
   BenchOptions bench;
   std::string csv;  // Empty: none is written. The same goes for `plot`.
   std::string plot;
-  std::chrono::milliseconds interval{0};  // Of `top`, between two looks.
-  std::uint64_t count = 0;                // Of `top`, the looks after the first; 0: until it is ended.
+  std::chrono::milliseconds interval{0};     // Of `top`, between two looks.
+  std::uint64_t count = 0;                   // Of `top`, the looks after the first; 0: until it is ended.
+  std::optional<fetch::HttpTarget> metrics;  // Of `top`: where /metrics is. None: nothing of it is shown.
+  int retries = 0;                           // Of `convert` and `infer`.
+  bool wait = false;                         // For a server that cannot be reached.
   bool json = false;
   bool strict = false;
 };

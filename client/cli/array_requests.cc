@@ -2,7 +2,10 @@
 
 #include <cstdint>
 #include <deque>
+#include <thread>
 #include <utility>
+
+#include "tensorferry/client/error.h"
 
 namespace tensorferry::cli {
 namespace {
@@ -19,9 +22,20 @@ struct Pending {
   std::uint64_t nbytes() const { return array.ok() ? array->bytes.size() : 0; }
 };
 
-ArrayAnswer Await(Pending pending) {
+// TryAgain sends an array that the server refused for now, in calls of its own. A stream sends each request once.
+absl::StatusOr<client::Response> TryAgain(client::Client& client, const client::Array& array,
+                                          const client::ConvertOptions& options, std::chrono::milliseconds delay) {
+  std::this_thread::sleep_for(delay);
+  client::ConvertOptions again = options;
+  --again.retries;
+  return client.Convert({&array, 1}, again);
+}
+
+ArrayAnswer Await(client::Client& client, Pending pending, const client::ConvertOptions& options) {
   if (!pending.array.ok()) return {std::move(pending.name), std::nullopt, pending.array.status()};
   absl::StatusOr<client::Response> response = pending.answer.get();
+  const auto delay = client::ToError(response.status()).retry_after;
+  if (options.retries > 0 && delay.count() > 0) response = TryAgain(client, *pending.array, options, delay);
   if (response.ok() && response->tensors.size() != 1) {
     response = absl::InternalError("the server answered one array with another number of tensors");
   }
@@ -33,7 +47,8 @@ class ArrayStream {
  public:
   ArrayStream(client::Client& client, const client::ConvertOptions& options,
               const std::function<bool(ArrayAnswer)>& take)
-      : stream_(client.OpenStream({.max_outstanding = kMaxPending, .timeout = options.timeout})),
+      : client_(client),
+        stream_(client.OpenStream({.max_outstanding = kMaxPending, .timeout = options.timeout})),
         options_(options),
         take_(take) {}
 
@@ -59,9 +74,10 @@ class ArrayStream {
     Pending first = std::move(pending_.front());
     pending_.pop_front();
     nbytes_ -= first.nbytes();
-    return take_(Await(std::move(first)));
+    return take_(Await(client_, std::move(first), options_));
   }
 
+  client::Client& client_;
   client::Stream stream_;
   const client::ConvertOptions& options_;
   const std::function<bool(ArrayAnswer)>& take_;

@@ -27,7 +27,8 @@ absl::StatusOr<std::string> ReadToken(const std::string& path) {
 }  // namespace
 
 absl::StatusOr<client::ConnectOptions> ConnectOptionsOf(const Arguments& arguments) {
-  client::ConnectOptions options{.token = arguments.token, .transport = arguments.transport};
+  client::ConnectOptions options{
+      .token = arguments.token, .transport = arguments.transport, .wait_for_ready = arguments.wait};
   if (!arguments.token_file.empty()) {
     TENSORFERRY_ASSIGN_OR_RETURN(options.token, ReadToken(arguments.token_file));
   }

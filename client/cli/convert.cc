@@ -280,6 +280,7 @@ client::ConvertOptions Conversion::Options(const Outcome& outcome, ProgressBar& 
           .fidelity = fidelity(),
           .return_data = output_.wanted() && arguments_.model.empty(),
           .timeout = arguments_.timeout,
+          .retries = arguments_.retries,
           .progress = [&bar](std::uint64_t sent, std::uint64_t total) { bar.Sent(sent, total); }};
 }
 

@@ -61,6 +61,7 @@ void AddServerOptions(CLI::App& app, Arguments& arguments, ServerWords& words, c
                  "host:port or unix:PATH (default: $TENSORFERRY_SERVER, else 127.0.0.1:8001)")
       ->type_name("ADDRESS");
   app.add_option("--timeout", words.timeout, what_has_timeout)->type_name("DURATION");
+  app.add_flag("--wait", arguments.wait, "wait for a server that cannot be reached, until --timeout");
   app.add_flag("--tls", words.tls, "speak TLS, which the options below imply (default: $TENSORFERRY_TLS, on or off)");
   app.add_option("--ca", words.files.ca,
                  "PEM certificates that may vouch for the server (default: $TENSORFERRY_CA, else the system's)")

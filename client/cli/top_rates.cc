@@ -92,8 +92,6 @@ Rates TotalOf(const std::vector<Rates>& rates) {
   return total;
 }
 
-Json NumberJson(double number) { return std::isfinite(number) ? Json(number) : Json(); }
-
 }  // namespace
 
 std::vector<Rates> RatesBetween(const Look& before, const Look& now) {

@@ -2,10 +2,12 @@
 
 #include <chrono>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "cli/json_text.h"
+#include "cli/overview.h"
 #include "tensorferry/client/model_statistics.h"
 #include "tensorferry/client/server_info.h"
 
@@ -16,6 +18,7 @@ struct Look {
   std::chrono::steady_clock::time_point at;
   std::vector<client::ModelInfo> models;  // Empty if the server tells them to others only.
   std::vector<client::ModelStatistics> statistics;
+  std::optional<Figures> figures;  // Nothing if nobody has asked for them.
 };
 
 // Rates says what a version of a model has done between two looks. What cannot be said is NaN.

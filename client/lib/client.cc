@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "base/status.h"
 #include "base/text.h"
+#include "lib/attempts.h"
 #include "lib/connection.h"
 #include "lib/request.h"
 #include "lib/response_assembler.h"
@@ -29,9 +31,9 @@ bool AnswerFitsUnary(const ConvertOptions& options) { return options.model_name.
 absl::StatusOr<Response> ConvertUnary(Connection& connection, const PreparedRequest& request,
                                       const ConvertOptions& options) {
   grpc::ClientContext context;
-  SetTimeout(context, options.timeout);
+  connection.Begin(context, options.timeout);
   v1::ConvertResponse response;
-  TENSORFERRY_RETURN_IF_ERROR(FromGrpc(connection.Convert(context, request.message, response)));
+  TENSORFERRY_RETURN_IF_ERROR(FromGrpc(connection.Convert(context, request.message, response), context));
   TENSORFERRY_ASSIGN_OR_RETURN(Response answer, ToResponse(std::move(response)));
   AddSwaps(request.swapped, answer);
   return answer;
@@ -41,7 +43,8 @@ absl::StatusOr<Response> ConvertUnary(Connection& connection, const PreparedRequ
 absl::StatusOr<std::optional<Response>> TryUnary(Connection& connection, std::span<const Array> arrays,
                                                  const ConvertOptions& options) {
   const bool seals = connection.Seals(arrays);
-  if (!AnswerFitsUnary(options) || (!seals && PlacementOf(arrays) == Placement::kInChunks)) return std::nullopt;
+  const bool fits = PlacementOf(arrays, connection.MostInside()) == Placement::kInside;
+  if (!AnswerFitsUnary(options) || (!seals && !fits)) return std::nullopt;
   TENSORFERRY_ASSIGN_OR_RETURN(const PreparedRequest request,
                                connection.Prepare(arrays, options, Framing::kCall, seals));
   if (!request.chunked.empty()) return std::nullopt;
@@ -75,6 +78,29 @@ absl::StatusOr<Client> Client::Connect(const std::string& address, const Connect
 }
 
 absl::StatusOr<Response> Client::Convert(std::span<const Array> arrays, const ConvertOptions& options) {
+  Attempts attempts(options.retries, options.timeout);
+  absl::StatusOr<Response> answer = ConvertOnce(arrays, options);
+  while (const auto delay = attempts.Delay(answer.status())) {
+    std::this_thread::sleep_for(*delay);
+    ConvertOptions again = options;
+    again.timeout = attempts.TimeLeft();
+    answer = ConvertOnce(arrays, again);
+  }
+  return answer;
+}
+
+// ConvertOnce makes one try. What is too large for the messages of another server than the one before, at the same address,
+// goes once more, in messages as that one takes them.
+absl::StatusOr<Response> Client::ConvertOnce(std::span<const Array> arrays, const ConvertOptions& options) {
+  const std::uint64_t most_inside = connection_->MostInside();
+  absl::StatusOr<Response> answer = Send(arrays, options);
+  connection_->NoteEnd(answer.status());
+  if (!IsTooLarge(answer.status())) return answer;
+  const absl::StatusOr<MessageLimits> limits = connection_->Limits(kQueryTimeout);
+  return limits.ok() && limits->most_inside < most_inside ? Send(arrays, options) : answer;
+}
+
+absl::StatusOr<Response> Client::Send(std::span<const Array> arrays, const ConvertOptions& options) {
   TENSORFERRY_ASSIGN_OR_RETURN(std::optional<Response> unary, TryUnary(*connection_, arrays, options));
   absl::StatusOr<Response> answer = unary ? *std::move(unary) : ConvertOnStream(arrays, options);
   TENSORFERRY_ASSIGN_OR_RETURN(Response response, std::move(answer));
@@ -113,7 +139,7 @@ Stream Client::OpenStream(const StreamOptions& options) {
 
 absl::StatusOr<ServerInfo> Client::GetServerInfo(std::chrono::milliseconds timeout) {
   grpc::ClientContext context;
-  SetTimeout(context, timeout);
+  connection_->Begin(context, timeout);
   v1::GetServerInfoResponse response;
   TENSORFERRY_RETURN_IF_ERROR(FromGrpc(connection_->service().GetServerInfo(&context, {}, &response)));
   return FromProto(response);
@@ -121,7 +147,7 @@ absl::StatusOr<ServerInfo> Client::GetServerInfo(std::chrono::milliseconds timeo
 
 absl::StatusOr<std::vector<ModelInfo>> Client::ListModels(std::chrono::milliseconds timeout) {
   grpc::ClientContext context;
-  SetTimeout(context, timeout);
+  connection_->Begin(context, timeout);
   v1::ListModelsResponse response;
   TENSORFERRY_RETURN_IF_ERROR(FromGrpc(connection_->service().ListModels(&context, {}, &response)));
   return FromProto(response);
@@ -130,7 +156,7 @@ absl::StatusOr<std::vector<ModelInfo>> Client::ListModels(std::chrono::milliseco
 absl::StatusOr<Health> Client::Ping(const std::string& service, std::chrono::milliseconds timeout) {
   using grpc::health::v1::HealthCheckResponse;
   grpc::ClientContext context;
-  SetTimeout(context, timeout);
+  connection_->Begin(context, timeout);
   grpc::health::v1::HealthCheckRequest request;
   request.set_service(service);
   HealthCheckResponse response;

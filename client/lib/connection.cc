@@ -15,7 +15,8 @@
 namespace tensorferry::client {
 namespace {
 
-constexpr std::size_t kMinChunk = std::size_t{64} << 10;
+// Half of the least message that a server of ours can be told to take: room is left for names and the like.
+constexpr std::size_t kLeastInside = std::size_t{32} << 10;
 constexpr std::size_t kMaxChunk = std::size_t{16} << 20;
 
 // With kAuto arrays go in sealed memory that they lie in already from kLeastOwn bytes on. Others are copied there if they
@@ -40,6 +41,13 @@ std::optional<Sealing> SealingOf(const std::unique_ptr<SideConnection>& side, Tr
                  .most_copied_bytes = kMostCopied};
 }
 
+MessageLimits LimitsOf(const v1::GetServerInfoResponse& info) {
+  const std::uint64_t half = info.max_message_bytes() > 0 ? info.max_message_bytes() / 2 : kMaxChunk;
+  const std::size_t most = std::clamp<std::uint64_t>(half, kLeastInside, kMaxChunk);
+  return {.most_inside = std::min<std::uint64_t>(most, kMaxInlineBytes),
+          .chunk = std::clamp<std::uint64_t>(info.recommended_chunk_bytes(), kLeastInside, most)};
+}
+
 grpc::ChannelArguments ArgumentsOf(const ConnectOptions& options) {
   grpc::ChannelArguments arguments = CommonChannelArguments();
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(options.keepalive.count()));
@@ -58,7 +66,8 @@ Connection::Connection(const std::string& address, const ConnectOptions& options
       inference_(::inference::GRPCInferenceService::NewStub(channel_)),
       transport_(options.transport),
       side_(SideOf(address, options.transport)),
-      sealing_(SealingOf(side_, options.transport)) {}
+      sealing_(SealingOf(side_, options.transport)),
+      wait_for_ready_(options.wait_for_ready) {}
 
 bool Connection::Seals(std::span<const Array> arrays) const {
   if (!sealing_) return false;
@@ -70,20 +79,26 @@ bool Connection::Seals(std::span<const Array> arrays) const {
   return others >= sealing_->least_copied_bytes && others <= sealing_->most_copied_bytes;
 }
 
+Sealing Connection::SealingNow() {
+  Sealing sealing = *sealing_;
+  sealing.most_inside = MostInside();
+  return sealing;
+}
+
 absl::StatusOr<PreparedRequest> Connection::Prepare(std::span<const Array> arrays, const ConvertOptions& options,
                                                     Framing framing, bool seals) {
   if (seals) {
-    auto sealed = PrepareSealedRequest(arrays, options, framing, *sealing_);
+    auto sealed = PrepareSealedRequest(arrays, options, framing, SealingNow());
     if (sealed.ok() || transport_ == Transport::kSealed) return sealed;
   }
-  return PrepareRequest(arrays, options, framing, PlacementOf(arrays));
+  return PrepareRequest(arrays, options, framing, PlacementOf(arrays, MostInside()));
 }
 
 absl::StatusOr<PreparedRequest> Connection::PrepareAgain(std::span<const Array> again, const ConvertOptions& options,
                                                          int times, const absl::Status& lost) {
   if (times == 1) {
     ForgetRegions(again);
-    auto sealed = PrepareSealedRequest(again, options, Framing::kStream, *sealing_);
+    auto sealed = PrepareSealedRequest(again, options, Framing::kStream, SealingNow());
     if (sealed.ok() || transport_ == Transport::kSealed) return sealed;
   }
   if (transport_ == Transport::kSealed) return lost;
@@ -91,7 +106,7 @@ absl::StatusOr<PreparedRequest> Connection::PrepareAgain(std::span<const Array> 
   for (const Array& array : again) {
     TENSORFERRY_ASSIGN_OR_RETURN(readable.emplace_back(), Readable(array));
   }
-  return PrepareRequest(readable, options, Framing::kStream, PlacementOf(readable));
+  return PrepareRequest(readable, options, Framing::kStream, PlacementOf(readable, MostInside()));
 }
 
 absl::StatusOr<std::shared_ptr<WritablePages>> Connection::MakePages(std::size_t nbytes) const {
@@ -114,16 +129,32 @@ std::unique_ptr<Connection::StreamCall> Connection::ConvertStream(grpc::ClientCo
   return std::unique_ptr<StreamCall>(Factory::Create(channel_.get(), convert_stream_, &context));
 }
 
-absl::StatusOr<std::size_t> Connection::ChunkBytes(std::chrono::milliseconds timeout) {
+void Connection::Begin(grpc::ClientContext& context, std::chrono::milliseconds timeout) const {
+  if (timeout.count() > 0) context.set_deadline(std::chrono::system_clock::now() + timeout);
+  if (wait_for_ready_) context.set_wait_for_ready(true);
+}
+
+absl::StatusOr<MessageLimits> Connection::Limits(std::chrono::milliseconds timeout) {
   const std::scoped_lock lock(mutex_);
-  if (chunk_bytes_) return *chunk_bytes_;
+  if (limits_) return *limits_;
   grpc::ClientContext context;
-  SetTimeout(context, timeout);
+  Begin(context, timeout);
   v1::GetServerInfoResponse info;
   const grpc::Status status = service_->GetServerInfo(&context, {}, &info);
   if (!status.ok()) return FromGrpc(status);
-  chunk_bytes_ = std::clamp<std::size_t>(info.recommended_chunk_bytes(), kMinChunk, kMaxChunk);
-  return *chunk_bytes_;
+  limits_ = LimitsOf(info);
+  return *limits_;
+}
+
+std::uint64_t Connection::MostInside() {
+  const std::scoped_lock lock(mutex_);
+  return limits_ ? limits_->most_inside : kMaxInlineBytes;
+}
+
+void Connection::NoteEnd(const absl::Status& end) {
+  if (!IsUnreachable(end) && !IsTooLarge(end)) return;
+  const std::scoped_lock lock(mutex_);
+  limits_.reset();
 }
 
 bool IsRegionLost(const absl::Status& status) {
@@ -132,8 +163,10 @@ bool IsRegionLost(const absl::Status& status) {
   return reason == Info(Reason::kRegionNotFound).name || reason == Info(Reason::kSharedMemoryDisabled).name;
 }
 
-void SetTimeout(grpc::ClientContext& context, std::chrono::milliseconds timeout) {
-  if (timeout.count() > 0) context.set_deadline(std::chrono::system_clock::now() + timeout);
+bool FitsEveryServer(std::span<const Array> arrays) { return PlacementOf(arrays, kLeastInside) == Placement::kInside; }
+
+bool IsTooLarge(const absl::Status& status) {
+  return absl::IsResourceExhausted(status) && ToError(status).reason.empty();
 }
 
 }  // namespace tensorferry::client

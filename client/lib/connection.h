@@ -24,6 +24,12 @@
 
 namespace tensorferry::client {
 
+// MessageLimits says how elements are spread over the messages that a server takes, in bytes.
+struct MessageLimits {
+  std::uint64_t most_inside = kMaxInlineBytes;  // Requests with more go in chunks.
+  std::size_t chunk = 0;
+};
+
 // Connection is the channel that a client and its streams share.
 // Threads: any.
 class Connection {
@@ -60,10 +66,24 @@ class Connection {
   // Errors: those of WritablePages::Make.
   absl::StatusOr<std::shared_ptr<WritablePages>> MakePages(std::size_t nbytes) const;
 
-  // ChunkBytes returns the size of chunks that the server recommends, and asks the server only once.
-  absl::StatusOr<std::size_t> ChunkBytes(std::chrono::milliseconds timeout);
+  // Begin makes the call end after `timeout`, and wait for a server that cannot be reached if that is wished. 0 stands for
+  // no timeout.
+  void Begin(grpc::ClientContext& context, std::chrono::milliseconds timeout) const;
+
+  // Limits returns what the server says of its messages. It is asked only once, and again after NoteEnd has told of a
+  // connection that broke, as another server may be at the address since, or of a message that was too large.
+  absl::StatusOr<MessageLimits> Limits(std::chrono::milliseconds timeout);
+
+  // MostInside returns how many bytes of elements a message may have, as far as is known.
+  std::uint64_t MostInside();
+
+  // NoteEnd takes in how a call has ended.
+  void NoteEnd(const absl::Status& end);
 
  private:
+  // Only with `sealing_`.
+  Sealing SealingNow();
+
   const std::shared_ptr<grpc::Channel> channel_;
   const grpc::internal::RpcMethod convert_;
   const grpc::internal::RpcMethod convert_stream_;
@@ -73,14 +93,18 @@ class Connection {
   const Transport transport_;
   const std::unique_ptr<SideConnection> side_;  // Null: nothing travels in sealed memory.
   const std::optional<Sealing> sealing_;        // What travels in sealed memory, if anything does.
+  const bool wait_for_ready_;
   std::mutex mutex_;
-  std::optional<std::size_t> chunk_bytes_;
+  std::optional<MessageLimits> limits_;
 };
 
 // IsRegionLost returns whether the server does not know any more what was handed over.
 bool IsRegionLost(const absl::Status& status);
 
-// SetTimeout makes the call end after `timeout`; 0 stands for no timeout.
-void SetTimeout(grpc::ClientContext& context, std::chrono::milliseconds timeout);
+// FitsEveryServer returns whether the elements fit into one message of any server, whatever its limit.
+bool FitsEveryServer(std::span<const Array> arrays);
+
+// IsTooLarge returns whether gRPC, in the server or here, has taken a message for too large, or has no room for it.
+bool IsTooLarge(const absl::Status& status);
 
 }  // namespace tensorferry::client

@@ -48,7 +48,7 @@ ModelStatistics ToStatistics(const oip::ModelStatistics& source) {
 absl::StatusOr<std::vector<ModelStatistics>> Client::GetStatistics(const std::string& model,
                                                                    std::chrono::milliseconds timeout) {
   grpc::ClientContext context;
-  SetTimeout(context, timeout);
+  connection_->Begin(context, timeout);
   oip::ModelStatisticsRequest request;
   request.set_name(model);
   oip::ModelStatisticsResponse response;
@@ -60,7 +60,7 @@ absl::StatusOr<std::vector<ModelStatistics>> Client::GetStatistics(const std::st
 
 absl::StatusOr<ModelConfig> Client::GetModelConfig(const std::string& model, std::chrono::milliseconds timeout) {
   grpc::ClientContext context;
-  SetTimeout(context, timeout);
+  connection_->Begin(context, timeout);
   oip::ModelConfigRequest request;
   request.set_name(model);
   oip::ModelConfigResponse response;
@@ -77,7 +77,7 @@ absl::StatusOr<ModelConfig> Client::GetModelConfig(const std::string& model, std
 
 absl::Status Client::LoadModel(const std::string& model, std::chrono::milliseconds timeout) {
   grpc::ClientContext context;
-  SetTimeout(context, timeout);
+  connection_->Begin(context, timeout);
   oip::RepositoryModelLoadRequest request;
   request.set_model_name(model);
   oip::RepositoryModelLoadResponse response;
@@ -86,7 +86,7 @@ absl::Status Client::LoadModel(const std::string& model, std::chrono::millisecon
 
 absl::Status Client::UnloadModel(const std::string& model, std::chrono::milliseconds timeout) {
   grpc::ClientContext context;
-  SetTimeout(context, timeout);
+  connection_->Begin(context, timeout);
   oip::RepositoryModelUnloadRequest request;
   request.set_model_name(model);
   oip::RepositoryModelUnloadResponse response;

@@ -51,8 +51,8 @@ struct PreparedRequest {
   std::vector<Array> again = {};
 };
 
-// PlacementOf returns kInside for at most kMaxInlineBytes of arrays.
-Placement PlacementOf(std::span<const Array> arrays);
+// PlacementOf returns kInside for at most `most_inside` bytes of arrays.
+Placement PlacementOf(std::span<const Array> arrays, std::uint64_t most_inside = kMaxInlineBytes);
 
 // PrepareRequest leaves arrays that travel inside for the server to check. Those in chunks are declared in the message.
 // A .npy file in chunks is checked here, since the server gets only its elements.
@@ -67,6 +67,7 @@ struct Sealing {
   // The others do together, as copies, if they have at least and at most so many bytes.
   std::uint64_t least_copied_bytes = 1;
   std::uint64_t most_copied_bytes = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t most_inside = kMaxInlineBytes;  // Of the elements that travel in messages, as PlacementOf has it.
 };
 
 // PrepareSealedRequest hands over what `sealing` says. Other elements travel inside, or in chunks.

@@ -2,15 +2,21 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 
+#include "absl/strings/cord.h"
 #include "base/status.h"
+#include "base/text.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
 namespace tensorferry::client {
 namespace {
+
+constexpr absl::string_view kPushbackKey = "tensorferry.client/pushback_ms";
+constexpr std::uint64_t kMostPushback = 24 * 60 * 60 * 1000;
 
 using Metadata = google::protobuf::Map<std::string, std::string>;
 
@@ -64,6 +70,22 @@ absl::Status FromGrpc(const grpc::Status& status) {
   *error.mutable_metadata() = info.metadata();
   error.set_retry_after_ms(retry.retry_delay().seconds() * 1000 + retry.retry_delay().nanos() / 1'000'000);
   return Restore(error);
+}
+
+absl::Status FromGrpc(const grpc::Status& status, const grpc::ClientContext& context) {
+  absl::Status end = FromGrpc(status);
+  if (end.ok()) return end;
+  const auto& trailers = context.GetServerTrailingMetadata();
+  const auto pushback = trailers.find("grpc-retry-pushback-ms");
+  if (pushback != trailers.end())
+    end.SetPayload(kPushbackKey, absl::Cord({pushback->second.data(), pushback->second.size()}));
+  return end;
+}
+
+std::chrono::milliseconds PushbackOf(const absl::Status& status) {
+  const absl::optional<absl::Cord> text = status.GetPayload(kPushbackKey);
+  const auto number = text ? ParseNumber(std::string(*text)) : std::nullopt;
+  return std::chrono::milliseconds(number ? std::min<std::uint64_t>(*number, kMostPushback) : 0);
 }
 
 }  // namespace tensorferry::client

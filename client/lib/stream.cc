@@ -24,7 +24,7 @@ absl::Status EndOf(const absl::Status& end) {
 
 Stream::Impl::Impl(std::shared_ptr<Connection> connection, const StreamOptions& options)
     : connection_(std::move(connection)), options_(options) {
-  SetTimeout(context_, options.timeout);
+  connection_->Begin(context_, options.timeout);
   call_ = connection_->ConvertStream(context_);
   reader_ = std::thread([this] { ReadToEnd(); });
 }
@@ -37,8 +37,12 @@ Stream::Impl::~Impl() {
 }
 
 Stream::Answer Stream::Impl::Send(std::span<const Array> arrays, const ConvertOptions& options) {
-  absl::StatusOr<PreparedRequest> request =
-      connection_->Prepare(arrays, options, Framing::kStream, connection_->Seals(arrays));
+  const bool seals = connection_->Seals(arrays);
+  if (!seals && !FitsEveryServer(arrays)) {
+    const absl::StatusOr<MessageLimits> limits = Limits();
+    if (!limits.ok()) return Failed(limits.status());
+  }
+  absl::StatusOr<PreparedRequest> request = connection_->Prepare(arrays, options, Framing::kStream, seals);
   if (!request.ok()) return Failed(std::move(request).status());
   const absl::StatusOr<std::size_t> chunk_bytes = ChunkBytes(*request);
   if (!chunk_bytes.ok()) return Failed(chunk_bytes.status());
@@ -60,8 +64,13 @@ Stream::Answer Stream::Impl::Send(std::span<const Array> arrays, const ConvertOp
 // Returns the size of the chunks of `request`; 0 if it has none.
 absl::StatusOr<std::size_t> Stream::Impl::ChunkBytes(const PreparedRequest& request) {
   if (request.chunked.empty()) return 0;
+  TENSORFERRY_ASSIGN_OR_RETURN(const MessageLimits limits, Limits());
+  return limits.chunk;
+}
+
+absl::StatusOr<MessageLimits> Stream::Impl::Limits() {
   const auto timeout = options_.timeout.count() > 0 ? options_.timeout : Client::kQueryTimeout;
-  return connection_->ChunkBytes(std::min(timeout, Client::kQueryTimeout));
+  return connection_->Limits(std::min(timeout, Client::kQueryTimeout));
 }
 
 // WaitForRoom waits until a request may be sent.

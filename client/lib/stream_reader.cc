@@ -19,7 +19,8 @@ void Stream::Impl::ReadToEnd() {
     broken = absl::ResourceExhaustedError("no memory here for what the server sent");
   }
   if (!broken.ok()) context_.TryCancel();
-  const absl::Status end = FromGrpc(call_->Finish());
+  const absl::Status end = FromGrpc(call_->Finish(), context_);
+  connection_->NoteEnd(end);
   Close(broken.ok() ? end : broken);
 }
 

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "base/start_thread.h"
-#include "tracing/http_post.h"
+#include "fetch/http_request.h"
 #include "tracing/otlp_json.h"
 
 namespace tensorferry::tracing {
@@ -77,23 +77,23 @@ void SpanExporter::State::Pause() {
 void SpanExporter::State::OnFailure(const std::string& problem, std::chrono::seconds retry_after) {
   pause = retry_after.count() > 0 ? retry_after : NextPause(pause);
   if (std::exchange(failing, true)) return;
-  spdlog::warn("tracing: {} does not take spans, which are dropped until it does: {}", NameOf(settings.collector),
-               problem);
+  spdlog::warn("tracing: {} does not take spans, which are dropped until it does: {}",
+               fetch::NameOf(settings.collector), problem);
 }
 
 void SpanExporter::State::OnSuccess() {
   pause = std::chrono::seconds(0);
   if (!std::exchange(failing, false)) return;
-  spdlog::info("tracing: {} takes spans again; those of {} requests were dropped so far", NameOf(settings.collector),
-               dropped.load());
+  spdlog::info("tracing: {} takes spans again; those of {} requests were dropped so far",
+               fetch::NameOf(settings.collector), dropped.load());
 }
 
 bool SpanExporter::State::Send(const std::vector<CallSpans>& batch) {
   try {
     const auto answer =
-        Post(settings.collector,
-             {.headers = settings.headers, .body = ToOtlpJson(batch, settings), .ca_file = settings.ca_file},
-             settings.timeout);
+        fetch::Send(settings.collector,
+                    {.headers = settings.headers, .body = ToOtlpJson(batch, settings), .ca_file = settings.ca_file},
+                    settings.timeout);
     if (!answer.ok()) {
       OnFailure(std::string(answer.status().message()), std::chrono::seconds(0));
       return false;

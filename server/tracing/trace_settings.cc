@@ -107,10 +107,10 @@ class Reader {
 
 constexpr std::string_view kTracesEndpoint = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 
-HttpTarget ReadCollector(Reader& reader) {
+fetch::HttpTarget ReadCollector(Reader& reader) {
   const std::string_view endpoint = reader.First(kTracesEndpoint, "OTEL_EXPORTER_OTLP_ENDPOINT");
   if (endpoint.empty()) return {};
-  auto target = ParseHttpTarget(endpoint);
+  auto target = fetch::ParseHttpTarget(endpoint);
   if (!target) {
     reader.Warn(
         fmt::format("expected http://HOST:PORT or https://HOST:PORT, got {}; no spans are exported", Quote(endpoint)));

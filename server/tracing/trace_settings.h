@@ -7,15 +7,15 @@
 #include <utility>
 #include <vector>
 
-#include "tracing/http_target.h"
+#include "fetch/http_target.h"
 #include "tracing/sampler.h"
 
 namespace tensorferry::tracing {
 
 // TraceSettings says where spans go, and which, as OpenTelemetry's environment variables have it.
 struct TraceSettings {
-  HttpTarget collector;  // An empty host: nothing is exported.
-  std::string ca_file;   // As HttpRequest::ca_file.
+  fetch::HttpTarget collector;  // An empty host: nothing is exported.
+  std::string ca_file;          // As HttpRequest::ca_file.
   std::vector<std::pair<std::string, std::string>> headers;
   std::chrono::milliseconds timeout{10'000};  // Of one request to the collector.
   Sampler sampler;

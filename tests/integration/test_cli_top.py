@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 import cli
+from admin import ADMIN
+from certificates import Authority, Files
 from cli import OK, UNREACHABLE, check_message
 from harness import TIMEOUT_S, Server, clean_environment, connect_stub
+from metrics import Scrape, scrape
 from served_models import infer
 from wire import convert_unary
 
@@ -111,3 +118,83 @@ def test_a_token_for_metrics_is_enough(tmp_path: Path) -> None:
         ran = cli.run("top", "--count", "1", "--interval", "50ms", server=server.address, environment=environment)
     assert (ran.code, ran.stderr) == (OK, "")
     assert "identity/1" in ran.stdout
+
+
+def expected_quantile(before: Scrape, now: Scrape, share: float) -> float:
+    """In microseconds, by NumPy: between the bounds of a bucket in proportion."""
+    counts: dict[float, float] = defaultdict(float)
+    for scraped, sign in ((before, -1), (now, 1)):
+        for labels, count in scraped.named("grpc_server_handling_seconds_bucket"):
+            if labels["grpc_method"] in ("Convert", "ConvertStream", "ModelInfer", "ModelStreamInfer"):
+                counts[float(labels["le"])] += sign * count
+    bounds = sorted(bound for bound in counts if bound < float("inf"))
+    ranks = [counts[bound] for bound in bounds]
+    last = next(k for k, rank in enumerate(ranks) if rank >= share * ranks[-1])
+    low = (bounds[last - 1], ranks[last - 1]) if last else (0.0, 0.0)
+    return 1e6 * float(np.interp(share * ranks[-1], [low[1], ranks[last]], [low[0], bounds[last]]))
+
+
+def test_the_overview_is_what_metrics_say() -> None:
+    with Server(*ADMIN) as server, connect_stub(server.address) as stub:
+        before = scrape(server)
+        flags = ("--server", server.address, "--interval", "1s", "--json", "--metrics", f"http://{server.admin}")
+        with started(*flags) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            for number in range(40):
+                message = infer("identity" if number % 2 else "absent", {"x": torch.zeros(3)})
+                convert_unary(stub, message)
+            seen: list[dict[str, Any]] = []
+            for report in map(json.loads, islice(process.stdout, MOST_REPORTS)):
+                if report["overview"]["requests_per_s"]:
+                    seen.append({**report["overview"], "interval_s": report["interval_s"]})
+                if round(sum(each["requests_per_s"] * each["interval_s"] for each in seen)) >= 40:
+                    break
+        now = scrape(server)
+    assert sum(each["requests_per_s"] * each["interval_s"] for each in seen) == pytest.approx(40)
+    refused = sum(each["refused_per_s"].get("MODEL_NOT_FOUND", 0) * each["interval_s"] for each in seen)
+    assert refused == pytest.approx(20)
+    if len(seen) == 1:  # Else each report has quantiles of a part.
+        for key, share in (("p50_us", 0.5), ("p99_us", 0.99)):
+            assert seen[0][key] == pytest.approx(expected_quantile(before, now, share))
+    assert seen[-1]["budget_bytes"] == now.value("tensorferry_budget_bytes")
+    assert {"in_flight", "waiting", "memory_bytes"} < seen[-1].keys()
+
+
+def test_the_overview_for_people() -> None:
+    flags = ("top", "--count", "1", "--interval", "50ms", "--metrics")
+    with Server(*ADMIN, "--http-listen", "127.0.0.1:0") as server:
+        for address in (server.admin, f"{server.http}/metrics"):
+            ran = cli.run(*flags, f"http://{address}", server=server.address)
+            assert (ran.code, ran.stderr) == (OK, "")
+            _, requests, memory, refused, title, *_ = ran.stdout.splitlines()
+            assert requests == "0.0 req/s, p50 -, p99 -; 0 in flight, 0 waiting"
+            assert re.fullmatch(r"memory: 0 B of \d+\.\d [MGT]iB", memory)
+            assert (refused, title.split()[0]) == ("refused/s: none", "model")
+        ran = cli.run(*flags, f"http://{server.http}/v2", server=server.address)
+        assert ran.code == cli.REFUSED
+        check_message(ran, "is not what a tensorferry server says at /metrics")
+    ran = cli.run(*flags, "http://127.0.0.1:1", server=server.address)
+    assert ran.code == UNREACHABLE
+
+
+def test_the_overview_over_tls_with_a_token(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "authority")
+    files = Files(tmp_path, authority.sign("server"))
+    client = authority.sign("client", kind="client")
+    tokens = tmp_path / "tokens"
+    tokens.write_text("metrics tf-top-metrics\ninfer tf-top-infer\n")
+    flags = (*ADMIN, *files.flags, "--tls-client-ca", str(authority.certificate), "--auth-token-file", str(tokens))
+    with Server(*flags) as server:
+
+        def top(token: str) -> cli.Ran:
+            tls = ("--ca", authority.certificate, "--cert", client.certificate, "--key", client.key)
+            words = ("--count", "1", "--interval", "50ms", "--metrics", f"https://{server.admin}", *tls)
+            return cli.run("top", *words, server=server.address, environment={"TENSORFERRY_TOKEN": token})
+
+        ran = top("tf-top-metrics")
+        assert (ran.code, ran.stderr) == (OK, "")
+        assert "memory: 0 B of" in ran.stdout
+        ran = top("tf-top-infer")
+        assert ran.code == cli.REFUSED
+        check_message(ran, "HTTP's status 403")

@@ -19,6 +19,7 @@ import oracle
 from grpc_web import BINARY, CONVERT, CONVERT_STREAM, TEXT, Answer, ask, frame, frames, reason_of
 from harness import MIB, REPO_ROOT, TIMEOUT_S, Server
 from tensorferry.v1 import tensor_service_pb2 as pb
+from test_tokens import ALLOWED, CALLERS, EVERYBODY, TOKENS, methods_of, write_tokens
 from wire import array, request
 
 NODE_MODULES = Path(os.environ.get("TENSORFERRY_NODE_MODULES", REPO_ROOT / "build/node/node_modules"))
@@ -218,6 +219,20 @@ def test_roles(tmp_path: Path) -> None:
         assert ask(server.http, CONVERT, body, **caller).trailers()["grpc-status"] == "0"
         assert ask(server.http, "/inference.GRPCInferenceService/LogSettings", frame(b""), **caller).status == 403
         assert ask(server.http, "/grpc.health.v1.Health/Check", frame(b"")).trailers()["grpc-status"] == "0"
+
+
+def test_every_method_for_every_role(tmp_path: Path) -> None:
+    """The rules are those of the gRPC port."""
+    tokens = write_tokens(tmp_path / "tokens")
+    with Server("--http-listen", "127.0.0.1:0", "--auth-token-file", str(tokens)) as server:
+        assert server.http is not None
+        for name in methods_of(server):
+            path = "/{}/{}".format(*name.rsplit(".", 1))
+            for role in sorted(EVERYBODY):
+                token = {"Authorization": f"Bearer {TOKENS[role]}"} if role in TOKENS else {}
+                status = ask(server.http, path, frame(b"\x0a\x00"), grpc_timeout="100m", **token).status
+                allowed = role in ALLOWED.get(name, CALLERS)
+                assert status == (200 if allowed else 401 if role == "none" else 403), (name, role)
 
 
 def test_every_method_has_a_path(address: str) -> None:

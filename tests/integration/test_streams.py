@@ -68,6 +68,16 @@ def test_refused_requests_are_answered_in_their_place(stub: TensorServiceStub) -
     assert [outcome.reason for outcome in outcomes] == ["" if n % 3 else "BAD_DTYPE" for n in range(200)]
 
 
+@pytest.mark.parametrize("limit", ["64KiB", "1MiB", "64MiB"])
+def test_a_message_holds_a_chunk_of_the_size_that_the_server_recommends(limit: str) -> None:
+    data = oracle.random_bytes("|u1", 3 * MIB)
+    with Server("--max-message-bytes", limit) as server, connect_stub(server.address) as stub:
+        size = stub.GetServerInfo(pb.GetServerInfoRequest()).recommended_chunk_bytes
+        (outcome,), ended = converse(stub, chunked_parts(request(array("|u1", (3 * MIB,), data)), size))
+    assert ended is None
+    oracle.check_converted(outcome, oracle.expect("|u1", (3 * MIB,), data))
+
+
 @pytest.mark.parametrize("convert", TRANSPORTS.values(), ids=TRANSPORTS.keys())
 def test_a_request_may_hold_no_array_or_many(convert: Transport, stub: TensorServiceStub) -> None:
     assert convert(stub, request()).tensors == ()

@@ -26,7 +26,7 @@ def promtool(*words: str | Path) -> subprocess.CompletedProcess[str]:
 def test_prometheus_takes_its_configuration() -> None:
     checked = promtool("check", "config", PROMETHEUS / "prometheus.yaml")
     assert checked.returncode == 0, checked.stderr
-    assert "10 rules found" in checked.stdout
+    assert "15 rules found" in checked.stdout
 
 
 def test_alerts_fire_when_they_should() -> None:
@@ -40,6 +40,19 @@ def test_every_alert_has_a_case() -> None:
     alerts = {rule["alert"] for group in rules["groups"] for rule in group["rules"]}
     fired = {case["alertname"] for test in cases["tests"] for case in test["alert_rule_test"] if case.get("exp_alerts")}
     assert fired == alerts
+
+
+def test_operations_page_has_the_alerts() -> None:
+    """Each with its expression and how long it has to hold."""
+    (rules,) = documents(PROMETHEUS / "alerts.yaml")
+    alerts = {
+        rule["alert"]: (" ".join(rule["expr"].split()), rule.get("for", ""))
+        for group in rules["groups"]
+        for rule in group["rules"]
+    }
+    page = (DOCKER.parent / "docs/operations.md").read_text()
+    rows = re.findall(r"^\| `(Tensorferry\w+)` \| `(.+)`(?:, for (\w+))? \| .+ \|$", page, re.MULTILINE)
+    assert {name: (expression.replace("\\|", "|"), time) for name, expression, time in rows} == alerts
 
 
 def lost(before: Any, after: Any, path: str = "") -> list[str]:

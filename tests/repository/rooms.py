@@ -47,7 +47,8 @@ ROOMS = {
     "server/http": room("http", "server/base server/security", "boost openssl"),
     "server/sealed": room("sealed", "server/base"),
     "server/page": room("page", "server/http"),
-    "server/tracing": room("tracing", "server/base", "boost openssl"),
+    "server/fetch": room("fetch", "server/base", "boost openssl"),
+    "server/tracing": room("tracing", "server/base server/fetch"),
     "server/inference/tensor": room("inference_tensor", "server/base server/payload server/inference", "torch"),
     "server/inference/engine": room(
         "inference_engine", "server/base server/payload server/inference server/inference/tensor", "openssl torch"
@@ -112,7 +113,9 @@ ROOMS = {
     "client/bench": room(
         "tensorferry_bench", "server/base server/payload client/include client/lib", "grpc protobuf native-proto"
     ),
-    "client/cli": room("tensorferry", "server/base server/payload server/outcome client/include client/bench"),
+    "client/cli": room(
+        "tensorferry", "server/base server/payload server/outcome server/fetch client/include client/bench"
+    ),
     "client/examples": room("example_convert", "client/include"),
     "client/python/core": room("_core", "", "grpc"),
 }

@@ -1,15 +1,19 @@
 #pragma once
 
 #include <fmt/format.h>
+#include <google/protobuf/util/time_util.h>
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
 #include "tensorferry/v1/tensor_service.grpc.pb.h"
 
 namespace tensorferry::client {
@@ -23,11 +27,12 @@ class FakeServer : public v1::TensorService::Service {
   FakeServer() : FakeServer("127.0.0.1:0") {}
 
   // `address` is of this machine, with port 0, or a `unix:PATH`.
-  explicit FakeServer(const std::string& address) {
+  explicit FakeServer(const std::string& address, int max_message_bytes = 8 << 20)
+      : max_message_bytes_(max_message_bytes) {
     grpc::ServerBuilder builder;
     int port = 0;
     builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
-    builder.SetMaxReceiveMessageSize(8 << 20);
+    builder.SetMaxReceiveMessageSize(max_message_bytes);
     builder.RegisterService(this);
     server_ = builder.BuildAndStart();
     address_ = address.starts_with("unix:") ? address : fmt::format("127.0.0.1:{}", port);
@@ -38,11 +43,13 @@ class FakeServer : public v1::TensorService::Service {
 
   std::function<grpc::Status(const v1::ConvertRequest&, v1::ConvertResponse*)> on_convert;
   std::function<grpc::Status(StreamCall&)> on_stream;
+  std::string pushback;  // Sent with the end of each Convert, as `grpc-retry-pushback-ms`; empty: none is.
   std::atomic<int> info_calls = 0;
 
  private:
-  grpc::Status Convert(grpc::ServerContext*, const v1::ConvertRequest* request,
+  grpc::Status Convert(grpc::ServerContext* context, const v1::ConvertRequest* request,
                        v1::ConvertResponse* response) override {
+    if (!pushback.empty()) context->AddTrailingMetadata("grpc-retry-pushback-ms", pushback);
     return on_convert(*request, response);
   }
   grpc::Status ConvertStream(grpc::ServerContext*, StreamCall* call) override { return on_stream(*call); }
@@ -50,12 +57,29 @@ class FakeServer : public v1::TensorService::Service {
                              v1::GetServerInfoResponse* info) override {
     ++info_calls;
     info->set_recommended_chunk_bytes(kChunk);
+    info->set_max_message_bytes(static_cast<std::uint64_t>(max_message_bytes_));
     return grpc::Status::OK;
   }
 
+  const int max_message_bytes_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
 };
+
+// Busy returns the refusal of a server that may take the same request after `delay`.
+inline grpc::Status Busy(std::chrono::milliseconds delay) {
+  google::rpc::ErrorInfo info;
+  info.set_domain("tensorferry");
+  info.set_reason("MEMORY_BUDGET");
+  (*info.mutable_metadata())["array"] = "x";
+  (*info.mutable_metadata())["limit"] = "10";
+  google::rpc::RetryInfo retry;
+  *retry.mutable_retry_delay() = google::protobuf::util::TimeUtil::MillisecondsToDuration(delay.count());
+  google::rpc::Status details;
+  details.add_details()->PackFrom(info);
+  details.add_details()->PackFrom(retry);
+  return {grpc::RESOURCE_EXHAUSTED, "array 'x': too many bytes now", details.SerializeAsString()};
+}
 
 // AnswerTo answers `request` with a tensor for each array, without elements.
 inline v1::ConvertResponse AnswerTo(const v1::ConvertRequest& request) {

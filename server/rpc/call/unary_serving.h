@@ -56,7 +56,7 @@ Detached ServeRequest(CallResources resources, CallSlots& slots, const Environme
     }
     EncodedResponse encoded = EndRequest(protocol, admission, response, writer);
     run.reset();
-    const grpc::Status end = encoded.end().ok() ? grpc::Status::OK : ToGrpcStatus(encoded.end());
+    const grpc::Status end = EndOfCall(encoded.end(), call);
     call.Finish(end, encoded.Next().value_or(OutgoingMessage()).bytes());
     encoded.TakeSending().Finish(co_await waits.OrCancel(call.finished, call));  // What nobody reads holds memory.
     co_await call.done;

@@ -13,6 +13,7 @@
 #include "base/utf8.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "rpc/serve/async_call.h"
 #include "rpc/serve/log_limit.h"
 
 namespace tensorferry::rpc {
@@ -63,6 +64,17 @@ grpc::Status ToGrpcStatus(const absl::Status& error) {
     AddDetail(retry, details);
   }
   return {static_cast<grpc::StatusCode>(CodeOf(failure)), failure.message, details.SerializeAsString()};
+}
+
+void AddPushback(const absl::Status& error, AsyncCall& call) {
+  if (error.ok()) return;
+  const auto delay = DescribeError(error).retry_after;
+  if (delay.count() > 0) call.AddToAnswer("grpc-retry-pushback-ms", std::to_string(delay.count()));
+}
+
+grpc::Status EndOfCall(const absl::Status& end, AsyncCall& call) {
+  AddPushback(end, call);
+  return end.ok() ? grpc::Status::OK : ToGrpcStatus(end);
 }
 
 grpc::Status FinalStatus(std::string_view method, const absl::Status& status) {

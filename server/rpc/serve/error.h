@@ -13,6 +13,8 @@
 
 namespace tensorferry::rpc {
 
+class AsyncCall;
+
 // Returns what the caller may see of `error`: texts in printable ASCII, short enough for gRPC's trailers, and no words
 // of a library.
 Failure FailureForCaller(const absl::Status& error);
@@ -22,6 +24,13 @@ int CodeOf(const Failure& failure);
 
 // Returns `error` as the status of a call. The details hold google.rpc.ErrorInfo, and RetryInfo if a retry helps.
 grpc::Status ToGrpcStatus(const absl::Status& error);
+
+// Adds `grpc-retry-pushback-ms` to the metadata of the call's end if `error` says when a retry helps: clients of gRPC with
+// a retry policy then try again at that time. Not to be called once the call has ended.
+void AddPushback(const absl::Status& error, AsyncCall& call);
+
+// Returns `end` as the status of a call, with that metadata.
+grpc::Status EndOfCall(const absl::Status& end, AsyncCall& call);
 
 // Returns the status with which a call of `method` ends. Logs an error.
 grpc::Status FinalStatus(std::string_view method, const absl::Status& status);

@@ -133,6 +133,7 @@ class ServedMethods {
         }
       }
       if (!end.status.ok()) RecordAskedModel(AskedModelOf(request), admission.record());
+      AddPushback(end.status, call);
       const grpc::ByteBuffer answer = Serialize(response, end);
       admission.record().messages_out = end.sent.ok() ? 1 : 0;
       Sending sending = admission.Finish(end.status);

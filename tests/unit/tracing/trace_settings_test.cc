@@ -40,7 +40,7 @@ TEST(ReadTraceSettings, AddsThePathToTheGeneralEndpointAlone) {
   EXPECT_EQ(Read({{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318/otlp/"}}).settings.collector.path, "/otlp/v1/traces");
   const auto special = Read(
       {{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318"}, {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://t:9/mine"}});
-  EXPECT_EQ(special.settings.collector, (HttpTarget{.host = "t", .port = 9, .path = "/mine"}));
+  EXPECT_EQ(special.settings.collector, (fetch::HttpTarget{.host = "t", .port = 9, .path = "/mine"}));
 }
 
 TEST(ReadTraceSettings, NamesTheServiceAndItsResource) {

@@ -36,6 +36,7 @@ struct ConnectOptions {
   std::optional<TlsOptions> tls;                // None: the connection is in the clear.
   std::string token;                            // Sent with every call, as `authorization: Bearer TOKEN`. Empty: none.
   Transport transport = Transport::kAuto;
+  bool wait_for_ready = false;  // Calls wait for a server that cannot be reached, until their timeout.
 };
 
 // Client is a connection to a tensorferry server.
@@ -98,6 +99,8 @@ class Client {
 
  private:
   explicit Client(std::shared_ptr<Connection> connection);
+  absl::StatusOr<Response> ConvertOnce(std::span<const Array> arrays, const ConvertOptions& options);
+  absl::StatusOr<Response> Send(std::span<const Array> arrays, const ConvertOptions& options);
   absl::StatusOr<Response> ConvertOnStream(std::span<const Array> arrays, const ConvertOptions& options);
   std::shared_ptr<Connection> connection_;
 };

@@ -20,6 +20,9 @@ struct ConvertOptions {
   bool return_data = false;                    // The response brings the elements of the converted tensors.
   std::vector<std::string> requested_outputs;  // Empty: all.
   std::chrono::milliseconds timeout{0};        // For a call; 0: none. On a Stream, StreamOptions::timeout applies.
+  // How often Convert tries again where the server says when that may help (Error::retry_after), within the timeout. A
+  // Stream sends each request once.
+  int retries = 0;
   // Called after each chunk of a large upload, with the bytes sent so far and the bytes in all.
   std::function<void(std::uint64_t sent, std::uint64_t total)> progress;
 };

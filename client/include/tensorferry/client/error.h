@@ -14,7 +14,9 @@ struct Error {
   std::string reason;   // A reason of docs/errors.md; empty if there is none: no connection, no time left.
   std::string message;  // For people, one line.
   std::map<std::string, std::string> metadata;  // `array`, `field`, `expected`, `actual`, `limit`, as they apply.
-  std::chrono::milliseconds retry_after{0};     // 0: the unchanged request will fail again.
+  // After this time the unchanged request may succeed, by the server's word or `grpc-retry-pushback-ms`. 0: it will fail
+  // again.
+  std::chrono::milliseconds retry_after{0};
 };
 
 // ToError reads a status that a function of this library returned.

@@ -61,6 +61,21 @@ TEST(Arguments, PingForReadinessUnlessToldOtherwise) {
   EXPECT_EQ(Parse({"ping", "--service", "model:a"})->service, "model:a");
 }
 
+TEST(Arguments, SayHowOftenAndHowLongToTry) {
+  const auto plain = Parse({"convert", "x.npy"});
+  EXPECT_EQ(plain->retries, 0);
+  EXPECT_FALSE(plain->wait);
+  const auto patient = Parse({"infer", "m", "--input", "x=y", "--retries", "3", "--wait"});
+  EXPECT_EQ(patient->retries, 3);
+  EXPECT_TRUE(patient->wait);
+}
+
+TEST(Arguments, TakeMetricsFromAnAddress) {
+  EXPECT_FALSE(Parse({"top"})->metrics);
+  EXPECT_EQ(Parse({"top", "--metrics", "https://h:1"})->metrics->path, "/metrics");
+  EXPECT_EQ(Parse({"top", "--metrics", "http://h:1/a/metrics"})->metrics->path, "/a/metrics");
+}
+
 TEST(Arguments, AskedForHelpBeginWithExamples) {
   const auto arguments = Parse({"--help"});
   ASSERT_THAT(arguments, IsOk());
@@ -113,6 +128,12 @@ INSTANTIATE_TEST_SUITE_P(
         {"NoInput", {"infer", "m"}, "--input is required"},
         {"InputWithoutName", {"infer", "m", "--input", "a.npy"}, "'a.npy': expected NAME=FILE"},
         {"InputTwice", {"infer", "m", "--input", "x=a", "--input", "x=b"}, "'x': the input is named twice"},
+        {"NoMetrics",
+         {"top", "--metrics", "localhost:8002"},
+         "'localhost:8002': expected http://HOST:PORT or https://"},
+        {"MetricsOfOthers", {"stats", "--metrics", "http://h:1"}, "unknown option '--metrics'"},
+        {"TooManyRetries", {"convert", "x.npy", "--retries", "1001"}, "--retries"},
+        {"RetriesOfNothing", {"ping", "--retries", "1"}, "unknown option '--retries'"},
         {"NoReports", {"top", "--count", "0"}, "--count 0"},
         {"ShortInterval", {"top", "--interval", "1ms"}, "--interval: expected a time from 50ms"},
         {"NpyOutput", {"convert", "x.npy", "-o", "y.npy"}, "-o takes OUT.npz, OUT.safetensors, or a directory"},

@@ -1,4 +1,4 @@
-#include "tracing/http_post.h"
+#include "fetch/http_request.h"
 
 #include <fmt/format.h>
 #include <openssl/ssl.h>
@@ -17,7 +17,7 @@
 #include "base/status.h"
 #include "base/text.h"
 
-namespace tensorferry::tracing {
+namespace tensorferry::fetch {
 namespace {
 
 namespace asio = boost::asio;
@@ -27,19 +27,24 @@ namespace ssl = asio::ssl;
 
 using Message = http::request<http::string_body>;
 
-constexpr std::uint64_t kMostAnswerBytes = 64 << 10;
 constexpr std::uint64_t kMostRetryAfter = 3600;  // Seconds.
 
 absl::Status Unavailable(std::string_view what, const beast::error_code& error) {
   return absl::UnavailableError(fmt::format("{}: {}", what, error.message()));
 }
 
-beast::error_code TrustCas(const std::string& ca_file, ssl::context& context) {
+// SetUp says whom the request trusts, and who asks.
+absl::Status SetUp(const HttpRequest& request, ssl::context& context) {
   beast::error_code error;
   SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);
   context.set_verify_mode(ssl::verify_peer);
+  const std::string& ca_file = request.ca_file;
   ca_file.empty() ? context.set_default_verify_paths(error) : context.load_verify_file(ca_file, error);
-  return error;
+  if (error) return Unavailable("cannot read the CAs", error);
+  if (request.certificate_file.empty()) return absl::OkStatus();
+  context.use_certificate_chain_file(request.certificate_file, error);
+  if (!error) context.use_private_key_file(request.key_file, ssl::context::pem, error);
+  return error ? Unavailable("cannot read the certificate and its key", error) : absl::OkStatus();
 }
 
 // Exchange is one request and its answer. Each step ends by the deadline.
@@ -99,28 +104,29 @@ class Exchange {
 };
 
 Message MessageOf(const HttpTarget& target, const HttpRequest& request) {
-  Message message(http::verb::post, target.path, 11);
+  Message message(request.body.empty() ? http::verb::get : http::verb::post, target.path, 11);
   const bool is_v6 = target.host.find(':') != std::string::npos;
   message.set(http::field::host, is_v6 ? fmt::format("[{}]:{}", target.host, target.port)
                                        : fmt::format("{}:{}", target.host, target.port));
   for (const auto& [name, value] : request.headers) message.set(name, value);
-  message.set(http::field::content_type, "application/json");
+  if (!request.body.empty()) message.set(http::field::content_type, "application/json");
   message.keep_alive(false);
   message.body() = request.body;
   message.prepare_payload();
   return message;
 }
 
-HttpAnswer AnswerOf(const http::response<http::string_body>& message) {
+HttpAnswer AnswerOf(http::response<http::string_body> message) {
   const auto text = message[http::field::retry_after];
   const auto seconds = ParseNumber({text.data(), text.size()});
   return {.status = message.result_int(),
-          .retry_after = std::chrono::seconds(seconds ? std::min(*seconds, kMostRetryAfter) : 0)};
+          .retry_after = std::chrono::seconds(seconds ? std::min(*seconds, kMostRetryAfter) : 0),
+          .body = std::move(message.body())};
 }
 
 }  // namespace
 
-absl::StatusOr<HttpAnswer> Post(const HttpTarget& target, const HttpRequest& request,
+absl::StatusOr<HttpAnswer> Send(const HttpTarget& target, const HttpRequest& request,
                                 std::chrono::milliseconds timeout) {
   Exchange exchange(timeout);
   beast::error_code error;
@@ -129,14 +135,14 @@ absl::StatusOr<HttpAnswer> Post(const HttpTarget& target, const HttpRequest& req
   if ((error = exchange.Connect(addresses))) return Unavailable("cannot connect", error);
   if (target.tls) {
     ssl::context context(ssl::context::tls_client);
-    if ((error = TrustCas(request.ca_file, context))) return Unavailable("cannot read the CAs", error);
+    TENSORFERRY_RETURN_IF_ERROR(SetUp(request, context));
     TENSORFERRY_RETURN_IF_ERROR(exchange.Secure(target.host, context));
   }
   if ((error = exchange.Send(MessageOf(target, request)))) return Unavailable("cannot send", error);
   http::response_parser<http::string_body> answer;
-  answer.body_limit(kMostAnswerBytes);
+  answer.body_limit(request.most_answer_bytes);
   if ((error = exchange.Receive(answer))) return Unavailable("no answer", error);
-  return AnswerOf(answer.get());
+  return AnswerOf(answer.release());
 }
 
-}  // namespace tensorferry::tracing
+}  // namespace tensorferry::fetch

@@ -1,4 +1,4 @@
-#include "tracing/http_target.h"
+#include "fetch/http_target.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 
-namespace tensorferry::tracing {
+namespace tensorferry::fetch {
 namespace {
 
 struct Scheme {
@@ -44,4 +44,4 @@ std::string NameOf(const HttpTarget& target) {
   return fmt::format("{}{}:{}", target.tls ? kHttps.prefix : kHttp.prefix, target.host, target.port);
 }
 
-}  // namespace tensorferry::tracing
+}  // namespace tensorferry::fetch

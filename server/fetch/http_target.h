@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace tensorferry::tracing {
+namespace tensorferry::fetch {
 
 struct HttpTarget {
   std::string host;  // A name or an address, without the brackets of IPv6.
@@ -22,4 +22,4 @@ std::optional<HttpTarget> ParseHttpTarget(std::string_view url);
 // Returns `http://HOST:PORT` or `https://HOST:PORT`, for the log.
 std::string NameOf(const HttpTarget& target);
 
-}  // namespace tensorferry::tracing
+}  // namespace tensorferry::fetch

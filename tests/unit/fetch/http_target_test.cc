@@ -1,8 +1,8 @@
-#include "tracing/http_target.h"
+#include "fetch/http_target.h"
 
 #include <gtest/gtest.h>
 
-namespace tensorferry::tracing {
+namespace tensorferry::fetch {
 namespace {
 
 TEST(ParseHttpTarget, ReadsHostPortAndPath) {
@@ -23,4 +23,4 @@ TEST(ParseHttpTarget, RefusesWhatItCannotReach) {
 }
 
 }  // namespace
-}  // namespace tensorferry::tracing
+}  // namespace tensorferry::fetch

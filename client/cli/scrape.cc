@@ -1,0 +1,64 @@
+#include "cli/scrape.h"
+
+#include <fmt/format.h>
+
+#include <exception>
+#include <string>
+
+#include "base/status.h"
+#include "fetch/http_request.h"
+
+namespace tensorferry::cli {
+namespace {
+
+constexpr std::uint64_t kMostBytes = 64 << 20;  // A server of 200 models has 1.2 MB of metrics.
+
+absl::Status Refusal(unsigned int status) {
+  const std::string text = fmt::format("it answers with HTTP's status {}", status);
+  switch (status) {
+    case 401: return absl::UnauthenticatedError(text + ": a token with the role metrics is missing");
+    case 403:
+      return absl::PermissionDeniedError(text + ": the token has not the role metrics, or a certificate is missing");
+    default: return absl::FailedPreconditionError(text);
+  }
+}
+
+fetch::HttpRequest RequestOf(const Arguments& arguments, const client::ConnectOptions& options) {
+  fetch::HttpRequest request{.headers = {}, .body = "", .ca_file = "", .certificate_file = "", .key_file = ""};
+  request.most_answer_bytes = kMostBytes;
+  if (!options.token.empty()) request.headers.emplace_back("authorization", "Bearer " + options.token);
+  if (arguments.tls) {
+    request.ca_file = arguments.tls->ca;
+    request.certificate_file = arguments.tls->certificate;
+    request.key_file = arguments.tls->key;
+  }
+  return request;
+}
+
+absl::StatusOr<fetch::HttpAnswer> AskForMetrics(const Arguments& arguments, const client::ConnectOptions& options,
+                                                std::chrono::milliseconds timeout) {
+  try {
+    return fetch::Send(*arguments.metrics, RequestOf(arguments, options), timeout);
+  } catch (const std::exception& error) {  // Boost's.
+    return absl::InternalError(error.what());
+  }
+}
+
+absl::StatusOr<Figures> FiguresOf(const absl::StatusOr<fetch::HttpAnswer>& answer) {
+  if (!answer.ok()) return answer.status();
+  if (answer->status != 200) return Refusal(answer->status);
+  return FiguresIn(answer->body);
+}
+
+}  // namespace
+
+absl::StatusOr<Figures> Scrape(const Arguments& arguments, const client::ConnectOptions& options,
+                               std::chrono::milliseconds timeout) {
+  const absl::StatusOr<Figures> figures = FiguresOf(AskForMetrics(arguments, options, timeout));
+  if (figures.ok()) return figures;
+  const std::string text(figures.status().message());
+  return absl::Status(figures.status().code(),
+                      fmt::format("--metrics {}: {}", fetch::NameOf(*arguments.metrics), text));
+}
+
+}  // namespace tensorferry::cli
