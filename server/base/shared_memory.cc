@@ -33,8 +33,12 @@ std::size_t MaxRegions() {
   return std::min<std::uint64_t>(WatchedMapping::kMaxAtOnce, files.rlim_cur / 4);
 }
 
-// Returns the key as shm_open takes it everywhere: Python's multiprocessing gives names without the slash.
-std::string WithSlash(const std::string& key) { return key.starts_with('/') ? key : "/" + key; }
+// Returns the key with one slash in front: shm_open takes any number of them for the same, and Python's multiprocessing
+// gives names without one.
+std::string WithSlash(std::string_view key) {
+  key.remove_prefix(std::min(key.find_first_not_of('/'), key.size()));
+  return "/" + std::string(key);
+}
 
 bool IsKey(std::string_view key) {
   return key.size() > 1 && key.size() < 255 && key.front() == '/' && key.find('/', 1) == std::string_view::npos &&

@@ -9,13 +9,13 @@
 #include <algorithm>
 #include <iterator>
 #include <string_view>
-#include <thread>
 #include <utility>
 
 #include "absl/synchronization/mutex.h"
 #include "base/start_thread.h"
 #include "base/status.h"
 #include "rpc/call_steps.h"
+#include "rpc/grpc_threads.h"
 #include "rpc/library_logs.h"
 #include "rpc/listen_error.h"
 #include "rpc/native/warm_up.h"
@@ -28,10 +28,6 @@ namespace tensorferry::rpc {
 namespace {
 
 constexpr int kThreadsPerQueue = 2;
-
-// Returns how many threads gRPC 1.51 starts at most when it is first used. It says nothing where the system has none
-// left, and without them it keeps no time: deadlines and limits of connections do not hold.
-int ThreadsOfGrpc() { return 6 + static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 2U, 32U)); }
 
 // When everything has ended that Stop waits for, the last responses get this much time before gRPC's own shutdown
 // cancels the calls.
@@ -142,7 +138,8 @@ void Server::AddService(Service& service, bool announced) {
 }
 
 absl::Status Server::Listen(const ServerOptions& options) {
-  CheckForThreads("gRPC", ThreadsOfGrpc() + options.threads + 1);  // MakeThreads takes the others.
+  KeepThreadsForGrpc(ThreadsToKeepForGrpc());
+  CheckForThreads("gRPC", ThreadsThatGrpcStarts() + options.threads + 1);  // MakeThreads takes the others.
   grpc::EnableDefaultHealthCheckService(false);
   grpc::ServerBuilder builder;
   SetTransportOptions(options.max_message_bytes, options.compression, builder);

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import resource
+import signal
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
+import grpc
 import pytest
 
 import oracle
@@ -64,6 +68,37 @@ def test_a_peer_that_does_nothing_is_closed() -> None:
         with connect_raw(server.address):
             assert becomes_true(lambda: server.descriptors() > before)
             assert becomes_true(lambda: server.descriptors() == before)
+
+
+def test_peers_that_never_shake_hands_are_closed() -> None:
+    """Half of them say nothing, and the others begin HTTP/2's preface. Callers are served meanwhile."""
+    with Server() as server, connect_stub(server.address) as stub, ExitStack() as stack:
+        oracle.check_converted(convert_unary(stub, GOOD), EXPECTED)
+        before = server.descriptors()
+        host, port = server.address.rsplit(":", 1)
+        for index in range(100):
+            peer = stack.enter_context(socket.create_connection((host, int(port))))
+            peer.sendall(b"PRI * HTTP/2.0\r\n" if index % 2 else b"")
+        assert becomes_true(lambda: server.descriptors() >= before + 100)
+        oracle.check_converted(convert_unary(stub, GOOD), EXPECTED)
+        assert becomes_true(lambda: server.descriptors() == before)
+        oracle.check_converted(convert_unary(stub, GOOD), EXPECTED)
+
+
+def test_a_server_that_did_not_run_for_a_while_serves_on() -> None:
+    """As in a virtual machine that is moved: a call whose deadline passed meanwhile is late, and the others are not."""
+    with Server() as server, connect_stub(server.address) as stub:
+        oracle.check_converted(convert_unary(stub, GOOD), EXPECTED)
+        server.terminate(signal.SIGSTOP)
+        patient = stub.Convert.future(GOOD, timeout=TIMEOUT_S)
+        with pytest.raises(grpc.RpcError) as raised:
+            stub.Convert(GOOD, timeout=0.2)
+        assert raised.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        server.terminate(signal.SIGCONT)
+        oracle.check_tensor(patient.result().tensors[0], EXPECTED, "x")
+        for _ in range(100):
+            oracle.check_converted(convert_unary(stub, GOOD), EXPECTED)
+        assert server.stop() == 0
 
 
 def test_an_old_connection_is_ended_without_losing_a_call() -> None:

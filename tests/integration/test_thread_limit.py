@@ -126,6 +126,6 @@ def first_limit() -> int:
 
 
 @pytest.mark.parametrize("isolation", ["none", "process"])
-@pytest.mark.parametrize("spare", [1, 2, 4])  # gRPC starts a thread now and then, and waits where it gets none.
+@pytest.mark.parametrize("spare", [0, 1, 2, 4])
 def test_it_says_what_it_lacks_or_serves_and_drains(spare: int, isolation: str, first_limit: int) -> None:
     what_it_lacks(first_limit + spare, isolation)

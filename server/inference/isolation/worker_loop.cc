@@ -1,6 +1,5 @@
 #include "inference/isolation/worker_loop.h"
 
-#include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <malloc.h>
 #include <spdlog/spdlog.h>
@@ -24,6 +23,7 @@
 #include "inference/isolation/tensor_codec.h"
 #include "inference/isolation/worker_command.h"
 #include "inference/tensor/catch_torch.h"
+#include "inference/tensor/operator_threads.h"
 
 namespace tensorferry::inference {
 namespace {
@@ -74,7 +74,7 @@ class WorkerModel {
   absl::Status Load(MessageReader& reader) {
     const WorkerSetup setup = GetSetup(reader);
     TENSORFERRY_RETURN_IF_ERROR(reader.Finish());
-    at::set_num_threads(setup.intra_op_threads);
+    UseOperatorThreads(setup.intra_op_threads);
     TENSORFERRY_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::Adopt(kWorkerModelFile));
     TENSORFERRY_ASSIGN_OR_RETURN(engines_,
                                  LoadEngines(file, setup.config, {.name = setup.name, .version = setup.version}));

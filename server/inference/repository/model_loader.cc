@@ -19,6 +19,7 @@
 #include "inference/repository/model_source.h"
 #include "inference/repository/warm_up.h"
 #include "inference/tensor/catch_torch.h"
+#include "inference/tensor/operator_threads.h"
 
 namespace tensorferry::inference {
 namespace {
@@ -147,6 +148,7 @@ absl::StatusOr<std::unique_ptr<ServedModel>> LoadVersion(const VersionToLoad& so
   TENSORFERRY_ASSIGN_OR_RETURN(const ModelParameters parameters, ReadParameters(config));
   TENSORFERRY_RETURN_IF_ERROR(CheckReshapes(config));
   const LoaderOptions options = OptionsFor(parameters, defaults);
+  UseOperatorThreads(options.intra_op_threads);
   TENSORFERRY_ASSIGN_OR_RETURN(AllEngines engines, LoadAll(source, config, options));
   const bool batched = config.max_batch_size > 0;
   ModelInfo info = engines.models.front()->info();

@@ -14,6 +14,7 @@
 #include "inference/repository/model_repository.h"
 #include "inference/tensor/catch_torch.h"
 #include "inference/tensor/conversion.h"
+#include "inference/tensor/operator_threads.h"
 #include "inference/tensor/tensor.h"
 #include "inference/tensor/torch_log.h"
 
@@ -32,7 +33,8 @@ std::shared_ptr<ServedModel> MakeIdentity(const LoaderOptions& options, BufferPo
 class TorchPipeline final : public Pipeline {
  public:
   TorchPipeline(const RepositoryOptions& options, BufferPool& pool)
-      : max_tensor_bytes_(options.loader.max_tensor_bytes),
+      : limits_{options.loader.max_tensor_bytes, pool},
+        operator_threads_(options.loader.intra_op_threads),
         callers_control_(options.control == ModelControl::kExplicit),
         repository_(options, registry_, pool) {
     registry_.AddBuiltIn(MakeIdentity(options.loader, pool));
@@ -76,6 +78,7 @@ class TorchPipeline final : public Pipeline {
  private:
   absl::StatusOr<PipelineResponse> ConvertArrays(Few<NamedArray> arrays, bool return_data) const {
     const c10::InferenceMode guard;
+    if (return_data) UseOperatorThreads(operator_threads_);  // Elements that are not in C order are copied.
     const Clock::time_point start = Clock::now();
     const Elements elements = return_data ? Elements::kShared : Elements::kNone;
     absl::StatusOr<PipelineResponse> response{PipelineResponse()};  // Filled where it stays: it is large to move.
@@ -84,13 +87,14 @@ class TorchPipeline final : public Pipeline {
       Receipt receipt = MakeReceipt(array.payload.header, array.payload.copied);
       const NamedTensor named{std::move(array.name), MakeTensor(std::move(array.payload))};
       TENSORFERRY_RETURN_IF_ERROR(
-          AddResultWithReceipt(named, std::move(receipt), elements, max_tensor_bytes_, response->tensors));
+          AddResultWithReceipt(named, std::move(receipt), elements, limits_, response->tensors));
     }
     response->convert_time = Clock::now() - start;
     return response;
   }
 
-  const std::uint64_t max_tensor_bytes_;
+  const ResultLimits limits_;
+  const int operator_threads_;
   const bool callers_control_;
   ModelRegistry registry_;
   ModelRepository repository_;  // The last member: its threads use the registry.

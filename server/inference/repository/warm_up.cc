@@ -1,6 +1,5 @@
 #include "inference/repository/warm_up.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
@@ -13,6 +12,7 @@
 #include "inference/engine/model_file.h"
 #include "inference/repository/random_data.h"
 #include "inference/tensor/catch_torch.h"
+#include "inference/tensor/operator_threads.h"
 #include "inference/tensor/torch_dtype.h"
 
 namespace tensorferry::inference {
@@ -129,7 +129,7 @@ absl::Status WarmUp(ServedModel& model, const ModelConfig& config, const WarmUpF
   }
   const int runs = RunsToWarmUp(model.info());
   const absl::Status status = model.OnEachExecutor([&](Model& engine) {
-    at::set_num_threads(intra_op_threads);  // Of this thread.
+    UseOperatorThreads(intra_op_threads);
     for (int i = 0; i < runs; ++i) {
       for (const Sample& sample : *samples) {
         TENSORFERRY_RETURN_IF_ERROR(CatchTorch(Reason::kModelFailed, [&] { return RunSample(engine, sample); }));

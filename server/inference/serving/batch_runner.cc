@@ -1,6 +1,5 @@
 #include "inference/serving/batch_runner.h"
 
-#include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -12,7 +11,7 @@
 #include "base/status.h"
 #include "inference/serving/gather.h"
 #include "inference/tensor/catch_torch.h"
-#include "inference/tensor/conversion.h"
+#include "inference/tensor/operator_threads.h"
 #include "inference/tensor/retained_memory.h"
 
 namespace tensorferry::inference {
@@ -24,11 +23,13 @@ at::Tensor ToDevice(const at::Tensor& tensor, at::Device device) {
 
 // Returns the inputs for the model. If responses have the elements of the converted tensors, the model gets copies of
 // these tensors, as it may write to its inputs.
-std::vector<NamedTensor> InputsForModel(std::vector<NamedTensor> inputs, const Few<ModelRun*>& runs,
-                                        at::Device device) {
+absl::StatusOr<std::vector<NamedTensor>> InputsForModel(std::vector<NamedTensor> inputs, const Few<ModelRun*>& runs,
+                                                        at::Device device, BufferPool& pool) {
   const bool returns_data = std::ranges::any_of(runs, [](const ModelRun* run) { return run->options.return_data; });
   for (NamedTensor& input : inputs) {
-    if (returns_data) input.tensor = input.tensor.clone();
+    if (returns_data) {
+      TENSORFERRY_ASSIGN_OR_RETURN(input.tensor, CopyOf(input.tensor, pool));
+    }
     input.tensor = ToDevice(input.tensor, device);
   }
   return inputs;
@@ -36,14 +37,14 @@ std::vector<NamedTensor> InputsForModel(std::vector<NamedTensor> inputs, const F
 
 // Describes the converted tensors of one request, the `index`th of those that were gathered, with their receipts.
 absl::StatusOr<PipelineResponse> DescribeInputs(const ModelRun& run, const GatheredInputs& gathered, std::size_t index,
-                                                std::uint64_t max_tensor_bytes) {
+                                                const ResultLimits& limits) {
   const Elements elements = run.options.return_data ? Elements::kShared : Elements::kNone;
   PipelineResponse response;
   response.tensors.reserve(run.inputs.size());
   for (std::size_t i = 0; i < run.inputs.size(); ++i) {
     const NamedTensor named{run.inputs[i].name, gathered.RowsOf(index, i, run.inputs[i].name)};
     TENSORFERRY_RETURN_IF_ERROR(
-        AddResultWithReceipt(named, gathered.receipts[index][i], elements, max_tensor_bytes, response.tensors));
+        AddResultWithReceipt(named, gathered.receipts[index][i], elements, limits, response.tensors));
   }
   return response;
 }
@@ -137,8 +138,8 @@ NamedTensor SliceRows(const NamedTensor& output, const RowRange& rows) {
 class OutputReader {
  public:
   // Constructed right after the run, as RetainedMemory must be. Borrows `model` and `outputs`.
-  OutputReader(const ModelInfo& model, const std::vector<NamedTensor>& outputs, std::uint64_t max_tensor_bytes)
-      : model_(model), outputs_(outputs), retained_(outputs), max_tensor_bytes_(max_tensor_bytes) {}
+  OutputReader(const ModelInfo& model, const std::vector<NamedTensor>& outputs, const ResultLimits& limits)
+      : model_(model), outputs_(outputs), retained_(outputs), limits_(limits) {}
 
   // Adds to the result of `run` its rows of those outputs that it requested.
   absl::Status AddTo(ModelRun& run, const RowRange& rows) const {
@@ -147,7 +148,7 @@ class OutputReader {
     for (const NamedTensor* const output : wanted) {
       const Elements elements = retained_.Holds(output->tensor) ? Elements::kCopied : Elements::kShared;
       std::vector<TensorResult>& results = run.result->outputs;
-      TENSORFERRY_RETURN_IF_ERROR(AddResult(SliceRows(*output, rows), elements, max_tensor_bytes_, results));
+      TENSORFERRY_RETURN_IF_ERROR(AddResult(SliceRows(*output, rows), elements, limits_, results));
       TENSORFERRY_RETURN_IF_ERROR(CheckOutput(model_.outputs, results.back().metadata));
     }
     return absl::OkStatus();
@@ -157,14 +158,14 @@ class OutputReader {
   const ModelInfo& model_;
   const std::vector<NamedTensor>& outputs_;
   const RetainedMemory retained_;
-  const std::uint64_t max_tensor_bytes_;
+  const ResultLimits limits_;
 };
 
 }  // namespace
 
 Few<Execution> BatchRunner::Run(Model& model, Few<ModelRun*> runs) const {
   const c10::InferenceMode guard;
-  LimitThreads();
+  UseOperatorThreads(options_.intra_op_threads);
   Few<Execution> executions;
   executions.push_back({.runs = std::move(runs)});
   Execution& together = executions.front();
@@ -196,14 +197,16 @@ absl::Status BatchRunner::RunOnce(Model& model, Execution& execution) const {
   execution.rows = gathered.rows();
   for (std::size_t i = 0; i < execution.runs.size(); ++i) {
     execution.nbytes += BytesOf(*execution.runs[i]);
-    execution.runs[i]->result = DescribeInputs(*execution.runs[i], gathered, i, options_.max_tensor_bytes);
+    execution.runs[i]->result = DescribeInputs(*execution.runs[i], gathered, i, limits());
     TENSORFERRY_RETURN_IF_ERROR(execution.runs[i]->result.status());
   }
   // If there are several runs, they may have to run again, each alone.
   if (execution.runs.size() == 1) execution.runs.front()->InputsTaken();
+  TENSORFERRY_ASSIGN_OR_RETURN(std::vector<NamedTensor> inputs,
+                               InputsForModel(std::move(gathered.tensors), execution.runs, model.device(), pool_));
   const Clock::time_point gathered_at = options_.now();
   execution.compute_input = gathered_at - start;
-  auto outputs = model.Run(InputsForModel(std::move(gathered.tensors), execution.runs, model.device()));
+  auto outputs = model.Run(std::move(inputs));
   const Clock::time_point ran_at = options_.now();
   execution.compute_infer = ran_at - gathered_at;
   if (!outputs.ok()) return InModel(model.info().name, outputs.status());
@@ -214,7 +217,7 @@ absl::Status BatchRunner::RunOnce(Model& model, Execution& execution) const {
 
 absl::Status BatchRunner::AddOutputs(const ModelInfo& model, const std::vector<NamedTensor>& outputs,
                                      const Execution& execution) const {
-  const OutputReader reader(model, outputs, options_.max_tensor_bytes);
+  const OutputReader reader(model, outputs, limits());
   if (options_.batches) TENSORFERRY_RETURN_IF_ERROR(InModel(model.name, CheckRows(outputs, execution.rows)));
   RowRange rows;
   for (ModelRun* const run : execution.runs) {
@@ -231,11 +234,6 @@ absl::Status BatchRunner::AddOutputs(const ModelInfo& model, const std::vector<N
     run->result->compute_time = execution.compute_infer;
   }
   return absl::OkStatus();
-}
-
-// Torch and OpenMP keep a number of threads for each thread that calls operators, so it is set on every such thread.
-void BatchRunner::LimitThreads() const {
-  if (at::get_num_threads() != options_.intra_op_threads) at::set_num_threads(options_.intra_op_threads);
 }
 
 }  // namespace tensorferry::inference

@@ -8,6 +8,7 @@
 #include "base/buffer_pool.h"
 #include "base/few.h"
 #include "inference/model_run.h"
+#include "inference/tensor/conversion.h"
 #include "inference/tensor/model.h"
 
 namespace tensorferry::inference {
@@ -49,7 +50,7 @@ class BatchRunner {
   void RunEach(Model& model, const Few<ModelRun*>& runs, Few<Execution>& executions) const;
   absl::Status AddOutputs(const ModelInfo& model, const std::vector<NamedTensor>& outputs,
                           const Execution& execution) const;
-  void LimitThreads() const;
+  ResultLimits limits() const { return {options_.max_tensor_bytes, pool_}; }
 
   const RunnerOptions options_;
   BufferPool& pool_;

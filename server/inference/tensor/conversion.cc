@@ -14,17 +14,18 @@ Receipt MakeReceipt(const ArrayHeader& header, const CopiedElements& copied) {
           .digest = copied.digest};
 }
 
-absl::Status AddResult(const NamedTensor& named, Elements elements, std::uint64_t max_tensor_bytes,
+absl::Status AddResult(const NamedTensor& named, Elements elements, const ResultLimits& limits,
                        std::vector<TensorResult>& results) {
   TensorResult& result = results.emplace_back();
-  TENSORFERRY_ASSIGN_OR_RETURN(result.metadata, Describe(named, max_tensor_bytes));
-  if (elements != Elements::kNone) result.elements = ElementsOf(named.tensor, elements);
+  TENSORFERRY_ASSIGN_OR_RETURN(result.metadata, Describe(named, limits.max_tensor_bytes));
+  if (elements == Elements::kNone) return absl::OkStatus();
+  TENSORFERRY_ASSIGN_OR_RETURN(result.elements, ElementsOf(named.tensor, elements, limits.pool));
   return absl::OkStatus();
 }
 
 absl::Status AddResultWithReceipt(const NamedTensor& named, Receipt receipt, Elements elements,
-                                  std::uint64_t max_tensor_bytes, std::vector<TensorResult>& results) {
-  TENSORFERRY_RETURN_IF_ERROR(AddResult(named, elements, max_tensor_bytes, results));
+                                  const ResultLimits& limits, std::vector<TensorResult>& results) {
+  TENSORFERRY_RETURN_IF_ERROR(AddResult(named, elements, limits, results));
   receipt.dtype_equal = results.back().metadata.dtype == Info(receipt.dtype).name;
   results.back().receipt = std::move(receipt);
   return absl::OkStatus();

@@ -3,6 +3,7 @@
 #include <ATen/ops/empty_strided.h>
 #include <ATen/ops/from_blob.h>
 #include <c10/core/CPUAllocator.h>
+#include <c10/util/strides.h>
 #include <fmt/format.h>
 #include <fmt/ostream.h>
 
@@ -68,6 +69,20 @@ absl::StatusOr<std::int64_t> SizeOf(const NamedTensor& named, std::uint64_t max_
       {.actual = actual, .limit = fmt::to_string(max_tensor_bytes)});
 }
 
+// Copies the tensor into memory of the pool, where it has `strides`, which leave no gaps. The tensor's own memory is there
+// meanwhile: what does not fit the budget beside it never will.
+absl::StatusOr<at::Tensor> CopyInto(BufferPool& pool, const at::Tensor& tensor, at::IntArrayRef strides) {
+  const c10::Storage& own = tensor.storage();
+  const bool is_counted = own.data_ptr().get_deleter() == AlignedBuffer::GiveBack;
+  const std::size_t together = tensor.nbytes() + (is_counted ? own.nbytes() : 0);
+  if (together > pool.budget().limit()) return pool.Reserve(together).status();
+  TENSORFERRY_ASSIGN_OR_RETURN(AlignedBuffer elements, pool.Take(tensor.nbytes()));
+  const DType dtype = *FromTorch(tensor.scalar_type());
+  const at::Tensor copy = MakeTensor(MemoryOf(std::move(elements)), dtype, tensor.sizes(), strides);
+  copy.copy_(tensor);
+  return copy;
+}
+
 }  // namespace
 
 at::Tensor MakeTensor(ArrayPayload payload) {
@@ -125,14 +140,20 @@ absl::StatusOr<TensorMetadata> Describe(const NamedTensor& named, std::uint64_t 
   return metadata;
 }
 
-TensorElements ElementsOf(const at::Tensor& tensor, Elements how) {
+absl::StatusOr<TensorElements> ElementsOf(const at::Tensor& tensor, Elements how, BufferPool& pool) {
   const bool is_dense = tensor.is_cpu() && tensor.is_contiguous() && !tensor.is_conj() && !tensor.is_neg();
-  at::Tensor dense = is_dense ? tensor : tensor.to(at::kCPU).resolve_conj().resolve_neg().contiguous();
-  if (is_dense && how == Elements::kCopied) dense = tensor.clone(at::MemoryFormat::Contiguous);
+  at::Tensor dense = tensor;
+  if (!is_dense || how == Elements::kCopied) {
+    TENSORFERRY_ASSIGN_OR_RETURN(dense, CopyInto(pool, tensor, c10::contiguous_strides(tensor.sizes())));
+  }
   auto owner = std::make_shared<const at::Tensor>(std::move(dense));
   const auto* data = static_cast<const std::byte*>(owner->const_data_ptr());
   const std::span bytes(data, owner->nbytes());
-  return {.bytes = bytes, .owner = std::move(owner)};
+  return TensorElements{.bytes = bytes, .owner = std::move(owner)};
+}
+
+absl::StatusOr<at::Tensor> CopyOf(const at::Tensor& tensor, BufferPool& pool) {
+  return CopyInto(pool, tensor, tensor.strides());
 }
 
 }  // namespace tensorferry::inference

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/buffer_pool.h"
 #include "inference/result.h"
 #include "inference/tensor/model.h"
 #include "payload/array_payload.h"
@@ -46,7 +47,13 @@ enum class Elements : std::uint8_t {
   kCopied,  // The elements are copied, so that later writes to the tensor's memory do not change them.
 };
 
-// Returns the tensor's elements in C order, in the CPU's memory. `how` is kShared or kCopied.
-TensorElements ElementsOf(const at::Tensor& tensor, Elements how);
+// Returns the tensor's elements in C order, in the CPU's memory. `how` is kShared or kCopied. A copy is in memory of the
+// pool. The tensor has been described without an error.
+// Errors: those of BufferPool::Take.
+absl::StatusOr<TensorElements> ElementsOf(const at::Tensor& tensor, Elements how, BufferPool& pool);
+
+// Returns a copy of the tensor, one over an array's elements, in memory of the pool. It has the tensor's strides.
+// Errors: those of BufferPool::Take.
+absl::StatusOr<at::Tensor> CopyOf(const at::Tensor& tensor, BufferPool& pool);
 
 }  // namespace tensorferry::inference

@@ -76,7 +76,7 @@ bool InferProtocol::IsLongToAnswer(const inference::PipelineResponse& result) co
 absl::StatusOr<EncodedResponse> InferProtocol::Encode(Response& response, WireWriter& writer) {
   if (!plans_.empty()) {
     const auto model = std::exchange(model_, nullptr);
-    TENSORFERRY_RETURN_IF_ERROR(ApplyPlans(plans_, model->info(), response.result));
+    TENSORFERRY_RETURN_IF_ERROR(ApplyPlans(plans_, model->info(), environment_.calls.pool, response.result));
   }
   response.request_id = id_;
   environment_.tracer.Record(response);

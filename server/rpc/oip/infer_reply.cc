@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -40,13 +41,26 @@ absl::Status WriteShared(const SharedRange& range, TensorResult& output) {
   return absl::OkStatus();
 }
 
-absl::Status Apply(const OutputPlan& plan, const inference::ModelInfo& model, TensorResult& output) {
+// CountedElements are elements, and the part of the memory budget that they take.
+struct CountedElements {
+  std::shared_ptr<const void> owner;
+  MemoryBudget::Reservation reservation;
+};
+
+absl::Status Count(inference::TensorElements& elements, BufferPool& pool) {
+  TENSORFERRY_ASSIGN_OR_RETURN(MemoryBudget::Reservation reservation, pool.Reserve(elements.bytes.size()));
+  elements.owner =
+      std::make_shared<const CountedElements>(CountedElements{std::move(elements.owner), std::move(reservation)});
+  return absl::OkStatus();
+}
+
+absl::Status Apply(const OutputPlan& plan, const inference::ModelInfo& model, BufferPool& pool, TensorResult& output) {
   if (plan.shared) return WriteShared(*plan.shared, output);
   const auto spec = std::ranges::find(model.outputs, plan.name, &inference::TensorSpec::name);
   const std::span<const std::string> labels =
       spec == model.outputs.end() ? std::span<const std::string>() : std::span(spec->labels);
   TENSORFERRY_ASSIGN_OR_RETURN(output, Classify(output, plan.classes, model.max_batch_size > 0, labels));
-  return absl::OkStatus();
+  return Count(*output.elements, pool);
 }
 
 void WriteOutput(WireWriter& writer, const TensorResult& output) {
@@ -91,14 +105,14 @@ absl::StatusOr<OutgoingMessage> Finish(WireWriter& writer, std::uint64_t max_mes
 
 }  // namespace
 
-absl::Status ApplyPlans(const std::vector<OutputPlan>& plans, const inference::ModelInfo& model,
+absl::Status ApplyPlans(const std::vector<OutputPlan>& plans, const inference::ModelInfo& model, BufferPool& pool,
                         inference::PipelineResponse& result) {
   // Plans and outputs are both in the order in which the outputs were requested.
   auto plan = plans.begin();
   for (TensorResult& output : result.outputs) {
     if (plan == plans.end()) break;
     if (output.metadata.name != plan->name) continue;
-    TENSORFERRY_RETURN_IF_ERROR(InOutput(plan->name, Apply(*plan, model, output)));
+    TENSORFERRY_RETURN_IF_ERROR(InOutput(plan->name, Apply(*plan, model, pool, output)));
     ++plan;
   }
   return absl::OkStatus();

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/buffer_pool.h"
 #include "inference/model_info.h"
 #include "rpc/call/response.h"
 #include "rpc/oip/infer_request.h"
@@ -17,9 +18,10 @@
 namespace tensorferry::rpc {
 
 // Applies `plans` to the outputs: keeps only the largest elements of an output, or writes the output into shared memory
-// and sends no elements of it. `model` is the model that ran.
-// Errors: those of Classify; BAD_SHARED_MEMORY, naming the output, if a region has no room for it.
-absl::Status ApplyPlans(const std::vector<OutputPlan>& plans, const inference::ModelInfo& model,
+// and sends no elements of it. `model` is the model that ran. The text of the largest elements may be many times as large
+// as the output, and is in the memory budget of `pool`.
+// Errors: those of Classify and BufferPool::Reserve; BAD_SHARED_MEMORY if a region has no room. They name the output.
+absl::Status ApplyPlans(const std::vector<OutputPlan>& plans, const inference::ModelInfo& model, BufferPool& pool,
                         inference::PipelineResponse& result);
 
 // Encodes `response` as a ModelInferResponse.

@@ -211,9 +211,8 @@ TEST_F(SharedMemoryTest, SaysHowMuchTheObjectHas) {
 TEST_F(SharedMemoryTest, TakesOnlyKeysOfObjects) {
   SharedObject object("0123");
   const std::string zero = object.key() + std::string(1, '\0');
-  for (const std::string& key :
-       {std::string(), std::string("/"), "/" + object.key(), object.key() + "/", object.key() + "/../x",
-        std::string("/../etc/passwd"), zero, std::string("//"), "/" + std::string(254, 'k')}) {
+  for (const std::string& key : {std::string(), std::string("/"), object.key() + "/", object.key() + "/../x",
+                                 std::string("/../etc/passwd"), zero, std::string("//"), "/" + std::string(254, 'k')}) {
     EXPECT_THAT(regions_.Register("r", key, 0, 1), Fails(Reason::kBadSharedMemory, HasSubstr("keys look like '/name'")))
         << key;
   }
@@ -227,12 +226,17 @@ TEST_F(SharedMemoryTest, TakesOnlyKeysOfObjects) {
   EXPECT_THAT(Names(), IsEmpty());
 }
 
-// Python's multiprocessing.shared_memory gives such names.
-TEST_F(SharedMemoryTest, TakesKeysWithoutTheSlash) {
+// As shm_open does. Python's multiprocessing.shared_memory gives names without a slash.
+TEST_F(SharedMemoryTest, TakesKeysWithAnyNumberOfSlashes) {
   SharedObject object("0123");
   const std::string name = object.key().substr(1);
-  ASSERT_THAT(regions_.Register("r", name, 1, 2), IsOk());
-  EXPECT_EQ(regions_.Find("r", 0, 2)->region->key(), name) << "as its caller knows it";
+  for (const std::string& key : {name, "/" + name, "//" + name, "///" + name}) {
+    const int file = shm_open(key.c_str(), O_RDWR, 0);
+    EXPECT_GE(file, 0) << key;
+    close(file);
+    ASSERT_THAT(regions_.Register(key, key, 1, 2), IsOk());
+    EXPECT_EQ(regions_.Find(key, 0, 2)->region->key(), key) << "as its caller knows it";
+  }
 }
 
 TEST_F(SharedMemoryTest, TakesKeysAsLongAsTheSystemDoes) {

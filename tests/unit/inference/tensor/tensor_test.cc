@@ -67,21 +67,63 @@ TEST(MakeTensor, KeepsLayouts) {
 TEST(ElementsOf, GivesCOrderAndSharesMemoryWhereItIsThatAlready) {
   TestMemory memory(1 << 20);
   const at::Tensor rows = MakeTensor(GoodArray("x", "<i4", {2, 3}, memory.pool).payload);
-  EXPECT_EQ(ElementsOf(rows, Elements::kShared).bytes.data(), rows.const_data_ptr());
+  const auto shared = ElementsOf(rows, Elements::kShared, memory.pool);
+  ASSERT_THAT(shared, IsOk());
+  EXPECT_EQ(shared->bytes.data(), rows.const_data_ptr());
   const at::Tensor columns = rows.t().contiguous().t();
   EXPECT_EQ(columns.strides().vec(), (std::vector<std::int64_t>{1, 2}));
-  EXPECT_EQ(Bytes(ElementsOf(columns, Elements::kShared)), Bytes(ElementsOf(rows, Elements::kShared)));
+  const auto copied = ElementsOf(columns, Elements::kShared, memory.pool);
+  ASSERT_THAT(copied, IsOk());
+  EXPECT_EQ(Bytes(*copied), Bytes(*shared));
+}
+
+TEST(ElementsOf, CountsACopyInTheBudgetForAsLongAsItIsThere) {
+  TestMemory memory(100);
+  const at::Tensor columns = at::ones({3, 5}).t();
+  {
+    const auto elements = ElementsOf(columns, Elements::kShared, memory.pool);
+    ASSERT_THAT(elements, IsOk());
+    EXPECT_EQ(memory.budget.used(), 60u);
+    EXPECT_THAT(ElementsOf(columns, Elements::kShared, memory.pool), Fails(Reason::kMemoryBudget));
+  }
+  EXPECT_EQ(memory.budget.used(), 0u);
+}
+
+TEST(ElementsOf, SaysThatACopyWillNeverFitBesideTheTensor) {
+  TestMemory memory(100);
+  const at::Tensor columns = MakeTensor(GoodArray("x", "<f4", {3, 5}, memory.pool, /*fortran_order=*/true).payload);
+  EXPECT_THAT(ElementsOf(columns, Elements::kShared, memory.pool), Fails(Reason::kTensorTooLarge));
+}
+
+TEST(CopyOf, HasTheStridesOfTheTensor) {
+  TestMemory memory(1 << 20);
+  for (const bool fortran_order : {false, true}) {
+    const at::Tensor tensor = MakeTensor(GoodArray("x", "<i4", {2, 3}, memory.pool, fortran_order).payload);
+    const auto copy = CopyOf(tensor, memory.pool);
+    ASSERT_THAT(copy, IsOk());
+    EXPECT_EQ(copy->strides(), tensor.strides());
+    EXPECT_TRUE(copy->equal(tensor));
+    EXPECT_NE(copy->const_data_ptr(), tensor.const_data_ptr());
+    EXPECT_EQ(memory.budget.used(), 48u);
+  }
+  const auto nothing = CopyOf(MakeTensor(GoodArray("x", "<i4", {0, 3}, memory.pool).payload), memory.pool);
+  ASSERT_THAT(nothing, IsOk());
+  EXPECT_EQ(nothing->sizes().vec(), (std::vector<std::int64_t>{0, 3}));
 }
 
 TEST(ElementsOf, ResolvesConjugateViews) {
   TestMemory memory(1 << 20);
   const at::Tensor tensor = MakeTensor(GoodArray("x", "<c8", {4}, memory.pool).payload);
-  const TensorElements elements = ElementsOf(tensor.conj(), Elements::kShared);
-  EXPECT_EQ(Bytes(elements), Bytes(ElementsOf(tensor.conj_physical(), Elements::kShared)));
+  const auto elements = ElementsOf(tensor.conj(), Elements::kShared, memory.pool);
+  const auto expected = ElementsOf(tensor.conj_physical(), Elements::kShared, memory.pool);
+  ASSERT_THAT(elements, IsOk());
+  ASSERT_THAT(expected, IsOk());
+  EXPECT_EQ(Bytes(*elements), Bytes(*expected));
 }
 
 // The copy is right in whatever form the tensor shows its memory.
 TEST(ElementsOf, CopiesMemoryThatOthersWriteTo) {
+  TestMemory memory(1 << 20);
   at::Tensor kept = at::ones({3, 3}, at::kComplexFloat);
   const std::vector<at::Tensor> shown{kept,
                                       kept.t(),
@@ -94,7 +136,7 @@ TEST(ElementsOf, CopiesMemoryThatOthersWriteTo) {
   std::vector<TensorElements> elements;
   std::vector<std::string> bytes;
   for (const at::Tensor& tensor : shown) {
-    elements.push_back(ElementsOf(tensor, Elements::kCopied));
+    elements.push_back(ElementsOf(tensor, Elements::kCopied, memory.pool).value());
     bytes.emplace_back(Bytes(elements.back()));
     EXPECT_EQ(bytes.back().size(), tensor.nbytes());
   }

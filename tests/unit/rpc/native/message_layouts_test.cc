@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 
 #include <string>
+#include <vector>
 
 #include "testing/requests.h"
 #include "testing/status_matchers.h"
+#include "testing/uncounted_fields.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -47,6 +49,13 @@ TEST(ConvertLayouts, RefuseWhatWouldSwellWhenParsed) {
     EXPECT_THAT(Check(request), Fails(Reason::kTensorTooLarge));
     EXPECT_THAT(CheckInStream(request), Fails(Reason::kTensorTooLarge));
   }
+}
+
+TEST(ConvertLayouts, BoundTheNumberOfAllThatIsRepeated) {
+  std::vector<std::string> uncounted;
+  AppendUncountedFields(*v1::ConvertRequest::descriptor(), kConvertRequestLayout, uncounted);
+  AppendUncountedFields(*v1::ConvertStreamRequest::descriptor(), kConvertStreamRequestLayout, uncounted);
+  EXPECT_THAT(uncounted, testing::IsEmpty());
 }
 
 TEST(ConvertLayouts, SurviveWhatDoesNotParse) {

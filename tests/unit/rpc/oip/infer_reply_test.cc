@@ -7,6 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "base/buffer_pool.h"
+#include "base/memory_budget.h"
 #include "rpc/triton_config/triton_proto.h"
 #include "testing/byte_buffers.h"
 #include "testing/shared_object.h"
@@ -161,12 +163,14 @@ class ApplyPlansTest : public testing::Test {
 
   SharedObject object_{std::string(10, '.')};
   SharedRegions regions_{/*enabled=*/true};
+  MemoryBudget budget_{1 << 20};
+  BufferPool pool_{budget_, 0};
   const std::string ab_ = "ab", cd_ = "cd";
   Response response_ = ResponseOf({Output("x", "uint8", {2}, ab_), Output("y", "uint8", {2}, cd_)});
 };
 
 TEST_F(ApplyPlansTest, SendsNothingOfWhatGoesIntoSharedMemory) {
-  ASSERT_THAT(ApplyPlans({Into("y", 3, 4)}, {}, response_.result), IsOk());
+  ASSERT_THAT(ApplyPlans({Into("y", 3, 4)}, {}, pool_, response_.result), IsOk());
   EXPECT_EQ(object_.Read(), ".....cd...") << "2 from the region's offset, 3 from the output's, and no byte more";
   WireWriter writer;
   const auto message = Parse<ModelInferResponse>(EncodeInferResponse(response_, kNoLimit, writer).value());
@@ -177,7 +181,7 @@ TEST_F(ApplyPlansTest, SendsNothingOfWhatGoesIntoSharedMemory) {
 }
 
 TEST_F(ApplyPlansTest, RefusesAPlaceThatIsTooSmall) {
-  EXPECT_THAT(ApplyPlans({Into("y", 7, 1)}, {}, response_.result),
+  EXPECT_THAT(ApplyPlans({Into("y", 7, 1)}, {}, pool_, response_.result),
               Fails(Reason::kBadSharedMemory,
                     "output 'y': UINT8 with shape [2] needs 2 bytes, the place in shared memory region 'r' has 1"));
   EXPECT_EQ(object_.Read(), std::string(10, '.'));
@@ -186,13 +190,15 @@ TEST_F(ApplyPlansTest, RefusesAPlaceThatIsTooSmall) {
 TEST_F(ApplyPlansTest, RefusesARegionThatBecameSmaller) {
   const OutputPlan plan = Into("y", 0, 2);
   object_.Resize(4);
-  EXPECT_THAT(ApplyPlans({plan}, {}, response_.result), Fails(Reason::kBadSharedMemory, HasSubstr("output 'y'")));
+  EXPECT_THAT(ApplyPlans({plan}, {}, pool_, response_.result),
+              Fails(Reason::kBadSharedMemory, HasSubstr("output 'y'")));
   EXPECT_EQ(object_.Read(), "....") << "and does not make it larger";
 }
 
 TEST_F(ApplyPlansTest, LooksForLabelsOfTheOutputAndForBatchesOfTheModel) {
   inference::ModelInfo model{.outputs = {{.name = "x", .labels = {"cat", "dog"}}}, .max_batch_size = 4};
-  ASSERT_THAT(ApplyPlans({{.name = "x", .classes = 1}, {.name = "y", .classes = 5}}, model, response_.result), IsOk());
+  ASSERT_THAT(ApplyPlans({{.name = "x", .classes = 1}, {.name = "y", .classes = 5}}, model, pool_, response_.result),
+              IsOk());
   WireWriter writer;
   const auto message = Parse<ModelInferResponse>(EncodeInferResponse(response_, kNoLimit, writer).value());
   EXPECT_EQ(message.outputs(0).datatype(), "BYTES");
@@ -207,6 +213,19 @@ TEST_F(ApplyPlansTest, LooksForLabelsOfTheOutputAndForBatchesOfTheModel) {
                                                         "\5\0\0\0"
                                                         "100:0",
                                                         17));
+}
+
+TEST_F(ApplyPlansTest, CountsClassesInTheMemoryBudget) {
+  const std::vector<OutputPlan> plans{{.name = "x", .classes = 2}, {.name = "y", .classes = 2}};
+  ASSERT_THAT(ApplyPlans(plans, {}, pool_, response_.result), IsOk());
+  EXPECT_EQ(budget_.used(), 33u) << "98:1, 97:0, 100:1 and 99:0, each behind four bytes";
+  response_ = {};
+  EXPECT_EQ(budget_.used(), 0u);
+
+  MemoryBudget small(20);
+  BufferPool pool(small, 0);
+  response_ = ResponseOf({Output("x", "uint8", {2}, ab_), Output("y", "uint8", {2}, cd_)});
+  EXPECT_THAT(ApplyPlans(plans, {}, pool, response_.result), Fails(Reason::kMemoryBudget, HasSubstr("output 'y'")));
 }
 
 }  // namespace

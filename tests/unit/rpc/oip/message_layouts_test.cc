@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 
 #include <string>
+#include <vector>
 
 #include "testing/status_matchers.h"
+#include "testing/uncounted_fields.h"
 #include "testing/wire_bytes.h"
 
 namespace tensorferry::rpc {
@@ -117,6 +119,12 @@ TEST(InferLayouts, KnowFieldsByTheirMessage) {
                                      BytesField(5, BytesField(5, BytesField(9, large))), BytesField(8, large)}) {
     EXPECT_THAT(Check(message), Fails(Reason::kTensorTooLarge));
   }
+}
+
+TEST(InferLayouts, BoundTheNumberOfAllThatIsRepeated) {
+  std::vector<std::string> uncounted;
+  AppendUncountedFields(*ModelInferRequest::descriptor(), kModelInferRequestLayout, uncounted);
+  EXPECT_THAT(uncounted, testing::IsEmpty());
 }
 
 TEST(InferLayouts, SurviveWhatDoesNotParse) {
