@@ -5,6 +5,7 @@ SHELL := /bin/bash
 PRESET ?= release
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 1800
+TORCH_VERSIONS ?= 2.6.0 2.7.1 2.8.0 2.9.1 2.10.0
 PYTHON := .venv/bin/python
 BIN := build/$(PRESET)/bin
 
@@ -121,6 +122,12 @@ test-networks: ## Serve small configurations of networks of transformers, and co
 	@scripts/setup.sh test
 	@scripts/build.sh release $(JOBS) tensorferry-server
 	@PYTHONPATH=client/python/src:tests/integration $(PYTHON) -W ignore tests/networks/networks.py
+
+.PHONY: test-torch-versions
+test-torch-versions: ## Serve programs that other versions of torch exported (TORCH_VERSIONS="2.6.0 2.14.1")
+	@scripts/setup.sh test
+	@scripts/build.sh release $(JOBS) tensorferry-server
+	@scripts/test-torch-versions.sh $(TORCH_VERSIONS)
 
 .PHONY: soak
 soak: ## An hour of load with reloads of models: does memory grow? (SOAK_ARGS="--seconds 300 --control poll")

@@ -58,7 +58,8 @@ absl::StatusOr<ServerWords> WithEnvironment(ServerWords words) {
 void AddServerOptions(CLI::App& app, Arguments& arguments, ServerWords& words, const char* what_has_timeout) {
   // CLI11's envname would not do: every subcommand has this option, and each would overwrite the value of the others.
   app.add_option("--server", arguments.server,
-                 "host:port or unix:PATH (default: $TENSORFERRY_SERVER, else 127.0.0.1:8001)")
+                 "host:port or unix:PATH; several: ipv4:ip:port,ip:port or dns:///host:port "
+                 "(default: $TENSORFERRY_SERVER, else 127.0.0.1:8001)")
       ->type_name("ADDRESS");
   app.add_option("--timeout", words.timeout, what_has_timeout)->type_name("DURATION");
   app.add_flag("--wait", arguments.wait, "wait for a server that cannot be reached, until --timeout");

@@ -4,8 +4,12 @@
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/client_interceptor.h>
 
+#include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
+
+#include "base/text.h"
 
 namespace tensorferry::client {
 namespace {
@@ -40,7 +44,30 @@ class TokenSenders final : public grpc::experimental::ClientInterceptorFactoryIn
   const std::string token_;  // Outlives every call, as the channel does.
 };
 
+// Returns whether there are a host and a port.
+bool NamesHost(std::string_view text) {
+  const std::optional<Address> address = ParseAddress(text);
+  return address && !address->is_unix && address->port != 0;
+}
+
+constexpr char kInTurn[] = R"({"loadBalancingConfig": [{"round_robin": {}}],
+  "healthCheckConfig": {"serviceName": "tensorferry.v1.TensorService"}})";
+constexpr int kMaxReconnectBackoffMs = 5000;  // A server that is back is found within so long.
+
 }  // namespace
+
+bool NamesServers(const std::string& address) {
+  constexpr std::string_view kName = "dns:///";
+  if (address.starts_with(kName)) return NamesHost(std::string_view(address).substr(kName.size()));
+  if (!address.starts_with("ipv4:") && !address.starts_with("ipv6:")) return false;
+  std::string_view rest = std::string_view(address).substr(5);
+  for (;;) {
+    const std::size_t comma = rest.find(',');
+    if (!NamesHost(rest.substr(0, comma))) return false;
+    if (comma == std::string_view::npos) return true;
+    rest.remove_prefix(comma + 1);
+  }
+}
 
 grpc::ChannelArguments CommonChannelArguments() {
   grpc::ChannelArguments arguments;
@@ -50,7 +77,11 @@ grpc::ChannelArguments CommonChannelArguments() {
 }
 
 std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address, const ConnectOptions& options,
-                                           const grpc::ChannelArguments& arguments) {
+                                           grpc::ChannelArguments arguments) {
+  if (NamesServers(address)) {
+    arguments.SetServiceConfigJSON(kInTurn);
+    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMaxReconnectBackoffMs);
+  }
   const auto& tls = options.tls;
   const auto credentials =
       tls ? grpc::SslCredentials(

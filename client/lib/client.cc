@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "lib/attempts.h"
+#include "lib/channel.h"
 #include "lib/connection.h"
 #include "lib/request.h"
 #include "lib/response_assembler.h"
@@ -63,14 +64,15 @@ Client::Client(std::shared_ptr<Connection> connection) : connection_(std::move(c
 
 absl::StatusOr<Client> Client::Connect(const std::string& address, const ConnectOptions& options) {
   const std::optional<Address> parsed = ParseAddress(address);
-  if (!parsed || (!parsed->is_unix && parsed->port == 0)) {
-    return absl::InvalidArgumentError(
-        fmt::format("address {} is none of HOST:PORT, [IPV6]:PORT and unix:PATH", Quote(address)));
+  if (!NamesServers(address) && (!parsed || (!parsed->is_unix && parsed->port == 0))) {
+    return absl::InvalidArgumentError(fmt::format(
+        "address {} is none of HOST:PORT, [IPV6]:PORT, unix:PATH, dns:///HOST:PORT and ipv4:IP:PORT,IP:PORT",
+        Quote(address)));
   }
   if (!std::ranges::all_of(options.token, [](char c) { return c > ' ' && c < '\x7f'; })) {
     return absl::InvalidArgumentError("the token has blanks, or characters that are not ASCII");
   }
-  if (options.transport == Transport::kSealed && !parsed->is_unix) {
+  if (options.transport == Transport::kSealed && !address.starts_with("unix:")) {
     return absl::InvalidArgumentError(
         fmt::format("transport sealed needs an address unix:PATH, not {}", Quote(address)));
   }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,10 @@ from exported_networks import NETWORKS
 from exported_operators import CONVERSIONS, DTYPES, OPERATORS
 from exported_program import Program
 from exported_sizes import FLOW, SIZES
+from served_models import dtype_name, elements, infer
+from tensorferry.v1 import tensor_service_pb2 as pb
+from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
+from wire import convert_unary
 
 MODULES = {
     f"nn-{name}": Program(exported_modules.makes(name), example.inputs)
@@ -74,14 +78,34 @@ def _results(tree: Any) -> list[Tensor]:
     ]
 
 
+def plain(tensor: Tensor) -> Tensor:
+    return tensor.resolve_conj().resolve_neg().clone(memory_format=torch.contiguous_format)
+
+
+def check(stub: TensorServiceStub, model: pb.ModelInfo, program: Program, answers: list[list[Tensor]]) -> None:
+    """The model of the server is READY, and answers each question so, bit for bit."""
+    assert (model.state, model.platform) == (pb.MODEL_STATE_READY, "exported"), model.reason
+    for (arguments, keywords), expected in zip(program.questions(), answers, strict=True):
+        inputs = [plain(tensor) for tensor in tensors((arguments, dict(keywords)))]
+        named = {spec.name: tensor for spec, tensor in zip(model.inputs, inputs, strict=True)}
+        outcome = convert_unary(stub, infer(model.name, named))
+        assert outcome.refusal is None, outcome.refusal
+        for output, wanted in zip(outcome.outputs, map(plain, expected), strict=True):
+            assert output.metadata.dtype == dtype_name(wanted)
+            assert tuple(output.metadata.shape) == tuple(wanted.shape)
+            assert output.data == elements(wanted)
+
+
 def run(file: Path, program: Program) -> list[list[Tensor]]:
     """What PyTorch computes with the same file for each question, on one thread, from aligned inputs."""
+    return run_module(torch.export.load(str(file)).module(), program)
 
+
+def run_module(module: Callable[..., Any], program: Program) -> list[list[Tensor]]:
     def copied(tree: Any) -> Any:
         return torch.utils._pytree.tree_map(lambda leaf: leaf.clone() if isinstance(leaf, Tensor) else leaf, tree)
 
     torch.set_num_threads(1)
-    module = torch.export.load(str(file)).module()
     with torch.no_grad():
         return [
             _results(module(*copied(arguments), **copied(dict(keywords))))

@@ -6,18 +6,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-import torch
-from torch import Tensor
 
 import exported_modules
 import exported_suite
 import oracle
-from exported_suite import PROGRAMS, tensors
+from exported_suite import PROGRAMS
 from harness import Server, connect_stub
-from served_models import cached_export, dtype_name, elements, infer, listed
+from served_models import cached_export, listed
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
-from wire import convert_unary
 
 
 @pytest.fixture(scope="module")
@@ -55,23 +52,9 @@ def test_there_are_programs_with_every_dtype() -> None:
     assert {f"dtype-{name}" for name in oracle.ALL} <= set(PROGRAMS)
 
 
-def plain(tensor: Tensor) -> Tensor:
-    return tensor.resolve_conj().resolve_neg().clone(memory_format=torch.contiguous_format)
-
-
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_outputs_are_pytorchs(
     name: str, stub: TensorServiceStub, folder: Path, models: Mapping[str, pb.ModelInfo]
 ) -> None:
-    model = models[name]
-    assert (model.state, model.platform) == (pb.MODEL_STATE_READY, "exported"), model.reason
     answers = exported_suite.run(folder / f"{name}.pt2", PROGRAMS[name])
-    for (arguments, keywords), expected in zip(PROGRAMS[name].questions(), answers, strict=True):
-        inputs = [plain(tensor) for tensor in tensors((arguments, dict(keywords)))]
-        named = {spec.name: tensor for spec, tensor in zip(model.inputs, inputs, strict=True)}
-        outcome = convert_unary(stub, infer(name, named))
-        assert outcome.refusal is None, outcome.refusal
-        for output, wanted in zip(outcome.outputs, map(plain, expected), strict=True):
-            assert output.metadata.dtype == dtype_name(wanted)
-            assert tuple(output.metadata.shape) == tuple(wanted.shape)
-            assert output.data == elements(wanted)
+    exported_suite.check(stub, models[name], PROGRAMS[name], answers)

@@ -157,7 +157,7 @@ SYNTAX = "max_batch_size: 4\ndynamic_batching {\n  preferred_batch_size: [\n}\n"
 PREFERRED = "max_batch_size: 4 dynamic_batching { preferred_batch_size: 5 }"
 PARAMETER = 'parameters { key: "INFERENCE_MODE" value { string_value: "maybe" } }'
 
-OLD_PROGRAM = "any/serialized_exported_program.json"
+OLD_PROGRAM = {"serialized_exported_program.json": '{"schema_version": {"major": 7, "minor": 3}}'}
 
 # Each case has what lies in a model's folder, and what the reason says.
 BROKEN: dict[str, tuple[Tree, str]] = {
@@ -179,7 +179,7 @@ BROKEN: dict[str, tuple[Tree, str]] = {
     "unknown-operator": ({"1/model.pt": with_unknown_operator}, "Unknown builtin op: no_such_library::relu"),
     "weights-beside": ({"1/model.pt2": package_with_weights_beside}, "the package's weights are not in its library"),
     "any-zip": ({"1/model.pt": zipped({"any/version": "3\n", "any/readme.txt": "no model"})}, "neither TorchScript"),
-    "exported-long-ago": ({"1/model.pt2": zipped({"any/version": "3\n", OLD_PROGRAM: "{}"})}, "torch 2.7 or earlier"),
+    "exported-long-ago": ({"1/model.pt2": zipped(OLD_PROGRAM)}, "its schema version is 7.3, and this server reads 8.x"),
     "pickled": ({"1/model.pt": torch_save}, "torch.save"),
     "takes-number": ({"1/model.pt": TakesNumber()}, "power"),
     "gives-number": ({"1/model.pt": GivesNumber()}, "returns int"),

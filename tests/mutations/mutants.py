@@ -28,7 +28,8 @@ class Mutant(NamedTuple):
 
 
 def mutant(content: bytes, chance: random.Random) -> Mutant:
-    how = chance.choice([*_IN_BYTES, *[_json] * 6, _member])
+    ways = [*_IN_BYTES, *[_json] * 6, _member]
+    how = chance.choice([*ways, *[_pickle] * 6] if b"serialized_state_dict.pt" in content else ways)
     name = how.__name__.strip("_")
     if how in _IN_BYTES:
         return Mutant(name, how(bytearray(content), chance), is_damaged=True)
@@ -96,6 +97,29 @@ def _json(members: Members, chance: random.Random) -> None:
     for _ in range(chance.choice([1, 1, 1, 2, 3])):
         _change(tree, chance)
     members[name] = json.dumps(tree).encode()
+
+
+def _pickle(members: Members, chance: random.Random) -> None:
+    """Changes bytes of the pickled weights or constants of an archive of torch 2.7, as whose checksums they fit."""
+    name = chance.choice(["serialized_state_dict.pt", "serialized_constants.pt"])
+    with zipfile.ZipFile(io.BytesIO(members[name])) as archive:
+        parts = {part: archive.read(part) for part in archive.namelist()}
+    part = next(part for part in parts if part.endswith("/data.pkl"))
+    pickle = bytearray(parts[part])
+    for _ in range(chance.choice([1, 1, 2, 3])):
+        place = chance.randrange(len(pickle))
+        change = chance.choice(["bit", "byte", "gone", "twice", "moved"])
+        if change == "bit":
+            pickle[place] ^= 1 << chance.randrange(8)
+        elif change == "byte":
+            pickle[place] = chance.randrange(256)
+        elif change == "moved":
+            pickle = bytearray(_moved(pickle, chance))
+        else:
+            size = chance.randint(1, 20)
+            pickle[place : place + size] = pickle[place : place + size] * (2 if change == "twice" else 0)
+    parts[part] = bytes(pickle) or b"."
+    members[name] = _packed(parts)
 
 
 def _places(tree: Any) -> Iterator[Place]:

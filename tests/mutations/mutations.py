@@ -19,9 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
+import torch
 from torch import Tensor
 
 import exported_suite
+import older_archives
 from exported_suite import PROGRAMS, tensors
 from harness import REPO_ROOT, TIMEOUT_S, Server, connect
 from mutants import Mutant, mutant
@@ -61,12 +63,14 @@ class Report:
     faults: list[str] = field(default_factory=list)
 
 
-def bases(folder: Path) -> list[Base]:
-    """`folder`: where all programs lie."""
+def bases(folder: Path, form: str | None = None) -> list[Base]:
+    """`folder`: where all programs lie. `form`: in which older form they are to be instead, such as "2.7"."""
     found = []
     for name in ASKED:
         program, file = PROGRAMS[name], folder / f"{name}.pt2"
         outputs = exported_suite.run(file, program)[0]
+        if form is not None:
+            older_archives.save(torch.export.load(file), file := folder / f"{name}.torch-{form}.pt2", form)
         found.append(Base(file.read_bytes(), tensors((program.inputs, dict(program.keywords))), outputs))
     return found
 
@@ -184,6 +188,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="the number of the first file (0)")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="end after so long, with fewer files")
     parser.add_argument("--seed", type=int, default=secrets.randbits(32), help="a number; random, and printed")
+    parser.add_argument("--form", choices=older_archives.FORMS, help="change archives of an older torch's form")
     parser.add_argument("--case", type=int, help="the only file to serve")
     arguments = parser.parse_args()
     cases = _cases(arguments) if arguments.case is None else [arguments.case]
@@ -192,7 +197,7 @@ def main() -> None:
     folder = REPO_ROOT / "build/test-mutations"
     folder.mkdir(parents=True, exist_ok=True)
     exported_suite.save_all(folder, ASKED)
-    report = run_cases(bases(folder), arguments.seed, cases)
+    report = run_cases(bases(folder, arguments.form), arguments.seed, cases)
     for verdict, count in report.verdicts.most_common():
         print(f"{count:>8}  {verdict}")
     for fault in report.faults:

@@ -118,7 +118,8 @@ def main() -> None:
         ):
             for name, program in programs.items():
                 try:
-                    exported_suite.check(stub, listed(stub)[name]["1"], folder / f"{name}.pt2", program)
+                    answers = exported_suite.run(folder / f"{name}.pt2", program)
+                    exported_suite.check(stub, listed(stub)[name]["1"], program, answers)
                     print(f"{name:<8} the same bits, asked {len(program.questions())} times")
                 except AssertionError as error:
                     print(f"{name:<8} {str(error).splitlines()[0]}")

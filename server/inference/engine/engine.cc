@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "inference/engine/aoti_model.h"
 #include "inference/engine/archive_check.h"
+#include "inference/engine/exported_archive.h"
 #include "inference/engine/exported_model.h"
 #include "inference/engine/torchscript_model.h"
 #include "inference/tensor/catch_torch.h"
@@ -17,7 +18,7 @@
 namespace tensorferry::inference {
 namespace {
 
-enum class Format { kTorchScript, kAotiPackage, kExportedProgram, kOldExportedProgram, kUnknown };
+enum class Format { kTorchScript, kAotiPackage, kExportedProgram, kUnknown };
 
 // Recognises the format by `records`, the names of the archive's members without the archive's own folder.
 Format FormatOf(const std::vector<std::string>& records) {
@@ -26,7 +27,6 @@ Format FormatOf(const std::vector<std::string>& records) {
   };
   if (has("data/aotinductor/")) return Format::kAotiPackage;
   if (has("models/")) return Format::kExportedProgram;
-  if (has("serialized_exported_program.json")) return Format::kOldExportedProgram;
   if (has("code/") || has("constants.pkl")) return Format::kTorchScript;
   return Format::kUnknown;
 }
@@ -42,6 +42,7 @@ absl::StatusOr<Engines> Shared(absl::StatusOr<std::shared_ptr<Model>> model, con
 absl::StatusOr<Engines> LoadEngines(const ModelFile& file, const ModelConfig& config, const EngineOptions& options) {
   file.BeginSha256();
   TENSORFERRY_RETURN_IF_ERROR(CheckArchive(file));
+  if (IsOldExportedProgram(file)) return Shared(LoadExported(file, config, options), options);
   const auto records = CatchTorch(Reason::kModelNotReady,
                                   [&] { return caffe2::serialize::PyTorchStreamReader(file.path()).getAllRecords(); });
   if (!records.ok()) {
@@ -52,10 +53,6 @@ absl::StatusOr<Engines> LoadEngines(const ModelFile& file, const ModelConfig& co
     case Format::kTorchScript: return LoadTorchScript(file, config, options);
     case Format::kAotiPackage: return LoadAotiPackage(file, config, options);
     case Format::kExportedProgram: return Shared(LoadExported(file, config, options), options);
-    case Format::kOldExportedProgram:
-      return MakeError(Reason::kModelNotReady,
-                       "the file was exported by torch 2.7 or earlier, which pickles weights; this server unpickles "
-                       "nothing: save the program again with torch 2.9 or later");
     case Format::kUnknown: break;
   }
   return MakeError(Reason::kModelNotReady,

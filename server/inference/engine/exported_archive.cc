@@ -19,18 +19,36 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;  // What torch's own writer keeps, and vector instructions want.
 constexpr std::size_t kMaxMembers = 1'000'000;
+constexpr char kOldProgram[] = "serialized_exported_program.json";
 
 }  // namespace
 
 absl::StatusOr<ExportedArchive> ExportedArchive::Open(const ModelFile& file) {
   TENSORFERRY_ASSIGN_OR_RETURN(std::shared_ptr<MappedFile> mapping, MappedFile::Map(file));
   ExportedArchive archive(std::move(mapping));
+  if (IsOldExportedProgram(file)) {
+    TENSORFERRY_RETURN_IF_ERROR(archive.OpenOld(file));
+    return archive;
+  }
   archive.ReadMembers(file);
   TENSORFERRY_ASSIGN_OR_RETURN(archive.reader_, CatchTorch(Reason::kModelNotReady, [&] {
                                  return std::make_unique<caffe2::serialize::PyTorchStreamReader>(file.path());
                                }));
   TENSORFERRY_RETURN_IF_ERROR(archive.FindProgram());
   return archive;
+}
+
+bool IsOldExportedProgram(const ModelFile& file) {
+  const auto members = ZipMembers::OpenFile(file.path());
+  return members.ok() && members->Size(kOldProgram);
+}
+
+absl::Status ExportedArchive::OpenOld(const ModelFile& file) {
+  TENSORFERRY_ASSIGN_OR_RETURN(zip_, ZipMembers::OpenFile(file.path()));
+  for (const std::string& name : zip_->Names())
+    members_.try_emplace(name, Member{.nbytes = zip_->Size(name).value_or(0)});
+  program_ = "model";
+  return absl::OkStatus();
 }
 
 void ExportedArchive::ReadMembers(const ModelFile& file) {
@@ -63,13 +81,25 @@ absl::Status ExportedArchive::FindProgram() {
     program_ = name;
   }
   if (program_.empty()) return RefuseModel("the archive has no program: no member models/NAME.json");
-  for (const std::string_view folder : {"data/weights/", "data/constants/"}) {
-    if (!Has(fmt::format("{}{}.pt", folder, program_))) continue;
-    return RefuseModel(
-        "the file was exported by torch 2.8, which pickles weights; this server unpickles nothing: save the program "
-        "again with torch 2.9 or later");
-  }
   return absl::OkStatus();
+}
+
+std::string ExportedArchive::graph() const { return zip_ ? kOldProgram : fmt::format("models/{}.json", program_); }
+
+std::optional<std::string> ExportedArchive::Pickled(std::string_view kind) const {
+  const std::string old = kind == "weights" ? "serialized_state_dict.pt" : "serialized_constants.pt";
+  const std::string member = zip_ ? old : fmt::format("data/{}/{}.pt", kind, program_);
+  return zip_ || Has(member) ? std::optional(member) : std::nullopt;
+}
+
+absl::Status ExportedArchive::Read(const std::string& member, std::span<std::byte> into) {
+  if (zip_) return zip_->Read(member, into);
+  return CatchTorch(Reason::kModelNotReady, [&] {
+    const auto [data, nbytes] = reader_->getRecord(member);
+    if (nbytes != into.size()) return RefuseModel(fmt::format("the member {} has two sizes", Quote(member)));
+    if (nbytes > 0) std::memcpy(into.data(), data.get(), nbytes);
+    return absl::OkStatus();
+  });
 }
 
 absl::StatusOr<std::string> ExportedArchive::Text(const std::string& member, std::size_t max_nbytes) {
@@ -79,10 +109,9 @@ absl::StatusOr<std::string> ExportedArchive::Text(const std::string& member, std
     return RefuseModel(fmt::format("the member {} has {} bytes, at most {} are read", Quote(member),
                                    found->second.nbytes, max_nbytes));
   }
-  return CatchTorch(Reason::kModelNotReady, [&] {
-    const auto [data, nbytes] = reader_->getRecord(member);
-    return std::string(static_cast<const char*>(data.get()), nbytes);
-  });
+  std::string text(found->second.nbytes, '\0');
+  TENSORFERRY_RETURN_IF_ERROR(Read(member, std::as_writable_bytes(std::span(text))));
+  return text;
 }
 
 absl::StatusOr<c10::Storage> ExportedArchive::Bytes(const std::string& member, at::Device device) {
@@ -98,9 +127,8 @@ absl::StatusOr<c10::Storage> ExportedArchive::Bytes(const std::string& member, a
       bytes = at::from_blob(
           file.data() + offset, {static_cast<std::int64_t>(nbytes)}, [mapping = mapping_](void*) {}, at::kByte);
     } else {
-      const auto [data, read] = reader_->getRecord(member);
-      bytes = at::empty({static_cast<std::int64_t>(read)}, at::kByte);
-      if (read > 0) std::memcpy(bytes.mutable_data_ptr(), data.get(), read);
+      bytes = at::empty({static_cast<std::int64_t>(nbytes)}, at::kByte);
+      TENSORFERRY_RETURN_IF_ERROR(Read(member, {static_cast<std::byte*>(bytes.mutable_data_ptr()), nbytes}));
     }
     return bytes.to(device).storage();
   });

@@ -239,8 +239,11 @@ class Resolver {
 
   absl::Status AddResults(const ExportedNode& node, BlockNode& resolved) {
     for (const ExportedArgument& output : node.outputs) {
-      BlockResult result{
-          .kind = KindOf(output.kind), .is_list = output.form == ExportedArgument::Form::kList, .slots = {}};
+      // torch 2.6 writes the only result of a higher-order operator as a list of one.
+      const bool is_alone = !resolved.blocks.empty() && output.items.size() == 1;
+      BlockResult result{.kind = KindOf(output.kind),
+                         .is_list = output.form == ExportedArgument::Form::kList && !is_alone,
+                         .slots = {}};
       if (output.form == ExportedArgument::Form::kGraph) return RefuseModel("a result is a graph");
       if (result.kind) {
         for (const ExportedValue& value : output.items) {

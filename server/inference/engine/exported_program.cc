@@ -42,8 +42,7 @@ at::Tensor LeafOf(const c10::IValue& value, at::Device device) {
 }  // namespace
 
 absl::StatusOr<ExportedProgram> ExportedProgram::Load(ExportedArchive& archive, at::Device device) {
-  TENSORFERRY_ASSIGN_OR_RETURN(const std::string json,
-                               archive.Text(fmt::format("models/{}.json", archive.program()), kMaxProgramBytes));
+  TENSORFERRY_ASSIGN_OR_RETURN(const std::string json, archive.Text(archive.graph(), kMaxProgramBytes));
   TENSORFERRY_ASSIGN_OR_RETURN(const ExportedFile file, ReadExportedFile(json));
   ExportedProgram program;
   program.device_ = device;

@@ -12,7 +12,7 @@
 namespace tensorferry::inference {
 
 // Returns the parameters, buffers and constants of the archive's program, by name. On the CPU they lie in the mapped
-// file. Those that shared memory when they were saved share it here.
+// file; those that were pickled are copies. Those that shared memory when they were saved share it here.
 // Errors: MODEL_NOT_READY if a weight lies outside its file's bytes; MEMORY_BUDGET.
 absl::StatusOr<std::map<std::string, at::Tensor>> LoadExportedWeights(ExportedArchive& archive, at::Device device);
 

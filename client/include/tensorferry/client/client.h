@@ -47,7 +47,8 @@ struct ConnectOptions {
 class Client {
  public:
   // Connect takes an `address` of the form `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`. The connection is made by the
-  // first call, and made anew whenever it breaks.
+  // first call, and made anew whenever it breaks. Several servers are `ipv4:IP:PORT,IP:PORT`, the same with `ipv6:`, or
+  // `dns:///HOST:PORT` for a host with several addresses: each call, and each stream, goes to the next that is healthy.
   // Errors: INVALID_ARGUMENT for an address of another form, for a token with blanks or what is not ASCII, and for
   //         kSealed with an address that is no `unix:PATH`.
   static absl::StatusOr<Client> Connect(const std::string& address, const ConnectOptions& options = {});

@@ -187,10 +187,13 @@ TEST(Connect, TellsAnAbsentServerFromARefusal) {
 }
 
 TEST(Connect, TakesAddressesWithAPortAndSockets) {
-  for (const char* address : {"localhost:8001", "[::1]:1", "unix:server.sock"}) {
+  for (const char* address : {"localhost:8001", "[::1]:1", "unix:server.sock", "dns:///localhost:8001",
+                              "ipv4:127.0.0.1:1", "ipv4:127.0.0.1:1,127.0.0.2:2", "ipv6:[::1]:1,[::2]:2"}) {
     EXPECT_THAT(Client::Connect(address), IsOk()) << address;
   }
-  for (const char* address : {"", "localhost", ":8001", "host:0", "host:65536", "host:80x", "unix:"}) {
+  for (const char* address :
+       {"", "localhost", ":8001", "host:0", "host:65536", "host:80x", "unix:", "dns:///", "dns:///host",
+        "ipv4:", "ipv4:127.0.0.1:1,", "ipv4:127.0.0.1:1,,127.0.0.2:2", "ipv4:127.0.0.1"}) {
     EXPECT_EQ(Client::Connect(address).status().code(), absl::StatusCode::kInvalidArgument) << address;
   }
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "exported_archive_file.h"
+#include "inference/engine/exported_schema.h"
 #include "testing/mutations.h"
 #include "testing/status_matchers.h"
 
@@ -82,6 +83,17 @@ TEST_F(ExportedModel, WithJsonOfAnotherFormIsRefused) {
   Json newer = Json::parse(kSampleProgram);
   newer["schema_version"] = {{"major", 9}, {"minor", 3}};
   EXPECT_THAT(LoadProgram(newer.dump()), Fails(Reason::kModelNotReady, HasSubstr("schema version is 9.3")));
+}
+
+TEST_F(ExportedModel, BeyondItsBoundsIsRefusedBeforeAnythingIsBuilt) {
+  const std::string deep = std::string(1000, '[') + std::string(1000, ']');
+  EXPECT_THAT(LoadProgram(deep), Fails(Reason::kModelNotReady, HasSubstr("the JSON is nested more than 256 deep")));
+  std::string many = "[0";
+  for (std::size_t i = 0; i <= kMaxProgramValues; ++i) many += ",0";
+  EXPECT_THAT(LoadProgram(many + "]"), Fails(Reason::kModelNotReady, HasSubstr("more than 16000000 values")));
+  Json named = Json::parse(kSampleProgram);
+  named["graph_module"]["graph"]["inputs"][0]["as_tensor"]["name"] = std::string(2000, 'n');
+  EXPECT_THAT(LoadProgram(named.dump()), Fails(Reason::kModelNotReady, HasSubstr("a name has 2000 bytes")));
 }
 
 TEST_F(ExportedModel, WhoseWeightsLieOutsideOfTheirFileIsRefused) {
