@@ -31,7 +31,9 @@ absl::StatusOr<Response> ConvertUnary(Connection& connection, const PreparedRequ
   grpc::ClientContext context;
   SetTimeout(context, options.timeout);
   v1::ConvertResponse response;
-  TENSORFERRY_RETURN_IF_ERROR(FromGrpc(connection.Convert(context, request.message, response)));
+  const absl::Status end = FromGrpc(connection.Convert(context, request.message, response));
+  connection.ForgetLimitsAfter(end);
+  TENSORFERRY_RETURN_IF_ERROR(end);
   TENSORFERRY_ASSIGN_OR_RETURN(Response answer, ToResponse(std::move(response)));
   AddSwaps(request.swapped, answer);
   return answer;
@@ -40,10 +42,10 @@ absl::StatusOr<Response> ConvertUnary(Connection& connection, const PreparedRequ
 // TryUnary makes a call of one message each way. Nothing: the request takes a stream.
 absl::StatusOr<std::optional<Response>> TryUnary(Connection& connection, std::span<const Array> arrays,
                                                  const ConvertOptions& options) {
-  const bool seals = connection.Seals(arrays);
-  if (!AnswerFitsUnary(options) || (!seals && PlacementOf(arrays) == Placement::kInChunks)) return std::nullopt;
-  TENSORFERRY_ASSIGN_OR_RETURN(const PreparedRequest request,
-                               connection.Prepare(arrays, options, Framing::kCall, seals));
+  const bool may_fit =
+      connection.Seals(arrays) || PlacementOf(arrays, connection.limits().most_inside_bytes) == Placement::kInside;
+  if (!AnswerFitsUnary(options) || !may_fit) return std::nullopt;
+  TENSORFERRY_ASSIGN_OR_RETURN(const PreparedRequest request, connection.Prepare(arrays, options, Framing::kCall));
   if (!request.chunked.empty()) return std::nullopt;
   absl::StatusOr<Response> answer = ConvertUnary(connection, request, options);
   if (!request.regions.empty() && IsRegionLost(answer.status())) {
@@ -52,6 +54,21 @@ absl::StatusOr<std::optional<Response>> TryUnary(Connection& connection, std::sp
   }
   TENSORFERRY_RETURN_IF_ERROR(answer.status());
   return std::optional(*std::move(answer));
+}
+
+// HasOtherLimits asks the server whether it takes less in a message than `used`.
+bool HasOtherLimits(Connection& connection, const MessageLimits& used, std::chrono::milliseconds timeout) {
+  const absl::StatusOr<MessageLimits> now = connection.AskLimits(timeout);
+  return now.ok() && (now->most_inside_bytes < used.most_inside_bytes || now->chunk_bytes < used.chunk_bytes);
+}
+
+// Remaining makes the second try of a call end with the call's own timeout.
+ConvertOptions Remaining(const ConvertOptions& options, std::chrono::steady_clock::time_point begin) {
+  ConvertOptions remaining = options;
+  if (options.timeout.count() == 0) return remaining;
+  const auto passed = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+  remaining.timeout = std::max(options.timeout - passed, std::chrono::milliseconds(1));
+  return remaining;
 }
 
 }  // namespace
@@ -75,14 +92,24 @@ absl::StatusOr<Client> Client::Connect(const std::string& address, const Connect
 }
 
 absl::StatusOr<Response> Client::Convert(std::span<const Array> arrays, const ConvertOptions& options) {
-  TENSORFERRY_ASSIGN_OR_RETURN(std::optional<Response> unary, TryUnary(*connection_, arrays, options));
-  absl::StatusOr<Response> answer = unary ? *std::move(unary) : ConvertOnStream(arrays, options);
+  const auto begin = std::chrono::steady_clock::now();
+  const MessageLimits used = connection_->limits();
+  absl::StatusOr<Response> answer = ConvertOnce(arrays, options);
+  if (IsOutgrown(answer.status()) && HasOtherLimits(*connection_, used, QueryTimeout(options.timeout))) {
+    answer = ConvertOnce(arrays, Remaining(options, begin));
+  }
   TENSORFERRY_ASSIGN_OR_RETURN(Response response, std::move(answer));
   if (response.tensors.size() != arrays.size()) {
     return absl::InternalError(
         fmt::format("{} arrays were sent, the server answered with {}", arrays.size(), response.tensors.size()));
   }
   return response;
+}
+
+absl::StatusOr<Response> Client::ConvertOnce(std::span<const Array> arrays, const ConvertOptions& options) {
+  TENSORFERRY_ASSIGN_OR_RETURN(std::optional<Response> unary, TryUnary(*connection_, arrays, options));
+  if (unary) return *std::move(unary);
+  return ConvertOnStream(arrays, options);
 }
 
 absl::StatusOr<Response> Client::ConvertOnStream(std::span<const Array> arrays, const ConvertOptions& options) {

@@ -15,7 +15,7 @@
 namespace tensorferry::client {
 namespace {
 
-constexpr std::size_t kMinChunk = std::size_t{64} << 10;
+constexpr std::size_t kMinChunk = std::size_t{64} << 10;  // Unless messages are smaller.
 constexpr std::size_t kMaxChunk = std::size_t{16} << 20;
 
 // With kAuto arrays go in sealed memory that they lie in already from kLeastOwn bytes on. Others are copied there if they
@@ -38,6 +38,18 @@ std::optional<Sealing> SealingOf(const std::unique_ptr<SideConnection>& side, Tr
                  .least_own_bytes = kLeastOwn,
                  .least_copied_bytes = kLeastCopied,
                  .most_copied_bytes = kMostCopied};
+}
+
+// Half of a message is left for what is no element.
+MessageLimits LimitsOf(const v1::GetServerInfoResponse& info) {
+  constexpr std::uint64_t kSmallest = 16;  // ForEachChunk needs some bytes, whatever a server says.
+  const std::uint64_t half = std::max(kSmallest, info.max_message_bytes() / 2);
+  MessageLimits limits;
+  limits.chunk_bytes = std::clamp<std::size_t>(info.recommended_chunk_bytes(), kMinChunk, kMaxChunk);
+  if (info.max_message_bytes() == 0) return limits;  // It does not say.
+  limits.most_inside_bytes = std::min(limits.most_inside_bytes, half);
+  limits.chunk_bytes = std::min<std::size_t>(limits.chunk_bytes, half);
+  return limits;
 }
 
 grpc::ChannelArguments ArgumentsOf(const ConnectOptions& options) {
@@ -71,19 +83,19 @@ bool Connection::Seals(std::span<const Array> arrays) const {
 }
 
 absl::StatusOr<PreparedRequest> Connection::Prepare(std::span<const Array> arrays, const ConvertOptions& options,
-                                                    Framing framing, bool seals) {
-  if (seals) {
-    auto sealed = PrepareSealedRequest(arrays, options, framing, *sealing_);
+                                                    Framing framing) {
+  if (Seals(arrays)) {
+    auto sealed = PrepareSealedRequest(arrays, options, framing, SealingNow());
     if (sealed.ok() || transport_ == Transport::kSealed) return sealed;
   }
-  return PrepareRequest(arrays, options, framing, PlacementOf(arrays));
+  return PrepareRequest(arrays, options, framing, PlacementOf(arrays, limits().most_inside_bytes));
 }
 
 absl::StatusOr<PreparedRequest> Connection::PrepareAgain(std::span<const Array> again, const ConvertOptions& options,
                                                          int times, const absl::Status& lost) {
   if (times == 1) {
     ForgetRegions(again);
-    auto sealed = PrepareSealedRequest(again, options, Framing::kStream, *sealing_);
+    auto sealed = PrepareSealedRequest(again, options, Framing::kStream, SealingNow());
     if (sealed.ok() || transport_ == Transport::kSealed) return sealed;
   }
   if (transport_ == Transport::kSealed) return lost;
@@ -91,7 +103,13 @@ absl::StatusOr<PreparedRequest> Connection::PrepareAgain(std::span<const Array> 
   for (const Array& array : again) {
     TENSORFERRY_ASSIGN_OR_RETURN(readable.emplace_back(), Readable(array));
   }
-  return PrepareRequest(readable, options, Framing::kStream, PlacementOf(readable));
+  return PrepareRequest(readable, options, Framing::kStream, PlacementOf(readable, limits().most_inside_bytes));
+}
+
+Sealing Connection::SealingNow() {
+  Sealing sealing = *sealing_;
+  sealing.most_inside_bytes = limits().most_inside_bytes;
+  return sealing;
 }
 
 absl::StatusOr<std::shared_ptr<WritablePages>> Connection::MakePages(std::size_t nbytes) const {
@@ -114,22 +132,44 @@ std::unique_ptr<Connection::StreamCall> Connection::ConvertStream(grpc::ClientCo
   return std::unique_ptr<StreamCall>(Factory::Create(channel_.get(), convert_stream_, &context));
 }
 
-absl::StatusOr<std::size_t> Connection::ChunkBytes(std::chrono::milliseconds timeout) {
+MessageLimits Connection::limits() {
   const std::scoped_lock lock(mutex_);
-  if (chunk_bytes_) return *chunk_bytes_;
+  return limits_.value_or(MessageLimits{});
+}
+
+absl::StatusOr<MessageLimits> Connection::AskLimits(std::chrono::milliseconds timeout) {
+  const std::scoped_lock asking(asking_);
+  {
+    const std::scoped_lock lock(mutex_);
+    if (limits_) return *limits_;
+  }
   grpc::ClientContext context;
   SetTimeout(context, timeout);
   v1::GetServerInfoResponse info;
   const grpc::Status status = service_->GetServerInfo(&context, {}, &info);
   if (!status.ok()) return FromGrpc(status);
-  chunk_bytes_ = std::clamp<std::size_t>(info.recommended_chunk_bytes(), kMinChunk, kMaxChunk);
-  return *chunk_bytes_;
+  const std::scoped_lock lock(mutex_);
+  return limits_.emplace(LimitsOf(info));
+}
+
+void Connection::ForgetLimitsAfter(const absl::Status& end) {
+  if (!IsUnreachable(end) && !IsOutgrown(end)) return;
+  const std::scoped_lock lock(mutex_);
+  limits_.reset();
+}
+
+bool IsOutgrown(const absl::Status& status) {
+  return absl::IsResourceExhausted(status) && ToError(status).reason.empty();
 }
 
 bool IsRegionLost(const absl::Status& status) {
   if (status.ok()) return false;
   const std::string reason = ToError(status).reason;
   return reason == Info(Reason::kRegionNotFound).name || reason == Info(Reason::kSharedMemoryDisabled).name;
+}
+
+std::chrono::milliseconds QueryTimeout(std::chrono::milliseconds timeout) {
+  return timeout.count() > 0 ? std::min(timeout, Client::kQueryTimeout) : Client::kQueryTimeout;
 }
 
 void SetTimeout(grpc::ClientContext& context, std::chrono::milliseconds timeout) {

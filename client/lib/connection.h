@@ -43,11 +43,11 @@ class Connection {
   // Seals returns whether the arrays are to travel in sealed memory, as far as the server takes it.
   bool Seals(std::span<const Array> arrays) const;
 
-  // Prepare makes a message, and puts the elements into sealed memory if `seals`. Where that cannot be, they are left to
-  // messages, unless the transport is kSealed.
+  // Prepare makes a message of at most limits(), and puts the elements into sealed memory if Seals() says so. Where that
+  // cannot be, they are left to messages, unless the transport is kSealed.
   // Errors: those of PrepareRequest and PrepareSealedRequest.
-  absl::StatusOr<PreparedRequest> Prepare(std::span<const Array> arrays, const ConvertOptions& options, Framing framing,
-                                          bool seals);
+  absl::StatusOr<PreparedRequest> Prepare(std::span<const Array> arrays, const ConvertOptions& options,
+                                          Framing framing);
 
   // PrepareAgain makes a message of a stream of PreparedRequest::again, whose regions the server has lost `times` times.
   // After the first time they are handed over once more. Where that cannot be, and after the second time, their elements
@@ -60,10 +60,20 @@ class Connection {
   // Errors: those of WritablePages::Make.
   absl::StatusOr<std::shared_ptr<WritablePages>> MakePages(std::size_t nbytes) const;
 
-  // ChunkBytes returns the size of chunks that the server recommends, and asks the server only once.
-  absl::StatusOr<std::size_t> ChunkBytes(std::chrono::milliseconds timeout);
+  // limits returns those of the server, or of most servers while this one has not been asked.
+  MessageLimits limits();
+
+  // AskLimits returns the server's limits, and asks it only once until they are forgotten.
+  absl::StatusOr<MessageLimits> AskLimits(std::chrono::milliseconds timeout);
+
+  // ForgetLimitsAfter is told how each call ended: where the server is gone, or takes no such messages, another one with
+  // other limits may have come in its place.
+  void ForgetLimitsAfter(const absl::Status& end);
 
  private:
+  // SealingNow is what travels in sealed memory, with the present limits. Call it where something may.
+  Sealing SealingNow();
+
   const std::shared_ptr<grpc::Channel> channel_;
   const grpc::internal::RpcMethod convert_;
   const grpc::internal::RpcMethod convert_stream_;
@@ -73,12 +83,19 @@ class Connection {
   const Transport transport_;
   const std::unique_ptr<SideConnection> side_;  // Null: nothing travels in sealed memory.
   const std::optional<Sealing> sealing_;        // What travels in sealed memory, if anything does.
-  std::mutex mutex_;
-  std::optional<std::size_t> chunk_bytes_;
+  std::mutex asking_;                           // Held while the server is asked. It is locked before mutex_.
+  std::mutex mutex_;                            // Guards what follows.
+  std::optional<MessageLimits> limits_;
 };
+
+// IsOutgrown returns whether a message may have been larger than the server takes. gRPC says so, without a reason.
+bool IsOutgrown(const absl::Status& status);
 
 // IsRegionLost returns whether the server does not know any more what was handed over.
 bool IsRegionLost(const absl::Status& status);
+
+// QueryTimeout returns the time for a question within a call that may take `timeout`; 0 stands for no timeout.
+std::chrono::milliseconds QueryTimeout(std::chrono::milliseconds timeout);
 
 // SetTimeout makes the call end after `timeout`; 0 stands for no timeout.
 void SetTimeout(grpc::ClientContext& context, std::chrono::milliseconds timeout);

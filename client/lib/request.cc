@@ -159,10 +159,14 @@ absl::StatusOr<bool> MakeReady(std::vector<Outgoing>& all, Placement placement, 
 
 }  // namespace
 
-Placement PlacementOf(std::span<const Array> arrays) {
+std::uint64_t BytesOf(std::span<const Array> arrays) {
   std::uint64_t total = 0;
   for (const Array& array : arrays) total += array.bytes.size();
-  return total <= kMaxInlineBytes ? Placement::kInside : Placement::kInChunks;
+  return total;
+}
+
+Placement PlacementOf(std::span<const Array> arrays, std::uint64_t most_inside_bytes) {
+  return BytesOf(arrays) <= most_inside_bytes ? Placement::kInside : Placement::kInChunks;
 }
 
 absl::StatusOr<PreparedRequest> PrepareRequest(std::span<const Array> arrays, const ConvertOptions& options,
@@ -188,7 +192,7 @@ absl::StatusOr<PreparedRequest> PrepareRequest(std::span<const Array> arrays, co
 absl::StatusOr<PreparedRequest> PrepareSealedRequest(std::span<const Array> arrays, const ConvertOptions& options,
                                                      Framing framing, const Sealing& sealing) {
   TENSORFERRY_ASSIGN_OR_RETURN(std::vector<Outgoing> all, Seal(arrays, options.fidelity, sealing));
-  const Placement outside = BytesOutside(all) <= kMaxInlineBytes ? Placement::kInside : Placement::kInChunks;
+  const Placement outside = BytesOutside(all) <= sealing.most_inside_bytes ? Placement::kInside : Placement::kInChunks;
   TENSORFERRY_ASSIGN_OR_RETURN(const bool stays, MakeReady(all, outside, options.fidelity));
   PreparedRequest request;
   std::vector<Array> declared;

@@ -23,6 +23,12 @@ class SideConnection;
 // gRPC's own default limit.
 inline constexpr std::uint64_t kMaxInlineBytes = std::uint64_t{4} << 20;
 
+// MessageLimits says how elements are spread over messages. Most servers take what the defaults are.
+struct MessageLimits {
+  std::uint64_t most_inside_bytes = kMaxInlineBytes;  // Of the arrays that travel inside one message, together.
+  std::size_t chunk_bytes = std::size_t{1} << 20;
+};
+
 // Framing says which message a request or response travels in.
 enum class Framing : std::uint8_t { kCall, kStream };
 
@@ -51,8 +57,10 @@ struct PreparedRequest {
   std::vector<Array> again = {};
 };
 
-// PlacementOf returns kInside for at most kMaxInlineBytes of arrays.
-Placement PlacementOf(std::span<const Array> arrays);
+std::uint64_t BytesOf(std::span<const Array> arrays);
+
+// PlacementOf returns kInside for at most `most_inside_bytes` of arrays.
+Placement PlacementOf(std::span<const Array> arrays, std::uint64_t most_inside_bytes);
 
 // PrepareRequest leaves arrays that travel inside for the server to check. Those in chunks are declared in the message.
 // A .npy file in chunks is checked here, since the server gets only its elements.
@@ -67,6 +75,7 @@ struct Sealing {
   // The others do together, as copies, if they have at least and at most so many bytes.
   std::uint64_t least_copied_bytes = 1;
   std::uint64_t most_copied_bytes = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t most_inside_bytes = kMaxInlineBytes;  // As that of MessageLimits.
 };
 
 // PrepareSealedRequest hands over what `sealing` says. Other elements travel inside, or in chunks.

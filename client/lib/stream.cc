@@ -37,11 +37,10 @@ Stream::Impl::~Impl() {
 }
 
 Stream::Answer Stream::Impl::Send(std::span<const Array> arrays, const ConvertOptions& options) {
-  absl::StatusOr<PreparedRequest> request =
-      connection_->Prepare(arrays, options, Framing::kStream, connection_->Seals(arrays));
+  const absl::StatusOr<MessageLimits> limits = LimitsFor(arrays);
+  if (!limits.ok()) return Failed(limits.status());
+  absl::StatusOr<PreparedRequest> request = connection_->Prepare(arrays, options, Framing::kStream);
   if (!request.ok()) return Failed(std::move(request).status());
-  const absl::StatusOr<std::size_t> chunk_bytes = ChunkBytes(*request);
-  if (!chunk_bytes.ok()) return Failed(chunk_bytes.status());
   Unanswered unanswered{.promise = {},
                         .swapped = std::move(request->swapped),
                         .regions = std::move(request->regions),
@@ -53,15 +52,16 @@ Stream::Answer Stream::Impl::Send(std::span<const Array> arrays, const ConvertOp
   Answer answer = unanswered.promise.get_future();
   const absl::Status waited = WaitForRoom(unanswered.can_be_repeated());
   if (!waited.ok()) return Failed(waited);
-  Submit(std::move(unanswered), *request, options, *chunk_bytes);
+  Submit(std::move(unanswered), *request, options, limits->chunk_bytes);
   return answer;
 }
 
-// Returns the size of the chunks of `request`; 0 if it has none.
-absl::StatusOr<std::size_t> Stream::Impl::ChunkBytes(const PreparedRequest& request) {
-  if (request.chunked.empty()) return 0;
-  const auto timeout = options_.timeout.count() > 0 ? options_.timeout : Client::kQueryTimeout;
-  return connection_->ChunkBytes(std::min(timeout, Client::kQueryTimeout));
+// LimitsFor asks the server for its limits before arrays are sent that might not fit its messages: a message that is too
+// large would end the stream, with all that is on its way.
+absl::StatusOr<MessageLimits> Stream::Impl::LimitsFor(std::span<const Array> arrays) {
+  constexpr std::uint64_t kAlwaysFit = 32 << 10;  // No server has messages of less than 64 KiB.
+  if (BytesOf(arrays) <= kAlwaysFit) return connection_->limits();
+  return connection_->AskLimits(QueryTimeout(options_.timeout));
 }
 
 // WaitForRoom waits until a request may be sent.

@@ -44,7 +44,7 @@ class Stream::Impl {
   absl::Status WaitForRoom(bool can_be_repeated);
 
   // These functions run on the caller's thread, and on `repeater_`.
-  absl::StatusOr<std::size_t> ChunkBytes(const PreparedRequest& request);
+  absl::StatusOr<MessageLimits> LimitsFor(std::span<const Array> arrays);
   void Submit(Unanswered request, const PreparedRequest& prepared, const ConvertOptions& options,
               std::size_t chunk_bytes);
   bool IsAnswered(std::uint64_t ordinal);

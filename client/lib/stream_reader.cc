@@ -20,6 +20,7 @@ void Stream::Impl::ReadToEnd() {
   }
   if (!broken.ok()) context_.TryCancel();
   const absl::Status end = FromGrpc(call_->Finish());
+  connection_->ForgetLimitsAfter(end);
   Close(broken.ok() ? end : broken);
 }
 

@@ -37,19 +37,19 @@ void Stream::Impl::RepeatToEnd() {
 // A request whose elements go in messages now is not repeated any more. It counts until it is written, as the stream
 // must not be closed before.
 void Stream::Impl::Repeat(Unanswered request) {
+  const absl::StatusOr<MessageLimits> limits = LimitsFor(request.again);
   absl::StatusOr<PreparedRequest> prepared =
-      connection_->PrepareAgain(request.again, request.options, request.times_lost, request.lost);
-  const absl::StatusOr<std::size_t> chunk_bytes =
-      prepared.ok() ? ChunkBytes(*prepared) : absl::StatusOr<std::size_t>(prepared.status());
+      limits.ok() ? connection_->PrepareAgain(request.again, request.options, request.times_lost, request.lost)
+                  : limits.status();
   bool is_last_try = true;
-  if (chunk_bytes.ok()) {
+  if (prepared.ok()) {
     const ConvertOptions options = request.options;
     request.regions = std::move(prepared->regions);
     is_last_try = request.regions.empty();
     if (is_last_try) request.again.clear();
-    Submit(std::move(request), *prepared, options, *chunk_bytes);
+    Submit(std::move(request), *prepared, options, limits->chunk_bytes);
   } else {
-    request.promise.set_value(chunk_bytes.status());
+    request.promise.set_value(prepared.status());
   }
   if (!is_last_try) return;
   const std::scoped_lock lock(mutex_);

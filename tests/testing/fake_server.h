@@ -23,11 +23,12 @@ class FakeServer : public v1::TensorService::Service {
   FakeServer() : FakeServer("127.0.0.1:0") {}
 
   // `address` is of this machine, with port 0, or a `unix:PATH`.
-  explicit FakeServer(const std::string& address) {
+  explicit FakeServer(const std::string& address, int max_message_bytes = 8 << 20)
+      : max_message_bytes_(max_message_bytes) {
     grpc::ServerBuilder builder;
     int port = 0;
     builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
-    builder.SetMaxReceiveMessageSize(8 << 20);
+    builder.SetMaxReceiveMessageSize(max_message_bytes);
     builder.RegisterService(this);
     server_ = builder.BuildAndStart();
     address_ = address.starts_with("unix:") ? address : fmt::format("127.0.0.1:{}", port);
@@ -50,9 +51,11 @@ class FakeServer : public v1::TensorService::Service {
                              v1::GetServerInfoResponse* info) override {
     ++info_calls;
     info->set_recommended_chunk_bytes(kChunk);
+    info->set_max_message_bytes(static_cast<std::uint64_t>(max_message_bytes_));
     return grpc::Status::OK;
   }
 
+  const int max_message_bytes_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
 };

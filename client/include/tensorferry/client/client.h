@@ -55,8 +55,10 @@ class Client {
   // has one tensor per array.
   //
   // At `unix:PATH` arrays of Empty go in sealed memory without a copy from 256 KiB on, and 1 to 4 MiB of others as a
-  // copy, if the server takes it. Otherwise more than 4 MiB of arrays go in chunks; returned elements of any size arrive
-  // in one buffer per tensor. The arrays are borrowed until Convert returns; those with an `Array::owner` are not copied.
+  // copy, if the server takes it. Otherwise more than 4 MiB of arrays, or than half of what the server takes in a message,
+  // go in chunks; returned elements of any size arrive in one buffer per tensor. The arrays are borrowed until Convert
+  // returns; those with an `Array::owner` are not copied. A server that has come in the place of another is asked for its
+  // limits, and the request sent once more, if its messages are smaller.
   absl::StatusOr<Response> Convert(std::span<const Array> arrays, const ConvertOptions& options = {});
 
   // Empty makes an array for elements that are to be sent: `dtype` is as for `Array::dtype`, and the order is C. Where
@@ -98,6 +100,7 @@ class Client {
 
  private:
   explicit Client(std::shared_ptr<Connection> connection);
+  absl::StatusOr<Response> ConvertOnce(std::span<const Array> arrays, const ConvertOptions& options);
   absl::StatusOr<Response> ConvertOnStream(std::span<const Array> arrays, const ConvertOptions& options);
   std::shared_ptr<Connection> connection_;
 };

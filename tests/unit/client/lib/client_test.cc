@@ -3,7 +3,10 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <chrono>
 #include <future>
+#include <thread>
 
 #include "files.h"
 #include "google/rpc/error_details.pb.h"
@@ -18,6 +21,7 @@ namespace {
 using testing::Each;
 using testing::ElementsAre;
 using testing::Pair;
+using namespace std::chrono_literals;
 
 constexpr std::size_t kLarge = 4 * 1024 * 1024 + 8;  // Bytes; just too many for one message.
 
@@ -135,6 +139,68 @@ TEST_F(ClientTest, SendsLargeArraysInChunksOfTheRecommendedSize) {
     EXPECT_THAT(upload.chunk_sizes, Each(FakeServer::kChunk));
   }
   EXPECT_EQ(server_.info_calls, 1);
+}
+
+// A server of small messages, and arrays that fit one of most servers.
+constexpr int kSmallMessage = 1 << 20;
+constexpr std::size_t kThreeMessages = 3 * kSmallMessage;
+
+// Answers whatever a client sends in a message that the server takes, and reads chunks.
+void AnswerAll(FakeServer& server, Upload& upload) {
+  server.on_convert = [](const v1::ConvertRequest& request, v1::ConvertResponse* response) {
+    *response = AnswerTo(request);
+    return grpc::Status::OK;
+  };
+  server.on_stream = [&upload](FakeServer::StreamCall& call) { return (upload = {}).Receive(call); };
+}
+
+TEST(SmallMessages, AreAskedForOnceAMessageWasTooLarge) {
+  FakeServer server("127.0.0.1:0", kSmallMessage);
+  Upload upload;
+  AnswerAll(server, upload);
+  Client client = Client::Connect(server.address()).value();
+  const auto bytes = RandomBytes(kThreeMessages);
+  const std::vector arrays{Array{.name = "x", .dtype = "|u1", .shape = {kThreeMessages}, .bytes = bytes}};
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_THAT(client.Convert(arrays), IsOk());
+    EXPECT_EQ(upload.bytes, AsText(bytes));
+    EXPECT_LT(*std::ranges::max_element(upload.chunk_sizes), kSmallMessage);
+  }
+  EXPECT_EQ(server.info_calls, 1);
+}
+
+TEST(SmallMessages, AreAskedForBeforeAStreamCouldBreak) {
+  FakeServer server("127.0.0.1:0", kSmallMessage);
+  Upload upload;
+  AnswerAll(server, upload);
+  Client client = Client::Connect(server.address()).value();
+  const auto bytes = RandomBytes(kThreeMessages);
+  const std::vector arrays{Array{.name = "x", .dtype = "|u1", .shape = {kThreeMessages}, .bytes = bytes}};
+  Stream stream = client.OpenStream();
+  EXPECT_THAT(stream.Send(arrays).get(), IsOk());
+  EXPECT_EQ(upload.bytes, AsText(bytes));
+}
+
+TEST(SmallMessages, OfTheNextServerAtAnAddressAreHeeded) {
+  const std::string address = "unix:" + testing::TempDir() + "/next_server";
+  Client client = Client::Connect(address, {.transport = Transport::kBytes}).value();
+  const auto bytes = RandomBytes(kLarge);
+  const std::vector large{Array{.name = "x", .dtype = "|u1", .shape = {kLarge}, .bytes = bytes}};
+  const std::vector inside{
+      Array{.name = "x", .dtype = "|u1", .shape = {kThreeMessages}, .bytes = std::span(bytes).first(kThreeMessages)}};
+  Upload upload;
+  {
+    FakeServer server(address);
+    AnswerAll(server, upload);
+    ASSERT_THAT(client.Convert(large), IsOk());
+    ASSERT_THAT(client.Convert(inside), IsOk());
+  }
+  FakeServer server(address, kSmallMessage);
+  AnswerAll(server, upload);
+  while (!client.Convert({}).ok()) std::this_thread::sleep_for(10ms);  // gRPC waits before it connects anew.
+  EXPECT_THAT(client.Convert(inside), IsOk());
+  EXPECT_EQ(upload.bytes.size(), kThreeMessages);
+  EXPECT_THAT(client.Convert(large), IsOk());
 }
 
 TEST_F(ClientTest, DeclaresALargeNpyByItsHeader) {
