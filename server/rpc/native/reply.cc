@@ -128,6 +128,10 @@ absl::Status CheckNoStrings(const Response& response) {
 
 }  // namespace
 
+std::size_t ChunkBytesWithin(std::uint64_t max_message_bytes) {
+  return std::min<std::size_t>(kChunkBytes, max_message_bytes - std::min(max_message_bytes - 1, kChunkOverhead));
+}
+
 absl::StatusOr<OutgoingMessage> EncodeResponse(const Response& response, std::uint64_t max_message_bytes,
                                                WireWriter& writer) {
   TENSORFERRY_RETURN_IF_ERROR(CheckNoStrings(response));
@@ -149,15 +153,13 @@ absl::StatusOr<EncodedResponse> EncodeStreamResponse(Response response, std::uin
   }
   EncodedResponse encoded(writer.Finish());
   if (fits) return encoded;
-  const std::size_t chunk_bytes =
-      std::min<std::size_t>(kChunkBytes, max_message_bytes - std::min(max_message_bytes - 1, kChunkOverhead));
   std::vector<inference::TensorElements> chunked;
   for (const auto* results : {&response.result.outputs, &response.result.tensors}) {
     for (const inference::TensorResult& result : Reversed(*results)) {
       if (result.elements && !result.elements->bytes.empty()) chunked.push_back(*result.elements);
     }
   }
-  encoded.AddChunks(std::move(chunked), chunk_bytes, EncodeChunk);
+  encoded.AddChunks(std::move(chunked), ChunkBytesWithin(max_message_bytes), EncodeChunk);
   return encoded;
 }
 

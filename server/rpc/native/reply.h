@@ -20,6 +20,9 @@ namespace tensorferry::rpc {
 // of the cost is per message; larger chunks take more memory.
 inline constexpr std::size_t kChunkBytes = 1 << 20;
 
+// ChunkBytesWithin returns kChunkBytes, or fewer, so that a chunk fits a message of at most `max_message_bytes`.
+std::size_t ChunkBytesWithin(std::uint64_t max_message_bytes);
+
 // Encodes the whole response as one ConvertResponse.
 // Errors: TENSOR_TOO_LARGE, naming the stream, if it would not fit `max_message_bytes`; INPUT_MISMATCH if an output is
 //         of strings.

@@ -33,7 +33,7 @@ absl::Status TensorService::GetServerInfo(const v1::GetServerInfoRequest&, v1::G
   response.set_torch_version(environment_.torch_version);
   response.set_max_message_bytes(environment_.max_message_bytes);
   response.set_max_tensor_bytes(environment_.limits.max_tensor_bytes);
-  response.set_recommended_chunk_bytes(kChunkBytes);
+  response.set_recommended_chunk_bytes(ChunkBytesWithin(environment_.max_message_bytes));
   response.set_max_ndim(static_cast<std::int32_t>(kMaxNdim));
   for (const DTypeInfo& dtype : kDTypes) *response.add_dtypes() = ToProto(dtype);
   response.add_features("models");
