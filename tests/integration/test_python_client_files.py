@@ -147,7 +147,7 @@ def test_files_that_cannot_be_read_as_arrays(kind: str, server: Server, tmp_path
         convert_file(kind, server.address, tmp_path / "none.npy")
 
 
-@pytest.mark.parametrize("dtype", [name for name in oracle.ALL if name != "complex32"])
+@pytest.mark.parametrize("dtype", oracle.ALL)
 def test_outputs_as_torch_tensors(dtype: str, server: Server) -> None:
     array = random_array(dtype)
     with tensorferry.Client(server.address, timeout=TIMEOUT_S) as client:
@@ -158,6 +158,18 @@ def test_outputs_as_torch_tensors(dtype: str, server: Server) -> None:
         assert (tensor.dtype, tuple(tensor.shape)) == (getattr(torch, dtype), outputs[name].shape)
         assert tensor.reshape(-1).view(torch.uint8).numpy().tobytes() == outputs[name].tobytes()
         assert tensor.data_ptr() == outputs[name].ctypes.data
+
+
+@pytest.mark.parametrize("dtype", oracle.ALL)
+def test_big_endian_elements_are_no_tensor(dtype: str) -> None:
+    """As for `torch.from_numpy`; elements of one byte have no order."""
+    array = random_array(dtype).copy()
+    big = array.view(array.dtype.newbyteorder(">"))
+    if array.itemsize == 1:
+        assert tensorferry.as_torch(big).reshape(-1).view(torch.uint8).numpy().tobytes() == array.tobytes()
+    else:
+        with pytest.raises(ValueError, match="byte order"):
+            tensorferry.as_torch(big)
 
 
 def test_what_torch_has_no_dtype_for() -> None:
