@@ -23,7 +23,7 @@ each_kind = pytest.mark.parametrize("kind", ["Client", "aio.Client"])
 FLOATS = np.arange(6, dtype=np.float32).reshape(2, 3)
 
 
-def convert_file(kind: str, address: str, path: Any, **settings: Any) -> dict[str, tensorferry.Receipt]:
+def convert_file(kind: str, address: str, path: Any, **settings: Any) -> dict[str, Any]:
     if kind == "Client":
         with tensorferry.Client(address, timeout=TIMEOUT_S) as client:
             return client.convert_file(path, **settings)
@@ -120,6 +120,27 @@ def test_no_array_of_a_file_hides_behind_another(kind: str, server: Server, tmp_
         with pytest.raises(tensorferry.ArrayError) as caught:
             convert_file(kind, server.address, tmp_path / name)
         assert caught.value.reason == reasons.get(name, "TRAILING_BYTES")
+
+
+@each_kind
+def test_what_one_array_cannot_do_costs_the_others_nothing(kind: str, server: Server, tmp_path: Path) -> None:
+    bad = {"text": np.array(["csr"]), "objects": np.array([{}], object), "struct": np.zeros(2, [("a", "<f4")])}
+    np.savez(tmp_path / "x.npz", first=FLOATS, **bad, last=FLOATS.T)
+    with zipfile.ZipFile(tmp_path / "x.npz", "a") as archive:
+        archive.writestr("notes.txt", "no array")
+        archive.writestr("first", saved(FLOATS + 1))
+    outcomes = convert_file(kind, server.address, tmp_path / "x.npz", on_error="return")
+    assert list(outcomes) == ["first", *bad, "last", "notes.txt", "first (2)"]
+    check_receipt(outcomes["first"], FLOATS, "first")
+    check_receipt(outcomes["last"], FLOATS.T, "last")
+    reasons = {name: error.reason for name, error in outcomes.items() if isinstance(error, tensorferry.RefusedError)}
+    assert reasons == {
+        "text": "UNSUPPORTED_DTYPE",
+        "objects": "NOT_AN_ARRAY",
+        "struct": "UNSUPPORTED_DTYPE",
+        "notes.txt": "NOT_AN_ARRAY",
+        "first (2)": "NOT_AN_ARRAY",
+    }
 
 
 def files_that_are_none(folder: Path) -> dict[str, Path]:
