@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xxhash
+from google.protobuf import descriptor_pb2
 
 from harness import REPO_ROOT, TIMEOUT_S, Server, clean_environment
 
@@ -51,6 +52,30 @@ def need(*programs: str) -> None:
     for program in programs:
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed: scripts/setup.sh test installs it on Debian")
+
+
+def described(folder: Path) -> list[descriptor_pb2.FileDescriptorProto]:
+    files = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
+    run("protoc", "-I", PROTOS, f"--descriptor_set_out={folder / 'set.bin'}", *files)
+    return list(descriptor_pb2.FileDescriptorSet.FromString((folder / "set.bin").read_bytes()).file)
+
+
+def test_every_file_says_where_its_code_belongs(tmp_path: Path) -> None:
+    """Go's generator refuses a file without a package of its own, and Java's makes one class of a whole file."""
+    files = described(tmp_path)
+    assert len(files) == len(list(PROTOS.rglob("*.proto"))) > 5
+    for file in files:
+        assert file.options.go_package and file.options.java_package, file.name
+        assert file.options.java_multiple_files, file.name
+
+
+@pytest.mark.parametrize("language", ["cpp", "csharp", "go", "java", "objc", "php", "python", "ruby"])
+def test_every_file_becomes_code(language: str, tmp_path: Path) -> None:
+    if language == "go":
+        need("protoc-gen-go")
+    for path in PROTOS.rglob("*.proto"):
+        run("protoc", "-I", PROTOS, f"--{language}_out={tmp_path}", path)
+    assert any(tmp_path.rglob("*")), language
 
 
 def test_node(server: Server) -> None:

@@ -23,7 +23,7 @@ each_kind = pytest.mark.parametrize("kind", ["Client", "aio.Client"])
 FLOATS = np.arange(6, dtype=np.float32).reshape(2, 3)
 
 
-def convert_file(kind: str, address: str, path: Any, **settings: Any) -> dict[str, tensorferry.Receipt]:
+def convert_file(kind: str, address: str, path: Any, **settings: Any) -> dict[str, Any]:
     if kind == "Client":
         with tensorferry.Client(address, timeout=TIMEOUT_S) as client:
             return client.convert_file(path, **settings)
@@ -122,6 +122,27 @@ def test_no_array_of_a_file_hides_behind_another(kind: str, server: Server, tmp_
         assert caught.value.reason == reasons.get(name, "TRAILING_BYTES")
 
 
+@each_kind
+def test_what_one_array_cannot_do_costs_the_others_nothing(kind: str, server: Server, tmp_path: Path) -> None:
+    bad = {"text": np.array(["csr"]), "objects": np.array([{}], object), "struct": np.zeros(2, [("a", "<f4")])}
+    np.savez(tmp_path / "x.npz", first=FLOATS, **bad, last=FLOATS.T)
+    with zipfile.ZipFile(tmp_path / "x.npz", "a") as archive:
+        archive.writestr("notes.txt", "no array")
+        archive.writestr("first", saved(FLOATS + 1))
+    outcomes = convert_file(kind, server.address, tmp_path / "x.npz", on_error="return")
+    assert list(outcomes) == ["first", *bad, "last", "notes.txt", "first (2)"]
+    check_receipt(outcomes["first"], FLOATS, "first")
+    check_receipt(outcomes["last"], FLOATS.T, "last")
+    reasons = {name: error.reason for name, error in outcomes.items() if isinstance(error, tensorferry.RefusedError)}
+    assert reasons == {
+        "text": "UNSUPPORTED_DTYPE",
+        "objects": "NOT_AN_ARRAY",
+        "struct": "UNSUPPORTED_DTYPE",
+        "notes.txt": "NOT_AN_ARRAY",
+        "first (2)": "NOT_AN_ARRAY",
+    }
+
+
 def files_that_are_none(folder: Path) -> dict[str, Path]:
     np.save(folder / "pickled.npy", np.array([{}], object), allow_pickle=True)
     np.savez(folder / "pickled.npz", x=np.array([{}], object))
@@ -147,7 +168,7 @@ def test_files_that_cannot_be_read_as_arrays(kind: str, server: Server, tmp_path
         convert_file(kind, server.address, tmp_path / "none.npy")
 
 
-@pytest.mark.parametrize("dtype", [name for name in oracle.ALL if name != "complex32"])
+@pytest.mark.parametrize("dtype", oracle.ALL)
 def test_outputs_as_torch_tensors(dtype: str, server: Server) -> None:
     array = random_array(dtype)
     with tensorferry.Client(server.address, timeout=TIMEOUT_S) as client:
@@ -158,6 +179,18 @@ def test_outputs_as_torch_tensors(dtype: str, server: Server) -> None:
         assert (tensor.dtype, tuple(tensor.shape)) == (getattr(torch, dtype), outputs[name].shape)
         assert tensor.reshape(-1).view(torch.uint8).numpy().tobytes() == outputs[name].tobytes()
         assert tensor.data_ptr() == outputs[name].ctypes.data
+
+
+@pytest.mark.parametrize("dtype", oracle.ALL)
+def test_big_endian_elements_are_no_tensor(dtype: str) -> None:
+    """As for `torch.from_numpy`; elements of one byte have no order."""
+    array = random_array(dtype).copy()
+    big = array.view(array.dtype.newbyteorder(">"))
+    if array.itemsize == 1:
+        assert tensorferry.as_torch(big).reshape(-1).view(torch.uint8).numpy().tobytes() == array.tobytes()
+    else:
+        with pytest.raises(ValueError, match="byte order"):
+            tensorferry.as_torch(big)
 
 
 def test_what_torch_has_no_dtype_for() -> None:

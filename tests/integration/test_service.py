@@ -13,7 +13,7 @@ import torch
 from google.protobuf import descriptor_pb2
 
 import oracle
-from harness import TIMEOUT_S, Server, connect
+from harness import TIMEOUT_S, Server, connect, connect_stub
 from rpc_protos import (
     NOT_SERVING,
     SERVICE_UNKNOWN,
@@ -25,7 +25,7 @@ from rpc_protos import (
 )
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
-from wire import array, convert_unary, request
+from wire import array, chunked_parts, converse, convert_unary, request
 
 SERVICE = "tensorferry.v1.TensorService"
 
@@ -191,9 +191,20 @@ def test_versions_and_limits(info: pb.GetServerInfoResponse) -> None:
     assert info.max_ndim == 64
     assert info.max_message_bytes == 64 << 20
     assert info.max_tensor_bytes == 8 << 30
-    assert 0 < info.recommended_chunk_bytes <= info.max_message_bytes
+    assert 0 < info.recommended_chunk_bytes < info.max_message_bytes
     assert "models" in info.features
     assert "shared_memory" not in info.features
+
+
+@pytest.mark.parametrize("limit", [64 << 10, 1 << 20, (1 << 20) + 1, 3 << 20])
+def test_chunks_of_the_recommended_size_fit_a_message(limit: int) -> None:
+    with Server("--max-message-bytes", f"{limit}") as server, connect_stub(server.address) as stub:
+        info = stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=TIMEOUT_S)
+        sent = request(array("|u1", (4 << 20,), bytes(4 << 20)), return_data=False)
+        (outcome,), ended = converse(stub, chunked_parts(sent, info.recommended_chunk_bytes))
+    assert info.max_message_bytes == limit
+    assert ended is None
+    assert outcome.refusal is None
 
 
 def test_the_dtype_table_is_numpys_and_torchs(info: pb.GetServerInfoResponse) -> None:

@@ -6,6 +6,7 @@ import ast
 import os
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -124,14 +125,15 @@ def file_request(
 
 
 def _members(archive: zipfile.ZipFile) -> Iterator[Named]:
-    names = set()
+    seen = Counter[str]()
     for info in archive.infolist():
         name = info.filename[:-4] if info.filename.endswith(".npy") else info.filename
-        if name in names:
-            yield name, _unreadable(name, "the archive has another member of this name")
-        else:
+        seen[name] += 1
+        if seen[name] == 1:
             yield name, _member(archive, info, name)
-        names.add(name)
+        else:
+            problem = "the archive has another member of this name"
+            yield f"{name} ({seen[name]})", _unreadable(name, problem)
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Array | BigEndian | ArrayError:

@@ -145,6 +145,34 @@ class Client(CallingClient):
         asked = (model, version, outputs, request_id)
         return await self._call(self._infer_request(inputs, asked, options), timeout)
 
+    @overload
+    async def convert_file(
+        self,
+        path: FilePath,
+        *,
+        dtype: npt.DTypeLike | None = ...,
+        strict: bool = ...,
+        return_data: bool = ...,
+        digest: bool = ...,
+        on_error: Literal["raise"] = ...,
+        progress: Report | None = ...,
+        timeout: float | None = ...,
+    ) -> dict[str, Receipt]: ...
+
+    @overload
+    async def convert_file(
+        self,
+        path: FilePath,
+        *,
+        dtype: npt.DTypeLike | None = ...,
+        strict: bool = ...,
+        return_data: bool = ...,
+        digest: bool = ...,
+        on_error: Literal["return"],
+        progress: Report | None = ...,
+        timeout: float | None = ...,
+    ) -> dict[str, Receipt | TensorferryError]: ...
+
     async def convert_file(
         self,
         path: FilePath,
@@ -153,9 +181,10 @@ class Client(CallingClient):
         strict: bool = False,
         return_data: bool = False,
         digest: bool = True,
+        on_error: OnError = "raise",
         progress: Report | None = None,
         timeout: float | None = None,
-    ) -> dict[str, Receipt]:
+    ) -> dict[str, Any]:
         """Converts an .npy, .npz or safetensors file, which is read in another thread; receipts by name."""
         path, report, names = _arguments.path(path), _arguments.progress(progress), list[str]()
         together = None
@@ -164,8 +193,8 @@ class Client(CallingClient):
         options = self._wanted_of_many(strict, return_data, digest, together)
         arrays = in_a_thread(file_arrays(path))
         many = self._file_conversions(arrays, names, dtype, options, timeout)
-        receipts = [unless_error(outcome) async for outcome in self._many(many, "raise")]
-        return dict(zip(names, receipts))
+        outcomes = [outcome async for outcome in self._many(many, _arguments.on_error(on_error))]
+        return dict(zip(names, outcomes))
 
     @overload
     def infer_many(

@@ -198,6 +198,34 @@ class Client(CallingClient):
         asked = (model, version, outputs, request_id)
         return self._call(self._infer_request(inputs, asked, options), timeout)
 
+    @overload
+    def convert_file(
+        self,
+        path: FilePath,
+        *,
+        dtype: npt.DTypeLike | None = ...,
+        strict: bool = ...,
+        return_data: bool = ...,
+        digest: bool = ...,
+        on_error: Literal["raise"] = ...,
+        progress: Report | None = ...,
+        timeout: float | None = ...,
+    ) -> dict[str, Receipt]: ...
+
+    @overload
+    def convert_file(
+        self,
+        path: FilePath,
+        *,
+        dtype: npt.DTypeLike | None = ...,
+        strict: bool = ...,
+        return_data: bool = ...,
+        digest: bool = ...,
+        on_error: Literal["return"],
+        progress: Report | None = ...,
+        timeout: float | None = ...,
+    ) -> dict[str, Receipt | TensorferryError]: ...
+
     def convert_file(
         self,
         path: FilePath,
@@ -206,9 +234,10 @@ class Client(CallingClient):
         strict: bool = False,
         return_data: bool = False,
         digest: bool = True,
+        on_error: OnError = "raise",
         progress: Report | None = None,
         timeout: float | None = None,
-    ) -> dict[str, Receipt]:
+    ) -> dict[str, Any]:
         """Converts the arrays of an .npy, .npz or safetensors file; returns the receipts by name, in order.
 
         The name is the member's, or the file's without its extension. A file is never read as a whole: .npy
@@ -220,15 +249,17 @@ class Client(CallingClient):
                 byte order is the file's, which np.load forgets.
             progress: As that of `convert`, for all arrays of the file together.
 
-        The other arguments are those of `convert_many`. Errors besides: OSError. An array that cannot be read
-        (ArrayError) or is refused ends it.
+            on_error: For an array that cannot be read (ArrayError), is refused or not equal, "raise" ends it
+                there, "return" puts the error in the receipt's place and goes on.
+
+        The other arguments are those of `convert_many`. Errors besides: OSError.
         """
         path, report, names = _arguments.path(path), _arguments.progress(progress), list[str]()
         together = None if report is None else reports_together(report, file_nbytes(path))
         options = self._wanted_of_many(strict, return_data, digest, together)
         many = self._file_conversions(file_arrays(path), names, dtype, options, timeout)
-        receipts = [unless_error(outcome) for outcome in self._many(many, "raise")]
-        return dict(zip(names, receipts))
+        outcomes = self._many(many, _arguments.on_error(on_error))
+        return dict(zip(names, list(outcomes)))
 
     @overload
     def infer_many(
