@@ -82,6 +82,15 @@ class CredentialsBase : public grpc::ServerCredentials {
   CredentialsBase() : grpc::ServerCredentials(nullptr) {}
 };
 
+// While one of these is there, tests read messages that do not parse without a line for each on standard error.
+class QuietLibraries {
+ public:
+  QuietLibraries() : threshold_(absl::LogSeverityAtLeast::kInfinity) {}
+
+ private:
+  absl::ScopedStderrThreshold threshold_;
+};
+
 #else
 
 inline std::atomic<LineHook> library_line_hook = nullptr;
@@ -114,6 +123,8 @@ inline void HookLibraryLines(LineHook hook) {
 }
 
 using CredentialsBase = grpc::ServerCredentials;
+
+using QuietLibraries = google::protobuf::LogSilencer;
 
 #endif
 

@@ -2,8 +2,6 @@
 // the oracle.
 #pragma once
 
-#include <google/protobuf/stubs/logging.h>
-
 #include <bit>
 #include <cstdint>
 #include <span>
@@ -13,6 +11,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "rpc/library_versions.h"
 #include "rpc/oip/infer_decoder.h"
 #include "rpc/oip/infer_reader.h"
 #include "rpc/triton_config/triton_proto.h"
@@ -22,7 +21,7 @@ namespace tensorferry {
 // ProtobufInferReading is a message as ParseFromString reads it.
 struct ProtobufInferReading {
   explicit ProtobufInferReading(const std::string& message) {
-    const google::protobuf::LogSilencer silencer;  // Else protobuf logs thousands of messages that do not parse.
+    const rpc::QuietLibraries silencer;  // Else protobuf logs thousands of messages that do not parse.
     parses = request.ParseFromString(message);
   }
 
@@ -146,7 +145,7 @@ inline std::string_view Mistake(const InPlaceInferReading& in_place, const Proto
 // InferDecoderMistake says what is wrong with what an InferDecoder makes of a message, or returns "". The decoder must
 // read a message if and only if protobuf does, but for messages that it refuses as too large.
 inline std::string_view InferDecoderMistake(std::span<const Bytes> message, const ProtobufInferReading& expected) {
-  const google::protobuf::LogSilencer silencer;
+  const rpc::QuietLibraries silencer;
   rpc::InferDecoder decoder;
   const absl::Status status = decoder.Decode(message);
   if (!status.ok() && DescribeError(status).reason == Reason::kTensorTooLarge) return "";

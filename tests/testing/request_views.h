@@ -1,8 +1,6 @@
 // These functions compare two ways to read a message. Protobuf's own parser is the oracle.
 #pragma once
 
-#include <google/protobuf/stubs/logging.h>
-
 #include <cstddef>
 #include <span>
 #include <string>
@@ -11,6 +9,7 @@
 
 #include "base/status.h"
 #include "rpc/call/request_view.h"
+#include "rpc/library_versions.h"
 #include "rpc/native/from_proto.h"
 #include "rpc/native/request_decoder.h"
 #include "tensorferry/v1/tensor_service.pb.h"
@@ -30,7 +29,7 @@ struct Reading {
 };
 
 // protobuf_silencer keeps protobuf from logging each of thousands of messages that do not parse.
-inline const google::protobuf::LogSilencer protobuf_silencer;
+inline const rpc::QuietLibraries protobuf_silencer;
 
 // ProtobufReading is a message as ParseFromString reads it.
 class ProtobufReading {

@@ -247,14 +247,16 @@ class Pickle {
     }
   }
 
-  void Push(PickledValue::Held held) { stack_.push_back(std::make_shared<const PickledValue>(std::move(held))); }
+  void Push(PickledValue::Held held) {
+    stack_.push_back(std::make_shared<const PickledValue>(PickledValue{std::move(held)}));
+  }
 
   void PushTuple(std::vector<PickledPtr> items) {
     int depth = 0;
     for (const PickledPtr& item : items) depth = std::max(depth, item->depth + 1);
     if (depth > kMaxPickledDepth)
       throw WrongProgram(fmt::format("tuples are nested more than {} deep", kMaxPickledDepth));
-    stack_.push_back(std::make_shared<const PickledValue>(PickledTuple{std::move(items)}, depth));
+    stack_.push_back(std::make_shared<const PickledValue>(PickledValue{PickledTuple{std::move(items)}, depth}));
   }
 
   const PickledPtr& Top() const {

@@ -174,7 +174,7 @@ TEST(InferDecoder, LeavesWhatWasParsedToWhoTakesIt) {
 }
 
 TEST(InferDecoder, RefusesWhatDoesNotParse) {
-  const google::protobuf::LogSilencer silencer;
+  const QuietLibraries silencer;
   InferDecoder decoder;
   const CutMessage cut("\x0A\x05id", std::array<std::size_t, 2>{1, 1});
   EXPECT_THAT(decoder.Decode(cut.pieces()),
