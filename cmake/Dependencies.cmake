@@ -1,27 +1,33 @@
 # Everything that is not ours, as targets. Headers of others are SYSTEM: their warnings are not ours.
+set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)  # A project that takes this one in links what tensorferry::client links.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
-find_package(OpenSSL REQUIRED)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
-find_package(spdlog REQUIRED)
-pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
+pkg_check_modules(libzip REQUIRED IMPORTED_TARGET GLOBAL libzip)
+pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET GLOBAL libxxhash)
+add_library(xxHash::xxhash ALIAS PkgConfig::xxhash)
 
 include(ImportLibraries)
 tensorferry_import(absl absl_statusor absl_status absl_cord absl_inlined_vector)
 if(TENSORFERRY_GRPC)
-  find_package(Boost 1.81 REQUIRED)  # Its headers alone: Asio and Beast.
-  find_package(CLI11 REQUIRED)
-  # By pkg-config: its CMake package asks for the libraries of its HTTP server and client, too.
-  pkg_check_modules(prometheus REQUIRED IMPORTED_TARGET prometheus-cpp-core)
   tensorferry_import(protobuf protobuf)
   tensorferry_import(grpc grpc++ protobuf)
   find_program(PROTOC protoc REQUIRED)
   find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
 endif()
+if(TENSORFERRY_CLIENT_ONLY)
+  return()
+endif()
 
-pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
-add_library(xxHash::xxhash ALIAS PkgConfig::xxhash)
+find_package(OpenSSL REQUIRED)
+find_package(spdlog REQUIRED)
+if(TENSORFERRY_GRPC)
+  find_package(Boost 1.81 REQUIRED)  # Its headers alone: Asio and Beast.
+  find_package(CLI11 REQUIRED)
+  # By pkg-config: its CMake package asks for the libraries of its HTTP server and client, too.
+  pkg_check_modules(prometheus REQUIRED IMPORTED_TARGET prometheus-cpp-core)
+endif()
 
 # libtorch: -DTorch_DIR=…/share/cmake/Torch of an unpacked libtorch, else the wheel of the project's environment or of
 # TENSORFERRY_TORCH_PYTHON. Torch_DIR alone is set: on CMAKE_PREFIX_PATH, torch's copy of protobuf's headers would win.

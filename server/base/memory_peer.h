@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -14,6 +15,10 @@ class MemoryPeer {
   // Returns the peer's name, the same for all that it asks for. Empty: nobody knows who it is. Called only while much of
   // the memory budget is in use.
   virtual std::string memory_name() const = 0;
+
+  // Returns the bytes that the peer's request has of the memory budget before its arrays are taken in, such as a body of
+  // HTTP. Called only once memory has been refused.
+  virtual std::uint64_t held_bytes() const { return 0; }
 };
 
 // Returns the name of a caller: that of the certificate which it has shown, cut to 256 bytes, wherever it calls from; else

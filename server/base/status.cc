@@ -69,14 +69,18 @@ void SetMetadata(absl::Status& status, std::string_view key, std::string value) 
   if (!value.empty()) status.SetPayload(View(fmt::format("{}{}", kMetadataPrefix, key)), absl::Cord(value));
 }
 
-// Puts `what` and the quoted name before the message. `what` is a term, or a word that all protocols share.
-absl::Status WithPrefix(std::string_view what, std::string_view name, const absl::Status& error) {
-  std::string prefix = fmt::format("{} {}: ", what, Quote(name));
+// Puts `prefix`, which may have terms, before the message.
+absl::Status WithPrefix(std::string prefix, const absl::Status& error) {
   std::vector<TermPlace> places = TakeMarks(prefix);
   for (const TermPlace& place : PlacesIn(error)) places.push_back({prefix.size() + place.offset, place.size});
   absl::Status named = WithMessage(prefix + std::string(error.message()), error);
   SetPlaces(named, places);
   return named;
+}
+
+// Puts `what` and the quoted name before the message. `what` is a term, or a word that all protocols share.
+absl::Status WithPrefix(std::string_view what, std::string_view name, const absl::Status& error) {
+  return WithPrefix(fmt::format("{} {}: ", what, Quote(name)), error);
 }
 
 }  // namespace
@@ -105,6 +109,10 @@ absl::Status InArray(std::string_view array_name, const absl::Status& error) {
   absl::Status named = WithPrefix(Term("array"), array_name, error);
   SetMetadata(named, "array", std::string(array_name));
   return named;
+}
+
+absl::Status InArrayAt(std::string_view array_name, std::size_t index, const absl::Status& error) {
+  return error.ok() ? error : InArray(array_name, WithPrefix(fmt::format("{}[{}]: ", Term("arrays"), index), error));
 }
 
 absl::Status InOutput(std::string_view output_name, const absl::Status& error) {

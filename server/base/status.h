@@ -35,6 +35,9 @@ absl::Status MakeError(Reason reason, std::string_view message, const ErrorDetai
 // Returns `error` as an error of one array: the message begins with "array 'x': ", and the metadata name the array.
 absl::Status InArray(std::string_view array_name, const absl::Status& error);
 
+// Returns `error` as InArray does, where other arrays have the same name: "array 'x': arrays[1]: ".
+absl::Status InArrayAt(std::string_view array_name, std::size_t index, const absl::Status& error);
+
 // Returns `error` as an error of one output: the message begins with "output 'y': ", and the metadata name the output
 // as the array.
 absl::Status InOutput(std::string_view output_name, const absl::Status& error);

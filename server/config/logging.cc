@@ -35,6 +35,13 @@ std::string FormatTime(std::chrono::system_clock::time_point time) {
 
 std::string_view View(spdlog::string_view_t text) { return {text.data(), text.size()}; }
 
+// Returns a message without the blanks at its end, which it has if its last part, such as the words of a library or what
+// a model prints, is empty or ends with them.
+std::string_view MessageOf(const spdlog::details::log_msg& message) {
+  const std::string_view text = View(message.payload);
+  return text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
+}
+
 std::string FormatNumber(double number) { return fmt::format("{:.3f}", number); }
 
 // Returns whether a value can be told from what surrounds it without quotes.
@@ -52,10 +59,11 @@ std::string TextOf(const LogField& field) {
 
 std::string FormatText(const spdlog::details::log_msg& message) {
   std::string line = fmt::format("{} {:<7} {}", FormatTime(message.time), spdlog::level::to_string_view(message.level),
-                                 OneLine(View(message.payload)));
+                                 OneLine(MessageOf(message)));
   if (const LogFields* const fields = LoggedFields::Get()) {
     for (const LogField& field : fields->fields) line += fmt::format(" {}={}", field.key, OneLine(TextOf(field)));
   }
+  line.erase(line.find_last_not_of(' ') + 1);  // Nothing was said.
   return line + '\n';
 }
 
@@ -79,7 +87,7 @@ std::string FormatJson(const spdlog::details::log_msg& message) {
   if (message.logger_name.size() > 0) line["logger"] = View(message.logger_name);
   const LogFields* const fields = LoggedFields::Get();
   if (fields != nullptr) line["event"] = fields->event;
-  line["msg"] = View(message.payload);
+  line["msg"] = MessageOf(message);
   if (fields != nullptr) AddFields(*fields, line);
   return WithoutSteering(line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)) + '\n';
 }

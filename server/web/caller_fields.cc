@@ -35,7 +35,7 @@ std::optional<std::chrono::nanoseconds> ParseGrpcTimeout(std::string_view text) 
   }
 }
 
-void AddCallerFields(const http::Request& from, grpc::ClientContext& context) {
+void AddCallerFields(const http::Request& from, grpc::ClientContext& context, std::uint64_t held_besides) {
   for (const char* const key : {"authorization", "traceparent", "tracestate", "x-request-id"}) {
     for (const std::string_view value : from.Values(key)) {
       if (IsMetadata(value)) context.AddMetadata(key, std::string(value));
@@ -43,6 +43,9 @@ void AddCallerFields(const http::Request& from, grpc::ClientContext& context) {
   }
   if (!from.peer.empty()) context.AddMetadata(rpc::kPeerKey, from.peer);
   if (!from.certificate.empty()) context.AddMetadata(rpc::kCertificateKey, from.certificate);
+  if (const std::uint64_t held = from.body.size() + held_besides; held > 0) {
+    context.AddMetadata(rpc::kHeldKey, std::to_string(held));
+  }
   const std::vector<std::string_view> timeouts = from.Values("grpc-timeout");
   if (timeouts.size() != 1) return;
   constexpr std::chrono::nanoseconds kMost = std::chrono::hours(24 * 365);

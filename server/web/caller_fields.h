@@ -3,6 +3,7 @@
 #include <grpcpp/client_context.h>
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -11,8 +12,9 @@
 namespace tensorferry::web {
 
 // Gives a call what the request for which it is made says of its caller: `authorization`, `traceparent`, `tracestate` and
-// `x-request-id`, the peer's address and the name of his certificate, and the time that `grpc-timeout` leaves.
-void AddCallerFields(const http::Request& from, grpc::ClientContext& context);
+// `x-request-id`, the peer's address and the name of his certificate, and the time that `grpc-timeout` leaves. So it does
+// with what the request has of the memory budget: its body, and `held_besides` bytes.
+void AddCallerFields(const http::Request& from, grpc::ClientContext& context, std::uint64_t held_besides = 0);
 
 // Gives an answer the `traceresponse` field that the call, which has ended, has had with its status: there is one if the
 // call's trace is sampled.

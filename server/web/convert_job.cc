@@ -130,9 +130,13 @@ absl::Status ConvertJob::OpenFile() {
   return Admit();
 }
 
-// Memory for a member that is unpacked comes from the pool, as that of the bodies does.
+// Memory for a member that is unpacked comes from the pool, as that of the bodies does. What does not fit beside the body
+// never will.
 absl::StatusOr<TakenMemory> ConvertJob::TakeForMember(std::size_t nbytes) {
-  TENSORFERRY_ASSIGN_OR_RETURN(AlignedBuffer buffer, context_.pool.Take(nbytes));
+  const std::uint64_t together = request_.body.size() + nbytes;
+  TENSORFERRY_ASSIGN_OR_RETURN(AlignedBuffer buffer,
+                               context_.pool.Take(together > context_.pool.budget().limit() ? together : nbytes));
+  unpacked_bytes_ = nbytes;
   const auto kept = std::make_shared<AlignedBuffer>(std::move(buffer));
   return TakenMemory{kept, {kept->data(), nbytes}};
 }
@@ -180,6 +184,7 @@ void ConvertJob::Next() {
 }
 
 absl::StatusOr<FileArray> ConvertJob::ReadNext() {
+  unpacked_bytes_ = 0;
   auto array = reader_->Read(next_);
   if (!array.ok()) return WithReason(array.status());
   TENSORFERRY_RETURN_IF_ERROR(Name(*array));
@@ -222,7 +227,8 @@ void ConvertJob::Call(grpc::ByteBuffer message) {
                            self->answer_ = answer;
                            self->Post(&ConvertJob::TakeAnswer);
                            return http::Response();
-                         }});
+                         }},
+                        unpacked_bytes_ + returned_bytes_);
 }
 
 void ConvertJob::TakeAnswer() {
@@ -233,7 +239,10 @@ void ConvertJob::TakeAnswer() {
   answer_.Clear();
   if (status_.ok()) {
     outcome_.Add(converted, Compare(converted.metadata));
-    if (wish_.answer) returned_.push_back(std::move(converted));
+    if (wish_.answer) {
+      returned_bytes_ += static_cast<std::uint64_t>(converted.metadata.nbytes());
+      returned_.push_back(std::move(converted));
+    }
   } else if (EndsAll(status_)) {
     outcome_.Fail(status_);
     return Finish();

@@ -20,11 +20,12 @@ struct Gateway::UnaryCall {
 Gateway::Gateway(std::shared_ptr<grpc::Channel> channel)
     : stub_(std::move(channel)), thread_(StartThread("streams of the HTTP port", [this] { EndSteps(); })) {}
 
-void Gateway::Call(const std::string& method, const http::Request& from, grpc::ByteBuffer message, Then then) {
+void Gateway::Call(const std::string& method, const http::Request& from, grpc::ByteBuffer message, Then then,
+                   std::uint64_t held_besides) {
   const auto call = std::make_shared<UnaryCall>();
   call->request.Swap(&message);
   call->then = std::move(then);
-  AddCallerFields(from, call->context);
+  AddCallerFields(from, call->context, held_besides);
   Add(call->context);
   if (from.cancellation != nullptr) {
     from.cancellation->OnGone([maybe = std::weak_ptr(call)] {

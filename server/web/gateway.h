@@ -8,6 +8,7 @@
 #include <grpcpp/support/status.h>
 
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -56,8 +57,9 @@ class Gateway {
   // Calls the unary method `/package.Service/Method` with the bytes of a message. `from` is the request for which it is
   // done: who asks, his token, trace and deadline are those of the call. It is not borrowed. Replies once; with 500 if
   // `done` throws.
-  // A call whose peer goes away is cancelled.
-  void Call(const std::string& method, const http::Request& from, grpc::ByteBuffer message, Then then);
+  // A call whose peer goes away is cancelled. Besides its body the request has `held_besides` bytes of the memory budget.
+  void Call(const std::string& method, const http::Request& from, grpc::ByteBuffer message, Then then,
+            std::uint64_t held_besides = 0);
 
   // Begins a call, as Call does. What comes is read as fast as the stream is pulled; the call is cancelled when the stream
   // is gone.

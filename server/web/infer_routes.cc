@@ -53,6 +53,8 @@ void Infer(const RouteContext& context, const http::Request& request, const http
   if (!body.ok()) return reply(ErrorOf(rpc::ToGrpcStatus(body.status())));
   body->message.set_model_name(request.path_values.front());
   if (request.path_values.size() > 1) body->message.set_model_version(request.path_values[1]);
+  std::uint64_t made_bytes = 0;
+  for (const RawInput& input : body->raw) made_bytes += input.made ? input.made->text().size() : 0;
   AskedOutputs asked{.outputs = body->message.outputs(), .wishes = body->wishes};
   context.gateway.Call(
       "/inference.GRPCInferenceService/ModelInfer", request, InferMessage(*std::move(body), request.body_owner),
@@ -64,7 +66,8 @@ void Infer(const RouteContext& context, const http::Request& request, const http
            return ErrorOf({grpc::INTERNAL, "the answer cannot be read"});
          }
          return InferResponse(std::move(answer), asked, pool);
-       }});
+       }},
+      made_bytes);
 }
 
 }  // namespace

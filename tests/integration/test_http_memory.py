@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from harness import MIB, Server, becomes_true
 from http_calls import HTTP, binary_body, binary_outputs, connect_http
 from metrics import Scrape, families_of, text_of
+from npy_files import saved
 
 ADMIN = ("--admin-listen", "127.0.0.1:0")
 BUDGET = 48 * MIB
@@ -92,6 +94,47 @@ def test_what_others_hold_is_refused_for_now(server: Server) -> None:
     assert retry is not None
     uploading.close()
     assert becomes_true(lambda: held(server) == 0)
+
+
+def npz(save: Callable[..., None], **arrays: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    save(file, **arrays)
+    return file.getvalue()
+
+
+# Bodies whose arrays fit the budget alone, but not beside what their request holds already: the body, a member that is
+# unpacked, and what is to be returned of others.
+BESIDE: dict[str, Callable[[], tuple[bytes, dict[str, str]]]] = {
+    "npy": lambda: (saved(np.ones(30 * MIB, np.uint8)), {}),
+    "stored": lambda: (npz(np.savez, x=np.ones(30 * MIB, np.uint8)), {}),
+    "deflated": lambda: (npz(np.savez_compressed, x=np.ones(30 * MIB, np.uint8)), {}),
+    "returned": lambda: (
+        npz(np.savez, x=np.ones(14 * MIB, np.uint8), y=np.ones(14 * MIB, np.uint8)),
+        {"Accept": "application/x-npz"},
+    ),
+}
+
+
+def test_inputs_that_never_fit_beside_their_body(server: Server) -> None:
+    assert refusal(server, *binary_body({"x": ("UINT8", np.ones(30 * MIB, np.uint8))})) == (
+        400,
+        "TENSOR_TOO_LARGE",
+        None,
+    )
+    two = {name: ("UINT8", np.ones(13 * MIB, np.uint8)) for name in "xy"}
+    assert refusal(server, *binary_body(two)) == (400, "TENSOR_TOO_LARGE", None)
+
+
+@pytest.mark.parametrize("case", BESIDE)
+def test_arrays_that_never_fit_beside_their_body(case: str, server: Server) -> None:
+    body, fields = BESIDE[case]()
+    connection = connect_http(server)
+    connection.request("POST", "/v1/convert", body, fields)
+    response = connection.getresponse()
+    told = json.loads(response.read())
+    connection.close()
+    assert (response.status, response.headers["Retry-After"]) == (207 if told["tensors"] else 400, None)
+    assert [entry["error"]["reason"] for entry in told["refused"]] == ["TENSOR_TOO_LARGE"]
 
 
 def test_answers_in_json_are_refused_when_they_become_too_much(server: Server) -> None:

@@ -1,4 +1,4 @@
-"""The installed C++ library, in a tree that has been moved, as others find it: by CMake and by pkg-config."""
+"""The C++ library as others take it: installed, in a tree that has been moved, by CMake and pkg-config; or taken in."""
 
 from __future__ import annotations
 
@@ -57,6 +57,49 @@ def test_a_project_finds_it_with_pkg_config(prefix: Path, server: Server, tmp_pa
     program = tmp_path / "convert"
     run("g++", "-std=c++20", *compiled, EXAMPLE, "-o", program, *linked)
     assert run(program, server.address) == PRINTED
+
+
+PARTS = {
+    "subfolder": f"add_subdirectory({REPO_ROOT} tensorferry EXCLUDE_FROM_ALL)",
+    "fetched": f"include(FetchContent)\nFetchContent_Declare(tensorferry SOURCE_DIR {REPO_ROOT})\n"
+    "FetchContent_MakeAvailable(tensorferry)",
+}
+
+
+def project_with(part: str, folder: Path) -> Path:
+    """A project that takes this one in, where there is no torch."""
+    (folder / "CMakeLists.txt").write_text(
+        f"cmake_minimum_required(VERSION 3.25)\nproject(mine CXX)\n{part}\n"
+        f"add_executable(convert {EXAMPLE})\ntarget_link_libraries(convert PRIVATE tensorferry::client)\n"
+    )
+    no_torch = "-DTENSORFERRY_TORCH_PYTHON=/nowhere/python"
+    run("cmake", "-G", "Ninja", "-S", folder, "-B", folder / "build", "-DCMAKE_UNITY_BUILD=ON", no_torch)
+    return folder / "build"
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_what_a_project_takes_in_is_the_library_alone(part: str, tmp_path: Path) -> None:
+    build = project_with(PARTS[part], tmp_path)
+    commands = run("ninja", "-C", build, "-t", "commands", "all").replace(str(REPO_ROOT), "OURS")
+    assert "CMakeFiles/convert.dir" in commands
+    for unneeded in ("torch", "-Werror", "OURS/tests/", "OURS/server/inference/", "OURS/client/cli/"):
+        assert unneeded not in commands
+    assert "tensorferry" not in run("cmake", "--install", build, "--prefix", tmp_path / "installed")
+
+
+def test_a_project_that_takes_it_in_runs(server: Server, tmp_path: Path) -> None:
+    """Its own code is compiled, and linked as it is to be; our archives are those of the build that is tested."""
+    build = project_with(PARTS["fetched"], tmp_path)
+    run("ninja", "-C", build, "CMakeFiles/convert.dir/Unity/unity_0_cxx.cxx.o")
+    link = run("ninja", "-C", build, "-t", "commands", "convert").splitlines()[-1]
+    archives = set(re.findall(r"_deps/tensorferry-build/(\S+\.a)", link))
+    assert "client/libtensorferry_client.a" in archives
+    for archive in archives:
+        target = build / "_deps/tensorferry-build" / archive
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(BUILD / archive, target)
+    run("bash", "-c", f"cd {build} && {link}")
+    assert run(build / "convert", server.address) == PRINTED
 
 
 def test_each_installed_header_is_complete(prefix: Path, tmp_path: Path) -> None:

@@ -20,6 +20,37 @@ bool CanStay(const ArrayHeader& header, std::uintptr_t address) {
   return header.nbytes() > 0 && dtype.dtype != DType::kBool && !header.byte_swapped() && address % dtype.itemsize == 0;
 }
 
+// Returns `error` as one of the array at `index`: by its name, and by its place where the name alone does not tell which.
+template <typename Arrays>
+absl::Status InOneOf(const Arrays& arrays, std::size_t index, const absl::Status& error) {
+  if (error.ok()) return error;
+  const std::string_view name = arrays[index].name;
+  const auto same = std::ranges::count_if(arrays, [&](const auto& array) { return array.name == name; });
+  const bool tells = arrays.size() == 1 || (same == 1 && !name.empty());
+  return tells ? InArray(name, error) : InArrayAt(name, index, error);
+}
+
+// The arrays of a request need `nbytes`, and it has `held` already: alone, each would be told to come back, and would be
+// told so for ever.
+absl::Status NeverFits(std::uint64_t nbytes, std::uint64_t held, std::uint64_t limit) {
+  const std::string body = held > 0 ? fmt::format("body of {} bytes and its ", held) : "";
+  std::uint64_t all = 0;
+  if (__builtin_add_overflow(nbytes, held, &all)) all = std::numeric_limits<std::uint64_t>::max();
+  return MakeError(Reason::kTensorTooLarge,
+                   fmt::format("the request's {}{} need at least {} bytes together, which can never fit the server's "
+                               "memory budget of {} bytes",
+                               body, Term("arrays"), all, limit),
+                   {.field = "arrays", .actual = fmt::to_string(all), .limit = fmt::to_string(limit)});
+}
+
+// Returns the refusal of memory, or that the request can never have what it needs besides what it holds.
+absl::Status WithoutHope(const absl::Status& refusal, std::uint64_t nbytes, const MemoryPeer* peer,
+                         std::uint64_t limit) {
+  if (peer == nullptr || ReasonOf(refusal) != Reason::kMemoryBudget) return refusal;
+  const std::uint64_t held = peer->held_bytes();
+  return held > 0 && held <= limit && nbytes > limit - held ? NeverFits(nbytes, held, limit) : refusal;
+}
+
 }  // namespace
 
 std::size_t Intake::Incoming::missing() const {
@@ -53,16 +84,19 @@ absl::StatusOr<Intake> Intake::Start(const RequestView& request, Chunks chunks, 
   // Every header is checked before memory is taken for the first array.
   const Fidelity fidelity = FidelityOf(request);
   Few<CheckedArray> checked;
-  for (const ArrayView& array : request.arrays) {
-    auto result = CheckArray(array, fidelity, chunks == Chunks::kAllowed, environment.limits,
+  for (std::size_t i = 0; i < request.arrays.size(); ++i) {
+    auto result = CheckArray(request.arrays[i], fidelity, chunks == Chunks::kAllowed, environment.limits,
                              {environment.regions, environment.sealed});
-    if (!result.ok()) return InArray(array.name, result.status());
+    if (!result.ok()) return InOneOf(request.arrays, i, result.status());
     checked.push_back(*std::move(result));
   }
   if (intake.model_ != nullptr) TENSORFERRY_RETURN_IF_ERROR(intake.CheckModel(checked, request));
-  TENSORFERRY_RETURN_IF_ERROR(intake.CheckSum(checked, environment.pool.budget().limit()));
+  const std::uint64_t limit = environment.pool.budget().limit();
+  const std::uint64_t nbytes = intake.SumOf(checked);
+  if (checked.size() > 1 && nbytes > limit) return NeverFits(nbytes, 0, limit);
 
-  TENSORFERRY_RETURN_IF_ERROR(intake.TakeIn(std::move(checked), request, {environment.pool, peer}));
+  const absl::Status taken = intake.TakeIn(std::move(checked), request, {environment.pool, peer});
+  if (!taken.ok()) return WithoutHope(taken, nbytes, peer, limit);
   intake.CountCopy(intake.start_);
   return started;
 }
@@ -73,24 +107,15 @@ absl::Status Intake::CheckModel(const Few<CheckedArray>& checked, const RequestV
   return model_->Check(inputs, options_.requested_outputs);
 }
 
-// Each array alone would be told to come back, and would be told so for ever.
-absl::Status Intake::CheckSum(const Few<CheckedArray>& checked, std::uint64_t limit) const {
-  if (checked.size() < 2) return absl::OkStatus();
+std::uint64_t Intake::SumOf(const Few<CheckedArray>& checked) const {
   std::uint64_t nbytes = 0;
   for (const CheckedArray& array : checked) {
     if ((array.shared && StaysShared(array)) || (array.sealed && StaysSealed(array) && !computes())) continue;
     if (__builtin_add_overflow(nbytes, array.header.nbytes(), &nbytes)) {
-      nbytes = std::numeric_limits<std::uint64_t>::max();
-    }
-    if (nbytes > limit) {
-      return MakeError(Reason::kTensorTooLarge,
-                       fmt::format("the request's {} need at least {} bytes together, which can never fit the "
-                                   "server's memory budget of {} bytes",
-                                   Term("arrays"), nbytes, limit),
-                       {.field = "arrays", .actual = fmt::to_string(nbytes), .limit = fmt::to_string(limit)});
+      return std::numeric_limits<std::uint64_t>::max();
     }
   }
-  return absl::OkStatus();
+  return nbytes;
 }
 
 absl::Status Intake::TakeIn(Few<CheckedArray> checked, const RequestView& request, const PoolFor& pool) {
@@ -100,16 +125,16 @@ absl::Status Intake::TakeIn(Few<CheckedArray> checked, const RequestView& reques
     auto& [header, elements, chunked, strings, shared, sealed] = checked[i];
     const std::string_view name = request.arrays[i].name;
     if (shared) {
-      TENSORFERRY_RETURN_IF_ERROR(InArray(name, TakeShared(name, std::move(checked[i]), options, pool)));
+      TENSORFERRY_RETURN_IF_ERROR(InOneOf(request.arrays, i, TakeShared(name, std::move(checked[i]), options, pool)));
       continue;
     }
     if (sealed) {
-      TENSORFERRY_RETURN_IF_ERROR(InArray(name, TakeSealed(name, std::move(checked[i]), options, pool)));
+      TENSORFERRY_RETURN_IF_ERROR(InOneOf(request.arrays, i, TakeSealed(name, std::move(checked[i]), options, pool)));
       continue;
     }
     if (may_wait && !chunked && !header.fortran_order()) {
       auto reservation = pool.Reserve(header.nbytes());
-      if (!reservation.ok()) return InArray(name, reservation.status());
+      if (!reservation.ok()) return InOneOf(request.arrays, i, reservation.status());
       arrays_.push_back({std::string(name),
                          inference::WaitingElements{std::move(header), options, elements, *std::move(reservation)},
                          std::move(strings)});
@@ -117,9 +142,9 @@ absl::Status Intake::TakeIn(Few<CheckedArray> checked, const RequestView& reques
     }
     const Arrival arrival = chunked ? Arrival::kLater : Arrival::kAtOnce;
     auto assembler = ArrayAssembler::Start(std::move(header), options, pool, arrival);
-    if (!assembler.ok()) return InArray(name, assembler.status());
+    if (!assembler.ok()) return InOneOf(request.arrays, i, assembler.status());
     arrays_.push_back({std::string(name), *std::move(assembler), std::move(strings)});
-    if (!chunked) TENSORFERRY_RETURN_IF_ERROR(Copy(arrays_.back(), elements));
+    if (!chunked) TENSORFERRY_RETURN_IF_ERROR(InOneOf(request.arrays, i, Copy(arrays_.back(), elements)));
   }
   return absl::OkStatus();
 }
@@ -204,14 +229,14 @@ std::uint64_t Intake::missing_in_all() const {
 
 absl::Status Intake::Append(const ScatteredBytes& chunk) {
   const Clock::time_point start = Clock::now();
-  TENSORFERRY_RETURN_IF_ERROR(Copy(arrays_[awaited_], chunk));
+  TENSORFERRY_RETURN_IF_ERROR(InOneOf(arrays_, awaited_, Copy(arrays_[awaited_], chunk)));
   CountCopy(start);
   return absl::OkStatus();
 }
 
 absl::Status Intake::Copy(Incoming& array, const ScatteredBytes& bytes) {
   auto& assembler = std::get<ArrayAssembler>(array.array);
-  return InArray(array.name, bytes.ForEachRun([&](Bytes run) { return assembler.Append(run); }));
+  return bytes.ForEachRun([&](Bytes run) { return assembler.Append(run); });
 }
 
 void Intake::CountCopy(Clock::time_point start) {

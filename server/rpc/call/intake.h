@@ -115,9 +115,8 @@ class Intake {
                  .timeout = request.timeout},
         converter_(&converter) {}
   absl::Status CheckModel(const Few<CheckedArray>& checked, const RequestView& request) const;
-  // Checks that all arrays together could fit the memory budget of `limit` bytes.
-  // Errors: TENSOR_TOO_LARGE.
-  absl::Status CheckSum(const Few<CheckedArray>& checked, std::uint64_t limit) const;
+  // Returns the bytes for which memory will be taken; the largest number if no number is so large.
+  std::uint64_t SumOf(const Few<CheckedArray>& checked) const;
   // Whether an array in shared memory is used where it lies; else it is copied.
   bool StaysShared(const CheckedArray& array) const;
   absl::Status TakeIn(Few<CheckedArray> checked, const RequestView& request, const PoolFor& pool);

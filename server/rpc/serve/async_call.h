@@ -8,6 +8,7 @@
 #include <grpcpp/support/async_unary_call.h>
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +26,9 @@ class AsyncCall : public MemoryPeer {
  public:
   // Returns the caller's name, by its certificate or its address. Defined in call_metadata.cc.
   std::string memory_name() const override;
+
+  // Returns its kHeldKey, if the call is from within this process. Defined in call_metadata.cc.
+  std::uint64_t held_bytes() const override;
 
   grpc::ServerContext& context() { return *context_; }
   const grpc::ServerContext& context() const { return *context_; }

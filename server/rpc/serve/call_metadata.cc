@@ -3,6 +3,7 @@
 #include <grpc/grpc_security_constants.h>
 #include <grpcpp/security/auth_context.h>
 
+#include <charconv>
 #include <iterator>
 #include <memory>
 #include <vector>
@@ -64,6 +65,15 @@ std::string PeerOf(const AsyncCall& call) {
 }
 
 std::string AsyncCall::memory_name() const { return MemoryNameOf(CertificateNameOf(*this), PeerOf(*this)); }
+
+std::uint64_t AsyncCall::held_bytes() const {
+  const grpc::ServerContext* const context = context_or_null();
+  if (context == nullptr || !IsInProcess(context->peer())) return 0;
+  const std::string_view told = MetadataOf(*this, kHeldKey);
+  std::uint64_t nbytes = 0;
+  std::from_chars(told.data(), told.data() + told.size(), nbytes);
+  return nbytes;
+}
 
 std::string CertificateNameOf(const AsyncCall& call) {
   const grpc::ServerContext* const context = call.context_or_null();

@@ -27,10 +27,12 @@ std::string_view RequestIdOf(const CallInfo& call);
 std::string LoggedRequestId(const CallInfo& call);
 std::string LoggedTraceId(const CallInfo& call);
 
-// kPeerKey and kCertificateKey are the metadata by which a part of this process says for whom it calls: his address, and
-// how his certificate names him. From outside they mean nothing.
+// kPeerKey, kCertificateKey and kHeldKey are the metadata by which a part of this process says for whom it calls: his
+// address, how his certificate names him, and how many bytes of the memory budget his request has already. From outside
+// they mean nothing.
 inline constexpr char kPeerKey[] = "tensorferry-peer";
 inline constexpr char kCertificateKey[] = "tensorferry-certificate-bin";
+inline constexpr char kHeldKey[] = "tensorferry-held-bytes";
 
 // Returns the caller's address: `127.0.0.1:43210`, `[::1]:43210`, or `unix:` and a path if it has one. That of a call
 // from within this process is its kPeerKey.

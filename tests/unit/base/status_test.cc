@@ -42,6 +42,16 @@ TEST(Error, OfAnArrayNamesItInMessageAndMetadata) {
   EXPECT_THAT(failure.metadata, ElementsAre(Pair("array", "x\n"), Pair("field", "shape")));
 }
 
+TEST(Error, OfAnArrayAmongOthersOfItsNameHasItsPlace) {
+  const absl::Status error = InArrayAt("x", 3, MakeError(Reason::kSizeMismatch, "needs 24 bytes, got 23"));
+  const Failure failure = DescribeError(error);
+  EXPECT_EQ(failure.message, "array 'x': arrays[3]: needs 24 bytes, got 23");
+  EXPECT_EQ(failure.metadata.at("array"), "x");
+  EXPECT_EQ(Reworded(error, [](std::string_view term) { return term == "arrays" ? "inputs" : std::string("input"); }),
+            "input 'x': inputs[3]: needs 24 bytes, got 23");
+  EXPECT_THAT(InArrayAt("x", 3, absl::OkStatus()), IsOk());
+}
+
 TEST(Error, IsRewordedWhereItsTermsStand) {
   const absl::Status error =
       InArray("int8", MakeError(Reason::kInputMismatch, "is " + Term("int8") + ", not " + Term("uint8") + " or int8",

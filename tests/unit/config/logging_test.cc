@@ -48,6 +48,15 @@ TEST(TextLog, IsOneLineWhateverTheMessage) {
   EXPECT_EQ(line.find_first_of(std::string_view("\0\a\b\t\n\v\f\r\x1b\x7f", 10)), line.size() - 1);
 }
 
+TEST(Log, HasNoBlanksAtTheEndOfAMessage) {
+  for (const char* const message : {"said: ", "said:\t \n", "said: \r\n", "said:"}) {
+    EXPECT_EQ(Line(LogFormat::kText, message), "2026-01-31T23:59:59.007Z warning said:\n");
+    EXPECT_EQ(nlohmann::json::parse(Line(LogFormat::kJson, message))["msg"], "said:");
+  }
+  EXPECT_EQ(Line(LogFormat::kText, " \n"), "2026-01-31T23:59:59.007Z warning\n");
+  EXPECT_EQ(nlohmann::json::parse(Line(LogFormat::kJson, " \n"))["msg"], "");
+}
+
 TEST(JsonLog, IsOneObject) {
   const auto object = nlohmann::json::parse(Line(LogFormat::kJson, "say \"hi\"\n\\"));
   EXPECT_EQ(object,
