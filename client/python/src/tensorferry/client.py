@@ -21,6 +21,7 @@ from tensorferry._errors import TensorferryError, closed
 from tensorferry._files import FilePath, file_arrays, file_nbytes
 from tensorferry._info import HealthStatus, Model, ServerInfo, to_health, to_models, to_server_info
 from tensorferry._many import END, Many
+from tensorferry._outputs import OutputMemory
 from tensorferry._pool import Stream, StreamPool, end_before_fork
 from tensorferry._progress import Report, reports_together
 from tensorferry._receipt import Receipt
@@ -79,8 +80,7 @@ class Client(CallingClient):
         """Ends the connection and all calls under way. Closing twice is closing."""
         self._closed = True
         self._streams.close()
-        if self._side is not None:
-            self._side.close()
+        self._close_side()
         self._channel.close()
         if self._compiled is not None:
             self._compiled.close()
@@ -296,7 +296,8 @@ class Client(CallingClient):
         end = self._end(timeout)
         failure = None
         try:
-            if request.nbytes < self._sealed_nbytes and self._is_unary(request):
+            stays = request.nbytes < self._sealed_nbytes and not request.output_nbytes
+            if stays and self._is_unary(request):
                 left = None if end is None else end - time.monotonic()
                 return request.answer(self._unary(request.upload, left))
         except TensorferryError as error:
@@ -375,6 +376,9 @@ class Client(CallingClient):
 
     def _sealed(self, array: WireArray, may_copy: bool, may_change: bool) -> Sealed:
         return array.seal(may_copy, may_change)
+
+    def _output_memory(self, nbytes: int) -> OutputMemory:
+        return OutputMemory(nbytes)
 
 
 def _outgoing(stream: Stream) -> Iterator[bytes]:
