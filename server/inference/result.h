@@ -49,8 +49,6 @@ struct TensorResult {
   TensorMetadata metadata;
   std::optional<Receipt> receipt;          // For converted arrays.
   std::optional<TensorElements> elements;  // For outputs, and for converted arrays if return_data was set.
-  // The elements were written into the caller's memory, from this byte of its region on; `elements` has none then.
-  std::optional<std::uint64_t> written_to{};
 };
 
 struct PipelineResponse {

@@ -331,6 +331,20 @@ def test_a_server_that_starts_anew(tmp_path: Path) -> None:
             check_same(output, large(number))
 
 
+def test_quotas(tmp_path: Path) -> None:
+    """A connection may have 16 MiB there: older memory is let go of, and what never fits comes in messages."""
+    flags = ("--listen", f"unix:{tmp_path}/socket", "--memory-budget", "32MiB", *FLAGS)
+    with Server(*flags) as server, tensorferry.Client(server.addresses[1], timeout=TIMEOUT_S) as client:
+        held = []
+        for nbytes in (3 * MIB, 20 * MIB, 3 * MIB):
+            for index in range(10):
+                array = large(index, nbytes)
+                held.append((array, client.infer("identity", {"x": array})["x"]))
+        for array, output in held:
+            check_same(output, array)
+        assert 0 < mappings(server) <= 5
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -107,7 +107,7 @@ def test_every_dtype(dtype: str, road: object, peer: Peer, stub: TensorServiceSt
     memory = Memory(peer)
     data = oracle.random_bytes(dtype, 35)
     expected = oracle.expect(dtype, (5, 7), data)
-    message = request(array(dtype, (5, 7), data), model_name="identity", output_memory=memory.place(offset=1))
+    message = request(array(dtype, (5, 7), data), model_name="identity", output_memory=memory.place(offset=1, nbytes=NBYTES - 1))
     answer = road(stub, message)  # type: ignore[operator]
     (tensor,), (output,) = answer.tensors, answer.outputs
     assert tensor.shared_memory.offset == 64

@@ -8,7 +8,6 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+from fake_server import serving
 
 import tensorferry
 from tensorferry._sealed import AVAILABLE
@@ -31,7 +31,7 @@ RELEASE, FOR_OUTPUTS = 2, 3
 
 
 class Writer:
-    """A server at a Unix socket, and the one beside it.
+    """A server at a Unix socket, with the socket beside it.
 
     Attributes:
         answer: Answers the request of that number with bytes of an output or the place they were written to.
@@ -49,10 +49,6 @@ class Writer:
         self.places: list[pb.SharedMemoryRange | None] = []
         self.released: list[str] = []
         self.late = threading.Event()
-        self._server = grpc.server(ThreadPoolExecutor(8))
-        self._server.add_generic_rpc_handlers((Handler(self),))
-        self._server.add_insecure_port(f"unix:{path}")
-        self._server.start()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._listener.bind(f"{path}.sealed")
         self._listener.listen()
@@ -110,7 +106,6 @@ class Writer:
         self.late.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._server.stop(None).wait()
 
 
 class Handler(grpc.GenericRpcHandler):  # type: ignore[misc]
@@ -133,8 +128,9 @@ class Handler(grpc.GenericRpcHandler):  # type: ignore[misc]
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Writer]:
     writer = Writer(tmp_path / "s")
-    yield writer
-    writer.stop()
+    with serving(Handler(writer), f"unix:{tmp_path}/s"):
+        yield writer
+        writer.stop()
 
 
 @pytest.fixture

@@ -49,17 +49,18 @@ absl::StatusOr<std::optional<OutputPlace>> OutputPlaceOf(const RequestView& requ
 }
 
 absl::Status WriteWhatFits(const OutputPlace& place, Response& response) {
-  response.output_region = place.region();
+  response.written.region = place.region();
   std::uint64_t at = 0;
   for (auto* const tensors : {&response.result.tensors, &response.result.outputs}) {
     for (inference::TensorResult& tensor : *tensors) {
+      auto& written_to = response.written.offsets.emplace_back();
       if (!tensor.elements || tensor.elements->bytes.empty()) continue;
       const std::uint64_t over = (place.offset() + at) % kAlignment;
       const std::uint64_t start = over == 0 ? at : at + kAlignment - over;
       const std::uint64_t nbytes = tensor.elements->bytes.size();
       if (start > place.nbytes() || nbytes > place.nbytes() - start) continue;
       TENSORFERRY_RETURN_IF_ERROR(place.Write(start, tensor.elements->bytes));
-      tensor.written_to = place.offset() + start;
+      written_to = place.offset() + start;
       tensor.elements.reset();
       at = start + nbytes;
     }

@@ -48,8 +48,8 @@ class OutputPlace {
 absl::StatusOr<std::optional<OutputPlace>> OutputPlaceOf(const RequestView& request, const CallerMemory& memory);
 
 // Writes the elements of tensors and outputs to `place`, in this order, each to a multiple of 64 bytes of the region.
-// What was written has TensorResult::written_to, and no elements; what does not fit stays as it is. `response` then
-// borrows the name of the region from `place`.
+// Response::written says where, and what was written has no elements any more; what does not fit stays as it is.
+// `response` then borrows the name of the region from `place`.
 // Errors: those of OutputPlace::Write.
 absl::Status WriteWhatFits(const OutputPlace& place, Response& response);
 

@@ -75,10 +75,11 @@ absl::Status ConvertStreamSession::OnRequest(const RequestView& request) {
   admission_.emplace(environment_.chain, CallInfo{Method(), call_, CallKind::kTensors});
   auto intake = Guarded([&]() -> absl::StatusOr<Intake> {
     TENSORFERRY_RETURN_IF_ERROR(admission_->status());
-    TENSORFERRY_ASSIGN_OR_RETURN(auto output, OutputPlaceOf(request, {environment_.regions, environment_.sealed}));
-    request_.set_output(std::move(output));
     auto started = Intake::Start(request, Intake::Chunks::kAllowed, environment_, &call_);
     RecordModel(started, {request.model_name, request.model_version}, admission_->record());
+    TENSORFERRY_RETURN_IF_ERROR(started.status());
+    TENSORFERRY_ASSIGN_OR_RETURN(auto output, OutputPlaceOf(request, {environment_.regions, environment_.sealed}));
+    request_.set_output(std::move(output));
     return started;
   });
   if (intake.ok()) {

@@ -62,12 +62,14 @@ void WritePlace(WireWriter& writer, std::string_view region, std::uint64_t offse
   writer.Nested(v1::Tensor::kSharedMemoryFieldNumber, end);
 }
 
+// `end_of_results` counts the tensors and outputs of the response up to the last of `results`.
 void WriteTensors(WireWriter& writer, int field, const std::vector<inference::TensorResult>& results, Elements elements,
-                  std::string_view output_region) {
+                  const WrittenElements& written, std::size_t end_of_results) {
   for (const inference::TensorResult& result : Reversed(results)) {
     const std::size_t end = writer.size();
-    if (result.written_to) {
-      WritePlace(writer, output_region, *result.written_to, static_cast<std::uint64_t>(result.metadata.nbytes));
+    --end_of_results;
+    if (const auto offset = written.offsets.empty() ? std::nullopt : written.offsets[end_of_results]) {
+      WritePlace(writer, written.region, *offset, static_cast<std::uint64_t>(result.metadata.nbytes));
     }
     if (result.elements) {
       if (elements == Elements::kInside) {
@@ -99,10 +101,11 @@ void WriteResponse(WireWriter& writer, const Response& response, Elements elemen
   const std::size_t end = writer.size();
   WriteTiming(writer, response);
   writer.Nested(v1::ConvertResponse::kTimingFieldNumber, end);
-  WriteTensors(writer, v1::ConvertResponse::kOutputsFieldNumber, response.result.outputs, elements,
-               response.output_region);
-  WriteTensors(writer, v1::ConvertResponse::kTensorsFieldNumber, response.result.tensors, elements,
-               response.output_region);
+  const std::vector<inference::TensorResult>& tensors = response.result.tensors;
+  const std::vector<inference::TensorResult>& outputs = response.result.outputs;
+  WriteTensors(writer, v1::ConvertResponse::kOutputsFieldNumber, outputs, elements, response.written,
+               tensors.size() + outputs.size());
+  WriteTensors(writer, v1::ConvertResponse::kTensorsFieldNumber, tensors, elements, response.written, tensors.size());
   writer.Text(v1::ConvertResponse::kModelVersionFieldNumber, response.result.model_version);
   writer.Text(v1::ConvertResponse::kModelNameFieldNumber, response.result.model_name);
   writer.Text(v1::ConvertResponse::kRequestIdFieldNumber, response.request_id);

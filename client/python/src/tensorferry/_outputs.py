@@ -154,7 +154,8 @@ class OutputPool:
                 memory = self._free.popleft()
             except IndexError:  # Another thread has it.
                 break
-            if memory.region is None or not memory.region.connection.close.alive:
+            region = memory.region
+            if region is None or not region.connection.close.alive:
                 continue
             if nbytes <= memory.size <= max(_MOST_SPARE * nbytes, mmap.PAGESIZE):
                 if memory.renew():

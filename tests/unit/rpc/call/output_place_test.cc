@@ -60,27 +60,25 @@ TEST_F(OutputPlaceTest, TakesInOrderWhatFits) {
   const auto place = Find(name_, 60, 300);
   ASSERT_THAT(place, IsOk());
   ASSERT_THAT(WriteWhatFits(*place, response), IsOk());
-  EXPECT_EQ(response.output_region, name_);
+  EXPECT_EQ(response.written.region, name_);
   std::string expected = empty_;
   expected.replace(64, 2, "ab").replace(128, 200, outputs[0]);
   EXPECT_EQ(HandedOver(), expected);
+  const auto nothing = std::optional<std::uint64_t>();
+  EXPECT_THAT(response.written.offsets, testing::ElementsAre(nothing, 64U, nothing, 128U, nothing, nothing))
+      << "neither what has no elements, nor what does not fit, nor what would begin at 384";
   const inference::PipelineResponse& result = response.result;
-  EXPECT_EQ(result.tensors[0].written_to, std::nullopt);
-  EXPECT_EQ(result.tensors[1].written_to, 64U);
   EXPECT_FALSE(result.tensors[1].elements);
-  EXPECT_EQ(result.tensors[2].written_to, std::nullopt) << "it has no elements that could be written";
   EXPECT_TRUE(result.tensors[2].elements);
-  EXPECT_EQ(result.outputs[0].written_to, 128U);
-  EXPECT_EQ(result.outputs[1].written_to, std::nullopt);
-  EXPECT_EQ(result.outputs[1].elements->bytes.size(), 129U) << "it does not fit, and is sent";
-  EXPECT_EQ(result.outputs[2].written_to, std::nullopt) << "384 is outside";
+  EXPECT_FALSE(result.outputs[0].elements);
+  EXPECT_EQ(result.outputs[1].elements->bytes.size(), 129U);
 }
 
 TEST_F(OutputPlaceTest, TheLastByteIsUsed) {
   const std::vector<std::string> outputs{std::string(65, 'a'), std::string(872, 'b')};
   Response response = ResponseOf({}, outputs);
   ASSERT_THAT(WriteWhatFits(*Find(name_, 0, kNbytes), response), IsOk());
-  EXPECT_EQ(response.result.outputs[1].written_to, 128U);
+  EXPECT_EQ(response.written.offsets[1], 128U);
   EXPECT_EQ(HandedOver(), outputs[0] + std::string(63, '.') + outputs[1]);
 }
 

@@ -51,9 +51,11 @@ TEST(EncodeResponse, IsReadByGeneratedCode) {
                                                                .digest = Digest{std::byte{1}, std::byte{0xFF}}}};
   inference::TensorResult output{.metadata = {.name = "y", .dtype = "bool"},
                                  .elements = inference::TensorElements{.bytes = std::as_bytes(std::span(large))}};
-  inference::TensorResult written{.metadata = {.name = "z", .nbytes = 7}, .elements = {}, .written_to = 64};
+  inference::TensorResult written{.metadata = {.name = "z", .nbytes = 7}, .elements = {}};
   inference::TensorResult nothing{.metadata = {}, .elements = inference::TensorElements{}};
-  Response response{.request_id = "id", .receive_time = std::chrono::nanoseconds(1), .output_region = "r"};
+  Response response{.request_id = "id",
+                    .receive_time = std::chrono::nanoseconds(1),
+                    .written = {.region = "r", .offsets = {{}, {}, {}, {}, 64}}};
   response.result = {.model_name = "m",
                      .model_version = "1",
                      .tensors = {tensor, nothing},
