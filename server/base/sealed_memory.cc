@@ -2,15 +2,13 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/magic.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <string>
+#include <string_view>
 
+#include "base/memfd.h"
 #include "base/private_pages.h"
 #include "base/status.h"
 
@@ -18,60 +16,22 @@ namespace tensorferry {
 namespace {
 
 constexpr int kNeededSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-constexpr std::uint64_t kBlockBytes = 512;  // The unit of st_blocks.
 
 // Pages that a request could write to stay mapped from so many bytes on: below, to map them anew takes no longer than to
 // find out whether it did.
 constexpr std::uint64_t kLeastKept = std::uint64_t{256} << 10;
 
-absl::Status BadFile(const std::string& why, const ErrorDetails& details = {}) {
-  return MakeError(Reason::kBadSharedMemory, fmt::format("the descriptor {}", why), details);
-}
-
-// CheckSeals asks for the seals before anything else is asked: another process may answer for a descriptor of any other
-// kind, and would keep the answer back for as long as it likes.
 absl::Status CheckSeals(int file) {
   constexpr std::string_view kNeeded = "F_SEAL_SHRINK, F_SEAL_GROW and F_SEAL_WRITE";
-  const int seals = fcntl(file, F_GET_SEALS);
-  if (seals < 0) return BadFile("is no memfd", {.field = "descriptor", .expected = "a sealed memfd"});
+  TENSORFERRY_ASSIGN_OR_RETURN(const int seals, SealsOf(file));
   if ((seals & kNeededSeals) == kNeededSeals) return absl::OkStatus();
-  return BadFile(fmt::format("has seals {:#x}; it needs {}", seals, kNeeded),
-                 {.field = "seals", .expected = std::string(kNeeded), .actual = fmt::format("{:#x}", seals)});
-}
-
-absl::Status CheckKind(int file) {
-  struct statfs system {};
-  if (fstatfs(file, &system) != 0 || system.f_type != TMPFS_MAGIC) {
-    return BadFile("is no memfd of ordinary pages", {.field = "descriptor"});
-  }
-  const int flags = fcntl(file, F_GETFL);
-  if (flags < 0 || (flags & O_ACCMODE) == O_WRONLY) return BadFile("cannot be read", {.field = "descriptor"});
-  return absl::OkStatus();
-}
-
-// CheckSize refuses memory with holes, for which the server would pay when it reads them.
-absl::Status CheckSize(int file, std::uint64_t nbytes) {
-  struct stat status {};
-  if (fstat(file, &status) != 0) return BadFile("cannot be asked for its size", {.field = "nbytes"});
-  const auto size = static_cast<std::uint64_t>(status.st_size);
-  if (size != nbytes || size == 0) {
-    return BadFile(fmt::format("has {} bytes, not the {} that were announced; at least 1 is needed", size, nbytes),
-                   {.field = "nbytes", .expected = fmt::to_string(size), .actual = fmt::to_string(nbytes)});
-  }
-  const std::uint64_t present = static_cast<std::uint64_t>(status.st_blocks) * kBlockBytes;
-  if (present >= size) return absl::OkStatus();
-  return BadFile(fmt::format("has memory for {} of its {} bytes; posix_fallocate gives it the others", present, size),
-                 {.field = "nbytes", .expected = fmt::to_string(size), .actual = fmt::to_string(present)});
+  return BadDescriptor(fmt::format("has seals {:#x}; it needs {}", seals, kNeeded),
+                       {.field = "seals", .expected = std::string(kNeeded), .actual = fmt::format("{:#x}", seals)});
 }
 
 std::uint64_t PageSize() {
   static const auto page_bytes = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
   return page_bytes;
-}
-
-absl::Status NoMapping() {
-  return MakeError(Reason::kMemoryBudget, "the system maps no more sealed memory now",
-                   {.retry_after = std::chrono::milliseconds(1000)});
 }
 
 }  // namespace
@@ -100,8 +60,8 @@ SealedPages::~SealedPages() { munmap(pages_.data(), pages_.size()); }
 absl::StatusOr<std::shared_ptr<const SealedMemory>> SealedMemory::Take(FileDescriptor file, std::uint64_t nbytes,
                                                                        const std::shared_ptr<SealedQuota>& quota) {
   TENSORFERRY_RETURN_IF_ERROR(CheckSeals(file.get()));
-  TENSORFERRY_RETURN_IF_ERROR(CheckKind(file.get()));
-  TENSORFERRY_RETURN_IF_ERROR(CheckSize(file.get(), nbytes));
+  TENSORFERRY_RETURN_IF_ERROR(CheckOrdinaryPages(file.get()));
+  TENSORFERRY_RETURN_IF_ERROR(CheckWhole(file.get(), nbytes));
   TENSORFERRY_ASSIGN_OR_RETURN(SealedQuota::Share share, quota->Take(nbytes));
   return std::shared_ptr<const SealedMemory>(new SealedMemory(std::move(file), nbytes, std::move(share)));
 }
@@ -147,7 +107,7 @@ void SealedMemory::GiveBack(std::unique_ptr<SealedPages> pages, std::uint64_t of
 absl::StatusOr<std::shared_ptr<std::byte>> SealedRange::Read() const {
   if (nbytes == 0) return std::shared_ptr<std::byte>();
   const SealedPages* const pages = memory->ForReading();
-  if (pages == nullptr) return NoMapping();
+  if (pages == nullptr) return NotMapped();
   return std::shared_ptr<std::byte>(std::const_pointer_cast<SealedMemory>(memory), pages->pages().data() + offset);
 }
 
@@ -156,7 +116,7 @@ absl::StatusOr<std::shared_ptr<std::byte>> SealedRange::Map(MemoryBudget::Reserv
   const std::uint64_t before = offset % PageSize();
   const SealedRange mapped{memory, offset - before, nbytes + before};
   std::unique_ptr<SealedPages> pages = memory->Lend(mapped.offset, mapped.nbytes);
-  if (pages == nullptr) return NoMapping();
+  if (pages == nullptr) return NotMapped();
   std::byte* const first = pages->pages().data();
   const auto lent = std::make_shared<LentPages>(std::move(pages), mapped, std::move(for_writes));
   return std::shared_ptr<std::byte>(lent, first + before);

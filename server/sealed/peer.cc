@@ -34,7 +34,7 @@ std::vector<FileDescriptor> DescriptorsOf(msghdr& header) {
 }
 
 absl::Status BadHandOver(const std::string& why) {
-  return MakeError(Reason::kBadSharedMemory, why, {.field = "descriptor", .expected = "one sealed memfd"});
+  return MakeError(Reason::kBadSharedMemory, why, {.field = "descriptor", .expected = "one memfd"});
 }
 
 }  // namespace
@@ -93,15 +93,16 @@ bool Peer::Answer(std::span<const std::byte> message, Descriptors descriptors, b
     const absl::Status error = MakeError(Reason::kMemoryBudget, "the server may open no more files now");
     return Send(EncodeRefusal(ask->tag, error));
   }
-  const auto name = HandOver(std::move(descriptors), ask->nbytes);
+  const auto name = HandOver(std::move(descriptors), *ask);
   return Send(name.ok() ? EncodeName(ask->tag, *name) : EncodeRefusal(ask->tag, name.status()));
 }
 
-absl::StatusOr<std::string> Peer::HandOver(Descriptors descriptors, std::uint64_t nbytes) {
+absl::StatusOr<std::string> Peer::HandOver(Descriptors descriptors, const Ask& ask) {
   if (descriptors.size() != 1) {
     return BadHandOver(fmt::format("expected one descriptor with the message, got {}", descriptors.size()));
   }
-  TENSORFERRY_ASSIGN_OR_RETURN(std::string name, regions_.Add(std::move(descriptors.front()), nbytes, quota_));
+  const auto add = ask.kind == Ask::Kind::kHandOverForOutputs ? &SealedRegions::AddOutput : &SealedRegions::Add;
+  TENSORFERRY_ASSIGN_OR_RETURN(std::string name, (regions_.*add)(std::move(descriptors.front()), ask.nbytes, quota_));
   names_.insert(name);
   return name;
 }

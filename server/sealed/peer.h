@@ -15,6 +15,7 @@
 #include "base/file_descriptor.h"
 #include "base/sealed_quota.h"
 #include "base/sealed_regions.h"
+#include "sealed/side_message.h"
 
 namespace tensorferry::sealed {
 
@@ -41,7 +42,7 @@ class Peer {
  private:
   using Descriptors = std::vector<FileDescriptor>;
 
-  absl::StatusOr<std::string> HandOver(Descriptors descriptors, std::uint64_t nbytes);
+  absl::StatusOr<std::string> HandOver(Descriptors descriptors, const Ask& ask);
   bool Answer(std::span<const std::byte> message, Descriptors descriptors, bool cut);
   bool Send(std::string_view answer) const;
 

@@ -55,10 +55,11 @@ absl::StatusOr<Ask> ReadAsk(std::span<const std::byte> message) {
           .tag = ReadTag(message),
           .nbytes = NumberAt<std::uint64_t>(message, kNbytesAt),
           .name = {reinterpret_cast<const char*>(rest.data()), rest.size()}};
-  if (ask.kind != Ask::Kind::kHandOver && ask.kind != Ask::Kind::kRelease) {
-    return BadMessage(fmt::format("has kind {}; 1 hands over, 2 releases", kind));
+  if (ask.kind != Ask::Kind::kHandOver && ask.kind != Ask::Kind::kRelease &&
+      ask.kind != Ask::Kind::kHandOverForOutputs) {
+    return BadMessage(fmt::format("has kind {}; 1 hands over, 2 releases, 3 hands over for outputs", kind));
   }
-  if (ask.kind == Ask::Kind::kHandOver && !rest.empty()) {
+  if (ask.kind != Ask::Kind::kRelease && !rest.empty()) {
     return BadMessage(fmt::format("has {} bytes behind its header; one that hands over has none", rest.size()));
   }
   return ask;

@@ -18,10 +18,10 @@ inline constexpr std::size_t kMostAskBytes = 64;
 
 // Ask is what a peer wants.
 struct Ask {
-  enum class Kind : std::uint16_t { kHandOver = 1, kRelease = 2 };
+  enum class Kind : std::uint16_t { kHandOver = 1, kRelease = 2, kHandOverForOutputs = 3 };
   Kind kind;
   std::uint32_t tag;      // The peer's own number, which the answer repeats.
-  std::uint64_t nbytes;   // kHandOver: the size of the memfd.
+  std::uint64_t nbytes;   // The size of the memfd that is handed over.
   std::string_view name;  // kRelease: the name of the region. Borrows the message.
 };
 

@@ -63,6 +63,12 @@ class Cases:
                 lambda: [sealed.infer("sum", {"x": self._filled}, digest=False) for _ in range(2)],
                 lambda: sealed.infer("sum", {"x": self._filled}, digest=False),
             ),
+            "bytes to identity": (None, lambda: messages.infer("identity", infer, digest=False)),
+            # Its outputs are written into memory that earlier ones had.
+            "empty to identity, again": (
+                lambda: [sealed.infer("identity", {"x": self._filled}, digest=False) for _ in range(2)],
+                lambda: sealed.infer("identity", {"x": self._filled}, digest=False),
+            ),
         }
 
     def _fresh(self) -> Any:

@@ -23,7 +23,8 @@ std::string Encoded(const sealed::Ask& ask) {
 bool IsMessage(std::string_view bytes) {
   if (bytes.size() < 16 || !bytes.starts_with(std::string_view("\1\0", 2))) return false;
   const std::string_view kind = bytes.substr(2, 2);
-  return kind == std::string_view("\2\0", 2) || (kind == std::string_view("\1\0", 2) && bytes.size() == 16);
+  const bool hands_over = kind == std::string_view("\1\0", 2) || kind == std::string_view("\3\0", 2);
+  return kind == std::string_view("\2\0", 2) || (hands_over && bytes.size() == 16);
 }
 
 }  // namespace

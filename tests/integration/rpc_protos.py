@@ -62,9 +62,15 @@ message_type {
   field { name: "parameters" number: 4 type: TYPE_MESSAGE type_name: "InferParameterEntry" label: LABEL_REPEATED }
 }
 message_type {
+  name: "RequestedOutput"
+  field { name: "name" number: 1 type: TYPE_STRING }
+  field { name: "parameters" number: 2 type: TYPE_MESSAGE type_name: "InferParameterEntry" label: LABEL_REPEATED }
+}
+message_type {
   name: "ModelInferRequest"
   field { name: "model_name" number: 1 type: TYPE_STRING }
   field { name: "inputs" number: 5 type: TYPE_MESSAGE type_name: "InferTensor" label: LABEL_REPEATED }
+  field { name: "outputs" number: 6 type: TYPE_MESSAGE type_name: "RequestedOutput" label: LABEL_REPEATED }
   field { name: "raw_input_contents" number: 7 type: TYPE_BYTES label: LABEL_REPEATED }
 }
 message_type {

@@ -98,6 +98,7 @@ inline std::string_view Difference(const rpc::RequestView& a, const rpc::Request
     const std::string_view difference = Difference(a.arrays[i], b.arrays[i]);
     if (!difference.empty()) return difference;
   }
+  if (a.output_memory != b.output_memory) return "output_memory";
   return a == b ? "" : kUnnamedField;
 }
 

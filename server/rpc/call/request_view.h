@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -31,6 +32,15 @@ struct ArrayView {
   bool operator==(const ArrayView&) const = default;
 };
 
+// SharedPlace is a range of bytes in a region of shared or sealed memory, as the caller gives it.
+struct SharedPlace {
+  std::string_view region;  // The region's name.
+  std::uint64_t offset = 0;
+  std::uint64_t nbytes = 0;
+
+  bool operator==(const SharedPlace&) const = default;
+};
+
 struct RequestView {
   std::string_view request_id;
   std::string_view model_name;
@@ -42,6 +52,7 @@ struct RequestView {
   std::chrono::microseconds timeout{0};  // As RunOptions::timeout.
   std::vector<std::string_view> requested_outputs;
   std::vector<ArrayView> arrays;
+  std::optional<SharedPlace> output_memory{};  // Elements that fit are written there, and not sent.
 
   bool operator==(const RequestView&) const = default;
 };

@@ -26,14 +26,23 @@ absl::StatusOr<Intake> ConvertProtocol::Start(Message& message, Admission& admis
   request_id_ = request.request_id;
   auto intake = Intake::Start(request, Intake::Chunks::kRefused, environment_, &admission.caller());
   RecordModel(intake, {request.model_name, request.model_version}, admission.record());
+  TENSORFERRY_RETURN_IF_ERROR(intake.status());
+  TENSORFERRY_ASSIGN_OR_RETURN(output_, OutputPlaceOf(request, {environment_.regions, environment_.sealed}));
   return intake;
 }
 
-absl::StatusOr<EncodedResponse> ConvertProtocol::Encode(Response& response, WireWriter& writer) const {
+absl::StatusOr<EncodedResponse> ConvertProtocol::Encode(Response& response, WireWriter& writer) {
   response.request_id = request_id_;
+  const std::optional<OutputPlace> output = std::exchange(output_, std::nullopt);
+  if (output) TENSORFERRY_RETURN_IF_ERROR(WriteWhatFits(*output, response));
   TENSORFERRY_ASSIGN_OR_RETURN(OutgoingMessage message,
                                EncodeResponse(response, environment_.max_message_bytes, writer));
   return EncodedResponse(std::move(message));
+}
+
+EncodedResponse ConvertProtocol::Refuse(const absl::Status& error) {
+  output_.reset();
+  return EncodedResponse::End(error);
 }
 
 const google::protobuf::MethodDescriptor& ConvertProtocol::Method() {

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "rpc/call/incoming_message.h"
 #include "rpc/call/intake.h"
+#include "rpc/call/output_place.h"
 #include "rpc/call/stream_protocol.h"
 #include "rpc/native/convert_stream.h"
 #include "rpc/native/request_decoder.h"
@@ -28,9 +29,9 @@ class ConvertProtocol {
   explicit ConvertProtocol(const CallEnvironment& environment) : environment_(environment) {}
 
   absl::StatusOr<Intake> Start(Message& message, Admission& admission);
-  absl::StatusOr<EncodedResponse> Encode(Response& response, WireWriter& writer) const;
-  static bool IsLongToAnswer(const inference::PipelineResponse&) { return false; }
-  EncodedResponse Refuse(const absl::Status& error) const { return EncodedResponse::End(error); }
+  absl::StatusOr<EncodedResponse> Encode(Response& response, WireWriter& writer);
+  bool IsLongToAnswer(const inference::PipelineResponse& result) const { return output_ && IsLongToWrite(result); }
+  EncodedResponse Refuse(const absl::Status& error);
   static absl::Status Worded(const absl::Status& error) { return error; }
   std::string_view request_id() const { return request_id_; }
   const CallChain& chain() const { return environment_.chain; }
@@ -39,6 +40,7 @@ class ConvertProtocol {
  private:
   const CallEnvironment& environment_;
   std::string request_id_;
+  std::optional<OutputPlace> output_;  // Nothing: all elements are sent.
 };
 
 // ConvertStreamProtocol brings the messages of gRPC's streams to a ConvertStreamSession.

@@ -40,12 +40,17 @@ std::uint64_t DeclaredChunkBytes(const RequestView& request) {
 
 }  // namespace
 
-absl::StatusOr<EncodedResponse> StreamedConvert::Encode(Response& response, WireWriter& writer) const {
+absl::StatusOr<EncodedResponse> StreamedConvert::Encode(Response& response, WireWriter& writer) {
   response.request_id = id_;
+  const std::optional<OutputPlace> output = std::exchange(output_, std::nullopt);
+  if (output) TENSORFERRY_RETURN_IF_ERROR(WriteWhatFits(*output, response));
   return EncodeStreamResponse(std::move(response), environment_->max_message_bytes, writer);
 }
 
-EncodedResponse StreamedConvert::Refuse(const absl::Status& error) const { return EncodeRefusal(id_, error); }
+EncodedResponse StreamedConvert::Refuse(const absl::Status& error) {
+  output_.reset();
+  return EncodeRefusal(id_, error);
+}
 
 absl::Status ConvertStreamSession::OnMessage(const RequestDecoder& message, std::size_t nbytes) {
   assert(!owes_response());
@@ -72,6 +77,9 @@ absl::Status ConvertStreamSession::OnRequest(const RequestView& request) {
     TENSORFERRY_RETURN_IF_ERROR(admission_->status());
     auto started = Intake::Start(request, Intake::Chunks::kAllowed, environment_, &call_);
     RecordModel(started, {request.model_name, request.model_version}, admission_->record());
+    TENSORFERRY_RETURN_IF_ERROR(started.status());
+    TENSORFERRY_ASSIGN_OR_RETURN(auto output, OutputPlaceOf(request, {environment_.regions, environment_.sealed}));
+    request_.set_output(std::move(output));
     return started;
   });
   if (intake.ok()) {

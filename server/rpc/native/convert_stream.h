@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "rpc/call/encoded_response.h"
 #include "rpc/call/intake.h"
+#include "rpc/call/output_place.h"
 #include "rpc/call/response.h"
 #include "rpc/native/request_decoder.h"
 #include "rpc/serve/async_call.h"
@@ -25,20 +26,22 @@ class StreamedConvert {
   explicit StreamedConvert(const CallEnvironment& environment) : environment_(&environment) {}
 
   void set_id(std::string_view id) { id_ = id; }
+  void set_output(std::optional<OutputPlace> output) { output_ = std::move(output); }
 
   // Errors: those of EncodeStreamResponse.
-  absl::StatusOr<EncodedResponse> Encode(Response& response, WireWriter& writer) const;
+  absl::StatusOr<EncodedResponse> Encode(Response& response, WireWriter& writer);
 
-  static bool IsLongToAnswer(const inference::PipelineResponse&) { return false; }
+  bool IsLongToAnswer(const inference::PipelineResponse& result) const { return output_ && IsLongToWrite(result); }
   static absl::Status Worded(const absl::Status& error) { return error; }
   std::string_view request_id() const { return id_; }
 
   // Refuses the request with a response on the stream.
-  EncodedResponse Refuse(const absl::Status& error) const;
+  EncodedResponse Refuse(const absl::Status& error);
 
  private:
   const CallEnvironment* environment_;
   std::string id_;
+  std::optional<OutputPlace> output_;  // Nothing: all elements are sent.
 };
 
 // ConvertStreamSession is the framing of one ConvertStream: it knows which message may come next, what is refused in

@@ -31,6 +31,12 @@ void FromProto(const v1::ConvertRequest& request, std::vector<Bytes>& pieces, Re
   view.return_data = request.return_data();
   view.requested_outputs.assign(request.requested_outputs().begin(), request.requested_outputs().end());
 
+  view.output_memory.reset();
+  if (request.has_output_memory()) {
+    const v1::SharedMemoryRange& place = request.output_memory();
+    view.output_memory = SharedPlace{place.region(), place.offset(), place.nbytes()};
+  }
+
   pieces.clear();
   for (const v1::Array& array : request.arrays()) pieces.push_back(std::as_bytes(std::span(PayloadBytes(array))));
   view.arrays.clear();

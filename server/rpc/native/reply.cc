@@ -54,10 +54,23 @@ void WriteMetadata(WireWriter& writer, const inference::TensorResult& result) {
   writer.Text(v1::TensorMetadata::kNameFieldNumber, metadata.name);
 }
 
-void WriteTensors(WireWriter& writer, int field, const std::vector<inference::TensorResult>& results,
-                  Elements elements) {
+void WritePlace(WireWriter& writer, std::string_view region, std::uint64_t offset, std::uint64_t nbytes) {
+  const std::size_t end = writer.size();
+  writer.Varint(v1::SharedMemoryRange::kNbytesFieldNumber, nbytes);
+  writer.Varint(v1::SharedMemoryRange::kOffsetFieldNumber, offset);
+  writer.Text(v1::SharedMemoryRange::kRegionFieldNumber, region);
+  writer.Nested(v1::Tensor::kSharedMemoryFieldNumber, end);
+}
+
+// `end_of_results` counts the tensors and outputs of the response up to the last of `results`.
+void WriteTensors(WireWriter& writer, int field, const std::vector<inference::TensorResult>& results, Elements elements,
+                  const WrittenElements& written, std::size_t end_of_results) {
   for (const inference::TensorResult& result : Reversed(results)) {
     const std::size_t end = writer.size();
+    --end_of_results;
+    if (const auto offset = written.offsets.empty() ? std::nullopt : written.offsets[end_of_results]) {
+      WritePlace(writer, written.region, *offset, static_cast<std::uint64_t>(result.metadata.nbytes));
+    }
     if (result.elements) {
       if (elements == Elements::kInside) {
         writer.OneofBytes(v1::Tensor::kDataFieldNumber, result.elements->bytes, result.elements->owner);
@@ -88,8 +101,11 @@ void WriteResponse(WireWriter& writer, const Response& response, Elements elemen
   const std::size_t end = writer.size();
   WriteTiming(writer, response);
   writer.Nested(v1::ConvertResponse::kTimingFieldNumber, end);
-  WriteTensors(writer, v1::ConvertResponse::kOutputsFieldNumber, response.result.outputs, elements);
-  WriteTensors(writer, v1::ConvertResponse::kTensorsFieldNumber, response.result.tensors, elements);
+  const std::vector<inference::TensorResult>& tensors = response.result.tensors;
+  const std::vector<inference::TensorResult>& outputs = response.result.outputs;
+  WriteTensors(writer, v1::ConvertResponse::kOutputsFieldNumber, outputs, elements, response.written,
+               tensors.size() + outputs.size());
+  WriteTensors(writer, v1::ConvertResponse::kTensorsFieldNumber, tensors, elements, response.written, tensors.size());
   writer.Text(v1::ConvertResponse::kModelVersionFieldNumber, response.result.model_version);
   writer.Text(v1::ConvertResponse::kModelNameFieldNumber, response.result.model_name);
   writer.Text(v1::ConvertResponse::kRequestIdFieldNumber, response.request_id);

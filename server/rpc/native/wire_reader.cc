@@ -36,6 +36,27 @@ bool ReadArray(Cursor& cursor, ArrayView& array) {
   return cursor.position() == end;
 }
 
+bool ReadPlace(Cursor& cursor, SharedPlace& place) {
+  using Range = v1::SharedMemoryRange;
+  std::size_t length = 0;
+  if (!cursor.ReadLength(length)) return false;
+  const std::size_t end = cursor.position() + length;
+  FieldOrder order(kNoneRepeated);
+  const auto read_field = [&](std::uint8_t tag) {
+    switch (tag) {
+      case SmallTag(Range::kRegionFieldNumber, kLengthDelimited): return cursor.ReadText(place.region);
+      case SmallTag(Range::kOffsetFieldNumber, kVarint): return cursor.ReadVarint(place.offset);
+      case SmallTag(Range::kNbytesFieldNumber, kVarint): return cursor.ReadVarint(place.nbytes);
+      default: return false;
+    }
+  };
+  while (cursor.position() < end) {
+    std::uint8_t tag = 0;
+    if (!cursor.ReadByte(tag) || !order.Accept(tag) || !read_field(tag)) return false;
+  }
+  return cursor.position() == end;
+}
+
 bool ReadRequest(Cursor& cursor, std::size_t end, RequestView& view) {
   using Request = v1::ConvertRequest;
   view.requested_outputs.clear();
@@ -44,6 +65,7 @@ bool ReadRequest(Cursor& cursor, std::size_t end, RequestView& view) {
   std::uint8_t fidelity = 0;
   std::uint8_t digest = 0;
   view.return_data = false;
+  view.output_memory.reset();
   const auto read_output = [&] {
     if (view.requested_outputs.size() == kMaxArrays) return false;
     return cursor.ReadText(view.requested_outputs.emplace_back());
@@ -51,6 +73,7 @@ bool ReadRequest(Cursor& cursor, std::size_t end, RequestView& view) {
   const auto read_array = [&] {
     return view.arrays.size() < kMaxArrays && ReadArray(cursor, view.arrays.emplace_back());
   };
+  const auto read_place = [&] { return !view.output_memory && ReadPlace(cursor, view.output_memory.emplace()); };
   const auto read_field = [&](std::uint8_t tag) {
     switch (tag) {
       case SmallTag(Request::kRequestIdFieldNumber, kLengthDelimited): return cursor.ReadText(view.request_id);
@@ -61,6 +84,7 @@ bool ReadRequest(Cursor& cursor, std::size_t end, RequestView& view) {
       case SmallTag(Request::kReturnDataFieldNumber, kVarint): return cursor.ReadBool(view.return_data);
       case SmallTag(Request::kRequestedOutputsFieldNumber, kLengthDelimited): return read_output();
       case SmallTag(Request::kArraysFieldNumber, kLengthDelimited): return read_array();
+      case SmallTag(Request::kOutputMemoryFieldNumber, kLengthDelimited): return read_place();
       default: return false;
     }
   };

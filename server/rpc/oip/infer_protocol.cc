@@ -54,7 +54,8 @@ absl::StatusOr<Intake> InferProtocol::StartIntake(Message& message, const AsyncC
     return MakeError(Reason::kModelNotFound, "'' is not found", {.field = "model_name", .expected = "a model's name"});
   }
   const CallEnvironment& calls = environment_.calls;
-  TENSORFERRY_RETURN_IF_ERROR(Translate(view, calls.regions, message.decoder().parsed(), request_, plans_));
+  TENSORFERRY_RETURN_IF_ERROR(
+      Translate(view, {calls.regions, calls.sealed}, message.decoder().parsed(), request_, plans_));
   auto intake = Intake::Start(request_, Intake::Chunks::kRefused, calls, &caller);
   if (intake.ok() && !plans_.empty()) model_ = intake->model();
   return intake;
@@ -66,6 +67,8 @@ void InferProtocol::ReadId(Message& message) {
 
 // Classes are sorted, and written as text: 65,536 of them take some 10 ms.
 bool InferProtocol::IsLongToAnswer(const inference::PipelineResponse& result) const {
+  const auto is_shared = [](const OutputPlan& plan) { return plan.shared.has_value(); };
+  if (std::ranges::any_of(plans_, is_shared) && IsLongToWrite(result)) return true;
   constexpr std::int64_t kMostElements = 4096;
   if (std::ranges::none_of(plans_, [](const OutputPlan& plan) { return plan.classes > 0; })) return false;
   std::int64_t elements = 0;

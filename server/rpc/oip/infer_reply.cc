@@ -25,18 +25,18 @@ using InferResponse = triton::ModelInferResponse;
 
 constexpr std::string_view kFinalResponse = "triton_final_response";
 
-absl::Status WriteShared(const SharedRange& range, TensorResult& output) {
+absl::Status WriteShared(const OutputPlace& place, TensorResult& output) {
   const std::span<const std::byte> bytes = output.elements->bytes;
-  if (bytes.size() > range.nbytes) {
+  if (bytes.size() > place.nbytes()) {
     return MakeError(Reason::kBadSharedMemory,
                      fmt::format("{} with shape {} needs {} bytes, the place in shared memory region {} has {}",
                                  OipNameOf(output.metadata.dtype), ToText(output.metadata.shape), bytes.size(),
-                                 Quote(range.region->name()), range.nbytes),
+                                 Quote(place.region()), place.nbytes()),
                      {.field = "shared_memory_byte_size",
                       .expected = fmt::to_string(bytes.size()),
-                      .actual = fmt::to_string(range.nbytes)});
+                      .actual = fmt::to_string(place.nbytes())});
   }
-  TENSORFERRY_RETURN_IF_ERROR(range.Write(bytes));
+  TENSORFERRY_RETURN_IF_ERROR(place.Write(0, bytes));
   output.elements = inference::TensorElements{};
   return absl::OkStatus();
 }

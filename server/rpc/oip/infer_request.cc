@@ -37,13 +37,6 @@ absl::StatusOr<std::uint64_t> ReadNumber(const ParameterView& parameter, std::in
   return BadParameter(parameter.name, fmt::format("an integer (int64_param) of {} or more", least));
 }
 
-// SharedPlace is the place of a tensor in shared memory, as the caller gives it.
-struct SharedPlace {
-  std::string_view region;
-  std::uint64_t offset = 0;
-  std::uint64_t nbytes = 0;
-};
-
 // Fills `place` from a parameter that is part of it. Returns false for other parameters.
 absl::StatusOr<bool> ReadPlace(const ParameterView& parameter, SharedPlace& place) {
   if (parameter.name == kRegion) {
@@ -174,7 +167,7 @@ absl::Status TakeInput(const InferRequestView& view, const InferInputView& input
 }
 
 // Returns nothing for an output that is sent as it is.
-absl::StatusOr<std::optional<OutputPlan>> PlanOf(const InferOutputView& output, const SharedRegions& regions) {
+absl::StatusOr<std::optional<OutputPlan>> PlanOf(const InferOutputView& output, const CallerMemory& memory) {
   if (output.parameters.empty()) return std::nullopt;
   OutputPlan plan{.name = std::string(output.name)};
   for (const ParameterView& parameter : output.parameters) {
@@ -188,17 +181,17 @@ absl::StatusOr<std::optional<OutputPlan>> PlanOf(const InferOutputView& output, 
       return MakeError(Reason::kConflictingFields, "classification and shared memory exclude each other",
                        {.field = "outputs.parameters"});
     }
-    TENSORFERRY_ASSIGN_OR_RETURN(plan.shared, regions.Find(place.region, place.offset, place.nbytes));
+    TENSORFERRY_ASSIGN_OR_RETURN(plan.shared, OutputPlace::Find(place, memory));
   }
   return plan.classes > 0 || plan.shared ? std::optional(std::move(plan)) : std::nullopt;
 }
 
-absl::Status TakeOutputs(const InferRequestView& view, const SharedRegions& regions, RequestView& request,
+absl::Status TakeOutputs(const InferRequestView& view, const CallerMemory& memory, RequestView& request,
                          std::vector<OutputPlan>& plans) {
   std::unordered_set<std::string_view> seen;  // It takes no memory for one output, which is what most requests have.
   for (const InferOutputView& output : view.outputs) {
     if (view.outputs.size() > 1 && !seen.insert(output.name).second) continue;
-    auto plan = PlanOf(output, regions);
+    auto plan = PlanOf(output, memory);
     if (!plan.ok()) {
       TENSORFERRY_RETURN_IF_ERROR(CheckName(Term("requested_outputs"), output.name));
       return InOutput(output.name, plan.status());
@@ -218,7 +211,7 @@ absl::Status OfInput(std::size_t index, std::string_view name, const absl::Statu
 
 }  // namespace
 
-absl::Status Translate(const InferRequestView& view, const SharedRegions& regions, ParsedMessage& parsed,
+absl::Status Translate(const InferRequestView& view, const CallerMemory& memory, ParsedMessage& parsed,
                        RequestView& request, std::vector<OutputPlan>& plans) {
   plans.clear();
   TENSORFERRY_RETURN_IF_ERROR(CheckVersionText(view.model_version));
@@ -244,7 +237,7 @@ absl::Status Translate(const InferRequestView& view, const SharedRegions& region
     if (!taken.ok()) return OfInput(request.arrays.size() - 1, input.name, taken);
   }
   TENSORFERRY_RETURN_IF_ERROR(raw.CheckAllTaken());
-  return TakeOutputs(view, regions, request, plans);
+  return TakeOutputs(view, memory, request, plans);
 }
 
 }  // namespace tensorferry::rpc

@@ -24,6 +24,9 @@ TEST(SideMessageTest, ReadsWhatAPeerWants) {
   EXPECT_EQ(ask->kind, Ask::Kind::kHandOver);
   EXPECT_EQ(ask->tag, 0xA0B0C0D0);
   EXPECT_EQ(ask->nbytes, 1ULL << 40);
+  const std::string for_outputs = SideMessage(1, 3, 7, 64);
+  EXPECT_EQ(ReadAsk(BytesOf(for_outputs))->kind, Ask::Kind::kHandOverForOutputs);
+  EXPECT_THAT(ReadAsk(BytesOf(for_outputs + "x")), Fails(Reason::kBadSharedMemory, HasSubstr("behind its header")));
   const std::string release = SideMessage(1, 2, 7, 0) + "a name";
   const auto other = ReadAsk(BytesOf(release));
   ASSERT_THAT(other, IsOk());
@@ -39,7 +42,7 @@ TEST(SideMessageTest, RefusesWhatIsNoMessage) {
   for (std::size_t nbytes = 0; nbytes < good.size(); ++nbytes) refused(good.substr(0, nbytes), "its header has 16");
   refused(SideMessage(2, 1, 7, 64), "has version 2; this server knows 1");
   refused(SideMessage(1, 0, 7, 64), "has kind 0");
-  refused(SideMessage(1, 3, 7, 64), "has kind 3");
+  refused(SideMessage(1, 4, 7, 64), "has kind 4");
   refused(good + "x", "has 1 bytes behind its header");
 }
 

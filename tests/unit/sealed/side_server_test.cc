@@ -70,6 +70,18 @@ TEST_F(SideServerTest, TakesSealedMemory) {
   EXPECT_EQ(std::string(reinterpret_cast<const char*>(bytes->get()), 4), "0123");
 }
 
+TEST_F(SideServerTest, TakesMemoryForOutputs) {
+  const SideCaller caller(path_);
+  const FileDescriptor memory = MakeMemfd("0123", /*seals=*/0);
+  const std::string name = Ask(caller, SideMessage(1, 3, 7, 4), {memory.get()});
+  const auto range = regions_.FindOutput(name, 0, 4);
+  ASSERT_THAT(range, IsOk());
+  caller.Send(Release(name));
+  EXPECT_THAT(Ask(caller, SideMessage(1, 3, 7, 4), {memory.get()}), StartsWith("BAD_SHARED_MEMORY"))
+      << "once is enough";
+  EXPECT_THAT(regions_.FindOutput(name, 0, 4), Fails(Reason::kRegionNotFound));
+}
+
 TEST_F(SideServerTest, ReleasesWhatItsOwnPeerHandedOver) {
   const SideCaller caller(path_);
   const SideCaller other(path_);
@@ -88,6 +100,7 @@ TEST_F(SideServerTest, WhatAPeerLeavesIsRemoved) {
   for (int i = 0; i < 20; ++i) {
     const SideCaller caller(path_);
     ASSERT_THAT(Ask(caller, "0123"), StartsWith("sealed:"));
+    ASSERT_THAT(Ask(caller, SideMessage(1, 3, 7, 4), {MakeMemfd("0123", /*seals=*/0).get()}), StartsWith("sealed:"));
     caller.Send(HandOver(4), {MakeMemfd("0123").get()});  // It is gone before the answer comes.
   }
   while (regions_.nbytes() > 0 || OpenFiles() > files) std::this_thread::yield();

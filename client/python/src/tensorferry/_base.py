@@ -27,6 +27,7 @@ from tensorferry._errors import (
     needs_stream,
 )
 from tensorferry._info import ServerInfo
+from tensorferry._outputs import OutputPool
 from tensorferry._request import DEFAULT_LIMITS, Limits, Options, Request
 from tensorferry._sealed import AVAILABLE, empty
 from tensorferry._side import AsyncSide, Side, sealed_error, side_path
@@ -134,6 +135,7 @@ class BaseClient:
         self._side, self._must_seal = self._side_of(transport)
         self._sealed_nbytes = 1 if self._must_seal else _SEALED_NBYTES if self._side else math.inf
         self._copied_nbytes = range(1, sys.maxsize) if self._must_seal else _COPIED_NBYTES
+        self._outputs = self._plain_options.outputs = None if self._side is None else OutputPool()
         self._retries = _arguments.count("retries", retries)
         # gRPC's None leaves it to the service's configuration.
         self._wait_for_ready = _arguments.flag("wait_for_ready", wait_for_ready) or None
@@ -202,6 +204,12 @@ class BaseClient:
             raise ValueError(f"transport 'sealed' needs an address unix:PATH, not {self._address!r}")
         return None, False
 
+    def _close_side(self) -> None:
+        if self._outputs is not None:
+            self._outputs.turn_off()
+        if self._side is not None:
+            self._side.close()
+
     def _forget_server(self) -> None:
         """Expects nothing of the server any more: the next one at this address may have others.
 
@@ -212,7 +220,8 @@ class BaseClient:
         self._streamed: set[str] = set()
 
     def _is_unary(self, request: Request[Any]) -> bool:
-        return request.fits_unary and request.model not in self._streamed
+        is_small = request.lease is not None or request.model not in self._streamed
+        return request.fits_unary and is_small
 
     def _takes_stream(self, error: TensorferryError, request: Request[Any]) -> bool:
         """Whether a stream can bring what a unary call could not; remembers it of the model."""

@@ -16,6 +16,7 @@ from tensorferry._calls import CallingClient, Steps
 from tensorferry._compiled import CompiledCall, CompiledChannel, compiled_channel, core, native_chunks
 from tensorferry._errors import TensorferryError, closed
 from tensorferry._many import END, Many
+from tensorferry._outputs import OutputMemory
 from tensorferry._pool import Stream, StreamPool, end_before_fork
 from tensorferry._request import CHEAP_LIMITS, Request
 from tensorferry._response import Message, Response, whole_response
@@ -52,8 +53,7 @@ class BlockingClient(CallingClient):
         """Ends the connection and all calls under way. Closing twice is closing."""
         self._closed = True
         self._streams.close()
-        if self._side is not None:
-            self._side.close()
+        self._close_side()
         self._channel.close()
         if self._compiled is not None:
             self._compiled.close()
@@ -62,7 +62,8 @@ class BlockingClient(CallingClient):
         end = self._end(timeout)
         failure = None
         try:
-            if request.nbytes < self._sealed_nbytes and self._is_unary(request):
+            stays = request.nbytes < self._sealed_nbytes and not request.output_nbytes
+            if stays and self._is_unary(request):
                 left = None if end is None else end - time.monotonic()
                 return request.answer(self._unary(request.upload, left))
         except TensorferryError as error:
@@ -141,6 +142,9 @@ class BlockingClient(CallingClient):
 
     def _sealed(self, array: WireArray, may_copy: bool, may_change: bool) -> Sealed:
         return array.seal(may_copy, may_change)
+
+    def _output_memory(self, nbytes: int) -> OutputMemory:
+        return OutputMemory(nbytes)
 
 
 def _outgoing(stream: Stream) -> Iterator[bytes]:

@@ -41,7 +41,7 @@ from tensorferry._request import (
 from tensorferry._response import Message
 from tensorferry._results import InferLike, Outputs, to_infer
 from tensorferry._retry import Attempts
-from tensorferry._side import sealed_error
+from tensorferry._side import is_for_good, sealed_error
 from tensorferry._sources import Source
 from tensorferry._stream import StreamState
 from tensorferry._upload import Upload
@@ -86,6 +86,10 @@ class CallingClient(BaseClient):
         """Returns what `array.seal` does, which takes time."""
 
     @abstractmethod
+    def _output_memory(self, nbytes: int) -> Any:
+        """Returns new OutputMemory, which takes time to make."""
+
+    @abstractmethod
     def server_info(self, *, timeout: float | None = None) -> Any: ...
 
     def _wanted(self, strict: bool, return_data: bool, digest: bool, progress: Report | None) -> Options:
@@ -96,6 +100,7 @@ class CallingClient(BaseClient):
         options.borrow = self._plain_options.borrow
         options.native_chunks = self._plain_options.native_chunks
         options.may_change = self._plain_options.may_change
+        options.outputs = self._outputs
         return options
 
     def _wanted_of_many(
@@ -103,7 +108,9 @@ class CallingClient(BaseClient):
     ) -> Options:
         """Options of requests whose arrays of one message may change before they are answered."""
         native = self._plain_options.native_chunks
-        return Options(strict, return_data, digest, self._verify, progress, native_chunks=native)
+        return Options(
+            strict, return_data, digest, self._verify, progress, native_chunks=native, outputs=self._outputs
+        )
 
     def _convert_request(
         self, array: Source, name: str, dtype: npt.DTypeLike | None, options: Options, request_id: str
@@ -198,6 +205,7 @@ class CallingClient(BaseClient):
                 failure = None
         finally:
             request.end()
+            request.give_up_lease()
             del failure  # Its traceback has this frame.
 
     def _try(self, request: Request[T], attempts: Attempts, failure: TensorferryError | None) -> Steps[T]:
@@ -205,6 +213,7 @@ class CallingClient(BaseClient):
         try:
             if failure is None:
                 yield from self._hand_over(request, attempts.timeout)
+                yield from self._lend(request, attempts.timeout)
             if failure is None and self._is_unary(request):
                 try:
                     return request.answer((yield self._unary(request.upload, attempts.timeout)))
@@ -241,10 +250,31 @@ class CallingClient(BaseClient):
             if self._must_seal:
                 raise sealed_error(error) from error
 
+    def _lend(self, request: Request[Any], timeout: float | None) -> Steps[None]:
+        """Gives a request memory that the server can write what comes back to, where there is any."""
+        outputs = self._outputs
+        if outputs is None or not request.output_nbytes or request.is_planned or not outputs.has_room():
+            return
+        self._check_usable()
+        try:
+            memory = outputs.take(request.output_nbytes)
+            if memory is None:
+                memory = yield self._output_memory(request.output_nbytes)
+            region = yield self._side.hand_over(memory, timeout)
+            memory.close()  # What is mapped stays.
+        except (OSError, TensorferryError) as error:
+            if is_for_good(error):
+                outputs.turn_off()
+            return
+        request.lend(outputs.lend(memory, region))
+
     def _falls_back(self, error: TensorferryError, request: Request[Any]) -> bool:
         """Whether the server does not know any more what was handed over: messages can bring it."""
-        if not request.is_placed or error.reason not in _LOST:
+        if error.reason not in _LOST:
             return False
+        had_lease = request.give_up_lease()
+        if not request.is_placed:
+            return had_lease
         request.give_up_places()
         return not self._must_seal
 
@@ -343,6 +373,7 @@ class CallingClient(BaseClient):
                 if isinstance(request, Request):
                     try:
                         yield from self._hand_over(request, many.left)
+                        yield from self._lend(request, many.left)
                     except TensorferryError as error:
                         request = request.explain(error)
                 state.add(request)

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
 
+import numpy as np
 import numpy.typing as npt
 
 from tensorferry import _arguments
 from tensorferry._arrays import WireArray, to_array
 from tensorferry._errors import ArrayError, ProtocolError, TensorferryError, about
+from tensorferry._outputs import Lease, OutputPool, memory_for
 from tensorferry._progress import MakeProgress
 from tensorferry._receipt import Receipt, is_faithful, make_receipt, verify
 from tensorferry._response import Received, Response
@@ -21,7 +23,7 @@ from tensorferry._sealed import SealedMemory
 from tensorferry._side import Region
 from tensorferry._sources import Source
 from tensorferry._upload import MakeChunks, NativeChunks, Upload
-from tensorferry._wire import Buffer
+from tensorferry._wire import Buffer, output_memory
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 T = TypeVar("T")
@@ -51,7 +53,8 @@ class Options:
     """What is wanted of a request."""
 
     __slots__ = (
-        "borrow", "digest", "may_change", "native_chunks", "progress", "return_data", "strict", "verify",
+        "borrow", "digest", "may_change", "native_chunks", "outputs", "progress", "return_data", "strict",
+        "verify",
     )  # fmt: skip
 
     def __init__(
@@ -64,18 +67,21 @@ class Options:
         borrow: bool = False,
         native_chunks: MakeChunks | None = None,
         may_change: bool = True,
+        outputs: OutputPool | None = None,
     ) -> None:
         """`progress` makes what is told how much of a request's bytes was sent.
 
         `borrow`: A request may refer to small arrays as well, whose caller waits until it is answered.
         `native_chunks`: The compiled core cuts large arrays, but for requests with `progress`.
         `may_change`: What was sealed, the caller may write to before the request is answered.
+        `outputs`: Has memory that a server can write outputs to.
 
         Errors: TypeError for what is neither true nor false.
         """
         self.borrow = borrow
         self.native_chunks = native_chunks
         self.may_change = may_change
+        self.outputs = outputs
         self.progress = progress
         self.strict = _arguments.flag("strict", strict)
         self.return_data = _arguments.flag("return_data", return_data)
@@ -127,6 +133,8 @@ class Request(ABC, Generic[T]):
         is_placed: The latest try has arrays in sealed memory that was handed over.
         keeps_off: No array is to be handed over any more.
         may_change: What was sealed, the caller may write to before the request is answered.
+        output_nbytes: What memory for the elements that come back needs; 0 where none is wanted.
+        lease: That memory, which the server may write to until it has answered.
     """
 
     def __init__(
@@ -155,6 +163,14 @@ class Request(ABC, Generic[T]):
         self._native_chunks = options.native_chunks if options.progress is None else None
         self.limits = limits
         self.is_placed = self.keeps_off = False
+        self.lease: Lease | None = None
+        self._outputs = options.outputs
+        self._key = (kept, self.nbytes)
+        self.output_nbytes = 0 if self._outputs is None else self._expected(self._outputs)
+
+    def _expected(self, outputs: OutputPool) -> int:
+        """Returns what `output_nbytes` is."""
+        return outputs.expected(self._key)
 
     @property
     def upload(self) -> Upload:
@@ -171,6 +187,11 @@ class Request(ABC, Generic[T]):
             self._upload = self._plan(self.limits)
         return self._upload
 
+    @property
+    def is_planned(self) -> bool:
+        """An upload was made."""
+        return self._upload is not None
+
     def to_place(self, nbytes: float) -> list[tuple[int, WireArray]]:
         """Returns the arrays of at least so many bytes, and their positions."""
         return [(index, array) for index, array in enumerate(self._arrays) if array.nbytes >= nbytes]
@@ -181,6 +202,16 @@ class Request(ABC, Generic[T]):
         if place.memory.may_come_again:
             self._kept.append(place)
         self.is_placed = True
+
+    def lend(self, lease: Lease) -> None:
+        """Takes memory for what comes back, before the upload is asked for."""
+        self.lease = lease
+
+    def give_up_lease(self) -> bool:
+        """Lets go of memory that the server may still write to. Returns whether there was any."""
+        lease, self.lease = self.lease, None
+        self.output_nbytes = 0
+        return lease is not None
 
     def give_up_places(self) -> None:
         """Lets go of what was handed over, and may be lost: the next upload has all elements."""
@@ -197,8 +228,9 @@ class Request(ABC, Generic[T]):
         self._places = {}
 
     def plan_again(self, limits: Limits) -> None:
-        """Ends the upload and makes another one, for these limits."""
+        """Ends the upload and makes another one, for these limits, whose elements come back in messages."""
         self.limits = limits
+        self.give_up_lease()
         self.is_placed = bool(self._places)
         if self._upload is None:
             return
@@ -229,6 +261,8 @@ class Request(ABC, Generic[T]):
                 pieces.append(array.announced())
                 limit = limits.chunk_nbytes
                 chunks.append(array.native_chunks(limit, native) if native else array.chunks(limit))
+        if self.lease is not None:
+            pieces.append(output_memory(self.lease.place()))
         message = pieces if self._borrow else [b"".join(pieces)]
         inline_nbytes = there + limits.inline_nbytes - room
         return Upload(message, chunks, inline_nbytes, self._progress, native is not None)
@@ -239,7 +273,7 @@ class Request(ABC, Generic[T]):
 
         Whether another response is, the server knows.
         """
-        comes_back = self._return_data and self.nbytes > self.limits.inline_nbytes
+        comes_back = self._return_data and self.nbytes > self.limits.inline_nbytes and self.lease is None
         return self.upload.is_one_message and not comes_back
 
     def explain(self, error: TensorferryError) -> TensorferryError:
@@ -248,7 +282,10 @@ class Request(ABC, Generic[T]):
 
     def answer(self, response: Response) -> T:
         """Takes the complete response. Errors: those of `finish`, and what the caller's `progress` raises."""
+        if self.lease is not None:
+            self.lease.answered()
         result = self.finish(response)
+        self.lease = None
         if self._progress is not None:
             self._progress.complete(self.upload, self.nbytes)
         return result
@@ -262,6 +299,15 @@ class Request(ABC, Generic[T]):
         if len(response.tensors) != len(self._arrays):
             raise ProtocolError(f"{len(self._arrays)} arrays were sent, {len(response.tensors)} tensors came")
         return zip(self._arrays, response.tensors)
+
+    def _elements(self, received: Received) -> npt.NDArray[np.uint8] | None:
+        """Returns the bytes of a tensor, wherever they are. Errors: ProtocolError."""
+        elements = received[1]
+        if not isinstance(elements, pb.SharedMemoryRange):
+            return elements
+        if self.lease is None:
+            raise ProtocolError("elements came in memory that was not offered")
+        return self.lease.elements(elements)
 
 
 class ConvertRequest(Request[Receipt]):
@@ -284,8 +330,12 @@ class ConvertRequest(Request[Receipt]):
         )
         super().__init__([wire], options, limits, target)
 
+    def _expected(self, outputs: OutputPool) -> int:
+        return memory_for([self.nbytes]) if self._return_data else 0
+
     def finish(self, response: Response) -> Receipt:
-        ((sent, (metadata, elements)),) = self._received(response)
+        ((sent, received),) = self._received(response)
+        metadata, elements = received[0], self._elements(received)
         data = None if elements is None else to_array(metadata, elements)
         receipt = make_receipt(sent, metadata, data, response.message)
         if self._verify:
@@ -336,10 +386,13 @@ class InferRequest(Request[Outputs]):
             request_id=message.request_id,
             timing=to_timing(message.timing),
         )
-        for metadata, elements in response.outputs:
+        for received in response.outputs:
+            metadata, elements = received[0], self._elements(received)
             if elements is None:
                 raise ProtocolError(f"output '{metadata.name}' came without its elements")
             outputs[metadata.name] = to_array(metadata, elements)
+        if self._outputs is not None:
+            self._outputs.learn(self._key, [output.nbytes for output in outputs.values()])
         return outputs
 
 

@@ -15,7 +15,8 @@ from tensorferry.v1 import tensor_service_pb2 as pb
 # A Message of a stream is the message; the bytes of a chunk that lies where it belongs already; or a response
 # without its elements, and these.
 Message = Union[bytes, int, tuple[bytes, Sequence[Optional[npt.NDArray[np.uint8]]]]]
-Received = tuple[pb.TensorMetadata, Optional[npt.NDArray[np.uint8]]]
+# The bytes of a tensor, or where the server has written them.
+Received = tuple[pb.TensorMetadata, Union[npt.NDArray[np.uint8], pb.SharedMemoryRange, None]]
 
 
 class Response:
@@ -23,7 +24,8 @@ class Response:
 
     Attributes:
         message: The ConvertResponse, whose tensors may be without their elements.
-        tensors, outputs: Metadata and bytes of each tensor, in order; None for bytes that were not asked for.
+        tensors, outputs: Metadata and bytes of each tensor, in order, or the place that these were written
+            to; None for bytes that were not asked for.
     """
 
     def __init__(self, message: Buffer, cut: Sequence[npt.NDArray[np.uint8] | None] = ()) -> None:
@@ -69,6 +71,8 @@ class Response:
         payload = "data" if data or elements is not None else tensor.WhichOneof("payload")
         if payload is None:
             return tensor.metadata, None
+        if payload == "shared_memory":
+            return tensor.metadata, tensor.shared_memory
         if payload == "data":
             return tensor.metadata, np.frombuffer(data, np.uint8).copy()
         try:

@@ -31,7 +31,7 @@ AVAILABLE = hasattr(os, "memfd_create") and hasattr(socket, "send_fds")
 _ADD_SEALS = 1033
 _SEALS = 2 | 4 | 8  # F_SEAL_SHRINK, F_SEAL_GROW and F_SEAL_WRITE.
 _CLOEXEC, _ALLOW_SEALING, _NOEXEC_SEAL = 1, 2, 8
-_MAP_SHARED, _MAP_PRIVATE, _MAP_FIXED = 1, 2, 16
+_MAP_SHARED, MAP_PRIVATE, _MAP_FIXED = 1, 2, 16
 _PAGE_NBYTES = mmap.PAGESIZE
 _NAME = "tensorferry-array"  # As /proc shows it.
 # An entry of /proc/self/pagemap says of a page: bits 63 and 62, that it is in memory or swapped out; bit 61,
@@ -44,9 +44,15 @@ class SealedMemory:
     """A memfd. `file` is its descriptor, which `close` or the end of this object closes.
 
     Attributes:
+        kind: Of the message that hands it over.
+        is_sent_once: It can be handed over once.
+        is_spent: It cannot be handed over any more.
         may_come_again: It may be sent once more: the server then keeps it as long as this object is there.
         region: What the server has taken it as, if it keeps it: a Region of _side.
     """
+
+    kind = 1
+    is_sent_once = is_spent = False
 
     def __init__(self, may_come_again: bool = False) -> None:
         """Errors: OSError where the system gives none."""
@@ -119,7 +125,7 @@ class Pages(mmap.mmap):
             was_shared = not self._is_private
             try:
                 if was_shared:
-                    self._map(_MAP_PRIVATE)
+                    self._map(MAP_PRIVATE)
                     self._is_private = True
                 if not self._is_sealed:
                     self._memory.seal()
@@ -155,25 +161,35 @@ class Pages(mmap.mmap):
 
     def _map(self, kind: int) -> None:
         """Puts the memfd in the place of what is mapped. Errors: OSError."""
-        protection = mmap.PROT_READ | mmap.PROT_WRITE
-        place = _mmap()(self._address, len(self), protection, kind | _MAP_FIXED, self._memory.file, 0)
-        if place != self._address:
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        map_over(self._address, len(self), kind, self._memory.file)
 
     def _was_written(self, start: int, nbytes: int) -> bool | None:
         """Whether any page has a private copy. None: this system does not say."""
-        first = (self._address + start) // _PAGE_NBYTES
-        count = (self._address + start + nbytes - 1) // _PAGE_NBYTES - first + 1
-        try:
-            with open("/proc/self/pagemap", "rb", buffering=0) as pagemap:
-                entries = os.pread(pagemap.fileno(), count * _ENTRY_NBYTES, first * _ENTRY_NBYTES)
-        except OSError:
-            return None
-        if len(entries) != count * _ENTRY_NBYTES:
-            return None
-        states = np.frombuffer(entries, np.uint64)
-        is_there = (states & np.uint64(_IS_THERE)) != 0
-        return bool(np.any(is_there & ((states & np.uint64(_IS_OF_FILE)) == 0)))
+        return was_written(self._address + start, nbytes)
+
+
+def map_over(address: int, nbytes: int, kind: int, file: int) -> None:
+    """Maps a file in the place of what is mapped there. Errors: OSError."""
+    protection = mmap.PROT_READ | mmap.PROT_WRITE
+    place = _mmap()(address, nbytes, protection, kind | _MAP_FIXED, file, 0)
+    if place != address:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def was_written(address: int, nbytes: int) -> bool | None:
+    """Whether any of these pages is a private copy of a file's. None: this system does not say."""
+    first = address // _PAGE_NBYTES
+    count = (address + nbytes - 1) // _PAGE_NBYTES - first + 1
+    try:
+        with open("/proc/self/pagemap", "rb", buffering=0) as pagemap:
+            entries = os.pread(pagemap.fileno(), count * _ENTRY_NBYTES, first * _ENTRY_NBYTES)
+    except OSError:
+        return None
+    if len(entries) != count * _ENTRY_NBYTES:
+        return None
+    states = np.frombuffer(entries, np.uint64)
+    is_there = (states & np.uint64(_IS_THERE)) != 0
+    return bool(np.any(is_there & ((states & np.uint64(_IS_OF_FILE)) == 0)))
 
 
 def empty(shape: Any, dtype: npt.DTypeLike) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import os
 import select
@@ -12,7 +13,7 @@ import struct
 import threading
 import time
 import weakref
-from collections import deque
+from collections import defaultdict, deque
 from contextlib import suppress
 from typing import Any
 
@@ -22,7 +23,7 @@ from tensorferry._errors import RefusedError, TensorferryError, TransportError, 
 from tensorferry._sealed import SealedMemory
 
 _VERSION = 1
-_HAND_OVER, _RELEASE = 1, 2  # The kinds of messages, and of answers: taken, and refused.
+_RELEASE = 2  # A kind of message. Kinds of memory are those of the messages that hand it over.
 _TAKEN = 1
 _ASK = struct.Struct("<HHIQ")  # Version, kind, tag, bytes.
 _ANSWER = struct.Struct("<HHI")
@@ -30,8 +31,9 @@ _MOST_ANSWER_NBYTES = 1 << 16
 _TAGS = 1 << 32
 _PATIENCE_S = 2.0  # A server answers at once. One that does not is left alone for _PAUSE_S.
 _PAUSE_S = 10.0
+_WANTING = (errno.ENOMEM, errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EINTR)
 _EXHAUSTED = ("MEMORY_BUDGET", "TENSOR_TOO_LARGE")
-_MOST_KEPT, _MOST_KEPT_NBYTES = 8, 512 << 20  # The regions that a client has of memory that may come again.
+_MOST_KEPT, _MOST_KEPT_NBYTES = 8, 512 << 20  # The regions of memory that may come again, of each kind.
 
 
 class Connection:
@@ -53,7 +55,7 @@ class Connection:
     def ask(self, memory: SealedMemory) -> int:
         """Sends the memory. Returns the tag that the answer has. Errors: OSError."""
         tag = next(self._tags) % _TAGS
-        message = _ASK.pack(_VERSION, _HAND_OVER, tag, memory.nbytes)
+        message = _ASK.pack(_VERSION, memory.kind, tag, memory.nbytes)
         socket.send_fds(self.socket, [message], [memory.file])
         return tag
 
@@ -119,7 +121,7 @@ class Side:
         self._path = path
         self._connection: Connection | None = None
         self._rest_until = 0.0
-        self._kept: deque[weakref.ref[SealedMemory]] = deque()
+        self._kept: defaultdict[int, deque[weakref.ref[SealedMemory]]] = defaultdict(deque)  # By kind.
         self._lock: Any = None
         self.forget()
         _sides.add(self)
@@ -167,34 +169,43 @@ class Side:
             raise self._lost(error, timeout) from error
 
     def _kept_region(self, memory: SealedMemory) -> Region | None:
-        """Returns the region that the server has still of this memory, if it has one."""
+        """Returns the region that the server has still of this memory, if it has one.
+
+        Errors: TransportError of memory that cannot be handed over once more.
+        """
         region: Region | None = memory.region
-        if region is None or region.connection is not self._connection:
-            return None
-        return region if region.connection.is_open() else None
+        if region is not None and region.connection is self._connection:
+            if region.connection.is_open():
+                return region
+            region.connection.close()
+        if memory.is_spent:
+            raise TransportError(grpc.StatusCode.UNAVAILABLE, "the server does not have this memory any more")
+        return None
 
     def _keep(self, memory: SealedMemory, region: Region) -> Region:
         """Takes note of a region that stays as long as its memory, for the next time it is sent.
 
         A server bounds what a client may hand over: the regions of older memory are let go.
         """
+        memory.is_spent = memory.is_sent_once
         if memory.may_come_again:
-            self._let_go(_MOST_KEPT - 1, _MOST_KEPT_NBYTES - memory.nbytes)
+            self._let_go(memory.kind, _MOST_KEPT - 1, _MOST_KEPT_NBYTES - memory.nbytes)
             memory.region = region
-            self._kept.append(weakref.ref(memory))
+            self._kept[memory.kind].append(weakref.ref(memory))
         return region
 
     def _makes_room(self, error: RefusedError) -> bool:
         """Whether the server may take more now, as what was kept is let go."""
-        there = len(self._kept)
+        there = sum(map(len, self._kept.values()))
         if error.reason == "MEMORY_BUDGET":
-            self._let_go(0, 0)
-        return len(self._kept) < there
+            for kind in list(self._kept):
+                self._let_go(kind, 0, 0)
+        return sum(map(len, self._kept.values())) < there
 
-    def _let_go(self, most: int, nbytes: int) -> None:
+    def _let_go(self, kind: int, most: int, nbytes: int) -> None:
         """Lets go of the regions that were kept first, beyond so many with so many bytes together."""
         kept: deque[weakref.ref[SealedMemory]] = deque()
-        for reference in reversed(self._kept):
+        for reference in reversed(self._kept[kind]):
             memory = reference()
             if memory is None or memory.region is None or memory.region.connection is not self._connection:
                 continue
@@ -203,7 +214,7 @@ class Side:
                 kept.appendleft(reference)
             else:
                 memory.region = None
-        self._kept = kept
+        self._kept[kind] = kept
 
     def _ask(self, memory: SealedMemory) -> tuple[Connection, int]:
         """Errors: OSError."""
@@ -278,6 +289,13 @@ def sealed_error(error: Exception) -> TensorferryError:
         return error
     problem = f"the system has no sealed memory for the array: {error}"
     return TensorferryError(grpc.StatusCode.RESOURCE_EXHAUSTED, problem)
+
+
+def is_for_good(error: Exception) -> bool:
+    """Whether memory that could not be handed over cannot be the next time either."""
+    if isinstance(error, OSError):
+        return error.errno not in _WANTING
+    return isinstance(error, RefusedError) and error.reason not in _EXHAUSTED
 
 
 def _patience(timeout: float | None) -> float:

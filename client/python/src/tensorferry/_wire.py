@@ -24,6 +24,7 @@ _LENGTH_DELIMITED = 2
 _REQUEST = _tag(pb.ConvertStreamRequest.REQUEST_FIELD_NUMBER, _LENGTH_DELIMITED)
 _CHUNK = _tag(pb.ConvertStreamRequest.CHUNK_FIELD_NUMBER, _LENGTH_DELIMITED)
 _ARRAYS = _tag(pb.ConvertRequest.ARRAYS_FIELD_NUMBER, _LENGTH_DELIMITED)
+_OUTPUT_MEMORY = _tag(pb.ConvertRequest.OUTPUT_MEMORY_FIELD_NUMBER, _LENGTH_DELIMITED)
 _ARRAY_DATA = _tag(pb.Array.DATA_FIELD_NUMBER, _LENGTH_DELIMITED)
 _RESPONSE_TAG = pb.ConvertStreamResponse.RESPONSE_FIELD_NUMBER << 3 | _LENGTH_DELIMITED
 _CHUNK_TAG = pb.ConvertStreamResponse.CHUNK_FIELD_NUMBER << 3 | _LENGTH_DELIMITED
@@ -71,6 +72,12 @@ def placed_array(
         name=name, dtype=dtype, shape=shape, fortran_order=fortran_order, shared_memory=place
     ).SerializeToString()
     return _ARRAYS + varint(len(array)) + bytes(array)
+
+
+def output_memory(place: pb.SharedMemoryRange) -> bytes:
+    """Returns the field of a ConvertRequest that says where elements that come back may be written to."""
+    encoded = place.SerializeToString()
+    return _OUTPUT_MEMORY + varint(len(encoded)) + bytes(encoded)
 
 
 def stream_request(pieces: Sequence[Buffer]) -> Sequence[Buffer]:

@@ -22,6 +22,7 @@ from tensorferry._errors import TensorferryError, TransportError, closed
 from tensorferry._files import FilePath, file_arrays, file_nbytes
 from tensorferry._info import HealthStatus, Model, ServerInfo, to_health, to_models, to_server_info
 from tensorferry._many import END, Many
+from tensorferry._outputs import OutputMemory
 from tensorferry._pool import Idle, Stream, StreamPool, end_all
 from tensorferry._progress import Report, reports_together
 from tensorferry._receipt import Receipt
@@ -61,8 +62,7 @@ class Client(CallingClient):
     async def close(self) -> None:
         """Ends the connection and all calls under way. Closing twice is closing."""
         self._closed = True
-        if self._side is not None:
-            self._side.close()
+        self._close_side()
         if self._loop is not None:
             self._check_loop()
             self._streams.close()
@@ -261,7 +261,8 @@ class Client(CallingClient):
         end = self._end(timeout)
         failure = None
         try:
-            if request.nbytes < self._sealed_nbytes and self._is_unary(request):
+            stays = request.nbytes < self._sealed_nbytes and not request.output_nbytes
+            if stays and self._is_unary(request):
                 left = None if end is None else end - time.monotonic()
                 return request.answer(await self._unary(request.upload, left))
         except TensorferryError as error:
@@ -339,6 +340,9 @@ class Client(CallingClient):
         self, array: WireArray, may_copy: bool, may_change: bool
     ) -> tuple[SealedMemory, int] | None:
         return await asyncio.to_thread(array.seal, may_copy, may_change)
+
+    async def _output_memory(self, nbytes: int) -> OutputMemory:
+        return await asyncio.to_thread(OutputMemory, nbytes)
 
     def _check_usable(self) -> None:
         self._check_loop()

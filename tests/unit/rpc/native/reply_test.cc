@@ -51,12 +51,15 @@ TEST(EncodeResponse, IsReadByGeneratedCode) {
                                                                .digest = Digest{std::byte{1}, std::byte{0xFF}}}};
   inference::TensorResult output{.metadata = {.name = "y", .dtype = "bool"},
                                  .elements = inference::TensorElements{.bytes = std::as_bytes(std::span(large))}};
+  inference::TensorResult written{.metadata = {.name = "z", .nbytes = 7}, .elements = {}};
   inference::TensorResult nothing{.metadata = {}, .elements = inference::TensorElements{}};
-  Response response{.request_id = "id", .receive_time = std::chrono::nanoseconds(1)};
+  Response response{.request_id = "id",
+                    .receive_time = std::chrono::nanoseconds(1),
+                    .written = {.region = "r", .offsets = {{}, {}, {}, {}, 64}}};
   response.result = {.model_name = "m",
                      .model_version = "1",
                      .tensors = {tensor, nothing},
-                     .outputs = {output, output},
+                     .outputs = {output, output, written},
                      .convert_time = std::chrono::nanoseconds(200),
                      .queue_time = std::chrono::nanoseconds(30'000),
                      .compute_time = std::chrono::nanoseconds(4'000'000'000)};
@@ -90,6 +93,12 @@ TEST(EncodeResponse, IsReadByGeneratedCode) {
     large_output.mutable_metadata()->set_dtype("bool");
     large_output.set_data(large);
   }
+  v1::Tensor& elsewhere = *expected.add_outputs();
+  elsewhere.mutable_metadata()->set_name("z");
+  elsewhere.mutable_metadata()->set_nbytes(7);
+  elsewhere.mutable_shared_memory()->set_region("r");
+  elsewhere.mutable_shared_memory()->set_offset(64);
+  elsewhere.mutable_shared_memory()->set_nbytes(7);
   expected.mutable_timing()->set_receive_ns(1);
   expected.mutable_timing()->set_convert_ns(200);
   expected.mutable_timing()->set_queue_ns(30'000);

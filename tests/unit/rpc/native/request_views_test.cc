@@ -49,6 +49,7 @@ TEST(Difference, SeesEveryFieldOfARequest) {
   EXPECT_TRUE(differs([](RequestView& request) { request.timeout = std::chrono::microseconds(1); }));
   EXPECT_TRUE(differs([](RequestView& request) { request.requested_outputs = {"x"}; }));
   EXPECT_TRUE(differs([](RequestView& request) { request.arrays.emplace_back(); }));
+  EXPECT_TRUE(differs([](RequestView& request) { request.output_memory.emplace(); }));
 }
 
 }  // namespace

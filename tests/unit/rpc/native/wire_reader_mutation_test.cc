@@ -33,6 +33,12 @@ v1::ConvertRequest RandomRequest(Random& random) {
   request.set_return_data(random.OneIn(2));
   for (std::size_t i = random.Below(4); i > 0; --i) request.add_requested_outputs(random.Ascii(8));
   for (std::size_t i = random.Below(4); i > 0; --i) FillArray(*request.add_arrays(), random);
+  if (random.OneIn(2)) {
+    v1::SharedMemoryRange& place = *request.mutable_output_memory();
+    place.set_region(random.Ascii(40));
+    place.set_offset(random.Below(1 << 20));
+    place.set_nbytes(static_cast<std::uint64_t>(random.Int64()));
+  }
   return request;
 }
 

@@ -20,7 +20,7 @@ class BadNames : public testing::TestWithParam<std::string> {
     ParsedMessage parsed;
     RequestView request;
     std::vector<OutputPlan> plans;
-    return Translate(view, regions, parsed, request, plans);
+    return Translate(view, {regions}, parsed, request, plans);
   }
 };
 
@@ -54,7 +54,7 @@ TEST(GoodNames, AreQuotedWithWhatIsWrong) {
   ParsedMessage parsed;
   RequestView request;
   std::vector<OutputPlan> plans;
-  EXPECT_THAT(Translate(view, SharedRegions(/*enabled=*/true), parsed, request, plans),
+  EXPECT_THAT(Translate(view, {SharedRegions(/*enabled=*/true)}, parsed, request, plans),
               Fails(Reason::kBadDtype, HasSubstr("array 'nnn")));
 }
 

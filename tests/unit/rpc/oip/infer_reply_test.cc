@@ -158,7 +158,7 @@ class ApplyPlansTest : public testing::Test {
   ApplyPlansTest() { EXPECT_THAT(regions_.Register("r", object_.key(), 2, 8), IsOk()); }
 
   OutputPlan Into(std::string name, std::uint64_t offset, std::uint64_t nbytes) const {
-    return {.name = std::move(name), .shared = regions_.Find("r", offset, nbytes).value()};
+    return {.name = std::move(name), .shared = OutputPlace::Find({"r", offset, nbytes}, {regions_}).value()};
   }
 
   SharedObject object_{std::string(10, '.')};

@@ -29,7 +29,7 @@ class Translated {
  public:
   Translated(const Message& message, const SharedRegions& regions) : cut_(message.SerializeAsString(), {}) {
     if (!decoder_.Decode(cut_.pieces()).ok()) std::abort();
-    status_ = Translate(decoder_.request(), regions, decoder_.parsed(), request_, plans_);
+    status_ = Translate(decoder_.request(), {regions}, decoder_.parsed(), request_, plans_);
   }
   Translated(const Translated&) = delete;
   Translated& operator=(const Translated&) = delete;
@@ -225,7 +225,7 @@ TEST_F(TranslateTest, ForgetsTheFormerRequest) {
     const CutMessage cut(message.SerializeAsString(), {});
     InferDecoder decoder;
     ASSERT_THAT(decoder.Decode(cut.pieces()), IsOk());
-    ASSERT_THAT(Translate(decoder.request(), regions_, decoder.parsed(), request, plans), IsOk());
+    ASSERT_THAT(Translate(decoder.request(), {regions_}, decoder.parsed(), request, plans), IsOk());
   }
   EXPECT_EQ(request.priority, 0u);
   EXPECT_EQ(request.timeout, microseconds(0));
@@ -252,9 +252,9 @@ TEST_F(TranslateTest, PlansWhatBecomesOfOutputs) {
   EXPECT_EQ(translated.plans()[1].name, "shared");
   EXPECT_EQ(translated.plans()[1].classes, 0u);
   ASSERT_TRUE(translated.plans()[1].shared);
-  EXPECT_EQ(translated.plans()[1].shared->region->name(), "region");
-  EXPECT_EQ(translated.plans()[1].shared->offset, 12u);
-  EXPECT_EQ(translated.plans()[1].shared->nbytes, 4u);
+  EXPECT_EQ(translated.plans()[1].shared->region(), "region");
+  EXPECT_EQ(translated.plans()[1].shared->offset(), 12u);
+  EXPECT_EQ(translated.plans()[1].shared->nbytes(), 4u);
 }
 
 // --- These parameters are refused, wherever they stand.

@@ -40,12 +40,13 @@ class Array(_message.Message):
     def __init__(self, name: _Optional[str] = ..., dtype: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., fortran_order: bool = ..., data: _Optional[bytes] = ..., npy: _Optional[bytes] = ..., chunked_nbytes: _Optional[int] = ..., shared_memory: _Optional[_Union[SharedMemoryRange, _Mapping]] = ...) -> None: ...
 
 class ConvertRequest(_message.Message):
-    __slots__ = ["arrays", "digest", "fidelity", "model_name", "model_version", "request_id", "requested_outputs", "return_data"]
+    __slots__ = ["arrays", "digest", "fidelity", "model_name", "model_version", "output_memory", "request_id", "requested_outputs", "return_data"]
     ARRAYS_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     FIDELITY_FIELD_NUMBER: _ClassVar[int]
     MODEL_NAME_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_MEMORY_FIELD_NUMBER: _ClassVar[int]
     REQUESTED_OUTPUTS_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     RETURN_DATA_FIELD_NUMBER: _ClassVar[int]
@@ -54,10 +55,11 @@ class ConvertRequest(_message.Message):
     fidelity: Fidelity
     model_name: str
     model_version: str
+    output_memory: SharedMemoryRange
     request_id: str
     requested_outputs: _containers.RepeatedScalarFieldContainer[str]
     return_data: bool
-    def __init__(self, request_id: _Optional[str] = ..., model_name: _Optional[str] = ..., model_version: _Optional[str] = ..., fidelity: _Optional[_Union[Fidelity, str]] = ..., digest: _Optional[_Union[DigestAlgorithm, str]] = ..., return_data: bool = ..., requested_outputs: _Optional[_Iterable[str]] = ..., arrays: _Optional[_Iterable[_Union[Array, _Mapping]]] = ...) -> None: ...
+    def __init__(self, request_id: _Optional[str] = ..., model_name: _Optional[str] = ..., model_version: _Optional[str] = ..., fidelity: _Optional[_Union[Fidelity, str]] = ..., digest: _Optional[_Union[DigestAlgorithm, str]] = ..., return_data: bool = ..., requested_outputs: _Optional[_Iterable[str]] = ..., arrays: _Optional[_Iterable[_Union[Array, _Mapping]]] = ..., output_memory: _Optional[_Union[SharedMemoryRange, _Mapping]] = ...) -> None: ...
 
 class ConvertResponse(_message.Message):
     __slots__ = ["error", "model_name", "model_version", "outputs", "request_id", "tensors", "timing"]
@@ -207,14 +209,16 @@ class SharedMemoryRange(_message.Message):
     def __init__(self, region: _Optional[str] = ..., offset: _Optional[int] = ..., nbytes: _Optional[int] = ...) -> None: ...
 
 class Tensor(_message.Message):
-    __slots__ = ["chunked_nbytes", "data", "metadata"]
+    __slots__ = ["chunked_nbytes", "data", "metadata", "shared_memory"]
     CHUNKED_NBYTES_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
+    SHARED_MEMORY_FIELD_NUMBER: _ClassVar[int]
     chunked_nbytes: int
     data: bytes
     metadata: TensorMetadata
-    def __init__(self, metadata: _Optional[_Union[TensorMetadata, _Mapping]] = ..., data: _Optional[bytes] = ..., chunked_nbytes: _Optional[int] = ...) -> None: ...
+    shared_memory: SharedMemoryRange
+    def __init__(self, metadata: _Optional[_Union[TensorMetadata, _Mapping]] = ..., data: _Optional[bytes] = ..., chunked_nbytes: _Optional[int] = ..., shared_memory: _Optional[_Union[SharedMemoryRange, _Mapping]] = ...) -> None: ...
 
 class TensorMetadata(_message.Message):
     __slots__ = ["device", "dtype", "itemsize", "name", "nbytes", "numel", "receipt", "shape", "strides"]
