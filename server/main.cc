@@ -31,7 +31,6 @@
 #include "config/logging.h"
 #include "config/resolve.h"
 #include "credentials.h"
-#include "fetch/http_target.h"
 #include "http_port.h"
 #include "inference/repository/torch_pipeline.h"
 #include "options.h"
@@ -154,7 +153,7 @@ std::unique_ptr<tracing::SpanExporter> MakeSpanExporter() {
   auto [settings, warnings] = tracing::ReadTraceSettings(std::getenv, TENSORFERRY_VERSION);
   for (const std::string& warning : warnings) spdlog::warn("tracing: {}", warning);
   if (!settings.enabled()) return nullptr;
-  spdlog::info("tracing: spans go to {}", fetch::NameOf(settings.collector));
+  spdlog::info("tracing: spans go to {}", NameOf(settings.collector));
   return std::make_unique<tracing::SpanExporter>(std::move(settings));
 }
 

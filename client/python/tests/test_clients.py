@@ -6,7 +6,7 @@ import tensorferry
 import tensorferry.aio
 from tensorferry._base import to_limits
 from tensorferry._info import to_server_info
-from tensorferry._request import Limits
+from tensorferry._limits import Limits
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 MIB = 1 << 20

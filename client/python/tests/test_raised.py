@@ -270,7 +270,8 @@ def test_an_error_of_the_callers_iterable_goes_through() -> None:
 
 
 def test_errors_in_place_keep_the_order() -> None:
-    from tensorferry._request import ConvertRequest, Limits, Options
+    from tensorferry._limits import Limits
+    from tensorferry._request import ConvertRequest, Options
     from tensorferry._stream import StreamState
 
     state = StreamState[Receipt]()

@@ -17,7 +17,8 @@ from tensorferry import (
     TransportError,
     VerificationError,
 )
-from tensorferry._request import ConvertRequest, InferRequest, Limits, Options, Target
+from tensorferry._limits import Limits
+from tensorferry._request import ConvertRequest, InferRequest, Options, Target
 from tensorferry._stream import StreamState
 from tensorferry._upload import Upload
 from tensorferry.v1 import tensor_service_pb2 as pb

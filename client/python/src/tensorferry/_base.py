@@ -27,8 +27,9 @@ from tensorferry._errors import (
     needs_stream,
 )
 from tensorferry._info import ServerInfo
+from tensorferry._limits import DEFAULT_LIMITS, Limits
 from tensorferry._outputs import OutputPool
-from tensorferry._request import DEFAULT_LIMITS, Limits, Options, Request
+from tensorferry._request import Options, Request
 from tensorferry._sealed import AVAILABLE, empty
 from tensorferry._side import AsyncSide, Side, sealed_error, side_path
 from tensorferry._tls import TLS, authorized, connection_security

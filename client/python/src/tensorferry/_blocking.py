@@ -15,10 +15,11 @@ from tensorferry._base import OnError, unless_error
 from tensorferry._calls import CallingClient, Steps
 from tensorferry._compiled import CompiledCall, CompiledChannel, compiled_channel, core, native_chunks
 from tensorferry._errors import TensorferryError, closed
+from tensorferry._limits import CHEAP_LIMITS
 from tensorferry._many import END, Many
 from tensorferry._outputs import OutputMemory
 from tensorferry._pool import Stream, StreamPool, end_before_fork
-from tensorferry._request import CHEAP_LIMITS, Request
+from tensorferry._request import Request
 from tensorferry._response import Message, Response, whole_response
 from tensorferry._sealed import SealedMemory
 from tensorferry._upload import Upload

@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from tensorferry._elements import Array
 from tensorferry._errors import ArrayError, Label, array_error
-from tensorferry._request import ConvertRequest, Limits, Options
+from tensorferry._limits import Limits
+from tensorferry._request import ConvertRequest, Options
 from tensorferry._safetensors import looks_like_safetensors, read_header, safetensors_arrays
 
 FilePath = Union[str, "os.PathLike[str]"]

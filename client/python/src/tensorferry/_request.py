@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
 
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from tensorferry import _arguments
 from tensorferry._arrays import WireArray, to_array
 from tensorferry._errors import ArrayError, ProtocolError, TensorferryError, about
+from tensorferry._limits import Limits
 from tensorferry._outputs import Lease, OutputPool, memory_for
 from tensorferry._progress import MakeProgress
 from tensorferry._receipt import Receipt, is_faithful, make_receipt, verify
@@ -27,26 +27,6 @@ from tensorferry._wire import Buffer, output_memory
 from tensorferry.v1 import tensor_service_pb2 as pb
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How elements are spread over messages, in bytes."""
-
-    inline_nbytes: int  # Most that one request carries in itself; arrays beyond it are chunked.
-    chunk_nbytes: int
-
-    def within(self, other: Limits) -> Limits:
-        """Returns limits that both allow."""
-        return Limits(
-            min(self.inline_nbytes, other.inline_nbytes), min(self.chunk_nbytes, other.chunk_nbytes)
-        )
-
-
-DEFAULT_LIMITS = Limits(inline_nbytes=4 << 20, chunk_nbytes=1 << 20)  # Most servers take them; others say so.
-# A message with more elements takes longer than chunks: on its way to gRPC it is copied twice, to memory that
-# the system gives anew for each. docs/performance.md has the measurement.
-CHEAP_LIMITS = Limits(inline_nbytes=192 << 10, chunk_nbytes=1 << 20)
 
 
 class Options:

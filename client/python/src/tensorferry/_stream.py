@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorferry._errors import ProtocolError, TensorferryError, TransportError, from_response_error
-from tensorferry._request import DEFAULT_LIMITS, Limits, Request
+from tensorferry._limits import DEFAULT_LIMITS, Limits
+from tensorferry._request import Request
 from tensorferry._response import Message, Response
 from tensorferry._upload import Upload
 from tensorferry._wire import Buffer, read_stream_message
