@@ -20,7 +20,7 @@ PRINTED = "torch.float32, every bit equal\n"
 
 def completed(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     ran = subprocess.run(
-        command, env=clean_environment(environment), capture_output=True, text=True, timeout=4 * TIMEOUT_S, check=False
+        command, env=clean_environment(environment), capture_output=True, text=True, timeout=10 * TIMEOUT_S, check=False
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran
