@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import queue
 import socket
 import struct
 import threading
@@ -47,7 +48,7 @@ class Writer:
         self.asked = 0
         self.memory: dict[str, mmap.mmap] = {}
         self.places: list[pb.SharedMemoryRange | None] = []
-        self.released: list[str] = []
+        self.released: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.late = threading.Event()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._listener.bind(f"{path}.sealed")
@@ -89,7 +90,7 @@ class Writer:
                 message, descriptors, _, _ = received
                 _, kind, tag, nbytes = ASK.unpack_from(message)
                 if kind == RELEASE:
-                    self.released.append(message[ASK.size :].decode())
+                    self.released.put(message[ASK.size :].decode())
                     continue
                 assert kind == FOR_OUTPUTS
                 self.asked += 1
@@ -173,7 +174,7 @@ def test_what_a_server_writes_too_late_nobody_sees(server: Writer, client: tenso
 
     server.answer = late
     with pytest.raises(tensorferry.DeadlineError):
-        infer(client, timeout=0.3)
+        infer(client, timeout=2.0)
     given_up = server.places[-1]
     assert given_up is not None
     server.answer = server.write
@@ -182,7 +183,7 @@ def test_what_a_server_writes_too_late_nobody_sees(server: Writer, client: tenso
     assert written.wait(TIMEOUT_S)
     assert given_up.region not in [place.region for place in server.places[3:] if place is not None]
     assert all(is_all(array, index + 4) for index, array in enumerate(held))
-    assert given_up.region in server.released
+    assert server.released.get(timeout=TIMEOUT_S) == given_up.region
 
 
 @pytest.mark.parametrize(
