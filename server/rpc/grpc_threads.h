@@ -15,7 +15,7 @@ int ThreadsToKeepForGrpc();
 // A connection hands its work to gRPC's executor where two threads meet at it. The executor of 1.51 starts a thread for
 // it when its others are busy, does not look whether the system had one, and gives the thread work, at once and from
 // then on. Nobody does that work: the connection stands still, and its answers are lost. See Executor::Enqueue in
-// https://github.com/grpc/grpc/blob/v1.51.1/src/core/lib/iomgr/executor.cc.
+// https://github.com/grpc/grpc/blob/v1.51.1/src/core/lib/iomgr/executor.cc, and docs/adr/0034.
 // Errors: throws NoThread.
 void KeepThreadsForGrpc(int count);
 
