@@ -296,7 +296,9 @@ absl::StatusOr<Arguments> ParseArguments(std::span<const std::string> words) {
     return arguments;
   } catch (const CLI::ParseError& error) {
     TENSORFERRY_RETURN_IF_ERROR(CheckExtras(app, subcommands));
-    return Usage(error.what());
+    const std::vector<CLI::App*> chosen = app.get_subcommands();
+    if (chosen.empty()) return Usage(error.what());
+    return Usage(fmt::format("{}; see tensorferry {} --help", error.what(), chosen.front()->get_name()));
   }
   if (version && app.get_subcommands().empty()) {
     arguments.command = Command::kVersion;

@@ -47,7 +47,7 @@ absl::StatusOr<RawValues> ParseCommandLine(const std::vector<std::string>& args)
   RawValues values;
   for (auto arg = args.begin(); arg != args.end(); ++arg) {
     if (!arg->starts_with('-')) return absl::InvalidArgumentError(fmt::format("unexpected argument {}", Quote(*arg)));
-    const std::string flag = arg->substr(0, arg->find('='));
+    const std::string flag = *arg == "-h" ? fmt::format("--{}", kHelpFlag) : arg->substr(0, arg->find('='));
     const auto syntax = flag.starts_with("--") ? FindSyntax(flag.substr(2)) : std::nullopt;
     if (!syntax) return UnknownFlag(flag);
 

@@ -254,6 +254,7 @@ TEST(Resolve, HelpAndVersionAreAnsweredWhateverTheConfiguration) {
     EXPECT_THAT(help.text, HasSubstr("  --" + std::string(setting.flag.name) + " "));
   for (const Flag& flag : kOtherFlags) EXPECT_THAT(help.text, HasSubstr("  --" + std::string(flag.name) + " "));
   EXPECT_THAT(help.text, HasSubstr("[64MiB]"));
+  EXPECT_EQ(Exiting({"-h"}).text, help.text);
 }
 
 }  // namespace

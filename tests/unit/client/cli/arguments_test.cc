@@ -110,7 +110,7 @@ INSTANTIATE_TEST_SUITE_P(
         {"UnknownCommand", {"convret", "x.npy"}, "unknown command 'convret'; did you mean convert?"},
         {"FarCommand", {"xyz"}, "unknown command 'xyz'; see --help"},
         {"UnknownOption", {"convert", "x.npy", "--modle=m"}, "unknown option '--modle'; did you mean --model?"},
-        {"NoFile", {"convert"}, "FILE is required"},
+        {"NoFile", {"convert"}, "FILE is required; see tensorferry convert --help"},
         {"ExtraWord", {"ping", "x"}, "unexpected argument 'x'"},
         {"NoValue", {"convert", "x.npy", "--model"}, "--model"},
         {"BadTimeout",
