@@ -19,6 +19,11 @@ fail() {
 
 for name in $(compgen -e TENSORFERRY_); do unset "$name"; done # Settings of whoever builds are not for this server.
 
+# A function of ours that GCC has split would lose handlers of exceptions.
+if [ -n "$(nm "$server" | grep -m 1 'tensorferry.*\.cold$')" ]; then
+  fail "the server must be compiled with -fno-reorder-blocks-and-partition"
+fi
+
 # The server ends without running what the counts would be written by: a process of its own writes them every second.
 "$bolt" "$server" -instrument -instrumentation-file="$work/counts" -instrumentation-sleep-time=1 \
   -instrumentation-no-counters-clear -o "$work/counting" >"$work/instrument.log" 2>&1 ||
@@ -65,11 +70,11 @@ done
 has_ended "${writer% }" && [ -s "$work/counts" ] || fail "the counts were not written"
 counting=
 
-# Identical functions stay apart (no -icf): with one address for several the server ended when it loaded damaged models.
-# -use-old-text puts the code where it was, and without huge pages nothing is padded to 2 MiB. The symbols go here:
-# strip would leave a program that does not start.
+# Identical functions stay apart (no -icf), and what never ran stays where it is, as it was (no -use-old-text): code that
+# handles exceptions does not survive all that llvm-bolt can do. Without huge pages nothing is padded to 2 MiB. The symbols
+# go here: strip would leave a program that does not start.
 "$bolt" "$server" -data="$work/counts" -o "$work/laid-out" -reorder-blocks=ext-tsp -reorder-functions=cdsort \
-  -split-functions -split-all-cold -split-eh -use-old-text -no-huge-pages -align-text=4096 -remove-symtab \
+  -split-functions -split-all-cold -split-eh -no-huge-pages -align-text=4096 -remove-symtab \
   >"$work/optimize.log" 2>&1 || fail "llvm-bolt could not lay out the code"
 "$work/laid-out" --version >"$work/version.log" 2>&1 || fail "the program that was laid out does not start"
 cp "$work/laid-out" "$server"
