@@ -70,11 +70,11 @@ done
 has_ended "${writer% }" && [ -s "$work/counts" ] || fail "the counts were not written"
 counting=
 
-# Identical functions stay apart (no -icf), and what never ran stays where it is, as it was (no -use-old-text): code that
-# handles exceptions does not survive all that llvm-bolt can do. Without huge pages nothing is padded to 2 MiB. The symbols
-# go here: strip would leave a program that does not start.
+# Code that handles exceptions does not survive all that llvm-bolt can do. So it stays with its function (no -split-eh),
+# what never ran stays where it is, as it was (no -use-old-text), and identical functions stay apart (no -icf). Without huge
+# pages nothing is padded to 2 MiB. The symbols go here: strip would leave a program that does not start.
 "$bolt" "$server" -data="$work/counts" -o "$work/laid-out" -reorder-blocks=ext-tsp -reorder-functions=cdsort \
-  -split-functions -split-all-cold -split-eh -no-huge-pages -align-text=4096 -remove-symtab \
+  -split-functions -split-all-cold -no-huge-pages -align-text=4096 -remove-symtab \
   >"$work/optimize.log" 2>&1 || fail "llvm-bolt could not lay out the code"
 "$work/laid-out" --version >"$work/version.log" 2>&1 || fail "the program that was laid out does not start"
 cp "$work/laid-out" "$server"
