@@ -46,7 +46,7 @@ TEST(CommandLine, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(message({"--thread", "4"}), "unknown flag '--thread'; did you mean --threads?");
   EXPECT_EQ(message({"--prnt-config"}), "unknown flag '--prnt-config'; did you mean --print-config?");
   EXPECT_EQ(message({"-threads=4"}), "unknown flag '-threads'; did you mean --threads?");
-  EXPECT_EQ(message({"-h"}), "unknown flag '-h'; see --help");
+  EXPECT_EQ(message({"-f"}), "unknown flag '-f'; see --help");
   EXPECT_EQ(message({"--foo"}), "unknown flag '--foo'; see --help");
   EXPECT_EQ(message({"model.pt"}), "unexpected argument 'model.pt'");
   EXPECT_EQ(message({"--threads"}), "--threads needs a value");
