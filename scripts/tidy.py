@@ -23,7 +23,7 @@ def flags_of(command: str) -> list[str]:
     """What clang needs of a command of g++'s: all before `-c`, but for the output and what it does not know."""
     words = shlex.split(command)
     words = words[1 : words.index("-c")]
-    unknown = {"-o", "-Wno-restrict", "-Wno-subobject-linkage"}
+    unknown = {"-o", "-Wno-restrict", "-Wno-subobject-linkage", "-fno-reorder-blocks-and-partition"}
     return [word for word in words if word not in unknown and not word.endswith((".o", "ccache", "/c++", "/g++"))]
 
 

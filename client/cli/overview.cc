@@ -122,7 +122,7 @@ absl::StatusOr<Figures> FiguresIn(std::string_view metrics) {
   return absl::InvalidArgumentError("the answer is not what a tensorferry server says at /metrics");
 }
 
-double Quantile(const std::map<double, double>& answered, double share) {
+double QuantileOf(const std::map<double, double>& answered, double share) {
   const double count = answered.empty() ? 0 : answered.rbegin()->second;
   if (count <= 0) return std::numeric_limits<double>::quiet_NaN();
   const double rank = share * count;
@@ -140,8 +140,8 @@ Overview OverviewBetween(const Figures& before, const Figures& now, double secon
   const std::map<double, double> answered = Since(earlier.answered, now.answered);
   const double per_s = seconds > 0 ? 1 / seconds : 0;
   Overview overview{.requests_per_s = (CountOf(now) - CountOf(earlier)) * per_s,
-                    .p50_s = Quantile(answered, 0.5),
-                    .p99_s = Quantile(answered, 0.99),
+                    .p50_s = QuantileOf(answered, 0.5),
+                    .p99_s = QuantileOf(answered, 0.99),
                     .refused_per_s = {},
                     .now = now};
   for (const auto& [reason, count] : Since(earlier.refused, now.refused)) {

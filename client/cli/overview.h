@@ -25,9 +25,9 @@ struct Figures {
 // Errors: INVALID_ARGUMENT if it has not what a server of ours says there.
 absl::StatusOr<Figures> FiguresIn(std::string_view metrics);
 
-// Quantile returns the time that a share of the requests did not exceed, in seconds: between the bounds of its bucket in
+// QuantileOf returns the time that a share of the requests did not exceed, in seconds: between the bounds of its bucket in
 // proportion, as Prometheus's histogram_quantile does. NaN if there are no requests.
-double Quantile(const std::map<double, double>& answered, double share);
+double QuantileOf(const std::map<double, double>& answered, double share);
 
 // Overview says what a whole server has done between two moments, and what it does at the second one.
 struct Overview {

@@ -16,7 +16,7 @@ namespace tensorferry::client {
 namespace {
 
 constexpr absl::string_view kPushbackKey = "tensorferry.client/pushback_ms";
-constexpr std::uint64_t kMostPushback = 24 * 60 * 60 * 1000;
+constexpr std::uint64_t kMostPushback = std::uint64_t{24} * 60 * 60 * 1000;
 
 using Metadata = google::protobuf::Map<std::string, std::string>;
 

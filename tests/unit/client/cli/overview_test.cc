@@ -54,17 +54,19 @@ TEST(Figures, AreNotInWhatOthersSay) {
 // The values are those of histogram_quantile in Prometheus.
 TEST(Quantile, LiesInProportionBetweenTheBoundsOfItsBucket) {
   const std::map<double, double> answered{{0.1, 0}, {0.2, 50}, {0.4, 100}, {kInfinity, 100}};
-  EXPECT_NEAR(Quantile(answered, 0.25), 0.15, 1e-12);
-  EXPECT_NEAR(Quantile(answered, 0.5), 0.2, 1e-12);
-  EXPECT_NEAR(Quantile(answered, 0.99), 0.396, 1e-12);
-  EXPECT_NEAR(Quantile({{0.1, 10}, {kInfinity, 10}}, 0.5), 0.05, 1e-12);
+  EXPECT_NEAR(QuantileOf(answered, 0.25), 0.15, 1e-12);
+  EXPECT_NEAR(QuantileOf(answered, 0.5), 0.2, 1e-12);
+  EXPECT_NEAR(QuantileOf(answered, 0.99), 0.396, 1e-12);
+  EXPECT_NEAR(QuantileOf({{0.1, 10}, {kInfinity, 10}}, 0.5), 0.05, 1e-12);
 }
 
-TEST(Quantile, OfRequestsAboveAllBoundsIsTheLastBound) { EXPECT_EQ(Quantile({{0.1, 1}, {kInfinity, 10}}, 0.99), 0.1); }
+TEST(Quantile, OfRequestsAboveAllBoundsIsTheLastBound) {
+  EXPECT_EQ(QuantileOf({{0.1, 1}, {kInfinity, 10}}, 0.99), 0.1);
+}
 
 TEST(Quantile, OfNothingIsNoNumber) {
-  EXPECT_TRUE(std::isnan(Quantile({}, 0.5)));
-  EXPECT_TRUE(std::isnan(Quantile({{0.1, 0}, {kInfinity, 0}}, 0.5)));
+  EXPECT_TRUE(std::isnan(QuantileOf({}, 0.5)));
+  EXPECT_TRUE(std::isnan(QuantileOf({{0.1, 0}, {kInfinity, 0}}, 0.5)));
 }
 
 Figures After(double requests, double refused) {
