@@ -5,8 +5,10 @@
 #if __has_include(<sanitizer/asan_interface.h>)
 #include <sanitizer/asan_interface.h>
 #else
+// NOLINTBEGIN(readability-identifier-naming): they are named as the header has them.
 #define ASAN_POISON_MEMORY_REGION(address, nbytes) static_cast<void>(0)
 #define ASAN_UNPOISON_MEMORY_REGION(address, nbytes) static_cast<void>(0)
+// NOLINTEND(readability-identifier-naming)
 #endif
 
 #include <algorithm>
