@@ -11,7 +11,8 @@ import math
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 import models
 import oracle
 import tensorferry
-from harness import REPO_ROOT, TIMEOUT_S
+from harness import REPO_ROOT, TIMEOUT_S, Server, connect_stub
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from wire import Outcome, array, request
@@ -338,3 +339,18 @@ def listed(stub: TensorServiceStub) -> dict[str, dict[str, pb.ModelInfo]]:
     for model in stub.ListModels(pb.ListModelsRequest(), timeout=TIMEOUT_S).models:
         models_by_name.setdefault(model.name, {})[model.version] = model
     return models_by_name
+
+
+def first_versions(stub: TensorServiceStub) -> dict[str, pb.ModelInfo]:
+    return {name: versions["1"] for name, versions in listed(stub).items()}
+
+
+@contextmanager
+def serving_alone(folder: Path) -> Iterator[TensorServiceStub]:
+    """A server of a repository whose operators have one thread, as PyTorch's have in the tests."""
+    with (
+        Server("--model-dir", f"{folder}", "--intra-op-threads", "1") as server,
+        connect_stub(server.address) as connected,
+    ):
+        yield connected
+        assert server.alive(), server.log()

@@ -22,7 +22,7 @@ from exported_networks import NETWORKS
 from exported_program import Program, floats, seeded
 from exported_sizes import FLOW
 from harness import Server, connect_stub
-from served_models import cached_export, entries_of, from_elements, listed, zipped
+from served_models import cached_export, entries_of, first_versions, from_elements, listed, serving_alone, zipped
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
@@ -78,17 +78,13 @@ def folder() -> Path:
 
 @pytest.fixture(scope="module")
 def stub(folder: Path) -> Iterator[TensorServiceStub]:
-    with (
-        Server("--model-dir", f"{folder}", "--intra-op-threads", "1") as server,
-        connect_stub(server.address) as connected,
-    ):
+    with serving_alone(folder) as connected:
         yield connected
-        assert server.alive(), server.log()
 
 
 @pytest.fixture(scope="module")
 def models(stub: TensorServiceStub) -> Mapping[str, pb.ModelInfo]:
-    return {name: versions["1"] for name, versions in listed(stub).items()}
+    return first_versions(stub)
 
 
 @pytest.mark.filterwarnings("ignore")  # torch's words about the older form.

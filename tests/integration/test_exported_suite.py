@@ -11,8 +11,7 @@ import exported_modules
 import exported_suite
 import oracle
 from exported_suite import PROGRAMS
-from harness import Server, connect_stub
-from served_models import cached_export, listed
+from served_models import cached_export, first_versions, serving_alone
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
@@ -25,17 +24,13 @@ def folder() -> Path:
 
 @pytest.fixture(scope="module")
 def stub(folder: Path) -> Iterator[TensorServiceStub]:
-    with (
-        Server("--model-dir", f"{folder}", "--intra-op-threads", "1") as server,
-        connect_stub(server.address) as connected,
-    ):
+    with serving_alone(folder) as connected:
         yield connected
-        assert server.alive(), server.log()
 
 
 @pytest.fixture(scope="module")
 def models(stub: TensorServiceStub) -> Mapping[str, pb.ModelInfo]:
-    return {name: versions["1"] for name, versions in listed(stub).items()}
+    return first_versions(stub)
 
 
 def test_each_module_of_torch_nn_has_a_program_or_a_reason() -> None:
