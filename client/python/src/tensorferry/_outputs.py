@@ -14,7 +14,8 @@ import numpy as np
 
 from tensorferry._elements import Array
 from tensorferry._errors import ProtocolError
-from tensorferry._sealed import MAP_PRIVATE, SealedMemory, map_over, was_written
+from tensorferry._pagemap import was_written
+from tensorferry._sealed import MAP_PRIVATE, SealedMemory, map_over
 from tensorferry._side import Region
 from tensorferry.v1 import tensor_service_pb2 as pb
 

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorferry._elements import Array
+from tensorferry._pagemap import was_written
 
 if sys.platform == "linux":
     import fcntl
@@ -32,11 +33,7 @@ _ADD_SEALS = 1033
 _SEALS = 2 | 4 | 8  # F_SEAL_SHRINK, F_SEAL_GROW and F_SEAL_WRITE.
 _CLOEXEC, _ALLOW_SEALING, _NOEXEC_SEAL = 1, 2, 8
 _MAP_SHARED, MAP_PRIVATE, _MAP_FIXED = 1, 2, 16
-_PAGE_NBYTES = mmap.PAGESIZE
 _NAME = "tensorferry-array"  # As /proc shows it.
-# An entry of /proc/self/pagemap says of a page: bits 63 and 62, that it is in memory or swapped out; bit 61,
-# that it is the file's, and not a private copy of it.
-_IS_THERE, _IS_OF_FILE, _ENTRY_NBYTES = 3 << 62, 1 << 61, 8
 _MOST_DIGESTS = 64  # For each array of `empty`.
 
 
@@ -174,22 +171,6 @@ def map_over(address: int, nbytes: int, kind: int, file: int) -> None:
     place = _mmap()(address, nbytes, protection, kind | _MAP_FIXED, file, 0)
     if place != address:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-
-
-def was_written(address: int, nbytes: int) -> bool | None:
-    """Whether any of these pages is a private copy of a file's. None: this system does not say."""
-    first = address // _PAGE_NBYTES
-    count = (address + nbytes - 1) // _PAGE_NBYTES - first + 1
-    try:
-        with open("/proc/self/pagemap", "rb", buffering=0) as pagemap:
-            entries = os.pread(pagemap.fileno(), count * _ENTRY_NBYTES, first * _ENTRY_NBYTES)
-    except OSError:
-        return None
-    if len(entries) != count * _ENTRY_NBYTES:
-        return None
-    states = np.frombuffer(entries, np.uint64)
-    is_there = (states & np.uint64(_IS_THERE)) != 0
-    return bool(np.any(is_there & ((states & np.uint64(_IS_OF_FILE)) == 0)))
 
 
 def empty(shape: Any, dtype: npt.DTypeLike) -> Array:
