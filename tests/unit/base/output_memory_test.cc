@@ -113,6 +113,9 @@ TEST_F(OutputMemoryTest, OtherSizesAndHolesAreRefused) {
   FileDescriptor file = MakeMemfd("0123", kNoSeals);
   ASSERT_EQ(ftruncate(file.get(), 1 << 16), 0);
   EXPECT_THAT(Add(std::move(file), 1 << 16), Fails(Reason::kBadSharedMemory, HasSubstr("posix_fallocate")));
+  EXPECT_THAT(Add(MakeMemfdWithHole(1 << 16, kNoSeals), 1 << 16),
+              Fails(Reason::kBadSharedMemory, HasSubstr("memory for 0 of")))
+      << "with pages beyond its end";
   EXPECT_EQ(regions_.nbytes(), 0U);
 }
 
