@@ -16,8 +16,7 @@ class Attempts {
   Attempts(int retries, std::chrono::milliseconds timeout)
       : retries_(retries), timeout_(timeout), begin_(std::chrono::steady_clock::now()) {}
 
-  // TimeLeft returns what is left of the timeout, as a timeout: 0 where there is none. After Delay has returned a time, and
-  // that time has passed, something is left.
+  // TimeLeft returns what is left of the timeout, as a timeout: 0 where there is none, and at least 1 ms where there is one.
   std::chrono::milliseconds TimeLeft() const {
     if (timeout_.count() == 0) return timeout_;
     const auto passed = std::chrono::steady_clock::now() - begin_;

@@ -134,16 +134,23 @@ void Connection::Begin(grpc::ClientContext& context, std::chrono::milliseconds t
   if (wait_for_ready_) context.set_wait_for_ready(true);
 }
 
+// Other calls look at the limits, too: the lock is not held while the server is asked, which may take long.
 absl::StatusOr<MessageLimits> Connection::Limits(std::chrono::milliseconds timeout) {
-  const std::scoped_lock lock(mutex_);
-  if (limits_) return *limits_;
+  std::uint64_t times_forgotten = 0;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (limits_) return *limits_;
+    times_forgotten = times_forgotten_;
+  }
   grpc::ClientContext context;
-  Begin(context, timeout);
+  Begin(context, timeout.count() > 0 ? std::min(timeout, Client::kQueryTimeout) : Client::kQueryTimeout);
   v1::GetServerInfoResponse info;
   const grpc::Status status = service_->GetServerInfo(&context, {}, &info);
   if (!status.ok()) return FromGrpc(status);
-  limits_ = LimitsOf(info);
-  return *limits_;
+  const MessageLimits limits = LimitsOf(info);
+  const std::scoped_lock lock(mutex_);
+  if (times_forgotten == times_forgotten_) limits_ = limits;
+  return limits;
 }
 
 std::uint64_t Connection::MostInside() {
@@ -155,6 +162,7 @@ void Connection::NoteEnd(const absl::Status& end) {
   if (!IsUnreachable(end) && !IsTooLarge(end)) return;
   const std::scoped_lock lock(mutex_);
   limits_.reset();
+  ++times_forgotten_;
 }
 
 bool IsRegionLost(const absl::Status& status) {
