@@ -3,11 +3,14 @@
 #include <grpcpp/impl/client_unary_call.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/status.h"
+#include "lib/attempts.h"
 #include "lib/channel.h"
 #include "lib/server_error.h"
 #include "tensorferry/client/error.h"
@@ -50,7 +53,8 @@ MessageLimits LimitsOf(const v1::GetServerInfoResponse& info) {
 
 grpc::ChannelArguments ArgumentsOf(const ConnectOptions& options) {
   grpc::ChannelArguments arguments = CommonChannelArguments();
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(options.keepalive.count()));
+  constexpr std::int64_t kMost = std::numeric_limits<int>::max();  // Which gRPC takes for never.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(std::min(options.keepalive.count(), kMost)));
   return arguments;
 }
 
@@ -130,7 +134,7 @@ std::unique_ptr<Connection::StreamCall> Connection::ConvertStream(grpc::ClientCo
 }
 
 void Connection::Begin(grpc::ClientContext& context, std::chrono::milliseconds timeout) const {
-  if (timeout.count() > 0) context.set_deadline(std::chrono::system_clock::now() + timeout);
+  if (timeout.count() > 0) context.set_deadline(std::chrono::system_clock::now() + std::min(timeout, kMostTimeout));
   if (wait_for_ready_) context.set_wait_for_ready(true);
 }
 

@@ -72,6 +72,12 @@ TEST_F(Retries, EndWithTheTimeout) {
   EXPECT_EQ(calls_, 1);
 }
 
+TEST_F(Retries, ComeWithinTheLongestTimeout) {
+  AnswerAfter(1, Busy(1ms));
+  EXPECT_THAT(client_.Convert({}, {.timeout = std::chrono::milliseconds::max(), .retries = 1}), IsOk());
+  EXPECT_EQ(calls_, 2);
+}
+
 TEST_F(Retries, AreNotMadeOfWhatWillBeRefusedAgain) {
   AnswerAfter(9, {grpc::INVALID_ARGUMENT, "never"});
   EXPECT_EQ(client_.Convert({}, {.retries = 9}).status().code(), absl::StatusCode::kInvalidArgument);
