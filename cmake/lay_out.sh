@@ -34,7 +34,7 @@ mkfifo "$work/ready"
   --access-log off >"$work/ready" 2>"$work/server.log" &
 counting=$!
 read -r -t 60 ready <"$work/ready" || fail "the copy that counts did not start"
-tcp=$(grep -o '127[^ ]*' <<<"$ready" | head -n 1)
+tcp=$(sed -n 's/.* grpc=\(127\.0\.0\.1:[^ ]*\).*/\1/p' <<<"$ready")
 http=$(sed -n 's/.* http=\([^ ]*\).*/\1/p' <<<"$ready ")
 
 load() {

@@ -11,6 +11,7 @@
 #include <limits>
 #include <optional>
 
+#include "base/text.h"
 #include "cli/table.h"
 
 namespace tensorferry::cli {
@@ -103,7 +104,7 @@ std::string RefusedText(const Overview& overview) {
   std::string text;
   for (std::size_t i = 0; i < std::min(kMost, overview.refused_per_s.size()); ++i) {
     const auto& [reason, rate] = overview.refused_per_s[i];
-    text += fmt::format("{} {} {}", text.empty() ? "refused/s:" : ",", reason, NumberText(rate));
+    text += fmt::format("{} {} {}", text.empty() ? "refused/s:" : ",", OneLine(reason), NumberText(rate));
   }
   const std::size_t more = overview.refused_per_s.size() - std::min(kMost, overview.refused_per_s.size());
   return more > 0 ? fmt::format("{}, {} more", text, more) : text;
@@ -124,7 +125,7 @@ absl::StatusOr<Figures> FiguresIn(std::string_view metrics) {
 
 double QuantileOf(const std::map<double, double>& answered, double share) {
   const double count = answered.empty() ? 0 : answered.rbegin()->second;
-  if (count <= 0) return std::numeric_limits<double>::quiet_NaN();
+  if (!(count > 0)) return std::numeric_limits<double>::quiet_NaN();  // What is no number can be said, too.
   const double rank = share * count;
   const auto bucket = std::ranges::find_if(answered, [&](const auto& upto) { return upto.second >= rank; });
   const bool is_first = bucket == answered.begin();

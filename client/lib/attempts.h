@@ -9,15 +9,17 @@
 
 namespace tensorferry::client {
 
+// Longer timeouts are as this one: some thirty years, which every clock can add to its time.
+inline constexpr std::chrono::milliseconds kMostTimeout = std::chrono::hours(24 * 365 * 30);
+
 // Attempts counts the tries of one call, and its time.
 class Attempts {
  public:
   // `timeout` is that of all tries together; 0: they have no end.
   Attempts(int retries, std::chrono::milliseconds timeout)
-      : retries_(retries), timeout_(timeout), begin_(std::chrono::steady_clock::now()) {}
+      : retries_(retries), timeout_(std::min(timeout, kMostTimeout)), begin_(std::chrono::steady_clock::now()) {}
 
-  // TimeLeft returns what is left of the timeout, as a timeout: 0 where there is none. After Delay has returned a time, and
-  // that time has passed, something is left.
+  // TimeLeft returns what is left of the timeout, as a timeout: 0 where there is none, and at least 1 ms where there is one.
   std::chrono::milliseconds TimeLeft() const {
     if (timeout_.count() == 0) return timeout_;
     const auto passed = std::chrono::steady_clock::now() - begin_;

@@ -30,9 +30,9 @@ namespace {
 bool AnswerFitsUnary(const ConvertOptions& options) { return options.model_name.empty() && !options.return_data; }
 
 absl::StatusOr<Response> ConvertUnary(Connection& connection, const PreparedRequest& request,
-                                      const ConvertOptions& options) {
+                                      std::chrono::milliseconds timeout) {
   grpc::ClientContext context;
-  connection.Begin(context, options.timeout);
+  connection.Begin(context, timeout);
   v1::ConvertResponse response;
   TENSORFERRY_RETURN_IF_ERROR(FromGrpc(connection.Convert(context, request.message, response), context));
   TENSORFERRY_ASSIGN_OR_RETURN(Response answer, ToResponse(std::move(response)));
@@ -42,14 +42,14 @@ absl::StatusOr<Response> ConvertUnary(Connection& connection, const PreparedRequ
 
 // TryUnary makes a call of one message each way. Nothing: the request takes a stream.
 absl::StatusOr<std::optional<Response>> TryUnary(Connection& connection, std::span<const Array> arrays,
-                                                 const ConvertOptions& options) {
+                                                 const ConvertOptions& options, const Attempts& attempts) {
   const bool seals = connection.Seals(arrays);
   const bool fits = PlacementOf(arrays, connection.MostInside()) == Placement::kInside;
   if (!AnswerFitsUnary(options) || (!seals && !fits)) return std::nullopt;
   TENSORFERRY_ASSIGN_OR_RETURN(const PreparedRequest request,
                                connection.Prepare(arrays, options, Framing::kCall, seals));
   if (!request.chunked.empty()) return std::nullopt;
-  absl::StatusOr<Response> answer = ConvertUnary(connection, request, options);
+  absl::StatusOr<Response> answer = ConvertUnary(connection, request, attempts.TimeLeft());
   if (!request.regions.empty() && IsRegionLost(answer.status())) {
     ForgetRegions(request.again);
     return std::nullopt;
@@ -81,30 +81,30 @@ absl::StatusOr<Client> Client::Connect(const std::string& address, const Connect
 
 absl::StatusOr<Response> Client::Convert(std::span<const Array> arrays, const ConvertOptions& options) {
   Attempts attempts(options.retries, options.timeout);
-  absl::StatusOr<Response> answer = ConvertOnce(arrays, options);
+  absl::StatusOr<Response> answer = ConvertOnce(arrays, options, attempts);
   while (const auto delay = attempts.Delay(answer.status())) {
     std::this_thread::sleep_for(*delay);
-    ConvertOptions again = options;
-    again.timeout = attempts.TimeLeft();
-    answer = ConvertOnce(arrays, again);
+    answer = ConvertOnce(arrays, options, attempts);
   }
   return answer;
 }
 
 // ConvertOnce makes one try. What is too large for the messages of another server than the one before, at the same address,
 // goes once more, in messages as that one takes them.
-absl::StatusOr<Response> Client::ConvertOnce(std::span<const Array> arrays, const ConvertOptions& options) {
+absl::StatusOr<Response> Client::ConvertOnce(std::span<const Array> arrays, const ConvertOptions& options,
+                                             const Attempts& attempts) {
   const std::uint64_t most_inside = connection_->MostInside();
-  absl::StatusOr<Response> answer = Send(arrays, options);
+  absl::StatusOr<Response> answer = Send(arrays, options, attempts);
   connection_->NoteEnd(answer.status());
   if (!IsTooLarge(answer.status())) return answer;
-  const absl::StatusOr<MessageLimits> limits = connection_->Limits(kQueryTimeout);
-  return limits.ok() && limits->most_inside < most_inside ? Send(arrays, options) : answer;
+  const absl::StatusOr<MessageLimits> limits = connection_->Limits(attempts.TimeLeft());
+  return limits.ok() && limits->most_inside < most_inside ? Send(arrays, options, attempts) : answer;
 }
 
-absl::StatusOr<Response> Client::Send(std::span<const Array> arrays, const ConvertOptions& options) {
-  TENSORFERRY_ASSIGN_OR_RETURN(std::optional<Response> unary, TryUnary(*connection_, arrays, options));
-  absl::StatusOr<Response> answer = unary ? *std::move(unary) : ConvertOnStream(arrays, options);
+absl::StatusOr<Response> Client::Send(std::span<const Array> arrays, const ConvertOptions& options,
+                                      const Attempts& attempts) {
+  TENSORFERRY_ASSIGN_OR_RETURN(std::optional<Response> unary, TryUnary(*connection_, arrays, options, attempts));
+  absl::StatusOr<Response> answer = unary ? *std::move(unary) : ConvertOnStream(arrays, options, attempts.TimeLeft());
   TENSORFERRY_ASSIGN_OR_RETURN(Response response, std::move(answer));
   if (response.tensors.size() != arrays.size()) {
     return absl::InternalError(
@@ -113,8 +113,9 @@ absl::StatusOr<Response> Client::Send(std::span<const Array> arrays, const Conve
   return response;
 }
 
-absl::StatusOr<Response> Client::ConvertOnStream(std::span<const Array> arrays, const ConvertOptions& options) {
-  const StreamOptions for_one{.max_outstanding = 1, .timeout = options.timeout};
+absl::StatusOr<Response> Client::ConvertOnStream(std::span<const Array> arrays, const ConvertOptions& options,
+                                                 std::chrono::milliseconds timeout) {
+  const StreamOptions for_one{.max_outstanding = 1, .timeout = timeout};
   Stream stream(std::make_unique<Stream::Impl>(connection_, for_one));
   Stream::Answer answer = stream.Send(arrays, options);
   stream.Finish().IgnoreError();  // The answer carries the same error.

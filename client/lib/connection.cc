@@ -3,11 +3,14 @@
 #include <grpcpp/impl/client_unary_call.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/status.h"
+#include "lib/attempts.h"
 #include "lib/channel.h"
 #include "lib/server_error.h"
 #include "tensorferry/client/error.h"
@@ -50,7 +53,8 @@ MessageLimits LimitsOf(const v1::GetServerInfoResponse& info) {
 
 grpc::ChannelArguments ArgumentsOf(const ConnectOptions& options) {
   grpc::ChannelArguments arguments = CommonChannelArguments();
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(options.keepalive.count()));
+  constexpr std::int64_t kMost = std::numeric_limits<int>::max();  // Which gRPC takes for never.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(std::min(options.keepalive.count(), kMost)));
   return arguments;
 }
 
@@ -130,20 +134,27 @@ std::unique_ptr<Connection::StreamCall> Connection::ConvertStream(grpc::ClientCo
 }
 
 void Connection::Begin(grpc::ClientContext& context, std::chrono::milliseconds timeout) const {
-  if (timeout.count() > 0) context.set_deadline(std::chrono::system_clock::now() + timeout);
+  if (timeout.count() > 0) context.set_deadline(std::chrono::system_clock::now() + std::min(timeout, kMostTimeout));
   if (wait_for_ready_) context.set_wait_for_ready(true);
 }
 
+// Other calls look at the limits, too: the lock is not held while the server is asked, which may take long.
 absl::StatusOr<MessageLimits> Connection::Limits(std::chrono::milliseconds timeout) {
-  const std::scoped_lock lock(mutex_);
-  if (limits_) return *limits_;
+  std::uint64_t times_forgotten = 0;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (limits_) return *limits_;
+    times_forgotten = times_forgotten_;
+  }
   grpc::ClientContext context;
-  Begin(context, timeout);
+  Begin(context, timeout.count() > 0 ? std::min(timeout, Client::kQueryTimeout) : Client::kQueryTimeout);
   v1::GetServerInfoResponse info;
   const grpc::Status status = service_->GetServerInfo(&context, {}, &info);
   if (!status.ok()) return FromGrpc(status);
-  limits_ = LimitsOf(info);
-  return *limits_;
+  const MessageLimits limits = LimitsOf(info);
+  const std::scoped_lock lock(mutex_);
+  if (times_forgotten == times_forgotten_) limits_ = limits;
+  return limits;
 }
 
 std::uint64_t Connection::MostInside() {
@@ -155,6 +166,7 @@ void Connection::NoteEnd(const absl::Status& end) {
   if (!IsUnreachable(end) && !IsTooLarge(end)) return;
   const std::scoped_lock lock(mutex_);
   limits_.reset();
+  ++times_forgotten_;
 }
 
 bool IsRegionLost(const absl::Status& status) {

@@ -7,6 +7,7 @@
 #include <grpcpp/support/sync_stream.h>
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -70,8 +71,10 @@ class Connection {
   // no timeout.
   void Begin(grpc::ClientContext& context, std::chrono::milliseconds timeout) const;
 
-  // Limits returns what the server says of its messages. It is asked only once, and again after NoteEnd has told of a
-  // connection that broke, as another server may be at the address since, or of a message that was too large.
+  // Limits returns what the server says of its messages. It is asked once, or by each of the threads that want to know at
+  // the same time, and again after NoteEnd has told of a connection that broke, as another server may be at the address
+  // since, or of a message that was too large. It waits for the time that is left of a call, `timeout`, and at most for
+  // kQueryTimeout. 0: the call has no timeout.
   absl::StatusOr<MessageLimits> Limits(std::chrono::milliseconds timeout);
 
   // MostInside returns how many bytes of elements a message may have, as far as is known.
@@ -94,8 +97,9 @@ class Connection {
   const std::unique_ptr<SideConnection> side_;  // Null: nothing travels in sealed memory.
   const std::optional<Sealing> sealing_;        // What travels in sealed memory, if anything does.
   const bool wait_for_ready_;
-  std::mutex mutex_;
+  std::mutex mutex_;  // Guards the members below.
   std::optional<MessageLimits> limits_;
+  std::uint64_t times_forgotten_ = 0;  // How often NoteEnd has forgotten the limits.
 };
 
 // IsRegionLost returns whether the server does not know any more what was handed over.

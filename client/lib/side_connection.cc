@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <optional>
 #include <string_view>
@@ -36,7 +37,7 @@ constexpr std::uint16_t kTaken = 1;
 constexpr std::size_t kAnswerHeaderBytes = 8;
 constexpr std::size_t kKindAt = 2;
 constexpr std::size_t kTagAt = 4;  // One tag does for all: each answer is waited for.
-constexpr int kPatienceMs = 2000;
+constexpr std::chrono::seconds kPatience(2);
 constexpr std::chrono::seconds kPause(10);
 
 std::string SystemError(int error) { return std::generic_category().message(error); }
@@ -149,13 +150,16 @@ absl::Status SideConnection::Send(const SealedMemory& memory) {
 }
 
 absl::StatusOr<std::shared_ptr<const Region>> SideConnection::Receive() {
+  using Clock = std::chrono::steady_clock;
   pollfd polled{socket_->get(), POLLIN, 0};
+  const Clock::time_point end = Clock::now() + kPatience;
   int ready = 0;
-  do {
-    ready = poll(&polled, 1, kPatienceMs);
+  do {  // Signals that come again and again, as a profiler's, do not make it wait for longer.
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
+    ready = poll(&polled, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
   } while (ready < 0 && errno == EINTR);
   if (ready <= 0) {
-    rest_until_ = std::chrono::steady_clock::now() + kPause;
+    rest_until_ = Clock::now() + kPause;
     return Lost("the server does not answer");
   }
   std::array<char, 4096> bytes{};

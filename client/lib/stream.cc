@@ -1,6 +1,5 @@
 #include "tensorferry/client/stream.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "base/status.h"
@@ -39,7 +38,7 @@ Stream::Impl::~Impl() {
 Stream::Answer Stream::Impl::Send(std::span<const Array> arrays, const ConvertOptions& options) {
   const bool seals = connection_->Seals(arrays);
   if (!seals && !FitsEveryServer(arrays)) {
-    const absl::StatusOr<MessageLimits> limits = Limits();
+    const absl::StatusOr<MessageLimits> limits = connection_->Limits(options_.timeout);
     if (!limits.ok()) return Failed(limits.status());
   }
   absl::StatusOr<PreparedRequest> request = connection_->Prepare(arrays, options, Framing::kStream, seals);
@@ -64,13 +63,8 @@ Stream::Answer Stream::Impl::Send(std::span<const Array> arrays, const ConvertOp
 // Returns the size of the chunks of `request`; 0 if it has none.
 absl::StatusOr<std::size_t> Stream::Impl::ChunkBytes(const PreparedRequest& request) {
   if (request.chunked.empty()) return 0;
-  TENSORFERRY_ASSIGN_OR_RETURN(const MessageLimits limits, Limits());
+  TENSORFERRY_ASSIGN_OR_RETURN(const MessageLimits limits, connection_->Limits(options_.timeout));
   return limits.chunk;
-}
-
-absl::StatusOr<MessageLimits> Stream::Impl::Limits() {
-  const auto timeout = options_.timeout.count() > 0 ? options_.timeout : Client::kQueryTimeout;
-  return connection_->Limits(std::min(timeout, Client::kQueryTimeout));
 }
 
 // WaitForRoom waits until a request may be sent.

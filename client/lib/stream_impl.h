@@ -45,7 +45,6 @@ class Stream::Impl {
 
   // These functions run on the caller's thread, and on `repeater_`.
   absl::StatusOr<std::size_t> ChunkBytes(const PreparedRequest& request);
-  absl::StatusOr<MessageLimits> Limits();
   void Submit(Unanswered request, const PreparedRequest& prepared, const ConvertOptions& options,
               std::size_t chunk_bytes);
   bool IsAnswered(std::uint64_t ordinal);

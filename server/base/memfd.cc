@@ -5,13 +5,24 @@
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <unistd.h>
 
 #include <chrono>
+
+#include "base/file_descriptor.h"
 
 namespace tensorferry {
 namespace {
 
 constexpr std::uint64_t kBlockBytes = 512;  // The unit of st_blocks.
+
+// Frees pages beyond the end, which fallocate makes with FALLOC_FL_KEEP_SIZE: to "truncate" a file to the size that it
+// has does that, also where its seals are set. A descriptor for reading alone may not, but another one of the same file.
+bool FreePagesBeyondEnd(int file, off_t size) {
+  if (ftruncate(file, size) == 0) return true;
+  const FileDescriptor other(open(fmt::format("/proc/self/fd/{}", file).c_str(), O_WRONLY | O_CLOEXEC));
+  return other && ftruncate(other.get(), size) == 0;
+}
 
 }  // namespace
 
@@ -43,6 +54,11 @@ absl::Status CheckWhole(int file, std::uint64_t nbytes) {
     return BadDescriptor(
         fmt::format("has {} bytes, not the {} that were announced; at least 1 is needed", size, nbytes),
         {.field = "nbytes", .expected = fmt::to_string(size), .actual = fmt::to_string(nbytes)});
+  }
+  // Pages beyond the end would be counted in the place of those that are missing.
+  if (!FreePagesBeyondEnd(file, status.st_size) || fstat(file, &status) != 0) {
+    return BadDescriptor("cannot be asked whether every page is there, as its file cannot be opened for writing",
+                         {.field = "descriptor"});
   }
   const std::uint64_t present = static_cast<std::uint64_t>(status.st_blocks) * kBlockBytes;
   if (present >= size) return absl::OkStatus();

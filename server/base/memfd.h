@@ -22,7 +22,8 @@ absl::StatusOr<int> SealsOf(int file);
 absl::Status CheckOrdinaryPages(int file);
 
 // CheckWhole refuses memory that does not have exactly `nbytes` bytes, at least one, and memory with holes, for which the
-// server would pay when it touches them: BAD_SHARED_MEMORY.
+// server would pay when it touches them: BAD_SHARED_MEMORY. It frees pages beyond the end of the memory. Only once the
+// memory is sealed with F_SEAL_GROW are there none from then on.
 absl::Status CheckWhole(int file, std::uint64_t nbytes);
 
 // NotMapped returns the error where the system maps no more memory now: MEMORY_BUDGET.

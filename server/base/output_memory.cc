@@ -19,13 +19,14 @@ absl::Status Seal(int file, int seals) {
   return BadDescriptor("cannot be sealed: it needs MFD_ALLOW_SEALING, and Linux 5.1", {.field = "seals"});
 }
 
+absl::Status NotWritable() {
+  return BadDescriptor("cannot be written to, as outputs have to be", {.field = "descriptor"});
+}
+
 absl::StatusOr<std::span<std::byte>> MapForWriting(int file, std::uint64_t nbytes) {
   void* const pages = mmap(nullptr, nbytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
   if (pages != MAP_FAILED) return std::span(static_cast<std::byte*>(pages), nbytes);
-  if (errno == EACCES || errno == EPERM) {
-    return BadDescriptor("cannot be written to, as outputs have to be", {.field = "descriptor"});
-  }
-  return NotMapped();
+  return errno == EACCES || errno == EPERM ? NotWritable() : NotMapped();
 }
 
 }  // namespace
@@ -36,6 +37,8 @@ absl::StatusOr<std::shared_ptr<const OutputMemory>> OutputMemory::Take(FileDescr
                                                                        const std::shared_ptr<SealedQuota>& quota) {
   TENSORFERRY_RETURN_IF_ERROR(SealsOf(file.get()).status());
   TENSORFERRY_RETURN_IF_ERROR(CheckOrdinaryPages(file.get()));
+  // Who may not write may not seal either, and would be told that alone.
+  if ((fcntl(file.get(), F_GETFL) & O_ACCMODE) == O_RDONLY) return NotWritable();
   TENSORFERRY_RETURN_IF_ERROR(Seal(file.get(), kSizeSeals));
   TENSORFERRY_RETURN_IF_ERROR(CheckWhole(file.get(), nbytes));
   TENSORFERRY_ASSIGN_OR_RETURN(SealedQuota::Share share, quota->Take(nbytes));

@@ -12,6 +12,7 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "base/status.h"
@@ -42,6 +43,8 @@ absl::Status SetUp(const HttpRequest& request, ssl::context& context) {
   ca_file.empty() ? context.set_default_verify_paths(error) : context.load_verify_file(ca_file, error);
   if (error) return Unavailable("cannot read the CAs", error);
   if (request.certificate_file.empty()) return absl::OkStatus();
+  // OpenSSL would ask for the passphrase of an encrypted key on the terminal, and wait there.
+  context.set_password_callback([](std::size_t, ssl::context::password_purpose) { return std::string(); });
   context.use_certificate_chain_file(request.certificate_file, error);
   if (!error) context.use_private_key_file(request.key_file, ssl::context::pem, error);
   return error ? Unavailable("cannot read the certificate and its key", error) : absl::OkStatus();
@@ -59,7 +62,7 @@ class Exchange {
   absl::Status Secure(std::string host, ssl::context& context) {
     tls_.emplace(stream_, context);
     SSL* const native = tls_->native_handle();
-    SSL_set1_host(native, host.c_str());
+    if (SSL_set1_host(native, host.c_str()) != 1) return absl::UnavailableError("TLS: the host cannot be checked");
     beast::error_code error;
     asio::ip::make_address(host, error);
     // Names alone are sent: RFC 6066 wants no addresses. SSL_set_tlsext_host_name is a macro with a cast of C's.
@@ -141,7 +144,11 @@ absl::StatusOr<HttpAnswer> Send(const HttpTarget& target, const HttpRequest& req
   if ((error = exchange.Send(MessageOf(target, request)))) return Unavailable("cannot send", error);
   http::response_parser<http::string_body> answer;
   answer.body_limit(request.most_answer_bytes);
-  if ((error = exchange.Receive(answer))) return Unavailable("no answer", error);
+  error = exchange.Receive(answer);
+  if (error == http::error::body_limit) {
+    return absl::UnavailableError(fmt::format("the answer has more than {} bytes", request.most_answer_bytes));
+  }
+  if (error) return Unavailable("no answer", error);
   return AnswerOf(answer.release());
 }
 

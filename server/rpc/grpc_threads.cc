@@ -59,6 +59,7 @@ class KeptThreads {
 
 void KeptThreads::Keep(int count) {
   const std::lock_guard lock(mutex_);
+  kept_.reserve(static_cast<std::size_t>(count));  // A thread whose promise finds no room would end the process.
   while (std::ssize(kept_) < count) {
     Kept kept{};
     auto work = std::make_unique<std::future<Work>>(kept.work.get_future());

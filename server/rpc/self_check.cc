@@ -49,8 +49,12 @@ class Socket {
   // Waits until the socket is ready for `events`, or has an error. Returns false at the deadline.
   bool Wait(short events, Clock::time_point deadline) const {
     pollfd ready{descriptor_, events, 0};
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
-    return poll(&ready, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0))) > 0;
+    int count = 0;
+    do {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+      count = poll(&ready, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+    } while (count < 0 && errno == EINTR);
+    return count > 0;
   }
 
  private:

@@ -69,31 +69,40 @@ absl::Status SideServer::Start() {
 void SideServer::Run() {
   bool paused = false;
   while (true) {
-    std::vector<pollfd> polled{{end_.get(), POLLIN, 0}};
-    for (const auto& peer : peers_) polled.push_back({peer->socket(), POLLIN, 0});
-    const std::size_t first_listener = polled.size();
-    if (!paused) {
-      for (const SideSocket& listener : listeners_) polled.push_back({listener.get(), POLLIN, 0});
-    }
-    if (poll(polled.data(), polled.size(), paused ? static_cast<int>(kPause.count()) : kForEver) < 0 &&
-        errno != EINTR) {
-      if (EndsAfterPause(end_)) return;  // The system has no memory for it, or the process may open fewer files now.
-      continue;
-    }
-    if (polled.front().revents != 0) return;
-    std::vector<short> events;
-    for (std::size_t i = 1; i < first_listener; ++i) events.push_back(polled[i].revents);
-    ServePeers(events);
-    paused = false;
-    for (std::size_t i = first_listener; i < polled.size(); ++i) {
-      if (polled[i].revents != 0 && !Accept(listeners_[i - first_listener])) paused = true;
+    try {
+      if (!ServeOnce(paused)) return;
+    } catch (const std::bad_alloc&) {
+      if (EndsAfterPause(end_)) return;
     }
   }
+}
+
+// Serves what has come. `paused` says whether listeners are left alone for kPause. Returns false if the thread shall end.
+bool SideServer::ServeOnce(bool& paused) {
+  std::vector<pollfd> polled{{end_.get(), POLLIN, 0}};
+  for (const auto& peer : peers_) polled.push_back({peer->socket(), POLLIN, 0});
+  const std::size_t first_listener = polled.size();
+  if (!paused) {
+    for (const SideSocket& listener : listeners_) polled.push_back({listener.get(), POLLIN, 0});
+  }
+  if (poll(polled.data(), polled.size(), paused ? static_cast<int>(kPause.count()) : kForEver) < 0 && errno != EINTR) {
+    return !EndsAfterPause(end_);  // The system has no memory for it, or the process may open fewer files now.
+  }
+  if (polled.front().revents != 0) return false;
+  std::vector<short> events;
+  for (std::size_t i = 1; i < first_listener; ++i) events.push_back(polled[i].revents);
+  ServePeers(events);
+  paused = false;
+  for (std::size_t i = first_listener; i < polled.size(); ++i) {
+    if (polled[i].revents != 0 && !Accept(listeners_[i - first_listener])) paused = true;
+  }
+  return true;
 }
 
 // `events` are those of the peers, in their order.
 void SideServer::ServePeers(const std::vector<short>& events) {
   std::vector<std::unique_ptr<Peer>> kept;
+  kept.reserve(events.size());  // From here on nothing throws: a peer is in one of the two lists.
   for (std::size_t i = 0; i < events.size(); ++i) {
     if (events[i] == 0 || ServeGuarded(*peers_[i])) kept.push_back(std::move(peers_[i]));
   }

@@ -39,6 +39,7 @@ class SideServer {
 
  private:
   void Run();
+  bool ServeOnce(bool& paused);
   void ServePeers(const std::vector<short>& events);
   bool Accept(const SideSocket& listener);
   bool HasRoomFor(uid_t user) const;

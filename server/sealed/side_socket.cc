@@ -29,11 +29,11 @@ FileDescriptor MakeSocket() {
   return FileDescriptor(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
 
-// Returns whether somebody listens at the address. EAGAIN: so many callers wait there already. EPROTOTYPE: it is a
-// socket of another kind.
-bool IsServed(const sockaddr* address, socklen_t size) {
+// Returns whether a server has left the file behind: nobody listens there. Where the system says anything else, as it does
+// of a socket of another kind, of one whose queue is full, or to a user who may not connect, somebody may.
+bool IsLeftBehind(const sockaddr* address, socklen_t size) {
   const FileDescriptor caller = MakeSocket();
-  return connect(caller.get(), address, size) == 0 || errno == EAGAIN || errno == EPROTOTYPE;
+  return connect(caller.get(), address, size) != 0 && errno == ECONNREFUSED;
 }
 
 }  // namespace
@@ -45,14 +45,15 @@ absl::StatusOr<SideSocket> SideSocket::Listen(const std::string& path) {
   sockaddr_un path_address{.sun_family = AF_UNIX, .sun_path = {}};
   path.copy(path_address.sun_path, kMaxUnixPathBytes);
   const auto* const address = reinterpret_cast<const sockaddr*>(&path_address);
+  FileDescriptor listener = MakeSocket();
+  if (!listener) return CannotListen(path, errno);
   struct stat file {};
   if (lstat(path.c_str(), &file) == 0) {
     if (!S_ISSOCK(file.st_mode)) return CannotListen(path, "the path is there, and is no socket");
-    if (IsServed(address, sizeof(path_address))) return CannotListen(path, EADDRINUSE);
+    if (!IsLeftBehind(address, sizeof(path_address))) return CannotListen(path, EADDRINUSE);
     unlink(path.c_str());
   }
-  FileDescriptor listener = MakeSocket();
-  if (!listener || bind(listener.get(), address, sizeof(path_address)) != 0) return CannotListen(path, errno);
+  if (bind(listener.get(), address, sizeof(path_address)) != 0) return CannotListen(path, errno);
   if (listen(listener.get(), kMostWaiting) != 0 || lstat(path.c_str(), &file) != 0) return CannotListen(path, errno);
   return SideSocket(path, std::move(listener), file.st_ino);
 }

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import grpc
 import pytest
 
 import cli
 import models
-from harness import Server, connect_stub
+from harness import Server, connect, connect_stub
 from served_models import Gate
+from side_peer import Peer
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 
 # The files that take longest, most of them because models are compiled for them. They come first, so that no process is
@@ -78,6 +80,26 @@ def gate(tmp_path: Path) -> Iterator[Gate]:
     gate = Gate(tmp_path / "gate")
     yield gate
     gate.open()
+
+
+@pytest.fixture(scope="module")
+def unix_channel(server: Server) -> Iterator[grpc.Channel]:
+    """To the `unix:PATH` that the server of a module listens at, too."""
+    with connect(server.addresses[1]) as connected:
+        yield connected
+
+
+@pytest.fixture
+def unix_stub(unix_channel: grpc.Channel) -> TensorServiceStub:
+    return TensorServiceStub(unix_channel)
+
+
+@pytest.fixture
+def peer(server: Server) -> Iterator[Peer]:
+    """A connection to the side socket of that server."""
+    assert server.alive()
+    with Peer(server.addresses[1]) as connected:
+        yield connected
 
 
 @pytest.fixture(scope="session")

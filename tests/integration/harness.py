@@ -6,6 +6,7 @@ import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -50,6 +51,12 @@ def run_to_exit(
         timeout=TIMEOUT_S,
         check=False,
     )
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 def becomes_true(condition: Callable[[], bool], timeout_s: float = TIMEOUT_S) -> bool:

@@ -16,7 +16,7 @@ import pytest
 import tensorferry
 from array_layouts import Array
 from harness import TIMEOUT_S
-from test_sealed_memory import attempts
+from side_peer import attempts
 
 each_client = pytest.mark.parametrize("kind", ["Client", "aio.Client"])
 LARGE = np.random.default_rng(1).normal(size=(1000, 700)).astype(np.float32)  # 2.7 MiB: above all thresholds.

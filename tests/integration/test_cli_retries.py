@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +19,12 @@ from admin import ADMIN
 from cli import DEADLINE, OK, REFUSED, UNREACHABLE
 from harness import MIB, TIMEOUT_S, Server, becomes_true, clean_environment, connect_stub
 from metrics import scrape
-from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
+from tensorferry.v1 import tensor_service_pb2 as pb
+from tensorferry.v1.tensor_service_pb2_grpc import (
+    TensorServiceServicer,
+    TensorServiceStub,
+    add_TensorServiceServicer_to_server,
+)
 from uploads import Upload
 from wire import array, request
 
@@ -68,6 +74,44 @@ def test_what_is_refused_for_now_is_sent_again(members: int, tmp_path: Path) -> 
             out, error = process.communicate(timeout=TIMEOUT_S)
         assert (process.returncode, error) == (OK, b"")
         assert [tensor["digest_equal"] for tensor in json.loads(out)["tensors"]] == [True] * members
+
+
+class Full(TensorServiceServicer):
+    """Refuses what comes on a stream for half a second, and notes the seconds that each call has left."""
+
+    def __init__(self) -> None:
+        self.left: list[float] = []
+
+    def ConvertStream(  # noqa: N802
+        self, parts: Iterator[pb.ConvertStreamRequest], _: grpc.ServicerContext
+    ) -> Iterator[pb.ConvertStreamResponse]:
+        for part in parts:
+            error = pb.Error(code=8, reason="QUEUE_FULL", message="full", retry_after_ms=500)
+            yield pb.ConvertStreamResponse(response=pb.ConvertResponse(request_id=part.request.request_id, error=error))
+
+    def Convert(self, _: pb.ConvertRequest, context: grpc.ServicerContext) -> pb.ConvertResponse:  # noqa: N802
+        self.left.append(context.time_remaining())
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, "enough")
+
+
+def test_all_tries_share_the_timeout(tmp_path: Path) -> None:
+    file = tmp_path / "x.npz"
+    np.savez(file, a=ARRAY, b=ARRAY)
+    full = Full()
+    server = grpc.server(ThreadPoolExecutor(4))
+    add_TensorServiceServicer_to_server(full, server)
+    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    try:
+        assert cli.run("convert", file, "--retries", "1", "--timeout", "400ms", server=address).code == REFUSED
+        assert full.left == [], "the server does not want to be asked again in that time"
+        assert cli.run("convert", file, "--retries", "1", "--timeout", "9s", server=address).code == REFUSED
+    finally:
+        server.stop(grace=None).wait()
+    first, second = full.left
+    rounding = 0.05  # gRPC tells hundredths of a second.
+    assert first <= 9 - 0.5 + rounding
+    assert second <= 9 - 2 * 0.5 + rounding
 
 
 def test_grpc_is_told_when_to_try_again() -> None:

@@ -7,12 +7,15 @@ import os
 import re
 import signal
 import subprocess
+import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -22,7 +25,7 @@ import cli
 from admin import ADMIN
 from certificates import Authority, Files
 from cli import OK, UNREACHABLE, check_message
-from harness import TIMEOUT_S, Server, clean_environment, connect_stub
+from harness import TIMEOUT_S, Server, becomes_true, clean_environment, connect_stub, free_port
 from metrics import Scrape, scrape
 from served_models import infer
 from wire import convert_unary
@@ -176,6 +179,50 @@ def test_the_overview_for_people() -> None:
         check_message(ran, "is not what a tensorferry server says at /metrics")
     ran = cli.run(*flags, "http://127.0.0.1:1", server=server.address)
     assert ran.code == UNREACHABLE
+
+
+class Metrics(BaseHTTPRequestHandler):
+    """Answers with what the server of `url` says at /metrics."""
+
+    url: str
+
+    def do_GET(self) -> None:
+        with urlopen(self.url, timeout=TIMEOUT_S) as answer:
+            body = answer.read()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing on standard error."""
+
+
+def test_metrics_that_are_waited_for() -> None:
+    """Their port begins to serve after that of gRPC."""
+    port = free_port()
+    flags = ("--count", "1", "--interval", "50ms", "--timeout", "1m", "--metrics", f"http://127.0.0.1:{port}")
+    with Server(*ADMIN) as server:
+        with started("--server", server.address, "--wait", *flags) as process:
+            asked = {"grpc_method": "ModelStatistics", "grpc_code": "OK"}
+            assert becomes_true(
+                lambda: any(
+                    asked.items() <= labels.items() and count
+                    for labels, count in scrape(server).named("grpc_server_handled_total")
+                )
+            )
+            handler = type("Handler", (Metrics,), {"url": f"http://{server.admin}/metrics"})
+            with HTTPServer(("127.0.0.1", port), handler) as late:
+                serving = threading.Thread(target=late.serve_forever)
+                serving.start()
+                try:
+                    out, error = process.communicate(timeout=TIMEOUT_S)
+                finally:
+                    late.shutdown()
+                    serving.join()
+        assert (process.returncode, error) == (OK, b"")
+        assert b"memory: 0 B of" in out
+        assert cli.run("top", *flags, server=server.address).code == UNREACHABLE
 
 
 def test_the_overview_over_tls_with_a_token(tmp_path: Path) -> None:

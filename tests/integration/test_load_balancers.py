@@ -15,17 +15,11 @@ import numpy as np
 import pytest
 
 import tensorferry
-from harness import MIB, REPO_ROOT, TIMEOUT_S, Server, becomes_true
+from harness import MIB, REPO_ROOT, TIMEOUT_S, Server, becomes_true, free_port
 
 CONFIGURATIONS = REPO_ROOT / "docker/load-balancers"
 # The servers tell who they are by a limit of theirs.
 LIMITS = (64 * MIB, 65 * MIB)
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def listens(port: int) -> bool:

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import REPO_ROOT, SERVER, TIMEOUT_S, Server, becomes_true, clean_environment
-from test_prometheus import free_port, query
+from harness import REPO_ROOT, SERVER, TIMEOUT_S, Server, becomes_true, clean_environment, free_port
+from test_prometheus import query
 
 PAGE = (REPO_ROOT / "docs/operations.md").read_text()
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import urllib.parse
 from pathlib import Path
 from typing import Any
 
 from admin import ADMIN, ask
-from harness import TIMEOUT_S, Server, becomes_true
+from harness import TIMEOUT_S, Server, becomes_true, free_port
 
 CONFIG = """
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}
@@ -18,12 +17,6 @@ scrape_configs:
     authorization: {{credentials: t-metrics}}
     static_configs: [{{targets: ["{admin}"]}}]
 """
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def query(port: int, expression: str) -> list[dict[str, Any]]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
-import mmap
 import os
 import resource
 import socket
 import stat
-import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,52 +18,12 @@ import xxhash
 
 import oracle
 from harness import TIMEOUT_S, Server, becomes_true, connect, run_to_exit
-from models import run_in_python, save_all
+from models import run_in_python
 from rpc_protos import ModelInferRequest, ModelInferResponse
+from side_peer import GROW, HAND_OVER, HEADER, SEALS, SHRINK, WRITE, Peer, attempts, memfd
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from wire import TRANSPORTS, Outcome, request
-
-F_ADD_SEALS, SHRINK, GROW, WRITE = 1033, 2, 4, 8  # Of <linux/fcntl.h>; the module fcntl has them in some Pythons only.
-SEALS = SHRINK | GROW | WRITE
-HEADER = struct.Struct("<HHIQ")  # Version, kind, tag, bytes.
-HAND_OVER, RELEASE = 1, 2
-
-
-class Peer:
-    """A connection to the side socket of a server that listens at `path`."""
-
-    def __init__(self, path: Path) -> None:
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.socket.settimeout(TIMEOUT_S)
-        self.socket.connect(f"{path}.sealed")
-
-    def __enter__(self) -> Peer:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.socket.close()
-
-    def ask(self, nbytes: int, descriptors: list[int]) -> str:
-        socket.send_fds(self.socket, [HEADER.pack(1, HAND_OVER, 0, nbytes)], descriptors)
-        return self.socket.recv(4096)[8:].decode()
-
-    def hand_over(self, data: bytes, seals: int = SEALS) -> str:
-        file = memfd(data, seals)
-        try:
-            return self.ask(len(data), [file])
-        finally:
-            os.close(file)
-
-    def release(self, name: str) -> None:
-        self.socket.send(HEADER.pack(1, RELEASE, 0, 0) + name.encode())
-
-
-def memfd(data: bytes, seals: int = SEALS) -> int:
-    file = os.memfd_create("test", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    os.write(file, data)
-    fcntl.fcntl(file, F_ADD_SEALS, seals)
-    return file
 
 
 def sealed(name: str, dtype: str, shape: tuple[int, ...], offset: int, nbytes: int) -> pb.Array:
@@ -75,56 +32,29 @@ def sealed(name: str, dtype: str, shape: tuple[int, ...], offset: int, nbytes: i
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("sealed")
-
-
-@pytest.fixture(scope="module")
-def files(folder: Path) -> dict[str, Path]:
-    return save_all(folder)
-
-
-@pytest.fixture(scope="module")
-def server(folder: Path, files: dict[str, Path]) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory, files: dict[str, Path]) -> Iterator[Server]:
+    path = tmp_path_factory.mktemp("sealed") / "socket"
     models = [flag for name in ("in-place", "sine") for flag in ("--model", f"{name}={files[name]}")]
-    with Server("--listen", f"unix:{folder}/socket", *models) as running:
+    with Server("--listen", f"unix:{path}", *models) as running:
         yield running
         assert running.alive(), running.log()
-
-
-@pytest.fixture(scope="module")
-def channel(server: Server) -> Iterator[grpc.Channel]:
-    with connect(server.addresses[1]) as connected:
-        yield connected
-
-
-@pytest.fixture
-def stub(channel: grpc.Channel) -> TensorServiceStub:
-    return TensorServiceStub(channel)
-
-
-@pytest.fixture
-def peer(folder: Path, server: Server) -> Iterator[Peer]:
-    assert server.alive()
-    with Peer(folder / "socket") as connected:
-        yield connected
 
 
 # Aligned arrays stay where they lie, others are copied.
 @pytest.mark.parametrize(("offset", "transport"), [(64, "unary"), (4099, "stream")])
 @pytest.mark.parametrize("dtype", [*oracle.ALL, ">f4", ">i8", ">c16"])
-def test_every_dtype(dtype: str, offset: int, transport: str, peer: Peer, stub: TensorServiceStub) -> None:
+def test_every_dtype(dtype: str, offset: int, transport: str, peer: Peer, unix_stub: TensorServiceStub) -> None:
     data = oracle.random_bytes(dtype, 35)
     name = peer.hand_over(bytes(offset) + data + bytes(77))
-    outcome = TRANSPORTS[transport](stub, request(sealed(name, dtype, (5, 7), offset, len(data))))
+    outcome = TRANSPORTS[transport](unix_stub, request(sealed(name, dtype, (5, 7), offset, len(data))))
     oracle.check_converted(outcome, oracle.expect(dtype, (5, 7), data))
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (3, 0, 2), (250_000,)])
-def test_shapes(shape: tuple[int, ...], peer: Peer, stub: TensorServiceStub) -> None:
+def test_shapes(shape: tuple[int, ...], peer: Peer, unix_stub: TensorServiceStub) -> None:
     data = oracle.random_bytes("float32", int(np.prod(shape)))
     name = peer.hand_over(data + bytes(4))
-    outcome = TRANSPORTS["unary"](stub, request(sealed(name, "<f4", shape, 0, len(data))))
+    outcome = TRANSPORTS["unary"](unix_stub, request(sealed(name, "<f4", shape, 0, len(data))))
     oracle.check_converted(outcome, oracle.expect("<f4", shape, data))
 
 
@@ -139,7 +69,7 @@ def elements_of(outcome: Outcome) -> np.ndarray:
 @pytest.mark.parametrize("offset", [0, 64, 4])
 @pytest.mark.parametrize("model", ["in-place", "sine", "identity"])
 def test_models_compute_on_it(
-    model: str, offset: int, files: dict[str, Path], peer: Peer, stub: TensorServiceStub
+    model: str, offset: int, files: dict[str, Path], peer: Peer, unix_stub: TensorServiceStub
 ) -> None:
     source = np.linspace(-3, 3, 5000, dtype=np.float32)
     file = memfd(bytes(offset) + source.tobytes())
@@ -147,26 +77,26 @@ def test_models_compute_on_it(
     expected = source if model == "identity" else run_in_python(files[model], {"x": source})["OUTPUT__0"]
     message = request(sealed(name, "<f4", source.shape, offset, source.nbytes), model_name=model)
     for _ in range(3):
-        outcome = TRANSPORTS["unary"](stub, message)
+        outcome = TRANSPORTS["unary"](unix_stub, message)
         np.testing.assert_array_equal(elements_of(outcome), expected)
         oracle.check_tensor(outcome.tensors[0], oracle.expect("<f4", source.shape, source.tobytes()))
     assert os.pread(file, source.nbytes, offset) == source.tobytes()
     os.close(file)
 
 
-def test_the_open_inference_protocol(peer: Peer, channel: grpc.Channel) -> None:
+def test_the_open_inference_protocol(peer: Peer, unix_channel: grpc.Channel) -> None:
     source = np.arange(12, dtype=np.int64)
     name = peer.hand_over(source.tobytes())
     message = ModelInferRequest(model_name="identity")
     given = message.inputs.add(name="x", datatype="INT64", shape=[3, 4])
     for key, value in {"shared_memory_region": name, "shared_memory_byte_size": source.nbytes}.items():
         given.parameters.add(key=key, value={f"{'string' if value == name else 'int64'}_param": value})
-    call = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+    call = unix_channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
     answer = ModelInferResponse.FromString(call(message.SerializeToString(), timeout=TIMEOUT_S))
     assert answer.raw_output_contents[0] == source.tobytes()
 
 
-def test_a_sender_cannot_change_it(peer: Peer, stub: TensorServiceStub) -> None:
+def test_a_sender_cannot_change_it(peer: Peer, unix_stub: TensorServiceStub) -> None:
     data = oracle.random_bytes("float32", 64)
     file = memfd(data)
     name = peer.ask(len(data), [file])
@@ -174,36 +104,11 @@ def test_a_sender_cannot_change_it(peer: Peer, stub: TensorServiceStub) -> None:
         with pytest.raises(PermissionError):
             change()
     os.close(file)
-    outcome = TRANSPORTS["unary"](stub, request(sealed(name, "<f4", (64,), 0, len(data))))
+    outcome = TRANSPORTS["unary"](unix_stub, request(sealed(name, "<f4", (64,), 0, len(data))))
     oracle.check_converted(outcome, oracle.expect("<f4", (64,), data))
 
 
-def attempts(file: int) -> list[Callable[[], object]]:
-    """What a sender can do to bytes that it has sealed."""
-    path = f"/proc/self/fd/{file}"
-
-    def write_anew() -> None:
-        other = os.open(path, os.O_RDWR)
-        try:
-            os.pwrite(other, b"x", 0)
-        finally:
-            os.close(other)
-
-    def write_privately() -> None:
-        with mmap.mmap(file, 0, mmap.MAP_PRIVATE) as private:
-            private[0:1] = b"x"
-
-    return [
-        lambda: os.pwrite(file, b"x", 0),
-        lambda: os.ftruncate(file, 0),
-        lambda: mmap.mmap(file, 0).close(),
-        lambda: os.posix_fallocate(file, 0, 1 << 20),
-        write_anew,
-        write_privately,
-    ]
-
-
-def test_torn_elements_are_impossible(folder: Path, peer: Peer, stub: TensorServiceStub) -> None:
+def test_torn_elements_are_impossible(peer: Peer, unix_stub: TensorServiceStub) -> None:
     """Two thousand requests, while their sender tries to change the bytes: every digest is the same."""
     data = oracle.random_bytes("float32", 1000)
     file = memfd(data)
@@ -224,48 +129,53 @@ def test_torn_elements_are_impossible(folder: Path, peer: Peer, stub: TensorServ
     attacker.start()
     message = request(sealed(name, "<f4", (1000,), 0, len(data)))
     messages = [pb.ConvertStreamRequest(request=message)] * 2000
-    digests = [answer.response.tensors[0].metadata.receipt.digest for answer in stub.ConvertStream(iter(messages))]
-    ended.set()
-    attacker.join()
-    os.close(file)
+    try:
+        answers = unix_stub.ConvertStream(iter(messages))
+        digests = [answer.response.tensors[0].metadata.receipt.digest for answer in answers]
+    finally:
+        ended.set()
+        attacker.join()
+        os.close(file)
     assert digests == [xxhash.xxh3_128(data).digest()] * 2000
     assert refused.count(True) == 5 * refused.count(False) > 0, "only the private mapping can be written to"
 
 
-def test_a_region_goes_with_its_connection(folder: Path, peer: Peer, server: Server, stub: TensorServiceStub) -> None:
+def test_a_region_goes_with_its_connection(peer: Peer, server: Server, unix_stub: TensorServiceStub) -> None:
     peer.hand_over(b"0123")
     before = server.descriptors()
-    with Peer(folder / "socket") as other:
+    with Peer(server.addresses[1]) as other:
         name = other.hand_over(b"0123")
         message = request(sealed(name, "<f4", (1,), 0, 4))
-        assert TRANSPORTS["unary"](stub, message).refusal is None, "whoever was told the name may use it"
+        assert TRANSPORTS["unary"](unix_stub, message).refusal is None, "whoever was told the name may use it"
         peer.release(name)  # It is not this connection's.
         peer.hand_over(b"0123", seals=0)
-        assert TRANSPORTS["unary"](stub, message).refusal is None
-    assert becomes_true(lambda: TRANSPORTS["unary"](stub, message).reason == "REGION_NOT_FOUND")
+        assert TRANSPORTS["unary"](unix_stub, message).refusal is None
+    assert becomes_true(lambda: TRANSPORTS["unary"](unix_stub, message).reason == "REGION_NOT_FOUND")
     assert becomes_true(lambda: server.descriptors() == before)
 
 
-def test_bad_ranges(peer: Peer, stub: TensorServiceStub) -> None:
+def test_bad_ranges(peer: Peer, unix_stub: TensorServiceStub) -> None:
     name = peer.hand_over(bytes(64))
     for offset, nbytes in [(64, 4), (61, 4), (2**64 - 4, 4)]:
-        outcome = TRANSPORTS["unary"](stub, request(sealed(name, "<f4", (1,), offset, nbytes)))
+        outcome = TRANSPORTS["unary"](unix_stub, request(sealed(name, "<f4", (1,), offset, nbytes)))
         assert outcome.reason == "BAD_SHARED_MEMORY"
-    assert TRANSPORTS["unary"](stub, request(sealed(name, "<f4", (2,), 0, 4))).reason == "SIZE_MISMATCH"
+    assert TRANSPORTS["unary"](unix_stub, request(sealed(name, "<f4", (2,), 0, 4))).reason == "SIZE_MISMATCH"
     unknown = f"sealed:{0:032x}"
-    assert TRANSPORTS["unary"](stub, request(sealed(unknown, "<f4", (1,), 0, 4))).reason == "REGION_NOT_FOUND"
-    assert TRANSPORTS["unary"](stub, request(sealed("other", "<f4", (1,), 0, 4))).reason == "SHARED_MEMORY_DISABLED"
+    assert TRANSPORTS["unary"](unix_stub, request(sealed(unknown, "<f4", (1,), 0, 4))).reason == "REGION_NOT_FOUND"
+    assert (
+        TRANSPORTS["unary"](unix_stub, request(sealed("other", "<f4", (1,), 0, 4))).reason == "SHARED_MEMORY_DISABLED"
+    )
 
 
-def test_what_is_no_sealed_memory(folder: Path, peer: Peer, server: Server) -> None:
+def test_what_is_no_sealed_memory(tmp_path: Path, peer: Peer, server: Server) -> None:
     peer.hand_over(b"0123")
     before = server.descriptors()
     for missing in (SHRINK, GROW, WRITE, SEALS):
         assert "it needs F_SEAL_SHRINK, F_SEAL_GROW and F_SEAL_WRITE" in peer.hand_over(b"0123", SEALS & ~missing)
-    regular = folder / "regular"
+    regular = tmp_path / "regular"
     regular.write_bytes(b"0123")
     file = memfd(b"0123")
-    others = [os.open(regular, os.O_RDWR), os.open(folder, os.O_RDONLY), *os.pipe(), os.eventfd(0)]
+    others = [os.open(regular, os.O_RDWR), os.open(tmp_path, os.O_RDONLY), *os.pipe(), os.eventfd(0)]
     for other in others:
         assert peer.ask(4, [other]).startswith("BAD_SHARED_MEMORY the descriptor is no memfd")
     assert "got 0" in peer.ask(4, [])
@@ -288,7 +198,7 @@ def test_a_killed_server_leaves_a_file_that_the_next_replaces(tmp_path: Path) ->
     flags = ("--listen", f"unix:{tmp_path}/socket", "--sealed-memory", "on")
     with Server(*flags) as server:
         server.kill()
-    with Server(*flags), Peer(tmp_path / "socket") as peer:
+    with Server(*flags), Peer(f"unix:{tmp_path}/socket") as peer:
         assert peer.hand_over(b"0123").startswith("sealed:")
 
 
@@ -310,7 +220,7 @@ def test_off_auto_and_on(tmp_path: Path) -> None:
 def test_descriptors_that_the_server_may_not_open(tmp_path: Path) -> None:
     with (
         Server("--listen", f"unix:{tmp_path}/socket", "--sealed-memory", "on") as server,
-        Peer(tmp_path / "socket") as peer,
+        Peer(f"unix:{tmp_path}/socket") as peer,
     ):
         assert peer.hand_over(b"0123").startswith("sealed:")
         limits = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)

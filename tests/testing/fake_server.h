@@ -45,17 +45,35 @@ class FakeServer : public v1::TensorService::Service {
   std::function<grpc::Status(StreamCall&)> on_stream;
   std::string pushback;  // Sent with the end of each Convert, as `grpc-retry-pushback-ms`; empty: none is.
   std::atomic<int> info_calls = 0;
+  std::function<void()> on_info = [] {};  // Called before GetServerInfo is answered.
+
+  // Returns the time that each call of Convert and ConvertStream had left when it came.
+  std::vector<std::chrono::milliseconds> times_left() const {
+    const std::scoped_lock lock(mutex_);
+    return times_left_;
+  }
 
  private:
+  void NoteTimeLeft(const grpc::ServerContext& context) {
+    const auto left = context.deadline() - std::chrono::system_clock::now();
+    const std::scoped_lock lock(mutex_);
+    times_left_.push_back(std::chrono::floor<std::chrono::milliseconds>(left));
+  }
+
   grpc::Status Convert(grpc::ServerContext* context, const v1::ConvertRequest* request,
                        v1::ConvertResponse* response) override {
+    NoteTimeLeft(*context);
     if (!pushback.empty()) context->AddTrailingMetadata("grpc-retry-pushback-ms", pushback);
     return on_convert(*request, response);
   }
-  grpc::Status ConvertStream(grpc::ServerContext*, StreamCall* call) override { return on_stream(*call); }
+  grpc::Status ConvertStream(grpc::ServerContext* context, StreamCall* call) override {
+    NoteTimeLeft(*context);
+    return on_stream(*call);
+  }
   grpc::Status GetServerInfo(grpc::ServerContext*, const v1::GetServerInfoRequest*,
                              v1::GetServerInfoResponse* info) override {
     ++info_calls;
+    on_info();
     info->set_recommended_chunk_bytes(kChunk);
     info->set_max_message_bytes(static_cast<std::uint64_t>(max_message_bytes_));
     return grpc::Status::OK;
@@ -64,6 +82,8 @@ class FakeServer : public v1::TensorService::Service {
   const int max_message_bytes_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
+  mutable std::mutex mutex_;  // Guards times_left_.
+  std::vector<std::chrono::milliseconds> times_left_;
 };
 
 // Busy returns the refusal of a server that may take the same request after `delay`.

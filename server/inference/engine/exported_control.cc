@@ -3,7 +3,9 @@
 #include <ATen/ops/stack.h>
 #include <c10/util/Exception.h>
 
+#include <cstdint>
 #include <iterator>
+#include <optional>
 
 #include "inference/engine/exported_run.h"
 
@@ -47,17 +49,42 @@ Values Stacked(const std::vector<Values>& steps, std::size_t first) {
   return stacked;
 }
 
-// AutocastScope switches autocasting for its lifetime.
+// AutocastModes are what a program wants of autocasting.
+struct AutocastModes {
+  at::DeviceType device;
+  bool enabled;
+  std::optional<at::ScalarType> dtype;
+  std::optional<bool> caches;
+};
+
+// Reads the modes from the arguments of a node, which come from the file. Throws: c10::Error for others.
+AutocastModes AutocastModesIn(const Values& arguments) {
+  AutocastModes modes{.device = c10::Device(arguments[0].toStringRef()).type(),
+                      .enabled = arguments[2].toBool(),
+                      .dtype = std::nullopt,
+                      .caches = std::nullopt};
+  if (!arguments[1].isNone()) {
+    const std::int64_t dtype = arguments[1].toInt();
+    TORCH_CHECK(dtype >= 0 && dtype < static_cast<std::int64_t>(at::ScalarType::NumOptions), "there is no dtype ",
+                dtype);
+    modes.dtype = static_cast<at::ScalarType>(dtype);
+  }
+  if (!arguments[3].isNone()) modes.caches = arguments[3].toBool();
+  return modes;
+}
+
+// AutocastScope switches autocasting for its lifetime. Threads run programs of other models, too, so that nothing may
+// throw between a switch and the end of the constructor.
 class AutocastScope {
  public:
-  AutocastScope(at::DeviceType device, bool enabled, const c10::IValue& dtype, const c10::IValue& caches)
-      : device_(device),
-        was_enabled_(at::autocast::is_autocast_enabled(device)),
-        was_dtype_(at::autocast::get_autocast_dtype(device)),
+  explicit AutocastScope(const AutocastModes& modes)
+      : device_(modes.device),
+        was_enabled_(at::autocast::is_autocast_enabled(device_)),
+        was_dtype_(at::autocast::get_autocast_dtype(device_)),
         was_caching_(at::autocast::is_autocast_cache_enabled()) {
-    at::autocast::set_autocast_enabled(device_, enabled);
-    if (!dtype.isNone()) at::autocast::set_autocast_dtype(device_, static_cast<at::ScalarType>(dtype.toInt()));
-    if (!caches.isNone()) at::autocast::set_autocast_cache_enabled(caches.toBool());
+    at::autocast::set_autocast_enabled(device_, modes.enabled);
+    if (modes.dtype) at::autocast::set_autocast_dtype(device_, *modes.dtype);
+    if (modes.caches) at::autocast::set_autocast_cache_enabled(*modes.caches);
     at::autocast::increment_nesting();
   }
   AutocastScope(const AutocastScope&) = delete;
@@ -134,8 +161,7 @@ Values BlockRun::Loop(const BlockNode& node, Values arguments) {
 }
 
 Values BlockRun::WithAutocast(const BlockNode& node, Values arguments) {
-  const AutocastScope scope(c10::Device(arguments[0].toStringRef()).type(), arguments[2].toBool(), arguments[1],
-                            arguments[3]);
+  const AutocastScope scope(AutocastModesIn(arguments));
   return Run(node.blocks[0], Without(std::move(arguments), 4));
 }
 

@@ -59,9 +59,15 @@ struct FloorDivide {
     if (b == -1) return Subtract::Of(std::int64_t{0}, a);
     return a / b - (a % b != 0 && (a % b < 0) != (b < 0) ? 1 : 0);
   }
+  // The quotient itself may be rounded up to a whole number: 1 // 0.1 is 9, as 0.1 is a little more than a tenth. So the
+  // remainder, which is exact, is taken off first, as CPython does.
   static double Of(double a, double b) {
     TORCH_CHECK(b != 0, "a number is divided by zero");
-    return std::floor(a / b);
+    const double rest = std::fmod(a, b);
+    const double quotient = (a - rest) / b - (rest != 0 && (rest < 0) != (b < 0) ? 1 : 0);
+    if (quotient == 0) return std::copysign(0.0, a / b);
+    const double below = std::floor(quotient);
+    return quotient - below > 0.5 ? below + 1 : below;
   }
 };
 
@@ -74,7 +80,8 @@ struct Modulo {
   static double Of(double a, double b) {
     TORCH_CHECK(b != 0, "the remainder of a division by zero is asked for");
     const double rest = std::fmod(a, b);
-    return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+    if (rest == 0) return std::copysign(0.0, b);
+    return (rest < 0) != (b < 0) ? rest + b : rest;
   }
 };
 
@@ -118,7 +125,11 @@ IValue Compared(Arguments arguments) {
 
 IValue RaisedTo(Arguments arguments) {
   if (AreWhole(arguments) && Whole(arguments[1]) >= 0) return Numeric<Power>(arguments);
-  return Power::Of(Float(arguments[0]), Float(arguments[1]));
+  const double base = Float(arguments[0]), exponent = Float(arguments[1]);
+  TORCH_CHECK(base != 0 || exponent >= 0, "zero is raised to a negative power");
+  const bool has_root = std::isfinite(exponent) && exponent != std::trunc(exponent);
+  TORCH_CHECK(!(base < 0 && std::isfinite(base) && has_root), "a root of a negative number is asked for");
+  return Power::Of(base, exponent);
 }
 
 IValue Divided(Arguments arguments) {

@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "inference/engine/exported_json.h"
 #include "inference/engine/pickle_bytes.h"
+#include "payload/shape.h"
 
 namespace tensorferry::inference {
 namespace {
@@ -63,10 +64,16 @@ const T& HeldAs(const PickledPtr& value, std::string_view expected) {
 std::int64_t IntIn(const PickledPtr& value) { return HeldAs<std::int64_t>(value, "a whole number"); }
 const std::string& TextIn(const PickledPtr& value) { return HeldAs<std::string>(value, "a text"); }
 
-std::vector<std::int64_t> IntsIn(const PickledPtr& value) {
-  std::vector<std::int64_t> numbers;
-  for (const PickledPtr& item : HeldAs<PickledTuple>(value, "a tuple").items) numbers.push_back(IntIn(item));
-  return numbers;
+// Returns the sizes or strides of a tensor. Without a bound a short pickle could have millions of them in each of its tensors,
+// as all may take them from one tuple.
+std::vector<std::int64_t> DimsIn(const PickledPtr& value) {
+  const std::vector<PickledPtr>& items = HeldAs<PickledTuple>(value, "a tuple").items;
+  if (items.size() > kMaxNdim) {
+    throw WrongProgram(fmt::format("a tensor has {} dimensions, at most {} are read", items.size(), kMaxNdim));
+  }
+  std::vector<std::int64_t> dims;
+  for (const PickledPtr& item : items) dims.push_back(IntIn(item));
+  return dims;
 }
 
 struct PickledDtype {
@@ -129,8 +136,8 @@ ExportedWeight RebuiltTensor(const std::vector<PickledPtr>& fields, bool has_dty
   const PickledStorage& storage = HeldAs<PickledStorage>(fields[0], "a storage");
   return {.member = storage.member,
           .dtype = has_dtype ? HeldAs<c10::ScalarType>(fields[6], "a dtype") : storage.dtype,
-          .sizes = IntsIn(fields[2]),
-          .strides = IntsIn(fields[3]),
+          .sizes = DimsIn(fields[2]),
+          .strides = DimsIn(fields[3]),
           .offset = IntIn(fields[1]),
           .requires_grad = HeldAs<bool>(fields[4], "a bool")};
 }

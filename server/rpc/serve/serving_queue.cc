@@ -140,8 +140,9 @@ bool ServingQueue::Worker::IsBusyWaiting(bool same_wait) {
 
 void ServingQueue::RelieveIfStalled() {
   std::erase_if(relief_workers_, [](Worker& worker) {
-    if (worker.ended) worker.thread.join();
-    return worker.ended.load();
+    if (!worker.ended) return false;  // It may end at any time, and must be joined before it is erased.
+    worker.thread.join();
+    return true;
   });
   const auto count_stuck = [](std::list<Worker>& workers) { return std::ranges::count_if(workers, &Worker::IsStuck); };
   const auto stuck = count_stuck(workers_);

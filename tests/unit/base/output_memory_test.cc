@@ -87,7 +87,8 @@ TEST_F(OutputMemoryTest, WhatCannotBeWrittenToIsRefused) {
   EXPECT_THAT(Add(MakeMemfd("0123", F_SEAL_SEAL), 4), Fails(Reason::kBadSharedMemory, HasSubstr("cannot be sealed")));
   const FileDescriptor file = MakeMemfd("0123", kNoSeals);
   const std::string path = "/proc/self/fd/" + std::to_string(file.get());
-  EXPECT_THAT(Add(FileDescriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC)), 4), Fails(Reason::kBadSharedMemory));
+  EXPECT_THAT(Add(FileDescriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC)), 4),
+              Fails(Reason::kBadSharedMemory, HasSubstr("cannot be written to")));
   EXPECT_THAT(Add(FileDescriptor(open(path.c_str(), O_WRONLY | O_CLOEXEC)), 4), Fails(Reason::kBadSharedMemory));
   EXPECT_THAT(Add(SameFile(file), 4), IsOk());
   EXPECT_THAT(Add(SameFile(file), 4), Fails(Reason::kBadSharedMemory)) << "a second time";
@@ -113,6 +114,9 @@ TEST_F(OutputMemoryTest, OtherSizesAndHolesAreRefused) {
   FileDescriptor file = MakeMemfd("0123", kNoSeals);
   ASSERT_EQ(ftruncate(file.get(), 1 << 16), 0);
   EXPECT_THAT(Add(std::move(file), 1 << 16), Fails(Reason::kBadSharedMemory, HasSubstr("posix_fallocate")));
+  EXPECT_THAT(Add(MakeMemfdWithHole(1 << 16, kNoSeals), 1 << 16),
+              Fails(Reason::kBadSharedMemory, HasSubstr("memory for 0 of")))
+      << "with pages beyond its end";
   EXPECT_EQ(regions_.nbytes(), 0U);
 }
 

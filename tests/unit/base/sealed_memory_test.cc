@@ -190,6 +190,24 @@ TEST_F(SealedMemoryTest, HolesAreRefused) {
   EXPECT_THAT(Add(std::move(file), nbytes), Fails(Reason::kBadSharedMemory, HasSubstr("posix_fallocate")));
 }
 
+// fallocate makes pages that no byte of the memory lies in.
+TEST_F(SealedMemoryTest, PagesBeyondItsEndFillNoHoles) {
+  const std::size_t nbytes = 4 * PageBytes();
+  EXPECT_THAT(Add(MakeMemfdWithHole(nbytes), nbytes), Fails(Reason::kBadSharedMemory, HasSubstr("memory for 0 of")));
+}
+
+TEST_F(SealedMemoryTest, ADescriptorForReadingWillDo) {
+  const auto for_reading = [](const FileDescriptor& file) {
+    return FileDescriptor(open(("/proc/self/fd/" + std::to_string(file.get())).c_str(), O_RDONLY | O_CLOEXEC));
+  };
+  const auto name = Add(for_reading(MakeMemfd("0123")), 4);
+  ASSERT_THAT(name, IsOk());
+  EXPECT_EQ(Read(*name, 0, 4), "0123");
+  const std::size_t nbytes = 4 * PageBytes();
+  EXPECT_THAT(Add(for_reading(MakeMemfdWithHole(nbytes)), nbytes),
+              Fails(Reason::kBadSharedMemory, HasSubstr("memory for 0 of")));
+}
+
 TEST_F(SealedMemoryTest, RangesLieWithin) {
   const auto name = Add(MakeMemfd("0123"), 4);
   EXPECT_THAT(regions_.Find(*name, 4, 0), IsOk());

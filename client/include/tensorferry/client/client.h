@@ -22,6 +22,7 @@
 
 namespace tensorferry::client {
 
+class Attempts;
 class Connection;
 
 // Transport says how the elements of arrays travel.
@@ -100,9 +101,11 @@ class Client {
 
  private:
   explicit Client(std::shared_ptr<Connection> connection);
-  absl::StatusOr<Response> ConvertOnce(std::span<const Array> arrays, const ConvertOptions& options);
-  absl::StatusOr<Response> Send(std::span<const Array> arrays, const ConvertOptions& options);
-  absl::StatusOr<Response> ConvertOnStream(std::span<const Array> arrays, const ConvertOptions& options);
+  absl::StatusOr<Response> ConvertOnce(std::span<const Array> arrays, const ConvertOptions& options,
+                                       const Attempts& attempts);
+  absl::StatusOr<Response> Send(std::span<const Array> arrays, const ConvertOptions& options, const Attempts& attempts);
+  absl::StatusOr<Response> ConvertOnStream(std::span<const Array> arrays, const ConvertOptions& options,
+                                           std::chrono::milliseconds timeout);
   std::shared_ptr<Connection> connection_;
 };
 

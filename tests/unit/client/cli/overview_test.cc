@@ -12,6 +12,7 @@ namespace tensorferry::cli {
 namespace {
 
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::Pair;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -67,6 +68,7 @@ TEST(Quantile, OfRequestsAboveAllBoundsIsTheLastBound) {
 TEST(Quantile, OfNothingIsNoNumber) {
   EXPECT_TRUE(std::isnan(QuantileOf({}, 0.5)));
   EXPECT_TRUE(std::isnan(QuantileOf({{0.1, 0}, {kInfinity, 0}}, 0.5)));
+  EXPECT_TRUE(std::isnan(QuantileOf({{0.1, 5}, {kInfinity, std::nan("")}}, 0.5)));
 }
 
 Figures After(double requests, double refused) {
@@ -86,6 +88,12 @@ TEST(Overview, IsOfWhatIsNew) {
   EXPECT_EQ(OverviewText(overview),
             "1000 req/s, p50 500 µs, p99 990 µs; 4 in flight, 1 waiting\nmemory: 12.0 MiB of 2.8 GiB\n"
             "refused/s: QUEUE_FULL 10.0, MEMORY_BUDGET 5.0\n");
+}
+
+// Whoever answers at the address writes to the terminal.
+TEST(Overview, EscapesWhatSteersATerminal) {
+  const Overview overview{.refused_per_s = {{"\x1b[2J", 1}}};
+  EXPECT_THAT(OverviewText(overview), EndsWith("refused/s: \\x1b[2J 1.0\n"));
 }
 
 TEST(Overview, OfAServerThatHasBegunAnewCountsFromThen) {

@@ -9,6 +9,7 @@
 #include <future>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tensorferry/client/client.h"
@@ -21,9 +22,20 @@ namespace {
 
 using testing::AllOf;
 using testing::Each;
+using testing::ElementsAre;
 using testing::Le;
 using testing::SizeIs;
 using namespace std::chrono_literals;
+
+// Answers the only request of a stream once all its chunks are there.
+grpc::Status AnswerAtTheEnd(FakeServer::StreamCall& call) {
+  v1::ConvertStreamRequest part;
+  call.Read(&part);
+  const v1::ConvertResponse answer = AnswerTo(part.request());
+  while (call.Read(&part)) continue;
+  Write(call, answer);
+  return grpc::Status::OK;
+}
 
 class Retries : public testing::Test {
  protected:
@@ -58,6 +70,12 @@ TEST_F(Retries, EndWithTheTimeout) {
   AnswerAfter(9, Busy(1h));
   EXPECT_THAT(client_.Convert({}, {.timeout = 1min, .retries = 9}), Fails(Reason::kMemoryBudget));
   EXPECT_EQ(calls_, 1);
+}
+
+TEST_F(Retries, ComeWithinTheLongestTimeout) {
+  AnswerAfter(1, Busy(1ms));
+  EXPECT_THAT(client_.Convert({}, {.timeout = std::chrono::milliseconds::max(), .retries = 1}), IsOk());
+  EXPECT_EQ(calls_, 2);
 }
 
 TEST_F(Retries, AreNotMadeOfWhatWillBeRefusedAgain) {
@@ -95,6 +113,45 @@ TEST_F(Retries, AreMadeOfWhatAStreamRefuses) {
   };
   EXPECT_THAT(client_.Convert({}, {.model_name = "m", .retries = 1}), IsOk());
   EXPECT_EQ(calls_, 2);
+}
+
+// The server takes its time to refuse a message as too large, and is asked for the size of its messages then.
+TEST(Timeouts, HoldForAllThatACallTakes) {
+  FakeServer server("127.0.0.1:0", /*max_message_bytes=*/64 << 10);
+  server.on_convert = [](const v1::ConvertRequest&, v1::ConvertResponse*) {
+    std::this_thread::sleep_for(300ms);
+    return grpc::Status(grpc::RESOURCE_EXHAUSTED, "too large");
+  };
+  server.on_stream = AnswerAtTheEnd;
+  const auto bytes = RandomBytes(40'000);
+  const std::vector arrays{Array{.name = "x", .dtype = "|u1", .shape = {40'000}, .bytes = bytes}};
+  Client client = Client::Connect(server.address()).value();
+  ASSERT_THAT(client.Convert(arrays, {.timeout = 9s}), IsOk());
+  constexpr auto kRounding = 50ms;  // gRPC tells hundredths of a second.
+  EXPECT_THAT(server.times_left(), ElementsAre(Le(9s + kRounding), Le(9s - 300ms + kRounding)));
+}
+
+TEST(Limits, HoldUpNoCallsThatDoNotWaitForThem) {
+  FakeServer server;
+  std::promise<void> asked;
+  std::promise<void> may_answer;
+  server.on_info = [&] {
+    asked.set_value();
+    may_answer.get_future().wait();
+  };
+  server.on_convert = [](const v1::ConvertRequest& request, v1::ConvertResponse* response) {
+    *response = AnswerTo(request);
+    return grpc::Status::OK;
+  };
+  server.on_stream = AnswerAtTheEnd;
+  const auto bytes = RandomBytes(9 << 20);
+  const std::vector arrays{Array{.name = "x", .dtype = "|u1", .shape = {9 << 20}, .bytes = bytes}};
+  Client client = Client::Connect(server.address()).value();
+  auto large = std::async(std::launch::async, [&] { return client.Convert(arrays); });
+  asked.get_future().wait();
+  EXPECT_THAT(client.Convert({}), IsOk());
+  may_answer.set_value();
+  EXPECT_THAT(large.get(), IsOk()) << "the small call came before the time was over that the limits are waited for";
 }
 
 // ServersInTurn have the same address.

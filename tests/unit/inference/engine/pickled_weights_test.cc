@@ -57,6 +57,11 @@ TEST(PickledWeights, OfAnotherFormAreRefused) {
   struct Case {
     std::string_view pickle, words;
   };
+  std::string many_dims(
+      "ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0000"
+      "X\x03\0\0\0cpuK\x06tQK\0("sv);
+  for (int i = 0; i < 65; ++i) many_dims += "K\x01";
+  many_dims += "t)\x89)tR.";
   const std::string deep = ")" + std::string(100'000, '\x85') + ".";
   for (const Case& wrong : std::vector<Case>{
            {"", "it ends too early"},
@@ -78,6 +83,7 @@ TEST(PickledWeights, OfAnotherFormAreRefused) {
            {")Q", "it refers to what is no storage"},
            {"ctorch._utils\n_rebuild_tensor_v2\n)R", "another number of fields"},
            {"I1\n.", "the instruction 0x49 is not one of tensors"},
+           {many_dims, "a tensor has 65 dimensions, at most 64 are read"},
            {deep, "tuples are nested more than 8 deep"},
        }) {
     const auto weights = ReadPickledWeights(wrong.pickle);
