@@ -74,7 +74,7 @@ inference::ModelInput Intake::Incoming::TakeForModel() && {
 absl::StatusOr<Intake> Intake::Start(const RequestView& request, Chunks chunks, const CallEnvironment& environment,
                                      const MemoryPeer* peer) {
   TENSORFERRY_RETURN_IF_ERROR(CheckRequest(request));
-  absl::StatusOr<Intake> started = Intake(request, environment.converter);  // Filled where it stays.
+  absl::StatusOr<Intake> started = Intake(request, environment.converter, peer);  // Filled where it stays.
   Intake& intake = *started;
   if (!request.model_name.empty()) {
     TENSORFERRY_ASSIGN_OR_RETURN(intake.model_,
@@ -256,7 +256,7 @@ absl::StatusOr<Response> Intake::Finish() && {
     arrays.push_back({std::move(array.name), std::move(array).TakePayload()});
   }
   TENSORFERRY_ASSIGN_OR_RETURN(inference::PipelineResponse result,
-                               converter_->Convert(std::move(arrays), options_.return_data));
+                               converter_->Convert(std::move(arrays), options_.return_data, peer_));
   return Respond(std::move(result));
 }
 

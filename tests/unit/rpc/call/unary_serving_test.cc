@@ -104,6 +104,7 @@ class TextProtocol {
   static absl::Status Worded(const absl::Status& error) { return error; }
   std::string_view request_id() const { return {}; }
   const CallChain& chain() const { return environment_.calls.chain; }
+  BufferPool& pool() const { return environment_.calls.pool; }
   static const google::protobuf::MethodDescriptor& Method() {
     return FindMethod(*v1::ConvertRequest::descriptor(), *v1::ConvertResponse::descriptor(), Streams::kNone);
   }
