@@ -13,6 +13,11 @@
 namespace tensorferry::rpc {
 namespace {
 
+// What is known of an array takes up to this many bytes beside its elements: names, shapes, strides, and the receipt, until
+// the answer is written. Of a few arrays it is not counted.
+constexpr std::uint64_t kDescribedBytes = 2 << 10;
+constexpr std::size_t kUncountedArrays = 8;
+
 // Returns whether a tensor may use the elements where the caller has them: they must be aligned, and in the form of
 // this machine.
 bool CanStay(const ArrayHeader& header, std::uintptr_t address) {
@@ -76,6 +81,10 @@ absl::StatusOr<Intake> Intake::Start(const RequestView& request, Chunks chunks, 
   TENSORFERRY_RETURN_IF_ERROR(CheckRequest(request));
   absl::StatusOr<Intake> started = Intake(request, environment.converter, peer);  // Filled where it stays.
   Intake& intake = *started;
+  if (request.arrays.size() > kUncountedArrays) [[unlikely]] {
+    TENSORFERRY_ASSIGN_OR_RETURN(intake.described_,
+                                 environment.pool.Reserve(request.arrays.size() * kDescribedBytes, peer));
+  }
   if (!request.model_name.empty()) {
     TENSORFERRY_ASSIGN_OR_RETURN(intake.model_,
                                  environment.models.FindModel(request.model_name, request.model_version));

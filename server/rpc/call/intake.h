@@ -139,6 +139,7 @@ class Intake {
   const MemoryPeer* peer_;  // Null: nobody in particular.
   std::shared_ptr<inference::ModelVersion> model_;
   Few<Incoming> arrays_;
+  MemoryBudget::Reservation described_;                       // For what is known of many arrays.
   std::vector<std::shared_ptr<const SharedRegion>> regions_;  // The regions in which arrays lie that were not copied.
   std::size_t awaited_ = 0;                                   // Index of the first array that is not complete.
   Clock::time_point start_ = Clock::now();

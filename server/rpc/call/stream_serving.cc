@@ -42,7 +42,7 @@ bool StreamServer::MustHandOver() const {
 
 void StreamServer::HandOver() {
   if (!responses_) {
-    responses_.emplace();
+    responses_.emplace(PoolFor(resources_.pool, &call_));
     sent_.Start();
     SendQueued();
   }

@@ -76,7 +76,7 @@ class ServedMethods {
   WaitLimit& waits() const { return environment_.waits; }
   BufferPool& pool() const { return environment_.pool; }
   CallResources ResourcesOf(ServingQueue& queue) const {
-    return {queue, environment_.copiers, environment_.waits, environment_.streams};
+    return {queue, environment_.copiers, environment_.waits, environment_.streams, environment_.pool};
   }
 
   // Serves a unary method whose messages generated code parses, if `check` allows it:
