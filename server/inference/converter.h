@@ -4,6 +4,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/few.h"
+#include "base/memory_peer.h"
 #include "inference/result.h"
 #include "payload/array_payload.h"
 
@@ -20,9 +21,11 @@ class Converter {
  public:
   virtual ~Converter() = default;
 
-  // Makes a tensor of each array. If `return_data` is true, the response also has the elements of the tensors.
+  // Makes a tensor of each array. If `return_data` is true, the response also has the elements of the tensors; memory
+  // for those that are copied is counted for `peer`. Null: for nobody in particular.
   // Errors: MEMORY_BUDGET.
-  virtual absl::StatusOr<PipelineResponse> Convert(Few<NamedArray> arrays, bool return_data) = 0;
+  virtual absl::StatusOr<PipelineResponse> Convert(Few<NamedArray> arrays, bool return_data,
+                                                   const MemoryPeer* peer) = 0;
 };
 
 }  // namespace tensorferry::inference

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "base/few.h"
 #include "base/memory_budget.h"
+#include "base/memory_peer.h"
 #include "inference/result.h"
 #include "payload/array_payload.h"
 
@@ -65,6 +66,9 @@ class ModelRun {
   // Checks that the caller still waits for the result. Called on any thread.
   // Errors: DEADLINE, CANCELLED.
   virtual absl::Status CheckCaller() const = 0;
+
+  // Returns for whom memory is counted that the run takes. Null: for nobody in particular.
+  virtual const MemoryPeer* peer() const { return nullptr; }
 
   // Says that the bytes of WaitingElements are not needed any more.
   virtual void InputsTaken() {}

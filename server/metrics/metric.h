@@ -106,7 +106,7 @@ inline constexpr auto kMetrics = std::to_array<MetricInfo>({
     {Metric::kOpenStreams, "tensorferry_open_streams", kGauge,
      "Streams of ConvertStream and ModelStreamInfer that are open, with a request under way or without."},
     {Metric::kInflightBytes, "tensorferry_inflight_bytes", kGauge,
-     "Bytes of the memory budget that arrays in flight hold."},
+     "Bytes of the memory budget that arrays in flight and answers hold."},
     {Metric::kBudgetBytes, "tensorferry_budget_bytes", kGauge, "Bytes of the whole memory budget."},
     {Metric::kLargestPeerBytes, "tensorferry_budget_largest_peer_bytes", kGauge,
      "Bytes of the memory budget that are counted for the peer which holds most of them."},

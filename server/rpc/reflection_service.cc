@@ -69,10 +69,10 @@ ServerReflectionResponse ReflectionAnswers::AnswerTo(const ServerReflectionReque
   return response;
 }
 
-absl::Status ReflectionAnswers::Answer(grpc::ByteBuffer& bytes, grpc::ByteBuffer& answer) const {
+absl::Status ReflectionAnswers::Answer(grpc::ByteBuffer& bytes, const PoolFor& pool, CountedAnswer& answer) const {
   ServerReflectionRequest request;
   TENSORFERRY_RETURN_IF_ERROR(ParseMessage(bytes, request));
-  return SerializeMessage(AnswerTo(request), answer);
+  return answer.Write(AnswerTo(request), pool);
 }
 
 template <typename Code>
@@ -84,8 +84,9 @@ template <typename Code>
 Detached ReflectionService<Code>::ServeInfo(grpc::ServerCompletionQueue* queue, CallSlots& slots) {
   CallSlots::Slot slot(slots);
   AsyncStreamCall<grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer>> call;
+  WaitLimit::Member waits(methods_.waits(), &call);
   grpc::ByteBuffer bytes;
-  grpc::ByteBuffer answer;
+  CountedAnswer answer;
   const auto expect = [&](auto* context, auto* stream, Tag* tag) {
     service_.RequestServerReflectionInfo(context, stream, queue, queue, tag);
   };
@@ -97,15 +98,18 @@ Detached ReflectionService<Code>::ServeInfo(grpc::ServerCompletionQueue* queue, 
     absl::Status status = admission.status();
     while (status.ok() && co_await call.Read(bytes)) {
       ++admission.record().messages_in;
-      status = Guarded([&] { return answers_.Answer(bytes, answer); });
+      status = Guarded([&] { return answers_.Answer(bytes, {methods_.pool(), &call}, answer); });
       if (!status.ok()) break;
-      if (!co_await call.Write(answer)) break;
+      call.Write(answer.bytes);
+      const bool read = co_await waits.OrCancel(call.written, call);
+      answer = {};
+      if (!read) break;
       ++admission.record().messages_out;
     }
-    answer.Clear();
     admission.Finish(status);
     const CallEnd end = ServedMethods::PlainEnd(status);
-    co_await call.Finish(end.sent);
+    call.Finish(end.sent);
+    co_await waits.OrCancel(call.finished, call);
     co_await call.done;
   } while (slot.WaitAgain());
 }

@@ -18,8 +18,8 @@ class ReflectionAnswers {
   void List(std::string name) { names_.push_back(std::move(name)); }
 
   // Answers the request that `bytes` hold, and gives their memory back. Threads: any.
-  // Errors: those of ParseMessage and SerializeMessage.
-  absl::Status Answer(grpc::ByteBuffer& bytes, grpc::ByteBuffer& answer) const;
+  // Errors: those of ParseMessage and CountedAnswer::Write.
+  absl::Status Answer(grpc::ByteBuffer& bytes, const PoolFor& pool, CountedAnswer& answer) const;
 
  private:
   grpc::reflection::v1::ServerReflectionResponse AnswerTo(

@@ -144,7 +144,7 @@ class Server {
   const CallChain chain_;
   const CallEnvironment environment_;
   OpenStreams streams_;
-  const ServiceEnvironment service_environment_{live_, chain_, copiers_, waits_, streams_};
+  const ServiceEnvironment service_environment_{live_, chain_, copiers_, waits_, streams_, environment_.pool};
   TensorService tensors_;
   InferenceService inference_;
   HealthService health_;

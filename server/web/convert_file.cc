@@ -69,7 +69,7 @@ struct NpzInMemory {
   std::string bytes;
 };
 
-http::Response NpzAnswer(const ConvertedArrays& arrays, BufferPool& pool) {
+http::Response NpzAnswer(const ConvertedArrays& arrays, const PoolFor& pool) {
   std::vector<NpzMember> members;
   for (const ConvertedArray& array : arrays) {
     auto header = NpyHeaderBytes(DTypeOfTensor(array), ShapeOf(array));
@@ -89,7 +89,7 @@ http::Response NpzAnswer(const ConvertedArrays& arrays, BufferPool& pool) {
 
 }  // namespace
 
-http::Response FileAnswer(FileFormat format, std::vector<ConvertedArray> arrays, BufferPool& pool) {
+http::Response FileAnswer(FileFormat format, std::vector<ConvertedArray> arrays, const PoolFor& pool) {
   switch (format) {
     case FileFormat::kNpy: return NpyAnswer(std::move(arrays));
     case FileFormat::kNpz: return NpzAnswer(arrays, pool);

@@ -16,7 +16,7 @@ namespace tensorferry::web {
 // Returns the arrays, with their elements, as a file of the format. Elements are sent from where they lie, but for a
 // .npz, for which they are copied once into memory that the budget has admitted.
 // Errors: 406 for what the format cannot hold; 429 without memory.
-http::Response FileAnswer(FileFormat format, std::vector<ConvertedArray> arrays, BufferPool& pool);
+http::Response FileAnswer(FileFormat format, std::vector<ConvertedArray> arrays, const PoolFor& pool);
 
 // Returns the refusal of an answer in a format that cannot hold what was asked for.
 http::Response NotHeldBy(FileFormat format, std::string_view why);

@@ -134,8 +134,8 @@ absl::Status ConvertJob::OpenFile() {
 // never will.
 absl::StatusOr<TakenMemory> ConvertJob::TakeForMember(std::size_t nbytes) {
   const std::uint64_t together = request_.body.size() + nbytes;
-  TENSORFERRY_ASSIGN_OR_RETURN(AlignedBuffer buffer,
-                               context_.pool.Take(together > context_.pool.budget().limit() ? together : nbytes));
+  TENSORFERRY_ASSIGN_OR_RETURN(
+      AlignedBuffer buffer, context_.pool.Take(together > context_.pool.budget().limit() ? together : nbytes, &peer_));
   unpacked_bytes_ = nbytes;
   const auto kept = std::make_shared<AlignedBuffer>(std::move(buffer));
   return TakenMemory{kept, {kept->data(), nbytes}};
@@ -155,7 +155,7 @@ absl::Status ConvertJob::Admit() {
   for (const auto& names : {reader_->names(), reader_->skipped()}) {
     for (const std::string& name : names) nbytes += kBytesPerArray + kCopiesOfName * name.size();
   }
-  TENSORFERRY_ASSIGN_OR_RETURN(room_, context_.pool.Reserve(nbytes));
+  TENSORFERRY_ASSIGN_OR_RETURN(room_, context_.pool.Reserve(nbytes, &peer_));
   return absl::OkStatus();
 }
 
@@ -272,7 +272,7 @@ ConvertVerdict ConvertJob::Compare(const v1::TensorMetadata& tensor) const {
 void ConvertJob::Finish() {
   current_.reset();
   if (wish_.answer && outcome_.complete()) {
-    return reply_(FileAnswer(*wish_.answer, std::move(returned_), context_.pool));
+    return reply_(FileAnswer(*wish_.answer, std::move(returned_), {context_.pool, &peer_}));
   }
   reply_(std::move(outcome_).Answer());
 }

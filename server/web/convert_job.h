@@ -14,6 +14,7 @@
 #include "web/convert_outcome.h"
 #include "web/convert_request.h"
 #include "web/routes.h"
+#include "web/web_peer.h"
 
 namespace tensorferry::web {
 
@@ -54,6 +55,7 @@ class ConvertJob : public std::enable_shared_from_this<ConvertJob> {
 
   const RouteContext context_;
   const http::Request request_;
+  const WebPeer peer_{request_};
   const ConvertWish wish_;
   const http::Reply reply_;
   const std::optional<Clock::time_point> deadline_;

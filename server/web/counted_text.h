@@ -18,8 +18,8 @@ class CountedText {
   static constexpr std::size_t kUncounted = 4096;
 
   // `beside` is the number of bytes that are held for the same request already: what does not fit beside them never
-  // will. Borrows `pool`, while it makes room.
-  explicit CountedText(BufferPool& pool, std::uint64_t beside = 0) : pool_(&pool), beside_(beside) {}
+  // will. Borrows what `pool` borrows, while it makes room.
+  explicit CountedText(const PoolFor& pool, std::uint64_t beside = 0) : pool_(pool), beside_(beside) {}
 
   // Makes room for `more` bytes behind the text.
   // Errors: those of MemoryBudget::Reserve.
@@ -40,7 +40,7 @@ class CountedText {
     if (capacity > kUncounted) {
       // Old and new memory are there at the same time.
       const std::uint64_t together = beside_ + reservation_.nbytes() + capacity;
-      auto room = pool_->Reserve(together > pool_->budget().limit() ? together : capacity);
+      auto room = pool_.Reserve(together > pool_.pool.budget().limit() ? together : capacity);
       if (!room.ok()) return room.status();
       text_.reserve(capacity);
       reservation_ = *std::move(room);
@@ -50,7 +50,7 @@ class CountedText {
     return absl::OkStatus();
   }
 
-  BufferPool* pool_;
+  PoolFor pool_;
   std::uint64_t beside_;
   std::string text_;
   MemoryBudget::Reservation reservation_;

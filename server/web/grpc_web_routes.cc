@@ -18,6 +18,7 @@
 #include "web/referring_slice.h"
 #include "web/routes.h"
 #include "web/unary_route.h"
+#include "web/web_peer.h"
 
 namespace tensorferry::web {
 namespace {
@@ -55,7 +56,7 @@ struct Sent {
   std::shared_ptr<const void> owner;
 };
 
-std::variant<Sent, http::Response> Decode(const http::Request& request, BufferPool& pool) {
+std::variant<Sent, http::Response> Decode(const http::Request& request, const PoolFor& pool) {
   const auto decoded = std::make_shared<CountedText>(pool, request.body.size());
   const std::size_t nbytes = (request.body.size() / kBase64Characters + 1) * kBase64Bytes;
   if (const absl::Status room = decoded->MakeRoom(nbytes); !room.ok()) return http::NoMemory(room);
@@ -69,14 +70,14 @@ std::variant<Sent, http::Response> Decode(const http::Request& request, BufferPo
 }
 
 // Makes room for text that the budget admits. Throws std::bad_alloc.
-std::shared_ptr<CountedText> TextOf(std::size_t nbytes, BufferPool& pool) {
+std::shared_ptr<CountedText> TextOf(std::size_t nbytes, const PoolFor& pool) {
   auto text = std::make_shared<CountedText>(pool);
   if (!text->MakeRoom(nbytes).ok()) throw std::bad_alloc();
   return text;
 }
 
 // Returns the piece in base64. Throws std::bad_alloc.
-Piece Encoded(const Piece& piece, std::size_t nbytes, BufferPool& pool) {
+Piece Encoded(const Piece& piece, std::size_t nbytes, const PoolFor& pool) {
   const auto bytes = TextOf(nbytes, pool);
   for (const std::string_view part : piece.bytes) bytes->text() += part;
   const auto text = TextOf((nbytes / kBase64Bytes + 1) * kBase64Characters, pool);
@@ -90,7 +91,7 @@ struct MessageBytes {
   std::vector<grpc::Slice> slices;
 };
 
-Piece MessagePiece(const grpc::ByteBuffer& message, const Form& form, BufferPool& pool) {
+Piece MessagePiece(const grpc::ByteBuffer& message, const Form& form, const PoolFor& pool) {
   auto kept = std::make_shared<MessageBytes>();
   kept->head = MessageHead(static_cast<std::uint32_t>(message.Length()));
   if (!message.Dump(&kept->slices).ok()) throw std::bad_alloc();
@@ -129,8 +130,9 @@ void Call(const RouteContext& context, const Method& method, const http::Request
   auto form = FormOf(request);
   if (!form) return reply(WrongType(request));
   Sent sent{request.body, request.body_owner};
+  const WebPeer peer(request);
   if (form->is_text) {
-    auto decoded = Decode(request, context.pool);
+    auto decoded = Decode(request, {context.pool, &peer});
     if (auto* const refusal = std::get_if<http::Response>(&decoded)) return reply(std::move(*refusal));
     sent = std::get<Sent>(std::move(decoded));
   }
@@ -146,8 +148,10 @@ void Call(const RouteContext& context, const Method& method, const http::Request
   Gateway::Streaming streaming{
       .method = method.path,
       .messages = {},
-      .message_piece = [form = *form, &pool = context.pool](
-                           const grpc::ByteBuffer& message) { return MessagePiece(message, form, pool); },
+      .message_piece =
+          [form = *form, &pool = context.pool, peer](const grpc::ByteBuffer& message) {
+            return MessagePiece(message, form, {pool, &peer});
+          },
       .end_piece = [form = *form](const grpc::Status& status,
                                   const grpc::ClientContext& call) { return EndPiece(status, call, form); }};
   for (const std::string_view message : messages) {

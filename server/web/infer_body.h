@@ -37,7 +37,7 @@ struct InferBody {
 // BodyLimits bounds what a body may become.
 struct BodyLimits {
   std::uint64_t element_bytes = 0;  // Of all elements that come as JSON.
-  BufferPool& pool;                 // Its budget admits what the body becomes. Borrowed by the elements, too.
+  PoolFor pool;                     // Its budget admits what the body becomes, for its peer.
 };
 
 // Reads a body, whose first `json_bytes` bytes are JSON, and what follows the elements of the inputs with

@@ -71,7 +71,7 @@ http::Response Unsayable(const std::string& name, const std::string& datatype) {
 // AnswerWriter writes one output after the other.
 class AnswerWriter {
  public:
-  AnswerWriter(InferAnswer& answer, const AskedOutputs& asked, BufferPool& pool)
+  AnswerWriter(InferAnswer& answer, const AskedOutputs& asked, const PoolFor& pool)
       : answer_(answer), asked_(asked), pool_(pool), body_(pool) {}
 
   absl::Status Begin() {
@@ -152,7 +152,7 @@ class AnswerWriter {
 
   InferAnswer& answer_;
   const AskedOutputs& asked_;
-  BufferPool& pool_;
+  const PoolFor pool_;
   CountedText body_;
   http::Response response_{.content_type = std::string(http::kJsonType)};
   bool any_binary_ = false;
@@ -160,7 +160,7 @@ class AnswerWriter {
 
 }  // namespace
 
-http::Response InferResponse(InferAnswer answer, const AskedOutputs& asked, BufferPool& pool) {
+http::Response InferResponse(InferAnswer answer, const AskedOutputs& asked, const PoolFor& pool) {
   auto response = [&]() -> absl::StatusOr<http::Response> {
     AnswerWriter writer(answer, asked, pool);
     TENSORFERRY_RETURN_IF_ERROR(writer.Begin());

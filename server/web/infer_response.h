@@ -14,7 +14,8 @@ struct AskedOutputs {
   OutputWishes wishes;
 };
 
-// Returns HTTP's response, with the outputs in the forms that are wanted. The pool's budget admits what is JSON.
-http::Response InferResponse(InferAnswer answer, const AskedOutputs& asked, BufferPool& pool);
+// Returns HTTP's response, with the outputs in the forms that are wanted. The pool's budget admits what is JSON, for its
+// peer.
+http::Response InferResponse(InferAnswer answer, const AskedOutputs& asked, const PoolFor& pool);
 
 }  // namespace tensorferry::web

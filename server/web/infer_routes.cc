@@ -10,6 +10,7 @@
 #include "web/infer_response.h"
 #include "web/routes.h"
 #include "web/unary_route.h"
+#include "web/web_peer.h"
 
 namespace tensorferry::web {
 namespace {
@@ -48,26 +49,28 @@ void Infer(const RouteContext& context, const http::Request& request, const http
                                       .expected = "the bytes of the body's JSON, once",
                                       .actual = "something else"}));
   }
-  auto body =
-      ReadInferBody(request.body, *json_bytes, {.element_bytes = context.max_message_bytes, .pool = context.pool});
+  const WebPeer peer(request);
+  auto body = ReadInferBody(request.body, *json_bytes,
+                            {.element_bytes = context.max_message_bytes, .pool = {context.pool, &peer}});
   if (!body.ok()) return reply(ErrorOf(rpc::ToGrpcStatus(body.status())));
   body->message.set_model_name(request.path_values.front());
   if (request.path_values.size() > 1) body->message.set_model_version(request.path_values[1]);
   std::uint64_t made_bytes = 0;
   for (const RawInput& input : body->raw) made_bytes += input.made ? input.made->text().size() : 0;
   AskedOutputs asked{.outputs = body->message.outputs(), .wishes = body->wishes};
-  context.gateway.Call(
-      "/inference.GRPCInferenceService/ModelInfer", request, InferMessage(*std::move(body), request.body_owner),
-      {reply,
-       [asked = std::move(asked), &pool = context.pool](const grpc::Status& status, const grpc::ByteBuffer& bytes) {
-         if (!status.ok()) return ErrorOf(status);
-         InferAnswer answer;
-         if (!ReadInferAnswer(bytes, answer)) {
-           return ErrorOf({grpc::INTERNAL, "the answer cannot be read"});
-         }
-         return InferResponse(std::move(answer), asked, pool);
-       }},
-      made_bytes);
+  context.gateway.Call("/inference.GRPCInferenceService/ModelInfer", request,
+                       InferMessage(*std::move(body), request.body_owner),
+                       {reply,
+                        [asked = std::move(asked), &pool = context.pool, peer](const grpc::Status& status,
+                                                                               const grpc::ByteBuffer& bytes) {
+                          if (!status.ok()) return ErrorOf(status);
+                          InferAnswer answer;
+                          if (!ReadInferAnswer(bytes, answer)) {
+                            return ErrorOf({grpc::INTERNAL, "the answer cannot be read"});
+                          }
+                          return InferResponse(std::move(answer), asked, {pool, &peer});
+                        }},
+                       made_bytes);
 }
 
 }  // namespace

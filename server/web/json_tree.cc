@@ -105,7 +105,7 @@ std::size_t LongestToken(std::string_view json) {
   return std::max(longest, json.size() - begin);
 }
 
-absl::StatusOr<MemoryBudget::Reservation> RoomForTokens(std::string_view json, BufferPool& pool) {
+absl::StatusOr<MemoryBudget::Reservation> RoomForTokens(std::string_view json, const PoolFor& pool) {
   if (json.size() <= kShortToken) return MemoryBudget::Reservation();
   const std::size_t longest = LongestToken(json);
   if (longest <= kShortToken) return MemoryBudget::Reservation();

@@ -75,6 +75,6 @@ std::size_t LongestToken(std::string_view json);
 // Admits the memory that the parser takes for names, texts and numbers, and for what it says of them; hold it as long as
 // the parser runs.
 // Errors: those of MemoryBudget::Reserve.
-absl::StatusOr<MemoryBudget::Reservation> RoomForTokens(std::string_view json, BufferPool& pool);
+absl::StatusOr<MemoryBudget::Reservation> RoomForTokens(std::string_view json, const PoolFor& pool);
 
 }  // namespace tensorferry::web

@@ -20,6 +20,7 @@
 #include "web/error_body.h"
 #include "web/gateway.h"
 #include "web/routes.h"
+#include "web/web_peer.h"
 
 namespace tensorferry::web {
 
@@ -64,7 +65,7 @@ nlohmann::json ObjectOf(const http::Request& request);
 
 // Admits the memory that ObjectOf and what is made of its tree take, for a body of so many bytes.
 // Errors: those of MemoryBudget::Reserve.
-inline absl::StatusOr<MemoryBudget::Reservation> RoomForJson(std::size_t nbytes, BufferPool& pool) {
+inline absl::StatusOr<MemoryBudget::Reservation> RoomForJson(std::size_t nbytes, const PoolFor& pool) {
   constexpr std::size_t kCopies = 8;
   return nbytes <= CountedText::kUncounted ? MemoryBudget::Reservation() : pool.Reserve(kCopies * nbytes);
 }
@@ -89,7 +90,8 @@ http::Route RouteOf(const RouteContext& context, UnaryRoute<Message, Answer> rou
                       answer = std::move(route.answer), answer_naming = std::move(route.answer_naming)](
                          const http::Request& request, const http::Reply& reply) {
     try {
-      const auto room = RoomForJson(request.body.size(), context.pool);
+      const WebPeer peer(request);
+      const auto room = RoomForJson(request.body.size(), {context.pool, &peer});
       if (!room.ok()) return reply(ErrorOf(rpc::ToGrpcStatus(room.status())));
       const Message message = ask(request);
       grpc::ByteBuffer bytes;

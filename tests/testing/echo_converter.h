@@ -11,7 +11,8 @@ namespace tensorferry {
 // EchoConverter is a converter without torch: it describes arrays and gives their elements back.
 class EchoConverter final : public inference::Converter {
  public:
-  absl::StatusOr<inference::PipelineResponse> Convert(Few<inference::NamedArray> arrays, bool return_data) override {
+  absl::StatusOr<inference::PipelineResponse> Convert(Few<inference::NamedArray> arrays, bool return_data,
+                                                      const MemoryPeer*) override {
     inference::PipelineResponse response;
     for (inference::NamedArray& array : arrays) {
       const ArrayHeader& header = array.payload.header;

@@ -33,15 +33,17 @@ std::shared_ptr<ServedModel> MakeIdentity(const LoaderOptions& options, BufferPo
 class TorchPipeline final : public Pipeline {
  public:
   TorchPipeline(const RepositoryOptions& options, BufferPool& pool)
-      : limits_{options.loader.max_tensor_bytes, pool},
+      : max_tensor_bytes_(options.loader.max_tensor_bytes),
+        pool_(pool),
         operator_threads_(options.loader.intra_op_threads),
         callers_control_(options.control == ModelControl::kExplicit),
         repository_(options, registry_, pool) {
     registry_.AddBuiltIn(MakeIdentity(options.loader, pool));
   }
 
-  absl::StatusOr<PipelineResponse> Convert(Few<NamedArray> arrays, bool return_data) override {
-    return CatchTorch(Reason::kInternal, [&] { return ConvertArrays(std::move(arrays), return_data); });
+  absl::StatusOr<PipelineResponse> Convert(Few<NamedArray> arrays, bool return_data, const MemoryPeer* peer) override {
+    const ResultLimits limits{max_tensor_bytes_, {pool_, peer}};
+    return CatchTorch(Reason::kInternal, [&] { return ConvertArrays(std::move(arrays), return_data, limits); });
   }
 
   void LoadModels(std::function<void(const absl::Status&)> done) override { repository_.LoadAtStart(std::move(done)); }
@@ -76,7 +78,8 @@ class TorchPipeline final : public Pipeline {
   }
 
  private:
-  absl::StatusOr<PipelineResponse> ConvertArrays(Few<NamedArray> arrays, bool return_data) const {
+  absl::StatusOr<PipelineResponse> ConvertArrays(Few<NamedArray> arrays, bool return_data,
+                                                 const ResultLimits& limits) const {
     const c10::InferenceMode guard;
     if (return_data) UseOperatorThreads(operator_threads_);  // Elements that are not in C order are copied.
     const Clock::time_point start = Clock::now();
@@ -86,14 +89,14 @@ class TorchPipeline final : public Pipeline {
     for (NamedArray& array : arrays) {
       Receipt receipt = MakeReceipt(array.payload.header, array.payload.copied);
       const NamedTensor named{std::move(array.name), MakeTensor(std::move(array.payload))};
-      TENSORFERRY_RETURN_IF_ERROR(
-          AddResultWithReceipt(named, std::move(receipt), elements, limits_, response->tensors));
+      TENSORFERRY_RETURN_IF_ERROR(AddResultWithReceipt(named, std::move(receipt), elements, limits, response->tensors));
     }
     response->convert_time = Clock::now() - start;
     return response;
   }
 
-  const ResultLimits limits_;
+  const std::uint64_t max_tensor_bytes_;
+  BufferPool& pool_;
   const int operator_threads_;
   const bool callers_control_;
   ModelRegistry registry_;

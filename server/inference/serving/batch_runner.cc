@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/status.h"
+#include "inference/serving/counted_outputs.h"
 #include "inference/serving/gather.h"
 #include "inference/tensor/catch_torch.h"
 #include "inference/tensor/operator_threads.h"
@@ -25,10 +26,11 @@ at::Tensor ToDevice(const at::Tensor& tensor, at::Device device) {
 // these tensors, as it may write to its inputs.
 absl::StatusOr<std::vector<NamedTensor>> InputsForModel(std::vector<NamedTensor> inputs, const Few<ModelRun*>& runs,
                                                         at::Device device, BufferPool& pool) {
+  const MemoryPeer* const peer = runs.size() == 1 ? runs.front()->peer() : nullptr;
   const bool returns_data = std::ranges::any_of(runs, [](const ModelRun* run) { return run->options.return_data; });
   for (NamedTensor& input : inputs) {
     if (returns_data) {
-      TENSORFERRY_ASSIGN_OR_RETURN(input.tensor, CopyOf(input.tensor, pool));
+      TENSORFERRY_ASSIGN_OR_RETURN(input.tensor, CopyOf(input.tensor, {pool, peer}));
     }
     input.tensor = ToDevice(input.tensor, device);
   }
@@ -138,17 +140,18 @@ NamedTensor SliceRows(const NamedTensor& output, const RowRange& rows) {
 class OutputReader {
  public:
   // Constructed right after the run, as RetainedMemory must be. Borrows `model` and `outputs`.
-  OutputReader(const ModelInfo& model, const std::vector<NamedTensor>& outputs, const ResultLimits& limits)
-      : model_(model), outputs_(outputs), retained_(outputs), limits_(limits) {}
+  OutputReader(const ModelInfo& model, const std::vector<NamedTensor>& outputs)
+      : model_(model), outputs_(outputs), retained_(outputs) {}
 
-  // Adds to the result of `run` its rows of those outputs that it requested.
-  absl::Status AddTo(ModelRun& run, const RowRange& rows) const {
+  // Adds to the result of `run` its rows of those outputs that it requested, and notes what they keep.
+  absl::Status AddTo(ModelRun& run, const RowRange& rows, const ResultLimits& limits, CountedOutputs& counted) const {
     TENSORFERRY_ASSIGN_OR_RETURN(const Few<const NamedTensor*> wanted, Select(outputs_, run.options.requested_outputs));
     run.result->outputs.reserve(wanted.size());
     for (const NamedTensor* const output : wanted) {
       const Elements elements = retained_.Holds(output->tensor) ? Elements::kCopied : Elements::kShared;
       std::vector<TensorResult>& results = run.result->outputs;
-      TENSORFERRY_RETURN_IF_ERROR(AddResult(SliceRows(*output, rows), elements, limits_, results));
+      TENSORFERRY_RETURN_IF_ERROR(AddResult(SliceRows(*output, rows), elements, limits, results));
+      counted.Note(*output, results.back());
       TENSORFERRY_RETURN_IF_ERROR(CheckOutput(model_.outputs, results.back().metadata));
     }
     return absl::OkStatus();
@@ -158,7 +161,6 @@ class OutputReader {
   const ModelInfo& model_;
   const std::vector<NamedTensor>& outputs_;
   const RetainedMemory retained_;
-  const ResultLimits limits_;
 };
 
 }  // namespace
@@ -197,7 +199,7 @@ absl::Status BatchRunner::RunOnce(Model& model, Execution& execution) const {
   execution.rows = gathered.rows();
   for (std::size_t i = 0; i < execution.runs.size(); ++i) {
     execution.nbytes += BytesOf(*execution.runs[i]);
-    execution.runs[i]->result = DescribeInputs(*execution.runs[i], gathered, i, limits());
+    execution.runs[i]->result = DescribeInputs(*execution.runs[i], gathered, i, LimitsFor(*execution.runs[i]));
     TENSORFERRY_RETURN_IF_ERROR(execution.runs[i]->result.status());
   }
   // If there are several runs, they may have to run again, each alone.
@@ -217,12 +219,13 @@ absl::Status BatchRunner::RunOnce(Model& model, Execution& execution) const {
 
 absl::Status BatchRunner::AddOutputs(const ModelInfo& model, const std::vector<NamedTensor>& outputs,
                                      const Execution& execution) const {
-  const OutputReader reader(model, outputs, limits());
+  const OutputReader reader(model, outputs);
   if (options_.batches) TENSORFERRY_RETURN_IF_ERROR(InModel(model.name, CheckRows(outputs, execution.rows)));
+  CountedOutputs counted;
   RowRange rows;
   for (ModelRun* const run : execution.runs) {
     rows.count = options_.batches ? RowsOf(*run, options_.batches) : 0;
-    const absl::Status status = reader.AddTo(*run, rows);
+    const absl::Status status = reader.AddTo(*run, rows, LimitsFor(*run), counted);
     rows.first += rows.count;
     if (!status.ok()) {
       run->result = InModel(model.name, status);
@@ -233,6 +236,7 @@ absl::Status BatchRunner::AddOutputs(const ModelInfo& model, const std::vector<N
     run->result->convert_time = execution.compute_input;
     run->result->compute_time = execution.compute_infer;
   }
+  if (!counted.few()) counted.CountFor(execution.runs, options_.batches, pool_);
   return absl::OkStatus();
 }
 

@@ -50,7 +50,7 @@ class BatchRunner {
   void RunEach(Model& model, const Few<ModelRun*>& runs, Few<Execution>& executions) const;
   absl::Status AddOutputs(const ModelInfo& model, const std::vector<NamedTensor>& outputs,
                           const Execution& execution) const;
-  ResultLimits limits() const { return {options_.max_tensor_bytes, pool_}; }
+  ResultLimits LimitsFor(const ModelRun& run) const { return {options_.max_tensor_bytes, {pool_, run.peer()}}; }
 
   const RunnerOptions options_;
   BufferPool& pool_;

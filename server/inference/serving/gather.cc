@@ -19,12 +19,12 @@ ModelInput& Named(ModelRun& run, std::string_view name) {
 
 // Takes the memory for the elements: that of their reservation, or new memory if an earlier run of the request has used
 // up the reservation.
-absl::StatusOr<AlignedBuffer> MemoryOf(WaitingElements& waiting, BufferPool& pool) {
-  if (waiting.reservation.nbytes() == waiting.header.nbytes()) return pool.Take(std::move(waiting.reservation));
+absl::StatusOr<AlignedBuffer> MemoryOf(WaitingElements& waiting, const PoolFor& pool) {
+  if (waiting.reservation.nbytes() == waiting.header.nbytes()) return pool.pool.Take(std::move(waiting.reservation));
   return pool.Take(waiting.header.nbytes());
 }
 
-absl::StatusOr<ArrayPayload> TakePayload(ModelInput& input, BufferPool& pool) {
+absl::StatusOr<ArrayPayload> TakePayload(ModelInput& input, const PoolFor& pool) {
   if (auto* const payload = std::get_if<ArrayPayload>(&input.array)) {
     // Copied, because the size of the input's own header is still asked for later.
     ArrayHeader header = payload->header;
@@ -42,7 +42,7 @@ absl::StatusOr<GatheredInputs> GatherOne(ModelRun& run, bool batches, BufferPool
   if (batches) gathered.first_rows = {0, RowsOf(run, batches)};
   Few<Receipt>& receipts = gathered.receipts.emplace_back();
   for (ModelInput& input : run.inputs) {
-    TENSORFERRY_ASSIGN_OR_RETURN(ArrayPayload payload, TakePayload(input, pool));
+    TENSORFERRY_ASSIGN_OR_RETURN(ArrayPayload payload, TakePayload(input, {pool, run.peer()}));
     receipts.push_back(MakeReceipt(payload.header, payload.copied));
     gathered.tensors.push_back({input.name, MakeTensor(std::move(payload)), input.strings});
   }
@@ -66,7 +66,7 @@ absl::StatusOr<AlignedBuffer> MemoryOfAll(std::span<ModelRun* const> runs, std::
     if (waiting != nullptr && waiting->reservation.nbytes() == waiting->header.nbytes()) {
       all.Merge(std::move(waiting->reservation));
     } else {
-      TENSORFERRY_ASSIGN_OR_RETURN(MemoryBudget::Reservation more, pool.Reserve(input.header().nbytes()));
+      TENSORFERRY_ASSIGN_OR_RETURN(MemoryBudget::Reservation more, pool.Reserve(input.header().nbytes(), run->peer()));
       all.Merge(std::move(more));
     }
   }

@@ -16,10 +16,11 @@ namespace tensorferry::inference {
 // Makes the receipt of an array from what its copy found. AddResultWithReceipt sets dtype_equal.
 Receipt MakeReceipt(const ArrayHeader& header, const CopiedElements& copied);
 
-// ResultLimits bound what a result takes: its elements, and the memory for those that are copied. Borrows `pool`.
+// ResultLimits bound what a result takes: its elements, and the memory for those that are copied, which is counted for a
+// peer. Borrows what `pool` borrows.
 struct ResultLimits {
   std::uint64_t max_tensor_bytes;
-  BufferPool& pool;
+  PoolFor pool;
 };
 
 // Adds the metadata of a tensor, and its elements. The result is made where it stays: it is large to move.

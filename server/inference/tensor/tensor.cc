@@ -49,11 +49,13 @@ Memory MemoryOf(AlignedBuffer elements) {
   return {data, std::move(elements).Release(), AlignedBuffer::GiveBack};
 }
 
-void LetGoOfShared(void* owner) { delete static_cast<std::shared_ptr<std::byte>*>(owner); }
+// Memory of callers and memory of workers are told apart by the functions that let go of them.
+void LetGoOfCallers(void* owner) { delete static_cast<std::shared_ptr<std::byte>*>(owner); }
+void LetGoOfWorkers(void* owner) { LetGoOfCallers(owner); }
 
-Memory MemoryOf(std::shared_ptr<std::byte> elements) {
+Memory MemoryOf(std::shared_ptr<std::byte> elements, void (*let_go)(void*)) {
   std::byte* const data = elements.get();
-  return {data, data == nullptr ? nullptr : new std::shared_ptr<std::byte>(std::move(elements)), LetGoOfShared};
+  return {data, data == nullptr ? nullptr : new std::shared_ptr<std::byte>(std::move(elements)), let_go};
 }
 
 // An expanded tensor claims more elements than its memory has, up to 2^63 - 1 elements of 16 bytes.
@@ -71,11 +73,11 @@ absl::StatusOr<std::int64_t> SizeOf(const NamedTensor& named, std::uint64_t max_
 
 // Copies the tensor into memory of the pool, where it has `strides`, which leave no gaps. The tensor's own memory is there
 // meanwhile: what does not fit the budget beside it never will.
-absl::StatusOr<at::Tensor> CopyInto(BufferPool& pool, const at::Tensor& tensor, at::IntArrayRef strides) {
+absl::StatusOr<at::Tensor> CopyInto(const PoolFor& pool, const at::Tensor& tensor, at::IntArrayRef strides) {
   const c10::Storage& own = tensor.storage();
   const bool is_counted = own.data_ptr().get_deleter() == AlignedBuffer::GiveBack;
   const std::size_t together = tensor.nbytes() + (is_counted ? own.nbytes() : 0);
-  if (together > pool.budget().limit()) return pool.Reserve(together).status();
+  if (together > pool.pool.budget().limit()) return pool.Reserve(together).status();
   TENSORFERRY_ASSIGN_OR_RETURN(AlignedBuffer elements, pool.Take(tensor.nbytes()));
   const DType dtype = *FromTorch(tensor.scalar_type());
   const at::Tensor copy = MakeTensor(MemoryOf(std::move(elements)), dtype, tensor.sizes(), strides);
@@ -87,8 +89,8 @@ absl::StatusOr<at::Tensor> CopyInto(BufferPool& pool, const at::Tensor& tensor, 
 
 at::Tensor MakeTensor(ArrayPayload payload) {
   const ArrayHeader& header = payload.header;
-  const Memory memory =
-      payload.shared != nullptr ? MemoryOf(std::move(payload.shared)) : MemoryOf(std::move(payload.elements));
+  const Memory memory = payload.shared != nullptr ? MemoryOf(std::move(payload.shared), LetGoOfCallers)
+                                                  : MemoryOf(std::move(payload.elements));
   return MakeTensor(memory, header.dtype(), header.shape(), header.fortran_order());
 }
 
@@ -97,14 +99,19 @@ at::Tensor TensorOver(AlignedBuffer elements, DType dtype, const Shape& shape) {
 }
 
 at::Tensor TensorOver(std::shared_ptr<std::byte> elements, DType dtype, const TensorLayout& layout) {
-  return MakeTensor(MemoryOf(std::move(elements)), dtype, at::IntArrayRef(layout.sizes),
+  return MakeTensor(MemoryOf(std::move(elements), LetGoOfWorkers), dtype, at::IntArrayRef(layout.sizes),
                     at::IntArrayRef(layout.strides));
 }
 
 bool IsTakenForOneTensor(const c10::Storage& storage) {
   const c10::DeleterFnPtr deleter = storage.data_ptr().get_deleter();
   return storage.nbytes() == 0 || deleter == c10::GetCPUAllocator()->raw_deleter() ||
-         deleter == AlignedBuffer::GiveBack || deleter == LetGoOfShared;
+         deleter == AlignedBuffer::GiveBack || deleter == LetGoOfCallers || deleter == LetGoOfWorkers;
+}
+
+std::size_t BytesOutsideBudget(const c10::Storage& storage) {
+  const c10::DeleterFnPtr deleter = storage.data_ptr().get_deleter();
+  return deleter == AlignedBuffer::GiveBack || deleter == LetGoOfCallers ? 0 : storage.nbytes();
 }
 
 absl::StatusOr<TensorMetadata> Describe(const NamedTensor& named, std::uint64_t max_tensor_bytes) {
@@ -140,7 +147,7 @@ absl::StatusOr<TensorMetadata> Describe(const NamedTensor& named, std::uint64_t 
   return metadata;
 }
 
-absl::StatusOr<TensorElements> ElementsOf(const at::Tensor& tensor, Elements how, BufferPool& pool) {
+absl::StatusOr<TensorElements> ElementsOf(const at::Tensor& tensor, Elements how, const PoolFor& pool) {
   const bool is_dense = tensor.is_cpu() && tensor.is_contiguous() && !tensor.is_conj() && !tensor.is_neg();
   at::Tensor dense = tensor;
   if (!is_dense || how == Elements::kCopied) {
@@ -152,7 +159,7 @@ absl::StatusOr<TensorElements> ElementsOf(const at::Tensor& tensor, Elements how
   return TensorElements{.bytes = bytes, .owner = std::move(owner)};
 }
 
-absl::StatusOr<at::Tensor> CopyOf(const at::Tensor& tensor, BufferPool& pool) {
+absl::StatusOr<at::Tensor> CopyOf(const at::Tensor& tensor, const PoolFor& pool) {
   return CopyInto(pool, tensor, tensor.strides());
 }
 

@@ -28,12 +28,17 @@ struct TensorLayout {
   std::vector<std::int64_t> sizes, strides;
 };
 
-// Makes a tensor over `elements`, and takes its share of them over. They may be null if the tensor has no elements.
+// Makes a tensor over `elements` of a worker process, and takes its share of them over. They may be null if the tensor
+// has no elements.
 at::Tensor TensorOver(std::shared_ptr<std::byte> elements, DType dtype, const TensorLayout& layout);
 
 // Returns whether the memory of `storage` was taken for one tensor only, from torch's allocator or by MakeTensor.
 // Memory that a file, a library or a static array lends to tensors was not: its other users are not counted.
 bool IsTakenForOneTensor(const c10::Storage& storage);
+
+// Returns the bytes of `storage` that the server has taken without asking the memory budget: torch's, and those that a
+// worker process shares with it. Memory of the pool and of callers has none.
+std::size_t BytesOutsideBudget(const c10::Storage& storage);
 
 // Reads the metadata back from the tensor.
 // Errors: MODEL_FAILED if no array can hold the tensor: it is not dense, or its dtype has no NumPy form.
@@ -50,10 +55,10 @@ enum class Elements : std::uint8_t {
 // Returns the tensor's elements in C order, in the CPU's memory. `how` is kShared or kCopied. A copy is in memory of the
 // pool. The tensor has been described without an error.
 // Errors: those of BufferPool::Take.
-absl::StatusOr<TensorElements> ElementsOf(const at::Tensor& tensor, Elements how, BufferPool& pool);
+absl::StatusOr<TensorElements> ElementsOf(const at::Tensor& tensor, Elements how, const PoolFor& pool);
 
 // Returns a copy of the tensor, one over an array's elements, in memory of the pool. It has the tensor's strides.
 // Errors: those of BufferPool::Take.
-absl::StatusOr<at::Tensor> CopyOf(const at::Tensor& tensor, BufferPool& pool);
+absl::StatusOr<at::Tensor> CopyOf(const at::Tensor& tensor, const PoolFor& pool);
 
 }  // namespace tensorferry::inference

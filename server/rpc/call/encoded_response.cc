@@ -1,6 +1,9 @@
 #include "rpc/call/encoded_response.h"
 
 #include <algorithm>
+#include <memory>
+
+#include "base/status.h"
 
 namespace tensorferry::rpc {
 
@@ -13,6 +16,12 @@ std::optional<OutgoingMessage> EncodedResponse::Next() {
   rest.bytes = rest.bytes.subspan(part.bytes.size());
   if (rest.bytes.empty()) chunked_.pop_back();
   return encode_chunk_(part);
+}
+
+absl::Status EncodedResponse::Count(const PoolFor& pool) {
+  TENSORFERRY_ASSIGN_OR_RETURN(MemoryBudget::Reservation counted, pool.Reserve(own_bytes()));
+  if (message_) message_->Keep(std::make_shared<const MemoryBudget::Reservation>(std::move(counted)));
+  return absl::OkStatus();
 }
 
 std::uint64_t EncodedResponse::nbytes() const {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/buffer_pool.h"
 #include "inference/result.h"
 #include "rpc/serve/call_chain.h"
 #include "rpc/serve/call_gate.h"
@@ -36,6 +37,13 @@ class EncodedResponse {
     pass_ = std::move(pass);
     sending_ = std::move(sending);
   }
+
+  // Returns the bytes that the message takes beside the elements, which have memory of their own.
+  std::size_t own_bytes() const { return message_ ? message_->own_bytes() : 0; }
+
+  // Has the memory budget hold own_bytes() for the peer, until the message is let go.
+  // Errors: those of MemoryBudget::Reserve.
+  absl::Status Count(const PoolFor& pool);
 
   // Hands over what is to be told when the last message is sent.
   Sending TakeSending() { return std::move(sending_); }

@@ -13,6 +13,11 @@
 namespace tensorferry::rpc {
 namespace {
 
+// What is known of an array takes up to this many bytes beside its elements: names, shapes, strides, and the receipt, until
+// the answer is written. Of a few arrays it is not counted.
+constexpr std::uint64_t kDescribedBytes = 2 << 10;
+constexpr std::size_t kUncountedArrays = 8;
+
 // Returns whether a tensor may use the elements where the caller has them: they must be aligned, and in the form of
 // this machine.
 bool CanStay(const ArrayHeader& header, std::uintptr_t address) {
@@ -74,8 +79,12 @@ inference::ModelInput Intake::Incoming::TakeForModel() && {
 absl::StatusOr<Intake> Intake::Start(const RequestView& request, Chunks chunks, const CallEnvironment& environment,
                                      const MemoryPeer* peer) {
   TENSORFERRY_RETURN_IF_ERROR(CheckRequest(request));
-  absl::StatusOr<Intake> started = Intake(request, environment.converter);  // Filled where it stays.
+  absl::StatusOr<Intake> started = Intake(request, environment.converter, peer);  // Filled where it stays.
   Intake& intake = *started;
+  if (request.arrays.size() > kUncountedArrays) [[unlikely]] {
+    TENSORFERRY_ASSIGN_OR_RETURN(intake.described_,
+                                 environment.pool.Reserve(request.arrays.size() * kDescribedBytes, peer));
+  }
   if (!request.model_name.empty()) {
     TENSORFERRY_ASSIGN_OR_RETURN(intake.model_,
                                  environment.models.FindModel(request.model_name, request.model_version));
@@ -256,7 +265,7 @@ absl::StatusOr<Response> Intake::Finish() && {
     arrays.push_back({std::move(array.name), std::move(array).TakePayload()});
   }
   TENSORFERRY_ASSIGN_OR_RETURN(inference::PipelineResponse result,
-                               converter_->Convert(std::move(arrays), options_.return_data));
+                               converter_->Convert(std::move(arrays), options_.return_data, peer_));
   return Respond(std::move(result));
 }
 

@@ -56,7 +56,7 @@ class Intake {
   // Checks all that the request says, and refuses what can be refused; only then takes memory, and copies the elements
   // that have come. Elements that a model may want in a batch stay in the message: for them the memory budget is
   // reserved. `request` is not needed afterwards, but the message is if needs_message().
-  // Memory is taken for `peer`; null: for nobody in particular. It is borrowed until no array is awaited any more.
+  // Memory is taken for `peer`; null: for nobody in particular. It is borrowed until the result is there.
   // Errors: all of docs/errors.md that concern arrays and models. An error holds no memory.
   static absl::StatusOr<Intake> Start(const RequestView& request, Chunks chunks, const CallEnvironment& environment,
                                       const MemoryPeer* peer);
@@ -108,12 +108,13 @@ class Intake {
     inference::ModelInput TakeForModel() &&;
   };
 
-  Intake(const RequestView& request, inference::Converter& converter)
+  Intake(const RequestView& request, inference::Converter& converter, const MemoryPeer* peer)
       : options_{.requested_outputs = {request.requested_outputs.begin(), request.requested_outputs.end()},
                  .return_data = request.return_data,
                  .priority = request.priority,
                  .timeout = request.timeout},
-        converter_(&converter) {}
+        converter_(&converter),
+        peer_(peer) {}
   absl::Status CheckModel(const Few<CheckedArray>& checked, const RequestView& request) const;
   // Returns the bytes for which memory will be taken; the largest number if no number is so large.
   std::uint64_t SumOf(const Few<CheckedArray>& checked) const;
@@ -135,8 +136,10 @@ class Intake {
 
   inference::RunOptions options_;
   inference::Converter* converter_;
+  const MemoryPeer* peer_;  // Null: nobody in particular.
   std::shared_ptr<inference::ModelVersion> model_;
   Few<Incoming> arrays_;
+  MemoryBudget::Reservation described_;                       // For what is known of many arrays.
   std::vector<std::shared_ptr<const SharedRegion>> regions_;  // The regions in which arrays lie that were not copied.
   std::size_t awaited_ = 0;                                   // Index of the first array that is not complete.
   Clock::time_point start_ = Clock::now();

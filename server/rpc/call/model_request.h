@@ -45,6 +45,7 @@ class ModelRequest : public inference::ModelRun {
   absl::StatusOr<Response> TakeResponse();
 
   absl::Status CheckCaller() const override { return caller_.CheckCaller(); }
+  const MemoryPeer* peer() const override { return &caller_; }
   void InputsTaken() override { message_ = {}; }
   void Complete() override { finished.Complete(true); }
 

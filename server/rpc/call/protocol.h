@@ -7,6 +7,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/answer_bytes.h"
+#include "base/buffer_pool.h"
 #include "base/status.h"
 #include "rpc/call/encoded_response.h"
 #include "rpc/call/intake.h"
@@ -31,6 +33,8 @@ concept ResponseProtocol = requires(P protocol, Response& response, WireWriter& 
   // Encode sets the request_id of `response`, and may move from the rest.
   { protocol.Encode(response, writer) } -> std::same_as<absl::StatusOr<EncodedResponse>>;
   { protocol.Refuse(error) } -> std::same_as<EncodedResponse>;
+  // pool() returns the pool whose memory budget admits what an answer takes.
+  { protocol.pool() } -> std::same_as<BufferPool&>;
 };
 
 // RequestProtocol is a protocol's view of a request that one message brings. ServeRequest uses the same object for one
@@ -45,8 +49,9 @@ concept RequestProtocol = ResponseProtocol<P> &&
   { P::Method() } -> std::same_as<const google::protobuf::MethodDescriptor&>;
 };
 
-// Ends a request: encodes `response`, or the refusal if `response` is an error or cannot be encoded, and tells the
-// steps of `admission`. The request stays inside the gate until the result is destroyed.
+// Ends a request: encodes `response`, or the refusal if `response` is an error, cannot be encoded or takes more than the
+// memory budget has room for, and tells the steps of `admission`. The request stays inside the gate until the result is
+// destroyed.
 template <ResponseProtocol P>
 EncodedResponse EndRequest(P& protocol, Admission& admission, absl::StatusOr<Response>& response, WireWriter& writer) {
   CallRecord& record = admission.record();
@@ -57,7 +62,11 @@ EncodedResponse EndRequest(P& protocol, Admission& admission, absl::StatusOr<Res
     tensors = TensorsOf(*response);
     RecordStages(*response, record);
     record.element_bytes_out = ElementBytesOf(*response);
-    return protocol.Encode(*response, writer);
+    absl::StatusOr<EncodedResponse> made = protocol.Encode(*response, writer);
+    if (made.ok() && made->own_bytes() > kUncountedAnswerBytes) [[unlikely]] {
+      TENSORFERRY_RETURN_IF_ERROR(made->Count({protocol.pool(), &admission.caller()}));
+    }
+    return made;
   });
   if (encoded.ok()) record.tensors = tensors;
   const absl::Status end = encoded.ok() ? absl::OkStatus() : P::Worded(encoded.status());

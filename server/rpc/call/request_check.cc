@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/answer_bytes.h"
 #include "base/status.h"
 #include "payload/npy.h"
 #include "payload/strings.h"
@@ -112,6 +113,10 @@ absl::Status CheckName(std::string_view field, std::string_view name) {
                      {.field = std::string(field), .actual = Quote(name)});
   }
   return absl::OkStatus();
+}
+
+std::string_view IdToRepeat(std::string_view request_id) {
+  return request_id.size() <= kUncountedAnswerBytes ? request_id : std::string_view();
 }
 
 absl::Status CheckRequest(const RequestView& request) {

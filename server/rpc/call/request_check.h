@@ -19,6 +19,10 @@ namespace tensorferry::rpc {
 // Errors: BAD_NAME, naming the field.
 absl::Status CheckName(std::string_view field, std::string_view name);
 
+// Returns the caller's name for a request as an answer repeats it: none if it is so long that the request is refused, and that
+// a refusal with it would take memory of which nobody knows.
+std::string_view IdToRepeat(std::string_view request_id);
+
 // Checks the request, but not the contents of its arrays: CheckName takes its names and labels, and no output is
 // requested twice. That names are UTF-8, and how many there are, was checked when the message was decoded.
 // Errors: INPUT_MISMATCH; BAD_NAME, naming the field.

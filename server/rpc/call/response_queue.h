@@ -1,11 +1,14 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
 #include <utility>
 
+#include "base/buffer_pool.h"
 #include "base/thread_annotations.h"
 #include "rpc/call/encoded_response.h"
 #include "rpc/call/stream_run.h"
@@ -27,6 +30,14 @@ class ResponseQueue {
   // The most requests of one stream that are worked on at the same time. So many may run together, and a caller who
   // does not read takes no more memory than they need.
   static constexpr std::size_t kMaxEntries = 64;
+
+  // So many requests wait at least, even if the memory budget has no room for more. Each takes up to kEntryBytes beside what
+  // is counted of its answer.
+  static constexpr std::size_t kUncountedEntries = 4;
+  static constexpr std::uint64_t kEntryBytes = 12 << 10;
+
+  // The budget of `pool` admits, for its peer, what waits. Borrows what `pool` borrows.
+  explicit ResponseQueue(const PoolFor& pool) : pool_(pool) {}
 
   void Push(Entry entry) {
     {
@@ -50,9 +61,12 @@ class ResponseQueue {
     return entries_.empty();
   }
 
-  bool full() const {
+  // Returns whether no more entries are to be added for now: there are kMaxEntries, or the memory budget has no room for
+  // one more.
+  bool full() {
     const MutexLock lock(mutex_);
-    return entries_.size() >= kMaxEntries;
+    if (entries_.size() < kUncountedEntries) return false;
+    return entries_.size() >= kMaxEntries || !HasRoom(entries_.size() + 1);
   }
 
   // Returns the first entry, which stays until Pop. Null if the queue is empty.
@@ -69,11 +83,13 @@ class ResponseQueue {
 
   // Removes the first entry.
   void Pop() {
-    std::optional<Entry> sent;  // The entry is destroyed without the lock.
+    std::optional<Entry> sent;  // Both are destroyed without the lock.
+    MemoryBudget::Reservation room;
     {
       const MutexLock lock(mutex_);
       sent = std::move(entries_.front());
       entries_.pop_front();
+      if (entries_.empty()) room = std::exchange(room_, {});
     }
     popped_.Wake();
   }
@@ -102,8 +118,18 @@ class ResponseQueue {
   Waker& popped() { return popped_; }
 
  private:
+  // Room is asked for in steps, and kept until nothing waits any more: a step costs as much as many entries.
+  bool HasRoom(std::size_t entries) TENSORFERRY_REQUIRES(mutex_) {
+    const std::uint64_t needed = entries * kEntryBytes;
+    if (needed <= room_.nbytes()) return true;
+    const std::uint64_t step = std::min(2 * needed, kMaxEntries * kEntryBytes);
+    return pool_.pool.GrowTo(step, room_, pool_.peer).ok();
+  }
+
+  const PoolFor pool_;
   mutable Mutex mutex_;
   std::deque<Entry> entries_ TENSORFERRY_GUARDED_BY(mutex_);
+  MemoryBudget::Reservation room_ TENSORFERRY_GUARDED_BY(mutex_);
   bool closed_ TENSORFERRY_GUARDED_BY(mutex_) = false;
   bool stream_ended_ TENSORFERRY_GUARDED_BY(mutex_) = false;
   Waker pushed_;

@@ -42,7 +42,7 @@ bool StreamServer::MustHandOver() const {
 
 void StreamServer::HandOver() {
   if (!responses_) {
-    responses_.emplace();
+    responses_.emplace(PoolFor(resources_.pool, &call_));
     sent_.Start();
     SendQueued();
   }
@@ -131,6 +131,7 @@ Detached StreamServer::SendQueued() {
       co_await first->run->finished();
       if (first->run->is_long_to_answer()) co_await resources_.copiers.Enter();
       first->response = first->run->TakeResponse(writer);
+      first->run.reset();  // What the caller is slow to read keeps nothing but itself.
     }
     std::optional<OutgoingMessage> message = first->response->Next();
     while (message && caller_reads) {

@@ -18,6 +18,17 @@
 
 namespace tensorferry::rpc {
 
+// Takes the request of a call in, if the chain has admitted it.
+// Errors: that of the step that has refused the request; those of the protocol's Start.
+template <RequestProtocol P>
+absl::StatusOr<Intake> StartRequest(P& protocol, typename P::Message& message, Admission& admission) {
+  RecordMessage(message.bytes.Length(), admission.record());
+  return Guarded([&]() -> absl::StatusOr<Intake> {
+    TENSORFERRY_RETURN_IF_ERROR(admission.status());
+    return protocol.Start(message, admission);
+  });
+}
+
 // Serves the calls of a unary method, one after another.
 // `P` is made once, from `environment`. `expect` is the service's Request… method, as AsyncUnaryCall::Next takes it.
 template <RequestProtocol P, typename Environment, typename Expect>
@@ -33,11 +44,7 @@ Detached ServeRequest(CallResources resources, CallSlots& slots, const Environme
     slot.Arrived();
     if (call.request.is_long()) co_await resources.copiers.Enter();
     Admission admission(protocol.chain(), {P::Method(), call, CallKind::kTensors});
-    RecordMessage(call.request.bytes.Length(), admission.record());
-    absl::StatusOr<Intake> intake = Guarded([&]() -> absl::StatusOr<Intake> {
-      TENSORFERRY_RETURN_IF_ERROR(admission.status());
-      return protocol.Start(call.request, admission);
-    });
+    absl::StatusOr<Intake> intake = StartRequest(protocol, call.request, admission);
     absl::StatusOr<Response> response;
     if (intake.ok() && intake->runs_model()) {
       HeldMessage held = HoldFor(*intake, call.request);
@@ -55,9 +62,12 @@ Detached ServeRequest(CallResources resources, CallSlots& slots, const Environme
       });
     }
     EncodedResponse encoded = EndRequest(protocol, admission, response, writer);
+    // While the answer waits for its caller, nothing is kept but what is sent.
     run.reset();
-    const grpc::Status end = EndOfCall(encoded.end(), call);
-    call.Finish(end, encoded.Next().value_or(OutgoingMessage()).bytes());
+    intake = absl::UnknownError("");
+    response = absl::UnknownError("");
+    const OutgoingMessage message = encoded.Next().value_or(OutgoingMessage());
+    call.Finish(EndOfCall(encoded.end(), call), message.bytes());
     encoded.TakeSending().Finish(co_await waits.OrCancel(call.finished, call));  // What nobody reads holds memory.
     co_await call.done;
   } while (slot.WaitAgain());

@@ -7,6 +7,7 @@
 #include "rpc/call/model_request.h"
 #include "rpc/call/protocol.h"
 #include "rpc/call/record.h"
+#include "rpc/call/request_check.h"
 #include "rpc/call/stream_run.h"
 #include "rpc/native/reply.h"
 #include "rpc/serve/error.h"
@@ -23,7 +24,7 @@ absl::StatusOr<Intake> ConvertProtocol::Start(Message& message, Admission& admis
   request_id_.clear();
   TENSORFERRY_RETURN_IF_ERROR(message.Decode());
   const RequestView& request = message.decoded().request();
-  request_id_ = request.request_id;
+  request_id_ = IdToRepeat(request.request_id);
   auto intake = Intake::Start(request, Intake::Chunks::kRefused, environment_, &admission.caller());
   RecordModel(intake, {request.model_name, request.model_version}, admission.record());
   TENSORFERRY_RETURN_IF_ERROR(intake.status());

@@ -34,6 +34,7 @@ class ConvertProtocol {
   EncodedResponse Refuse(const absl::Status& error);
   static absl::Status Worded(const absl::Status& error) { return error; }
   std::string_view request_id() const { return request_id_; }
+  BufferPool& pool() const { return environment_.pool; }
   const CallChain& chain() const { return environment_.chain; }
   static const google::protobuf::MethodDescriptor& Method();
 

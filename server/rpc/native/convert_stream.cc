@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "rpc/call/protocol.h"
 #include "rpc/call/record.h"
+#include "rpc/call/request_check.h"
 #include "rpc/native/reply.h"
 #include "rpc/serve/guarded.h"
 #include "rpc/serve/method.h"
@@ -69,7 +70,7 @@ absl::Status ConvertStreamSession::OnRequest(const RequestView& request) {
     return FramingLost(fmt::format("a request came while array {} still needs {} bytes of chunks",
                                    Quote(*intake_->awaited_array()), intake_->missing()));
   }
-  request_.set_id(request.request_id);
+  request_.set_id(IdToRepeat(request.request_id));
   empty_chunks_ = 0;
   droppable_ = 0;
   admission_.emplace(environment_.chain, CallInfo{Method(), call_, CallKind::kTensors});

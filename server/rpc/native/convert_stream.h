@@ -34,6 +34,7 @@ class StreamedConvert {
   bool IsLongToAnswer(const inference::PipelineResponse& result) const { return output_ && IsLongToWrite(result); }
   static absl::Status Worded(const absl::Status& error) { return error; }
   std::string_view request_id() const { return id_; }
+  BufferPool& pool() const { return environment_->pool; }
 
   // Refuses the request with a response on the stream.
   EncodedResponse Refuse(const absl::Status& error);

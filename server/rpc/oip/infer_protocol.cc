@@ -7,6 +7,7 @@
 #include "rpc/call/model_request.h"
 #include "rpc/call/protocol.h"
 #include "rpc/call/record.h"
+#include "rpc/call/request_check.h"
 #include "rpc/call/stream_run.h"
 #include "rpc/oip/infer_error.h"
 #include "rpc/oip/infer_reply.h"
@@ -41,7 +42,7 @@ absl::StatusOr<Intake> InferProtocol::Start(Message& message, Admission& admissi
   id_.clear();
   TENSORFERRY_RETURN_IF_ERROR(message.Decode());
   const InferRequestView& view = message.decoded().request();
-  id_ = view.id;
+  id_ = IdToRepeat(view.id);
   auto intake = StartIntake(message, admission.caller());
   RecordModel(intake, {view.model_name, view.model_version}, admission.record());
   return intake;
@@ -57,12 +58,15 @@ absl::StatusOr<Intake> InferProtocol::StartIntake(Message& message, const AsyncC
   TENSORFERRY_RETURN_IF_ERROR(
       Translate(view, {calls.regions, calls.sealed}, message.decoder().parsed(), request_, plans_));
   auto intake = Intake::Start(request_, Intake::Chunks::kRefused, calls, &caller);
-  if (intake.ok() && !plans_.empty()) model_ = intake->model();
+  if (intake.ok() && !plans_.empty()) {
+    model_ = intake->model();
+    caller_ = &caller;
+  }
   return intake;
 }
 
 void InferProtocol::ReadId(Message& message) {
-  if (message.Decode().ok()) id_ = message.decoded().request().id;
+  if (message.Decode().ok()) id_ = IdToRepeat(message.decoded().request().id);
 }
 
 // Classes are sorted, and written as text: 65,536 of them take some 10 ms.
@@ -79,7 +83,7 @@ bool InferProtocol::IsLongToAnswer(const inference::PipelineResponse& result) co
 absl::StatusOr<EncodedResponse> InferProtocol::Encode(Response& response, WireWriter& writer) {
   if (!plans_.empty()) {
     const auto model = std::exchange(model_, nullptr);
-    TENSORFERRY_RETURN_IF_ERROR(ApplyPlans(plans_, model->info(), environment_.calls.pool, response.result));
+    TENSORFERRY_RETURN_IF_ERROR(ApplyPlans(plans_, model->info(), {environment_.calls.pool, caller_}, response.result));
   }
   response.request_id = id_;
   environment_.tracer.Record(response);

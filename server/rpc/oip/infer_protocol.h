@@ -61,6 +61,7 @@ class InferProtocol {
   bool IsLongToAnswer(const inference::PipelineResponse& result) const;
   EncodedResponse Refuse(const absl::Status& error);
   static absl::Status Worded(const absl::Status& error) { return InferError(error); }
+  BufferPool& pool() const { return environment_.calls.pool; }
   const CallChain& chain() const { return environment_.calls.chain; }
   static const google::protobuf::MethodDescriptor& Method();
 
@@ -74,6 +75,7 @@ class InferProtocol {
   RequestView request_;
   std::vector<OutputPlan> plans_;
   std::shared_ptr<inference::ModelVersion> model_;  // Null if there are no plans.
+  const MemoryPeer* caller_ = nullptr;              // Null if there are no plans.
 };
 
 // InferStreamProtocol reads ModelStreamInfer: each message is a request.

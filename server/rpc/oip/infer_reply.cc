@@ -47,14 +47,15 @@ struct CountedElements {
   MemoryBudget::Reservation reservation;
 };
 
-absl::Status Count(inference::TensorElements& elements, BufferPool& pool) {
+absl::Status Count(inference::TensorElements& elements, const PoolFor& pool) {
   TENSORFERRY_ASSIGN_OR_RETURN(MemoryBudget::Reservation reservation, pool.Reserve(elements.bytes.size()));
   elements.owner =
       std::make_shared<const CountedElements>(CountedElements{std::move(elements.owner), std::move(reservation)});
   return absl::OkStatus();
 }
 
-absl::Status Apply(const OutputPlan& plan, const inference::ModelInfo& model, BufferPool& pool, TensorResult& output) {
+absl::Status Apply(const OutputPlan& plan, const inference::ModelInfo& model, const PoolFor& pool,
+                   TensorResult& output) {
   if (plan.shared) return WriteShared(*plan.shared, output);
   const auto spec = std::ranges::find(model.outputs, plan.name, &inference::TensorSpec::name);
   const std::span<const std::string> labels =
@@ -105,7 +106,7 @@ absl::StatusOr<OutgoingMessage> Finish(WireWriter& writer, std::uint64_t max_mes
 
 }  // namespace
 
-absl::Status ApplyPlans(const std::vector<OutputPlan>& plans, const inference::ModelInfo& model, BufferPool& pool,
+absl::Status ApplyPlans(const std::vector<OutputPlan>& plans, const inference::ModelInfo& model, const PoolFor& pool,
                         inference::PipelineResponse& result) {
   // Plans and outputs are both in the order in which the outputs were requested.
   auto plan = plans.begin();

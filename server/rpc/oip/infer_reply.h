@@ -19,9 +19,9 @@ namespace tensorferry::rpc {
 
 // Applies `plans` to the outputs: keeps only the largest elements of an output, or writes the output into shared memory
 // and sends no elements of it. `model` is the model that ran. The text of the largest elements may be many times as large
-// as the output, and is in the memory budget of `pool`.
+// as the output, and is in the memory budget of `pool`, for its peer.
 // Errors: those of Classify and BufferPool::Reserve; BAD_SHARED_MEMORY if a region has no room. They name the output.
-absl::Status ApplyPlans(const std::vector<OutputPlan>& plans, const inference::ModelInfo& model, BufferPool& pool,
+absl::Status ApplyPlans(const std::vector<OutputPlan>& plans, const inference::ModelInfo& model, const PoolFor& pool,
                         inference::PipelineResponse& result);
 
 // Encodes `response` as a ModelInferResponse.

@@ -2,10 +2,12 @@
 
 #include <concepts>
 #include <functional>
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/buffer_pool.h"
 #include "rpc/serve/asked_model.h"
 #include "rpc/serve/async_call.h"
 #include "rpc/serve/call_chain.h"
@@ -25,6 +27,7 @@ struct ServiceEnvironment {
   WorkerPool& copiers;  // Threads that copy large messages.
   WaitLimit& waits;
   OpenStreams& streams;
+  BufferPool& pool;  // Its memory budget admits large answers.
 };
 
 // CallEnd says how a call ends.
@@ -70,8 +73,10 @@ class ServedMethods {
 
   ServiceSlots& slots() { return slots_; }
   const CallChain& chain() const { return environment_.chain; }
+  WaitLimit& waits() const { return environment_.waits; }
+  BufferPool& pool() const { return environment_.pool; }
   CallResources ResourcesOf(ServingQueue& queue) const {
-    return {queue, environment_.copiers, environment_.waits, environment_.streams};
+    return {queue, environment_.copiers, environment_.waits, environment_.streams, environment_.pool};
   }
 
   // Serves a unary method whose messages generated code parses, if `check` allows it:
@@ -112,44 +117,47 @@ class ServedMethods {
     using ResponseMessage = typename HandlerTraits<decltype(kHandler)>::Response;
     CallSlots::Slot slot(slots);
     AsyncUnaryCall<grpc::ByteBuffer, grpc::ByteBuffer> call;
+    WaitLimit::Member waits(environment_.waits, &call);
     const auto handle = std::bind_front(kHandler, &owner);
     const google::protobuf::MethodDescriptor& method =
         FindMethod(*RequestMessage::descriptor(), *ResponseMessage::descriptor(), Streams::kNone);
     do {
       if (!co_await call.Next(expect)) co_return;
       slot.Arrived();
-      RequestMessage request;
-      ResponseMessage response;
+      std::optional<RequestMessage> request(std::in_place);
+      std::optional<ResponseMessage> response(std::in_place);
       Admission admission(environment_.chain, {method, call, CallKind::kManagement});
       admission.record().messages_in = 1;
-      CallEnd end = to_end_(Guarded([&] { return Parse(admission, call.request, request, check); }));
+      CallEnd end = to_end_(Guarded([&] { return Parse(admission, call.request, *request, check); }));
       if (end.status.ok()) {
         if constexpr (std::invocable<decltype(handle), const RequestMessage&, ResponseMessage&, Done>) {
           Operation handled;
-          Begin(handle, request, response, Done(to_end_, end, *handled.Start(), call));
+          Begin(handle, *request, *response, Done(to_end_, end, *handled.Start(), call));
           co_await handled;
         } else {
-          end = EndOf(Guarded([&] { return handle(request, response); }));
+          end = EndOf(Guarded([&] { return handle(*request, *response); }));
         }
       }
-      if (!end.status.ok()) RecordAskedModel(AskedModelOf(request), admission.record());
+      if (!end.status.ok()) RecordAskedModel(AskedModelOf(*request), admission.record());
+      const CountedAnswer answer = Serialize(*response, call, end);
       AddPushback(end.status, call);
-      const grpc::ByteBuffer answer = Serialize(response, end);
       admission.record().messages_out = end.sent.ok() ? 1 : 0;
       Sending sending = admission.Finish(end.status);
-      const bool sent = co_await call.Finish(end.sent, answer);
-      sending.Finish(sent);
+      request.reset();  // While the answer waits for its caller, nothing is kept but what is sent.
+      response.reset();
+      call.Finish(end.sent, answer.bytes);
+      sending.Finish(co_await waits.OrCancel(call.finished, call));
       co_await call.done;
     } while (slot.WaitAgain());
   }
 
-  // Returns the bytes of the response if the call ends well, and else nothing.
-  grpc::ByteBuffer Serialize(const google::protobuf::Message& response, CallEnd& end) const {
-    grpc::ByteBuffer bytes;
-    if (!end.sent.ok()) return bytes;
-    const absl::Status status = Guarded([&] { return SerializeMessage(response, bytes); });
+  // Returns the response if the call ends well, and else nothing.
+  CountedAnswer Serialize(const google::protobuf::Message& response, const AsyncCall& call, CallEnd& end) const {
+    CountedAnswer answer;
+    if (!end.sent.ok()) return answer;
+    const absl::Status status = Guarded([&] { return answer.Write(response, {environment_.pool, &call}); });
     if (!status.ok()) end = to_end_(status);
-    return bytes;
+    return answer;
   }
 
   // Calls a handler that ends its call later. An exception of the handler ends the call at once.

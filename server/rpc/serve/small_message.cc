@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <grpcpp/impl/codegen/proto_utils.h>
 
+#include "base/answer_bytes.h"
 #include "base/status.h"
 
 namespace tensorferry::rpc {
@@ -37,6 +38,16 @@ absl::Status SerializeMessage(const google::protobuf::Message& message, grpc::By
   bool owned = false;
   if (MessageTraits::Serialize(message, &bytes, &owned).ok()) return absl::OkStatus();
   return MakeError(Reason::kInternal, "the response cannot be written");
+}
+
+absl::Status CountedAnswer::Write(const google::protobuf::Message& message, const PoolFor& pool) {
+  bytes.Clear();
+  counted = {};
+  const std::size_t nbytes = message.ByteSizeLong();
+  if (nbytes > kUncountedAnswerBytes) {
+    TENSORFERRY_ASSIGN_OR_RETURN(counted, pool.Reserve(nbytes));
+  }
+  return SerializeMessage(message, bytes);
 }
 
 }  // namespace tensorferry::rpc

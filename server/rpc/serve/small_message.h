@@ -1,4 +1,4 @@
-// Messages of the methods that carry no arrays: they are small, and generated code parses them.
+// Messages of the methods that carry no arrays: requests are small, and generated code parses them.
 #pragma once
 
 #include <google/protobuf/message.h>
@@ -7,6 +7,7 @@
 #include <cstddef>
 
 #include "absl/status/status.h"
+#include "base/buffer_pool.h"
 
 namespace tensorferry::rpc {
 
@@ -29,5 +30,16 @@ absl::Status ParseMessage(grpc::ByteBuffer& bytes, google::protobuf::Message& me
 // Writes `message` into `bytes`, in place of what they held.
 // Errors: INTERNAL if the message is longer than protobuf can write.
 absl::Status SerializeMessage(const google::protobuf::Message& message, grpc::ByteBuffer& bytes);
+
+// CountedAnswer is the bytes of an answer, and what the memory budget holds for them. It is to be kept until gRPC has sent
+// them.
+struct CountedAnswer {
+  grpc::ByteBuffer bytes{};
+  MemoryBudget::Reservation counted{};
+
+  // Writes `message`, in place of what was there. More than kUncountedAnswerBytes bytes are counted for the peer.
+  // Errors: those of SerializeMessage and MemoryBudget::Reserve; `bytes` is then empty.
+  absl::Status Write(const google::protobuf::Message& message, const PoolFor& pool);
+};
 
 }  // namespace tensorferry::rpc

@@ -87,7 +87,7 @@ OutgoingMessage WireWriter::Join() {
   const std::byte* const end = memory_.data() + memory_.size();
   if (references_.empty()) {
     const grpc::Slice whole(end - written_, written_);
-    return {&whole, 1};
+    return {&whole, 1, written_};
   }
   std::vector<grpc::Slice> slices;
   std::size_t left = written_;
@@ -97,7 +97,7 @@ OutgoingMessage WireWriter::Join() {
     left = reference.from_end;
   }
   if (left > 0) slices.emplace_back(end - left, left);
-  return {slices.data(), slices.size()};
+  return {slices.data(), slices.size(), written_};
 }
 
 void WireWriter::Grow(std::size_t count) {

@@ -108,7 +108,7 @@ TEST(CallSteps, SeeEveryMethodOfEveryService) {
   LiveCoroutines live;
   WaitLimit waits(std::chrono::milliseconds(0));
   OpenStreams streams;
-  const ServiceEnvironment services{live, chain, copiers, waits, streams};
+  const ServiceEnvironment services{live, chain, copiers, waits, streams, memory.pool};
   TensorService tensors(environment, services);
   InferenceService inference(environment, {repository, inference::OverridePolicy::kOff}, services);
   HealthService health(services);

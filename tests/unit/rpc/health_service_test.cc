@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "testing/in_process_server.h"
+#include "testing/test_memory.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -34,7 +35,8 @@ class HealthServiceTest : public testing::Test {
   WorkerPool copiers_{1};
   WaitLimit waits_{std::chrono::milliseconds(0)};
   OpenStreams streams_;
-  HealthService health_{{live_, chain_, copiers_, waits_, streams_}};
+  TestMemory memory_;
+  HealthService health_{{live_, chain_, copiers_, waits_, streams_, memory_.pool}};
   InProcessServer server_{live_, health_};
   std::unique_ptr<Health::Stub> stub_ = Health::NewStub(server_.channel());
 };

@@ -87,7 +87,7 @@ class TorchPipelineTest : public testing::Test {
 TEST_F(TorchPipelineTest, ConvertsWithAReceiptForEachArray) {
   const auto pipeline = Make({});
   const auto response = pipeline->Convert(
-      List(GoodArray("a", ">i2", {3}, memory_.pool), GoodArray("", "bfloat16", {2, 2}, memory_.pool)), true);
+      List(GoodArray("a", ">i2", {3}, memory_.pool), GoodArray("", "bfloat16", {2, 2}, memory_.pool)), true, nullptr);
   ASSERT_THAT(response, IsOk());
   EXPECT_THAT(NamesOf(response->tensors), ElementsAre("a", ""));
   EXPECT_THAT(response->outputs, IsEmpty());
@@ -102,7 +102,7 @@ TEST_F(TorchPipelineTest, ConvertsWithAReceiptForEachArray) {
 
 TEST_F(TorchPipelineTest, GivesMemoryBackWithTheResponse) {
   const auto pipeline = Make({});
-  { EXPECT_THAT(pipeline->Convert(List(GoodArray("a", "<f8", {300}, memory_.pool)), true), IsOk()); }
+  { EXPECT_THAT(pipeline->Convert(List(GoodArray("a", "<f8", {300}, memory_.pool)), true, nullptr), IsOk()); }
   EXPECT_EQ(memory_.budget.used(), 0u);
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "testing/fake_stream.h"
+#include "testing/test_memory.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -17,7 +18,8 @@ std::string FirstText(ResponseQueue& queue) { return Concatenated(queue.Front()-
 ResponseQueue::Entry Ready(const std::string& text) { return {.response = ResponseOf(text), .run = nullptr}; }
 
 TEST(ResponseQueue, KeepsTheOrder) {
-  ResponseQueue queue;
+  TestMemory memory;
+  ResponseQueue queue(memory.pool);
   EXPECT_EQ(queue.Front(), nullptr);
   EXPECT_TRUE(queue.empty());
   queue.Push(Ready("a"));
@@ -30,7 +32,8 @@ TEST(ResponseQueue, KeepsTheOrder) {
 }
 
 TEST(ResponseQueue, SaysWhetherTheSecondCanBeSent) {
-  ResponseQueue queue;
+  TestMemory memory;
+  ResponseQueue queue(memory.pool);
   auto run = std::make_unique<FakeRun>("b", /*quick=*/false);
   FakeRun& second = *run;
   EXPECT_FALSE(queue.NextIsReady());
@@ -47,7 +50,8 @@ TEST(ResponseQueue, SaysWhetherTheSecondCanBeSent) {
 }
 
 TEST(ResponseQueue, IsFullAtItsLimit) {
-  ResponseQueue queue;
+  TestMemory memory;
+  ResponseQueue queue(memory.pool);
   for (std::size_t i = 0; i < ResponseQueue::kMaxEntries; ++i) {
     EXPECT_FALSE(queue.full());
     queue.Push(Ready("x"));
@@ -57,8 +61,26 @@ TEST(ResponseQueue, IsFullAtItsLimit) {
   EXPECT_FALSE(queue.full());
 }
 
+TEST(ResponseQueue, IsFullWhereTheBudgetHasNoRoomForMore) {
+  TestMemory memory(16 * ResponseQueue::kEntryBytes);
+  ResponseQueue queue(memory.pool);
+  {
+    const auto taken = memory.pool.Reserve(memory.budget.limit());
+    for (std::size_t i = 0; i < ResponseQueue::kUncountedEntries; ++i) {
+      EXPECT_FALSE(queue.full());
+      queue.Push(Ready("x"));
+    }
+    EXPECT_TRUE(queue.full());
+  }
+  while (!queue.full()) queue.Push(Ready("x"));
+  EXPECT_LE(memory.budget.used(), memory.budget.limit());
+  while (!queue.empty()) queue.Pop();
+  EXPECT_EQ(memory.budget.used(), 0u);
+}
+
 TEST(ResponseQueue, IsAtItsEndOnceClosedAndEmpty) {
-  ResponseQueue queue;
+  TestMemory memory;
+  ResponseQueue queue(memory.pool);
   EXPECT_FALSE(queue.at_end());
   queue.Push(Ready("a"));
   queue.Close();
@@ -68,7 +90,8 @@ TEST(ResponseQueue, IsAtItsEndOnceClosedAndEmpty) {
 }
 
 TEST(ResponseQueue, RemembersThatTheStreamHasEnded) {
-  ResponseQueue queue;
+  TestMemory memory;
+  ResponseQueue queue(memory.pool);
   EXPECT_FALSE(queue.stream_ended());
   queue.NoteEnd();
   EXPECT_TRUE(queue.stream_ended());
@@ -83,7 +106,8 @@ Detached CountWakes(Waker& waker, int& woken, int times) {
 }
 
 TEST(ResponseQueue, WakesWhoWaitsForEntriesAndForRoom) {
-  ResponseQueue queue;
+  TestMemory memory;
+  ResponseQueue queue(memory.pool);
   int pushed = 0, popped = 0;
   CountWakes(queue.pushed(), pushed, 2);
   CountWakes(queue.popped(), popped, 1);

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "testing/fake_stream.h"
+#include "testing/test_memory.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -26,7 +27,8 @@ class StreamServing : public testing::Test {
   StreamServing() {
     auto call = std::make_unique<FakeCall>();
     call_ = call.get();
-    ServeStreams({queue_, copiers_, waits_, streams_}, slots_, std::move(call), std::make_unique<FakeProtocol>(seen_));
+    ServeStreams({queue_, copiers_, waits_, streams_, memory_.pool}, slots_, std::move(call),
+                 std::make_unique<FakeProtocol>(seen_));
   }
   ~StreamServing() override {
     if (call_->open) call_->SendEnd();
@@ -54,6 +56,7 @@ class StreamServing : public testing::Test {
   WorkerPool copiers_{1};
   WaitLimit waits_{kLimit};
   OpenStreams streams_;
+  TestMemory memory_;
   LiveCoroutines live_;
   CallSlots slots_{live_, [](CallSlots&) {}};
   FakeProtocol::Seen seen_;

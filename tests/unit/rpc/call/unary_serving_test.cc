@@ -104,6 +104,7 @@ class TextProtocol {
   static absl::Status Worded(const absl::Status& error) { return error; }
   std::string_view request_id() const { return {}; }
   const CallChain& chain() const { return environment_.calls.chain; }
+  BufferPool& pool() const { return environment_.calls.pool; }
   static const google::protobuf::MethodDescriptor& Method() {
     return FindMethod(*v1::ConvertRequest::descriptor(), *v1::ConvertResponse::descriptor(), Streams::kNone);
   }
@@ -120,7 +121,7 @@ class UnaryServing : public testing::Test {
  protected:
   UnaryServing() {
     slots_.Serve([this](CallSlots& slots) {
-      ServeRequest<TextProtocol>({queue_, copiers_, waits_, streams_}, slots, environment_,
+      ServeRequest<TextProtocol>({queue_, copiers_, waits_, streams_, memory_.pool}, slots, environment_,
                                  [this](auto* context, auto* request, auto* responder, Tag* tag) {
                                    service_.RequestConvert(context, &request->bytes, responder, queue_.get(),
                                                            queue_.get(), tag);

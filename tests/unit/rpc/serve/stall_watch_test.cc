@@ -13,6 +13,7 @@
 
 #include "rpc/health_service.h"
 #include "testing/held_queue.h"
+#include "testing/test_memory.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -81,7 +82,8 @@ TEST(StallWatch, HasCallsAnsweredWhileTheOnlyThreadIsBusyInsideItsWait) {
   WorkerPool copiers(1);
   WaitLimit waits(std::chrono::milliseconds(0));
   OpenStreams streams;
-  HealthService health({live, chain, copiers, waits, streams});
+  TestMemory memory;
+  HealthService health({live, chain, copiers, waits, streams, memory.pool});
   health.Set("", true);
   grpc::ServerBuilder builder;
   std::deque<ServingQueue> queues;
