@@ -6,12 +6,13 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from servers import BIN, ROOT
+from servers import BIN, ROOT, START_S
 
 TRITON = ROOT / "build/oip/triton"
 BACKEND = "tensorferry_bench"
@@ -54,15 +55,28 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def wait_until_started(process: subprocess.Popen[str]) -> None:
+def wait_until_started(process: subprocess.Popen[str], http: int) -> None:
     assert process.stderr is not None
     missing, log = set(STARTED), []
     for line in process.stderr:
         log.append(line)
         missing = {text for text in missing if text not in line}
         if not missing:
-            return
+            return wait_until_it_listens(http)
     raise RuntimeError(f"Triton did not start:\n{''.join(log)}")
+
+
+def wait_until_it_listens(port: int) -> None:
+    """Triton says that it serves HTTP a moment before it does."""
+    end = time.monotonic() + START_S
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        except ConnectionRefusedError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(0.01)
 
 
 @contextmanager
@@ -81,7 +95,7 @@ def triton_server(folder: Path, cpu: int) -> Iterator[Triton]:
         command, env={**os.environ, **libraries}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     try:
-        wait_until_started(process)
+        wait_until_started(process, http)
         yield Triton(process.pid, f"127.0.0.1:{grpc}", f"127.0.0.1:{http}")
     finally:
         process.kill()

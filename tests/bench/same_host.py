@@ -107,6 +107,7 @@ def summing_process(cpu: int) -> Iterator[tuple[int, Connection]]:
     here, there = context.Pipe()
     process = context.Process(target=sum_for_others, args=(cpu, there))
     process.start()
+    there.close()  # So that its end is noticed.
     try:
         assert process.pid is not None
         yield process.pid, here
@@ -119,7 +120,7 @@ def summing_process(cpu: int) -> Iterator[tuple[int, Connection]]:
 def tenso_memory(pid: int, pipe: Connection, source: np.ndarray) -> Iterator[dict[str, Contender]]:
     import tenso.shm
 
-    name = f"same_host_{os.getpid()}_{source.nbytes}"
+    name = f"same_host_tenso_{os.getpid()}_{source.nbytes}"
     with tenso.shm.TensoShm.create_from(name, source) as memory:
 
         def total() -> float:
@@ -141,7 +142,7 @@ def registered(server: real_triton.Triton, source: np.ndarray) -> Iterator[dict[
     import tritonclient.grpc
     from tritonclient.utils import shared_memory
 
-    name = f"same_host_{os.getpid()}_{source.nbytes}"
+    name = f"same_host_triton_{os.getpid()}_{source.nbytes}"
     with tritonclient.grpc.InferenceServerClient(server.grpc) as client:
         region = shared_memory.create_shared_memory_region(name, f"/{name}", source.nbytes)
         shared_memory.set_shared_memory_region(region, [source])
