@@ -57,6 +57,7 @@ bench-python: ## Measure the Python client beside tritonclient (BENCH_ARGS="--la
 bench-same-host: ## Measure sealed memory beside tenso's and Triton's; downloads 55 MB
 	@scripts/setup.sh bench-triton
 	@BOLT=ON scripts/build.sh bench $(JOBS) tensorferry-server triton_backend
+	@scripts/core.sh $(JOBS)
 	@PYTHONPATH=client/python/src:build/bench-peers $(PYTHON) tests/bench/same_host.py $(BENCH_ARGS)
 
 .PHONY: bench-http

@@ -6,6 +6,7 @@ torch, in one thread. The contenders:
 
 - tensorferry: `infer`, without a digest, of an array of `client.empty` that was filled before, over a Unix socket;
   `-anew`: of a new one, which is filled, each time.
+- compiled: the same with the client's compiled core.
 - tenso: the array lies in its shared memory; a process that waits at a pipe reads it there and answers with the sum.
   `-anew`: it is put there each time.
 - triton: the array lies in POSIX shared memory that is registered, and tritonclient asks a real Triton, over TCP.
@@ -42,7 +43,8 @@ from slices import Slice
 KIB = 1 << 10
 MIB = 1 << 20
 SIZES = {"4 KiB": 4 * KIB, "1 MiB": MIB, "16 MiB": 16 * MIB, "64 MiB": 64 * MIB}
-OURS, TENSO, TRITON, SUM = "tensorferry", "tenso", "triton", "sum"
+OURS, COMPILED, TENSO, TRITON, SUM = "tensorferry", "compiled", "tenso", "triton", "sum"
+CORES = {OURS: "pure", COMPILED: "compiled"}
 ANEW = "-anew"
 PLACE = "split"
 WARMUP_S = 0.05
@@ -68,8 +70,15 @@ def start_ours(folder: Path, cpu: int) -> Process:
 
 
 @contextmanager
-def sealed(server: Process, source: np.ndarray) -> Iterator[dict[str, Contender]]:
-    with tensorferry.Client(server.addresses[0], transport="sealed") as client:
+def client_of(address: str, core: str) -> Iterator[tensorferry.Client]:
+    os.environ["TENSORFERRY_CORE"] = core  # Read when a client is made.
+    with tensorferry.Client(address, transport="sealed") as client:
+        yield client
+
+
+@contextmanager
+def sealed(server: Process, source: np.ndarray, name: str) -> Iterator[dict[str, Contender]]:
+    with client_of(server.addresses[0], CORES[name]) as client:
 
         def filled() -> np.ndarray:
             array = client.empty(source.shape, source.dtype)
@@ -81,8 +90,8 @@ def sealed(server: Process, source: np.ndarray) -> Iterator[dict[str, Contender]
 
         once = filled()
         yield {
-            OURS: Contender(server.pid, lambda: total(once)),
-            OURS + ANEW: Contender(server.pid, lambda: total(filled())),
+            name: Contender(server.pid, lambda: total(once)),
+            name + ANEW: Contender(server.pid, lambda: total(filled())),
         }
 
 
@@ -193,6 +202,20 @@ def check(name: str, contender: Contender, source: np.ndarray) -> None:
     np.testing.assert_allclose(contender.call(), source.sum(dtype=np.float64), rtol=1e-4, err_msg=name)
 
 
+def measure_in_turns(
+    contenders: dict[str, Contender], size: str, source: np.ndarray, arguments: argparse.Namespace, cpus: set[int]
+) -> list[Slice]:
+    for name, contender in contenders.items():
+        check(name, contender, source)
+    slices = []
+    for round_ in range(arguments.rounds):
+        print(f"{size}: round {round_ + 1} of {arguments.rounds}", file=sys.stderr, flush=True)
+        for name in random.sample(list(contenders), len(contenders)):
+            got = measure(contenders[name], arguments.duration, cpus)
+            slices.append(replace(got, workload=size, contender=name, round=round_))
+    return slices
+
+
 def run(arguments: argparse.Namespace) -> list[Slice]:
     server_cpu, own_cpu = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0))
     slices = []
@@ -204,34 +227,28 @@ def run(arguments: argparse.Namespace) -> list[Slice]:
         procfs.pin(os.getpid(), own_cpu)
         for size in arguments.sizes.split(","):
             source = np.random.default_rng(1).random(SIZES[size] // 4, np.float32)
-            with (
-                sealed(ours, source) as one,
-                tenso_memory(pid, pipe, source) as two,
-                registered(triton, source) as three,
-            ):
-                alone = Contender(os.getpid(), lambda source=source: float(torch.from_numpy(source).sum()))
-                contenders = {**one, **two, **three, SUM: alone}
-                for name, contender in contenders.items():
-                    check(name, contender, source)
-                for round_ in range(arguments.rounds):
-                    print(f"{size}: round {round_ + 1} of {arguments.rounds}", file=sys.stderr, flush=True)
-                    for name in random.sample(list(contenders), len(contenders)):
-                        got = measure(contenders[name], arguments.duration, {server_cpu, own_cpu})
-                        slices.append(replace(got, workload=size, contender=name, round=round_))
+            with ExitStack() as of_size:
+                contenders = {SUM: Contender(os.getpid(), lambda source=source: float(torch.from_numpy(source).sum()))}
+                for more in (
+                    *(sealed(ours, source, name) for name in CORES),
+                    tenso_memory(pid, pipe, source),
+                    registered(triton, source),
+                ):
+                    contenders |= of_size.enter_context(more)
+                slices += measure_in_turns(contenders, size, source, arguments, {server_cpu, own_cpu})
     return slices
 
 
-def table(slices: Sequence[Slice], ending: str) -> str:
-    """Our time, the others' as a ratio to it, and what is left of ours beside the sum itself."""
-    results = Results(slices)
-    base = OURS + ending
-    lines = [f"| {base} | µs | {TENSO}{ending} ÷ | {TRITON}{ending} ÷ | ÷ {SUM} |", "| --- " * 5 + "|"]
+def table(slices: Sequence[Slice], base: str, ending: str) -> str:
+    """Our time, the others' as a ratio to it, and what ours is beside that of the sum itself."""
+    results, ours = Results(slices), base + ending
+    lines = [f"| {ours} | µs | {TENSO}{ending} ÷ | {TRITON}{ending} ÷ | ÷ {SUM} |", "| --- " * 5 + "|"]
     for size in SIZES:
-        ours = results.median(PLACE, size, base, time_us)
-        if ours is not None:
-            others = [results.ratio(PLACE, size, name + ending, base, time_us) for name in (TENSO, TRITON)]
-            beside_sum = results.ratio(PLACE, size, base, SUM, time_us)
-            lines.append(f"| {size} | {number(ours)} | {others[0]} | {others[1]} | {beside_sum} |")
+        median = results.median(PLACE, size, ours, time_us)
+        if median is not None:
+            others = [results.ratio(PLACE, size, name + ending, ours, time_us) for name in (TENSO, TRITON)]
+            beside_sum = results.ratio(PLACE, size, ours, SUM, time_us)
+            lines.append(f"| {size} | {number(median)} | {others[0]} | {others[1]} | {beside_sum} |")
     return "\n".join(lines) + "\n"
 
 
@@ -241,7 +258,8 @@ def time_us(s: Slice) -> float:
 
 def report(slices: Sequence[Slice]) -> str:
     disturbed = sum(s.disturbed for s in slices)
-    return f"{table(slices, '')}\n{table(slices, ANEW)}\n{len(slices)} slices, {disturbed} of them disturbed.\n"
+    tables = [table(slices, base, ending) for ending in ("", ANEW) for base in CORES]
+    return "\n".join([*tables, f"{len(slices)} slices, {disturbed} of them disturbed.\n"])
 
 
 def read_arguments(words: Sequence[str]) -> argparse.Namespace:
