@@ -53,6 +53,19 @@ bench-python: ## Measure the Python client beside tritonclient (BENCH_ARGS="--la
 	@scripts/core.sh $(JOBS)
 	@PYTHONPATH=client/python/src $(PYTHON) tests/bench/python_bench.py $(BENCH_ARGS)
 
+.PHONY: bench-same-host
+bench-same-host: ## Measure sealed memory beside tenso's and Triton's; downloads 55 MB
+	@scripts/setup.sh bench-triton
+	@BOLT=ON scripts/build.sh bench $(JOBS) tensorferry-server triton_backend
+	@scripts/core.sh $(JOBS)
+	@PYTHONPATH=client/python/src:build/bench-peers $(PYTHON) tests/bench/same_host.py $(BENCH_ARGS)
+
+.PHONY: bench-http
+bench-http: ## Measure calls over HTTP beside Triton's, and beside gRPC; downloads 55 MB
+	@scripts/setup.sh bench-triton
+	@BOLT=ON scripts/build.sh bench $(JOBS) tensorferry-server triton_backend
+	@PYTHONPATH=client/python/src $(PYTHON) tests/bench/http_bench.py $(BENCH_ARGS)
+
 .PHONY: bench-engines
 bench-engines: ## Measure TorchScript, AOTInductor and exported programs on the same modules; downloads 84 MB
 	@scripts/setup.sh test

@@ -94,6 +94,19 @@ install_bench_packages() {
     say "Arrow Flight: pip could not install pyarrow; going on without it"
 }
 
+# What same_host.py compares with, without what these packages need besides and .venv has.
+install_bench_peers() {
+  local folder=build/bench-peers
+  if [ -d "$folder" ]; then
+    say "tenso and tritonclient: there"
+    return
+  fi
+  say "tenso and tritonclient: installing into $folder"
+  "$VENV/bin/pip" install -q --no-deps --target "$folder.new" -r tests/bench/peers.txt ||
+    fail "pip could not install what tests/bench/peers.txt names"
+  mv "$folder.new" "$folder"
+}
+
 # What is shipped, and what is tested and measured, has its code laid out by this.
 layout_packages=(bolt-19)
 
@@ -147,6 +160,14 @@ bench)
   install_bench_packages
   tests/integration/oip/environments.sh tritonclient
   ;;
+bench-triton) # A real Triton, 55 MB to download, its clients, and others that use shared memory.
+  install_debian_packages "${layout_packages[@]}" libbenchmark-dev libb64-0d
+  install_python_packages "$test_requirements"
+  install_bench_peers
+  tests/integration/oip/environments.sh tritonclient
+  tests/integration/oip/environments.sh perf-analyzer
+  tests/integration/oip/environments.sh triton
+  ;;
 packages)
   install_debian_packages "${layout_packages[@]}" debootstrap debian-archive-keyring gzip help2man patchelf
   install_python_packages
@@ -155,5 +176,5 @@ fuzz)
   install_debian_packages "${test_packages[@]}" clang-14 libclang-rt-14-dev
   install_python_packages "$test_requirements"
   ;;
-*) fail "usage: $0 [demo|build|tested|system|test|lint|bench|packages|fuzz]" ;;
+*) fail "usage: $0 [demo|build|tested|system|test|lint|bench|bench-triton|packages|fuzz]" ;;
 esac

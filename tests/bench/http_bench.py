@@ -1,11 +1,11 @@
-"""Measures tritonclient.http against this server and against a Triton that runs: the same client, in turns.
+"""Measures calls over HTTP: this server's beside a real Triton's, and beside the same calls over gRPC.
 
-    tritonserver --http-address=127.0.0.1 --http-port=18308 --allow-grpc=false --model-repository=…
-    PYTHONPATH=client/python/src .venv/bin/python tests/bench/http_bench.py --triton 127.0.0.1:18308 --triton-pid PID
-
-Triton's model has the input `x`, FP32 of any length. With `--answer shape` it answers with the input's shape alone, and
-ours with its length, so that the time is that of the request; with `--answer elements` both give the elements back. A
-model in Triton's Python backend runs in a process of its own, whose CPU time is not among Triton's here.
+`make bench-http` runs it: docs/performance.md. The servers are on the first CPU, the clients on the last. The same
+clients call both, in turns: tritonclient.http, as a caller of NumPy arrays does; a socket that is kept open (raw), to
+which a request that was written once is sent, so that hardly more than the server's time is measured; and
+perf_analyzer, in C++, which measures this server by both protocols. Elements travel as bytes. The model `identity`
+gives them back, `sum` answers with one number, so that the time is that of the request. Triton's models run in its
+process.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import resource
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,102 +24,184 @@ from pathlib import Path
 
 import torch
 
+import perf_analyzer
 import procfs
-from python_bench import SIZES, TRITONCLIENT_PYTHON, Caller, measure
+import real_triton
+from python_bench import SIZES, TRITONCLIENT_PYTHON, Caller, HasPid, Measured, measure
 from ratios import Results, number
 from servers import BIN, Process
 from slices import Slice
 
 OURS, TRITON = "tensorferry", "triton"
-CLIENT = "tritonclient-http"
+CLIENTS = ("tritonclient-http", "raw-http")
+PERF = "perf_analyzer"
+HTTP, GRPC = "http", "grpc"
+MODELS = ("sum", "identity")
+PERF_MODEL = "sum"
 
 
-class Numel(torch.nn.Module):
+class Sum(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.tensor([x.numel()])
+        return x.sum().reshape(1)
 
 
-# Our model, and what Triton's is called unless --triton-model says otherwise.
-MODELS = {"shape": ("numel", "convert_cpp"), "elements": ("identity", "identity")}
+CONFIG = """
+platform: "pytorch_libtorch"
+input [ { name: "x" data_type: TYPE_FP32 dims: [ -1 ] } ]
+output [ { name: "y__0" data_type: TYPE_FP32 dims: [ 1 ] } ]
+"""
 
 
 @dataclass(frozen=True)
-class Running:
-    """A server that somebody else has started."""
+class Step:
+    """What is measured in one slice: a client's calls of a model, of one server, with one size."""
 
-    pid: int
+    client: str
+    server: str
+    model: str
+    size: str
+    protocol: str = HTTP
+
+    @property
+    def contender(self) -> str:
+        return f"{self.server}/{self.protocol}"
+
+    @property
+    def workload(self) -> str:
+        return f"{self.model} {self.size}"
 
 
 def read_arguments(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="http_bench.py", description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--triton", required=True, metavar="HOST:PORT", help="where its HTTP front end listens")
-    parser.add_argument("--triton-pid", required=True, type=int, help="its process, which is moved to the server's CPU")
-    parser.add_argument("--triton-model", default="", help="(convert_cpp, or identity)")
-    parser.add_argument("--answer", choices=list(MODELS), default="shape", help="(%(default)s)")
     parser.add_argument("--rounds", type=int, default=12, help="(%(default)s)")
-    parser.add_argument("--duration", type=float, default=0.5, help="of a slice, in s (%(default)s)")
+    parser.add_argument("--duration", type=float, default=0.3, help="of a slice, in s (%(default)s)")
     parser.add_argument("--layout", choices=["same", "split"], default="split", help="one CPU, or two (%(default)s)")
     parser.add_argument("--sizes", default="64 B,1 MiB", help=f"of: {', '.join(SIZES)} (%(default)s)")
+    parser.add_argument("--models", default=",".join(MODELS), help="of: %(default)s")
+    parser.add_argument("--clients", default=",".join((*CLIENTS, PERF)), help="of: %(default)s")
     parser.add_argument("--seed", type=int, default=None, help="of the order")
     return parser.parse_args(words)
 
 
 def start_ours(folder: Path, cpu: int) -> Process:
-    torch.jit.script(Numel()).save(folder / "numel.pt")
+    (folder / "sum/1").mkdir(parents=True)
+    (folder / "sum/config.pbtxt").write_text(CONFIG)
+    torch.jit.script(Sum()).save(folder / "sum/1/model.pt")
     addresses = ("--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--admin-listen", "off")
     return Process([str(BIN / "tensorferry-server"), *addresses, "--model-dir", str(folder)], cpu)
+
+
+def steps_of(arguments: argparse.Namespace) -> list[Step]:
+    steps = []
+    for client in arguments.clients.split(","):
+        for size in arguments.sizes.split(","):
+            if client == PERF:
+                steps += [Step(PERF, OURS, PERF_MODEL, size, protocol) for protocol in (HTTP, GRPC)]
+            else:
+                steps += [
+                    Step(client, server, model, size)
+                    for server in (OURS, TRITON)
+                    for model in arguments.models.split(",")
+                ]
+    return steps
+
+
+def measure_perf(address: str, step: Step, server: HasPid, client_cpu: int, cpus: set[int]) -> Measured:
+    def used() -> float:
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return children.ru_utime + children.ru_stime + procfs.cpu_seconds(server.pid)
+
+    before, ours, start = procfs.load_of(cpus), used(), time.monotonic()
+    time_us = perf_analyzer.p50_us(address, step.protocol, step.model, SIZES[step.size], client_cpu)
+    after, ours, passed = procfs.load_of(cpus), used() - ours, (time.monotonic() - start) * len(cpus)
+    foreign = max(0.0, after.busy - before.busy - ours) / passed
+    return Measured(time_us, 0.0, foreign, (after.steal - before.steal) / passed)
 
 
 def run(arguments: argparse.Namespace) -> list[Slice]:
     server_cpu = min(os.sched_getaffinity(0))
     client_cpu = server_cpu if arguments.layout == "same" else max(os.sched_getaffinity(0))
-    our_model, triton_model = MODELS[arguments.answer]
-    slices = []
+    cpus, steps, slices = {server_cpu, client_cpu}, steps_of(arguments), []
+    random.seed(arguments.seed)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        ours = stack.enter_context(start_ours(Path(folder), server_cpu))
-        procfs.pin(arguments.triton_pid, server_cpu)
-        servers = {OURS: ours, TRITON: Running(arguments.triton_pid)}
-        addresses = {
-            OURS: f"{ours.http}/{our_model}",
-            TRITON: f"{arguments.triton}/{arguments.triton_model or triton_model}",
-        }
+        ours = stack.enter_context(start_ours(Path(folder, OURS), server_cpu))
+        triton = stack.enter_context(real_triton.triton_server(Path(folder, TRITON), server_cpu))
+        servers: dict[str, HasPid] = {OURS: ours, TRITON: triton}
+        addresses = {(OURS, HTTP): ours.http, (OURS, GRPC): ours.addresses[0], (TRITON, HTTP): triton.http}
+        keys = {(s.client, s.server, s.model) for s in steps if s.client != PERF}
         callers = {
-            name: stack.enter_context(Caller(CLIENT, address, client_cpu)) for name, address in addresses.items()
+            (client, server, model): stack.enter_context(
+                Caller(client, f"{addresses[server, HTTP]}/{model}", client_cpu)
+            )
+            for client, server, model in sorted(keys)
         }
-        steps = [(name, size) for name in callers for size in arguments.sizes.split(",")]
-        random.seed(arguments.seed)
         for round_ in range(arguments.rounds):
             print(f"round {round_ + 1} of {arguments.rounds}", file=sys.stderr, flush=True)
-            for name, size in random.sample(steps, len(steps)):
-                got = measure(callers[name], servers[name], size, arguments.duration, {server_cpu, client_cpu})
-                slices.append(
-                    Slice(
-                        arguments.layout, size, name, round_, 1e6 / got.time_us, got.time_us, got.time_us,
-                        cpu_us=got.cpu_us, foreign=got.foreign, steal=got.steal,
-                    )
-                )  # fmt: skip
+            for step in random.sample(steps, len(steps)):
+                server = servers[step.server]
+                if step.client == PERF:
+                    got = measure_perf(addresses[step.server, step.protocol], step, server, client_cpu, cpus)
+                else:
+                    caller = callers[step.client, step.server, step.model]
+                    got = measure(caller, server, step.size, arguments.duration, cpus)
+                slices.append(to_slice(step, round_, got))
     return slices
 
 
-def table(slices: Sequence[Slice], layout: str, what: str, measured: Callable[[Slice], float]) -> str:
+def to_slice(step: Step, round_: int, got: Measured) -> Slice:
+    return Slice(
+        step.client, step.workload, step.contender, round_, 1e6 / got.time_us, got.time_us, got.time_us,
+        cpu_us=got.cpu_us, foreign=got.foreign, steal=got.steal,
+    )  # fmt: skip
+
+
+def table(
+    slices: Sequence[Slice],
+    what: str,
+    pair: tuple[str, str],
+    clients: Sequence[str],
+    measured: Callable[[Slice], float],
+) -> str:
+    """What a call of both contenders takes, and that of the first divided by that of the second."""
+    one, other = pair
     results = Results(slices)
-    lines = [f"| {what} of a call | {OURS}, µs | {TRITON}, µs | {TRITON} ÷ {OURS} |", "| --- | --- | --- | --- |"]
-    for size in SIZES:
-        ours, triton = (results.median(layout, size, name, measured) for name in (OURS, TRITON))
-        if ours is not None:
-            ratio = results.ratio(layout, size, TRITON, OURS, measured)
-            lines.append(f"| {size} | {number(ours)} | {number(triton)} | {ratio} |")
+    lines = [f"| {what} of a call | {one}, µs | {other}, µs | {one} ÷ {other} |", "| --- | --- | --- | --- |"]
+    for client in clients:
+        for workload in (f"{model} {size}" for model in MODELS for size in SIZES):
+            ratio = results.ratio(client, workload, one, other, measured)
+            if ratio is not None:
+                both = [number(results.median(client, workload, name, measured)) for name in pair]
+                lines.append(f"| {client}, {workload} | {both[0]} | {both[1]} | {ratio} |")
     return "\n".join(lines) + "\n"
+
+
+def time_us(s: Slice) -> float:
+    return s.time_us
+
+
+def cpu_us(s: Slice) -> float:
+    return s.cpu_us or 0.0
+
+
+def report(slices: Sequence[Slice]) -> str:
+    beside = f"{TRITON}/{HTTP}", f"{OURS}/{HTTP}"
+    return "\n".join(
+        [
+            table(slices, "time", beside, CLIENTS, time_us),
+            table(slices, "CPU time, of client and server,", beside, CLIENTS, cpu_us),
+            table(slices, "time", (f"{OURS}/{HTTP}", f"{OURS}/{GRPC}"), (PERF,), time_us),
+            f"{len(slices)} slices, {sum(s.disturbed for s in slices)} of them disturbed.\n",
+        ]
+    )
 
 
 def main() -> None:
     arguments = read_arguments(sys.argv[1:])
-    if not TRITONCLIENT_PYTHON.exists():
+    real_triton.require()
+    if not TRITONCLIENT_PYTHON.exists() or not perf_analyzer.PROGRAM.exists():
         sys.exit("http_bench: tritonclient is missing; tests/integration/oip/environments.sh installs it")
-    slices = run(arguments)
-    print(table(slices, arguments.layout, "time", lambda s: s.time_us))
-    print(table(slices, arguments.layout, "CPU time, of client and server,", lambda s: s.cpu_us or 0.0))
-    print(f"{len(slices)} slices, {sum(s.disturbed for s in slices)} of them disturbed.")
+    print(procfs.describe_machine())
+    print(report(run(arguments)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # environments.sh makes the environments of the clients that this project did not write, under build/oip: their pins
 # disagree with each other's and with .venv's. It does nothing if nothing is missing. `environments.sh triton` unpacks
-# the real Triton, too, and `environments.sh tritonclient` makes that one environment alone.
+# the real Triton, too; `environments.sh tritonclient` and `perf-analyzer` make one environment alone.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 FOLDER=build/oip
@@ -31,13 +31,17 @@ make_environment() {
 
 make_tritonclient() { make_environment tritonclient 'tritonclient[grpc,http]==2.73.0' pytest==9.2.0; }
 
+make_perf_analyzer() {
+  # Its shared memory utilities import pkg_resources, its perf_analyzer needs the CUDA runtime's library.
+  make_environment tritonclient-2.45.0 'tritonclient[grpc,http]==2.45.0' pytest==9.2.0 'setuptools<81' nvidia-cuda-runtime-cu12
+}
+
 make_clients() {
   # A sixth of kserve's packages would do for its gRPC client, but it imports the others.
   make_environment kserve kserve==0.21.0 pytest==9.2.0 &
   local kserve=$!
   make_tritonclient
-  # Its shared memory utilities import pkg_resources, its perf_analyzer needs the CUDA runtime's library.
-  make_environment tritonclient-2.45.0 'tritonclient[grpc,http]==2.45.0' pytest==9.2.0 'setuptools<81' nvidia-cuda-runtime-cu12
+  make_perf_analyzer
   wait "$kserve"
 }
 
@@ -64,6 +68,7 @@ unpack_triton() {
 case "${1:-clients}" in
 clients) make_clients ;;
 tritonclient) make_tritonclient ;;
+perf-analyzer) make_perf_analyzer ;;
 triton) unpack_triton ;;
-*) fail "usage: $0 [clients|tritonclient|triton]" ;;
+*) fail "usage: $0 [clients|tritonclient|perf-analyzer|triton]" ;;
 esac
