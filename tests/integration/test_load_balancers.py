@@ -1,13 +1,8 @@
-"""nginx and HAProxy, with the configurations of docker/load-balancers, in front of two servers."""
+"""nginx, HAProxy and Envoy, with the configurations of docker/load-balancers, in front of two servers."""
 
 from __future__ import annotations
 
-import re
-import shutil
-import socket
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
@@ -15,59 +10,8 @@ import numpy as np
 import pytest
 
 import tensorferry
-from harness import MIB, REPO_ROOT, TIMEOUT_S, Server, becomes_true, free_port
-
-CONFIGURATIONS = REPO_ROOT / "docker/load-balancers"
-# The servers tell who they are by a limit of theirs.
-LIMITS = (64 * MIB, 65 * MIB)
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def nginx(configuration: str, folder: Path) -> list[str | Path]:
-    """The command for a configuration, whose folders for temporary files Debian puts where only root writes."""
-    names = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    temporary = "".join(f"  {name}_temp_path {folder}/{name};\n" for name in names)
-    file = folder / "nginx.conf"
-    file.write_text(configuration.replace("http {\n", "http {\n" + temporary, 1))
-    settings = f"daemon off; pid {folder}/pid; error_log {folder}/log;"
-    return ["nginx", "-p", folder, "-c", file, "-e", folder / "log", "-g", settings]
-
-
-def haproxy(configuration: str, folder: Path) -> list[str | Path]:
-    file = folder / "haproxy.cfg"
-    file.write_text(configuration)
-    return ["haproxy", "-db", "-f", file]
-
-
-BALANCERS = {"nginx": ("nginx.conf", nginx), "haproxy": ("haproxy.cfg", haproxy)}
-
-
-@contextmanager
-def balancing(name: str, folder: Path, servers: list[Server]) -> Iterator[str]:
-    """The address of a load balancer before the servers."""
-    if shutil.which(name) is None:
-        pytest.skip(f"{name} is not installed: scripts/setup.sh test installs it on Debian")
-    file, command = BALANCERS[name]
-    port = free_port()
-    configuration = (CONFIGURATIONS / file).read_text()
-    for written, real in (("127.0.0.1:8001", servers[0].address), ("127.0.0.1:8003", servers[1].address)):
-        assert written in configuration
-        configuration = configuration.replace(written, real)
-    configuration, changed = re.subn(r"(listen |bind :)8000", rf"\g<1>{port}", configuration)
-    assert changed == 1
-    with (folder / "output").open("w+") as output:
-        process = subprocess.Popen(command(configuration, folder), stdout=output, stderr=output)
-        try:
-            assert becomes_true(lambda: listens(port) or process.poll() is not None)
-            assert process.poll() is None, (folder / "output").read_text()
-            yield f"127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(TIMEOUT_S)
+from harness import MIB, Server, becomes_true
+from load_balancers import BALANCERS, LIMITS, balancing, who_answer
 
 
 @pytest.fixture(scope="module")
@@ -84,12 +28,8 @@ def client(
     request: pytest.FixtureRequest, servers: list[Server], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tensorferry.Client]:
     folder = tmp_path_factory.mktemp(request.param)
-    with balancing(request.param, folder, servers) as address, tensorferry.Client(address) as connected:
+    with balancing(request.param, folder, servers) as balancer, tensorferry.Client(balancer.address) as connected:
         yield connected
-
-
-def who_answer(client: tensorferry.Client, calls: int = 20) -> set[int]:
-    return {client.server_info().max_message_bytes for _ in range(calls)}
 
 
 def test_the_calls_of_one_connection_go_to_both_servers(client: tensorferry.Client) -> None:
@@ -128,8 +68,8 @@ def test_a_server_that_leaves_costs_no_call(name: str, tmp_path: Path) -> None:
     with (
         Server("--max-message-bytes", f"{LIMITS[0]}B") as leaving,
         Server("--max-message-bytes", f"{LIMITS[1]}B") as staying,
-        balancing(name, tmp_path, [leaving, staying]) as address,
-        tensorferry.Client(address) as client,
+        balancing(name, tmp_path, [leaving, staying]) as balancer,
+        tensorferry.Client(balancer.address) as client,
     ):
         assert who_answer(client) == set(LIMITS)
         assert leaving.stop() == 0
@@ -141,8 +81,8 @@ def test_without_any_server_a_call_is_unavailable(name: str, tmp_path: Path) -> 
     with (
         Server() as one,
         Server() as other,
-        balancing(name, tmp_path, [one, other]) as address,
-        tensorferry.Client(address) as client,
+        balancing(name, tmp_path, [one, other]) as balancer,
+        tensorferry.Client(balancer.address) as client,
     ):
         assert one.stop() == 0
         assert other.stop() == 0

@@ -28,6 +28,9 @@ from tensorferry.v1 import tensor_service_pb2 as pb
 
 LARGE = np.zeros(5 << 17)  # 5 MiB, which travel in chunks.
 BUSY = pb.ConvertResponse(error=pb.Error(code=8, reason="QUEUE_FULL", message="busy", retry_after_ms=10))
+STOPPING = pb.ConvertResponse(
+    error=pb.Error(code=14, reason="DRAINING", message="stopping", retry_after_ms=10)
+)
 SETTINGS: dict[str, Any] = {"timeout": TIMEOUT_S, "verify": False}
 each_client = pytest.mark.parametrize("kind", CLIENTS)
 
@@ -145,6 +148,15 @@ def broken(number: int, context: Any) -> pb.ConvertResponse:
     if number == 2:
         context.abort(grpc.StatusCode.UNAVAILABLE, "broken")
     return OK
+
+
+@each_client
+def test_a_call_that_a_stopping_server_refused_is_repeated_on_another_stream(kind: str) -> None:
+    """Behind a load balancer another stream may lead to another server."""
+    streaming = Streaming(lambda number, context: STOPPING if number == 2 else OK)
+    with serving(streaming) as address:
+        assert use(kind, address, call, call, retries=1) == ["float64"] * 2
+    assert streaming.requests == [0, 0, 1]
 
 
 @each_client

@@ -199,7 +199,10 @@ class CallingClient(AskingClient):
                 stream.end()
                 raise
             else:
-                self._streams.give_back(stream)
+                if _is_stopping(outcome):  # A new stream may lead to another server.
+                    stream.end()
+                else:
+                    self._streams.give_back(stream)
                 return outcome
 
     def _take_stream(self) -> Stream:
@@ -290,3 +293,8 @@ def _had_ended(stream: Stream, state: StreamState[Any], error: TensorferryError)
     """Whether a stream that was kept is why a request failed: it ended before the request came."""
     is_lost = isinstance(error, TransportError) or error.code is grpc.StatusCode.UNAVAILABLE
     return is_lost and stream.served > 0 and not stream.given_up and state.is_untouched
+
+
+def _is_stopping(outcome: object) -> bool:
+    """Whether the server refused a request because it takes no more."""
+    return isinstance(outcome, RefusedError) and outcome.reason == "DRAINING"
