@@ -29,7 +29,7 @@ enum class Framing : std::uint8_t { kCall, kStream };
 
 // Road says how a request is sent, and how what comes back does.
 struct Road {
-  Road(Framing messages) : framing(messages) {}  // NOLINT(google-explicit-constructor): often that is all of it.
+  Road(Framing messages) : framing(messages) {}
 
   Framing framing;
   bool arrays_stay = false;                        // They stay until the request is answered.

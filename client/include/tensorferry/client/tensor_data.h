@@ -13,17 +13,16 @@ namespace tensorferry::client {
 // TensorData are the elements of a tensor that a server sent back, as bytes that nobody changes. They lie in a string, or
 // in memory that this process shares with a server on the same machine, where the server has written them.
 //
-// Lifetime: the bytes stay where they are as long as this object or a copy of it; copies are cheap, as they share the
-//           bytes. Neither needs the Client that they came from. Shared memory is used for a later answer once all
-//           tensors of its answer are gone; until then it is memory of this process: copy what you keep for long out of
-//           large tensors that you do not.
+// Lifetime: the bytes stay where they are as long as this object or a copy of it is there; copies are cheap, as they share
+//           the bytes. Neither needs the Client that they came from. Shared memory takes a later answer once the tensors
+//           of this one are gone. Each of 64 KiB and more keeps the memory of all: copy what is to be kept for long.
 // Threads:  any.
 class TensorData {
  public:
   TensorData() = default;  // No bytes.
 
   // Takes the string over.
-  TensorData(std::string bytes) {  // NOLINT(google-explicit-constructor): a string are the elements.
+  TensorData(std::string bytes) {
     auto owner = std::make_shared<const std::string>(std::move(bytes));
     bytes_ = std::as_bytes(std::span(*owner));
     owner_ = std::move(owner);
@@ -37,7 +36,7 @@ class TensorData {
   std::size_t size() const { return bytes_.size(); }
   bool empty() const { return bytes_.empty(); }
   std::span<const std::byte> bytes() const { return bytes_; }
-  operator std::string_view() const { return {data(), size()}; }  // NOLINT(google-explicit-constructor)
+  operator std::string_view() const { return {data(), size()}; }
 
   // `T` is the type of the elements: `float` of a tensor of "float32".
   template <typename T>
