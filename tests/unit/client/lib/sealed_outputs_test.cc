@@ -10,7 +10,6 @@
 #include <filesystem>
 #include <functional>
 #include <future>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -39,7 +38,7 @@ constexpr std::uint64_t kNbytes = 2 * kMiB;
 class SealedOutputs : public testing::Test {
  protected:
   SealedOutputs() : folder_(MakeFolder()), path_(folder_ / "socket"), server_("unix:" + path_.string()) {
-    StartSide();
+    StartSide(regions_);
     server_.on_stream = [this](FakeServer::StreamCall& call) {
       for (v1::ConvertStreamRequest part; call.Read(&part);) {
         const v1::ConvertRequest request = part.request();
@@ -59,9 +58,9 @@ class SealedOutputs : public testing::Test {
   }
 
   // Starts the side socket, anew if it was there: then all that was handed over is lost.
-  void StartSide() {
+  void StartSide(SealedRegions& regions) {
     side_.reset();
-    side_.emplace(regions_, 8);
+    side_.emplace(regions, 8);
     EXPECT_THAT(side_->Listen(path_.string() + ".sealed"), IsOk());
     EXPECT_THAT(side_->Start(), IsOk());
   }
@@ -202,7 +201,7 @@ TEST_F(SealedOutputs, AFewBytesKeepNoMemory) {
 
 TEST_F(SealedOutputs, TheSizeIsLearntWhereTheMemoryDoesNotSuffice) {
   Client client = Connect();
-  for (const std::uint64_t nbytes : {kNbytes, 3 * kMiB, 20 * kMiB, kNbytes}) {
+  for (const std::uint64_t nbytes : {kNbytes, 3 * kMiB, 5 * kMiB, kNbytes}) {
     nbytes_ = nbytes;
     sent_ = 0;
     for (int i = 0; i < 3; ++i) {
@@ -233,7 +232,6 @@ TEST_F(SealedOutputs, LittleComesInMessages) {
   nbytes_ = kMiB - 64;
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(Run(client).value() == Elements(i, nbytes_));
   EXPECT_THAT(offered_, IsEmpty());
-  EXPECT_EQ(sent_, 3 * nbytes_);
 }
 
 TEST_F(SealedOutputs, AllComesInMessagesWithBytesAndWithoutASideSocket) {
@@ -263,9 +261,11 @@ TEST_F(SealedOutputs, AConversionThatSendsBackKnowsTheSize) {
 
 TEST_F(SealedOutputs, MemoryThatIsRefusedCostsNoCall) {
   Client client = Connect();
-  nbytes_ = 25 * kMiB;  // A connection may have half of what the server takes.
-  for (int i = 0; i < 3; ++i) ASSERT_TRUE(Run(client).value() == Elements(i, nbytes_));
+  SealedRegions small({.regions = 8, .nbytes = 3 * kMiB});  // A connection may have half of it.
+  StartSide(small);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(Run(client).value() == Elements(i));
   EXPECT_THAT(offered_, IsEmpty());
+  side_.reset();
 }
 
 TEST_F(SealedOutputs, WhatTheServerHasLostComesInMessages) {
@@ -298,7 +298,7 @@ TEST_F(SealedOutputs, AServerThatHasStartedAnewIsHandedOverOtherMemory) {
   Client client = Connect();
   for (int i = 0; i < 3; ++i) ASSERT_THAT(Run(client), IsOk());
   const TensorData held = Run(client).value();
-  StartSide();
+  StartSide(regions_);
   for (int i = 4; i < 6; ++i) EXPECT_TRUE(Run(client).value() == Elements(i));
   EXPECT_EQ(sent_, kNbytes) << "the client notices before it sends";
   EXPECT_NE(offered_.back(), offered_.front());
