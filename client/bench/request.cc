@@ -14,6 +14,16 @@ client::Framing FramingOf(BenchMode mode) {
   return mode == BenchMode::kUnary ? client::Framing::kCall : client::Framing::kStream;
 }
 
+// Returns how many bytes of memory the outputs for these arrays need.
+absl::StatusOr<std::uint64_t> AskOutputBytes(client::Client& client, std::span<const client::Array> arrays,
+                                             const BenchRequestOptions& options) {
+  const client::ConvertOptions asked{.model_name = options.model, .digest = false, .timeout = options.patience};
+  TENSORFERRY_ASSIGN_OR_RETURN(const client::Response response, client.Convert(arrays, asked));
+  std::vector<std::uint64_t> sizes;
+  for (const client::Tensor& output : response.outputs) sizes.push_back(output.data ? output.data->size() : 0);
+  return client::MemoryFor(sizes);
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<grpc::ByteBuffer>> MakeBenchRequest(std::span<const client::Array> arrays,
@@ -30,13 +40,18 @@ absl::StatusOr<std::vector<grpc::ByteBuffer>> MakeBenchRequest(std::span<const c
   return messages;
 }
 
-absl::StatusOr<BenchRequest> MakeSealedBenchRequest(const std::string& address, std::span<const client::Array> arrays,
+absl::StatusOr<BenchRequest> MakeSealedBenchRequest(const BenchServer& server, std::span<const client::Array> arrays,
                                                     const BenchRequestOptions& options) {
-  client::SideConnection side(address.substr(address.find(':') + 1));
+  client::SideConnection side(server.address.substr(server.address.find(':') + 1));
+  client::Road road(FramingOf(options.mode));
+  if (!options.model.empty()) {
+    TENSORFERRY_ASSIGN_OR_RETURN(const std::uint64_t nbytes, AskOutputBytes(server.client, arrays, options));
+    road.outputs = std::make_shared<client::OutputPool>(client::OutputPool::Guess::kNothing)->Lend(nbytes, side);
+  }
   const client::ConvertOptions asked{.model_name = options.model, .digest = options.digest};
   TENSORFERRY_ASSIGN_OR_RETURN(client::PreparedRequest request,
-                               client::PrepareSealedRequest(arrays, asked, FramingOf(options.mode), {.side = side}));
-  BenchRequest sealed{.messages = {}, .regions = std::move(request.regions)};
+                               client::PrepareSealedRequest(arrays, asked, road, {.side = side}));
+  BenchRequest sealed{.messages = {}, .regions = std::move(request.regions), .outputs = std::move(request.outputs)};
   sealed.messages.push_back(std::move(request.message));
   return sealed;
 }

@@ -76,8 +76,11 @@ absl::StatusOr<std::vector<BenchLoad>> MakeLoads(const Arguments& arguments, con
 // Bench measures one load after the other, with each number of outstanding requests, and prints each.
 class Bench {
  public:
-  Bench(const Arguments& arguments, const client::ConnectOptions& connection, std::size_t chunk_bytes)
+  // `client` is one of the server of `arguments`.
+  Bench(const Arguments& arguments, const client::ConnectOptions& connection, client::Client& client,
+        std::size_t chunk_bytes)
       : arguments_(arguments),
+        client_(client),
         options_(arguments.bench),
         chunk_bytes_(chunk_bytes),
         channels_(OpenBenchChannels(arguments.server, arguments.bench.connections, connection)) {}
@@ -117,14 +120,17 @@ class Bench {
     return run.Measure(options_.duration);
   }
 
-  absl::StatusOr<BenchRequest> MakeRequest(std::span<const client::Array> arrays) const {
-    const BenchRequestOptions asked{
-        .mode = options_.mode, .model = arguments_.model, .digest = options_.digest, .chunk_bytes = chunk_bytes_};
+  absl::StatusOr<BenchRequest> MakeRequest(std::span<const client::Array> arrays) {
+    const BenchRequestOptions asked{.mode = options_.mode,
+                                    .model = arguments_.model,
+                                    .digest = options_.digest,
+                                    .chunk_bytes = chunk_bytes_,
+                                    .patience = options_.patience};
     if (arguments_.transport == client::Transport::kSealed) {
-      return MakeSealedBenchRequest(arguments_.server, arrays, asked);
+      return MakeSealedBenchRequest({arguments_.server, client_}, arrays, asked);
     }
     TENSORFERRY_ASSIGN_OR_RETURN(std::vector<grpc::ByteBuffer> messages, MakeBenchRequest(arrays, asked));
-    return BenchRequest{.messages = std::move(messages), .regions = {}};
+    return BenchRequest{.messages = std::move(messages), .regions = {}, .outputs = nullptr};
   }
 
   // Returns the result of a size whose array the server has not taken.
@@ -175,6 +181,7 @@ class Bench {
   }
 
   const Arguments& arguments_;
+  client::Client& client_;
   BenchOptions options_;  // With what is outstanding now.
   const std::size_t chunk_bytes_;
   const BenchChannels channels_;
@@ -223,7 +230,7 @@ ExitCode RunBench(const Arguments& arguments) {
     return absl::IsResourceExhausted(prepared.status()) ? ExitCode::kInternal : ExitCode::kUsage;
   }
   CatchInterrupt();
-  return Bench(prepared->arguments, *connection, prepared->chunk_bytes).Run(prepared->loads);
+  return Bench(prepared->arguments, *connection, *client, prepared->chunk_bytes).Run(prepared->loads);
 }
 
 }  // namespace tensorferry::cli

@@ -116,7 +116,8 @@ absl::StatusOr<Response> Client::Send(std::span<const Array> arrays, const Conve
 absl::StatusOr<Response> Client::ConvertOnStream(std::span<const Array> arrays, const ConvertOptions& options,
                                                  std::chrono::milliseconds timeout) {
   const StreamOptions for_one{.max_outstanding = 1, .timeout = timeout};
-  Stream stream(std::make_unique<Stream::Impl>(connection_, for_one));
+  constexpr bool kArraysStay = true;
+  Stream stream(std::make_unique<Stream::Impl>(connection_, for_one, kArraysStay));
   Stream::Answer answer = stream.Send(arrays, options);
   stream.Finish().IgnoreError();  // The answer carries the same error.
   return answer.get();

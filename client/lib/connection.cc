@@ -71,6 +71,8 @@ Connection::Connection(const std::string& address, const ConnectOptions& options
       transport_(options.transport),
       side_(SideOf(address, options.transport)),
       sealing_(SealingOf(side_, options.transport)),
+      outputs_(std::make_shared<OutputPool>(options.transport == Transport::kSealed ? OutputPool::Guess::kAsMuchAsIsSent
+                                                                                    : OutputPool::Guess::kNothing)),
       wait_for_ready_(options.wait_for_ready) {}
 
 bool Connection::Seals(std::span<const Array> arrays) const {
@@ -89,13 +91,46 @@ Sealing Connection::SealingNow() {
   return sealing;
 }
 
+Sealing Connection::SealingNothing() {
+  constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
+  return {.side = *side_, .least_own_bytes = kNever, .least_copied_bytes = kNever, .most_inside = MostInside()};
+}
+
+std::optional<OutputKey> Connection::OutputsOf(std::span<const Array> arrays, const ConvertOptions& options) const {
+  if (side_ == nullptr || (options.model_name.empty() && !options.return_data)) return std::nullopt;
+  OutputKey key{.model_name = options.model_name,
+                .model_version = options.model_version,
+                .requested_outputs = options.requested_outputs,
+                .return_data = options.return_data};
+  for (const Array& array : arrays) key.nbytes += array.bytes.size();
+  return key;
+}
+
+std::shared_ptr<OutputLease> Connection::Lend(std::span<const Array> arrays, const ConvertOptions& options,
+                                              const OutputKey& key, bool arrays_stay) {
+  std::uint64_t nbytes = options.expected_output_bytes;
+  if (nbytes == 0 && options.model_name.empty()) {  // A conversion brings back what it was sent.
+    std::vector<std::uint64_t> sizes;
+    for (const Array& array : arrays) sizes.push_back(array.bytes.size());
+    nbytes = MemoryFor(sizes);
+  } else if (nbytes == 0) {
+    nbytes = outputs_->Expected(key);
+  }
+  if (nbytes == 0 || (!arrays_stay && !MayComeAgain(arrays, MostInside()))) return nullptr;
+  return outputs_->Lend(nbytes, *side_);
+}
+
+void Connection::Learn(const OutputKey& key, const Response& response) {
+  if (!key.model_name.empty()) outputs_->Learn(key, response);
+}
+
 absl::StatusOr<PreparedRequest> Connection::Prepare(std::span<const Array> arrays, const ConvertOptions& options,
-                                                    Framing framing, bool seals) {
-  if (seals) {
-    auto sealed = PrepareSealedRequest(arrays, options, framing, SealingNow());
+                                                    const Road& road, bool seals) {
+  if (seals || road.outputs != nullptr) {
+    auto sealed = PrepareSealedRequest(arrays, options, road, seals ? SealingNow() : SealingNothing());
     if (sealed.ok() || transport_ == Transport::kSealed) return sealed;
   }
-  return PrepareRequest(arrays, options, framing, PlacementOf(arrays, MostInside()));
+  return PrepareRequest(arrays, options, road.framing, PlacementOf(arrays, MostInside()));
 }
 
 absl::StatusOr<PreparedRequest> Connection::PrepareAgain(std::span<const Array> again, const ConvertOptions& options,

@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "inference/grpc_service.grpc.pb.h"
+#include "lib/output_pool.h"
 #include "lib/request.h"
 #include "lib/side_connection.h"
 #include "lib/writable_pages.h"
@@ -50,15 +51,27 @@ class Connection {
   // Seals returns whether the arrays are to travel in sealed memory, as far as the server takes it.
   bool Seals(std::span<const Array> arrays) const;
 
+  // OutputsOf returns what the size of what comes back is remembered by. Nothing: no elements come back, or they come in
+  // messages whatever their size.
+  std::optional<OutputKey> OutputsOf(std::span<const Array> arrays, const ConvertOptions& options) const;
+
+  // Lend returns memory for what comes back from a request for which OutputsOf has returned a key, if the server is to
+  // write it there. `arrays_stay` is that of its Road.
+  std::shared_ptr<OutputLease> Lend(std::span<const Array> arrays, const ConvertOptions& options, const OutputKey& key,
+                                    bool arrays_stay);
+
+  // Learn takes in what came back from a request of that key.
+  void Learn(const OutputKey& key, const Response& response);
+
   // Prepare makes a message, and puts the elements into sealed memory if `seals`. Where that cannot be, they are left to
-  // messages, unless the transport is kSealed.
+  // messages, as what comes back is then, unless the transport is kSealed.
   // Errors: those of PrepareRequest and PrepareSealedRequest.
-  absl::StatusOr<PreparedRequest> Prepare(std::span<const Array> arrays, const ConvertOptions& options, Framing framing,
-                                          bool seals);
+  absl::StatusOr<PreparedRequest> Prepare(std::span<const Array> arrays, const ConvertOptions& options,
+                                          const Road& road, bool seals);
 
   // PrepareAgain makes a message of a stream of PreparedRequest::again, whose regions the server has lost `times` times.
   // After the first time they are handed over once more. Where that cannot be, and after the second time, their elements
-  // travel in messages; with kSealed the request then fails.
+  // travel in messages; with kSealed the request then fails. What comes back comes in messages.
   // Errors: those of Prepare; `lost`, which says that the server has lost them, if there is nothing more to try.
   absl::StatusOr<PreparedRequest> PrepareAgain(std::span<const Array> again, const ConvertOptions& options, int times,
                                                const absl::Status& lost);
@@ -83,9 +96,13 @@ class Connection {
   // NoteEnd takes in how a call has ended.
   void NoteEnd(const absl::Status& end);
 
+  // ForgetOutputs takes in that the server does not know any more what was handed over for outputs.
+  void ForgetOutputs() { outputs_->Forget(); }
+
  private:
   // Only with `sealing_`.
   Sealing SealingNow();
+  Sealing SealingNothing();
 
   const std::shared_ptr<grpc::Channel> channel_;
   const grpc::internal::RpcMethod convert_;
@@ -96,6 +113,7 @@ class Connection {
   const Transport transport_;
   const std::unique_ptr<SideConnection> side_;  // Null: nothing travels in sealed memory.
   const std::optional<Sealing> sealing_;        // What travels in sealed memory, if anything does.
+  const std::shared_ptr<OutputPool> outputs_;
   const bool wait_for_ready_;
   std::mutex mutex_;  // Guards the members below.
   std::optional<MessageLimits> limits_;

@@ -6,6 +6,7 @@
 #include "base/reversed.h"
 #include "base/status.h"
 #include "lib/elements.h"
+#include "lib/output_pool.h"
 #include "lib/sealed_memory.h"
 #include "lib/side_connection.h"
 #include "lib/writable_pages.h"
@@ -47,12 +48,19 @@ absl::StatusOr<DeclaredArray> Declared(const Array& array, Fidelity fidelity) {
                        .swap_width = named && header.byte_swapped() ? Info(header.dtype()).swap_width : 1};
 }
 
-void WriteRegion(rpc::WireWriter& writer, const Place& place, std::uint64_t nbytes) {
+// Range is a v1::SharedMemoryRange.
+struct Range {
+  const std::string& region;
+  std::uint64_t offset;
+  std::uint64_t nbytes;
+};
+
+void WriteRange(rpc::WireWriter& writer, int field, const Range& range) {
   const std::size_t end = writer.size();
-  writer.Varint(v1::SharedMemoryRange::kNbytesFieldNumber, nbytes);
-  writer.Varint(v1::SharedMemoryRange::kOffsetFieldNumber, place.offset);
-  writer.Text(v1::SharedMemoryRange::kRegionFieldNumber, place.region->name());
-  writer.Nested(v1::Array::kSharedMemoryFieldNumber, end);
+  writer.Varint(v1::SharedMemoryRange::kNbytesFieldNumber, range.nbytes);
+  writer.Varint(v1::SharedMemoryRange::kOffsetFieldNumber, range.offset);
+  writer.Text(v1::SharedMemoryRange::kRegionFieldNumber, range.region);
+  writer.Nested(field, end);
 }
 
 void WriteArray(rpc::WireWriter& writer, const Array& array, const Place& place) {
@@ -61,7 +69,7 @@ void WriteArray(rpc::WireWriter& writer, const Array& array, const Place& place)
     writer.OneofBytes(v1::Array::kNpyFieldNumber, array.bytes, array.owner);
   } else {
     if (place.region != nullptr) {
-      WriteRegion(writer, place, array.bytes.size());
+      WriteRange(writer, v1::Array::kSharedMemoryFieldNumber, {place.region->name(), place.offset, array.bytes.size()});
     } else if (place.placement == Placement::kInChunks && !array.bytes.empty()) {
       writer.OneofVarint(v1::Array::kChunkedNbytesFieldNumber, array.bytes.size());
     } else {
@@ -92,12 +100,16 @@ void WriteOptions(rpc::WireWriter& writer, const ConvertOptions& options) {
 
 // `place_of` returns the Place of the array of an index.
 template <typename PlaceOf>
-grpc::ByteBuffer Encode(std::span<const Array> arrays, const ConvertOptions& options, Framing framing,
+grpc::ByteBuffer Encode(std::span<const Array> arrays, const ConvertOptions& options, const Road& road,
                         PlaceOf&& place_of) {
   rpc::WireWriter writer;
+  if (road.outputs != nullptr) {
+    WriteRange(writer, v1::ConvertRequest::kOutputMemoryFieldNumber,
+               {road.outputs->region(), 0, road.outputs->nbytes()});
+  }
   for (std::size_t i = arrays.size(); i-- > 0;) WriteArray(writer, arrays[i], place_of(i));
   WriteOptions(writer, options);
-  if (framing == Framing::kStream) writer.Nested(v1::ConvertStreamRequest::kRequestFieldNumber, 0);
+  if (road.framing == Framing::kStream) writer.Nested(v1::ConvertStreamRequest::kRequestFieldNumber, 0);
   return writer.Finish().Take();
 }
 
@@ -185,8 +197,13 @@ absl::StatusOr<PreparedRequest> PrepareRequest(std::span<const Array> arrays, co
   return request;
 }
 
+bool MayComeAgain(std::span<const Array> arrays, std::uint64_t most_inside) {
+  return PlacementOf(arrays, most_inside) == Placement::kInside ||
+         std::ranges::all_of(arrays, [](const Array& array) { return array.owner != nullptr; });
+}
+
 absl::StatusOr<PreparedRequest> PrepareSealedRequest(std::span<const Array> arrays, const ConvertOptions& options,
-                                                     Framing framing, const Sealing& sealing) {
+                                                     const Road& road, const Sealing& sealing) {
   TENSORFERRY_ASSIGN_OR_RETURN(std::vector<Outgoing> all, Seal(arrays, options.fidelity, sealing));
   const Placement outside = BytesOutside(all) <= sealing.most_inside ? Placement::kInside : Placement::kInChunks;
   TENSORFERRY_ASSIGN_OR_RETURN(const bool stays, MakeReady(all, outside, options.fidelity));
@@ -208,8 +225,11 @@ absl::StatusOr<PreparedRequest> PrepareSealedRequest(std::span<const Array> arra
     }
     declared.push_back(std::move(array));
   }
-  request.message = Encode(declared, options, framing, [&](std::size_t i) { return places[i]; });
-  if (stays && !request.regions.empty()) request.again = std::move(declared);
+  request.message = Encode(declared, options, road, [&](std::size_t i) { return places[i]; });
+  request.outputs = road.outputs;
+  const bool hands_over = !request.regions.empty() || request.outputs != nullptr;
+  request.can_be_repeated = hands_over && (stays || road.arrays_stay);
+  if (request.can_be_repeated) request.again = std::move(declared);
   return request;
 }
 

@@ -17,6 +17,7 @@
 
 namespace tensorferry::client {
 
+class OutputLease;
 class SideConnection;
 
 // Requests with more than kMaxInlineBytes of arrays go in chunks. It is the largest message that stays cheap, and
@@ -25,6 +26,15 @@ inline constexpr std::uint64_t kMaxInlineBytes = std::uint64_t{4} << 20;
 
 // Framing says which message a request or response travels in.
 enum class Framing : std::uint8_t { kCall, kStream };
+
+// Road says how a request is sent, and how what comes back does.
+struct Road {
+  Road(Framing messages) : framing(messages) {}
+
+  Framing framing;
+  bool arrays_stay = false;                        // They stay until the request is answered.
+  std::shared_ptr<OutputLease> outputs = nullptr;  // The memory for what comes back; null: it comes in messages.
+};
 
 // Placement says where elements travel.
 enum class Placement : std::uint8_t { kInside, kInChunks, kInRegions };
@@ -46,8 +56,10 @@ struct PreparedRequest {
   std::vector<std::size_t> swapped = {};
   // `regions` have the elements of a sealed request. They are held until the request is answered.
   std::vector<std::shared_ptr<const Region>> regions = {};
-  // `again` are the arrays of a sealed request, whose elements stay until they are sent again: those in regions as
-  // WithElements makes them. Empty: the request cannot be sent again, as it borrows elements.
+  std::shared_ptr<OutputLease> outputs = nullptr;  // The memory for what comes back that the message names.
+  // Whether it can be sent again, as the server may have lost what was handed over. `again` are its arrays then, whose
+  // elements stay until they are sent again: those in regions as WithElements makes them.
+  bool can_be_repeated = false;
   std::vector<Array> again = {};
 };
 
@@ -60,6 +72,10 @@ Placement PlacementOf(std::span<const Array> arrays, std::uint64_t most_inside =
 absl::StatusOr<PreparedRequest> PrepareRequest(std::span<const Array> arrays, const ConvertOptions& options,
                                                Framing framing, Placement placement);
 
+// MayComeAgain returns whether PrepareSealedRequest keeps the elements of such arrays, if it may place so many bytes
+// inside, until they are sent again.
+bool MayComeAgain(std::span<const Array> arrays, std::uint64_t most_inside);
+
 // Sealing says which arrays of a request travel in sealed memory that is handed over at `side`.
 struct Sealing {
   SideConnection& side;
@@ -70,10 +86,11 @@ struct Sealing {
   std::uint64_t most_inside = kMaxInlineBytes;  // Of the elements that travel in messages, as PlacementOf has it.
 };
 
-// PrepareSealedRequest hands over what `sealing` says. Other elements travel inside, or in chunks.
+// PrepareSealedRequest hands over what `sealing` says. Other elements travel inside, or in chunks. What comes back is
+// written to `road.outputs`, if it fits.
 // Errors: those of CheckElements, SealedCopy and SideConnection::HandOver.
 absl::StatusOr<PreparedRequest> PrepareSealedRequest(std::span<const Array> arrays, const ConvertOptions& options,
-                                                     Framing framing, const Sealing& sealing);
+                                                     const Road& road, const Sealing& sealing);
 
 // ChunkMessage returns the message that carries these bytes of an array.
 grpc::ByteBuffer ChunkMessage(const ChunkedElements& chunk);

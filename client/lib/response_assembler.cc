@@ -33,7 +33,12 @@ absl::StatusOr<Receipt> ToReceipt(v1::Receipt&& source) {
   return receipt;
 }
 
-absl::StatusOr<Tensor> ToTensor(v1::Tensor&& source) {
+absl::StatusOr<TensorData> WrittenData(const v1::SharedMemoryRange& range, OutputLease* outputs) {
+  if (outputs == nullptr) return absl::InternalError("elements came in memory that was not offered");
+  return outputs->DataAt(range.region(), range.offset(), range.nbytes());
+}
+
+absl::StatusOr<Tensor> ToTensor(v1::Tensor&& source, OutputLease* outputs) {
   v1::TensorMetadata& metadata = *source.mutable_metadata();
   Tensor tensor{.name = std::move(*metadata.mutable_name()),
                 .dtype = std::move(*metadata.mutable_dtype()),
@@ -46,7 +51,10 @@ absl::StatusOr<Tensor> ToTensor(v1::Tensor&& source) {
   if (metadata.has_receipt()) {
     TENSORFERRY_ASSIGN_OR_RETURN(tensor.receipt, ToReceipt(std::move(*metadata.mutable_receipt())));
   }
-  if (source.has_data()) tensor.data = std::move(*source.mutable_data());
+  if (source.has_data()) tensor.data.emplace(std::move(*source.mutable_data()));
+  if (source.has_shared_memory()) {
+    TENSORFERRY_ASSIGN_OR_RETURN(tensor.data, WrittenData(source.shared_memory(), outputs));
+  }
   return tensor;
 }
 
@@ -57,7 +65,7 @@ absl::Status Contradiction(const Tensor& tensor, std::uint64_t nbytes) {
 
 }  // namespace
 
-absl::StatusOr<ResponseAssembler> ResponseAssembler::Start(v1::ConvertResponse&& message) {
+absl::StatusOr<ResponseAssembler> ResponseAssembler::Start(v1::ConvertResponse&& message, OutputLease* outputs) {
   ResponseAssembler assembler;
   if (message.has_error()) {
     assembler.error_ = FromProto(message.error());
@@ -72,44 +80,53 @@ absl::StatusOr<ResponseAssembler> ResponseAssembler::Start(v1::ConvertResponse&&
                      .convert = std::chrono::nanoseconds(timing.convert_ns()),
                      .queue = std::chrono::nanoseconds(timing.queue_ns()),
                      .compute = std::chrono::nanoseconds(timing.compute_ns())};
-  TENSORFERRY_RETURN_IF_ERROR(assembler.AddTensors(*message.mutable_tensors(), response.tensors));
-  TENSORFERRY_RETURN_IF_ERROR(assembler.AddTensors(*message.mutable_outputs(), response.outputs));
+  TENSORFERRY_RETURN_IF_ERROR(assembler.AddTensors(*message.mutable_tensors(), outputs, response.tensors));
+  TENSORFERRY_RETURN_IF_ERROR(assembler.AddTensors(*message.mutable_outputs(), outputs, response.outputs));
+  if (outputs != nullptr) outputs->Answered();
   return assembler;
 }
 
-absl::Status ResponseAssembler::AddTensors(google::protobuf::RepeatedPtrField<v1::Tensor>& source,
+absl::Status ResponseAssembler::AddTensors(google::protobuf::RepeatedPtrField<v1::Tensor>& source, OutputLease* outputs,
                                            std::vector<Tensor>& target) {
   target.reserve(static_cast<std::size_t>(source.size()));  // `chunked_` points at the tensors, which must not move.
   for (v1::Tensor& wire : source) {
     const bool chunked = wire.has_chunked_nbytes();
     const std::uint64_t chunked_nbytes = wire.chunked_nbytes();
-    TENSORFERRY_ASSIGN_OR_RETURN(Tensor converted, ToTensor(std::move(wire)));
+    TENSORFERRY_ASSIGN_OR_RETURN(Tensor converted, ToTensor(std::move(wire), outputs));
     Tensor& tensor = target.emplace_back(std::move(converted));
     const std::uint64_t nbytes = chunked ? chunked_nbytes : tensor.data ? tensor.data->size() : 0;
     if (tensor.nbytes < 0) return Contradiction(tensor, nbytes);
     if (!chunked && !tensor.data) continue;
     if (nbytes != static_cast<std::uint64_t>(tensor.nbytes)) return Contradiction(tensor, nbytes);
-    if (!chunked) continue;
-    try {
-      tensor.data.emplace().reserve(nbytes);  // Pages are touched only as elements come.
-    } catch (const std::exception&) {         // std::bad_alloc or std::length_error.
-      return absl::ResourceExhaustedError(fmt::format("no memory here for a tensor of {} bytes", nbytes));
-    }
-    if (nbytes > 0) chunked_.push_back({&tensor, nbytes});
+    if (chunked) TENSORFERRY_RETURN_IF_ERROR(AwaitChunks(nbytes, tensor));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ResponseAssembler::AwaitChunks(std::uint64_t nbytes, Tensor& tensor) {
+  tensor.data.emplace();
+  if (nbytes == 0) return absl::OkStatus();
+  try {
+    chunked_.push_back({&tensor, nbytes, {}});
+    chunked_.back().bytes.reserve(nbytes);  // Pages are touched only as elements come.
+  } catch (const std::exception&) {         // std::bad_alloc or std::length_error.
+    return absl::ResourceExhaustedError(fmt::format("no memory here for a tensor of {} bytes", nbytes));
   }
   return absl::OkStatus();
 }
 
 absl::Status ResponseAssembler::Append(std::string_view chunk) {
   if (complete()) return absl::InternalError("the server sent a chunk that belongs to no tensor");
-  const auto [tensor, nbytes] = chunked_[current_];
-  const std::size_t missing = nbytes - tensor->data->size();
+  auto& [tensor, nbytes, bytes] = chunked_[current_];
+  const std::size_t missing = nbytes - bytes.size();
   if (chunk.size() > missing) {
     return absl::InternalError(fmt::format("the server sent a chunk of {} bytes where tensor {} lacks {}", chunk.size(),
                                            Quote(tensor->name), missing));
   }
-  tensor->data->append(chunk);
-  if (chunk.size() == missing) ++current_;
+  bytes.append(chunk);
+  if (chunk.size() < missing) return absl::OkStatus();
+  tensor->data.emplace(std::move(bytes));
+  ++current_;
   return absl::OkStatus();
 }
 

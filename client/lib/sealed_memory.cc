@@ -51,12 +51,19 @@ struct MappedBytes {
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<SealedMemory>> SealedMemory::Make() {
+absl::StatusOr<std::shared_ptr<SealedMemory>> SealedMemory::Make(MemoryKind kind) {
   constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
   FileDescriptor file(memfd_create("tensorferry-array", kFlags | kNoExecSeal));
   if (!file) file = FileDescriptor(memfd_create("tensorferry-array", kFlags));
   if (!file) return NoSealedMemory();
-  return std::make_shared<SealedMemory>(std::move(file));
+  return std::make_shared<SealedMemory>(kind, std::move(file));
+}
+
+absl::Status SealedMemory::Allocate(std::uint64_t nbytes) {
+  const int error = posix_fallocate(file(), 0, static_cast<off_t>(nbytes));
+  if (error != 0) return NoMemory(nbytes, error);
+  nbytes_ = nbytes;
+  return absl::OkStatus();
 }
 
 absl::Status SealedMemory::Seal(std::uint64_t nbytes) {
@@ -75,8 +82,13 @@ void SealedMemory::set_region(std::shared_ptr<const Region> region) {
   region_.swap(region);
 }
 
+absl::Status NoMemory(std::uint64_t nbytes, int error) {
+  return absl::ResourceExhaustedError(
+      fmt::format("no memory here for an array of {} bytes: {}", nbytes, std::generic_category().message(error)));
+}
+
 absl::StatusOr<SealedElements> SealedCopy(const ChunkedElements& elements) {
-  TENSORFERRY_ASSIGN_OR_RETURN(std::shared_ptr<SealedMemory> memory, SealedMemory::Make());
+  TENSORFERRY_ASSIGN_OR_RETURN(std::shared_ptr<SealedMemory> memory, SealedMemory::Make(MemoryKind::kForInputs));
   bool written = true;
   ForEachChunk({&elements, 1}, kBlockBytes, [&](const ChunkedElements& block) {
     if (block.swap_width == 1) {

@@ -31,7 +31,6 @@ struct [[gnu::packed]] AskHeader {
 };
 static_assert(sizeof(AskHeader) == 16);
 
-constexpr std::uint16_t kHandOver = 1;
 constexpr std::uint16_t kRelease = 2;
 constexpr std::uint16_t kTaken = 1;
 constexpr std::size_t kAnswerHeaderBytes = 8;
@@ -66,29 +65,58 @@ Region::~Region() {
   send(socket_->get(), message.data(), message.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+SideConnection::~SideConnection() {
+  const std::scoped_lock lock(mutex_);
+  ForgetAllKept();
+}
+
 absl::StatusOr<std::shared_ptr<const Region>> SideConnection::HandOver(const std::shared_ptr<SealedMemory>& memory,
                                                                        Keep keep) {
   const std::scoped_lock lock(mutex_);
   std::shared_ptr<const Region> there = memory->region();
-  if (there != nullptr && there->IsOf(socket_)) return there;
+  if (there != nullptr && IsThere(there)) return there;
+  if (memory->file() < 0) return absl::UnavailableError("the server does not have this memory any more");
   auto region = Ask(*memory);
-  if (IsExhausted(region.status()) && !kept_.empty()) {  // What this client keeps takes the place of what it needs.
-    ForgetKept(0, 0);
-    region = Ask(*memory);
-  }
+  // What this client keeps takes the place of what it needs.
+  if (IsExhausted(region.status()) && ForgetAllKept()) region = Ask(*memory);
   if (!region.ok() || keep == Keep::kForRequests) return region;
-  ForgetKept(kMostKept - 1, kMostKeptBytes - std::min(memory->nbytes(), kMostKeptBytes));
+  ForgetKept(memory->kind(), kMostKept - 1, kMostKeptBytes - std::min(memory->nbytes(), kMostKeptBytes));
   memory->set_region(*region);
-  kept_.push_back(memory);
+  kept_[memory->kind()].push_back(memory);
   return region;
 }
 
-// Forgets the oldest regions that are kept with their memory, beyond these numbers. Those that requests use stay until
-// they are answered.
-void SideConnection::ForgetKept(std::size_t most, std::uint64_t most_bytes) {
+absl::Status SideConnection::Reach() {
+  const std::scoped_lock lock(mutex_);
+  return ReachNow();
+}
+
+// IsThere returns whether the server has the region still, as far as is known: one that has ended has closed the
+// connection. No answer is awaited now, so that nothing else can be read from it.
+bool SideConnection::IsThere(const std::shared_ptr<const Region>& region) {
+  if (socket_ == nullptr || !region->IsOf(socket_)) return false;
+  pollfd polled{socket_->get(), POLLIN, 0};
+  if (poll(&polled, 1, 0) == 0) return true;
+  socket_ = nullptr;
+  return false;
+}
+
+// Returns whether there was anything to forget.
+bool SideConnection::ForgetAllKept() {
+  bool any = false;
+  for (const auto& [kind, kept] : kept_) {
+    any = any || !kept.empty();
+    ForgetKept(kind, 0, 0);
+  }
+  return any;
+}
+
+// Forgets the oldest regions of a kind that are kept with their memory, beyond these numbers. Those that requests use
+// stay until they are answered.
+void SideConnection::ForgetKept(MemoryKind kind, std::size_t most, std::uint64_t most_bytes) {
   std::uint64_t nbytes = 0;
   std::deque<Kept> still_kept;
-  for (const Kept& kept : Reversed(kept_)) {
+  for (const Kept& kept : Reversed(kept_[kind])) {
     const std::shared_ptr<SealedMemory> memory = kept.lock();
     const std::shared_ptr<const Region> region = memory == nullptr ? nullptr : memory->region();
     if (region == nullptr || !region->IsOf(socket_)) continue;
@@ -99,13 +127,17 @@ void SideConnection::ForgetKept(std::size_t most, std::uint64_t most_bytes) {
       memory->set_region(nullptr);
     }
   }
-  kept_ = std::move(still_kept);
+  kept_[kind] = std::move(still_kept);
+}
+
+absl::Status SideConnection::ReachNow() {
+  if (std::chrono::steady_clock::now() < rest_until_) return Lost("the server did not answer a short time ago");
+  return socket_ == nullptr ? Connect() : absl::OkStatus();
 }
 
 absl::StatusOr<std::shared_ptr<const Region>> SideConnection::Ask(const SealedMemory& memory) {
-  if (std::chrono::steady_clock::now() < rest_until_) return Lost("the server did not answer a short time ago");
   const bool was_connected = socket_ != nullptr;
-  if (!was_connected) TENSORFERRY_RETURN_IF_ERROR(Connect());
+  TENSORFERRY_RETURN_IF_ERROR(ReachNow());
   absl::Status sent = Send(memory);
   if (!sent.ok() && was_connected) {  // The server may have started anew since.
     TENSORFERRY_RETURN_IF_ERROR(Connect());
@@ -130,7 +162,7 @@ absl::Status SideConnection::Connect() {
 }
 
 absl::Status SideConnection::Send(const SealedMemory& memory) {
-  AskHeader header{.kind = kHandOver, .nbytes = memory.nbytes()};
+  AskHeader header{.kind = static_cast<std::uint16_t>(memory.kind()), .nbytes = memory.nbytes()};
   iovec place{&header, sizeof(header)};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
   msghdr message{};

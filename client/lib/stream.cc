@@ -21,8 +21,8 @@ absl::Status EndOf(const absl::Status& end) {
 
 }  // namespace
 
-Stream::Impl::Impl(std::shared_ptr<Connection> connection, const StreamOptions& options)
-    : connection_(std::move(connection)), options_(options) {
+Stream::Impl::Impl(std::shared_ptr<Connection> connection, const StreamOptions& options, bool arrays_stay)
+    : connection_(std::move(connection)), options_(options), arrays_stay_(arrays_stay) {
   connection_->Begin(context_, options.timeout);
   call_ = connection_->ConvertStream(context_);
   reader_ = std::thread([this] { ReadToEnd(); });
@@ -41,20 +41,27 @@ Stream::Answer Stream::Impl::Send(std::span<const Array> arrays, const ConvertOp
     const absl::StatusOr<MessageLimits> limits = connection_->Limits(options_.timeout);
     if (!limits.ok()) return Failed(limits.status());
   }
-  absl::StatusOr<PreparedRequest> request = connection_->Prepare(arrays, options, Framing::kStream, seals);
+  Road road(Framing::kStream);
+  road.arrays_stay = arrays_stay_;
+  std::optional<OutputKey> outputs_key = connection_->OutputsOf(arrays, options);
+  if (outputs_key) road.outputs = connection_->Lend(arrays, options, *outputs_key, arrays_stay_);
+  absl::StatusOr<PreparedRequest> request = connection_->Prepare(arrays, options, road, seals);
   if (!request.ok()) return Failed(std::move(request).status());
   const absl::StatusOr<std::size_t> chunk_bytes = ChunkBytes(*request);
   if (!chunk_bytes.ok()) return Failed(chunk_bytes.status());
   Unanswered unanswered{.promise = {},
                         .swapped = std::move(request->swapped),
                         .regions = std::move(request->regions),
+                        .outputs_key = std::move(outputs_key),
+                        .outputs = std::move(request->outputs),
+                        .can_be_repeated = request->can_be_repeated,
                         .again = std::move(request->again)};
-  if (unanswered.can_be_repeated()) {
+  if (unanswered.can_be_repeated) {
     unanswered.options = options;
     unanswered.options.progress = nullptr;
   }
   Answer answer = unanswered.promise.get_future();
-  const absl::Status waited = WaitForRoom(unanswered.can_be_repeated());
+  const absl::Status waited = WaitForRoom(unanswered.can_be_repeated);
   if (!waited.ok()) return Failed(waited);
   Submit(std::move(unanswered), *request, options, *chunk_bytes);
   return answer;

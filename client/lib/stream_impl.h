@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -21,7 +22,8 @@ namespace tensorferry::client {
 // to go on reading meanwhile.
 class Stream::Impl {
  public:
-  Impl(std::shared_ptr<Connection> connection, const StreamOptions& options);
+  // `arrays_stay`: the arrays of each request stay until it is answered.
+  Impl(std::shared_ptr<Connection> connection, const StreamOptions& options, bool arrays_stay = false);
   ~Impl();
 
   Answer Send(std::span<const Array> arrays, const ConvertOptions& options);
@@ -32,12 +34,13 @@ class Stream::Impl {
     std::promise<absl::StatusOr<Response>> promise;
     std::vector<std::size_t> swapped;  // As PreparedRequest::swapped.
     std::vector<std::shared_ptr<const Region>> regions;
-    std::vector<Array> again;     // As PreparedRequest::again.
+    std::optional<OutputKey> outputs_key;  // As Connection::OutputsOf.
+    std::shared_ptr<OutputLease> outputs;  // These three are as in PreparedRequest.
+    bool can_be_repeated = false;
+    std::vector<Array> again;
     ConvertOptions options = {};  // Those of a request that can be repeated.
-    int times_lost = 0;           // How often the server has lost the regions.
+    int times_lost = 0;           // How often the server has lost what was handed over.
     absl::Status lost = {};       // How it said so last.
-
-    bool can_be_repeated() const { return !again.empty(); }
   };
 
   // These functions run on the caller's thread.
@@ -54,6 +57,7 @@ class Stream::Impl {
   // These functions run on `reader_`.
   void ReadToEnd();
   absl::Status ReadAnswers();
+  std::shared_ptr<OutputLease> OutputsOfNext();
   absl::Status Resolve(absl::StatusOr<Response> answer);
   void Close(absl::Status end);
   bool StartRepeating();
@@ -64,6 +68,7 @@ class Stream::Impl {
 
   const std::shared_ptr<Connection> connection_;
   const StreamOptions options_;
+  const bool arrays_stay_;
   grpc::ClientContext context_;
   std::unique_ptr<Connection::StreamCall> call_;
 

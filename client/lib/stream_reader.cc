@@ -30,7 +30,8 @@ absl::Status Stream::Impl::ReadAnswers() {
     switch (part.part_case()) {
       case v1::ConvertStreamResponse::kResponse: {
         if (current) return absl::InternalError("the server sent a response among the chunks of another");
-        TENSORFERRY_ASSIGN_OR_RETURN(current, ResponseAssembler::Start(std::move(*part.mutable_response())));
+        TENSORFERRY_ASSIGN_OR_RETURN(
+            current, ResponseAssembler::Start(std::move(*part.mutable_response()), OutputsOfNext().get()));
         break;
       }
       case v1::ConvertStreamResponse::kChunk:
@@ -47,12 +48,19 @@ absl::Status Stream::Impl::ReadAnswers() {
   return absl::OkStatus();
 }
 
+// Returns the memory that was lent to the request that is answered next.
+std::shared_ptr<OutputLease> Stream::Impl::OutputsOfNext() {
+  const std::scoped_lock lock(mutex_);
+  return unanswered_.empty() ? nullptr : unanswered_.front().outputs;
+}
+
 absl::Status Stream::Impl::Resolve(absl::StatusOr<Response> answer) {
   std::unique_lock lock(mutex_);
   if (unanswered_.empty()) return absl::InternalError("the server answered a request that was not sent");
   Unanswered request = std::move(unanswered_.front());
   unanswered_.pop_front();
-  if (request.can_be_repeated() && IsRegionLost(answer.status()) && StartRepeating()) {
+  if (request.can_be_repeated && IsRegionLost(answer.status()) && StartRepeating()) {
+    if (std::exchange(request.outputs, nullptr) != nullptr) connection_->ForgetOutputs();
     request.lost = answer.status();
     ++request.times_lost;
     lost_.push_back(std::move(request));
@@ -60,10 +68,13 @@ absl::Status Stream::Impl::Resolve(absl::StatusOr<Response> answer) {
     changed_.notify_all();
     return absl::OkStatus();
   }
-  if (request.can_be_repeated()) --repeatable_;
+  if (request.can_be_repeated) --repeatable_;
   lock.unlock();
   changed_.notify_all();
-  if (answer.ok()) AddSwaps(request.swapped, *answer);
+  if (answer.ok()) {
+    AddSwaps(request.swapped, *answer);
+    if (request.outputs_key) connection_->Learn(*request.outputs_key, *answer);
+  }
   request.promise.set_value(std::move(answer));
   return absl::OkStatus();
 }

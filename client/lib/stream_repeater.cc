@@ -46,7 +46,7 @@ void Stream::Impl::Repeat(Unanswered request) {
     const ConvertOptions options = request.options;
     request.regions = std::move(prepared->regions);
     is_last_try = request.regions.empty();
-    if (is_last_try) request.again.clear();
+    if (is_last_try) request.can_be_repeated = false;
     Submit(std::move(request), *prepared, options, *chunk_bytes);
   } else {
     request.promise.set_value(chunk_bytes.status());

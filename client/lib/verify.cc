@@ -10,7 +10,7 @@ namespace tensorferry::client {
 namespace {
 
 // Returned data is already in the form over which digests are taken.
-Digest DigestOfData(const std::string& data) { return DigestOf(std::as_bytes(std::span(data))); }
+Digest DigestOfData(const TensorData& data) { return DigestOf(data.bytes()); }
 
 }  // namespace
 

@@ -1,23 +1,15 @@
 #include "lib/writable_pages.h"
 
-#include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/mman.h>
 
 #include <cerrno>
 #include <functional>
-#include <system_error>
 
 #include "base/private_pages.h"
 #include "base/status.h"
 
 namespace tensorferry::client {
 namespace {
-
-absl::Status NoMemory(std::size_t nbytes, int error) {
-  return absl::ResourceExhaustedError(
-      fmt::format("no memory here for an array of {} bytes: {}", nbytes, std::generic_category().message(error)));
-}
 
 // PagesOwner is the deleter of an owner that OwnerOf made. It deletes nothing: it is what is owned.
 struct PagesOwner {
@@ -32,10 +24,8 @@ absl::StatusOr<std::shared_ptr<WritablePages>> WritablePages::Make(std::size_t n
   if (place == MAP_FAILED) return NoMemory(nbytes, errno);
   std::shared_ptr<WritablePages> pages(new WritablePages({static_cast<std::byte*>(place), nbytes}));
   if (!can_be_sealed) return pages;
-  TENSORFERRY_ASSIGN_OR_RETURN(pages->memory_, SealedMemory::Make());
-  // Without this a lack of pages would be a SIGBUS later.
-  const int error = posix_fallocate(pages->memory_->file(), 0, static_cast<off_t>(nbytes));
-  if (error != 0) return NoMemory(nbytes, error);
+  TENSORFERRY_ASSIGN_OR_RETURN(pages->memory_, SealedMemory::Make(MemoryKind::kForInputs));
+  TENSORFERRY_RETURN_IF_ERROR(pages->memory_->Allocate(nbytes));
   if (!pages->MapMemory(MAP_SHARED)) return NoMemory(nbytes, errno);
   return pages;
 }

@@ -27,9 +27,10 @@ class Connection;
 
 // Transport says how the elements of arrays travel.
 enum class Transport : std::uint8_t {
-  kAuto,    // In sealed memory where that is quicker, and the server takes it; else in messages.
-  kBytes,   // In messages.
-  kSealed,  // All in sealed memory, to a server at `unix:PATH` on this machine; where that cannot be, calls fail.
+  kAuto,   // In sealed memory where that is quicker, and the server takes it; else in messages.
+  kBytes,  // In messages.
+  kSealed,  // All in sealed memory, to a server at `unix:PATH` on this machine; where that cannot be, calls fail. Elements
+            // that come back may come in messages.
 };
 
 struct ConnectOptions {
@@ -58,8 +59,15 @@ class Client {
   // has one tensor per array.
   //
   // At `unix:PATH` arrays of Empty go in sealed memory without a copy from 256 KiB on, and 1 to 4 MiB of others as a
-  // copy, if the server takes it. Otherwise more than 4 MiB of arrays go in chunks; returned elements of any size arrive
-  // in one buffer per tensor. The arrays are borrowed until Convert returns; those with an `Array::owner` are not copied.
+  // copy, if the server takes it. Otherwise more than 4 MiB of arrays go in chunks. The arrays are borrowed until Convert
+  // returns; those with an `Array::owner` are not copied.
+  //
+  // Returned elements of any size arrive in one buffer per tensor. At `unix:PATH` the server writes them, where it is
+  // known that 1 to 512 MiB come back, to memory that this connection has lent it, and they lie there, without a copy:
+  // TensorData says how long. How many come back is remembered of a model and arrays of one size, so that the first
+  // answer comes in messages; `ConvertOptions::expected_output_bytes` says it before. At most four unanswered requests
+  // have such memory, answers to others come in messages. What is to be used again stays with the server, at most eight
+  // regions with 512 MiB together, until the last copy of this object is gone.
   absl::StatusOr<Response> Convert(std::span<const Array> arrays, const ConvertOptions& options = {});
 
   // Empty makes an array for elements that are to be sent: `dtype` is as for `Array::dtype`, and the order is C. Where

@@ -19,7 +19,10 @@ struct ConvertOptions {
   bool digest = true;                          // The server digests each tensor.
   bool return_data = false;                    // The response brings the elements of the converted tensors.
   std::vector<std::string> requested_outputs;  // Empty: all.
-  std::chrono::milliseconds timeout{0};        // For a call; 0: none. On a Stream, StreamOptions::timeout applies.
+  // How many bytes come back, for a server at `unix:PATH`: memory of this size is lent to it, and what does not fit there
+  // comes in messages. 0: as many as came back from such a request before.
+  std::uint64_t expected_output_bytes = 0;
+  std::chrono::milliseconds timeout{0};  // For a call; 0: none. On a Stream, StreamOptions::timeout applies.
   // How often Convert tries again where the server says when that may help (Error::retry_after), within the timeout. A
   // Stream sends each request once.
   int retries = 0;

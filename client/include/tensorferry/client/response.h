@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "payload/digest.h"
+#include "tensorferry/client/tensor_data.h"
 
 namespace tensorferry::client {
 
@@ -35,8 +36,8 @@ struct Tensor {
   std::int32_t itemsize = 0;  // Bytes per element.
   std::int64_t nbytes = 0;
   std::string device;
-  std::optional<Receipt> receipt;   // Set for converted arrays.
-  std::optional<std::string> data;  // `nbytes` bytes, C order, little-endian; not set unless asked for.
+  std::optional<Receipt> receipt;  // Set for converted arrays.
+  std::optional<TensorData> data;  // `nbytes` bytes, C order, little-endian; not set unless asked for.
 };
 
 // Timing says where the server's time went.

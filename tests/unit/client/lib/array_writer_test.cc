@@ -66,7 +66,7 @@ TEST_F(ArrayWriterTest, RefusesATensorWithoutElements) {
 }
 
 TEST_F(ArrayWriterTest, SaysWhereItCouldNotWrite) {
-  const absl::Status status = WriteNpy(folder_ / "none" / "x.npy", {.dtype = "int8", .data = "x"});
+  const absl::Status status = WriteNpy(folder_ / "none" / "x.npy", {.dtype = "int8", .data = std::string("x")});
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(status.message()), testing::HasSubstr("none/x.npy"));
 }

@@ -61,9 +61,11 @@ TEST_F(VerifyTest, FindsOneBitDifferent) {
 }
 
 TEST_F(VerifyTest, FindsOneBitDifferentInWhatCameBack) {
-  received_.data.emplace(reinterpret_cast<const char*>(values_.data()), 16);
+  std::string elements(reinterpret_cast<const char*>(values_.data()), 16);
+  received_.data = elements;
   EXPECT_TRUE(Verify(sent_, received_)->equal());
-  received_.data->back() ^= 1;
+  elements.back() ^= 1;
+  received_.data = elements;
   EXPECT_FALSE(Verify(sent_, received_)->digest_equal);
 }
 
