@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <google/protobuf/util/time_util.h>
+#include <grpc/grpc.h>
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
@@ -29,6 +30,7 @@ class FakeServer : public v1::TensorService::Service {
   // `address` is of this machine, with port 0, or a `unix:PATH`.
   explicit FakeServer(const std::string& address, int max_message_bytes = 8 << 20)
       : max_message_bytes_(max_message_bytes) {
+    grpc_init();  // Never undone: after large messages the end of gRPC 1.51 may wait ten seconds for a poller of its own.
     grpc::ServerBuilder builder;
     int port = 0;
     builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
