@@ -80,7 +80,7 @@ def test_outputs_of_models_count_until_they_are_sent(tmp_path: Path) -> None:
         calls = ask(channel, CONVERT, ones(MIB), 64)
         assert becomes_true(lambda: len(ended(calls)) >= 64 - 8)
         assert reasons(ended(calls)) == {"MEMORY_BUDGET"}
-        assert server.peak_rss() - before < 96 * MIB
+        assert server.peak_rss() - before < 192 * MIB  # Not 256; malloc keeps some of what the refused ones had.
         assert largest_peer(server) == held(server) == 4 * MIB * (64 - len(ended(calls)))
         unread = next(call for call in calls if call.is_active())
         (answer,) = (pb.ConvertResponse.FromString(message) for message in unread)
