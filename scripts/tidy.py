@@ -43,9 +43,11 @@ def commands() -> list[dict[str, str]]:
 def rooms() -> dict[str, list[dict[str, str]]]:
     found: dict[str, list[dict[str, str]]] = defaultdict(list)
     for entry in sorted(commands(), key=lambda each: each["file"]):  # What is found depends on the order.
-        folder = os.path.relpath(Path(entry["file"]).parent, ROOT)
-        if folder.startswith(("server", "client")):
-            found[folder].append(entry)
+        file = Path(os.path.relpath(entry["file"], ROOT))
+        is_program = file.parent.name == "examples"  # Each of them has a `main`.
+        room = str(file.with_suffix("") if is_program else file.parent)
+        if room.startswith(("server", "client")):
+            found[room].append(entry)
     return found
 
 
