@@ -34,8 +34,8 @@ void* Map(std::size_t nbytes) {
 }
 
 // A huge page causes one page fault for 2 MiB, but only where memory is aligned to 2 MiB. So MapHuge maps more than is
-// needed, and unmaps what lies before and after the aligned part.
-void* MapHuge(std::size_t nbytes) {
+// needed, and unmaps what lies before and after the aligned part. The first `small_bytes` stay in small pages.
+void* MapHuge(std::size_t nbytes, std::size_t small_bytes) {
   void* const mapped = Map(nbytes + kHugePage);
   if (mapped == nullptr) return nullptr;
   auto* const begin = static_cast<std::byte*>(mapped);
@@ -48,14 +48,17 @@ void* MapHuge(std::size_t nbytes) {
   if (auto* const mapped_end = begin + nbytes + kHugePage; end < mapped_end) {
     munmap(end, static_cast<std::size_t>(mapped_end - end));
   }
-  madvise(start, nbytes, MADV_HUGEPAGE);  // Where the system refuses, small pages are used.
+  // Where the system refuses, it does as it does with all memory.
+  if (small_bytes > 0) madvise(start, small_bytes, MADV_NOHUGEPAGE);
+  madvise(start + small_bytes, nbytes - small_bytes, MADV_HUGEPAGE);
   return start;
 }
 
-// Returns null if the system has no memory.
-void* TakeFromSystem(std::size_t capacity) {
+// Returns null if the system has no memory. Whoever announces many bytes and sends few must not have the system fill a huge
+// page with zeros, which takes a thousand times as long as to receive them.
+void* TakeFromSystem(std::size_t capacity, BufferPool::Arrival arrival) {
   const std::size_t nbytes = MappedBytes(capacity);
-  if (capacity >= kHugePage) return MapHuge(nbytes);
+  if (capacity >= kHugePage) return MapHuge(nbytes, arrival == BufferPool::Arrival::kInSteps ? kHugePage : 0);
   if (capacity >= kMapFrom) return Map(nbytes);
   return std::aligned_alloc(AlignedBuffer::kAlignment, nbytes);
 }
@@ -110,7 +113,7 @@ absl::StatusOr<AlignedBuffer> BufferPool::Take(MemoryBudget::Reservation reserva
   if (nbytes == 0) return AlignedBuffer();
   BufferHead* head = TakeIdle(nbytes);
   if (head == nullptr) {
-    TENSORFERRY_ASSIGN_OR_RETURN(head, TakeFresh(nbytes));
+    TENSORFERRY_ASSIGN_OR_RETURN(head, TakeFresh(nbytes, Arrival::kAtOnce));
   }
   return HandOut(head, nbytes, std::move(reservation));
 }
@@ -124,7 +127,7 @@ absl::StatusOr<AlignedBuffer> BufferPool::TakeInSteps(std::size_t nbytes, const 
     GiveBack(head);
     return reservation.status();
   }
-  TENSORFERRY_ASSIGN_OR_RETURN(BufferHead* const head, TakeFresh(nbytes));
+  TENSORFERRY_ASSIGN_OR_RETURN(BufferHead* const head, TakeFresh(nbytes, Arrival::kInSteps));
   return HandOut(head, nbytes, {});
 }
 
@@ -138,12 +141,12 @@ BufferHead* BufferPool::TakeIdle(std::size_t nbytes) {
   return head;
 }
 
-absl::StatusOr<BufferHead*> BufferPool::TakeFresh(std::size_t nbytes) {
+absl::StatusOr<BufferHead*> BufferPool::TakeFresh(std::size_t nbytes, Arrival arrival) {
   const std::size_t size_class = SizeClass(nbytes);
   if (size_class >= kSizeClasses) return NoMemory(nbytes);
   GiveIdleBackForRoom();
   const std::size_t capacity = ClassCapacity(size_class);
-  void* const memory = TakeFromSystem(capacity);
+  void* const memory = TakeFromSystem(capacity, arrival);
   if (memory == nullptr) return NoMemory(nbytes);
   return new (memory) BufferHead{.pool = this, .capacity = capacity};
 }

@@ -20,8 +20,11 @@ namespace tensorferry {
 // Lifetime: outlives every buffer that it gave out; borrows `budget`.
 class BufferPool {
  public:
-  // The bytes that Admit adds: those of a huge page, which the first of them takes.
+  // The bytes that Admit adds: those of a huge page, which the first of them takes but in the first step.
   static constexpr std::size_t kStep = 2 << 20;
+
+  // How the bytes of a buffer come.
+  enum class Arrival : std::uint8_t { kAtOnce, kInSteps };
 
   // Keeps at most `max_idle_bytes` bytes in idle buffers.
   BufferPool(MemoryBudget& budget, std::uint64_t max_idle_bytes) : budget_(budget), max_idle_bytes_(max_idle_bytes) {}
@@ -77,7 +80,7 @@ class BufferPool {
 
   BufferHead* PopIdle(std::size_t size_class);  // Null if the list is empty.
   BufferHead* TakeIdle(std::size_t nbytes);
-  absl::StatusOr<BufferHead*> TakeFresh(std::size_t nbytes);
+  absl::StatusOr<BufferHead*> TakeFresh(std::size_t nbytes, Arrival arrival);
   static AlignedBuffer HandOut(BufferHead* head, std::size_t nbytes, MemoryBudget::Reservation reservation);
   void GiveBack(BufferHead* head);
   void GiveIdleBackForRoom();

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from harness import MIB, TIMEOUT_S, Server, becomes_true, connect_stub
+from metrics import scrape
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
+from uploads import Upload
 from wire import Outcome, array, chunked_parts, converse, convert_stream, convert_unary, request, request_part
 
 BUDGET = 64 * MIB
@@ -110,3 +112,18 @@ def test_the_budget_is_whole_again(seed: int) -> None:
             return ended is None and outcomes[0].refusal is None
 
         assert becomes_true(fits), "an array as large as the budget does not fit any more"
+
+
+def test_uploads_of_which_little_has_come_take_little() -> None:
+    """Whole pages are filled with zeros before they are written to, which takes memory and the time of others."""
+    flags = ("--memory-budget", "1GiB", "--admin-listen", "127.0.0.1:0")
+    with Server(*flags) as server, connect_stub(server.address) as stub:
+        assert convert_unary(stub, request(array("|u1", (MIB,), bytes(MIB)))).refusal is None
+        before = server.rss()
+        uploads = [Upload(stub, 200 * MIB) for _ in range(48)]
+        for upload in uploads:
+            upload.send(1000)
+        assert becomes_true(lambda: scrape(server).value("tensorferry_inflight_bytes") >= 48 * 2 * MIB)
+        assert server.rss() - before < 24 * MIB
+        for upload in uploads:
+            upload.cancel()

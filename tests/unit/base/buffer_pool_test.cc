@@ -1,7 +1,10 @@
 #include "base/buffer_pool.h"
 
 #include <gmock/gmock.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <random>
@@ -128,6 +131,19 @@ TEST(BufferPool, AdmitsBytesThatComeLaterInSteps) {
   EXPECT_THAT(first->Admit(5 * kStep + 1), IsOk());
   first = AlignedBuffer();
   EXPECT_EQ(memory.budget.used(), 0u);
+}
+
+TEST(BufferPool, TakesNoHugePageForTheFirstOfManyBytesThatComeLater) {
+  TestMemory memory(64 << 20);
+  auto buffer = memory.pool.TakeInSteps(32 << 20);
+  ASSERT_THAT(buffer, IsOk());
+  ASSERT_THAT(buffer->Admit(1000), IsOk());
+  std::memset(buffer->data(), 1, 1000);
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  std::vector<unsigned char> resident((32 << 20) / page);
+  void* const begin = reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(buffer->data()) / page * page);
+  ASSERT_EQ(mincore(begin, 32 << 20, resident.data()), 0);
+  EXPECT_LE(std::ranges::count_if(resident, [](unsigned char state) { return (state & 1) != 0; }), 2);
 }
 
 TEST(BufferPool, RefusesBytesThatComeLaterAtOnceIfTheyDoNotFitNow) {
