@@ -188,8 +188,9 @@ test-wheel: wheel ## Install the wheels into an empty environment and convert an
 	@scripts/test-wheel.sh
 
 .PHONY: test-newer-grpc
-test-newer-grpc: ## Compile what knows gRPC against the gRPC of Debian experimental, in a Debian of its own; needs root
+test-newer-grpc: ## Build and test with the gRPC of Debian experimental, in a Debian of its own; needs root
 	@scripts/setup.sh packages
+	@scripts/setup.sh test
 	@scripts/test-newer-grpc.sh $(JOBS)
 
 .PHONY: test-arm64

@@ -38,7 +38,7 @@ bool AddLeaves(const Json& node, const std::string& path, int depth, std::vector
 std::optional<Json> Tree(std::string_view spec) {
   const Json json = Json::parse(spec, nullptr, false);
   if (!json.is_array() || json.size() != 2 || !json[1].is_object()) return std::nullopt;
-  return json[1];
+  return std::optional<Json>(std::in_place, json[1]);
 }
 
 absl::Status Unreadable() {

@@ -66,7 +66,7 @@ void AddValues(const c10::IValue& value, std::vector<c10::IValue>& values) {
 NamedTensor TensorOfStrings(const std::string& name, const c10::IValue& value) {
   std::string raw;
   const c10::List<c10::IValue> list = value.toList();
-  for (const c10::IValue& element : list) AppendString(element.toStringRef(), raw);
+  for (const c10::IValue& element : list.vec()) AppendString(element.toStringRef(), raw);
   at::Tensor tensor = at::empty({static_cast<std::int64_t>(raw.size())}, at::kByte);
   if (!raw.empty()) std::memcpy(tensor.mutable_data_ptr(), raw.data(), raw.size());
   return NamedTensor{name, std::move(tensor), Shape{static_cast<std::int64_t>(list.size())}};
