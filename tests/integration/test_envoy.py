@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,9 +20,9 @@ import oracle
 import tensorferry
 from certificates import Authority
 from grpc_web import CONVERT, ask, frames, reason_of
-from harness import MIB, TIMEOUT_S, Server, becomes_true, clean_environment, connect, connect_stub
+from harness import MIB, TIMEOUT_S, Server, becomes_true, connect, connect_stub
 from load_balancers import LIMITS, Balancer, balancing, who_answer
-from oip.environments import NEWEST, python_of
+from oip.environments import NEWEST, run_source
 from rpc_protos import SERVING, HealthCheckRequest, HealthCheckResponse
 from served_models import Echo, Gate, Gated, infer, put
 from tensorferry.v1 import tensor_service_pb2 as pb
@@ -258,15 +257,7 @@ else:
 
 
 def test_the_client_of_triton(fleet: Fleet) -> None:
-    done = subprocess.run(
-        [str(python_of(NEWEST)), "-c", TRITON, fleet.address],
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    run_source(NEWEST, TRITON, fleet.address)
 
 
 def test_tls_to_the_outside(tmp_path: Path) -> None:

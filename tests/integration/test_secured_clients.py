@@ -17,8 +17,8 @@ import pytest
 import cli
 import tensorferry
 from certificates import Authority, Files, Pair
-from harness import PROTO, TIMEOUT_S, Server, clean_environment
-from oip.environments import KSERVE, NEWEST, python_of
+from harness import PROTO, TIMEOUT_S, Server
+from oip.environments import KSERVE, NEWEST, run_source
 from test_node import NODE_MODULES, PROGRAM
 
 ARRAY = np.array([1, -2, 300], ">i2")
@@ -165,12 +165,4 @@ asyncio.run(main())
 )
 def test_clients_of_others(environment: str, program: str, secured: Secured) -> None:
     files = [secured.ca, secured.client.key, secured.client.certificate]
-    done = subprocess.run(
-        [str(python_of(environment)), "-c", program, secured.server.address, *map(str, files), TOKEN, WRONG],
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    run_source(environment, program, secured.server.address, *files, TOKEN, WRONG)

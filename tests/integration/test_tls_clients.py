@@ -16,8 +16,8 @@ import pytest
 import cli
 import tensorferry
 from certificates import Authority, Files, Pair
-from harness import PROTO, TIMEOUT_S, Server, clean_environment
-from oip.environments import NEWEST, OLD, python_of
+from harness import PROTO, TIMEOUT_S, Server
+from oip.environments import NEWEST, OLD, run_source
 from test_node import NODE_MODULES, PROGRAM
 
 ARRAY = np.array([1, -2, 300], ">i2")
@@ -204,12 +204,4 @@ assert (client.infer("identity", [given]).as_numpy("x") == array).all()
 @pytest.mark.parametrize("environment", [NEWEST, OLD])
 def test_tritonclient(environment: str, mutual: Server, authority: Authority, client: Pair) -> None:
     files = [authority.certificate, client.key, client.certificate]
-    done = subprocess.run(
-        [str(python_of(environment)), "-c", TRITON, mutual.address, *map(str, files)],
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    run_source(environment, TRITON, mutual.address, *files)

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from harness import REPO_ROOT, clean_environment
+from harness import TIMEOUT_S as PROGRAM_TIMEOUT_S
 
 FOLDER = Path(os.environ.get("TENSORFERRY_OIP_ENVIRONMENTS", REPO_ROOT / "build/oip"))
 CLIENTS = Path(__file__).parent / "clients"
@@ -26,6 +27,19 @@ def python_of(environment: str) -> Path:
     if not python.exists():
         pytest.fail(f"{python} is not there: run tests/integration/oip/environments.sh")
     return python
+
+
+def run_source(environment: str, source: str, *arguments: object) -> None:
+    """Runs a program in Python by that environment, and fails with what it said unless it ends well."""
+    done = subprocess.run(
+        [str(python_of(environment)), "-c", source, *map(str, arguments)],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=PROGRAM_TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 class Results:
