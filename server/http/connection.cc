@@ -80,6 +80,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
 
  private:
   static constexpr bool kIsTls = std::is_same_v<Stream, Tls>;
+  static constexpr Clock::time_point kNever = Clock::time_point::max();
 
   enum class Phase : std::uint8_t {
     kRequest,  // A part of a request has come. What is late is answered.
@@ -104,11 +105,25 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   }
 
   void ExpireAfter(std::chrono::milliseconds limit) {
-    timer_.expires_after(limit);
+    due_ = Clock::now() + limit;
+    if (due_ < armed_) Arm();
+  }
+
+  // Has the timer look at due_. Most waits end long before, and to set a timer is a call of the system: so it is set anew
+  // only if it would look too late, and by itself.
+  void Arm() {
+    armed_ = due_;
+    timer_.expires_at(armed_);
     timer_.async_wait([self = Self()](const Error& error) {
-      // A wait that is over may have been put off when its handler was on its way already.
-      if (!error && self->timer_.expiry() <= Clock::now()) self->OnLate();
+      // A look may have been put off when it was on its way already.
+      if (!error && self->timer_.expiry() <= Clock::now()) self->Look();
     });
+  }
+
+  void Look() {
+    armed_ = kNever;
+    if (closed_ || due_ == kNever) return;
+    due_ <= Clock::now() ? OnLate() : Arm();
   }
 
   void OnLate() {
@@ -272,7 +287,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
 
   void Answer() {
     context_.connections.Serve(*place_);
-    timer_.expires_at(Clock::time_point::max());
+    due_ = kNever;
     SetAnswerDue(true);
     const std::uint64_t number = awaited_ = ++answers_;
     cancellation_ = request_.cancellation = std::make_shared<Cancellation>();
@@ -317,7 +332,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   // Waits for the next piece of an answer's stream, as long as it takes.
   void PullPiece() {
     context_.connections.Serve(*place_);
-    timer_.expires_at(Clock::time_point::max());
+    due_ = kNever;
     if (buffer_.size() == 0) ReadAhead();
     answer_.stream()->Pull([owner = context_.owner.lock(), self = Self()](std::optional<BodyStream::Piece> piece) {
       asio::dispatch(self->stream_.get_executor(), [self, piece = std::move(piece)]() mutable {
@@ -359,6 +374,8 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   const ConnectionContext& context_;
   Stream stream_;
   asio::steady_timer timer_;
+  Clock::time_point due_ = kNever;    // When what the server waits for is late.
+  Clock::time_point armed_ = kNever;  // When the timer looks at that.
   std::optional<ConnectionSet::Place> place_;  // Nothing: there was no place left.
   bool closed_;
   Phase phase_ = Phase::kOther;
