@@ -1,10 +1,11 @@
 #include "http/connection.h"
 
 #include <algorithm>
-#include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
+#include <boost/beast/core/buffers_suffix.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
@@ -37,6 +38,7 @@ using Tls = asio::ssl::stream<Tcp::socket>;
 
 constexpr std::size_t kReadBytes = 4096;                   // The most that is read where the size is not known.
 constexpr std::size_t kWriteBytes = std::size_t{1} << 20;  // The most that is written at once.
+constexpr std::size_t kShortAnswer = std::size_t{16} << 10;
 constexpr std::uint64_t kMaxDroppedBytes = std::uint64_t{16} << 20;  // Then a peer that sends on loses the answer.
 
 // Connection is one connection of a peer. It lives as long as one of its operations is under way: each ends in the end,
@@ -57,6 +59,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
 
   void Start() {
     if (closed_) return;  // All connections are at work.
+    peer_address_ = PeerOf(Socket());
     if constexpr (kIsTls) {
       Wait(Phase::kOther, context_.limits.request);
       stream_.async_handshake(Tls::server, [self = Self()](const Error& error) {
@@ -176,9 +179,19 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   void ReadHead() {
     awaits_request_ = false;
     Wait(Phase::kRequest, context_.limits.request);
+    if (HasWholeHead()) return;
     beast::http::async_read_header(stream_, buffer_, *parser_, [self = Self()](const Error& error, std::size_t) {
       if (!self->Failed(error)) self->OnHead();
     });
+  }
+
+  // Goes on with a head, or its error, that has come already, as most heads have: to wait for it costs calls of the system.
+  bool HasWholeHead() {
+    Error error;
+    buffer_.consume(parser_->put(buffer_.data(), error));
+    if (error == beast::http::error::need_more || (!error && !parser_->is_header_done())) return false;
+    if (!Failed(error)) OnHead();
+    return true;
   }
 
   // Answers what could not be read. Returns whether there was an error.
@@ -198,7 +211,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
     framing_ = {.version = message.version(), .keep_alive = message.keep_alive()};
     is_head_ = message.method() == beast::http::verb::head;
     request_ = RequestOf(message);
-    request_.peer = PeerOf(Socket());
+    request_.peer = peer_address_;
     if constexpr (kIsTls) {
       request_.has_certificate = HasCertificate(stream_.native_handle());
       if (request_.has_certificate) request_.certificate = CertificateName(stream_.native_handle());
@@ -291,15 +304,17 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
     SetAnswerDue(true);
     const std::uint64_t number = awaited_ = ++answers_;
     cancellation_ = request_.cancellation = std::make_shared<Cancellation>();
-    context_.router.Serve(
-        std::move(request_), [owner = context_.owner.lock(), self = Self(), number](Response response) {
-          asio::dispatch(self->stream_.get_executor(), [self, number, response = std::move(response)]() mutable {
-            if (self->closed_ || self->awaited_ != number) return;
-            self->awaited_ = 0;
-            self->cancellation_ = nullptr;
-            self->Send(std::move(response), self->framing_.keep_alive);
+    context_.loop.Aside([this, number, request = std::move(request_)]() mutable {
+      context_.router.Serve(
+          std::move(request), [owner = context_.owner.lock(), self = Self(), number](Response response) {
+            asio::post(self->stream_.get_executor(), [self, number, response = std::move(response)]() mutable {
+              if (self->closed_ || self->awaited_ != number) return;
+              self->awaited_ = 0;
+              self->cancellation_ = nullptr;
+              self->Send(std::move(response), self->framing_.keep_alive);
+            });
           });
-        });
+    });
     if (awaited_ == number && buffer_.size() == 0) ReadAhead();
   }
 
@@ -319,14 +334,30 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   }
 
   void Write(const OutgoingAnswer::Buffers& buffers) {
+    const std::size_t written = WriteAtOnce(buffers);
+    if (written > 0 && written == asio::buffer_size(buffers)) return OnSent();
+    beast::buffers_suffix<OutgoingAnswer::Buffers> rest(buffers);
+    rest.consume(written);
     const auto go_on = [this](const Error& error, std::size_t sent) -> std::size_t {
       if (sent > 0 && !closed_) ExpireAfter(context_.limits.answer);
       return error ? 0 : kWriteBytes;
     };
-    asio::async_write(stream_, buffers, go_on, [self = Self()](const Error& error, std::size_t) {
+    asio::async_write(stream_, rest, go_on, [self = Self()](const Error& error, std::size_t) {
       if (error) return self->Close();
       self->answer_.stream() != nullptr ? self->PullPiece() : self->OnSent();
     });
+  }
+
+  // Writes of a short answer what the system takes without waiting, which is cheaper, and returns how many bytes those are.
+  // Not where the next request has come already: one answer within another would take the stack.
+  std::size_t WriteAtOnce(const OutgoingAnswer::Buffers& buffers) {
+    if constexpr (kIsTls) {
+      return 0;
+    } else {
+      const bool is_short = asio::buffer_size(buffers) <= kShortAnswer && answer_.stream() == nullptr;
+      Error ignored;  // The next write has it, too.
+      return is_short && buffer_.size() == 0 ? stream_.write_some(buffers, ignored) : 0;
+    }
   }
 
   // Waits for the next piece of an answer's stream, as long as it takes.
@@ -335,7 +366,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
     due_ = kNever;
     if (buffer_.size() == 0) ReadAhead();
     answer_.stream()->Pull([owner = context_.owner.lock(), self = Self()](std::optional<BodyStream::Piece> piece) {
-      asio::dispatch(self->stream_.get_executor(), [self, piece = std::move(piece)]() mutable {
+      asio::post(self->stream_.get_executor(), [self, piece = std::move(piece)]() mutable {
         if (self->closed_) return;
         self->Wait(Phase::kOther, self->context_.limits.answer);
         self->Write(self->answer_.Continue(std::move(piece)));
@@ -374,14 +405,15 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   const ConnectionContext& context_;
   Stream stream_;
   asio::steady_timer timer_;
-  Clock::time_point due_ = kNever;    // When what the server waits for is late.
-  Clock::time_point armed_ = kNever;  // When the timer looks at that.
+  Clock::time_point due_ = kNever;             // When what the server waits for is late.
+  Clock::time_point armed_ = kNever;           // When the timer looks at that.
   std::optional<ConnectionSet::Place> place_;  // Nothing: there was no place left.
   bool closed_;
   Phase phase_ = Phase::kOther;
   bool late_ = false;
   beast::flat_buffer buffer_{context_.limits.head_bytes + kReadBytes};
   std::optional<beast::http::request_parser<beast::http::string_body>> parser_;
+  std::string peer_address_;
   Request request_;
   const RequestPeer peer_{request_};
   std::shared_ptr<AlignedBuffer> body_;  // Null: no body of known length is being read.
@@ -407,6 +439,7 @@ void ServeConnection(Tcp::socket socket, const ConnectionContext& context,
                      const std::shared_ptr<asio::ssl::context>& tls) {
   Error ignored;
   socket.set_option(Tcp::no_delay(true), ignored);
+  socket.non_blocking(true, ignored);
   if (tls != nullptr) {
     std::make_shared<Connection<Tls>>(context, std::move(socket), *tls)->Start();
   } else {

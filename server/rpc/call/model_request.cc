@@ -3,6 +3,7 @@
 #include <chrono>
 #include <utility>
 
+#include "base/relieved.h"
 #include "base/status.h"
 #include "rpc/serve/serving_queue.h"
 
@@ -32,7 +33,8 @@ void ModelRequest::Submit() {
   using Submitted = inference::ModelVersion::Submitted;
   const std::shared_ptr<inference::ModelVersion> model = model_;  // This object may be gone once the run is complete.
   ServingQueue* const here = ServingQueue::Current();
-  may_run_here = here != nullptr;
+  may_run_here = here != nullptr || Relieved::Here();
+  tells_idle = here != nullptr;
   if (model->Submit(*this) == Submitted::kRunWhenIdle) {
     here->WhenIdle([model] { return model->RunQueued(); });
   }

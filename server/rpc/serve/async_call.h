@@ -52,9 +52,9 @@ class AsyncCall : public MemoryPeer {
   // Ends the call, whose operations then complete.
   virtual void Cancel() = 0;
 
-  // Checks that the caller still waits for the response.
+  // Checks that the caller still waits for the response. Virtual for unit tests.
   // Errors: DEADLINE, CANCELLED.
-  absl::Status CheckCaller() const {
+  virtual absl::Status CheckCaller() const {
     if (Deadline() <= std::chrono::system_clock::now()) {
       return MakeError(Reason::kDeadline, "the call's deadline has passed");
     }
