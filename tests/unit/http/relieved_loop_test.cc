@@ -65,7 +65,7 @@ TEST_F(RelievedLoopTest, RunsOthersWhileSeveralAreHeldUp) {
   std::atomic<int> went_on = 0;
   std::promise<void> all;
   for (int i = 0; i < kHeldUp; ++i) {
-    Post([&, i] {
+    Post([&] {
       Aside([&] {
         if (++held_up == kHeldUp) Post([&] { ran.set_value(); });
         after.wait();
