@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/stream.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/buffers_suffix.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -15,15 +14,16 @@
 #include <string>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #include "http/error_response.h"
 #include "http/incoming_request.h"
+#include "http/late_timer.h"
 #include "http/outgoing_answer.h"
 #include "http/peer_certificate.h"
 #include "http/read_problem.h"
 #include "http/response_head.h"
 #include "http/tls_context.h"
+#include "http/write_at_once.h"
 
 namespace tensorferry::http {
 namespace {
@@ -31,14 +31,13 @@ namespace {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 
-using Clock = std::chrono::steady_clock;
 using Error = beast::error_code;
 using Tcp = asio::ip::tcp;
 using Tls = asio::ssl::stream<Tcp::socket>;
 
+constexpr std::string_view kGoOn = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr std::size_t kReadBytes = 4096;                   // The most that is read where the size is not known.
 constexpr std::size_t kWriteBytes = std::size_t{1} << 20;  // The most that is written at once.
-constexpr std::size_t kShortAnswer = std::size_t{16} << 10;
 constexpr std::uint64_t kMaxDroppedBytes = std::uint64_t{16} << 20;  // Then a peer that sends on loses the answer.
 
 // Connection is one connection of a peer. It lives as long as one of its operations is under way: each ends in the end,
@@ -50,7 +49,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   explicit Connection(const ConnectionContext& context, Arguments&&... arguments)
       : context_(context),
         stream_(std::forward<Arguments>(arguments)...),
-        timer_(stream_.get_executor()),
+        timer_(stream_.get_executor(), [this] { OnLate(); }),
         place_(context.connections.Add(*this)),
         closed_(!place_) {}
   Connection(const Connection&) = delete;
@@ -75,7 +74,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
     closed_ = true;
     SetAnswerDue(false);
     context_.connections.Remove(*place_);
-    timer_.cancel();
+    timer_.Stop();
     answer_.DropStream();
     Error ignored;
     Socket().close(ignored);
@@ -83,7 +82,6 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
 
  private:
   static constexpr bool kIsTls = std::is_same_v<Stream, Tls>;
-  static constexpr Clock::time_point kNever = Clock::time_point::max();
 
   enum class Phase : std::uint8_t {
     kRequest,  // A part of a request has come. What is late is answered.
@@ -104,29 +102,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
     if (closed_) return;
     phase_ = phase;
     context_.connections.Renew(*place_);
-    ExpireAfter(limit);
-  }
-
-  void ExpireAfter(std::chrono::milliseconds limit) {
-    due_ = Clock::now() + limit;
-    if (due_ < armed_) Arm();
-  }
-
-  // Has the timer look at due_. Most waits end long before, and to set a timer is a call of the system: so it is set anew
-  // only if it would look too late, and by itself.
-  void Arm() {
-    armed_ = due_;
-    timer_.expires_at(armed_);
-    timer_.async_wait([self = Self()](const Error& error) {
-      // A look may have been put off when it was on its way already.
-      if (!error && self->timer_.expiry() <= Clock::now()) self->Look();
-    });
-  }
-
-  void Look() {
-    armed_ = kNever;
-    if (closed_ || due_ == kNever) return;
-    due_ <= Clock::now() ? OnLate() : Arm();
+    timer_.Expect(limit, Self());
   }
 
   void OnLate() {
@@ -176,22 +152,17 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
     if (cancellation_ != nullptr) cancellation_->Tell();
   }
 
+  // Reads a head. One that has come whole, as most have, is not waited for: that costs calls of the system.
   void ReadHead() {
     awaits_request_ = false;
     Wait(Phase::kRequest, context_.limits.request);
-    if (HasWholeHead()) return;
-    beast::http::async_read_header(stream_, buffer_, *parser_, [self = Self()](const Error& error, std::size_t) {
+    const auto go_on = [self = Self()](const Error& error, std::size_t) {
       if (!self->Failed(error)) self->OnHead();
-    });
-  }
-
-  // Goes on with a head, or its error, that has come already, as most heads have: to wait for it costs calls of the system.
-  bool HasWholeHead() {
+    };
     Error error;
     buffer_.consume(parser_->put(buffer_.data(), error));
-    if (error == beast::http::error::need_more || (!error && !parser_->is_header_done())) return false;
-    if (!Failed(error)) OnHead();
-    return true;
+    if (error != beast::http::error::need_more) return go_on(error, 0);
+    beast::http::async_read_header(stream_, buffer_, *parser_, go_on);
   }
 
   // Answers what could not be read. Returns whether there was an error.
@@ -237,16 +208,9 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   // Lets a peer that asks whether it may send a body do so.
   void Continue() {
     const auto go_on = [this] { body_ == nullptr ? ReadChunks() : ReadBody(); };
-    const std::vector<std::string_view> wishes = request_.Values("expect");
-    if (wishes.empty() || framing_.version < kHttp11 || buffer_.size() > 0) return go_on();
-    if (!EqualInAnyCase(wishes.front(), "100-continue")) {
-      return Send(ErrorResponse({.status = 417,
-                                 .message = "the only expectation that is known is 100-continue",
-                                 .expected = "expect: 100-continue",
-                                 .actual = std::string(wishes.front())}),
-                  /*keep_alive=*/false);
-    }
-    constexpr std::string_view kGoOn = "HTTP/1.1 100 Continue\r\n\r\n";
+    const auto wish = buffer_.size() > 0 ? std::nullopt : ExpectationOf(request_, framing_.version);
+    if (!wish) return go_on();
+    if (auto refusal = RefuseExpectation(*wish)) return Send(*std::move(refusal), /*keep_alive=*/false);
     asio::async_write(stream_, asio::buffer(kGoOn),
                       [self = Self(), go_on](const Error& error, std::size_t) { error ? self->Close() : go_on(); });
   }
@@ -300,7 +264,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
 
   void Answer() {
     context_.connections.Serve(*place_);
-    due_ = kNever;
+    timer_.Forget();
     SetAnswerDue(true);
     const std::uint64_t number = awaited_ = ++answers_;
     cancellation_ = request_.cancellation = std::make_shared<Cancellation>();
@@ -334,12 +298,13 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   }
 
   void Write(const OutgoingAnswer::Buffers& buffers) {
-    const std::size_t written = WriteAtOnce(buffers);
+    // Not where the next request has come already: one answer within another would take the stack.
+    const std::size_t written = answer_.stream() == nullptr && buffer_.size() == 0 ? WriteAtOnce(stream_, buffers) : 0;
     if (written > 0 && written == asio::buffer_size(buffers)) return OnSent();
     beast::buffers_suffix<OutgoingAnswer::Buffers> rest(buffers);
     rest.consume(written);
     const auto go_on = [this](const Error& error, std::size_t sent) -> std::size_t {
-      if (sent > 0 && !closed_) ExpireAfter(context_.limits.answer);
+      if (sent > 0 && !closed_) timer_.Expect(context_.limits.answer, Self());
       return error ? 0 : kWriteBytes;
     };
     asio::async_write(stream_, rest, go_on, [self = Self()](const Error& error, std::size_t) {
@@ -348,22 +313,10 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
     });
   }
 
-  // Writes of a short answer what the system takes without waiting, which is cheaper, and returns how many bytes those are.
-  // Not where the next request has come already: one answer within another would take the stack.
-  std::size_t WriteAtOnce(const OutgoingAnswer::Buffers& buffers) {
-    if constexpr (kIsTls) {
-      return 0;
-    } else {
-      const bool is_short = asio::buffer_size(buffers) <= kShortAnswer && answer_.stream() == nullptr;
-      Error ignored;  // The next write has it, too.
-      return is_short && buffer_.size() == 0 ? stream_.write_some(buffers, ignored) : 0;
-    }
-  }
-
   // Waits for the next piece of an answer's stream, as long as it takes.
   void PullPiece() {
     context_.connections.Serve(*place_);
-    due_ = kNever;
+    timer_.Forget();
     if (buffer_.size() == 0) ReadAhead();
     answer_.stream()->Pull([owner = context_.owner.lock(), self = Self()](std::optional<BodyStream::Piece> piece) {
       asio::post(self->stream_.get_executor(), [self, piece = std::move(piece)]() mutable {
@@ -404,9 +357,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
 
   const ConnectionContext& context_;
   Stream stream_;
-  asio::steady_timer timer_;
-  Clock::time_point due_ = kNever;             // When what the server waits for is late.
-  Clock::time_point armed_ = kNever;           // When the timer looks at that.
+  LateTimer timer_;
   std::optional<ConnectionSet::Place> place_;  // Nothing: there was no place left.
   bool closed_;
   Phase phase_ = Phase::kOther;
@@ -440,11 +391,8 @@ void ServeConnection(Tcp::socket socket, const ConnectionContext& context,
   Error ignored;
   socket.set_option(Tcp::no_delay(true), ignored);
   socket.non_blocking(true, ignored);
-  if (tls != nullptr) {
-    std::make_shared<Connection<Tls>>(context, std::move(socket), *tls)->Start();
-  } else {
-    std::make_shared<Connection<Tcp::socket>>(context, std::move(socket))->Start();
-  }
+  if (tls != nullptr) return std::make_shared<Connection<Tls>>(context, std::move(socket), *tls)->Start();
+  std::make_shared<Connection<Tcp::socket>>(context, std::move(socket))->Start();
 }
 
 }  // namespace tensorferry::http
