@@ -108,6 +108,10 @@ Gateway::Answered ReplyWith(http::Reply reply, std::function<http::Response(cons
   return [reply = std::move(reply), make = std::move(make)](const rpc::LocalAnswer& answer) {
     try {
       http::Response response = make(answer);
+      if (answer.kept != nullptr) {
+        response.owner = std::make_shared<std::pair<std::shared_ptr<const void>, std::shared_ptr<const void>>>(
+            std::move(response.owner), answer.kept);
+      }
       AddTraceResponse(answer.metadata, response);
       reply(std::move(response));
     } catch (const std::exception& error) {

@@ -84,7 +84,8 @@ class Gateway {
   std::thread thread_;           // Serves queue_.
 };
 
-// Returns what gives a peer the answer that `make` makes of a call's end, or 500 if that throws.
+// Returns what gives a peer the answer that `make` makes of a call's end, or 500 if that throws. What the memory budget
+// holds for the call's message it holds until the peer has the answer.
 Gateway::Answered ReplyWith(http::Reply reply, std::function<http::Response(const rpc::LocalAnswer&)> make);
 
 }  // namespace tensorferry::web

@@ -71,7 +71,7 @@ Detached ServeRequest(CallResources resources, CallSlots& slots, const Environme
     intake = absl::UnknownError("");
     response = absl::UnknownError("");
     const OutgoingMessage message = encoded.Next().value_or(OutgoingMessage());
-    call.Finish(EndOfCall(encoded.end(), call), message.bytes());
+    call.Finish(EndOfCall(encoded.end(), call), message.bytes(), message.kept());
     encoded.TakeSending().Finish(co_await waits.OrCancel(call.finished, call));  // What nobody reads holds memory.
     co_await call.done;
   } while (slot.WaitAgain());

@@ -73,7 +73,9 @@ Operation::Wait GrpcUnaryCall::Next(grpc::ByteBuffer& request) {
   return Operation::Wait(arrived);
 }
 
-void GrpcUnaryCall::Finish(const grpc::Status& status, const grpc::ByteBuffer& response) {
+// Whoever has called keeps `kept` until `finished` is complete.
+void GrpcUnaryCall::Finish(const grpc::Status& status, const grpc::ByteBuffer& response,
+                           const std::shared_ptr<const void>& /*kept*/) {
   if (status.ok()) {
     responder_->Finish(response, status, finished.Start());
   } else {

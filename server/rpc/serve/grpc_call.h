@@ -94,7 +94,9 @@ class GrpcUnaryCall final : public GrpcCall<UnaryCall> {
   explicit GrpcUnaryCall(Expect expect) : expect_(std::move(expect)) {}
 
   Operation::Wait Next(grpc::ByteBuffer& request) override;
-  void Finish(const grpc::Status& status, const grpc::ByteBuffer& response) override;
+  using UnaryCall::Finish;
+  void Finish(const grpc::Status& status, const grpc::ByteBuffer& response,
+              const std::shared_ptr<const void>& kept) override;
 
  private:
   const Expect expect_;

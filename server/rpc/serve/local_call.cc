@@ -23,9 +23,13 @@ void LocalCall::Begin(LocalRequest request) {
   arrived.Complete(true);
 }
 
-void LocalCall::Finish(const grpc::Status& status, const grpc::ByteBuffer& response) {
+void LocalCall::Finish(const grpc::Status& status, const grpc::ByteBuffer& response,
+                       const std::shared_ptr<const void>& kept) {
   LocalAnswer answer{.status = status, .metadata = std::exchange(added_, {})};
-  if (status.ok()) answer.message = response;
+  if (status.ok()) {
+    answer.message = response;
+    answer.kept = kept;
+  }
   finished.Start();
   std::exchange(request_.answer, nullptr)(std::move(answer));
   finished.Complete(true);

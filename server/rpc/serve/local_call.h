@@ -35,10 +35,11 @@ struct LocalCaller {
   std::atomic<bool> is_gone = false;  // Whether nobody waits for the answer any more.
 };
 
-// LocalAnswer is the end of a call. `message` is empty unless `status` is OK.
+// LocalAnswer is the end of a call.
 struct LocalAnswer {
   grpc::Status status;
-  grpc::ByteBuffer message{};
+  grpc::ByteBuffer message{};          // Empty unless `status` is OK.
+  std::shared_ptr<const void> kept{};  // What the memory budget holds for `message`, as long as that is kept.
   LocalMetadata metadata{};
 };
 
@@ -58,7 +59,9 @@ class LocalCall final : public UnaryCall {
   explicit LocalCall(LocalMethod& method) : method_(method) {}
 
   Operation::Wait Next(grpc::ByteBuffer& request) override;
-  void Finish(const grpc::Status& status, const grpc::ByteBuffer& response) override;
+  using UnaryCall::Finish;
+  void Finish(const grpc::Status& status, const grpc::ByteBuffer& response,
+              const std::shared_ptr<const void>& kept) override;
 
   std::string_view Metadata(std::string_view key) const override;
   std::string Peer() const override { return request_.caller->peer; }

@@ -18,8 +18,11 @@ class UnaryCall : public AsyncCall {
   // call; false if the server is shut down. The call before has ended, and its `done` is complete.
   virtual Operation::Wait Next(grpc::ByteBuffer& request) = 0;
 
-  // Ends the call: completes `finished`, and `done`. `response` is sent only if `status` is OK, and kept until then.
-  virtual void Finish(const grpc::Status& status, const grpc::ByteBuffer& response) = 0;
+  // Ends the call: completes `finished`, and `done`. `response` is sent only if `status` is OK, and kept until then, as
+  // `kept` is: what the memory budget holds for the response.
+  virtual void Finish(const grpc::Status& status, const grpc::ByteBuffer& response,
+                      const std::shared_ptr<const void>& kept) = 0;
+  void Finish(const grpc::Status& status, const grpc::ByteBuffer& response) { Finish(status, response, nullptr); }
 };
 
 // MakeUnaryCall makes the calls of one more coroutine.

@@ -56,7 +56,7 @@ class LocalMethodsTest : public testing::Test {
       slot.Arrived();
       std::string text = Concatenated(request);
       const grpc::Status status = answer_(*call, text);
-      call->Finish(status, ToBytes(text));
+      call->Finish(status, ToBytes(text), kept_);
       EXPECT_TRUE(co_await call->finished);
       co_await call->done;
     } while (slot.WaitAgain());
@@ -67,13 +67,14 @@ class LocalMethodsTest : public testing::Test {
     grpc::Status status;
     std::string text;
     LocalMetadata metadata;
+    std::shared_ptr<const void> kept;
   };
   Answered Call(const std::string& text, std::shared_ptr<LocalCaller> caller = std::make_shared<LocalCaller>(),
                 const std::string& path = kPath) {
     std::promise<Answered> answered;
     methods_.Call(path, {.caller = std::move(caller), .message = ToBytes(text), .answer = [&](LocalAnswer answer) {
                            answered.set_value({answer.status, answer.status.ok() ? Concatenated(answer.message) : "",
-                                               std::move(answer.metadata)});
+                                               std::move(answer.metadata), answer.kept});
                          }});
     return answered.get_future().get();
   }
@@ -81,6 +82,7 @@ class LocalMethodsTest : public testing::Test {
   LiveCoroutines live_;
   LocalMethods methods_{live_};
   std::atomic<int> coroutines_ = 0;
+  std::shared_ptr<const void> kept_;
   Answer answer_ = [](AsyncCall&, std::string&) { return grpc::Status::OK; };
 };
 
@@ -151,6 +153,14 @@ TEST_F(LocalMethodsTest, TellAnErrorAndWhatBelongsToIt) {
   EXPECT_THAT(refused.metadata, ElementsAre(Pair("wait", "7")));
   answer_ = [](AsyncCall&, std::string&) { return grpc::Status::OK; };
   EXPECT_THAT(Call("").metadata, IsEmpty());
+}
+
+TEST_F(LocalMethodsTest, HandOverWhatIsKeptForAnAnswer) {
+  const auto kept = std::make_shared<int>(1);
+  kept_ = kept;
+  EXPECT_EQ(Call("").kept, kept);
+  answer_ = [](AsyncCall&, std::string&) { return grpc::Status(grpc::StatusCode::INTERNAL, "no answer"); };
+  EXPECT_EQ(Call("").kept, nullptr);
 }
 
 TEST_F(LocalMethodsTest, ServeACallThatComesWithinAnother) {
