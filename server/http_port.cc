@@ -54,7 +54,7 @@ absl::StatusOr<HttpPort> StartHttpPort(const HttpPortSources& sources) {
   const config::Config& config = sources.config;
   if (config.http_listen == "off") return HttpPort();
   auto work = std::make_unique<web::WorkThread>("reading files that come over HTTP");
-  auto gateway = std::make_unique<web::Gateway>(sources.server.InProcessChannel());
+  auto gateway = std::make_unique<web::Gateway>(sources.server.local_methods(), sources.server.InProcessChannel());
   const bool guarded = sources.credentials.tokens() != nullptr || sources.credentials.tls() != nullptr;
   const http::AccessPolicy policy{.tokens = sources.credentials.tokens(),
                                   .certificates = !config.tls_client_ca.empty(),

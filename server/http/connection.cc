@@ -1,10 +1,10 @@
 #include "http/connection.h"
 
 #include <algorithm>
-#include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/ssl/stream.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
+#include <boost/beast/core/buffers_suffix.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
@@ -14,15 +14,16 @@
 #include <string>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #include "http/error_response.h"
 #include "http/incoming_request.h"
+#include "http/late_timer.h"
 #include "http/outgoing_answer.h"
 #include "http/peer_certificate.h"
 #include "http/read_problem.h"
 #include "http/response_head.h"
 #include "http/tls_context.h"
+#include "http/write_at_once.h"
 
 namespace tensorferry::http {
 namespace {
@@ -30,11 +31,11 @@ namespace {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 
-using Clock = std::chrono::steady_clock;
 using Error = beast::error_code;
 using Tcp = asio::ip::tcp;
 using Tls = asio::ssl::stream<Tcp::socket>;
 
+constexpr std::string_view kGoOn = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr std::size_t kReadBytes = 4096;                   // The most that is read where the size is not known.
 constexpr std::size_t kWriteBytes = std::size_t{1} << 20;  // The most that is written at once.
 constexpr std::uint64_t kMaxDroppedBytes = std::uint64_t{16} << 20;  // Then a peer that sends on loses the answer.
@@ -48,7 +49,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   explicit Connection(const ConnectionContext& context, Arguments&&... arguments)
       : context_(context),
         stream_(std::forward<Arguments>(arguments)...),
-        timer_(stream_.get_executor()),
+        timer_(stream_.get_executor(), [this] { OnLate(); }),
         place_(context.connections.Add(*this)),
         closed_(!place_) {}
   Connection(const Connection&) = delete;
@@ -57,6 +58,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
 
   void Start() {
     if (closed_) return;  // All connections are at work.
+    peer_address_ = PeerOf(Socket());
     if constexpr (kIsTls) {
       Wait(Phase::kOther, context_.limits.request);
       stream_.async_handshake(Tls::server, [self = Self()](const Error& error) {
@@ -72,7 +74,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
     closed_ = true;
     SetAnswerDue(false);
     context_.connections.Remove(*place_);
-    timer_.cancel();
+    timer_.Stop();
     answer_.DropStream();
     Error ignored;
     Socket().close(ignored);
@@ -100,15 +102,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
     if (closed_) return;
     phase_ = phase;
     context_.connections.Renew(*place_);
-    ExpireAfter(limit);
-  }
-
-  void ExpireAfter(std::chrono::milliseconds limit) {
-    timer_.expires_after(limit);
-    timer_.async_wait([self = Self()](const Error& error) {
-      // A wait that is over may have been put off when its handler was on its way already.
-      if (!error && self->timer_.expiry() <= Clock::now()) self->OnLate();
-    });
+    timer_.Expect(limit, Self());
   }
 
   void OnLate() {
@@ -158,12 +152,17 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
     if (cancellation_ != nullptr) cancellation_->Tell();
   }
 
+  // Reads a head. One that has come whole, as most have, is not waited for: that costs calls of the system.
   void ReadHead() {
     awaits_request_ = false;
     Wait(Phase::kRequest, context_.limits.request);
-    beast::http::async_read_header(stream_, buffer_, *parser_, [self = Self()](const Error& error, std::size_t) {
+    const auto go_on = [self = Self()](const Error& error, std::size_t) {
       if (!self->Failed(error)) self->OnHead();
-    });
+    };
+    Error error;
+    buffer_.consume(parser_->put(buffer_.data(), error));
+    if (error != beast::http::error::need_more) return go_on(error, 0);
+    beast::http::async_read_header(stream_, buffer_, *parser_, go_on);
   }
 
   // Answers what could not be read. Returns whether there was an error.
@@ -183,7 +182,7 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
     framing_ = {.version = message.version(), .keep_alive = message.keep_alive()};
     is_head_ = message.method() == beast::http::verb::head;
     request_ = RequestOf(message);
-    request_.peer = PeerOf(Socket());
+    request_.peer = peer_address_;
     if constexpr (kIsTls) {
       request_.has_certificate = HasCertificate(stream_.native_handle());
       if (request_.has_certificate) request_.certificate = CertificateName(stream_.native_handle());
@@ -209,16 +208,9 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   // Lets a peer that asks whether it may send a body do so.
   void Continue() {
     const auto go_on = [this] { body_ == nullptr ? ReadChunks() : ReadBody(); };
-    const std::vector<std::string_view> wishes = request_.Values("expect");
-    if (wishes.empty() || framing_.version < kHttp11 || buffer_.size() > 0) return go_on();
-    if (!EqualInAnyCase(wishes.front(), "100-continue")) {
-      return Send(ErrorResponse({.status = 417,
-                                 .message = "the only expectation that is known is 100-continue",
-                                 .expected = "expect: 100-continue",
-                                 .actual = std::string(wishes.front())}),
-                  /*keep_alive=*/false);
-    }
-    constexpr std::string_view kGoOn = "HTTP/1.1 100 Continue\r\n\r\n";
+    const auto wish = buffer_.size() > 0 ? std::nullopt : ExpectationOf(request_, framing_.version);
+    if (!wish) return go_on();
+    if (auto refusal = RefuseExpectation(*wish)) return Send(*std::move(refusal), /*keep_alive=*/false);
     asio::async_write(stream_, asio::buffer(kGoOn),
                       [self = Self(), go_on](const Error& error, std::size_t) { error ? self->Close() : go_on(); });
   }
@@ -272,19 +264,21 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
 
   void Answer() {
     context_.connections.Serve(*place_);
-    timer_.expires_at(Clock::time_point::max());
+    timer_.Forget();
     SetAnswerDue(true);
     const std::uint64_t number = awaited_ = ++answers_;
     cancellation_ = request_.cancellation = std::make_shared<Cancellation>();
-    context_.router.Serve(
-        std::move(request_), [owner = context_.owner.lock(), self = Self(), number](Response response) {
-          asio::dispatch(self->stream_.get_executor(), [self, number, response = std::move(response)]() mutable {
-            if (self->closed_ || self->awaited_ != number) return;
-            self->awaited_ = 0;
-            self->cancellation_ = nullptr;
-            self->Send(std::move(response), self->framing_.keep_alive);
+    context_.loop.Aside([this, number, request = std::move(request_)]() mutable {
+      context_.router.Serve(
+          std::move(request), [owner = context_.owner.lock(), self = Self(), number](Response response) {
+            asio::post(self->stream_.get_executor(), [self, number, response = std::move(response)]() mutable {
+              if (self->closed_ || self->awaited_ != number) return;
+              self->awaited_ = 0;
+              self->cancellation_ = nullptr;
+              self->Send(std::move(response), self->framing_.keep_alive);
+            });
           });
-        });
+    });
     if (awaited_ == number && buffer_.size() == 0) ReadAhead();
   }
 
@@ -304,11 +298,16 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   }
 
   void Write(const OutgoingAnswer::Buffers& buffers) {
+    // Not where the next request has come already: one answer within another would take the stack.
+    const std::size_t written = answer_.stream() == nullptr && buffer_.size() == 0 ? WriteAtOnce(stream_, buffers) : 0;
+    if (written > 0 && written == asio::buffer_size(buffers)) return OnSent();
+    beast::buffers_suffix<OutgoingAnswer::Buffers> rest(buffers);
+    rest.consume(written);
     const auto go_on = [this](const Error& error, std::size_t sent) -> std::size_t {
-      if (sent > 0 && !closed_) ExpireAfter(context_.limits.answer);
+      if (sent > 0 && !closed_) timer_.Expect(context_.limits.answer, Self());
       return error ? 0 : kWriteBytes;
     };
-    asio::async_write(stream_, buffers, go_on, [self = Self()](const Error& error, std::size_t) {
+    asio::async_write(stream_, rest, go_on, [self = Self()](const Error& error, std::size_t) {
       if (error) return self->Close();
       self->answer_.stream() != nullptr ? self->PullPiece() : self->OnSent();
     });
@@ -317,10 +316,10 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
   // Waits for the next piece of an answer's stream, as long as it takes.
   void PullPiece() {
     context_.connections.Serve(*place_);
-    timer_.expires_at(Clock::time_point::max());
+    timer_.Forget();
     if (buffer_.size() == 0) ReadAhead();
     answer_.stream()->Pull([owner = context_.owner.lock(), self = Self()](std::optional<BodyStream::Piece> piece) {
-      asio::dispatch(self->stream_.get_executor(), [self, piece = std::move(piece)]() mutable {
+      asio::post(self->stream_.get_executor(), [self, piece = std::move(piece)]() mutable {
         if (self->closed_) return;
         self->Wait(Phase::kOther, self->context_.limits.answer);
         self->Write(self->answer_.Continue(std::move(piece)));
@@ -358,13 +357,14 @@ class Connection final : public ConnectionSet::Member, public std::enable_shared
 
   const ConnectionContext& context_;
   Stream stream_;
-  asio::steady_timer timer_;
+  LateTimer timer_;
   std::optional<ConnectionSet::Place> place_;  // Nothing: there was no place left.
   bool closed_;
   Phase phase_ = Phase::kOther;
   bool late_ = false;
   beast::flat_buffer buffer_{context_.limits.head_bytes + kReadBytes};
   std::optional<beast::http::request_parser<beast::http::string_body>> parser_;
+  std::string peer_address_;
   Request request_;
   const RequestPeer peer_{request_};
   std::shared_ptr<AlignedBuffer> body_;  // Null: no body of known length is being read.
@@ -390,11 +390,9 @@ void ServeConnection(Tcp::socket socket, const ConnectionContext& context,
                      const std::shared_ptr<asio::ssl::context>& tls) {
   Error ignored;
   socket.set_option(Tcp::no_delay(true), ignored);
-  if (tls != nullptr) {
-    std::make_shared<Connection<Tls>>(context, std::move(socket), *tls)->Start();
-  } else {
-    std::make_shared<Connection<Tcp::socket>>(context, std::move(socket))->Start();
-  }
+  socket.non_blocking(true, ignored);
+  if (tls != nullptr) return std::make_shared<Connection<Tls>>(context, std::move(socket), *tls)->Start();
+  std::make_shared<Connection<Tcp::socket>>(context, std::move(socket))->Start();
 }
 
 }  // namespace tensorferry::http

@@ -1,4 +1,4 @@
-// The connections of a server. All functions are called on the thread of the server's io_context.
+// The connections of a server. All functions are called by handlers of the server's loop, one after the other.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
@@ -14,6 +14,7 @@
 #include "http/error_response.h"
 #include "http/limits.h"
 #include "http/refusal_counts.h"
+#include "http/relieved_loop.h"
 #include "http/router.h"
 
 namespace tensorferry::http {
@@ -92,6 +93,7 @@ struct ConnectionContext {
   BufferPool* pool;         // Where bodies lie. Null: requests have none.
   ErrorBody error_body;     // Empty: errors are as ErrorResponse makes them.
   RefusalCounts* refusals;  // Null: refusals are not counted.
+  RelievedLoop& loop;
   // The owner of all this and of the io_context. An answer that is still to come keeps it.
   std::weak_ptr<const void> owner{};
 };

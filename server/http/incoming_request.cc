@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <vector>
+
+#include "http/error_response.h"
+
 namespace tensorferry::http {
 
 Request RequestOf(const IncomingMessage& message) {
@@ -10,6 +14,19 @@ Request RequestOf(const IncomingMessage& message) {
     request.fields.push_back({std::string(field.name_string()), std::string(field.value())});
   }
   return request;
+}
+
+std::optional<std::string_view> ExpectationOf(const Request& request, unsigned version) {
+  const std::vector<std::string_view> wishes = request.Values("expect");
+  return wishes.empty() || version < kHttp11 ? std::nullopt : std::optional(wishes.front());
+}
+
+std::optional<Response> RefuseExpectation(std::string_view expectation) {
+  if (EqualInAnyCase(expectation, "100-continue")) return std::nullopt;
+  return ErrorResponse({.status = 417,
+                        .message = "the only expectation that is known is 100-continue",
+                        .expected = "expect: 100-continue",
+                        .actual = std::string(expectation)});
 }
 
 std::string PeerOf(const boost::asio::ip::tcp::socket& socket) {

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/memory_budget.h"
 #include "base/memory_peer.h"
@@ -28,6 +30,12 @@ class RequestPeer final : public MemoryPeer {
 
 // Returns what the head of a message says, without a body.
 Request RequestOf(const IncomingMessage& message);
+
+// Returns what the peer expects before it sends a body, in words of HTTP/1.1; nothing: it sends it at once.
+std::optional<std::string_view> ExpectationOf(const Request& request, unsigned version);
+
+// Returns the answer to an expectation that cannot be met; nothing if it is met by "100 Continue".
+std::optional<Response> RefuseExpectation(std::string_view expectation);
 
 // Returns the address of a socket's peer, such as "127.0.0.1:43210"; empty if it has gone.
 std::string PeerOf(const boost::asio::ip::tcp::socket& socket);

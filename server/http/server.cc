@@ -1,10 +1,7 @@
 #include "http/server.h"
 
-#include <spdlog/spdlog.h>
-
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <exception>
 #include <future>
 #include <utility>
 
@@ -12,6 +9,7 @@
 #include "base/status.h"
 #include "http/connection.h"
 #include "http/listener.h"
+#include "http/relieved_loop.h"
 #include "http/tls_context.h"
 
 namespace tensorferry::http {
@@ -22,26 +20,16 @@ struct Server::Loop {
       : limits(options.limits),
         router(std::move(given)),
         connections(limits.connections),
-        context{limits, router, connections, options.pool, options.error_body, options.refusals},
+        context{limits, router, connections, options.pool, options.error_body, options.refusals, loop},
         tls(options.tls == nullptr ? nullptr : std::make_unique<TlsContexts>(*options.tls)) {}
-
-  // Serves until it is stopped. What a connection throws, such as for want of memory, ends that connection alone.
-  void Run() {
-    while (!io.stopped()) {
-      try {
-        io.run();
-      } catch (const std::exception& error) {
-        spdlog::debug("http: a connection was ended: {}", error.what());
-      }
-    }
-  }
 
   const Limits limits;
   const Router router;
   ConnectionSet connections;
   ConnectionContext context;
   const std::unique_ptr<TlsContexts> tls;  // Null: connections are plain.
-  boost::asio::io_context io{1};
+  boost::asio::io_context io;
+  RelievedLoop loop{io};
   Listener listener{io, context, tls.get()};
 };
 
@@ -50,7 +38,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   made->context.owner = made;
   std::unique_ptr<Server> server(new Server(made));
   TENSORFERRY_ASSIGN_OR_RETURN(server->address_, server->loop_->listener.Listen(options.address));
-  server->thread_ = StartThread("the HTTP port", [loop = server->loop_.get()] { loop->Run(); });
+  server->thread_ = StartThread("the HTTP port", [loop = server->loop_.get()] { loop->loop.Run(); });
   return server;
 }
 

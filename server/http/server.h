@@ -27,7 +27,8 @@ struct ServerOptions {
   RefusalCounts* refusals = nullptr;  // Counts the answers that refuse. Borrowed; null: nothing does.
 };
 
-// Server answers HTTP/1.0 and HTTP/1.1 on one address. One thread of its own serves all connections.
+// Server answers HTTP/1.0 and HTTP/1.1 on one address. One thread of its own serves all connections, and others do while a
+// route holds it up.
 // Threads:  any.
 // Lifetime: the destructor closes all connections, and waits for the route that answers, if one does. Answers that come
 //           later go nowhere.

@@ -61,6 +61,8 @@ class ModelRun {
   // Whether the thread that calls Submit may run models. Not if others wait for that thread and none stands in for it,
   // as for one that copies large messages, or an executor's of another model.
   bool may_run_here = true;
+  // Whether that thread tells when it is idle, so that requests which come until then can join.
+  bool tells_idle = true;
   absl::StatusOr<PipelineResponse> result = absl::UnknownError("not run");
 
   // Checks that the caller still waits for the result. Called on any thread.

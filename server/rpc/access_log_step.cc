@@ -22,9 +22,9 @@ double Milliseconds(std::chrono::nanoseconds duration) {
 }
 
 void AddCaller(const CallInfo& call, LogFields& fields) {
-  fields.Add("peer", PeerOf(call.caller));
+  fields.Add("peer", call.caller.Peer());
   fields.Add("role", std::string(call.role));
-  fields.Add("certificate", CertificateNameOf(call.caller));
+  fields.Add("certificate", call.caller.CertificateName());
   fields.Add("request_id", LoggedRequestId(call));
   fields.Add("trace_id", LoggedTraceId(call));
   if (call.trace) fields.Add("span_id", tracing::Hex(call.trace->span_id));

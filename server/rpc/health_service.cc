@@ -3,9 +3,9 @@
 #include <optional>
 #include <utility>
 
-#include "rpc/serve/async_call.h"
 #include "rpc/serve/call_chain.h"
 #include "rpc/serve/error.h"
+#include "rpc/serve/grpc_call.h"
 #include "rpc/serve/method.h"
 #include "rpc/serve/small_message.h"
 #include "rpc/serve/waker.h"

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "base/status.h"
-#include "rpc/serve/async_call.h"
 #include "rpc/serve/call_chain.h"
+#include "rpc/serve/grpc_call.h"
 #include "rpc/serve/guarded.h"
 #include "rpc/serve/method.h"
 #include "rpc/serve/small_message.h"

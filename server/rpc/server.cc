@@ -123,6 +123,7 @@ Server::Server(const ServerOptions& options, inference::Pipeline& pipeline, Buff
 Server::~Server() {
   environment_.models.ObserveModels(nullptr);
   if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now());
+  local_.Close();
   live_.WaitForNone();
   stall_watch_.reset();
   for (ServingQueue& queue : queues_) queue.Stop();

@@ -22,6 +22,7 @@
 #include "rpc/reflection_service.h"
 #include "rpc/serve/call_chain.h"
 #include "rpc/serve/call_gate.h"
+#include "rpc/serve/local_call.h"
 #include "rpc/serve/open_streams.h"
 #include "rpc/serve/serving_queue.h"
 #include "rpc/serve/stall_watch.h"
@@ -97,8 +98,11 @@ class Server {
   };
   Phase phase() const { return phase_.load(std::memory_order_acquire); }
 
+  // Returns the methods with one message each way, which a part of this process may call for others.
+  LocalMethods& local_methods() { return local_; }
+
   // Returns a channel on which a part of this process calls the services as any caller does, and may say for whom: see
-  // PeerOf in serve/call_metadata.h. It carries no calls once the server has stopped.
+  // kPeerKey in serve/grpc_call.h. It carries no calls once the server has stopped.
   std::shared_ptr<grpc::Channel> InProcessChannel();
 
   // Says that the models are loaded: health says SERVING from now on.
@@ -144,7 +148,8 @@ class Server {
   const CallChain chain_;
   const CallEnvironment environment_;
   OpenStreams streams_;
-  const ServiceEnvironment service_environment_{live_, chain_, copiers_, waits_, streams_, environment_.pool};
+  LocalMethods local_{live_};
+  const ServiceEnvironment service_environment_{live_, chain_, copiers_, waits_, streams_, environment_.pool, local_};
   TensorService tensors_;
   InferenceService inference_;
   HealthService health_;

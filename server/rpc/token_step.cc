@@ -43,7 +43,7 @@ const security::Tokens& TokenStep::Current() const {
 absl::Status TokenStep::Enter(CallInfo& call) const {
   const AccessRule* const rule = table_.Find(call.method);
   if (rule != nullptr && rule->roles.empty()) return absl::OkStatus();
-  const std::string_view token = BearerToken(MetadataOf(call.caller, kHeader));
+  const std::string_view token = BearerToken(call.caller.Metadata(kHeader));
   if (token.empty()) return Unauthenticated("the call brings no token: send 'authorization: Bearer TOKEN', once");
   const Roles roles = Current().Find(token);
   if (roles.empty()) return Unauthenticated("the token of the call is none of this server's");

@@ -16,7 +16,7 @@ namespace {
 // Returns the caller's `tracestate`. W3C lets whoever hands it on drop one that is longer than 512 characters.
 std::string TraceStateOf(const AsyncCall& call) {
   constexpr std::size_t kMostBytes = 512;
-  const std::string_view state = MetadataOf(call, "tracestate");
+  const std::string_view state = call.Metadata("tracestate");
   return std::string(state.size() <= kMostBytes ? state : std::string_view());
 }
 
@@ -48,7 +48,7 @@ void TraceStep::End(const CallInfo& call, const absl::Status& status) const {
                  .code = std::move(end.code),
                  .reason = std::move(end.reason),
                  .is_fault = end.is_fault,
-                 .peer = PeerOf(call.caller),
+                 .peer = call.caller.Peer(),
                  .request_id = LoggedRequestId(call),
                  .model = record.model,
                  .model_version = record.model_version,

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "rpc/serve/call_metadata.h"
+#include "rpc/serve/grpc_call.h"
 
 namespace tensorferry::web {
 namespace {
@@ -35,32 +35,40 @@ std::optional<std::chrono::nanoseconds> ParseGrpcTimeout(std::string_view text) 
   }
 }
 
-void AddCallerFields(const http::Request& from, grpc::ClientContext& context, std::uint64_t held_besides) {
+std::shared_ptr<rpc::LocalCaller> CallerOf(const http::Request& from, std::uint64_t held_besides) {
+  auto caller = std::make_shared<rpc::LocalCaller>();
   for (const char* const key : {"authorization", "traceparent", "tracestate", "x-request-id"}) {
     for (const std::string_view value : from.Values(key)) {
-      if (IsMetadata(value)) context.AddMetadata(key, std::string(value));
+      if (IsMetadata(value)) caller->metadata.emplace_back(key, value);
     }
   }
-  if (!from.peer.empty()) context.AddMetadata(rpc::kPeerKey, from.peer);
-  if (!from.certificate.empty()) context.AddMetadata(rpc::kCertificateKey, from.certificate);
-  if (const std::uint64_t held = from.body.size() + held_besides; held > 0) {
-    context.AddMetadata(rpc::kHeldKey, std::to_string(held));
-  }
+  caller->peer = from.peer;
+  caller->certificate = from.certificate;
+  caller->held_bytes = from.body.size() + held_besides;
   const std::vector<std::string_view> timeouts = from.Values("grpc-timeout");
-  if (timeouts.size() != 1) return;
+  if (timeouts.size() != 1) return caller;
   constexpr std::chrono::nanoseconds kMost = std::chrono::hours(24 * 365);
   if (const auto timeout = ParseGrpcTimeout(timeouts.front())) {
-    context.set_deadline(std::chrono::system_clock::now() +
-                         std::chrono::duration_cast<std::chrono::system_clock::duration>(std::min(*timeout, kMost)));
+    caller->deadline = std::chrono::system_clock::now() +
+                       std::chrono::duration_cast<std::chrono::system_clock::duration>(std::min(*timeout, kMost));
   }
+  return caller;
 }
 
-void AddTraceResponse(const grpc::ClientContext& context, http::Response& response) {
-  constexpr const char* kField = "traceresponse";
-  const auto& trailers = context.GetServerTrailingMetadata();
-  if (trailers.empty()) return;
-  const auto [begin, end] = trailers.equal_range(kField);
-  if (begin != end) response.fields.push_back({kField, std::string(begin->second.data(), begin->second.size())});
+void AddCallerFields(const http::Request& from, grpc::ClientContext& context) {
+  const std::shared_ptr<const rpc::LocalCaller> caller = CallerOf(from);
+  for (const auto& [key, value] : caller->metadata) context.AddMetadata(key, value);
+  if (!caller->peer.empty()) context.AddMetadata(rpc::kPeerKey, caller->peer);
+  if (!caller->certificate.empty()) context.AddMetadata(rpc::kCertificateKey, caller->certificate);
+  if (caller->held_bytes > 0) context.AddMetadata(rpc::kHeldKey, std::to_string(caller->held_bytes));
+  if (caller->deadline != std::chrono::system_clock::time_point::max()) context.set_deadline(caller->deadline);
+}
+
+void AddTraceResponse(const rpc::LocalMetadata& metadata, http::Response& response) {
+  constexpr std::string_view kField = "traceresponse";
+  for (const auto& [key, value] : metadata) {
+    if (key == kField) response.fields.push_back({key, value});
+  }
 }
 
 }  // namespace tensorferry::web

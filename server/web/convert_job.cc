@@ -220,34 +220,32 @@ absl::Status ConvertJob::CheckMessage(const grpc::ByteBuffer& message) const {
 }
 
 void ConvertJob::Call(grpc::ByteBuffer message) {
-  context_.gateway.Call("/tensorferry.v1.TensorService/Convert", request_, std::move(message),
-                        {[](http::Response) {},
-                         [self = shared_from_this()](const grpc::Status& status, const grpc::ByteBuffer& answer) {
-                           self->status_ = status;
-                           self->answer_ = answer;
-                           self->Post(&ConvertJob::TakeAnswer);
-                           return http::Response();
-                         }},
-                        unpacked_bytes_ + returned_bytes_);
+  context_.gateway.Call(
+      "/tensorferry.v1.TensorService/Convert", request_, std::move(message),
+      [self = shared_from_this()](rpc::LocalAnswer answer) {
+        self->answer_ = std::move(answer);
+        self->Post(&ConvertJob::TakeAnswer);
+      },
+      unpacked_bytes_ + returned_bytes_);
 }
 
 void ConvertJob::TakeAnswer() {
   ConvertedArray converted;
-  if (status_.ok() && !ReadConvertedArray(answer_, converted)) {
-    status_ = rpc::ToGrpcStatus(MakeError(Reason::kInternal, "the answer cannot be read"));
+  if (answer_.status.ok() && !ReadConvertedArray(answer_.message, converted)) {
+    answer_.status = rpc::ToGrpcStatus(MakeError(Reason::kInternal, "the answer cannot be read"));
   }
-  answer_.Clear();
-  if (status_.ok()) {
+  answer_.message.Clear();
+  if (answer_.status.ok()) {
     outcome_.Add(converted, Compare(converted.metadata));
     if (wish_.answer) {
       returned_bytes_ += static_cast<std::uint64_t>(converted.metadata.nbytes());
       returned_.push_back(std::move(converted));
     }
-  } else if (EndsAll(status_)) {
-    outcome_.Fail(status_);
+  } else if (EndsAll(answer_.status)) {
+    outcome_.Fail(answer_.status);
     return Finish();
   } else {
-    outcome_.Refuse(current_->name, status_);
+    outcome_.Refuse(current_->name, answer_.status);
   }
   current_.reset();
   Next();

@@ -67,8 +67,7 @@ class ConvertJob : public std::enable_shared_from_this<ConvertJob> {
   std::optional<FileArray> current_;  // The one that is being converted.
   std::uint64_t unpacked_bytes_ = 0;  // Of its member, in memory of its own.
   std::uint64_t returned_bytes_ = 0;  // Of returned_.
-  grpc::Status status_;               // Of its call.
-  grpc::ByteBuffer answer_;
+  rpc::LocalAnswer answer_;           // That of its call.
   std::vector<ConvertedArray> returned_;
 };
 

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +27,9 @@ struct RawInput {
 struct OutputWishes {
   bool binary_by_default = false;  // `binary_data_output`.
   std::vector<bool> binary;        // Whether each output that is asked for is wanted as bytes.
+
+  // Whether no output comes as JSON.
+  bool all_binary() const { return binary.empty() ? binary_by_default : std::ranges::all_of(binary, std::identity()); }
 };
 
 // InferBody is what the body of a request for inference says.

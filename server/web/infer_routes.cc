@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -40,6 +41,27 @@ std::optional<http::Response> RefuseEncoding(const http::Request& request) {
   return std::nullopt;
 }
 
+// Returns what answers with the outputs as they are asked for. A long answer in JSON takes long to write, and the call may
+// end on a thread that others need: it is written on the thread for such work.
+Gateway::Answered AnswerWith(AskedOutputs asked, const RouteContext& context, const WebPeer& peer,
+                             const http::Reply& reply) {
+  constexpr std::size_t kLongToWrite = 64 << 10;
+  const bool takes_json = !asked.wishes.all_binary();
+  Gateway::Answered write =
+      ReplyWith(reply, [asked = std::move(asked), &pool = context.pool, peer](const rpc::LocalAnswer& end) {
+        if (!end.status.ok()) return ErrorOf(end.status);
+        InferAnswer answer;
+        if (!ReadInferAnswer(end.message, answer)) return ErrorOf({grpc::INTERNAL, "the answer cannot be read"});
+        return InferResponse(std::move(answer), asked, {pool, &peer});
+      });
+  if (!takes_json) return write;
+  return [write = std::move(write), &work = context.work](rpc::LocalAnswer end) {
+    if (end.message.Length() < kLongToWrite) return write(std::move(end));
+    const auto kept = std::make_shared<rpc::LocalAnswer>(std::move(end));
+    work.Post([write, kept] { write(std::move(*kept)); });
+  };
+}
+
 void Infer(const RouteContext& context, const http::Request& request, const http::Reply& reply) {
   if (auto refusal = RefuseEncoding(request)) return reply(*std::move(refusal));
   const auto json_bytes = JsonBytes(request);
@@ -58,19 +80,9 @@ void Infer(const RouteContext& context, const http::Request& request, const http
   std::uint64_t made_bytes = 0;
   for (const RawInput& input : body->raw) made_bytes += input.made ? input.made->text().size() : 0;
   AskedOutputs asked{.outputs = body->message.outputs(), .wishes = body->wishes};
+  Gateway::Answered answer = AnswerWith(std::move(asked), context, peer, reply);
   context.gateway.Call("/inference.GRPCInferenceService/ModelInfer", request,
-                       InferMessage(*std::move(body), request.body_owner),
-                       {reply,
-                        [asked = std::move(asked), &pool = context.pool, peer](const grpc::Status& status,
-                                                                               const grpc::ByteBuffer& bytes) {
-                          if (!status.ok()) return ErrorOf(status);
-                          InferAnswer answer;
-                          if (!ReadInferAnswer(bytes, answer)) {
-                            return ErrorOf({grpc::INTERNAL, "the answer cannot be read"});
-                          }
-                          return InferResponse(std::move(answer), asked, {pool, &peer});
-                        }},
-                       made_bytes);
+                       InferMessage(*std::move(body), request.body_owner), std::move(answer), made_bytes);
 }
 
 }  // namespace

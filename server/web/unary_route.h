@@ -97,17 +97,18 @@ http::Route RouteOf(const RouteContext& context, UnaryRoute<Message, Answer> rou
       grpc::ByteBuffer bytes;
       bool own = false;
       grpc::SerializationTraits<Message>::Serialize(message, &bytes, &own);
-      context.gateway.Call(method, request, std::move(bytes),
-                           {reply, [answer, answer_naming, model = answer_naming ? request.path_values.front() : ""](
-                                       const grpc::Status& status, const grpc::ByteBuffer& got) {
-                              if (!status.ok()) return ErrorOf(status);
-                              Answer response;
-                              grpc::ByteBuffer read = got;
-                              if (!grpc::SerializationTraits<Answer>::Deserialize(&read, &response).ok()) {
-                                return ErrorOf({grpc::INTERNAL, "the answer cannot be read"});
-                              }
-                              return answer_naming ? answer_naming(response, model) : answer(response);
-                            }});
+      context.gateway.Call(
+          method, request, std::move(bytes),
+          ReplyWith(reply, [answer, answer_naming,
+                            model = answer_naming ? request.path_values.front() : ""](const rpc::LocalAnswer& end) {
+            if (!end.status.ok()) return ErrorOf(end.status);
+            Answer response;
+            grpc::ByteBuffer read = end.message;
+            if (!grpc::SerializationTraits<Answer>::Deserialize(&read, &response).ok()) {
+              return ErrorOf({grpc::INTERNAL, "the answer cannot be read"});
+            }
+            return answer_naming ? answer_naming(response, model) : answer(response);
+          }));
     } catch (const BadBody& bad) {
       reply(http::ErrorResponse(bad.problem));
     }

@@ -11,12 +11,12 @@
 #include "rpc/metrics_step.h"
 #include "rpc/native/reply.h"
 #include "rpc/native/request_decoder.h"
-#include "rpc/serve/async_call.h"
 #include "rpc/serve/method.h"
 #include "tensorferry/v1/tensor_service.pb.h"
 #include "testing/arrays.h"
 #include "testing/byte_buffers.h"
 #include "testing/test_memory.h"
+#include "testing/waiting_caller.h"
 
 namespace tensorferry {
 namespace {
@@ -79,7 +79,7 @@ Piece CountRequest() {
   struct Counted {
     std::unique_ptr<metrics::RequestCounts> counts = rpc::MakeRequestCounts();
     rpc::MetricsStep step{*counts};
-    rpc::AsyncUnaryCall<grpc::ByteBuffer, grpc::ByteBuffer> call;
+    rpc::WaitingCaller call;
     rpc::ReceivedTensor tensor{.dtype = DType::kFloat32, .dtype_equal = true, .nbytes = 64};
   };
   const auto counted = std::make_shared<Counted>();

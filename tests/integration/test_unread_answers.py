@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import grpc
+import numpy as np
 import pytest
 import torch
 from google.protobuf.message import Message
@@ -16,6 +17,7 @@ from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 from torch import Tensor, nn
 
 from harness import MIB, Server, becomes_true, connect, connect_stub
+from http_calls import HTTP, binary_body, binary_outputs, connect_http
 from metrics import scrape
 from oip_messages import ModelInferRequest
 from served_models import config_tensor, put
@@ -56,6 +58,14 @@ def held(server: Server) -> float:
 def refused(server: Server) -> float:
     """How many runs of the model have failed, its callers having been told or not."""
     return scrape(server).value("tensorferry_model_requests_total", model="ones", version="1", outcome="failure")
+
+
+def answered(server: Server, model: str) -> float:
+    """How many requests of the model have been answered, once none is worked on."""
+    sample = scrape(server)
+    if sample.value("tensorferry_inflight_requests") > 0:
+        return -1
+    return sample.value("tensorferry_model_requests_total", model=model, version="1", outcome="success")
 
 
 def largest_peer(server: Server) -> float:
@@ -216,3 +226,26 @@ def test_json_of_an_answer_counts_for_whom_it_is_made() -> None:
             assert caller.recv(1, socket.MSG_PEEK)
             assert becomes_true(lambda: largest_peer(server) == held(server) >= 4 * numel)
         assert becomes_true(lambda: held(server) == 0)
+
+
+@pytest.mark.parametrize("model", ["ones", "texts"])
+def test_answers_over_http_count_until_they_are_sent(model: str, tmp_path: Path) -> None:
+    """The system holds some MiB of an answer that the peer does not take, and the server the whole."""
+
+    class Texts(nn.Module):
+        def forward(self, x: Tensor) -> list[str]:
+            return ["x".ljust(1 << 20) for _ in range(int(x[0]) >> 18)]
+
+    put(tmp_path / "ones", Ones().eval())
+    put(tmp_path / "texts", Texts().eval())
+    body, fields = binary_body({"x": ("INT64", np.array([8 * MIB], np.int64))})
+    with Server(*ADMIN, *HTTP, "--model-dir", f"{tmp_path}") as server:
+        connection = connect_http(server)
+        for count in (1, 2):
+            connection.request("POST", f"/v2/models/{model}/infer", body, fields)
+            assert becomes_true(lambda count=count: answered(server, model) == count)
+            assert held(server) >= 32 * MIB
+            (elements,) = binary_outputs(connection.getresponse()).values()
+            assert len(elements) >= 32 * MIB
+            assert becomes_true(lambda: held(server) == 0)
+        connection.close()

@@ -14,6 +14,11 @@ namespace tensorferry {
 // it.
 inline const grpc::internal::GrpcLibraryInitializer grpc_library;
 
+inline grpc::ByteBuffer ToBytes(const std::string& text) {
+  const grpc::Slice slice(text);
+  return {&slice, 1};
+}
+
 inline std::string Concatenated(const grpc::ByteBuffer& bytes) {
   std::vector<grpc::Slice> slices;
   if (!bytes.Dump(&slices).ok()) std::abort();

@@ -22,11 +22,6 @@
 
 namespace tensorferry::rpc {
 
-inline grpc::ByteBuffer ToBytes(const std::string& text) {
-  const grpc::Slice slice(text);
-  return {&slice, 1};
-}
-
 inline OutgoingMessage ToMessage(const std::string& text) {
   const grpc::Slice slice(text);
   return {&slice, 1};

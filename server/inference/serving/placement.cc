@@ -4,7 +4,9 @@ namespace tensorferry::inference {
 
 Placement::Where Placement::Decide(std::uint64_t nbytes, Clock::time_point now, const State& state) {
   if (!IsShortEnough(nbytes, now, state)) return Where::kExecutor;
-  return traits_.batches && !state.thread_is_idle && !in_batch_.ExpectsOne() ? Where::kWhenIdle : Where::kHere;
+  if (!traits_.batches || state.thread_is_idle) return Where::kHere;
+  if (!state.tells_idle) return meanwhile_.ExpectsOne() ? Where::kHere : Where::kExecutor;
+  return in_batch_.ExpectsOne() ? Where::kHere : Where::kWhenIdle;
 }
 
 // A batching model occupies the serving thread with one run at a time, so short runs may stay here. Without batching,

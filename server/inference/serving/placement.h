@@ -36,7 +36,8 @@ class Placement {
   struct State {
     std::optional<Clock::time_point> oldest_start;  // The time at which the oldest of the present runs began.
     bool thread_is_idle = false;                    // The thread that calls Decide has nothing else to do.
-    bool may_run_here = true;                       // That of ModelRun.
+    bool may_run_here = true;                       // Those of ModelRun.
+    bool tells_idle = true;
   };
 
   explicit Placement(const Traits& traits) : traits_(traits) {}

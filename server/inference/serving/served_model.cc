@@ -138,7 +138,8 @@ ModelVersion::Submitted ServedModel::PlaceQueued(const ModelRun& run, Clock::tim
     return Submitted::kTaken;
   }
   Executor& executor = executors_.TakeIdle();
-  const Placement::Where where = Decide(BytesOf(run), now, {.thread_is_idle = false, .may_run_here = run.may_run_here});
+  const Placement::Where where = Decide(
+      BytesOf(run), now, {.thread_is_idle = false, .may_run_here = run.may_run_here, .tells_idle = run.tells_idle});
   if (where == Placement::Where::kWhenIdle) {
     idle_reserved_.push_back(&executor);
     return Submitted::kRunWhenIdle;

@@ -3,17 +3,17 @@
 #include <chrono>
 #include <utility>
 
+#include "base/relieved.h"
 #include "base/status.h"
-#include "rpc/serve/deadline.h"
 #include "rpc/serve/serving_queue.h"
 
 namespace tensorferry::rpc {
 namespace {
 
-// Returns a call's deadline on the steady clock. gRPC's deadlines are on the system's clock, which may be set at any
+// Returns a call's deadline on the steady clock. Callers' deadlines are on the system's clock, which may be set at any
 // time, so the time that is left now is added to the steady clock.
-inference::Clock::time_point SteadyDeadline(const grpc::ServerContext& context) {
-  const auto left = DeadlineOf(context) - std::chrono::system_clock::now();
+inference::Clock::time_point SteadyDeadline(const AsyncCall& call) {
+  const auto left = call.Deadline() - std::chrono::system_clock::now();
   return left > std::chrono::hours(24 * 365) ? inference::Clock::time_point::max() : inference::Clock::now() + left;
 }
 
@@ -25,7 +25,7 @@ ModelRequest::ModelRequest(Intake intake, HeldMessage message, const AsyncCall& 
   model_ = std::move(needed.model);
   inputs = std::move(needed.inputs);
   options = std::move(needed.options);
-  deadline = SteadyDeadline(caller.context());
+  deadline = SteadyDeadline(caller);
   finished.Start();
 }
 
@@ -33,7 +33,8 @@ void ModelRequest::Submit() {
   using Submitted = inference::ModelVersion::Submitted;
   const std::shared_ptr<inference::ModelVersion> model = model_;  // This object may be gone once the run is complete.
   ServingQueue* const here = ServingQueue::Current();
-  may_run_here = here != nullptr;
+  may_run_here = here != nullptr || Relieved::Here();
+  tells_idle = here != nullptr;
   if (model->Submit(*this) == Submitted::kRunWhenIdle) {
     here->WhenIdle([model] { return model->RunQueued(); });
   }

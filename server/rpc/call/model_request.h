@@ -34,7 +34,8 @@ class ModelRequest : public inference::ModelRun {
   ModelRequest& operator=(const ModelRequest&) = delete;
 
   // Hands the run to the model. Called once. On a thread of a ServingQueue the model may run at once, and a short run
-  // may also wait until that queue is idle. On any other thread, which a call may have moved to, no model runs.
+  // may also wait until that queue is idle. On any other thread, which a call may have moved to, no model runs, unless it is
+  // Relieved.
   void Submit();
 
   // Complete once the model has run.

@@ -5,7 +5,7 @@
 
 #include <utility>
 
-#include "rpc/serve/async_call.h"
+#include "rpc/serve/grpc_call.h"
 
 namespace tensorferry::rpc {
 

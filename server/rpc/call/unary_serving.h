@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -7,12 +8,12 @@
 #include "rpc/call/model_request.h"
 #include "rpc/call/protocol.h"
 #include "rpc/call/record.h"
-#include "rpc/serve/async_call.h"
 #include "rpc/serve/call_chain.h"
 #include "rpc/serve/call_resources.h"
 #include "rpc/serve/call_slots.h"
 #include "rpc/serve/error.h"
 #include "rpc/serve/guarded.h"
+#include "rpc/serve/unary_call.h"
 #include "rpc/wire/outgoing_message.h"
 #include "rpc/wire/wire_writer.h"
 
@@ -30,31 +31,34 @@ absl::StatusOr<Intake> StartRequest(P& protocol, typename P::Message& message, A
 }
 
 // Serves the calls of a unary method, one after another.
-// `P` is made once, from `environment`. `expect` is the service's Request… method, as AsyncUnaryCall::Next takes it.
-template <RequestProtocol P, typename Environment, typename Expect>
-Detached ServeRequest(CallResources resources, CallSlots& slots, const Environment& environment, Expect expect) {
+// `P` is made once, from `environment`. `made` brings the calls.
+template <RequestProtocol P, typename Environment>
+Detached ServeRequest(CallResources resources, CallSlots& slots, const Environment& environment,
+                      std::unique_ptr<UnaryCall> made) {
   CallSlots::Slot slot(slots);
-  AsyncUnaryCall<typename P::Message, grpc::ByteBuffer> call;
+  const std::unique_ptr<UnaryCall> owned = std::move(made);  // Ends before the slot does.
+  UnaryCall& call = *owned;
+  typename P::Message request;
   WaitLimit::Member waits(resources.waits, &call);
   P protocol(environment);
   WireWriter writer;
   std::optional<ModelRequest> run;
   do {
-    if (!co_await call.Next(expect)) co_return;
+    if (!co_await call.Next(request.bytes)) co_return;
     slot.Arrived();
-    if (call.request.is_long()) co_await resources.copiers.Enter();
+    if (request.is_long()) co_await resources.copiers.Enter();
     Admission admission(protocol.chain(), {P::Method(), call, CallKind::kTensors});
-    absl::StatusOr<Intake> intake = StartRequest(protocol, call.request, admission);
+    absl::StatusOr<Intake> intake = StartRequest(protocol, request, admission);
     absl::StatusOr<Response> response;
     if (intake.ok() && intake->runs_model()) {
-      HeldMessage held = HoldFor(*intake, call.request);
+      HeldMessage held = HoldFor(*intake, request);
       run.emplace(*std::move(intake), std::move(held), call);
       run->Submit();
       co_await run->finished;
       response = Guarded([&] { return run->TakeResponse(); });
       if (response.ok() && protocol.IsLongToAnswer(response->result)) co_await resources.copiers.Enter();
     } else {
-      call.request.Clear();
+      request.Clear();
       response = Guarded([&]() -> absl::StatusOr<Response> {
         TENSORFERRY_RETURN_IF_ERROR(intake.status());
         TENSORFERRY_RETURN_IF_ERROR(call.CheckCaller());
@@ -67,7 +71,7 @@ Detached ServeRequest(CallResources resources, CallSlots& slots, const Environme
     intake = absl::UnknownError("");
     response = absl::UnknownError("");
     const OutgoingMessage message = encoded.Next().value_or(OutgoingMessage());
-    call.Finish(EndOfCall(encoded.end(), call), message.bytes());
+    call.Finish(EndOfCall(encoded.end(), call), message.bytes(), message.kept());
     encoded.TakeSending().Finish(co_await waits.OrCancel(call.finished, call));  // What nobody reads holds memory.
     co_await call.done;
   } while (slot.WaitAgain());

@@ -12,12 +12,11 @@ namespace tensorferry::rpc {
 
 void TensorService::Serve(ServingQueue& serving_queue) {
   grpc::ServerCompletionQueue* const queue = serving_queue.get();
-  methods_.slots().Serve([this, queue, &serving_queue](CallSlots& slots) {
-    ServeRequest<ConvertProtocol>(methods_.ResourcesOf(serving_queue), slots, environment_,
-                                  [this, queue](auto* context, auto* request, auto* responder, Tag* tag) {
-                                    service_.RequestConvert(context, &request->bytes, responder, queue, queue, tag);
-                                  });
-  });
+  methods_.ServeUnary(ConvertProtocol::Method(), ServedMethods::Expected<&Service::RequestConvert>(service_, queue),
+                      [this, &serving_queue](CallSlots& slots, std::unique_ptr<UnaryCall> call) {
+                        ServeRequest<ConvertProtocol>(methods_.ResourcesOf(serving_queue), slots, environment_,
+                                                      std::move(call));
+                      });
   methods_.slots().Serve([this, queue, &serving_queue](CallSlots& slots) {
     ServeStream<ConvertStreamProtocol>(methods_.ResourcesOf(serving_queue), slots, environment_,
                                        [this, queue](auto* context, auto* stream, Tag* tag) {

@@ -25,10 +25,7 @@ static_assert(RequestProtocol<InferProtocol>);
 // A call whose metadata have this key asks that the first error ends the stream.
 constexpr char kEndsWithError[] = "triton_grpc_error";
 
-bool AsksForEnd(const grpc::ServerContext& context) {
-  const auto found = context.client_metadata().find(kEndsWithError);
-  return found != context.client_metadata().end() && found->second == "true";
-}
+bool AsksForEnd(const AsyncCall& call) { return call.Metadata(kEndsWithError) == "true"; }
 
 const google::protobuf::MethodDescriptor& StreamMethod() {
   static const google::protobuf::MethodDescriptor& method = FindMethod(
@@ -116,7 +113,7 @@ const google::protobuf::MethodDescriptor& InferProtocol::Method() {
 void InferStreamProtocol::Begin(AsyncCall& call) {
   using ErrorsGo = InferProtocol::ErrorsGo;
   call_ = &call;
-  errors_go_ = AsksForEnd(call.context()) ? ErrorsGo::kToTheStream : ErrorsGo::kIntoTheStream;
+  errors_go_ = AsksForEnd(call) ? ErrorsGo::kToTheStream : ErrorsGo::kIntoTheStream;
 }
 
 void InferStreamProtocol::End() {

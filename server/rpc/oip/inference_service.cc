@@ -25,12 +25,11 @@ void InferenceService::Serve(ServingQueue& queue) {
 
 void InferenceService::ServeInference(ServingQueue& serving_queue) {
   grpc::ServerCompletionQueue* const queue = serving_queue.get();
-  methods_.slots().Serve([this, queue, &serving_queue](CallSlots& slots) {
-    ServeRequest<InferProtocol>(methods_.ResourcesOf(serving_queue), slots, environment_,
-                                [this, queue](auto* context, auto* request, auto* responder, Tag* tag) {
-                                  service_.RequestModelInfer(context, &request->bytes, responder, queue, queue, tag);
-                                });
-  });
+  methods_.ServeUnary(InferProtocol::Method(), ServedMethods::Expected<&Service::RequestModelInfer>(service_, queue),
+                      [this, &serving_queue](CallSlots& slots, std::unique_ptr<UnaryCall> call) {
+                        ServeRequest<InferProtocol>(methods_.ResourcesOf(serving_queue), slots, environment_,
+                                                    std::move(call));
+                      });
   methods_.slots().Serve([this, queue, &serving_queue](CallSlots& slots) {
     ServeStream<InferStreamProtocol>(methods_.ResourcesOf(serving_queue), slots, environment_,
                                      [this, queue](auto* context, auto* stream, Tag* tag) {

@@ -42,8 +42,9 @@ class CallSlots {
   CallSlots(LiveCoroutines& live, std::function<void(CallSlots&)> serve) : live_(live), serve_(std::move(serve)) {}
 
   void Start() {
-    for (int i = 0; i < kWaitingAtStart; ++i) serve_(*this);
+    for (int i = 0; i < kWaitingAtStart; ++i) StartOne();
   }
+  void StartOne() { serve_(*this); }
 
   // A Slot is the place of one coroutine, which holds the Slot to its end.
   class Slot {
@@ -58,7 +59,7 @@ class CallSlots {
 
     // Says that a call has come. Starts another coroutine if too few are left waiting.
     void Arrived() {
-      if (--slots_.waiting_ < kFewest) slots_.serve_(slots_);
+      if (--slots_.waiting_ < kFewest) slots_.StartOne();
     }
 
     // Says that the call has ended. Returns false if enough other coroutines wait; the coroutine must then end.

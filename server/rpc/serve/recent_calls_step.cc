@@ -23,7 +23,7 @@ SeenCall Describe(const CallInfo& call) {
   return {.end = std::chrono::system_clock::now(),
           .duration = record.duration(),
           .method = MethodText(call.method),
-          .peer = PeerOf(call.caller),
+          .peer = call.caller.Peer(),
           .request_id = LoggedRequestId(call),
           .model = Shortened(record.model),
           .model_version = Shortened(record.model_version),

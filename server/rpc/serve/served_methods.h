@@ -14,9 +14,12 @@
 #include "rpc/serve/call_resources.h"
 #include "rpc/serve/call_slots.h"
 #include "rpc/serve/error.h"
+#include "rpc/serve/grpc_call.h"
 #include "rpc/serve/guarded.h"
+#include "rpc/serve/local_call.h"
 #include "rpc/serve/method.h"
 #include "rpc/serve/small_message.h"
+#include "rpc/serve/unary_call.h"
 
 namespace tensorferry::rpc {
 
@@ -27,7 +30,8 @@ struct ServiceEnvironment {
   WorkerPool& copiers;  // Threads that copy large messages.
   WaitLimit& waits;
   OpenStreams& streams;
-  BufferPool& pool;  // Its memory budget admits large answers.
+  BufferPool& pool;     // Its memory budget admits large answers.
+  LocalMethods& local;  // Gets the methods that can be called from within this process.
 };
 
 // CallEnd says how a call ends.
@@ -90,11 +94,30 @@ class ServedMethods {
   template <auto kRequestMethod, auto kHandler, typename Service, typename Owner>
   void Serve(Service& service, grpc::ServerCompletionQueue* queue, Owner& owner,
              MessageCheck check = CheckSmallMessage) {
-    const auto expect = [&service, queue](auto* context, auto* request, auto* responder, Tag* tag) {
+    using Traits = HandlerTraits<decltype(kHandler)>;
+    ServeUnary(FindMethod(*Traits::Request::descriptor(), *Traits::Response::descriptor(), Streams::kNone),
+               Expected<kRequestMethod>(service, queue),
+               [this, &owner, check](CallSlots& slots, std::unique_ptr<UnaryCall> call) {
+                 ServeCalls<kHandler>(slots, std::move(call), owner, check);
+               });
+  }
+
+  // Serves a unary method: the calls that gRPC brings to `expect`, and those from within this process. `one_more` starts
+  // one more coroutine for either.
+  void ServeUnary(const google::protobuf::MethodDescriptor& method, GrpcUnaryCall::Expect expect,
+                  LocalMethod::Serve one_more) {
+    slots_.Serve([expect = std::move(expect), one_more](CallSlots& slots) {
+      one_more(slots, std::make_unique<GrpcUnaryCall>(expect));
+    });
+    environment_.local.Serve(method, std::move(one_more));
+  }
+
+  // Returns how a method's next call is expected: `Expected<&Service::RequestConvert>(service, queue)`.
+  template <auto kRequestMethod, typename Service>
+  static GrpcUnaryCall::Expect Expected(Service& service, grpc::ServerCompletionQueue* queue) {
+    return [&service, queue](auto* context, auto* request, auto* responder, Tag* tag) {
       (service.*kRequestMethod)(context, request, responder, queue, queue, tag);
     };
-    slots_.Serve(
-        [this, expect, &owner, check](CallSlots& slots) { ServeCalls<kHandler>(slots, expect, owner, check); });
   }
 
   static CallEnd PlainEnd(const absl::Status& status) {
@@ -111,24 +134,26 @@ class ServedMethods {
   }
 
  private:
-  template <auto kHandler, typename Expect, typename Owner>
-  Detached ServeCalls(CallSlots& slots, Expect expect, Owner& owner, MessageCheck check) {
+  template <auto kHandler, typename Owner>
+  Detached ServeCalls(CallSlots& slots, std::unique_ptr<UnaryCall> made, Owner& owner, MessageCheck check) {
     using RequestMessage = typename HandlerTraits<decltype(kHandler)>::Request;
     using ResponseMessage = typename HandlerTraits<decltype(kHandler)>::Response;
     CallSlots::Slot slot(slots);
-    AsyncUnaryCall<grpc::ByteBuffer, grpc::ByteBuffer> call;
+    const std::unique_ptr<UnaryCall> owned = std::move(made);  // Ends before the slot does.
+    UnaryCall& call = *owned;
+    grpc::ByteBuffer bytes;
     WaitLimit::Member waits(environment_.waits, &call);
     const auto handle = std::bind_front(kHandler, &owner);
     const google::protobuf::MethodDescriptor& method =
         FindMethod(*RequestMessage::descriptor(), *ResponseMessage::descriptor(), Streams::kNone);
     do {
-      if (!co_await call.Next(expect)) co_return;
+      if (!co_await call.Next(bytes)) co_return;
       slot.Arrived();
       std::optional<RequestMessage> request(std::in_place);
       std::optional<ResponseMessage> response(std::in_place);
       Admission admission(environment_.chain, {method, call, CallKind::kManagement});
       admission.record().messages_in = 1;
-      CallEnd end = to_end_(Guarded([&] { return Parse(admission, call.request, *request, check); }));
+      CallEnd end = to_end_(Guarded([&] { return Parse(admission, bytes, *request, check); }));
       if (end.status.ok()) {
         if constexpr (std::invocable<decltype(handle), const RequestMessage&, ResponseMessage&, Done>) {
           Operation handled;

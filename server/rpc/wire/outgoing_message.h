@@ -31,6 +31,7 @@ class OutgoingMessage {
 
   // Keeps `what` as long as this object, which is to be kept until gRPC has sent the message.
   void Keep(std::shared_ptr<const void> what) { kept_ = std::move(what); }
+  const std::shared_ptr<const void>& kept() const { return kept_; }
 
   // Hands the bytes over, without a copy.
   grpc::ByteBuffer Take() && {

@@ -38,6 +38,10 @@ TEST(Server, ClosesTheConnectionThatHasKeptItWaitingLongest) {
   const auto server = StartServer({.connections = 2});
   const Peer first(*server);
   const Peer second(*server);
+  for (const Peer* peer : {&first, &second}) {  // Only what comes on a connection that it has taken comes in order.
+    peer->Send(kAsk);
+    EXPECT_THAT(peer->Receive("}\n"), StartsWith("HTTP/1.1 200"));
+  }
   second.Send("GET /bo");  // It has begun to wait for `second` after it has begun to wait for `first`.
   first.Send(kAsk);
   EXPECT_THAT(first.Receive("}\n"), StartsWith("HTTP/1.1 200"));  // Now it has waited for `second` longer.

@@ -65,7 +65,17 @@ class RefusingStep final : public CallStep {
   Seen& seen_;
 };
 
-// Call calls a method with a message whose field 1 is empty. All requests have such a field: a text, or a message.
+std::string PathOf(const google::protobuf::MethodDescriptor& method) {
+  return fmt::format("/{}/{}", method.service()->full_name(), method.name());
+}
+
+// Returns a message whose field 1 is empty. All requests have such a field: a text, or a message.
+grpc::ByteBuffer EmptyField() {
+  const grpc::Slice message(std::string("\x0a\x00", 2));
+  return {&message, 1};
+}
+
+// Call calls a method with EmptyField.
 grpc::Status Call(const std::shared_ptr<grpc::Channel>& channel, const google::protobuf::MethodDescriptor& method) {
   grpc::GenericStub stub(channel);
   grpc::ClientContext context;
@@ -75,12 +85,10 @@ grpc::Status Call(const std::shared_ptr<grpc::Channel>& channel, const google::p
     bool ok = false;
     return queue.Next(&tag, &ok) && ok;
   };
-  const auto call =
-      stub.PrepareCall(&context, fmt::format("/{}/{}", method.service()->full_name(), method.name()), &queue);
+  const auto call = stub.PrepareCall(&context, PathOf(method), &queue);
   call->StartCall(nullptr);
   complete();
-  const grpc::Slice message(std::string("\x0a\x00", 2));
-  call->WriteLast(grpc::ByteBuffer(&message, 1), grpc::WriteOptions(), nullptr);
+  call->WriteLast(EmptyField(), grpc::WriteOptions(), nullptr);
   complete();
   grpc::ByteBuffer response;
   do {
@@ -108,7 +116,8 @@ TEST(CallSteps, SeeEveryMethodOfEveryService) {
   LiveCoroutines live;
   WaitLimit waits(std::chrono::milliseconds(0));
   OpenStreams streams;
-  const ServiceEnvironment services{live, chain, copiers, waits, streams, memory.pool};
+  LocalMethods local(live);
+  const ServiceEnvironment services{live, chain, copiers, waits, streams, memory.pool, local};
   TensorService tensors(environment, services);
   InferenceService inference(environment, {repository, inference::OverridePolicy::kOff}, services);
   HealthService health(services);
@@ -132,6 +141,19 @@ TEST(CallSteps, SeeEveryMethodOfEveryService) {
     EXPECT_THAT(seen.entered, Contains(method->full_name()).Times(1));
     EXPECT_THAT(seen.ended, Contains(method->full_name()).Times(1));
   }
+  // Calls from within the process go the same way.
+  for (const google::protobuf::MethodDescriptor* const method : methods) {
+    if (method->client_streaming() || method->server_streaming()) continue;
+    local.Call(
+        PathOf(*method),
+        {.caller = std::make_shared<LocalCaller>(), .message = EmptyField(), .answer = [&](const LocalAnswer& answer) {
+           EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::PERMISSION_DENIED) << method->full_name();
+         }});
+    const std::lock_guard lock(seen.mutex);
+    EXPECT_THAT(seen.entered, Contains(method->full_name()).Times(2));
+    EXPECT_THAT(seen.ended, Contains(method->full_name()).Times(2));
+  }
+  local.Close();
 }
 
 }  // namespace

@@ -36,7 +36,8 @@ class HealthServiceTest : public testing::Test {
   WaitLimit waits_{std::chrono::milliseconds(0)};
   OpenStreams streams_;
   TestMemory memory_;
-  HealthService health_{{live_, chain_, copiers_, waits_, streams_, memory_.pool}};
+  LocalMethods local_{live_};
+  HealthService health_{{live_, chain_, copiers_, waits_, streams_, memory_.pool, local_}};
   InProcessServer server_{live_, health_};
   std::unique_ptr<Health::Stub> stub_ = Health::NewStub(server_.channel());
 };

@@ -11,6 +11,7 @@
 #include "rpc/call_steps.h"
 #include "rpc/serve/method.h"
 #include "testing/series.h"
+#include "testing/waiting_caller.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -38,11 +39,6 @@ class MetricsStepTest : public testing::Test {
     const auto families = FamiliesOf(*counts_);
     return FindSeries(families, "tensorferry_stage_duration_seconds", {{"stage", stage}})->histogram.sample_count;
   }
-
-  class WaitingCaller final : public AsyncCall {
-   public:
-    absl::Status CheckCaller() const override { return absl::OkStatus(); }
-  };
 
   static constexpr const char* kConvert = "tensorferry.v1.TensorService.Convert";
   static constexpr const char* kService = "tensorferry.v1.TensorService";

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace tensorferry::web {
 namespace {
@@ -24,6 +26,33 @@ TEST(GrpcTimeout, IsNothingElse) {
   for (const std::string text : {"", "S", "1", "1s", "-1S", "1.5S", "100000000S", "1S ", " 1S", "0x1S"}) {
     EXPECT_EQ(ParseGrpcTimeout(text), std::nullopt) << text;
   }
+}
+
+TEST(CallerOf, SaysWhoAsks) {
+  const std::string body = "12345";
+  const http::Request request{
+      .fields = {{"Authorization", "Bearer t"}, {"X-Request-Id", "\x01"}, {"Other", "field"}, {"grpc-timeout", "1H"}},
+      .body = body,
+      .peer = "192.0.2.1:7",
+      .certificate = "name"};
+  const auto before = std::chrono::system_clock::now();
+  const auto caller = CallerOf(request, 10);
+  EXPECT_EQ(caller->metadata, (rpc::LocalMetadata{{"authorization", "Bearer t"}})) << "controls are no metadata";
+  EXPECT_EQ(caller->peer, "192.0.2.1:7");
+  EXPECT_EQ(caller->certificate, "name");
+  EXPECT_EQ(caller->held_bytes, 15u);
+  EXPECT_GE(caller->deadline, before + std::chrono::hours(1));
+  EXPECT_LT(caller->deadline, before + std::chrono::hours(2));
+}
+
+TEST(CallerOf, WaitsForEverUnlessOneTimeoutIsSent) {
+  const auto deadline_of = [](std::vector<http::Field> fields) {
+    return CallerOf({.fields = std::move(fields)})->deadline;
+  };
+  EXPECT_EQ(deadline_of({}), std::chrono::system_clock::time_point::max());
+  EXPECT_EQ(deadline_of({{"grpc-timeout", "soon"}}), std::chrono::system_clock::time_point::max());
+  EXPECT_EQ(deadline_of({{"grpc-timeout", "1S"}, {"grpc-timeout", "2S"}}),
+            std::chrono::system_clock::time_point::max());
 }
 
 }  // namespace

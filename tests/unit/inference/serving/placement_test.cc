@@ -138,6 +138,19 @@ TEST_P(PlacementTest, SaysWhereARunGoes) {
 INSTANTIATE_TEST_SUITE_P(Cases, PlacementTest, testing::ValuesIn(kCases),
                          [](const testing::TestParamInfo<Case>& test) { return test.param.name; });
 
+// A thread that tells no idleness runs a batching model for callers who come alone, and leaves the others to an executor,
+// where they meet.
+TEST(Placement, WaitsForNoIdlenessThatIsNotTold) {
+  Placement placement(kBatching);
+  for (const PastRun& run : kShort) placement.RecordRun(run.nbytes, microseconds(run.took));
+  const Placement::State state{.tells_idle = false};
+  EXPECT_EQ(placement.Decide(100, {}, state), Where::kExecutor) << "nothing is known of arrivals";
+  for (int i = 0; i < 8; ++i) placement.RecordArrival(1, 0);
+  EXPECT_EQ(placement.Decide(100, {}, state), Where::kHere);
+  placement.RecordArrival(2, 0);
+  EXPECT_EQ(placement.Decide(100, {}, state), Where::kExecutor);
+}
+
 TEST(Placement, ChecksEverySixteenthThatIsExpectedToComeAlone) {
   Placement placement(kBatching);
   for (const PastRun& run : kShort) placement.RecordRun(run.nbytes, microseconds(run.took));

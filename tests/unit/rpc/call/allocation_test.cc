@@ -20,6 +20,7 @@
 #include "testing/byte_buffers.h"
 #include "testing/captured_log.h"
 #include "testing/test_memory.h"
+#include "testing/waiting_caller.h"
 
 namespace {
 
@@ -65,11 +66,6 @@ struct WarmRequest {
 
 class WarmConvert : public testing::TestWithParam<WarmRequest> {
  protected:
-  class WaitingCaller final : public AsyncCall {
-   public:
-    absl::Status CheckCaller() const override { return absl::OkStatus(); }
-  };
-
   // ConvertOnce takes one request through the server and the steps of every call, as the handler of Convert does.
   void ConvertOnce(std::span<const Bytes> message) {
     Admission admission(chain_, {method_, caller_, CallKind::kTensors});
@@ -137,7 +133,7 @@ INSTANTIATE_TEST_SUITE_P(Arrays, WarmConvert,
 
 TEST(AccessLogStep, TakesNoMemoryWithoutALine) {
   CapturedLog log;
-  AsyncCall caller;
+  WaitingCaller caller;
   const AccessLogStep step(AccessLog::kSampled);
   CallInfo call{FindMethod(*v1::ConvertRequest::descriptor(), *v1::ConvertResponse::descriptor(), Streams::kNone),
                 caller, CallKind::kTensors};

@@ -121,11 +121,11 @@ class UnaryServing : public testing::Test {
  protected:
   UnaryServing() {
     slots_.Serve([this](CallSlots& slots) {
-      ServeRequest<TextProtocol>({queue_, copiers_, waits_, streams_, memory_.pool}, slots, environment_,
-                                 [this](auto* context, auto* request, auto* responder, Tag* tag) {
-                                   service_.RequestConvert(context, &request->bytes, responder, queue_.get(),
-                                                           queue_.get(), tag);
-                                 });
+      ServeRequest<TextProtocol>(
+          {queue_, copiers_, waits_, streams_, memory_.pool}, slots, environment_,
+          std::make_unique<GrpcUnaryCall>([this](auto* context, auto* request, auto* responder, Tag* tag) {
+            service_.RequestConvert(context, request, responder, queue_.get(), queue_.get(), tag);
+          }));
     });
     queue_.Start(1);
   }

@@ -13,6 +13,7 @@
 #include "testing/requests.h"
 #include "testing/status_matchers.h"
 #include "testing/test_memory.h"
+#include "testing/waiting_caller.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -20,12 +21,6 @@ namespace {
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
-
-// WaitingCaller is a caller who waits for ever.
-class WaitingCaller final : public AsyncCall {
- public:
-  absl::Status CheckCaller() const override { return absl::OkStatus(); }
-};
 
 // RecordingStep keeps what the record of the last request says.
 class RecordingStep final : public CallStep {

@@ -11,6 +11,7 @@
 #include "rpc/serve/method.h"
 #include "testing/captured_log.h"
 #include "testing/status_matchers.h"
+#include "testing/waiting_caller.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -57,7 +58,7 @@ class CallChainTest : public testing::Test {
   }
 
   std::string record_;
-  AsyncCall caller_;
+  WaitingCaller caller_;
 };
 
 TEST_F(CallChainTest, GoesThroughItsStepsInOrder) {

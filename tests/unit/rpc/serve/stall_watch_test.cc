@@ -83,7 +83,8 @@ TEST(StallWatch, HasCallsAnsweredWhileTheOnlyThreadIsBusyInsideItsWait) {
   WaitLimit waits(std::chrono::milliseconds(0));
   OpenStreams streams;
   TestMemory memory;
-  HealthService health({live, chain, copiers, waits, streams, memory.pool});
+  LocalMethods local(live);
+  HealthService health({live, chain, copiers, waits, streams, memory.pool, local});
   health.Set("", true);
   grpc::ServerBuilder builder;
   std::deque<ServingQueue> queues;

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <optional>
 
+#include "testing/waiting_caller.h"
+
 namespace tensorferry::rpc {
 namespace {
 
@@ -13,7 +15,7 @@ using testing::Eq;
 constexpr std::chrono::hours kLimit{24};  // The test says when it has passed.
 
 // CancelledCall completes its operation when it is cancelled, as gRPC does.
-class CancelledCall final : public AsyncCall {
+class CancelledCall final : public WaitingCaller {
  public:
   void Cancel() override {
     ++cancels;
