@@ -72,6 +72,7 @@ def test_no_more_uploads_end_than_are_in_the_way(tmp_path: Path) -> None:
         assert (error.reason, error.retry_after_ms) == ("MEMORY_BUDGET", 100)
         assert f"holds {BUDGET} bytes" in error.message
         assert f"share of {BUDGET // 4 * 3} bytes" in error.message
+        assert becomes_true(lambda: largest_peer(server) == BUDGET - PART)
         for upload in rest:
             upload.send(1)
             assert upload.answer().tensors[0].metadata.numel == PART
