@@ -163,7 +163,7 @@ def test_grpcs_own_retries_come_when_the_server_says() -> None:
             assert call.code() in {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}
             return call.code() == grpc.StatusCode.OK and call.result().tensors[0].metadata.numel == 8
 
-    assert becomes_true(succeeds_after_a_refusal)
+    assert becomes_true(succeeds_after_a_refusal, 5 * TIMEOUT_S)
 
 
 def test_a_server_that_is_waited_for(tmp_path: Path) -> None:
