@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import select
 import signal
@@ -11,7 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import grpc
@@ -23,6 +24,7 @@ SERVER = Path(os.environ.get("TENSORFERRY_SERVER", REPO_ROOT / "build/release/bi
 PROTO = REPO_ROOT / "proto/tensorferry/v1/tensor_service.proto"
 
 MIB = 1 << 20
+LISTENS = "0A"  # The state of a socket that listens, in /proc/net/tcp.
 TIMEOUT_S = 60  # Until a hung server fails the test; nothing is expected to take that long.
 
 READY_LINE = re.compile(r"tensorferry-server ready((?: grpc=\S+)+) admin=(\S+)(?: http=(\S+))?\n")
@@ -54,9 +56,14 @@ def run_to_exit(
 
 
 def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    """A port for somebody who cannot be told to take any. It is none of those that the system gives out by itself, as
+    one of the connections of a test beside this one would have it before long."""
+    first_given_out = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(first_given_out // 2, first_given_out)
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
 
 
 def becomes_true(condition: Callable[[], bool], timeout_s: float = TIMEOUT_S) -> bool:
@@ -184,6 +191,18 @@ class Server:
 
     def descriptors(self) -> int:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def connections(self, address: str) -> int:
+        """Those that peers have to one of its ports: 127.0.0.1:PORT. Other than its descriptors, nobody else's."""
+        port = int(address.rpartition(":")[2])
+        rows = [row.split() for name in ("tcp", "tcp6") for row in Path(f"/proc/net/{name}").read_text().splitlines()]
+        ours = [row for row in rows if row[1].endswith(f"0100007F:{port:04X}") and row[3] != LISTENS]
+        sockets = {f"socket:[{row[9]}]" for row in ours}
+        found = 0
+        for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # It was closed meanwhile.
+                found += os.readlink(descriptor) in sockets
+        return found
 
 
 @contextmanager

@@ -261,27 +261,40 @@ def script(module: nn.Module) -> bytes:
 
 def put(folder: Path, module: nn.Module, config: str = "", version: int = 1) -> Path:
     """Adds a version of a TorchScript model to a repository, complete when it appears; returns the model file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if config:
-        (folder / "config.pbtxt").write_text(config)
-    return put_bytes(folder / str(version) / "model.pt", script(module))
+    return put_bytes(folder / str(version) / "model.pt", script(module), config)
 
 
-def put_bytes(file: Path, content: bytes) -> Path:
+def put_bytes(file: Path, content: bytes, config: str = "") -> Path:
     """Adds the file of a version, complete when it appears."""
-    file.parent.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=".new-", dir=file.parent.parent))
-    (new / file.name).write_bytes(content)
-    new.rename(file.parent)
+    with _appearing(file.parent, config) as version:
+        (version / file.name).write_bytes(content)
     return file
 
 
 def put_file(folder: Path, file: Path, config: str = "", version: int = 1) -> None:
-    """Adds a copy of a model file to a repository, under a configuration of its own."""
-    (folder / str(version)).mkdir(parents=True)
-    shutil.copy(file, folder / str(version))
-    if config:
-        (folder / "config.pbtxt").write_text(config)
+    """Adds a copy of a model file to a repository, complete when it appears, under a configuration of its own."""
+    with _appearing(folder / str(version), config) as made:
+        shutil.copy(file, made)
+
+
+@contextmanager
+def _appearing(version: Path, config: str) -> Iterator[Path]:
+    """A folder to be filled, which becomes that of a version: with its model, where that is new. Whoever looks at the
+    repository meanwhile sees no part of it."""
+    model = version.parent
+    model.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=model.parent) as folder:
+        made = Path(folder) / model.name
+        (made / version.name).mkdir(parents=True)
+        if config:
+            (made / "config.pbtxt").write_text(config)
+        yield made / version.name
+        if not model.exists():
+            made.rename(model)
+            return
+        if config:
+            (made / "config.pbtxt").rename(model / "config.pbtxt")
+        (made / version.name).rename(version)
 
 
 def config_tensor(kind: str, name: str, data_type: str, dims: str, more: str = "") -> str:

@@ -24,14 +24,14 @@ GET = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
 
 @pytest.fixture(scope="module")
 def admin() -> Iterator[Server]:
-    with Server(*ADMIN) as server:
+    with Server(*ADMIN, "--self-check", "0s") as server:  # Which would have descriptors of its own now and then.
         ask(server, "/livez")
         threads, memory = server.threads(), server.rss()
         yield server
         assert server.alive(), server.log()
-        assert server.threads() == threads
-        assert server.rss() < memory + 16 * MIB
-        assert becomes_true(lambda: server.stop() == 0)
+        assert becomes_true(lambda: server.threads() <= threads)
+        assert becomes_true(lambda: server.rss() < memory + 16 * MIB)
+        assert server.stop() == 0
 
 
 class Received(io.BytesIO):
@@ -68,7 +68,7 @@ def test_slow_peers_keep_nobody_out(admin: Server) -> None:
                 with suppress(OSError):  # Those that had to make room.
                     connection.sendall(bytes([byte]))
             assert ask(admin, "/livez").status == 200
-        assert admin.descriptors() <= before + MOST_CONNECTIONS
+        assert becomes_true(lambda: admin.descriptors() <= before + MOST_CONNECTIONS)
         assert is_closed(slow[0])
         # The last ones of them are still served.
         slow[-1].sendall(GET[-4:])

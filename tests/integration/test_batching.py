@@ -130,7 +130,7 @@ def test_requests_that_wait_run_together(case: str, tmp_path: Path) -> None:
     config, waiting, runs = RUNS[case]
     with busy(tmp_path, config) as model:
         answers = send_stream(model, [infer("model", rows(count)) for count in waiting])
-        model.release()
+        model.release(queued=len(waiting))
         assert [len(output(outcome, "rows")) for outcome in answers.result()] == waiting
         assert model.runs() == [1, *runs]
 
@@ -172,7 +172,7 @@ def test_an_index_out_of_range_does_not_cost_its_neighbours(tmp_path: Path) -> N
     module = Tokens().eval()
     with busy(tmp_path, DYNAMIC, inner=module, first=torch.ones(1, 3, dtype=torch.int64)) as model:
         answers = send_stream(model, [infer("model", {"x": x}) for x in (good[0], bad, good[1])])
-        model.release()
+        model.release(queued=3)
         outcomes = answers.result()
         assert [outcome.reason for outcome in outcomes] == ["", "MODEL_FAILED", ""]
         assert model.runs() == [1, 4, 2, 1, 1], "together, then one by one"
@@ -211,7 +211,7 @@ def test_receipts_are_those_of_requests_alone(tmp_path: Path) -> None:
             model.send(request(x, model_name="model"), convert, messages)
             for x, (convert, messages) in zip(arrays, senders, strict=True)
         ]
-        model.release()
+        model.release(queued=len(arrays))
         for call, source, plain in zip(calls, sources, alone, strict=True):
             assert output(call.result(), "rows").tolist() == [8, 8], "all of them ran together"
             assert torch.equal(output(call.result(), "result"), torch.from_numpy(source))

@@ -15,8 +15,10 @@ import grpc
 import pytest
 
 import oracle
+from admin import ADMIN
 from harness import TIMEOUT_S, Server, becomes_true, connect_stub
 from http2 import connect_raw
+from metrics import scrape
 from tensorferry.v1 import tensor_service_pb2 as pb
 from wire import array, chunked_parts, converse, convert_unary, request, request_part
 
@@ -47,11 +49,12 @@ def test_an_idle_connection_is_closed_and_a_busy_one_is_not() -> None:
         assert midway.wait(TIMEOUT_S)
         yield request_part(GOOD)
 
-    with Server("--max-connection-idle", "100ms") as server, ThreadPoolExecutor() as pool:
-        with connect_stub(server.address) as stub, connect_raw(server.address) as idle:
+    with Server("--max-connection-idle", "500ms") as server, ThreadPoolExecutor() as pool:
+        with connect_stub(server.address) as stub:
             busy = pool.submit(converse, stub, parts())
-            idle.call(HEALTH, b"")
-            idle.wait_for_end()
+            with connect_raw(server.address) as idle:
+                idle.call(HEALTH, b"")  # At once, as it is not to be idle before.
+                idle.wait_for_end()
             midway.set()
             outcomes, ended = busy.result()
             assert ended is None
@@ -63,26 +66,29 @@ def test_an_idle_connection_is_closed_and_a_busy_one_is_not() -> None:
 
 def test_a_peer_that_does_nothing_is_closed() -> None:
     """It has shaken hands, and neither reads nor answers: the server gives its descriptor back."""
-    with Server("--max-connection-idle", "100ms") as server:
-        before = server.descriptors()
-        with connect_raw(server.address):
-            assert becomes_true(lambda: server.descriptors() > before)
-            assert becomes_true(lambda: server.descriptors() == before)
+    with Server("--max-connection-idle", "500ms", "--self-check", "0s") as server, connect_raw(server.address):
+        assert becomes_true(lambda: server.connections(server.address) == 1)
+        assert becomes_true(lambda: server.connections(server.address) == 0)
 
 
 def test_peers_that_never_shake_hands_are_closed() -> None:
     """Half of them say nothing, and the others begin HTTP/2's preface. Callers are served meanwhile."""
-    with Server() as server, connect_stub(server.address) as stub, ExitStack() as stack:
+    with Server("--self-check", "0s") as server, connect_stub(server.address) as stub, ExitStack() as stack:
         oracle.check_converted(convert_unary(stub, GOOD), EXPECTED)
-        before = server.descriptors()
         host, port = server.address.rsplit(":", 1)
         for index in range(100):
             peer = stack.enter_context(socket.create_connection((host, int(port))))
             peer.sendall(b"PRI * HTTP/2.0\r\n" if index % 2 else b"")
-        assert becomes_true(lambda: server.descriptors() >= before + 100)
+        assert becomes_true(lambda: server.connections(server.address) == 1 + 100)
         oracle.check_converted(convert_unary(stub, GOOD), EXPECTED)
-        assert becomes_true(lambda: server.descriptors() == before)
+        assert becomes_true(lambda: server.connections(server.address) == 1)
         oracle.check_converted(convert_unary(stub, GOOD), EXPECTED)
+
+
+def is_stopped(server: Server) -> bool:
+    """Whether none of its threads runs any more, as happens a little after the signal."""
+    states = {task.read_text().rpartition(") ")[2][0] for task in Path(f"/proc/{server.pid}/task").glob("*/stat")}
+    return states == {"T"}
 
 
 def test_a_server_that_did_not_run_for_a_while_serves_on() -> None:
@@ -90,6 +96,7 @@ def test_a_server_that_did_not_run_for_a_while_serves_on() -> None:
     with Server() as server, connect_stub(server.address) as stub:
         oracle.check_converted(convert_unary(stub, GOOD), EXPECTED)
         server.terminate(signal.SIGSTOP)
+        assert becomes_true(lambda: is_stopped(server))
         patient = stub.Convert.future(GOOD, timeout=TIMEOUT_S)
         with pytest.raises(grpc.RpcError) as raised:
             stub.Convert(GOOD, timeout=0.2)
@@ -110,6 +117,10 @@ def test_an_old_connection_is_ended_without_losing_a_call() -> None:
                 oracle.check_converted(convert_unary(stub, GOOD), EXPECTED)
 
 
+def held(server: Server) -> float:
+    return scrape(server).value("tensorferry_inflight_bytes")
+
+
 @pytest.mark.parametrize("is_busy", [False, True], ids=["idle", "busy"])
 def test_a_server_that_takes_no_connections_ends(is_busy: bool, tmp_path: Path) -> None:
     """Its path is gone. What is in progress is finished."""
@@ -117,18 +128,21 @@ def test_a_server_that_takes_no_connections_ends(is_busy: bool, tmp_path: Path) 
     gone = threading.Event()
 
     def parts() -> Iterator[pb.ConvertStreamRequest]:
-        header, chunk = chunked_parts(GOOD, len(DATA))
+        header, first, rest = chunked_parts(GOOD, len(DATA) // 2)
         yield header
+        yield first
         assert gone.wait(TIMEOUT_S)
-        yield chunk
+        yield rest
 
     with (
-        Server("--listen", f"unix:{path}", "--self-check", "50ms") as server,
+        Server(*ADMIN, "--listen", f"unix:{path}", "--self-check", "50ms") as server,
         ThreadPoolExecutor() as pool,
         connect_stub(server.address) as stub,
     ):
-        running = pool.submit(converse, stub, parts()) if is_busy else None
         oracle.check_converted(convert_unary(stub, GOOD), EXPECTED)
+        assert becomes_true(lambda: held(server) == 0)
+        running = pool.submit(converse, stub, parts()) if is_busy else None
+        assert becomes_true(lambda: not is_busy or held(server) > 0)
         path.unlink()
         assert becomes_true(lambda: "takes no connections" in server.log())
         gone.set()

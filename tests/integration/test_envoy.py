@@ -165,6 +165,7 @@ def test_health_is_told(fleet: Fleet) -> None:
 
 def test_calls_that_fail_for_their_callers_sake_take_no_server_away(fleet: Fleet) -> None:
     with connect(fleet.address) as channel, tensorferry.Client(fleet.address) as client:
+        assert becomes_true(lambda: who_answer(client) == BOTH)
         unknown = channel.unary_unary("/tensorferry.v1.TensorService/NoSuchMethod")
         for _ in range(30):
             with pytest.raises(grpc.RpcError) as failed:
@@ -207,7 +208,7 @@ def test_headers_that_are_too_large_cost_the_other_calls_nothing(gated: tuple[Fl
 
 def test_a_server_that_is_not_ready_gets_no_calls(tmp_path: Path) -> None:
     with fleet_of(tmp_path, "--drain-delay", "1h") as fleet, tensorferry.Client(fleet.address) as client:
-        assert who_answer(client) == BOTH
+        assert becomes_true(lambda: who_answer(client) == BOTH)
         leaving, staying = fleet.servers
         leaving.terminate()
         assert becomes_true(lambda: who_answer(client) == {LIMITS[1]})
@@ -277,5 +278,5 @@ def test_tls_to_the_outside(tmp_path: Path) -> None:
         balancing("envoy", tmp_path, [one, other], change=with_tls) as balancer,
         tensorferry.Client(balancer.address, tls=tensorferry.TLS(ca=authority.certificate)) as client,
     ):
-        assert who_answer(client) == BOTH
+        assert becomes_true(lambda: who_answer(client) == BOTH)
         assert client.convert(np.random.default_rng(4).standard_normal(2 * MIB)).digest_equal

@@ -15,7 +15,9 @@ import torch
 from torch import Tensor, nn
 
 import models
+from admin import ADMIN
 from harness import MIB, TIMEOUT_S, Server, becomes_true, connect_stub
+from metrics import scrape
 from served_models import Echo, Gate, Gated, Plus, check_outputs, config_tensor, infer, put
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
@@ -50,15 +52,27 @@ class Busy:
 
     def all_wait(self) -> None:
         """Until all that was sent is queued: the one thread that serves calls has then an ear for another."""
-        assert becomes_true(lambda: len(re.findall(r"message of \d+ bytes", self.server.log())) >= self._messages)
+        assert becomes_true(lambda: self.messages() >= self._messages)
         self.is_there()
+
+    def forget(self) -> None:
+        """Waits for no message of the past, as of a call that was given up it may not have come."""
+        self.is_there()
+        self._messages = self.messages()
+
+    def messages(self) -> int:
+        """How many have come, by the server's log."""
+        return len(re.findall(r"message of \d+ bytes", self.server.log()))
 
     def is_there(self) -> None:
         self.expect(1)
         assert convert_unary(self.stub, request(array("|u1", (1,), b"\0"))).refusal is None
 
-    def release(self) -> None:
+    def release(self, queued: int = 0) -> None:
+        """Opens the gate, once so many requests are queued for the model, by the server's own count."""
         self.all_wait()
+        depth = {"model": "model", "version": "1"}
+        assert becomes_true(lambda: scrape(self.server).value("tensorferry_queue_depth", **depth) >= queued)
         self.open()
 
     def open(self, to: int = 1 << 40) -> None:
@@ -79,7 +93,7 @@ def busy(
     """
     gate = Gate(folder / "gate")
     put(folder / "repository/model", Gated(gate, inner), config)
-    flags = ("--model-dir", f"{folder}/repository", "--threads", "1", "--log-level", "trace", *flags)
+    flags = (*ADMIN, "--model-dir", f"{folder}/repository", "--threads", "1", "--log-level", "trace", *flags)
     with Server(*flags) as server, connect_stub(server.address) as stub, ThreadPoolExecutor(80) as pool:
         model = Busy(server, stub, gate, pool)
         try:
@@ -181,9 +195,9 @@ def test_requests_of_a_cancelled_stream_are_never_run(config: str, tmp_path: Pat
 def test_what_is_past_its_deadline_is_never_run(config: str, tmp_path: Path) -> None:
     with busy(tmp_path, config) as model:
         calls = [model.stub.Convert.future(infer("model", rows(2)), timeout=0.5) for _ in range(10)]
-        model.expect(10)
         codes = {call.code() for call in calls}  # Waits for them.
         assert codes == {grpc.StatusCode.DEADLINE_EXCEEDED}
+        model.forget()
         fresh = model.send(infer("model", rows(3)))
         model.release()
         assert fresh.result().refusal is None
@@ -194,21 +208,21 @@ def queue_policy(policy: str) -> str:
     return BATCHED + f"dynamic_batching {{ default_queue_policy {{ {policy} }} }}"
 
 
-HALF_A_SECOND = "default_timeout_microseconds: 500000"
+SOME_TIME = "default_timeout_microseconds: 1500000"  # In which a request can be queued and taken on any machine.
 
 
-def wait_a_second(model: Busy) -> None:
-    call = model.stub.Convert.future(infer("model", rows(2)), timeout=1)
-    model.expect(1)
+def wait_longer(model: Busy) -> None:
+    call = model.stub.Convert.future(infer("model", rows(2)), timeout=2)
     assert call.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    model.forget()
 
 
 @pytest.mark.parametrize("convert", [convert_unary, convert_stream])
 def test_what_waits_longer_than_the_model_allows_is_refused(convert: Transport, tmp_path: Path) -> None:
-    with busy(tmp_path, queue_policy(HALF_A_SECOND)) as model:
+    with busy(tmp_path, queue_policy(SOME_TIME)) as model:
         late = [model.send(infer("model", rows(2)), convert) for _ in range(3)]
         model.all_wait()
-        wait_a_second(model)
+        wait_longer(model)
         fresh = model.send(infer("model", rows(4)))
         model.release()
         for refusal in (future.result().refusal for future in late):
@@ -219,10 +233,10 @@ def test_what_waits_longer_than_the_model_allows_is_refused(convert: Transport, 
 
 
 def test_what_is_late_may_run_after_the_others(tmp_path: Path) -> None:
-    with busy(tmp_path, queue_policy(f"timeout_action: DELAY {HALF_A_SECOND}")) as model:
+    with busy(tmp_path, queue_policy(f"timeout_action: DELAY {SOME_TIME}")) as model:
         late = [model.send(infer("model", rows(5))) for _ in range(2)]
         model.all_wait()
-        wait_a_second(model)
+        wait_longer(model)
         fresh = model.send(infer("model", rows(4)))
         model.release()
         assert all(future.result().refusal is None for future in [fresh, *late])
@@ -231,7 +245,7 @@ def test_what_is_late_may_run_after_the_others(tmp_path: Path) -> None:
 
 def test_one_slow_run_does_not_have_later_requests_refused(tmp_path: Path) -> None:
     with busy(tmp_path, ONE_AT_A_TIME) as model:
-        wait_a_second(model)
+        wait_longer(model)
         second = model.send(infer("model", {"x": 2 * ONE_ROW}))
         waiting = [model.send(infer("model", rows(1))) for _ in range(30)]
         model.all_wait()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import MIB, TIMEOUT_S, Server
+from harness import MIB, TIMEOUT_S, Server, becomes_true
 
 POST = b"POST /v2/repository/index HTTP/1.1\r\nHost: localhost\r\n"
 LIVE = b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\n"
@@ -79,8 +79,12 @@ def test_damaged_and_ambiguous_requests(server: Server, request_bytes: bytes, ex
 
 def test_nobody_forges_the_peer_of_the_access_log(server: Server) -> None:
     assert statuses(ask(server, LIVE + b"tensorferry-peer: 192.0.2.1:5\r\n" + CLOSE)) == [200]
-    lines = [line for line in server.log().splitlines() if "GRPCInferenceService/ServerLive" in line]
-    assert lines and all("peer=127.0.0.1:" in line for line in lines)
+
+    def lines() -> list[str]:
+        return [line for line in server.log().splitlines() if "GRPCInferenceService/ServerLive" in line]
+
+    assert becomes_true(lambda: lines() != [])
+    assert all("peer=127.0.0.1:" in line for line in lines())
 
 
 def test_tokens(tmp_path: Path) -> None:

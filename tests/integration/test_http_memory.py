@@ -32,6 +32,16 @@ def held(server: Server) -> float:
     return Scrape.of(families_of(text_of(server))).value("tensorferry_inflight_bytes")
 
 
+@pytest.fixture(autouse=True)
+def free(server: Server) -> None:
+    """What the request before took is given back when its answer has been sent, or later."""
+    wait_until_free(server)
+
+
+def wait_until_free(server: Server) -> None:
+    assert becomes_true(lambda: held(server) == 0)
+
+
 def json_body(datatype: str, elements: int, element: str = "1") -> bytes:
     return (HEAD % (datatype, elements)).encode() + b",".join([element.encode()] * elements) + b"]}]}"
 
@@ -71,6 +81,7 @@ def test_json_that_becomes_too_much_is_refused(server: Server, datatype: str, el
 def test_a_text_that_is_too_long_is_refused_before_it_takes_memory(server: Server, text: str) -> None:
     before = server.peak_rss()
     for filling in ("x", " "):
+        wait_until_free(server)
         status, reason, _ = refusal(server, (text % (filling * (32 * MIB))).encode())
         assert (status, reason) == (400, "TENSOR_TOO_LARGE")
     assert server.peak_rss() - before < 2 * BUDGET
@@ -121,6 +132,7 @@ def test_inputs_that_never_fit_beside_their_body(server: Server) -> None:
         "TENSOR_TOO_LARGE",
         None,
     )
+    wait_until_free(server)
     two = {name: ("UINT8", np.ones(13 * MIB, np.uint8)) for name in "xy"}
     assert refusal(server, *binary_body(two)) == (400, "TENSOR_TOO_LARGE", None)
 

@@ -74,9 +74,11 @@ def test_what_waits_for_its_turn_at_the_start_is_loading(root: Path, gate: Gate,
     put(root / "waits", Plus(1))
     with starting_server(root, tmp_path / "socket") as (process, channel):
         stub = TensorServiceStub(channel)
-        assert {versions["1"].state for name, versions in listed(stub).items() if name != "identity"} == {
-            pb.MODEL_STATE_LOADING
-        }
+
+        def states() -> list[int]:
+            return [versions["1"].state for name, versions in listed(stub).items() if name != "identity"]
+
+        assert becomes_true(lambda: states() == [pb.MODEL_STATE_LOADING] * (LOADS_AT_ONCE + 1))
         for convert in (convert_unary, convert_stream):
             outcome = convert(stub, infer("waits", {"x": X}))
             assert outcome.reason == "MODEL_NOT_READY"
@@ -156,6 +158,7 @@ def test_what_the_caller_gave_up_is_not_done(channel: grpc.Channel, gate: Gate) 
     for call in given_up:
         with pytest.raises(grpc.RpcError, match="DEADLINE_EXCEEDED"):
             call.result()
+    inference(channel, "ServerLive")  # The server has read by then that nobody waits.
     gate.open()
     held.result()
     inference(channel, "RepositoryModelLoad", "held")  # Comes after those in the model's queue.

@@ -138,15 +138,18 @@ def test_a_model_that_has_run(served: Server) -> None:
 
 
 def test_the_state_of_the_process(served: Server) -> None:
-    now = scrape(served)
-    assert now.value("process_threads") == served.threads()
+    def value(name: str) -> float:
+        return scrape(served).value(name)
+
+    assert becomes_true(lambda: value("process_threads") == served.threads())
     # A scrape has a connection, which /proc no longer shows to those who look afterwards.
-    assert abs(now.value("process_open_fds") - served.descriptors()) <= 2
-    assert now.value("process_resident_memory_bytes") == pytest.approx(served.rss(), rel=0.2)
+    assert becomes_true(lambda: abs(value("process_open_fds") - served.descriptors()) <= 2)
+    assert becomes_true(lambda: value("process_resident_memory_bytes") == pytest.approx(served.rss(), rel=0.2))
+    # What the calls of the tests before hold is given back when their answers have been sent, or later.
+    assert becomes_true(lambda: value("tensorferry_inflight_requests") == value("tensorferry_inflight_bytes") == 0)
+    now = scrape(served)
     assert now.value("tensorferry_ready") == 1
     assert now.value("tensorferry_draining") == 0
-    assert now.value("tensorferry_inflight_requests") == 0
-    assert now.value("tensorferry_inflight_bytes") == 0
     ((build, _),) = now.named("tensorferry_build_info")
     assert build["torch_version"] == torch.__version__.partition("+")[0]
     assert build["version"] == ask(served, "/version").json()["version"]
@@ -206,9 +209,9 @@ def test_who_may_scrape_and_who_was_refused(tmp_path: Path) -> None:
         refused = {"UNAUTHENTICATED": 2, "PERMISSION_DENIED": 1}
         assert now().by("tensorferry_auth_failures_total", "reason") == refused
         assert now().by("tensorferry_rejected_total", "reason") == refused
-        tokens.write_text("nobody t\n")
+        tokens.write_text("nobody t\n")  # The file may be seen while it is empty, which is a failure of its own.
         failures = "tensorferry_credentials_reload_failures_total"
-        assert becomes_true(lambda: now().by(failures, "kind") == {"tokens": 1})
+        assert becomes_true(lambda: now().by(failures, "kind") in ({"tokens": 1}, {"tokens": 2}))
 
 
 def test_when_the_certificate_ends(tmp_path: Path) -> None:
@@ -229,9 +232,14 @@ def test_when_the_certificate_ends(tmp_path: Path) -> None:
         files.replace(authority.sign("second", end="20970203040506Z"))
         second = datetime(2097, 2, 3, 4, 5, 6, tzinfo=UTC).timestamp()
         assert becomes_true(lambda: now().value(ends) == second)
-        assert not any(value for _, value in now().named("tensorferry_credentials_reload_failures_total"))
+        # Files that are replaced one after the other may be seen in between.
+        failures = {"kind": "tls"}
+        before = now().value("tensorferry_credentials_reload_failures_total", **failures)
+        assert before <= 1
         files.certificate.write_text("garbage")
-        assert becomes_true(lambda: now().by("tensorferry_credentials_reload_failures_total", "kind") == {"tls": 1})
+        assert becomes_true(
+            lambda: now().value("tensorferry_credentials_reload_failures_total", **failures) == before + 1
+        )
         assert now().value(ends) == second
 
 

@@ -53,7 +53,8 @@ def hand_over(peer: Peer, file: int, nbytes: int) -> str:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, files: dict[str, Path]) -> Iterator[Server]:
     path = tmp_path_factory.mktemp("outputs") / "socket"
-    with Server("--listen", f"unix:{path}", "--model", f"sine={files['sine']}") as running:
+    flags = ("--listen", f"unix:{path}", "--model", f"sine={files['sine']}", "--self-check", "0s")
+    with Server(*flags) as running:
         yield running
         assert running.alive(), running.log()
 
@@ -202,7 +203,8 @@ def test_what_is_no_memory_for_outputs(tmp_path: Path, peer: Peer, server: Serve
     assert hand_over(peer, once, 4).startswith("BAD_SHARED_MEMORY"), "it is sealed now"
     for file in (sealed, closed, hole, read_only, once, *others):
         os.close(file)
-    assert server.descriptors() == before, "the server keeps what is mapped, and no descriptor"
+    # It answers first, and closes then.
+    assert becomes_true(lambda: server.descriptors() <= before), "the server keeps what is mapped, and no descriptor"
 
 
 def test_it_goes_with_its_connection(server: Server, unix_stub: TensorServiceStub) -> None:

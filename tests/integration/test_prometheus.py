@@ -41,9 +41,11 @@ def test_prometheus_scrapes(tmp_path: Path) -> None:
             # A server that Prometheus cannot read is "down", and has the value 0.
             found = becomes_true(lambda: [series["value"][1] for series in query(port, "up")] == ["1"])
             assert found, (tmp_path / "log").read_text()
-            (build,) = query(port, "tensorferry_build_info")
-            assert build["metric"]["job"] == "tensorferry"
-            assert [series["value"][1] for series in query(port, "tensorferry_dtype_mismatch_total")] == ["0"]
+            # After a scrape that is late the series are gone for a while.
+            build = "tensorferry_build_info"
+            assert becomes_true(lambda: [series["metric"]["job"] for series in query(port, build)] == ["tensorferry"])
+            mismatches = "tensorferry_dtype_mismatch_total"
+            assert becomes_true(lambda: [series["value"][1] for series in query(port, mismatches)] == ["0"])
         finally:
             prometheus.terminate()
             prometheus.wait(TIMEOUT_S)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import tensorferry
-from harness import MIB, TIMEOUT_S, Server, becomes_true
+from harness import MIB, TIMEOUT_S, Server, becomes_true, free_port
 
 COUNT = 3
 LARGE = np.zeros(5 * MIB, np.uint8)
@@ -36,18 +36,21 @@ class Fleet:
     """Servers on ports that stay the same. `address` has all of them."""
 
     def __init__(self, folder: Path) -> None:
+        self._ports = [f"127.0.0.1:{free_port()}" for _ in range(COUNT)]
+        self._flags = [("--model", f"which={folder / f'{number}.pt'}") for number in range(COUNT)]
         self.servers: list[Server] = []
         for number in range(COUNT):
             torch.jit.script(Which(number)).save(folder / f"{number}.pt")
-            self.servers.append(Server("--model", f"which={folder / f'{number}.pt'}"))
-        self._flags = [("--model", f"which={folder / f'{number}.pt'}") for number in range(COUNT)]
-        self._ports = [server.address for server in self.servers]
+            self.servers.append(self._start(number))
         self.address = "ipv4:" + ",".join(self._ports)
+
+    def _start(self, number: int) -> Server:
+        return Server("--listen", self._ports[number], *self._flags[number])
 
     def restart(self, number: int) -> None:
         assert self.servers[number].stop() == 0
         self.servers[number].kill()
-        self.servers[number] = Server("--listen", self._ports[number], *self._flags[number])
+        self.servers[number] = self._start(number)
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def sealed(name: str, dtype: str, shape: tuple[int, ...], offset: int, nbytes: i
 def server(tmp_path_factory: pytest.TempPathFactory, files: dict[str, Path]) -> Iterator[Server]:
     path = tmp_path_factory.mktemp("sealed") / "socket"
     models = [flag for name in ("in-place", "sine") for flag in ("--model", f"{name}={files[name]}")]
-    with Server("--listen", f"unix:{path}", *models) as running:
+    with Server("--listen", f"unix:{path}", "--self-check", "0s", *models) as running:
         yield running
         assert running.alive(), running.log()
 
@@ -151,7 +151,7 @@ def test_a_region_goes_with_its_connection(peer: Peer, server: Server, unix_stub
         peer.hand_over(b"0123", seals=0)
         assert TRANSPORTS["unary"](unix_stub, message).refusal is None
     assert becomes_true(lambda: TRANSPORTS["unary"](unix_stub, message).reason == "REGION_NOT_FOUND")
-    assert becomes_true(lambda: server.descriptors() == before)
+    assert becomes_true(lambda: server.descriptors() <= before)
 
 
 def test_bad_ranges(peer: Peer, unix_stub: TensorServiceStub) -> None:
@@ -184,7 +184,7 @@ def test_what_is_no_sealed_memory(tmp_path: Path, peer: Peer, server: Server) ->
         assert "has 4 bytes" in peer.ask(size, [file])
     for other in [*others, file]:
         os.close(other)
-    assert server.descriptors() == before
+    assert becomes_true(lambda: server.descriptors() <= before)  # It answers first, and closes then.
 
 
 def test_the_file_has_the_mode_of_the_socket_and_is_removed(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import socket
 from pathlib import Path
 
 import grpc
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 import oracle
 from certificates import Authority
 from collector import Collector, SilentCollector
-from harness import TIMEOUT_S, Server, becomes_true, connect_stub
+from harness import TIMEOUT_S, Server, becomes_true, connect_stub, free_port
 from served_models import infer, put
 from tensorferry.v1 import tensor_service_pb2 as pb
 from wire import array, request
@@ -293,9 +292,7 @@ def test_spans_go_on_when_the_collector_takes_them_again(status: int) -> None:
 
 
 def test_a_collector_that_is_gone_costs_dropped_spans_alone() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
-    with Server(environment=exporting_to(f"http://127.0.0.1:{port}")) as server:
+    with Server(environment=exporting_to(f"http://127.0.0.1:{free_port()}")) as server:
         convert_many(server, 50)
         assert becomes_true(lambda: "cannot connect" in server.log())
         assert server.stop() == 0

@@ -91,7 +91,7 @@ def test_outputs_of_models_count_until_they_are_sent(tmp_path: Path) -> None:
         assert becomes_true(lambda: len(ended(calls)) >= 64 - 8)
         assert reasons(ended(calls)) == {"MEMORY_BUDGET"}
         assert server.peak_rss() - before < 192 * MIB  # Not 256; malloc keeps some of what the refused ones had.
-        assert largest_peer(server) == held(server) == 4 * MIB * (64 - len(ended(calls)))
+        assert becomes_true(lambda: largest_peer(server) == held(server) == 4 * MIB * (64 - len(ended(calls))))
         unread = next(call for call in calls if call.is_active())
         (answer,) = (pb.ConvertResponse.FromString(message) for message in unread)
         assert answer.outputs[0].data == torch.ones(MIB).numpy().tobytes()
@@ -176,7 +176,7 @@ def test_answers_of_methods_without_arrays_are_given_up_too(method: str, message
     flags = (*ADMIN, "--model-dir", f"{repository}", "--model-control", "explicit", "--idle-timeout", "1s")
     with Server(*flags) as server, connect_without_window(server.address) as channel:
         calls = ask(channel, method, message, 3)
-        assert becomes_true(lambda: held(server) > 0)
+        assert becomes_true(lambda: len(ended(calls)) == len(calls))
         assert becomes_true(lambda: held(server) == 0)
         for call in calls:
             with pytest.raises(grpc.RpcError) as raised:

@@ -30,6 +30,7 @@ class Streaming(grpc.GenericRpcHandler):  # type: ignore[misc]
         self.streams = 0
         self.ended = threading.Semaphore(0)
         self.contexts: list[Any] = []
+        self._counting = threading.Lock()
 
     def service(self, details: Any) -> Any:
         if details.method.endswith("/ConvertStream"):
@@ -37,7 +38,8 @@ class Streaming(grpc.GenericRpcHandler):  # type: ignore[misc]
         return grpc.unary_unary_rpc_method_handler(lambda request, context: OK.SerializeToString())
 
     def _stream(self, messages: Iterator[bytes], context: Any) -> Iterator[bytes]:
-        stream, self.streams = self.streams, self.streams + 1
+        with self._counting:
+            stream, self.streams = self.streams, self.streams + 1
         self.contexts.append(context)
         context.add_callback(self.ended.release)
         missing = 0

@@ -85,8 +85,9 @@ QUEUE = """dynamic_batching {
 }"""
 
 # A gated model and its test meet in a file of int64. The first number is the largest input that need not wait; the
-# second counts the runs that began. Then come, for each run, its rows and its largest input.
-GATE_SIZE, GATE_HEIGHT, GATE_RUNS, GATE_ROWS, GATE_INPUTS = 4096, 0, 1, 1024, 2560
+# second counts the runs that began, and the fourth those that ended. Then come, for each run, its rows and its
+# largest input.
+GATE_SIZE, GATE_HEIGHT, GATE_RUNS, GATE_ENDED, GATE_ROWS, GATE_INPUTS = 4096, 0, 1, 3, 1024, 2560
 
 MODELS: dict[str, Model] = {
     "simple": _two("INT32", (16,), "sum_and_difference", max_batch_size=8),

@@ -170,8 +170,8 @@ TEST_F(ClientTest, PutsReturnedChunksIntoOneBufferPerTensor) {
 
 TEST_F(ClientTest, EndsAtItsDeadline) {
   std::promise<void> over;
-  server_.on_convert = [&](const v1::ConvertRequest&, v1::ConvertResponse*) {
-    over.get_future().wait();
+  server_.on_convert = [go = over.get_future().share()](const v1::ConvertRequest&, v1::ConvertResponse*) {
+    go.wait();  // The call may reach the server after the end of this test.
     return grpc::Status::OK;
   };
   EXPECT_EQ(client_.Convert({}, {.timeout = std::chrono::milliseconds(50)}).status().code(),

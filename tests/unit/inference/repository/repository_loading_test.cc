@@ -139,7 +139,7 @@ TEST_F(ModelRepositoryBeside, FilesOfLoadsThatWaitAreInTheMemoryBudget) {
   EXPECT_THAT(gated.get(), IsOk());
   EXPECT_THAT(first.get(), Fails(Reason::kModelNotReady)) << "it is no model";
   EXPECT_THAT(second.get(), Fails(Reason::kModelNotReady));
-  EXPECT_EQ(memory_.budget.used(), 0u);
+  while (memory_.budget.used() > 0) std::this_thread::yield();  // The files go after their caller is told.
 }
 
 TEST_F(ModelRepositoryBeside, OtherModelsAreListedLoadedAndUnloaded) {

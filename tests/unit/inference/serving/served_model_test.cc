@@ -332,10 +332,10 @@ TEST_F(ServedModelTest, GivesMemoryBackWhateverCameOfARun) {
     return inputs;
   });
   for (int i = 1; i <= 8; ++i) {
-    TestRun& run = Request(i);
-    ASSERT_THAT(SubmitChecked(*model, run), IsOk());
-    EXPECT_EQ(run.Wait().ok(), i % 2 == 1);
+    ASSERT_THAT(SubmitChecked(*model, Request(i)), IsOk());
+    EXPECT_EQ(runs_.back().Wait().ok(), i % 2 == 1);
   }
+  ASSERT_THAT(model->OnEachExecutor([](Model&) { return absl::OkStatus(); }), IsOk());  // The last run has ended too.
   runs_.clear();
   EXPECT_EQ(memory_.budget.used(), 0u);
 }

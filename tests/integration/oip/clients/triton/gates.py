@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from calls import TIMEOUT_S
-from oip.layout import GATE_HEIGHT, GATE_INPUTS, GATE_ROWS, GATE_RUNS
+from oip.layout import GATE_ENDED, GATE_HEIGHT, GATE_INPUTS, GATE_ROWS, GATE_RUNS
 
 WIDE_OPEN = 1 << 40
 
@@ -49,6 +49,10 @@ class Runs:
     def wait_for(self, count: int) -> None:
         wait_until(lambda: len(self.begun()) >= count, f"{count} runs")
 
+    def wait_for_ends(self) -> None:
+        """Until no run waits at the gate, which the next test would close before it has seen it open."""
+        wait_until(lambda: self._shared[GATE_ENDED] >= self._shared[GATE_RUNS], "the ends of all runs")
+
 
 class Gate:
     """The gates of all models: open unless a test is within `closed`."""
@@ -64,3 +68,4 @@ class Gate:
             yield runs
         finally:
             runs.open()
+            runs.wait_for_ends()

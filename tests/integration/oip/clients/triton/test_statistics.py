@@ -19,7 +19,7 @@ from oip.layout import MODELS
 Client = triton.InferenceServerClient
 
 DURATIONS = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output", "cache_hit", "cache_miss")
-SETTLED_S = 5  # By then what is counted just after an answer is counted.
+SETTLED_S = 20  # By then what is counted just after an answer is counted.
 COMPUTE = ("compute_input", "compute_infer", "compute_output")
 
 

@@ -89,7 +89,7 @@ def test_cancelling_a_stream(client: Client, gate: Gate) -> None:
 
 
 def test_a_stream_whose_time_is_over(client: Client, gate: Gate) -> None:
-    with gate.closed("batched"), streaming(client, stream_timeout=0.3) as stream:
+    with gate.closed("batched"), streaming(client, stream_timeout=1.0) as stream:
         stream.send("batched", np.float32([[1]]))
         _, error = stream.receive()
         assert error.status() == str(StatusCode.DEADLINE_EXCEEDED)
