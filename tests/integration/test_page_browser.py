@@ -122,6 +122,23 @@ def test_the_overview_shows_models_figures_and_refusals(server: Server) -> None:
     assert seen["footer"].startswith("tensorferry ")
 
 
+def scrape_text(start: int, requests: int, memory: int) -> str:
+    labels = 'grpc_method="Convert",grpc_code="OK"'
+    buckets = [f'grpc_server_handling_seconds_bucket{{{labels},le="{le}"}} {requests}' for le in ("0.001", "+Inf")]
+    rest = (f"process_start_time_seconds {start}", f"tensorferry_inflight_bytes {memory}")
+    return "\n".join([*buckets, *rest, "tensorferry_budget_bytes 1024", ""])
+
+
+def test_figures_begin_anew_with_another_server(server: Server) -> None:
+    """Where one has taken the place of another its requests are no less than none; one that is gone is told of once."""
+    texts = [scrape_text(1, 10, 0), scrape_text(1, 310, 1), scrape_text(2, 5, 2)]
+    seen = browse("scrapes", f"http://{server.http}/", texts=texts, memory=["0 B", "1 B", "2 B"])
+    first, second, third = seen["seen"]
+    assert first[:3] == third[:3] == ["–", "–", "–"]
+    assert float(second[0]) > 0 and second[1].endswith("µs")
+    assert seen["first"] == "yes"
+
+
 def test_the_first_paint_needs_few_bytes(server: Server) -> None:
     sizes = walk(server, "firstPaint")["sizes"]
     assert {"/", "/page/app.js", "/page/page.css", "/page/overview.js"} < set(sizes)
@@ -143,7 +160,9 @@ def test_the_page_of_a_model(server: Server, inputs: dict[str, np.ndarray]) -> N
         for _ in range(3):
             client.infer("affine", {name: inputs[name] for name in ("left", "right")})
     counts = buckets_of(server, "affine")
-    seen = walk(server, "model", model="affine")
+    values = [{"name": name, "datatype": "FP32", "shape": [1, 1], "data": [1]} for name in ("left", "right")]
+    seen = walk(server, "model", model="affine", request={"inputs": values})
+    assert seen["status"] == 200  # The figures count on after the model was loaded anew.
     assert [float(row[1]) for row in seen["times"]] == counts and sum(counts) >= 3
     assert seen["times"][-1][2] == "100.0 %"
     assert all(f"{row[0]}: {row[1]}" in seen["latency"] for row in seen["times"])

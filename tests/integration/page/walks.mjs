@@ -68,6 +68,24 @@ async function overview({ page, asked }) {
   };
 }
 
+/** Returns the figures after each scrape of which the texts are given, and how often a server that is gone is told of. */
+async function scrapes({ page, asked }) {
+  let at = 0;
+  await page.route("**/metrics", (route) => (at < asked.texts.length ? route.fulfill({ body: asked.texts[at++] }) : route.abort()));
+  await page.goto(asked.url);
+  const alert = page.locator("section[aria-label=Figures] [role=alert]");
+  const memory = page.locator(".tile", { hasText: "Memory" });
+  const seen = [];
+  for (const memoryText of asked.memory) {
+    await memory.getByText(memoryText, { exact: true }).waitFor();
+    seen.push(await page.locator(".tile .figure").allInnerTexts());
+  }
+  await alert.waitFor();
+  await alert.evaluate((shown) => { shown.dataset.first = "yes"; });
+  for (let again = 0; again < 2; ++again) await page.waitForEvent("requestfailed");
+  return { seen, first: await alert.getAttribute("data-first") };
+}
+
 async function firstPaint({ page, asked, answers }) {
   await page.goto(asked.url);
   await page.getByRole("heading", { name: "Overview" }).waitFor();
@@ -95,6 +113,11 @@ async function model({ page, asked }) {
   await page.locator(".badge", { hasText: "unavailable" }).waitFor();
   await page.getByRole("button", { name: "Load", exact: true }).click();
   await page.getByRole("region", { name: "Inputs" }).waitFor();
+  const answered = page.locator(".tile", { hasText: "Requests answered" }).locator(".figure");
+  const before = Number(await answered.innerText());
+  const sent = await page.request.post(`${asked.url}v2/models/${asked.model}/infer`, { data: asked.request });
+  await answered.getByText(String(before + 1), { exact: true }).waitFor();
+  seen.status = sent.status();
   await page.getByRole("link", { name: "Run it in the playground" }).click();
   await page.getByRole("heading", { name: "Playground" }).waitFor();
   return seen;
@@ -282,4 +305,6 @@ async function calls({ page, asked }) {
   return { seen, post };
 }
 
-export const WALKS = { calls, snippets, example, overview, firstPaint, model, runModel, drop, image, receipts, tokens, keyboard, looks };
+export const WALKS = {
+  calls, snippets, example, overview, scrapes, firstPaint, model, runModel, drop, image, receipts, tokens, keyboard, looks,
+};
