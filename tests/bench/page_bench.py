@@ -30,6 +30,8 @@ CHROMIUM = os.environ.get("TENSORFERRY_CHROMIUM", "/usr/bin/chromium-headless-sh
 NO_PAGE = "about:blank"
 NBYTES = 64
 MOST_COST = 0.01
+PERIOD_S = 3  # After which the page asks again.
+PERIODS_ALONE = 10
 
 
 def read_arguments(words: Sequence[str]) -> argparse.Namespace:
@@ -88,10 +90,11 @@ def measure(server: Process, arguments: argparse.Namespace) -> Slice:
     return Slice(row["requests_per_s"], (procfs.cpu_seconds(server.pid) - used) / passed)
 
 
-def idle_cost(server: Process, seconds: float) -> float:
-    """Seconds of the server's CPU clock, per second, while nobody but the pages asks it."""
+def idle_cost(server: Process) -> float:
+    """Seconds of the server's CPU clock, per second, while nobody but the pages asks it, which were loaded before."""
+    time.sleep(PERIOD_S)
     used, start = procfs.cpu_seconds(server.pid), time.monotonic()
-    time.sleep(seconds)
+    time.sleep(PERIODS_ALONE * PERIOD_S)
     return (procfs.cpu_seconds(server.pid) - used) / (time.monotonic() - start)
 
 
@@ -113,7 +116,7 @@ def run(arguments: argparse.Namespace) -> tuple[list[dict[str, Slice]], float]:
                 slices[kind] = measure(server, arguments)
             rounds.append(slices)
         browsers.show(pages["with"])
-        return rounds, idle_cost(server, arguments.duration)
+        return rounds, idle_cost(server)
 
 
 def report(rounds: Sequence[dict[str, Slice]], idle: float, browsers: int) -> str:
