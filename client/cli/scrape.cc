@@ -26,14 +26,14 @@ absl::Status Refusal(unsigned int status) {
   }
 }
 
-fetch::HttpRequest RequestOf(const Arguments& arguments, const client::ConnectOptions& options) {
-  fetch::HttpRequest request{.headers = {}, .body = "", .ca_file = "", .certificate_file = "", .key_file = ""};
+fetch::HttpRequest RequestOf(const client::ConnectOptions& options) {
+  fetch::HttpRequest request;
   request.most_answer_bytes = kMostBytes;
   if (!options.token.empty()) request.headers.emplace_back("authorization", "Bearer " + options.token);
-  if (arguments.tls) {
-    request.ca_file = arguments.tls->ca;
-    request.certificate_file = arguments.tls->certificate;
-    request.key_file = arguments.tls->key;
+  if (options.tls) {
+    request.ca = options.tls->ca;
+    request.certificate = options.tls->certificate;
+    request.key = options.tls->key;
   }
   return request;
 }
@@ -41,7 +41,7 @@ fetch::HttpRequest RequestOf(const Arguments& arguments, const client::ConnectOp
 absl::StatusOr<fetch::HttpAnswer> AskForMetrics(const Arguments& arguments, const client::ConnectOptions& options,
                                                 std::chrono::milliseconds timeout) {
   try {
-    return fetch::Send(*arguments.metrics, RequestOf(arguments, options), timeout);
+    return fetch::Send(*arguments.metrics, RequestOf(options), timeout);
   } catch (const std::exception& error) {  // Boost's.
     return absl::InternalError(error.what());
   }

@@ -9,8 +9,8 @@
 
 namespace tensorferry::cli {
 
-// Scrape asks for /metrics at Arguments::metrics, with the token of `options` and the certificates of `arguments`. With
-// Arguments::wait it asks again until somebody answers, or the timeout is over.
+// Scrape asks for /metrics at Arguments::metrics, with the token and the certificates of `options`. With Arguments::wait it
+// asks again until somebody answers, or the timeout is over.
 // Errors: UNAVAILABLE if there is no answer; UNAUTHENTICATED, PERMISSION_DENIED, FAILED_PRECONDITION if it refuses; those of
 //         FiguresIn.
 absl::StatusOr<Figures> Scrape(const Arguments& arguments, const client::ConnectOptions& options,

@@ -39,14 +39,19 @@ absl::Status SetUp(const HttpRequest& request, ssl::context& context) {
   beast::error_code error;
   SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);
   context.set_verify_mode(ssl::verify_peer);
-  const std::string& ca_file = request.ca_file;
-  ca_file.empty() ? context.set_default_verify_paths(error) : context.load_verify_file(ca_file, error);
+  if (!request.ca_file.empty()) {
+    context.load_verify_file(request.ca_file, error);
+  } else if (!request.ca.empty()) {
+    context.add_certificate_authority(asio::buffer(request.ca), error);
+  } else {
+    context.set_default_verify_paths(error);
+  }
   if (error) return Unavailable("cannot read the CAs", error);
-  if (request.certificate_file.empty()) return absl::OkStatus();
+  if (request.certificate.empty()) return absl::OkStatus();
   // OpenSSL would ask for the passphrase of an encrypted key on the terminal, and wait there.
   context.set_password_callback([](std::size_t, ssl::context::password_purpose) { return std::string(); });
-  context.use_certificate_chain_file(request.certificate_file, error);
-  if (!error) context.use_private_key_file(request.key_file, ssl::context::pem, error);
+  context.use_certificate_chain(asio::buffer(request.certificate), error);
+  if (!error) context.use_private_key(asio::buffer(request.key), ssl::context::pem, error);
   return error ? Unavailable("cannot read the certificate and its key", error) : absl::OkStatus();
 }
 

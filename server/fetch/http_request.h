@@ -14,10 +14,11 @@ namespace tensorferry::fetch {
 struct HttpRequest {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;     // JSON, which is posted. Empty: the request is a GET.
-  std::string ca_file;  // Holds the CAs that may sign a target's certificate, as PEM. Empty: those of the system.
-  // Hold the certificate with which the request shows who asks, and its key, as PEM. Empty: it shows none.
-  std::string certificate_file;
-  std::string key_file;
+  std::string ca_file;  // Holds the CAs that may sign a target's certificate, as PEM, and is read for each request.
+  std::string ca;       // Or their text. Both are empty: the CAs are those of the system.
+  // The certificate with which the request shows who asks, and its key, as PEM. Empty: it shows none.
+  std::string certificate;
+  std::string key;
   std::uint64_t most_answer_bytes = 64 << 10;
 };
 

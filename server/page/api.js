@@ -59,6 +59,14 @@ async function ask(path, init = {}) {
   return response;
 }
 
+/** @param {unknown} error Says of a body that the port does not take what does take it. @returns {never} */
+function sayWhatTakesMore(error) {
+  if (error instanceof ServerError && error.status === 413) {
+    error.message += ": a larger --max-message-bytes takes it here, and the clients of Python and C++ send it in chunks, as the code below does";
+  }
+  throw error;
+}
+
 /** @param {string} name @param {string} [version] */
 const modelPath = (name, version) =>
   `/v2/models/${encodeURIComponent(name)}${version ? `/versions/${encodeURIComponent(version)}` : ""}`;
@@ -95,7 +103,8 @@ export const server = {
   /** @param {string} name @param {"load" | "unload"} what */
   change: (name, what) => ask(`/v2/repository/models/${encodeURIComponent(name)}/${what}`, post),
   /** @param {BodyInit} file @returns {Promise<{tensors: any[], refused?: any[], error?: any}>} */
-  convert: (file) => json("/v1/convert", { method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" } }),
+  convert: (file) => json("/v1/convert", { method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" } })
+    .catch(sayWhatTakesMore),
   infer,
 };
 
@@ -130,7 +139,7 @@ async function infer(model, version, inputs) {
     method: "POST",
     body: new Blob([header, ...inputs.map((input) => input.bytes)]),
     headers: { "Content-Type": "application/octet-stream", "Inference-Header-Content-Length": String(header.length) },
-  });
+  }).catch(sayWhatTakesMore);
   const body = new Uint8Array(await response.arrayBuffer());
   const size = Number(response.headers.get("Inference-Header-Content-Length") ?? body.length);
   const answer = JSON.parse(new TextDecoder().decode(body.subarray(0, size)));

@@ -30,12 +30,13 @@ export function shareBar(share, label) {
 export function bars(values, label, title) {
   const height = 100;
   const finite = values.filter(Number.isFinite);
-  const top = Math.max(0, ...finite);
-  const bottom = Math.min(0, ...finite);
+  const most = Math.max(0, ...finite.map(Math.abs)) || 1; // Shares of it, as the range of doubles is twice what one holds.
+  const top = Math.max(0, ...finite) / most;
+  const bottom = Math.min(0, ...finite) / most;
   const scale = height / (top - bottom || 1);
   const zero = top * scale;
   const shapes = values.map((value, k) => {
-    const size = Number.isFinite(value) ? Math.max(Math.abs(value) * scale, value ? 0.6 : 0) : 0;
+    const size = Number.isFinite(value) ? Math.max((Math.abs(value) / most) * scale, value ? 0.6 : 0) : 0;
     const bar = svg("rect", { x: k + 0.08, width: 0.84, y: value < 0 ? zero : zero - size, height: size, class: "bar" });
     const name = svg("title", {});
     name.textContent = title(k);

@@ -24,6 +24,7 @@ const stem = (name) => name.replace(/^.*\//, "").replace(/\.[^.]+$/, "");
  * @returns {Promise<ArrayFile>}
  */
 export async function readFile(name, bytes) {
+  if (!bytes.length) throw new FormatError(`'${name}' is empty`);
   if (isNpy(bytes)) return { name, kind: ".npy", bytes, arrays: [readNpy(stem(name), bytes)] };
   if (isZip(bytes)) return { name, kind: ".npz", bytes, ...(await readNpz(bytes)) };
   if (isSafetensors(bytes)) return { name, kind: "safetensors", bytes, ...(await readSafetensors(bytes)) };

@@ -117,13 +117,13 @@ function heading(index, shown) {
 
 /**
  * Shows one version, and returns what asks for its statistics again.
- * @param {string} name @param {string} version @param {HTMLElement} place @returns {Promise<() => Promise<void>>}
+ * @param {string} name @param {string} version @param {HTMLElement} place @param {() => void} reload Shows it anew.
+ * @returns {Promise<() => Promise<void>>}
  */
-async function show(name, version, place) {
+async function show(name, version, place, reload) {
   const index = (await server.models()).filter((entry) => entry.name === name);
   const entry = index.find((candidate) => candidate.version === version) ?? index[0];
   if (!entry) throw new ServerError(`there is no model '${name}'`, 404, "MODEL_NOT_FOUND", {});
-  const reload = () => void show(name, version, place).catch((error) => place.replaceChildren(problem(error)));
   const administration = await server.isAdmin()
     ? h("section", {}, h("h2", {}, "Administration"), controls(name, reload))
     : h("p", { class: "note" }, "Who has a token with the role admin may load and unload the model here.");
@@ -152,13 +152,15 @@ async function show(name, version, place) {
 export function modelPage(name, version) {
   const place = h("div", {}, h("p", { class: "note" }, "Asking the server …"));
   let [timer, stopped] = [0, false];
-  const again = (/** @type {() => Promise<void>} */ ask) => {
-    if (stopped) return;
+  let ask = async () => {};
+  const load = () => void show(name, version, place, load).then((asks) => { ask = asks; }, (error) => place.replaceChildren(problem(error)));
+  const wait = () => {
     timer = setTimeout(async () => {
       if (!document.hidden) await ask().catch(() => {}); // What was told last stays.
-      again(ask);
+      if (!stopped) wait();
     }, PERIOD_MS);
   };
-  show(name, version, place).then(again, (error) => place.replaceChildren(problem(error)));
+  load();
+  wait();
   return { element: h("div", {}, h("h1", { tabindex: "-1" }, name), place), stop: () => { stopped = true; clearTimeout(timer); } };
 }

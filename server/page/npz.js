@@ -1,5 +1,6 @@
 // Reads .npz files: zip archives of .npy files, stored or deflated, with ZIP64's sizes where numpy writes them.
 import { FormatError, Members } from "./arrays.js";
+import { crc32 } from "./crc32.js";
 import { readNpy } from "./npy.js";
 
 const END = 0x06054b50;
@@ -48,6 +49,7 @@ async function inflate(data, size) {
  * @property {number} method 0 if stored, 8 if deflated.
  * @property {number} compressed Bytes in the archive.
  * @property {number} size Bytes once inflated.
+ * @property {number} crc Of the bytes once inflated.
  * @property {number} local Place of the member's own header.
  * @property {number} next Place of the next entry.
  */
@@ -77,6 +79,7 @@ function readEntry(view, at) {
   const entry = {
     name,
     method: view.getUint16(at + 10, true),
+    crc: view.getUint32(at + 16, true),
     compressed: view.getUint32(at + 20, true),
     size: view.getUint32(at + 24, true),
     local: view.getUint32(at + 42, true),
@@ -92,9 +95,12 @@ async function contentOf(file, view, entry) {
   const start = entry.local + 30 + view.getUint16(entry.local + 26, true) + view.getUint16(entry.local + 28, true);
   const data = file.subarray(start, start + entry.compressed);
   if (data.length !== entry.compressed) throw new FormatError(`the archive ends within '${entry.name}'`);
-  if (entry.method === 0) return data;
-  if (entry.method === 8) return inflate(data, entry.size);
-  throw new FormatError(`'${entry.name}' is compressed by method ${entry.method}: expected 0 (stored) or 8 (deflated)`);
+  if (entry.method !== 0 && entry.method !== 8) {
+    throw new FormatError(`'${entry.name}' is compressed by method ${entry.method}: expected 0 (stored) or 8 (deflated)`);
+  }
+  const content = entry.method === 0 ? data : await inflate(data, entry.size);
+  if (crc32(content) !== entry.crc) throw new FormatError("its checksum differs: the archive is damaged");
+  return content;
 }
 
 /** @param {Uint8Array<ArrayBuffer>} file A member that is no array costs the others nothing. */

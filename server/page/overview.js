@@ -7,7 +7,7 @@ import { histogram, parseMetrics, quantile, since, total } from "./prometheus.js
 import { modelAddress, platformText, specsText, stateBadge } from "./spec.js";
 
 /** @typedef {import("./prometheus.js").Histogram} Histogram */
-/** @typedef {{at: number, requests: number, durations: Histogram, scrape: import("./prometheus.js").Scrape}} Figures */
+/** `start` is when the server was started. @typedef {{at: number, start: number, requests: number, durations: Histogram, scrape: import("./prometheus.js").Scrape}} Figures */
 /** @typedef {import("./api.js").IndexEntry} IndexEntry */
 /** @typedef {import("./api.js").Metadata} Metadata */
 
@@ -25,7 +25,9 @@ const bringsArrays = (labels) => /Convert|Infer$/.test(labels.grpc_method ?? "")
 async function scrapeInto(history) {
   const scrape = parseMetrics(await server.metrics());
   const durations = histogram(scrape, DURATIONS, bringsArrays);
-  history.push({ at: performance.now() / 1000, requests: durations.counts.at(-1) ?? 0, durations, scrape });
+  const start = total(scrape, "process_start_time_seconds");
+  if (history.at(-1)?.start !== start) history.length = 0; // Another process counts from 0 again.
+  history.push({ at: performance.now() / 1000, start, requests: durations.counts.at(-1) ?? 0, durations, scrape });
   if (history.length > KEPT) history.shift();
 }
 
@@ -103,9 +105,12 @@ function refusalTable(refusals) {
   return table("Last refusals", ["Time", "Reason", "~Message", "Model", "Method", "Peer"], rows);
 }
 
-/** @param {HTMLElement} place @param {() => Promise<Node>} make Fills a place, or says why it cannot. */
+/** @param {HTMLElement} place @param {() => Promise<HTMLElement>} make Fills a place, or says why it cannot, which is read out once. */
 async function fill(place, make) {
-  replaceKeepingFocus(place, await make().catch(problemNote));
+  const content = await make().catch(problemNote);
+  const said = place.firstElementChild;
+  if (said?.getAttribute("role") === "alert" && said.textContent === content.textContent) return;
+  replaceKeepingFocus(place, content);
 }
 
 /** @param {import("./api.js").ServerError} error What a role does not allow is no alarm. */

@@ -11,6 +11,8 @@ import { numberText } from "./format.js";
 const MOST_PIXELS = 384;
 /** The width and the height of a picture on the page. */
 const FRAME_REM = 26;
+/** The most that one side of a picture has of the other; those of longer arrays are stretched, so that one sees them. */
+const MOST_ASPECT = 13;
 /** The most elements that are shown as bars or in a table. */
 const MOST_BARS = 256;
 const MOST_CELLS = 200;
@@ -26,7 +28,7 @@ function colourOf(share) {
   return COLOURS[k].map((from, part) => from + (COLOURS[k + 1][part] - from) * (place - k));
 }
 
-/** @param {Tensor} tensor Returns least, greatest and mean of the finite elements, and how many are not finite. */
+/** @param {Tensor} tensor Returns least, greatest and mean of the finite elements, and how many are not finite. If none is, least is above greatest. */
 export function summaryOf({ dtype, bytes }) {
   const view = viewOf(bytes);
   const numel = bytes.length / dtype.itemsize;
@@ -53,6 +55,18 @@ export function channelsOf({ dtype, shape }) {
 }
 
 /**
+ * Returns what says where a number lies between two others, as a share: 0 below them, 1 above. Where no number is finite,
+ * least is above greatest.
+ * @param {number} least @param {number} greatest
+ */
+function shareWithin(least, greatest) {
+  const scale = greatest - least === Infinity ? 0.5 : 1; // The widest range of doubles is twice what one holds.
+  const bottom = least <= greatest ? least * scale : 0;
+  const span = least < greatest ? greatest * scale - bottom : 1;
+  return (/** @type {number} */ value) => Math.min(1, Math.max(0, (value * scale - bottom) / span));
+}
+
+/**
  * Draws rows and columns of a tensor.
  * @param {Tensor} tensor @param {number} offset Where the elements begin, in elements. @param {string} label
  * @param {{least: number | bigint, greatest: number | bigint}} range
@@ -66,8 +80,7 @@ function draw(tensor, offset, label, { least, greatest }) {
   if (!context) return canvas;
   const image = context.createImageData(width, height);
   const view = viewOf(tensor.bytes);
-  const bottom = Number(least);
-  const span = Number(greatest) - bottom || 1;
+  const shareOf = shareWithin(Number(least), Number(greatest));
   for (let y = 0; y < height; ++y) {
     for (let x = 0; x < width; ++x) {
       const element = Math.floor((y * rows) / height) * columns + Math.floor((x * columns) / width);
@@ -79,13 +92,14 @@ function draw(tensor, offset, label, { least, greatest }) {
       }
       const value = numberAt(tensor.dtype, view, offset + element);
       if (Number.isNaN(value)) continue; // Transparent.
-      image.data.set(colourOf(Math.min(1, Math.max(0, (value - bottom) / span))), pixel);
+      image.data.set(colourOf(shareOf(value)), pixel);
       image.data[pixel + 3] = 255;
     }
   }
   context.putImageData(image, 0, 0);
-  canvas.style.aspectRatio = `${columns} / ${rows}`;
-  canvas.style.width = `min(100%, ${Math.max(1, FRAME_REM * Math.min(1, columns / rows))}rem)`;
+  const aspect = Math.min(MOST_ASPECT, Math.max(1 / MOST_ASPECT, columns / rows));
+  canvas.style.aspectRatio = String(aspect);
+  canvas.style.width = `min(100%, ${FRAME_REM * Math.min(1, aspect)}rem)`;
   return canvas;
 }
 
@@ -113,7 +127,8 @@ function heatMap(tensor, name) {
     return size > 1 ? h("label", {}, `index ${d} `, field) : null;
   });
   show();
-  const legend = channels ? null : h("div", { class: "legend" }, numberText(range.least), h("span", { class: "ramp" }), numberText(range.greatest));
+  const legend = channels || range.least > range.greatest ? null
+    : h("div", { class: "legend" }, numberText(range.least), h("span", { class: "ramp" }), numberText(range.greatest));
   return h("div", {}, h("div", { class: "row" }, ...fields), frame, legend);
 }
 

@@ -77,7 +77,8 @@ function arrayFacts(array, file) {
   const long = ["File", "Values", "Magnitudes"];
   if (!dtype || numelOf(shape) === 0) return factList(facts, long);
   const summary = summaryOf({ dtype, shape, bytes: elementsOf(array) });
-  const range = `${numberText(summary.least)} … ${numberText(summary.greatest)}, mean ${numberText(summary.mean)}`;
+  const range = summary.least > summary.greatest ? "none is finite"
+    : `${numberText(summary.least)} … ${numberText(summary.greatest)}, mean ${numberText(summary.mean)}`;
   return factList({ ...facts, [dtype.parts === 2 ? "Magnitudes" : "Values"]: range, "Not finite": oddities(summary) }, long);
 }
 
@@ -132,9 +133,9 @@ function showFile(file, model, place, more) {
     runs.element.hidden = snippets.element.hidden = !array.dtype;
     if (!array.dtype) return;
     const tensor = { dtype: array.dtype, shape: array.shape, bytes: elementsOf(array) };
-    const few = numelOf(array.shape) <= FEW_ELEMENTS;
-    picture.replaceChildren(pictureOf(tensor, array.name),
-      h("details", { open: few }, h("summary", {}, "Elements"), elementTable(tensor, array.name)));
+    const numel = numelOf(array.shape);
+    const elements = h("details", { open: numel <= FEW_ELEMENTS }, h("summary", {}, "Elements"), elementTable(tensor, array.name));
+    picture.replaceChildren(pictureOf(tensor, array.name), numel ? elements : "");
     receipt.replaceChildren(h("p", { class: "note" }, "Asking the server …"));
     const whole = file.kind === ".npy" && array === file.arrays[0] ? file.bytes : undefined;
     receiptOf(array, whole).catch(problem).then((node) => {
@@ -162,13 +163,16 @@ function showFile(file, model, place, more) {
 /** @param {string} model The model that is chosen at first; empty: none. */
 export function playground(model) {
   const place = h("div", { "aria-live": "polite" });
+  let taken = 0;
   const take = async (/** @type {File} */ file, isExample = false) => {
+    const mine = ++taken; // Whoever drops another file wants that one, even if this one is read later.
+    place.replaceChildren(h("p", { class: "note" }, `Reading ${file.name} …`));
     try {
       const opened = await open(file);
       if (!opened.arrays.length) throw new FormatError(`'${file.name}' has no arrays`);
-      showFile(opened, model, place, isExample ? saveButton(opened) : null);
+      if (mine === taken) showFile(opened, model, place, isExample ? saveButton(opened) : null);
     } catch (error) {
-      place.replaceChildren(problem(error));
+      if (mine === taken) place.replaceChildren(problem(error));
     }
   };
   const zone = dropZone(take);

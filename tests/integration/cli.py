@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,10 +46,16 @@ class Ran(NamedTuple):
 Run = Callable[..., Ran]  # The fixture `run`: the command, run against the server of all tests.
 
 
-def run(*words: str | Path, server: str = "", stdin: bytes = b"", environment: Mapping[str, str] | None = None) -> Ran:
-    """Runs the command to its end; it learns `server` from its environment."""
+def run(
+    *words: str | Path,
+    server: str = "",
+    stdin: bytes = b"",
+    environment: Mapping[str, str] | None = None,
+    starter: Sequence[str] = (),
+) -> Ran:
+    """Runs the command to its end; it learns `server` from its environment. `starter` runs the command it is given."""
     process = subprocess.run(
-        [COMMAND, *words],
+        [*starter, COMMAND, *words],
         env=clean_environment({"TENSORFERRY_SERVER": server, **(environment or {})}),
         input=stdin,
         capture_output=True,

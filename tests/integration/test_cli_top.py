@@ -232,12 +232,16 @@ def test_the_overview_over_tls_with_a_token(tmp_path: Path) -> None:
     tokens = tmp_path / "tokens"
     tokens.write_text("metrics tf-top-metrics\ninfer tf-top-infer\n")
     flags = (*ADMIN, *files.flags, "--tls-client-ca", str(authority.certificate), "--auth-token-file", str(tokens))
+    shell = 'exec "$@" --ca <(cat "$CA") --cert <(cat "$CERT") --key <(cat "$KEY")'
+    paths = {"CA": authority.certificate, "CERT": client.certificate, "KEY": client.key}
     with Server(*flags) as server:
 
         def top(token: str) -> cli.Ran:
-            tls = ("--ca", authority.certificate, "--cert", client.certificate, "--key", client.key)
-            words = ("--count", "1", "--interval", "50ms", "--metrics", f"https://{server.admin}", *tls)
-            return cli.run("top", *words, server=server.address, environment={"TENSORFERRY_TOKEN": token})
+            """Pipes give what they hold once: certificates and keys are read at the start alone."""
+            words = ("--count", "2", "--interval", "50ms", "--metrics", f"https://{server.admin}")
+            environment = {"TENSORFERRY_TOKEN": token, **{key: str(path) for key, path in paths.items()}}
+            starter = ("bash", "-c", shell, "bash")
+            return cli.run("top", *words, server=server.address, environment=environment, starter=starter)
 
         ran = top("tf-top-metrics")
         assert (ran.code, ran.stderr) == (OK, "")

@@ -122,6 +122,23 @@ def test_the_overview_shows_models_figures_and_refusals(server: Server) -> None:
     assert seen["footer"].startswith("tensorferry ")
 
 
+def scrape_text(start: int, requests: int, memory: int) -> str:
+    labels = 'grpc_method="Convert",grpc_code="OK"'
+    buckets = [f'grpc_server_handling_seconds_bucket{{{labels},le="{le}"}} {requests}' for le in ("0.001", "+Inf")]
+    rest = (f"process_start_time_seconds {start}", f"tensorferry_inflight_bytes {memory}")
+    return "\n".join([*buckets, *rest, "tensorferry_budget_bytes 1024", ""])
+
+
+def test_figures_begin_anew_with_another_server(server: Server) -> None:
+    """Where one has taken the place of another its requests are no less than none; one that is gone is told of once."""
+    texts = [scrape_text(1, 10, 0), scrape_text(1, 310, 1), scrape_text(2, 5, 2)]
+    seen = browse("scrapes", f"http://{server.http}/", texts=texts, memory=["0 B", "1 B", "2 B"])
+    first, second, third = seen["seen"]
+    assert first[:3] == third[:3] == ["–", "–", "–"]
+    assert float(second[0]) > 0 and second[1].endswith("µs")
+    assert seen["first"] == "yes"
+
+
 def test_the_first_paint_needs_few_bytes(server: Server) -> None:
     sizes = walk(server, "firstPaint")["sizes"]
     assert {"/", "/page/app.js", "/page/page.css", "/page/overview.js"} < set(sizes)
@@ -143,7 +160,9 @@ def test_the_page_of_a_model(server: Server, inputs: dict[str, np.ndarray]) -> N
         for _ in range(3):
             client.infer("affine", {name: inputs[name] for name in ("left", "right")})
     counts = buckets_of(server, "affine")
-    seen = walk(server, "model", model="affine")
+    values = [{"name": name, "datatype": "FP32", "shape": [1, 1], "data": [1]} for name in ("left", "right")]
+    seen = walk(server, "model", model="affine", request={"inputs": values})
+    assert seen["status"] == 200  # The figures count on after the model was loaded anew.
     assert [float(row[1]) for row in seen["times"]] == counts and sum(counts) >= 3
     assert seen["times"][-1][2] == "100.0 %"
     assert all(f"{row[0]}: {row[1]}" in seen["latency"] for row in seen["times"])
@@ -274,6 +293,57 @@ def test_files_are_dropped_anywhere_and_damaged_ones_told(server: Server, tmp_pa
     assert "needs 48 bytes, the file has 47" in problem
 
 
+def picture_files(folder: Path) -> list[Path]:
+    """Arrays whose range is none, or wider than a double, and those that are much longer than wide."""
+    most = np.finfo(np.float64).max
+    arrays = {
+        "nan": np.full((2, 2), np.nan, np.float32),
+        "infinite": np.array([[np.inf, -np.inf], [np.nan, np.inf]], np.float32),
+        "infinities": np.array([np.inf, -np.inf]),
+        "extremes": np.array([[-most, most], [0, np.inf]]),
+        "extreme_row": np.array([-most, most, 0]),
+        "subnormal": np.array([[0, 5e-324], [5e-324, 0]]),
+        "wide": np.zeros((2, 5000)),
+        "tall": np.zeros((5000, 2)),
+    }
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+    return [folder / f"{name}.npy" for name in arrays]
+
+
+def test_pictures_of_any_range_and_shape(server: Server, tmp_path: Path) -> None:
+    files = picture_files(tmp_path)
+    answers = walk(server, "pictures", files=files)["seen"]
+    assert [answer["problem"] for answer in answers] == [[] for _ in files]
+    seen = {file.stem: answer for file, answer in zip(files, answers, strict=True)}
+    values = {name: answer["facts"]["Values"] for name, answer in seen.items()}
+    assert {values[name] for name in ("nan", "infinite", "infinities")} == {"none is finite"}
+    assert values["extremes"].startswith("-1.79769e+308 … 1.79769e+308")
+    least, most, none = [68, 1, 84, 255], [253, 231, 37, 255], [0, 0, 0, 0]  # viridis, and nothing for NaN.
+    colours = {name: answer["picture"].get("colours") for name, answer in seen.items()}
+    assert colours["nan"] == [none] * 4
+    assert colours["infinite"] == [most, least, none, most]
+    assert (colours["extremes"][0], colours["extremes"][1], colours["extremes"][3]) == (least, most, most)
+    assert colours["extremes"][2] not in (least, most)
+    assert colours["subnormal"] == [least, most, most, least]
+    assert seen["infinities"]["picture"]["heights"] == [0, 0]
+    assert seen["extreme_row"]["picture"]["heights"] == [50, 50, 0]
+    for name in ("wide", "tall"):
+        picture = seen[name]["picture"]
+        assert min(picture["width"], picture["height"]) > 16, name
+
+
+def test_an_array_that_the_port_does_not_take_has_code_that_sends_it(tmp_path: Path) -> None:
+    array = np.arange(1 << 17, dtype=np.float32)
+    np.save(tmp_path / "large.npy", array)
+    with Server("--http-listen", "127.0.0.1:0", "--max-message-bytes", "256KiB") as small:
+        seen = walk(small, "tooLarge", file=tmp_path / "large.npy")
+        for said in (seen["receipt"], seen["run"]):
+            assert "--max-message-bytes" in said and "at most 262144 bytes" in said
+        code = seen["python"].replace("127.0.0.1:8001", small.address)
+        assert printed_by([sys.executable, "-c", code], tmp_path) == "torch.float32, bits equal: True"
+
+
 def test_images_are_laid_out_for_models(server: Server, tmp_path: Path) -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (5, 7, 3), np.uint8)
     (tmp_path / "photo.png").write_bytes(png_of(pixels))
@@ -305,9 +375,10 @@ def test_the_keyboard_is_enough(server: Server) -> None:
     assert seen["open"] == 0
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
 def test_everybody_can_read_it(scheme: str, width: int, server: Server, tmp_path: Path) -> None:
-    """axe-core finds no fault in any view, contrast included, and nothing is wider than the window."""
-    np.save(tmp_path / "x.npy", np.arange(12.0).reshape(3, 4))
-    seen = walk(server, "looks", scheme=scheme, width=width, model="perceptron", file=tmp_path / "x.npy")
+    """axe-core finds no fault in any view, contrast included, and nothing is wider than the window or than its card."""
+    names = [f"text.encoder.layers.{k}.self_attention.query_key_value.weight_quantized" for k in range(2)]
+    np.savez(tmp_path / "x.npz", **{name: np.arange(12.0).reshape(3, 4) for name in names})
+    seen = walk(server, "looks", scheme=scheme, width=width, model="perceptron", file=tmp_path / "x.npz")
     assert seen["faults"] == {view: [] for view in ("overview", "model", "playground", "token")}

@@ -157,7 +157,19 @@ def cut_archive() -> bytes:
     return file.getvalue()[:-30]
 
 
+def changed_archive(save: Any, place: bytes, offset: int) -> bytes:
+    """An archive whose member and checksum contradict each other: one bit is flipped, behind the last `place`."""
+    file = io.BytesIO()
+    save(file, x=np.arange(100, dtype=np.uint8))
+    changed = bytearray(file.getvalue())
+    changed[changed.rindex(place) + offset] ^= 1
+    return bytes(changed)
+
+
 BROKEN = {
+    "nothing.npy": (b"", "is empty"),
+    "changed.npz": (changed_archive(np.savez, bytes(range(100)), 50), "its checksum differs"),
+    "changed_deflated.npz": (changed_archive(np.savez_compressed, b"PK\1\2", 16), "its checksum differs"),
     "cut.npy": (npy_header("<f4", (2, 3)) + bytes(23), "needs 24 bytes, the file has 23"),
     "long.npy": (npy_header("<f4", (2, 3)) + bytes(25), "needs 24 bytes, the file has 25"),
     "object.npy": (npy_header("|O", (1,)) + bytes(8), "Python objects"),

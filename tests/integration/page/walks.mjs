@@ -46,13 +46,16 @@ async function copied(page, language) {
   return page.evaluate(() => navigator.clipboard.readText());
 }
 
-/** Returns what axe finds, in words, and whether the page has to be scrolled sideways. */
+/** Returns what axe finds, in words, whether the page has to be scrolled sideways, and what sticks out of its card. */
 async function faultsOf(page) {
   await page.evaluate(`${readFileSync(axePath(), "utf8")};0`);
   const violations = await page.evaluate(async () => (await axe.run()).violations);
   const isWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+  const sticking = await page.locator(".card").evaluateAll((cards) => cards.flatMap((within) => [...within.querySelectorAll("*")]
+    .filter((part) => !part.closest(".scroll, pre") && part.getBoundingClientRect().right > within.getBoundingClientRect().right)
+    .map((part) => `${part.outerHTML.slice(0, 80)} sticks out of its card`)));
   const words = violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`));
-  return [...words, ...(isWide ? ["the page is wider than the window"] : [])];
+  return [...words, ...sticking, ...(isWide ? ["the page is wider than the window"] : [])];
 }
 
 async function overview({ page, asked }) {
@@ -66,6 +69,24 @@ async function overview({ page, asked }) {
     state: await page.locator("#state").innerText(), footer: await page.locator("footer").innerText(),
     title: await page.title(),
   };
+}
+
+/** Returns the figures after each scrape of which the texts are given, and how often a server that is gone is told of. */
+async function scrapes({ page, asked }) {
+  let at = 0;
+  await page.route("**/metrics", (route) => (at < asked.texts.length ? route.fulfill({ body: asked.texts[at++] }) : route.abort()));
+  await page.goto(asked.url);
+  const alert = page.locator("section[aria-label=Figures] [role=alert]");
+  const memory = page.locator(".tile", { hasText: "Memory" });
+  const seen = [];
+  for (const memoryText of asked.memory) {
+    await memory.getByText(memoryText, { exact: true }).waitFor();
+    seen.push(await page.locator(".tile .figure").allInnerTexts());
+  }
+  await alert.waitFor();
+  await alert.evaluate((shown) => { shown.dataset.first = "yes"; });
+  for (let again = 0; again < 2; ++again) await page.waitForEvent("requestfailed");
+  return { seen, first: await alert.getAttribute("data-first") };
 }
 
 async function firstPaint({ page, asked, answers }) {
@@ -95,6 +116,11 @@ async function model({ page, asked }) {
   await page.locator(".badge", { hasText: "unavailable" }).waitFor();
   await page.getByRole("button", { name: "Load", exact: true }).click();
   await page.getByRole("region", { name: "Inputs" }).waitFor();
+  const answered = page.locator(".tile", { hasText: "Requests answered" }).locator(".figure");
+  const before = Number(await answered.innerText());
+  const sent = await page.request.post(`${asked.url}v2/models/${asked.model}/infer`, { data: asked.request });
+  await answered.getByText(String(before + 1), { exact: true }).waitFor();
+  seen.status = sent.status();
   await page.getByRole("link", { name: "Run it in the playground" }).click();
   await page.getByRole("heading", { name: "Playground" }).waitFor();
   return seen;
@@ -142,6 +168,34 @@ async function image({ page, asked }) {
   const after = await factsOf(panel);
   const ran = await run(page, "identity");
   return { before, after, marks: await ran.locator("h3 .badge").allInnerTexts(), python: await codeIn(page, "Python") };
+}
+
+/** Returns of each file what is said of its values, and the picture: its size on the page, and the colours of its elements. */
+async function pictures({ page, asked }) {
+  const seen = [];
+  await openPlayground(page, asked);
+  for (const file of asked.files) {
+    await page.locator("#file").setInputFiles(file);
+    const array = card(page, "Array");
+    await page.locator("main .problem").or(array.getByText(`${basename(file)} (`)).first().waitFor();
+    const problem = await page.locator("main .problem").allInnerTexts();
+    const picture = problem.length ? null : await array.locator("canvas, svg.bars").first().evaluate((shown) => {
+      const { width, height } = shown.getBoundingClientRect();
+      if (!(shown instanceof HTMLCanvasElement)) return { width, height, heights: [...shown.querySelectorAll("rect")].map((bar) => Number(bar.getAttribute("height"))) };
+      const { data } = shown.getContext("2d").getImageData(0, 0, shown.width, shown.height);
+      return { width, height, colours: Array.from({ length: Math.min(8, data.length / 4) }, (_, k) => [...data.slice(4 * k, 4 * k + 4)]) };
+    });
+    seen.push({ problem, picture, facts: problem.length ? {} : await factsOf(array) });
+  }
+  return { seen };
+}
+
+/** Has a model run on an array that the HTTP port does not take. */
+async function tooLarge({ page, asked }) {
+  await openPlayground(page, asked);
+  await card(page, "Receipt").locator(".problem").waitFor();
+  const panel = await run(page, "identity");
+  return { receipt: await card(page, "Receipt").innerText(), run: await panel.innerText(), python: await codeIn(page, "Python") };
 }
 
 async function receipts({ page, asked }) {
@@ -282,4 +336,6 @@ async function calls({ page, asked }) {
   return { seen, post };
 }
 
-export const WALKS = { calls, snippets, example, overview, firstPaint, model, runModel, drop, image, receipts, tokens, keyboard, looks };
+export const WALKS = {
+  calls, snippets, example, overview, scrapes, firstPaint, model, runModel, drop, image, pictures, receipts, tokens, tooLarge, keyboard, looks,
+};
