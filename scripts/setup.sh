@@ -110,7 +110,7 @@ install_bench_peers() {
 # What is shipped, and what is tested and measured, has its code laid out by this.
 layout_packages=(bolt-19)
 
-lint_packages=(clang-format-14 clang-tidy-14)
+lint_packages=(clang-format-14)
 
 # The C++ tests are built with these.
 test_packages=(libgmock-dev libgtest-dev)

@@ -78,7 +78,7 @@ def installed_by(command: str, machine: Path) -> set[str]:
 def test_the_demo_installs_what_it_needs(bare_machine: Path) -> None:
     installed = installed_by("demo", bare_machine)
     assert {"cmake", "ninja-build", "libgrpc++-dev", "client/python"} <= installed
-    for only_tests_need in ("libgtest-dev", "libgmock-dev", "valgrind", "clang-tidy-14", "tests/requirements.txt"):
+    for only_tests_need in ("libgtest-dev", "libgmock-dev", "valgrind", "clang-format-14", "tests/requirements.txt"):
         assert only_tests_need not in installed
 
 
