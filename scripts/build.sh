@@ -5,6 +5,7 @@
 # that of every later change longer.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source scripts/ccache.sh
 preset=$1 jobs=$2
 shift 2
 tests=${TESTS:-ON}

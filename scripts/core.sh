@@ -3,6 +3,7 @@
 # and benchmarks of this folder find it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source scripts/ccache.sh
 jobs=$1
 python=$PWD/.venv/bin/python
 

@@ -110,7 +110,7 @@ install_bench_peers() {
 # What is shipped, and what is tested and measured, has its code laid out by this.
 layout_packages=(bolt-19)
 
-lint_packages=(clang-format-14 clang-tidy-14)
+lint_packages=(clang-format-14)
 
 # The C++ tests are built with these.
 test_packages=(libgmock-dev libgtest-dev)
@@ -134,9 +134,9 @@ build)
   install_debian_packages "${test_packages[@]}"
   install_python_packages "$test_requirements"
   ;;
-tested) # What the programs that are tested are built with: a part of `test`.
+tested) # What the programs that are tested are built with: a part of `test`, which installs the rest beside the compiler.
   install_debian_packages "${test_packages[@]}" "${layout_packages[@]}" libbenchmark-dev
-  install_python_packages "$test_requirements"
+  install_python_packages
   ;;
 system)
   install_debian_packages "${test_packages[@]}"

@@ -9,7 +9,32 @@ python=$PWD/.venv/bin/python
 # There is one process more than cores, as tests wait for servers to start and for events.
 run_pytest() { "$python" -m pytest -q -n $((jobs + 1)) --dist loadfile --no-loadscope-reorder "$@"; }
 
-say() { printf '\n==> %s (after %s min %s s)\n' "$*" $((SECONDS / 60)) $((SECONDS % 60)); }
+# What compiles and lints needs the processor alone, and tests often wait for something else: it runs beside them, at the
+# lowest priority. Its words come when it has failed or is waited for.
+beside=$(mktemp -d)
+begin_beside() {
+  set -m # It gets a process group, so that all of it can be ended.
+  nice -n 19 bash -c '
+    { scripts/build.sh asan "$1" unit_tests && scripts/lint.sh "$1"; } >"$2/log" 2>&1 || touch "$2/failed"
+  ' beside "$jobs" "$beside" </dev/null &
+  beside_group=$!
+  set +m
+}
+end_beside() {
+  if [ -n "${beside_group:-}" ]; then kill -- "-$beside_group" 2>/dev/null || true; fi
+  rm -rf "$beside"
+}
+trap end_beside EXIT
+fail_with_beside() {
+  if [ ! -e "$beside/failed" ]; then return; fi
+  cat "$beside/log"
+  exit 1
+}
+
+say() {
+  fail_with_beside
+  printf '\n==> %s (after %s min %s s)\n' "$*" $((SECONDS / 60)) $((SECONDS % 60))
+}
 
 # run_programs runs test programs as wholes: with sanitizers a program takes longer to start than most tests take.
 run_programs() {
@@ -24,13 +49,10 @@ say "Documents and architecture"
 say "What calls allocate"  # Sanitizers have an allocator of their own.
 run_programs build/release/bin/allocation_test
 
-say "C++ unit tests with AddressSanitizer and UndefinedBehaviorSanitizer"
-scripts/build.sh asan "$jobs" unit_tests
-# Some tests ask for more memory than there is. The allocator is to refuse it, and the sanitizer not to end the process.
-ASAN_OPTIONS=allocator_may_return_null=1 run_programs build/asan/bin/*_test
+say "Instructions of the hot path"
+"$python" -m pytest -q tests/counts
 
-scripts/lint.sh "$jobs"
-
+begin_beside
 say "Python client"
 run_pytest client/python/tests
 
@@ -43,11 +65,18 @@ scripts/core.sh "$jobs"
 say "Manifests of Docker, Kubernetes and KServe, dashboard and alerts"
 "$python" -m pytest -q tests/manifests
 
-say "Instructions of the hot path"
-"$python" -m pytest -q tests/counts
-
 say "What bench.py makes of its measurements"
 "$python" -m pytest -q tests/bench
 
 say "A real server, real NumPy, real models"
 run_pytest tests/integration
+
+say "Build of the C++ unit tests, style and types, which began beside the Python client's tests"
+wait "$beside_group"
+beside_group=
+fail_with_beside
+cat "$beside/log"
+
+say "C++ unit tests with AddressSanitizer and UndefinedBehaviorSanitizer"
+# Some tests ask for more memory than there is. The allocator is to refuse it, and the sanitizer not to end the process.
+ASAN_OPTIONS=allocator_may_return_null=1 run_programs build/asan/bin/*_test

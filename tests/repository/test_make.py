@@ -78,7 +78,7 @@ def installed_by(command: str, machine: Path) -> set[str]:
 def test_the_demo_installs_what_it_needs(bare_machine: Path) -> None:
     installed = installed_by("demo", bare_machine)
     assert {"cmake", "ninja-build", "libgrpc++-dev", "client/python"} <= installed
-    for only_tests_need in ("libgtest-dev", "libgmock-dev", "valgrind", "clang-tidy-14", "tests/requirements.txt"):
+    for only_tests_need in ("libgtest-dev", "libgmock-dev", "valgrind", "clang-format-14", "tests/requirements.txt"):
         assert only_tests_need not in installed
 
 
@@ -139,6 +139,35 @@ def test_the_build_goes_on_beside_an_installation_that_fails(bare_machine: Path)
     assert "[40/40] Building CXX object" in made.stdout
     ran = (machine / "ran").read_text().splitlines()
     assert "cmake --build build/release --parallel 2 --target tested_programs" in ran
+
+
+def run_tests(machine: Path, lint: str) -> subprocess.CompletedProcess[str]:
+    """Runs `test.sh` with programs that do nothing, where lint.sh is `lint`."""
+    record = f'#!/bin/sh\necho "$(basename "$0") $*" >>{machine}/ran\n'
+    passes = record + "echo '[  PASSED  ] 1 test.'\n"
+    add_program(machine / "build/release/bin/allocation_test", passes)
+    add_program(machine / "made/rpc_test", passes)
+    add_program(machine / "scripts/build.sh", record + "mkdir -p build/asan/bin && cp made/* build/asan/bin/\n")
+    add_program(machine / "scripts/core.sh", record)
+    add_program(machine / "scripts/lint.sh", record + lint)
+    (machine / "client/python/tests").mkdir()
+    return subprocess.run([machine / "scripts/test.sh", "2"], capture_output=True, text=True, check=False)
+
+
+def test_what_runs_beside_the_tests_comes_before_the_unit_tests(bare_machine: Path) -> None:
+    tested = run_tests(bare_machine, "echo no findings")
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    assert tested.stdout.index("real models") < tested.stdout.index("no findings") < tested.stdout.index("rpc_test: ")
+    ran = (bare_machine / "ran").read_text().splitlines()
+    assert ran.index("build.sh asan 2 unit_tests") < ran.index("lint.sh 2")
+    assert ran[-1] == "rpc_test --gtest_brief=1"
+
+
+def test_what_fails_beside_the_tests_is_told_last(bare_machine: Path) -> None:
+    tested = run_tests(bare_machine, "echo a finding\nexit 1")
+    assert tested.returncode == 1
+    assert tested.stdout.splitlines()[-1] == "a finding"
+    assert "rpc_test" not in tested.stdout
 
 
 def test_a_build_shows_that_it_lives(bare_machine: Path) -> None:
