@@ -29,7 +29,8 @@ import tritonclient.utils.shared_memory as shared_memory
 from onnx import TensorProto, helper, numpy_helper
 
 NAMES = ("numpy", "onnx", "onnxruntime", "tenso", "orjson", "ormsgpack", "pyarrow", "tritonclient")
-print(", ".join([*(f"{name} {importlib.metadata.version(name)}" for name in NAMES), f"Python {sys.version.split()[0]}"]))
+versions = [f"{name} {importlib.metadata.version(name)}" for name in NAMES]
+print(", ".join([*versions, f"Python {sys.version.split()[0]}"]))
 array = np.array([1, 2, 3], ">f4")
 
 
