@@ -174,7 +174,7 @@ absl::StatusOr<SourceDType> ParseTypeString(const TypeString& type, std::string_
 // NamesBeside says which names may stand beside `descr`.
 std::string NamesBeside(std::string_view descr) {
   if (const auto type = ReadTypeString(descr); type && IsAmbiguous(*type)) {
-    return fmt::format("of elements of {} bytes it may be {}", type->size, NamesOfVoids(type->size));
+    return fmt::format("with an item size of {} it may be {}", type->size, NamesOfVoids(type->size));
   }
   const absl::StatusOr<SourceDType> meant = ParseDType(descr, Fidelity::kConvert);
   return meant.ok() ? fmt::format("it may only be {}, and casts nothing", Info(meant->dtype).name)

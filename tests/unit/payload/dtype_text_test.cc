@@ -89,7 +89,7 @@ TEST(ParseDescr, NamesWhatMayStandBesideIt) {
     return std::string(ParseDescr(descr, name, Fidelity::kConvert).status().message());
   };
   EXPECT_EQ(told("<V2", "bfloat17"),
-            "dtype 'bfloat17' conflicts with the .npy descr '<V2': of elements of 2 bytes it may be bfloat16");
+            "dtype 'bfloat17' conflicts with the .npy descr '<V2': with an item size of 2 it may be bfloat16");
   EXPECT_EQ(told("<f4", "bfloat16"),
             "dtype 'bfloat16' conflicts with the .npy descr '<f4': it may only be float32, and casts nothing");
   EXPECT_EQ(told("<U3", "int8"), "dtype 'int8' conflicts with the .npy descr '<U3': no name can stand beside it");
