@@ -24,6 +24,7 @@ std::uint64_t ElementBytes(const client::Array& array) {
 absl::Status AddFile(const NamedFile& input, const NamedDType& dtype, BenchLoad& load) {
   TENSORFERRY_ASSIGN_OR_RETURN(InputFile file, InputFile::Open(input.file, dtype));
   TENSORFERRY_RETURN_IF_ERROR(file.CheckHasArrays());
+  if (file.names().empty()) return absl::InvalidArgumentError("the file has no arrays that could be sent");
   if (!input.name.empty()) TENSORFERRY_RETURN_IF_ERROR(file.CheckHasOneArray(input.name));
   for (std::size_t i = 0; i < file.names().size(); ++i) {
     TENSORFERRY_ASSIGN_OR_RETURN(client::Array array, file.Read(i));

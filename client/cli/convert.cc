@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "base/text.h"
 #include "cli/array_requests.h"
 #include "cli/commands.h"
 #include "cli/connect.h"
@@ -75,6 +76,7 @@ class Conversion {
   void NameOffenders(const ModelInputs& inputs, Outcome& outcome) const;
   void Accept(const client::Verdict& verdict, const client::Tensor& tensor, Outcome& outcome);
   void Save(std::vector<client::Tensor> tensors);
+  void NoteSaved(const absl::Status& saved);
   client::ConvertOptions Options(const Outcome& outcome, ProgressBar& bar) const;
   Fidelity fidelity() const { return arguments_.strict ? Fidelity::kStrict : Fidelity::kConvert; }
   void Print(const std::string& label, const Outcome& outcome);
@@ -93,6 +95,7 @@ ExitCode Conversion::EachFile() {
   for (const std::string& path : arguments_.files) {
     Outcome outcome = NewOutcome();
     absl::StatusOr<InputFile> file = Open(path, outcome);
+    if (file.ok() && file->names().empty() && !arguments_.json) fmt::print("{}: no arrays\n", OneLine(path));
     if (file.ok()) ConvertArrays(*file, outcome);
     Print(path, outcome);
     if (client::IsUnreachable(outcome.error)) break;  // The server will not be reachable for the next file either.
@@ -268,10 +271,16 @@ void Conversion::Accept(const client::Verdict& verdict, const client::Tensor& te
 
 void Conversion::Save(std::vector<client::Tensor> tensors) {
   if (!output_.wanted()) return;
-  const absl::Status saved = output_.Add(std::move(tensors));
+  NoteSaved(output_.Add(std::move(tensors)));
+}
+
+// NoteSaved says what cannot be saved: what the format does not hold is for the caller to mend.
+void Conversion::NoteSaved(const absl::Status& saved) {
   if (saved.ok()) return;
-  PrintError(saved.ToString());
-  exit_code_ = ExitCode::kInternal;
+  const std::string reason = client::ToError(saved).reason;
+  const bool not_in_format = reason == Info(Reason::kUnsupportedDtype).name || reason == Info(Reason::kBadName).name;
+  PrintError(fmt::format("{}{}", ErrorText(saved), not_in_format ? "; nothing is saved, a .npz would hold it" : ""));
+  exit_code_ = Worse(exit_code_, not_in_format ? ExitCode::kUsage : ExitCode::kInternal);
 }
 
 client::ConvertOptions Conversion::Options(const Outcome& outcome, ProgressBar& bar) const {
@@ -296,10 +305,8 @@ void Conversion::Print(const std::string& label, const Outcome& outcome) {
 }
 
 ExitCode Conversion::Finish() {
-  const absl::Status saved = exit_code_ == ExitCode::kUnreachable ? absl::OkStatus() : output_.Finish();
-  if (saved.ok()) return exit_code_;
-  PrintError(saved.ToString());
-  return ExitCode::kInternal;
+  if (exit_code_ != ExitCode::kUnreachable) NoteSaved(output_.Finish());
+  return exit_code_;
 }
 
 Outcome Conversion::NewOutcome() {

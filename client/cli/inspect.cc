@@ -96,6 +96,7 @@ class Report {
         InputFile::Open(path, {.name = arguments_.dtype, .only_file = arguments_.files.size() == 1});
     if (!file.ok()) return Fail(path, file.status());
     for (std::size_t i = 0; i < file->names().size(); ++i) AddArray(*file, file->Read(i));
+    if (file->names().empty() && file->skipped().empty()) rows_.push_back({OneLine(path) + ": no arrays"});
     for (const std::string& name : file->skipped()) json_.push_back({{"name", name}, {"skipped", true}});
     if (const absl::Status status = file->CheckHasArrays(); !status.ok()) Fail(path, status);
   }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
@@ -11,6 +12,15 @@
 #include "tensorferry/client/array_writer.h"
 
 namespace tensorferry::cli {
+namespace {
+
+// LeadsOut returns whether a name may lead out of the folder where a program unpacks it.
+bool LeadsOut(const std::string& name) {
+  const std::filesystem::path path(name);
+  return path.is_absolute() || name.find('\\') != std::string::npos || std::ranges::count(path, "..") > 0;
+}
+
+}  // namespace
 
 Output::Output(std::string path)
     : path_(std::move(path)),
@@ -56,11 +66,13 @@ absl::Status Output::Finish() {
   __builtin_unreachable();
 }
 
-// Names come from files and servers: no name may lead out of the directory, or replace the file of another tensor.
+// Names come from files and servers: none may lead out of the directory, or replace the file of another tensor. An
+// archive keeps those that cannot, and a safetensors file, which nobody unpacks, all.
 std::string Output::UniqueName(const std::string& name) {
   std::string safe = OneLine(name);
+  const bool keeps_slashes = kind_ == Kind::kSafetensors || (kind_ == Kind::kNpz && !LeadsOut(name));
   for (char& c : safe) {
-    if (c == '/' || c == '\\') c = '_';
+    if (!keeps_slashes && (c == '/' || c == '\\')) c = '_';
   }
   if (safe.empty()) safe = "array";
   std::string unique = safe;

@@ -21,7 +21,8 @@ class Output {
 
   bool wanted() const { return !path_.empty(); }
 
-  // Add saves tensors that came with their elements. It changes names that cannot be file names, or that are taken.
+  // Add saves tensors that came with their elements. It changes names that could lead out of a folder, or
+  // that are taken.
   absl::Status Add(std::vector<client::Tensor> tensors);
 
   // Finish writes the one file with what Add has kept.

@@ -14,7 +14,7 @@ namespace tensorferry::config {
 namespace {
 
 std::string HelpLine(const Flag& flag, std::string_view note) {
-  return fmt::format("  {:<28}{}{}\n", fmt::format("--{} {}", flag.name, flag.value), flag.help, note);
+  return fmt::format("  {:<27} {}{}\n", fmt::format("--{} {}", flag.name, flag.value), flag.help, note);
 }
 
 std::string DefaultOf(const Setting& setting, const Config& defaults) {

@@ -1,6 +1,7 @@
 #include "payload/dtype_text.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -8,6 +9,7 @@
 #include <charconv>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 
@@ -138,6 +140,15 @@ bool IsAmbiguous(const TypeString& type) {
          (type.kind == 'W' && type.size == 4);
 }
 
+// Returns the types of `size` bytes that NumPy has not itself: "bfloat16".
+std::string NamesOfVoids(std::uint64_t size) {
+  std::vector<std::string_view> names;
+  for (const DTypeInfo& info : kDTypes) {
+    if (!info.in_from_numpy && info.itemsize == size) names.push_back(info.name);
+  }
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
 absl::StatusOr<SourceDType> ParseTypeString(const TypeString& type, std::string_view text, Fidelity fidelity) {
   const bool big_endian = type.order == '>' && OrderMatters(type);
   if (type.kind == 'O') {
@@ -152,19 +163,28 @@ absl::StatusOr<SourceDType> ParseTypeString(const TypeString& type, std::string_
     return SourceDType{*dtype, big_endian};
   }
   if (IsAmbiguous(type)) {
-    return Refuse(Reason::kAmbiguousDtype, text,
-                  "is how NumPy saves several types: name the one meant, such as bfloat16 or float8_e4m3fn");
+    return Refuse(
+        Reason::kAmbiguousDtype, text,
+        fmt::format("is how NumPy saves several types: name the one meant, such as {}", NamesOfVoids(type.size)));
   }
   if (KnownWithoutTensor(type)) return RefuseUnsupported(text);
   return Refuse(Reason::kBadDtype, text, "is not a NumPy type string: no such kind and size");
 }
 
+// NamesBeside says which names may stand beside `descr`.
+std::string NamesBeside(std::string_view descr) {
+  if (const auto type = ReadTypeString(descr); type && IsAmbiguous(*type)) {
+    return fmt::format("with an item size of {} it may be {}", type->size, NamesOfVoids(type->size));
+  }
+  const absl::StatusOr<SourceDType> meant = ParseDType(descr, Fidelity::kConvert);
+  return meant.ok() ? fmt::format("it may only be {}, and casts nothing", Info(meant->dtype).name)
+                    : "no name can stand beside it";
+}
+
 absl::Status RefuseName(std::string_view name, std::string_view descr) {
   return MakeError(
       Reason::kConflictingFields,
-      fmt::format("dtype {} conflicts with the .npy descr {}: it may only repeat what the descr means, or name the "
-                  "ml_dtypes type of a void descr of the same item size",
-                  Quote(name), Quote(descr)),
+      fmt::format("dtype {} conflicts with the .npy descr {}: {}", Quote(name), Quote(descr), NamesBeside(descr)),
       {.field = "dtype", .expected = "unset", .actual = Quote(name)});
 }
 

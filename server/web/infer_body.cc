@@ -97,9 +97,11 @@ class BodyReader {
     TENSORFERRY_ASSIGN_OR_RETURN(body_.wishes.binary_by_default, TakeSwitch(parameters, "binary_data_output", false));
     TENSORFERRY_RETURN_IF_ERROR(AddParameters(parameters, *body_.message.mutable_parameters()));
     const auto inputs = tree.find("inputs");
-    if (inputs == tree.end() || !inputs->is_array()) {
-      return Wrong("inputs", "a list", inputs == tree.end() ? Json() : *inputs);
+    if (inputs == tree.end()) {
+      return MakeError(Reason::kBadHeader, "inputs is missing in the request's JSON",
+                       {.field = "inputs", .expected = "a list"});
     }
+    if (!inputs->is_array()) return Wrong("inputs", "a list", *inputs);
     for (std::size_t i = 0; i < inputs->size(); ++i) TENSORFERRY_RETURN_IF_ERROR(AddInput((*inputs)[i], i));
     if (!rest_.empty()) {
       return MakeError(Reason::kTrailingBytes, "the body is longer than its JSON and the binary data of its inputs",
@@ -181,15 +183,7 @@ std::vector<std::string> DatatypesOf(const Json& tree) {
   return datatypes;
 }
 
-}  // namespace
-
-absl::StatusOr<InferBody> ReadInferBody(std::string_view body, std::size_t json_bytes, const BodyLimits& limits) {
-  if (json_bytes > body.size()) {
-    return MakeError(
-        Reason::kSizeMismatch,
-        fmt::format("inference-header-content-length is {}, and the body has {} bytes", json_bytes, body.size()),
-        {.field = "inference-header-content-length"});
-  }
+absl::StatusOr<InferBody> ReadBody(std::string_view body, std::size_t json_bytes, const BodyLimits& limits) {
   const std::string_view json = body.substr(0, json_bytes);
   TENSORFERRY_ASSIGN_OR_RETURN(const auto tokens, RoomForTokens(json, limits.pool));
   const std::uint64_t held = body.size() + tokens.nbytes();
@@ -199,6 +193,23 @@ absl::StatusOr<InferBody> ReadInferBody(std::string_view body, std::size_t json_
   InferSax second(limits, held, DatatypesOf(first.tree()));
   if (!Json::sax_parse(json, &second)) return second.error();
   return BodyReader(second, body.substr(json_bytes)).Read();
+}
+
+// The protocol's word for an array is input.
+std::string InferWord(std::string_view term) { return term == "array" ? "input" : std::string(term); }
+
+}  // namespace
+
+absl::StatusOr<InferBody> ReadInferBody(std::string_view body, std::size_t json_bytes, const BodyLimits& limits) {
+  if (json_bytes > body.size()) {
+    return MakeError(
+        Reason::kSizeMismatch,
+        fmt::format("inference-header-content-length is {}, and the body has {} bytes", json_bytes, body.size()),
+        {.field = "inference-header-content-length"});
+  }
+  absl::StatusOr<InferBody> read = ReadBody(body, json_bytes, limits);
+  if (!read.ok()) return WithMessage(Reworded(read.status(), InferWord), read.status());
+  return read;
 }
 
 }  // namespace tensorferry::web

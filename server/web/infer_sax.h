@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,7 +24,7 @@ class InferSax : public TreeSax {
   InferSax(const BodyLimits& limits, std::uint64_t beside, std::vector<std::string> datatypes)
       : TreeSax(TreeLimits()), limits_(limits), beside_(beside), datatypes_(std::move(datatypes)) {}
 
-  bool null() override { return InData() ? RefuseInData() : TreeSax::null(); }
+  bool null() override { return InData() ? RefuseInData("a null") : TreeSax::null(); }
   bool boolean(bool value) override;
   bool number_integer(number_integer_t value) override;
   bool number_unsigned(number_unsigned_t value) override;
@@ -43,10 +44,11 @@ class InferSax : public TreeSax {
   enum class Holds : std::uint8_t { kNothing, kLists, kOneNumber, kTwoNumbers };
 
   bool InData() const { return data_depth_ > 0 || data_next_; }
-  bool RefuseInData();
+  bool FailInInput(const absl::Status& error);
+  bool RefuseInData(std::string_view kind);
   bool StartData();
   template <typename Put>
-  bool Element(std::size_t most_bytes, const Put& put);
+  bool Element(std::string_view kind, std::size_t most_bytes, const Put& put);
   bool IsPartOfPair();
   bool FailPair();
   std::size_t InputIndex() const;
@@ -58,6 +60,8 @@ class InferSax : public TreeSax {
   std::size_t data_depth_ = 0;  // How deep in an input's `data` the next value is; 0: outside.
   Holds holds_ = Holds::kNothing;
   std::optional<TextType> type_;
+  std::string datatype_;
+  std::uint64_t element_ = 0;  // Of an input's `data`, the next one.
   std::vector<std::optional<CountedText>> elements_;
   std::uint64_t element_bytes_ = 0;
   bool skipped_ = false;

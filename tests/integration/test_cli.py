@@ -164,6 +164,8 @@ def test_names_do_not_lead_out_of_the_directory(run: Run, tmp_path: Path) -> Non
     assert run("convert", tmp_path / "in.npz", "-o", tmp_path / "out").code == OK
     assert len(list((tmp_path / "out").iterdir())) == 5
     assert {file.name for file in tmp_path.iterdir()} == {"in.npz", "out"}
+    assert run("convert", tmp_path / "in.npz", "-o", tmp_path / "out.npz").code == OK
+    assert np.load(tmp_path / "out.npz").files == ["array", "a/b", ".._up", "_root", "a_b"]
 
 
 @pytest.fixture(scope="module")

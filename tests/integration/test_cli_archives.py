@@ -103,6 +103,9 @@ def test_an_archive_without_members_is_empty(run: Run, server: Server, tmp_path:
     ran = run("convert", "--json", tmp_path / "x.npz")
     assert (ran.code, ran.stderr) == (OK, "")
     cli.check_converted(ran.json(), server.address, {})
+    for command in ("convert", "inspect"):
+        shown = run(command, tmp_path / "x.npz")
+        assert (shown.code, shown.stdout, shown.stderr) == (OK, f"{tmp_path / 'x.npz'}: no arrays\n", "")
 
 
 # Each case has the content of a member that cannot be a tensor, and the reason; empty if the client cannot read it.

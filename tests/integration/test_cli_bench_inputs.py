@@ -82,7 +82,13 @@ def test_every_array_is_compared_with_its_tensor(inputs: Path, server: Server) -
 
 
 def test_files_that_cannot_be_sent(inputs: Path, server: Server) -> None:
-    for words, mentioned in (["none.npy"], "none.npy"), ([f"{inputs}:lift"], "left?"), ([f"x={inputs}"], "2 arrays"):
+    np.savez(inputs.with_name("empty.npz"))
+    for words, mentioned in (
+        (["none.npy"], "none.npy"),
+        ([f"{inputs}:lift"], "left?"),
+        ([f"x={inputs}"], "2 arrays"),
+        ([str(inputs.with_name("empty.npz"))], "no arrays"),
+    ):
         ran = cli.run("bench", *BRIEF, "--input", *words, server=server.address)
         assert (ran.code, ran.stdout) == (BAD_FILE, "")
         check_message(ran, mentioned)

@@ -143,11 +143,25 @@ def test_what_one_array_cannot_do_costs_the_others_nothing(kind: str, server: Se
     }
 
 
+# Each file is none, and the error says why.
+NO_FILES = {
+    "pickled.npy": "it holds Python objects, and nothing is ever unpickled",
+    "pickled.npz": "it holds Python objects, and nothing is ever unpickled",
+    "short.npy": "",  # In NumPy's words.
+    "long-header.npy": "its header has 20000 bytes, at most 10000 are taken",
+    "text.npy": "it is neither a .npy, a .npz nor a safetensors file",
+    "nothing.npy": "it is neither a .npy, a .npz nor a safetensors file",
+    "archive.npz": "",
+    "other.npz": "it has no header of an array",
+}
+
+
 def files_that_are_none(folder: Path) -> dict[str, Path]:
     np.save(folder / "pickled.npy", np.array([{}], object), allow_pickle=True)
     np.savez(folder / "pickled.npz", x=np.array([{}], object))
     np.save(folder / "short.npy", FLOATS)
     (folder / "short.npy").write_bytes((folder / "short.npy").read_bytes()[:-1])
+    (folder / "long-header.npy").write_bytes(b"\x93NUMPY\2\0" + (20_000).to_bytes(4, "little") + b" " * 20_000)
     (folder / "text.npy").write_text("1 2 3")
     (folder / "nothing.npy").write_bytes(b"")
     (folder / "archive.npz").write_bytes(b"PK\x03\x04 and no more")
@@ -158,10 +172,14 @@ def files_that_are_none(folder: Path) -> dict[str, Path]:
 
 @each_kind
 def test_files_that_cannot_be_read_as_arrays(kind: str, server: Server, tmp_path: Path) -> None:
-    for name, path in files_that_are_none(tmp_path).items():
-        with pytest.raises(tensorferry.ArrayError, match="cannot be read as an array") as caught:
+    files = files_that_are_none(tmp_path)
+    assert files.keys() == NO_FILES.keys()
+    for name, path in files.items():
+        with pytest.raises(tensorferry.ArrayError, match="cannot be read as an array: ") as caught:
             convert_file(kind, server.address, path)
         assert caught.value.reason == "NOT_AN_ARRAY", name
+        assert caught.value.message.endswith(NO_FILES[name])
+        assert "allow_pickle" not in caught.value.message
     np.savez(tmp_path / "empty.npz")
     assert convert_file(kind, server.address, tmp_path / "empty.npz") == {}
     with pytest.raises(FileNotFoundError):

@@ -77,6 +77,7 @@ def test_pointers_never_travel() -> None:
         ([("a", "<f4"), ("b", "O")], "has fields"),
         ([("a", ">i2", (2,))], "has fields"),
         ({"names": ["a"], "formats": ["u1"], "itemsize": 2}, "has fields"),
+        (np.dtype((np.record, [("a", "<f4")])), "has fields"),
         (np.dtypes.StringDType(), "torch has no such dtype"),
     ],
     ids=str,

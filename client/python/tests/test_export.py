@@ -127,6 +127,7 @@ REFUSED: dict[str, tuple[Any, Any, dict[str, Any], str]] = {
     ),
     "meta": (Affine(), [ROWS.to("meta")], {}, "example input 'x' is on the device meta, and has no elements"),
     "no rows": (Affine(), [ROWS], {"max_batch_size": 0}, "max_batch_size 0: expected at least 1"),
+    "no batches": (Affine(), [ROWS], {"max_batch_size": 8}, "max_batch_size 8 is for dynamic_batch=True"),
     "no inputs": (Split(), [], {}, "example_inputs do not fit forward"),
     "too many": (Affine(), [ROWS, ROWS], {}, "example_inputs do not fit forward"),
     "other name": (Affine(), {"y": ROWS}, {}, "example_inputs do not fit forward"),

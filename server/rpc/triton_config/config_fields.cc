@@ -1,11 +1,13 @@
 #include "rpc/triton_config/config_fields.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <regex>
 #include <set>
 #include <span>
@@ -112,6 +114,31 @@ void AddFields(const Message& message, const std::string& prefix, SetFields& set
   }
 }
 
+// ValuesOf returns what a field may be, in the first message that has one of this name: "TYPE_INVALID, TYPE_BOOL".
+std::string ValuesOf(const std::string& field_name) {
+  const auto* const file = triton::ModelConfig::descriptor()->file();
+  std::vector<std::string_view> values;
+  for (int i = 0; i < file->message_type_count() && values.empty(); ++i) {
+    const auto* const field = file->message_type(i)->FindFieldByName(field_name);
+    const auto* const type = field == nullptr ? nullptr : field->enum_type();
+    for (int v = 0; type != nullptr && v < type->value_count(); ++v) values.push_back(type->value(v)->name());
+  }
+  return fmt::format("{}", fmt::join(values, ", "));
+}
+
+// ExplainValue returns nothing if the message is about something else than a word that a field cannot be.
+std::optional<std::string> ExplainValue(std::string_view message) {
+  constexpr std::string_view kStart = "Unknown enumeration value of \"";
+  constexpr std::string_view kMiddle = "\" for field \"";
+  constexpr std::string_view kEnd = "\".";
+  const std::size_t middle = message.find(kMiddle);
+  if (!message.starts_with(kStart) || !message.ends_with(kEnd) || middle == std::string_view::npos) return std::nullopt;
+  const std::string_view value = message.substr(kStart.size(), middle - kStart.size());
+  std::string_view field = message.substr(middle + kMiddle.size());
+  field.remove_suffix(kEnd.size());
+  return fmt::format("{} cannot be {}; it is one of {}", field, Quote(value), ValuesOf(std::string(field)));
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<std::string>> IgnoredFields(const triton::ModelConfig& config) {
@@ -124,6 +151,8 @@ absl::StatusOr<std::vector<std::string>> IgnoredFields(const triton::ModelConfig
 }
 
 std::string ExplainParserError(const std::string& message) {
+  if (message.ends_with("got: ")) return message + "the end of the text";
+  if (const auto unknown_value = ExplainValue(message)) return *unknown_value;
   static const std::regex unknown(R"re(Message type "([\w.]+)" has no field named "(\w+)"\.)re");
   std::smatch match;
   if (!std::regex_match(message, match, unknown)) return message;

@@ -253,9 +253,11 @@ bool ParseText(std::string_view text, Complaints& complaints, triton::ModelConfi
   return parser.ParseFromString(std::string(text), &proto);
 }
 
+// The lines of protobuf's after the first show the caller its own text.
 absl::Status NoOverride(std::string_view why) {
-  return MakeError(Reason::kModelNotReady,
-                   fmt::format("the override of the configuration is not a ModelConfig in JSON: {}", why));
+  return MakeError(
+      Reason::kModelNotReady,
+      fmt::format("the override of the configuration is not a ModelConfig in JSON: {}", why.substr(0, why.find('\n'))));
 }
 
 // Replaces the fields of `proto` that the JSON has, even those that the JSON sets to their defaults.

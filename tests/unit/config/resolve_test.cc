@@ -253,6 +253,7 @@ TEST(Resolve, HelpAndVersionAreAnsweredWhateverTheConfiguration) {
   for (const Setting& setting : Settings())
     EXPECT_THAT(help.text, HasSubstr("  --" + std::string(setting.flag.name) + " "));
   for (const Flag& flag : kOtherFlags) EXPECT_THAT(help.text, HasSubstr("  --" + std::string(flag.name) + " "));
+  EXPECT_THAT(help.text, HasSubstr("--max-connection-age-grace TIME then end"));
   EXPECT_THAT(help.text, HasSubstr("[64MiB]"));
   EXPECT_EQ(Exiting({"-h"}).text, help.text);
 }

@@ -74,6 +74,27 @@ std::vector<RefusedCase> Refused() {
 
 INSTANTIATE_TEST_SUITE_P(All, ParseDTypeRefuses, testing::ValuesIn(Refused()));
 
+TEST(ParseDType, NamesWhatVoidsMayBe) {
+  const auto told = [](const char* text) {
+    return std::string(ParseDType(text, Fidelity::kConvert).status().message());
+  };
+  EXPECT_THAT(told("<V2"), testing::EndsWith("name the one meant, such as bfloat16"));
+  EXPECT_THAT(told("<V4"), testing::EndsWith("name the one meant, such as complex32"));
+  EXPECT_THAT(told("<W4"), testing::EndsWith("name the one meant, such as complex32"));
+  EXPECT_THAT(told("|V1"), testing::HasSubstr("such as float8_e4m3fn, float8_e4m3fnuz, float8_e5m2"));
+}
+
+TEST(ParseDescr, NamesWhatMayStandBesideIt) {
+  const auto told = [](const char* descr, const char* name) {
+    return std::string(ParseDescr(descr, name, Fidelity::kConvert).status().message());
+  };
+  EXPECT_EQ(told("<V2", "bfloat17"),
+            "dtype 'bfloat17' conflicts with the .npy descr '<V2': with an item size of 2 it may be bfloat16");
+  EXPECT_EQ(told("<f4", "bfloat16"),
+            "dtype 'bfloat16' conflicts with the .npy descr '<f4': it may only be float32, and casts nothing");
+  EXPECT_EQ(told("<U3", "int8"), "dtype 'int8' conflicts with the .npy descr '<U3': no name can stand beside it");
+}
+
 TEST(ParseDType, RefusesByteOrderBeforeDTypeWhenStrict) {
   for (const char* text : {">f4", ">i2", ">c16", ">U3", ">M8[ns]", ">f16", ">c4"}) {
     EXPECT_THAT(ParseDType(text, Fidelity::kStrict), Fails(Reason::kByteOrder)) << text;

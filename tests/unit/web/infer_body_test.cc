@@ -48,6 +48,25 @@ TEST_F(InferBodyTest, RefusesWhatIsNoPair) {
   EXPECT_THAT(ReadData("COMPLEX64", "[[1,2],[3]]"), Fails(Reason::kBadHeader, HasSubstr("two numbers")));
 }
 
+TEST_F(InferBodyTest, SaysWhichElementOfWhichInputIsNone) {
+  const auto told = [&](const std::string& datatype, const std::string& data) {
+    return std::string(ReadData(datatype, data).status().message());
+  };
+  EXPECT_EQ(told("INT8", "[[1,2],[300]]"), "input 'x': element 2 of its data, a whole number, is no element of INT8");
+  EXPECT_EQ(told("BOOL", "[true,0]"), "input 'x': element 1 of its data, a whole number, is no element of BOOL");
+  EXPECT_EQ(told("FP32", "[1,\"2\"]"), "input 'x': element 1 of its data, a text, is no element of FP32");
+  EXPECT_EQ(told("COMPLEX64", "[[1,2],[3,true]]"),
+            "input 'x': element 1 of its data, true or false, is no element of COMPLEX64");
+  EXPECT_EQ(told("COMPLEX64", "[[1,2],[3]]"),
+            "input 'x': element 1 of its data is no list of two numbers, as COMPLEX64 has them");
+  EXPECT_EQ(told("FP32", "[1,null]"), "input 'x': its data has a null in it");
+  EXPECT_EQ(told("FP32", "1"), "input 'x': its data is a whole number, and no list");
+  const auto unnamed =
+      Read(R"({"inputs":[{"datatype":"INT8","data":[1]},{"datatype":"INT8","data":[1.5],"name":"y"}]})");
+  EXPECT_THAT(unnamed, Fails(Reason::kBadHeader, HasSubstr("input 'inputs[1]': element 0 of its data, a number, is")));
+  EXPECT_THAT(Read("{}"), Fails(Reason::kBadHeader, HasSubstr("inputs is missing")));
+}
+
 TEST_F(InferBodyTest, ReadsDataBeforeItsDatatype) {
   const auto body = Read(R"({"inputs":[{"data":[[1,2]],"datatype":"COMPLEX64"},{"data":["a"],"datatype":"BYTES"}]})");
   ASSERT_THAT(body, IsOk());

@@ -84,7 +84,7 @@ class WireArray:
         self.dtype = dtype_name or wire_name
         self.canonical_dtype = dtype_name or own_name
         self._wire_dtype = own
-        if own.hasobject or (own.type is np.void and own.fields is not None):
+        if own.hasobject or own.fields is not None:
             elements = _without_pointers(elements, self.label)
             self.dtype = "|O"
         elif own.isbuiltin == USER_DTYPE:

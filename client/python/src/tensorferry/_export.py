@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-_BATCH = 64  # Rows of a batch, where nothing else is asked for.
+DEFAULT_ROWS = 64  # Rows of a batch, where nothing else is asked for.
 
 
 def export(
@@ -20,7 +20,7 @@ def export(
     *,
     format: str = "exported",
     dynamic_batch: bool = False,
-    max_batch_size: int = _BATCH,
+    max_batch_size: int = DEFAULT_ROWS,
     portable: bool = False,
     rtol: float | None = None,
     atol: float | None = None,

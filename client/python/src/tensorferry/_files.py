@@ -153,7 +153,8 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Array
 def _loaded(file: Path, name: str) -> Array | BigEndian | ArrayError:
     try:
         with file.open("rb") as opened:
-            opened.seek(len(_NPY_MAGIC))
+            if opened.read(len(_NPY_MAGIC)) != _NPY_MAGIC:
+                return _unreadable(name, "it is neither a .npy, a .npz nor a safetensors file")
             header = _Header.read(opened)
         array = _mapped(file)
     except Exception as error:
@@ -180,9 +181,9 @@ class _Header:
         version = opened.read(2)
         size = opened.read(2 if version[:1] == b"\1" else 4)
         length = int.from_bytes(size, "little")
-        text = opened.read(min(length, _MOST_HEADER_NBYTES)).decode(
-            "utf-8" if version[:1] == b"\3" else "latin-1"
-        )
+        if length > _MOST_HEADER_NBYTES:
+            raise ValueError(f"its header has {length} bytes, at most {_MOST_HEADER_NBYTES} are taken")
+        text = opened.read(length).decode("utf-8" if version[:1] == b"\3" else "latin-1")
         descr = ""
         with suppress(Exception):
             descr = ast.literal_eval(re.sub(r"(?<=\d)L\b", "", text).strip())["descr"]
@@ -198,4 +199,8 @@ class _Header:
 
 
 def _unreadable(name: str, error: object) -> ArrayError:
-    return array_error(Label(name), f"the file cannot be read as an array: {error}", "NOT_AN_ARRAY")
+    """Returns the error for a file or member, without NumPy's advice to its own callers to unpickle."""
+    problem = next(iter(str(error).splitlines()), type(error).__name__)
+    if "allow_pickle" in problem:
+        problem = "it holds Python objects, and nothing is ever unpickled"
+    return array_error(Label(name), f"the file cannot be read as an array: {problem}", "NOT_AN_ARRAY")

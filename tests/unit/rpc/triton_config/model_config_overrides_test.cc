@@ -15,6 +15,7 @@ using google::protobuf::TextFormat;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 triton::ModelConfig Parsed(const std::string& text) {
   triton::ModelConfig proto;
@@ -116,8 +117,10 @@ struct RefusedCase {
 };
 class ModelConfigOverrideRefused : public testing::TestWithParam<RefusedCase> {};
 
-TEST_P(ModelConfigOverrideRefused, SayingWhy) {
-  EXPECT_THAT(ReadModelConfig(kBase, GetParam().json), Fails(Reason::kModelNotReady, HasSubstr(GetParam().why)));
+TEST_P(ModelConfigOverrideRefused, SayingWhyOnOneLine) {
+  const absl::Status refused = ReadModelConfig(kBase, GetParam().json).status();
+  EXPECT_THAT(refused, Fails(Reason::kModelNotReady, HasSubstr(GetParam().why)));
+  EXPECT_THAT(std::string(refused.message()), Not(HasSubstr("\n")));
 }
 
 constexpr char kNoJson[] = "the override of the configuration is not a ModelConfig in JSON: ";

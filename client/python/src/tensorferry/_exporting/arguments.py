@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from tensorferry._arguments import flag
+from tensorferry._export import DEFAULT_ROWS
 from tensorferry._exporting.comparison import check_tolerances
 from tensorferry._exporting.job import Options
 from tensorferry._exporting.signature import check_tensor
@@ -28,6 +29,8 @@ def check_options(options: Options) -> None:
         raise ValueError(f"max_batch_size {most}: expected at least 1")
     if most > _MOST_ROWS:
         raise ValueError(f"max_batch_size {most}: expected at most {_MOST_ROWS}")
+    if most != DEFAULT_ROWS and not options.dynamic_batch:
+        raise ValueError(f"max_batch_size {most} is for dynamic_batch=True; without it there are no batches")
     check_tolerances(options.tolerances)
 
 
