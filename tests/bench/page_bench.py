@@ -129,6 +129,8 @@ def report(rounds: Sequence[dict[str, Slice]], idle: float, browsers: int) -> st
     # What else runs on the machine slows requests down, and hardly changes the CPU time that they take.
     cpu = bootstrap([slices["with"].cpu_of_request / slices["without"].cpu_of_request for slices in rounds])
     verdict = "less than" if kept.low > 1 - MOST_COST else "more than" if kept.high < 1 - MOST_COST else "not told from"
+    if kept.low > 1:
+        verdict = "not told, as other work disturbed the rounds, from"
     return (
         f"64 B, without pages: {rate} requests/s\n"
         f"with {browsers} pages: {kept.median:.4f} [{kept.low:.4f}, {kept.high:.4f}] of that, in {kept.rounds} rounds: "
