@@ -6,11 +6,19 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdlib>
+#include <span>
 #include <string>
 #include <string_view>
 
 namespace tensorferry {
+
+// PageBytes returns the size of a page of memory, in bytes.
+inline std::size_t PageBytes() { return static_cast<std::size_t>(sysconf(_SC_PAGESIZE)); }
+
+// BytesOf returns the bytes of `text`, which must outlive them.
+inline std::span<const std::byte> BytesOf(std::string_view text) { return std::as_bytes(std::span(text)); }
 
 // SharedObject is a POSIX shared memory object as a client makes one, under a name that no other test has. Its
 // destructor removes it.

@@ -17,8 +17,6 @@ namespace {
 
 constexpr int kOtherHandler = 42;  // The exit code of the handler below.
 
-std::size_t PageBytes() { return static_cast<std::size_t>(sysconf(_SC_PAGESIZE)); }
-
 // MapBehindTheEnd maps two pages of an object that has one.
 std::span<std::byte> MapBehindTheEnd() {
   SharedObject object("x");

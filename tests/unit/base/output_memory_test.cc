@@ -23,11 +23,9 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr SealedQuota::Limit kLimit{.regions = 8, .nbytes = 1 << 20};
-constexpr uid_t kUser = 1000;
+constexpr SealedQuota::Limit kOutputLimit{.regions = 8, .nbytes = 1 << 20};
+constexpr uid_t kOutputUser = 1000;
 constexpr int kNoSeals = 0;
-
-std::span<const std::byte> BytesOf(const std::string& text) { return std::as_bytes(std::span(text)); }
 
 std::string ContentOf(const FileDescriptor& file, std::size_t nbytes) {
   std::string content(nbytes, '\0');
@@ -41,8 +39,8 @@ class OutputMemoryTest : public testing::Test {
     return regions_.AddOutput(std::move(file), nbytes, quota_);
   }
 
-  SealedRegions regions_{kLimit};
-  std::shared_ptr<SealedQuota> quota_ = regions_.QuotaFor(kUser);
+  SealedRegions regions_{kOutputLimit};
+  std::shared_ptr<SealedQuota> quota_ = regions_.QuotaFor(kOutputUser);
 };
 
 TEST_F(OutputMemoryTest, ItsMakerReadsWhatWasWritten) {
@@ -149,7 +147,7 @@ TEST_F(OutputMemoryTest, CountsAsWhatIsSealedDoes) {
   EXPECT_THAT(regions_.Add(MakeMemfd("0123"), 4, quota_), Fails(Reason::kMemoryBudget));
   regions_.Remove(names[0]);
   EXPECT_THAT(Add(MakeMemfd("0123", kNoSeals), 4), IsOk());
-  const std::string large(kLimit.nbytes / 2 + 1, 'x');
+  const std::string large(kOutputLimit.nbytes / 2 + 1, 'x');
   EXPECT_THAT(Add(MakeMemfd(large, kNoSeals), large.size()), Fails(Reason::kTensorTooLarge));
 }
 

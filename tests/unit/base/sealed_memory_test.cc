@@ -31,8 +31,6 @@ using testing::MatchesRegex;
 constexpr SealedQuota::Limit kLimit{.regions = 8, .nbytes = 1 << 20};
 constexpr uid_t kUser = 1000;
 
-std::size_t PageBytes() { return static_cast<std::size_t>(sysconf(_SC_PAGESIZE)); }
-
 class SealedMemoryTest : public testing::Test {
  protected:
   absl::StatusOr<std::string> Add(FileDescriptor file, std::uint64_t nbytes) {

@@ -38,20 +38,20 @@ TEST(ParseDType, TakesTheFourteenOfFromNumpyOnlyWhenStrict) {
   EXPECT_EQ(taken, 14);
 }
 
-struct RefusedCase {
+struct RefusedText {
   Reason reason;
   std::string text;
 };
 
-class ParseDTypeRefuses : public testing::TestWithParam<RefusedCase> {};
+class ParseDTypeRefuses : public testing::TestWithParam<RefusedText> {};
 
 TEST_P(ParseDTypeRefuses, SayingWhyAndWhatCame) {
   EXPECT_THAT(ParseDType(GetParam().text, Fidelity::kConvert),
               Fails(GetParam().reason, testing::HasSubstr(Quote(GetParam().text))));
 }
 
-std::vector<RefusedCase> Refused() {
-  std::vector<RefusedCase> cases;
+std::vector<RefusedText> RefusedTexts() {
+  std::vector<RefusedText> cases;
   const auto add = [&](Reason reason, std::initializer_list<const char*> texts) {
     for (const char* text : texts) cases.push_back({reason, text});
   };
@@ -72,7 +72,7 @@ std::vector<RefusedCase> Refused() {
   return cases;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, ParseDTypeRefuses, testing::ValuesIn(Refused()));
+INSTANTIATE_TEST_SUITE_P(All, ParseDTypeRefuses, testing::ValuesIn(RefusedTexts()));
 
 TEST(ParseDType, NamesWhatVoidsMayBe) {
   const auto told = [](const char* text) {

@@ -45,11 +45,11 @@ constexpr const char* kError = R"({
     "metadata": {"array": "y", "expected": "8", "actual": "7"}})";
 
 nlohmann::json Documented(const char* tensors) {
-  auto json = nlohmann::json::parse(R"({
+  auto documented = nlohmann::json::parse(R"({
     "server": "here:1", "request_id": "r", "model": "", "model_version": "", "outputs": [], "refused": [],
     "skipped": [], "timing": {"receive_ns": 0, "convert_ns": 0, "queue_ns": 0, "compute_ns": 0}})");
-  json["tensors"] = nlohmann::json::parse(tensors);
-  return json;
+  documented["tensors"] = nlohmann::json::parse(tensors);
+  return documented;
 }
 
 TEST(Json, HasTheDocumentedKeys) { EXPECT_EQ(nlohmann::json::parse(ToJson(Converted())), Documented(kTensors)); }

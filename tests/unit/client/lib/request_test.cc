@@ -21,7 +21,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-constexpr std::size_t kLarge = 100'000;
+constexpr std::size_t kLargeNbytes = 100'000;
 
 ConvertOptions AllOptions() {
   return {.request_id = "7",
@@ -120,15 +120,15 @@ TEST_P(RequestOf, ElementsHoldsOnToThemOnlyWhereTheyHaveAnOwner) {
 
 INSTANTIATE_TEST_SUITE_P(Memory, RequestOf,
                          testing::ValuesIn(std::vector<Case>{
-                             {"LargeOwned", kLarge, true},
-                             {"LargeBorrowed", kLarge, false},
+                             {"LargeOwned", kLargeNbytes, true},
+                             {"LargeBorrowed", kLargeNbytes, false},
                              {"SmallOwned", 100, true},
                              {"SmallBorrowed", 100, false},
                          }),
                          [](const auto& test) { return test.param.name; });
 
 TEST(Request, LetsGoOfTheOwnerWithTheMessage) {
-  auto array = std::make_unique<Array>(OwnedBytes(kLarge));
+  auto array = std::make_unique<Array>(OwnedBytes(kLargeNbytes));
   const std::weak_ptr<const void> owner = array->owner;
   auto prepared = PrepareRequest({array.get(), 1}, {}, Framing::kCall, Placement::kInside);
   array.reset();

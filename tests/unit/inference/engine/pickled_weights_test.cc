@@ -54,7 +54,7 @@ TEST(PickledWeights, OfNoTensorsAreNone) {
 }
 
 TEST(PickledWeights, OfAnotherFormAreRefused) {
-  struct Case {
+  struct Form {
     std::string_view pickle, words;
   };
   std::string many_dims(
@@ -63,7 +63,7 @@ TEST(PickledWeights, OfAnotherFormAreRefused) {
   for (int i = 0; i < 65; ++i) many_dims += "K\x01";
   many_dims += "t)\x89)tR.";
   const std::string deep = ")" + std::string(100'000, '\x85') + ".";
-  for (const Case& wrong : std::vector<Case>{
+  for (const Form& wrong : std::vector<Form>{
            {"", "it ends too early"},
            {"}", "it ends too early"},
            {"X\xff\xff\xff\xffshort"sv, "it ends too early"},

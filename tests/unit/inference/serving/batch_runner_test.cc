@@ -198,14 +198,14 @@ TEST_F(BatchRunnerTest, LimitsThreadsOnWhicheverThreadItIsCalled) {
   EXPECT_THAT(threads, ElementsAre(1, 1, 3, 3, 1, 1));
 }
 
-std::atomic<Clock::rep> test_time;
+std::atomic<Clock::rep> run_time;
 
 TEST_F(BatchRunnerTest, SaysWhatTheRunTook) {
   Request(1);
-  const RunnerOptions options{.now = [] { return Clock::time_point(Clock::duration(test_time)); }};
+  const RunnerOptions options{.now = [] { return Clock::time_point(Clock::duration(run_time)); }};
   const Few<Execution> executions = Run(
       [](FakeModel::Inputs inputs) {
-        test_time += 17;
+        run_time += 17;
         return inputs;
       },
       options);

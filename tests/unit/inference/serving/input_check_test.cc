@@ -12,14 +12,14 @@ namespace {
 
 using testing::HasSubstr;
 
-struct Sent {
+struct SentInput {
   std::string name, dtype;
   std::vector<std::int64_t> shape;
 };
 
 struct InputCase {
   std::string name;
-  std::vector<Sent> sent;
+  std::vector<SentInput> sent;
   std::string why;  // Empty if the input is fine.
   friend void PrintTo(const InputCase& c, std::ostream* out) { *out << c.name; }
 };
@@ -27,7 +27,7 @@ class Inputs : public testing::TestWithParam<InputCase> {
  protected:
   absl::Status Check(const ModelInfo& model) const {
     std::vector<ArrayHeader> headers;
-    for (const Sent& sent : GetParam().sent) headers.push_back(GoodHeader(sent.dtype, sent.shape));
+    for (const SentInput& sent : GetParam().sent) headers.push_back(GoodHeader(sent.dtype, sent.shape));
     std::vector<InputDeclaration> declarations;
     for (std::size_t i = 0; i < headers.size(); ++i) {
       declarations.push_back({GetParam().sent[i].name, Info(headers[i].dtype()).name, headers[i].shape()});

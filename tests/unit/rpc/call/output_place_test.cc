@@ -40,7 +40,7 @@ class OutputPlaceTest : public testing::Test {
 };
 
 // Response has tensors and outputs with these elements, which it borrows; nothing: a tensor without any.
-Response ResponseOf(const std::vector<std::optional<std::string>>& tensors, const std::vector<std::string>& outputs) {
+Response ResponseWith(const std::vector<std::optional<std::string>>& tensors, const std::vector<std::string>& outputs) {
   Response response;
   for (const auto& elements : tensors) {
     auto& tensor = response.result.tensors.emplace_back();
@@ -56,7 +56,7 @@ Response ResponseOf(const std::vector<std::optional<std::string>>& tensors, cons
 TEST_F(OutputPlaceTest, TakesInOrderWhatFits) {
   const std::vector<std::optional<std::string>> tensors{std::nullopt, "ab", ""};
   const std::vector<std::string> outputs{std::string(200, 'c'), std::string(129, 'd'), "e"};
-  Response response = ResponseOf(tensors, outputs);
+  Response response = ResponseWith(tensors, outputs);
   const auto place = Find(name_, 60, 300);
   ASSERT_THAT(place, IsOk());
   ASSERT_THAT(WriteWhatFits(*place, response), IsOk());
@@ -76,7 +76,7 @@ TEST_F(OutputPlaceTest, TakesInOrderWhatFits) {
 
 TEST_F(OutputPlaceTest, TheLastByteIsUsed) {
   const std::vector<std::string> outputs{std::string(65, 'a'), std::string(872, 'b')};
-  Response response = ResponseOf({}, outputs);
+  Response response = ResponseWith({}, outputs);
   ASSERT_THAT(WriteWhatFits(*Find(name_, 0, kNbytes), response), IsOk());
   EXPECT_EQ(response.written.offsets[1], 128U);
   EXPECT_EQ(HandedOver(), outputs[0] + std::string(63, '.') + outputs[1]);
@@ -84,10 +84,10 @@ TEST_F(OutputPlaceTest, TheLastByteIsUsed) {
 
 TEST_F(OutputPlaceTest, MayBeARegisteredRegion) {
   const std::vector<std::string> outputs{"abc", "de"};
-  Response response = ResponseOf({}, outputs);
+  Response response = ResponseWith({}, outputs);
   ASSERT_THAT(WriteWhatFits(*Find("registered", 10, 200), response), IsOk());
   EXPECT_EQ(object_.Read(), empty_.substr(0, 64) + "abc" + empty_.substr(0, 61) + "de" + empty_.substr(0, 870));
-  Response other = ResponseOf({}, outputs);
+  Response other = ResponseWith({}, outputs);
   const auto place = Find("registered", 10, 200);
   object_.Resize(4);
   EXPECT_THAT(WriteWhatFits(*place, other), Fails(Reason::kBadSharedMemory));

@@ -130,14 +130,14 @@ TEST_F(LogSettingsTest, HaveTwoVerboseLevels) {
   }
 }
 
-struct RefusedCase {
+struct RefusedSetting {
   std::string name, setting;
   std::function<void(Value&)> set;
   Reason reason;
   std::string why;
-  friend void PrintTo(const RefusedCase& c, std::ostream* out) { *out << c.name; }
+  friend void PrintTo(const RefusedSetting& c, std::ostream* out) { *out << c.name; }
 };
-class LogSettingRefused : public LogSettingsTest, public testing::WithParamInterface<RefusedCase> {};
+class LogSettingRefused : public LogSettingsTest, public testing::WithParamInterface<RefusedSetting> {};
 
 TEST_P(LogSettingRefused, ChangesNothingAndSaysWhy) {
   LogSettingsRequest request;
@@ -148,18 +148,18 @@ TEST_P(LogSettingRefused, ChangesNothingAndSaysWhy) {
 }
 
 const auto kTrue = [](Value& value) { value.set_bool_param(true); };
-const auto kText = [](Value& value) { value.set_string_param("default"); };
-const auto kNothing = [](Value&) {};
+const auto kTextValue = [](Value& value) { value.set_string_param("default"); };
+const auto kNoValue = [](Value&) {};
 
 INSTANTIATE_TEST_SUITE_P(
     Settings, LogSettingRefused,
-    testing::ValuesIn(std::vector<RefusedCase>{
+    testing::ValuesIn(std::vector<RefusedSetting>{
         {"Unknown", "log_loudly", kTrue, Reason::kInputMismatch, "log setting 'log_loudly': expected log_info, "},
-        {"InfoAsText", "log_info", kText, Reason::kInputMismatch, "expected a bool (bool_param)"},
-        {"InfoOfNothing", "log_info", kNothing, Reason::kInputMismatch, "expected a bool (bool_param)"},
+        {"InfoAsText", "log_info", kTextValue, Reason::kInputMismatch, "expected a bool (bool_param)"},
+        {"InfoOfNothing", "log_info", kNoValue, Reason::kInputMismatch, "expected a bool (bool_param)"},
         {"VerboseAsBool", "log_verbose_level", kTrue, Reason::kInputMismatch, "expected a number (uint32_param)"},
-        {"Format", "log_format", kText, Reason::kInputMismatch, "expected ISO8601, the only one"},
-        {"File", "log_file", kText, Reason::kOperatorUnsupported, "can not be updated through network protocol"},
+        {"Format", "log_format", kTextValue, Reason::kInputMismatch, "expected ISO8601, the only one"},
+        {"File", "log_file", kTextValue, Reason::kOperatorUnsupported, "can not be updated through network protocol"},
     }),
     [](const auto& test) { return test.param.name; });
 

@@ -111,11 +111,11 @@ TEST(ModelConfigOverrides, OfNothingChangeNothing) {
   }
 }
 
-struct RefusedCase {
+struct RefusedOverride {
   std::string name, json, why;
-  friend void PrintTo(const RefusedCase& c, std::ostream* out) { *out << c.name; }
+  friend void PrintTo(const RefusedOverride& c, std::ostream* out) { *out << c.name; }
 };
-class ModelConfigOverrideRefused : public testing::TestWithParam<RefusedCase> {};
+class ModelConfigOverrideRefused : public testing::TestWithParam<RefusedOverride> {};
 
 TEST_P(ModelConfigOverrideRefused, SayingWhyOnOneLine) {
   const absl::Status refused = ReadModelConfig(kBase, GetParam().json).status();
@@ -126,7 +126,7 @@ TEST_P(ModelConfigOverrideRefused, SayingWhyOnOneLine) {
 constexpr char kNoJson[] = "the override of the configuration is not a ModelConfig in JSON: ";
 
 INSTANTIATE_TEST_SUITE_P(Jsons, ModelConfigOverrideRefused,
-                         testing::ValuesIn(std::vector<RefusedCase>{
+                         testing::ValuesIn(std::vector<RefusedOverride>{
                              {"NoJson", "max_batch_size: 4", kNoJson},
                              {"Unfinished", R"({"max_batch_size": 4)", kNoJson},
                              {"NoObject", "[]", kNoJson},
