@@ -46,7 +46,8 @@ absl::StatusOr<BenchRequest> MakeSealedBenchRequest(const BenchServer& server, s
   client::Road road(FramingOf(options.mode));
   if (!options.model.empty()) {
     TENSORFERRY_ASSIGN_OR_RETURN(const std::uint64_t nbytes, AskOutputBytes(server.client, arrays, options));
-    road.outputs = std::make_shared<client::OutputPool>(client::OutputPool::Guess::kNothing)->Lend(nbytes, side);
+    road.outputs =
+        std::make_shared<client::OutputPool>(client::OutputPool::Guess::kNothing)->Lend(nbytes, side, road.give_up);
   }
   const client::ConvertOptions asked{.model_name = options.model, .digest = options.digest};
   TENSORFERRY_ASSIGN_OR_RETURN(client::PreparedRequest request,

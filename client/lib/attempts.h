@@ -26,6 +26,12 @@ class Attempts {
     return std::max(std::chrono::ceil<std::chrono::milliseconds>(timeout_ - passed), std::chrono::milliseconds(1));
   }
 
+  // GiveUp returns when to go on without what the call can do without: then half of the time that is left now is left.
+  std::chrono::steady_clock::time_point GiveUp() const {
+    const auto never = std::chrono::steady_clock::time_point::max();
+    return timeout_.count() == 0 ? never : std::chrono::steady_clock::now() + TimeLeft() / 2;
+  }
+
   // Delay returns the time to wait before the next try. Nothing: there is none, since the call has ended well, the server
   // has not said that another try may help, there were enough of them, or the time would be over.
   std::optional<std::chrono::milliseconds> Delay(const absl::Status& end) {

@@ -46,8 +46,9 @@ absl::StatusOr<std::optional<Response>> TryUnary(Connection& connection, std::sp
   const bool seals = connection.Seals(arrays);
   const bool fits = PlacementOf(arrays, connection.MostInside()) == Placement::kInside;
   if (!AnswerFitsUnary(options) || (!seals && !fits)) return std::nullopt;
-  TENSORFERRY_ASSIGN_OR_RETURN(const PreparedRequest request,
-                               connection.Prepare(arrays, options, Framing::kCall, seals));
+  Road road(Framing::kCall);
+  road.give_up = attempts.GiveUp();
+  TENSORFERRY_ASSIGN_OR_RETURN(const PreparedRequest request, connection.Prepare(arrays, options, road, seals));
   if (!request.chunked.empty()) return std::nullopt;
   absl::StatusOr<Response> answer = ConvertUnary(connection, request, attempts.TimeLeft());
   if (!request.regions.empty() && IsRegionLost(answer.status())) {

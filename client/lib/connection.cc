@@ -107,7 +107,7 @@ std::optional<OutputKey> Connection::OutputsOf(std::span<const Array> arrays, co
 }
 
 std::shared_ptr<OutputLease> Connection::Lend(std::span<const Array> arrays, const ConvertOptions& options,
-                                              const OutputKey& key, bool arrays_stay) {
+                                              const OutputKey& key, const Road& road) {
   std::uint64_t nbytes = options.expected_output_bytes;
   if (nbytes == 0 && options.model_name.empty()) {  // A conversion brings back what it was sent.
     std::vector<std::uint64_t> sizes;
@@ -116,8 +116,8 @@ std::shared_ptr<OutputLease> Connection::Lend(std::span<const Array> arrays, con
   } else if (nbytes == 0) {
     nbytes = outputs_->Expected(key);
   }
-  if (nbytes == 0 || (!arrays_stay && !MayComeAgain(arrays, MostInside()))) return nullptr;
-  return outputs_->Lend(nbytes, *side_);
+  if (nbytes == 0 || (!road.arrays_stay && !MayComeAgain(arrays, MostInside()))) return nullptr;
+  return outputs_->Lend(nbytes, *side_, road.give_up);
 }
 
 void Connection::Learn(const OutputKey& key, const Response& response) {
@@ -134,10 +134,10 @@ absl::StatusOr<PreparedRequest> Connection::Prepare(std::span<const Array> array
 }
 
 absl::StatusOr<PreparedRequest> Connection::PrepareAgain(std::span<const Array> again, const ConvertOptions& options,
-                                                         int times, const absl::Status& lost) {
+                                                         const Road& road, int times, const absl::Status& lost) {
   if (times == 1) {
     ForgetRegions(again);
-    auto sealed = PrepareSealedRequest(again, options, Framing::kStream, SealingNow());
+    auto sealed = PrepareSealedRequest(again, options, road, SealingNow());
     if (sealed.ok() || transport_ == Transport::kSealed) return sealed;
   }
   if (transport_ == Transport::kSealed) return lost;
@@ -145,7 +145,7 @@ absl::StatusOr<PreparedRequest> Connection::PrepareAgain(std::span<const Array> 
   for (const Array& array : again) {
     TENSORFERRY_ASSIGN_OR_RETURN(readable.emplace_back(), Readable(array));
   }
-  return PrepareRequest(readable, options, Framing::kStream, PlacementOf(readable, MostInside()));
+  return PrepareRequest(readable, options, road.framing, PlacementOf(readable, MostInside()));
 }
 
 absl::StatusOr<std::shared_ptr<WritablePages>> Connection::MakePages(std::size_t nbytes) const {

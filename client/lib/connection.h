@@ -58,7 +58,7 @@ class Connection {
   // Lend returns memory for what comes back from a request for which OutputsOf has returned a key, if the server is to
   // write it there. `arrays_stay` is that of its Road.
   std::shared_ptr<OutputLease> Lend(std::span<const Array> arrays, const ConvertOptions& options, const OutputKey& key,
-                                    bool arrays_stay);
+                                    const Road& road);
 
   // Learn takes in what came back from a request of that key.
   void Learn(const OutputKey& key, const Response& response);
@@ -73,8 +73,8 @@ class Connection {
   // After the first time they are handed over once more. Where that cannot be, and after the second time, their elements
   // travel in messages; with kSealed the request then fails. What comes back comes in messages.
   // Errors: those of Prepare; `lost`, which says that the server has lost them, if there is nothing more to try.
-  absl::StatusOr<PreparedRequest> PrepareAgain(std::span<const Array> again, const ConvertOptions& options, int times,
-                                               const absl::Status& lost);
+  absl::StatusOr<PreparedRequest> PrepareAgain(std::span<const Array> again, const ConvertOptions& options,
+                                               const Road& road, int times, const absl::Status& lost);
 
   // MakePages returns zeros, in memory that can be sealed if that may be of use.
   // Errors: those of WritablePages::Make.

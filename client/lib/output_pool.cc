@@ -85,17 +85,18 @@ void OutputPool::Learn(const OutputKey& key, const Response& response) {
   sizes_[key] = nbytes;
 }
 
-std::shared_ptr<OutputLease> OutputPool::Lend(std::uint64_t nbytes, SideConnection& side) {
+std::shared_ptr<OutputLease> OutputPool::Lend(std::uint64_t nbytes, SideConnection& side,
+                                              SideConnection::Clock::time_point give_up) {
   if (nbytes < kLeast || nbytes > kMost || !BeginWait()) return nullptr;
   auto lease = std::make_shared<OutputLease>(weak_from_this());
   while (Memory memory = TakeFree(nbytes)) {
-    auto region = side.HandOver(memory->memory(), SideConnection::Keep::kWithMemory);
+    auto region = side.HandOver(memory->memory(), SideConnection::Keep::kWithMemory, give_up);
     if (!region.ok()) continue;  // A server that has ended has had it.
     lease->Take(std::move(memory), *std::move(region));
     return lease;
   }
   Memory memory;
-  auto region = HandOverNew(nbytes, side, memory);
+  auto region = HandOverNew(nbytes, side, memory, give_up);
   if (region.ok()) {
     lease->Take(std::move(memory), *std::move(region));
     return lease;
@@ -108,10 +109,11 @@ std::shared_ptr<OutputLease> OutputPool::Lend(std::uint64_t nbytes, SideConnecti
 }
 
 absl::StatusOr<std::shared_ptr<const Region>> OutputPool::HandOverNew(std::uint64_t nbytes, SideConnection& side,
-                                                                      Memory& memory) {
-  TENSORFERRY_RETURN_IF_ERROR(side.Reach());
+                                                                      Memory& memory,
+                                                                      SideConnection::Clock::time_point give_up) {
+  TENSORFERRY_RETURN_IF_ERROR(side.Reach(give_up));
   TENSORFERRY_ASSIGN_OR_RETURN(memory, OutputMemory::Make((nbytes + kPage - 1) / kPage * kPage));
-  auto region = side.HandOver(memory->memory(), SideConnection::Keep::kWithMemory);
+  auto region = side.HandOver(memory->memory(), SideConnection::Keep::kWithMemory, give_up);
   if (region.ok()) memory->memory()->CloseFile();
   return region;
 }

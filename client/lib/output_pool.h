@@ -84,7 +84,8 @@ class OutputPool : public std::enable_shared_from_this<OutputPool> {
 
   // Lends memory of at least `nbytes` bytes, which the server has at `side`. Null: what comes back is to come in
   // messages, as it is too little or too much, too many requests have memory already, or the server takes none.
-  std::shared_ptr<OutputLease> Lend(std::uint64_t nbytes, SideConnection& side);
+  std::shared_ptr<OutputLease> Lend(std::uint64_t nbytes, SideConnection& side,
+                                    SideConnection::Clock::time_point give_up);
   static constexpr std::size_t kMostAwaited = 4;  // Requests that have memory and are not answered.
 
   // Forgets the memory that is to be used again: the server has lost it.
@@ -98,7 +99,8 @@ class OutputPool : public std::enable_shared_from_this<OutputPool> {
   void EndWait();
   void GiveBack(Memory memory);
   Memory TakeFree(std::uint64_t nbytes);
-  absl::StatusOr<std::shared_ptr<const Region>> HandOverNew(std::uint64_t nbytes, SideConnection& side, Memory& memory);
+  absl::StatusOr<std::shared_ptr<const Region>> HandOverNew(std::uint64_t nbytes, SideConnection& side, Memory& memory,
+                                                            SideConnection::Clock::time_point give_up);
   std::vector<Memory> Unusable();
 
   const Guess guess_;

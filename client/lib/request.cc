@@ -216,7 +216,7 @@ absl::StatusOr<PreparedRequest> PrepareSealedRequest(std::span<const Array> arra
     places.push_back({.placement = outside});
     if (one.elements) {
       const auto keep = one.kept ? SideConnection::Keep::kWithMemory : SideConnection::Keep::kForRequests;
-      TENSORFERRY_ASSIGN_OR_RETURN(auto region, sealing.side.HandOver(one.elements->memory, keep));
+      TENSORFERRY_ASSIGN_OR_RETURN(auto region, sealing.side.HandOver(one.elements->memory, keep, road.give_up));
       places.back() = {.placement = Placement::kInRegions, .region = region.get(), .offset = one.elements->offset};
       request.regions.push_back(std::move(region));
       array = WithElements(std::move(array), *std::move(one.elements));

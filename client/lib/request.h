@@ -3,6 +3,7 @@
 #include <grpcpp/support/byte_buffer.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -32,7 +33,9 @@ struct Road {
   Road(Framing messages) : framing(messages) {}
 
   Framing framing;
-  bool arrays_stay = false;                        // They stay until the request is answered.
+  bool arrays_stay = false;  // They stay until the request is answered.
+  // When the request goes without sealed memory, if the server has not taken it by then.
+  std::chrono::steady_clock::time_point give_up = std::chrono::steady_clock::time_point::max();
   std::shared_ptr<OutputLease> outputs = nullptr;  // The memory for what comes back; null: it comes in messages.
 };
 

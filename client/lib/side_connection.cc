@@ -38,6 +38,7 @@ constexpr std::size_t kKindAt = 2;
 constexpr std::size_t kTagAt = 4;  // One tag does for all: each answer is waited for.
 constexpr std::chrono::seconds kPatience(2);
 constexpr std::chrono::seconds kPause(10);
+constexpr char kNoTimeLeft[] = "the call has no time left to hand sealed memory over";
 
 std::string SystemError(int error) { return std::generic_category().message(error); }
 
@@ -71,14 +72,15 @@ SideConnection::~SideConnection() {
 }
 
 absl::StatusOr<std::shared_ptr<const Region>> SideConnection::HandOver(const std::shared_ptr<SealedMemory>& memory,
-                                                                       Keep keep) {
-  const std::scoped_lock lock(mutex_);
+                                                                       Keep keep, Clock::time_point give_up) {
+  const std::unique_lock lock(mutex_, give_up);
+  if (!lock) return absl::UnavailableError(kNoTimeLeft);
   std::shared_ptr<const Region> there = memory->region();
   if (there != nullptr && IsThere(there)) return there;
   if (memory->file() < 0) return absl::UnavailableError("the server does not have this memory any more");
-  auto region = Ask(*memory);
+  auto region = Ask(*memory, give_up);
   // What this client keeps takes the place of what it needs.
-  if (IsExhausted(region.status()) && ForgetAllKept()) region = Ask(*memory);
+  if (IsExhausted(region.status()) && ForgetAllKept()) region = Ask(*memory, give_up);
   if (!region.ok() || keep == Keep::kForRequests) return region;
   ForgetKept(memory->kind(), kMostKept - 1, kMostKeptBytes - std::min(memory->nbytes(), kMostKeptBytes));
   memory->set_region(*region);
@@ -86,8 +88,9 @@ absl::StatusOr<std::shared_ptr<const Region>> SideConnection::HandOver(const std
   return region;
 }
 
-absl::Status SideConnection::Reach() {
-  const std::scoped_lock lock(mutex_);
+absl::Status SideConnection::Reach(Clock::time_point give_up) {
+  const std::unique_lock lock(mutex_, give_up);
+  if (!lock) return absl::UnavailableError(kNoTimeLeft);
   return ReachNow();
 }
 
@@ -131,11 +134,13 @@ void SideConnection::ForgetKept(MemoryKind kind, std::size_t most, std::uint64_t
 }
 
 absl::Status SideConnection::ReachNow() {
-  if (std::chrono::steady_clock::now() < rest_until_) return Lost("the server did not answer a short time ago");
+  if (Clock::now() < rest_until_) return Lost("the server did not answer a short time ago");
   return socket_ == nullptr ? Connect() : absl::OkStatus();
 }
 
-absl::StatusOr<std::shared_ptr<const Region>> SideConnection::Ask(const SealedMemory& memory) {
+absl::StatusOr<std::shared_ptr<const Region>> SideConnection::Ask(const SealedMemory& memory,
+                                                                  Clock::time_point give_up) {
+  if (Clock::now() >= give_up) return absl::UnavailableError(kNoTimeLeft);
   const bool was_connected = socket_ != nullptr;
   TENSORFERRY_RETURN_IF_ERROR(ReachNow());
   absl::Status sent = Send(memory);
@@ -144,7 +149,7 @@ absl::StatusOr<std::shared_ptr<const Region>> SideConnection::Ask(const SealedMe
     sent = Send(memory);
   }
   TENSORFERRY_RETURN_IF_ERROR(sent);
-  return Receive();
+  return Receive(give_up);
 }
 
 absl::Status SideConnection::Connect() {
@@ -181,10 +186,9 @@ absl::Status SideConnection::Send(const SealedMemory& memory) {
   return Lost(SystemError(errno));
 }
 
-absl::StatusOr<std::shared_ptr<const Region>> SideConnection::Receive() {
-  using Clock = std::chrono::steady_clock;
+absl::StatusOr<std::shared_ptr<const Region>> SideConnection::Receive(Clock::time_point give_up) {
   pollfd polled{socket_->get(), POLLIN, 0};
-  const Clock::time_point end = Clock::now() + kPatience;
+  const Clock::time_point end = std::min(Clock::now() + kPatience, give_up);
   int ready = 0;
   do {  // Signals that come again and again, as a profiler's, do not make it wait for longer.
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());

@@ -22,7 +22,7 @@ absl::Status EndOf(const absl::Status& end) {
 }  // namespace
 
 Stream::Impl::Impl(std::shared_ptr<Connection> connection, const StreamOptions& options, bool arrays_stay)
-    : connection_(std::move(connection)), options_(options), arrays_stay_(arrays_stay) {
+    : connection_(std::move(connection)), options_(options), time_(0, options.timeout), arrays_stay_(arrays_stay) {
   connection_->Begin(context_, options.timeout);
   call_ = connection_->ConvertStream(context_);
   reader_ = std::thread([this] { ReadToEnd(); });
@@ -43,8 +43,9 @@ Stream::Answer Stream::Impl::Send(std::span<const Array> arrays, const ConvertOp
   }
   Road road(Framing::kStream);
   road.arrays_stay = arrays_stay_;
+  road.give_up = time_.GiveUp();
   std::optional<OutputKey> outputs_key = connection_->OutputsOf(arrays, options);
-  if (outputs_key) road.outputs = connection_->Lend(arrays, options, *outputs_key, arrays_stay_);
+  if (outputs_key) road.outputs = connection_->Lend(arrays, options, *outputs_key, road);
   absl::StatusOr<PreparedRequest> request = connection_->Prepare(arrays, options, road, seals);
   if (!request.ok()) return Failed(std::move(request).status());
   const absl::StatusOr<std::size_t> chunk_bytes = ChunkBytes(*request);

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "lib/attempts.h"
 #include "lib/connection.h"
 #include "lib/request.h"
 #include "tensorferry/client/stream.h"
@@ -68,6 +69,7 @@ class Stream::Impl {
 
   const std::shared_ptr<Connection> connection_;
   const StreamOptions options_;
+  const Attempts time_;  // Of the stream.
   const bool arrays_stay_;
   grpc::ClientContext context_;
   std::unique_ptr<Connection::StreamCall> call_;

@@ -37,8 +37,10 @@ void Stream::Impl::RepeatToEnd() {
 // A request whose elements go in messages now is not repeated any more. It counts until it is written, as the stream
 // must not be closed before.
 void Stream::Impl::Repeat(Unanswered request) {
+  Road road(Framing::kStream);
+  road.give_up = time_.GiveUp();
   absl::StatusOr<PreparedRequest> prepared =
-      connection_->PrepareAgain(request.again, request.options, request.times_lost, request.lost);
+      connection_->PrepareAgain(request.again, request.options, road, request.times_lost, request.lost);
   const absl::StatusOr<std::size_t> chunk_bytes =
       prepared.ok() ? ChunkBytes(*prepared) : absl::StatusOr<std::size_t>(prepared.status());
   bool is_last_try = true;

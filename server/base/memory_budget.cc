@@ -15,7 +15,16 @@ MemoryBudget::Reservation::~Reservation() {
   if (account_ != nullptr) EndCounting();
 }
 
-void MemoryBudget::Reservation::EndCounting() { budget_->shares_.Release(*std::exchange(account_, nullptr), nbytes_); }
+void MemoryBudget::Reservation::EndCounting() {
+  std::uint64_t rest = nbytes_;
+  if (others_ != nullptr) {
+    for (const Part& part : *others_) {
+      rest -= part.nbytes;
+      if (part.account != nullptr) budget_->shares_.Release(*part.account, part.nbytes);
+    }
+  }
+  budget_->shares_.Release(*std::exchange(account_, nullptr), rest);
+}
 
 void MemoryBudget::Reservation::Merge(Reservation other) {
   assert(budget_ == nullptr || other.budget_ == nullptr || budget_ == other.budget_);
@@ -23,12 +32,21 @@ void MemoryBudget::Reservation::Merge(Reservation other) {
     *this = std::move(other);
     return;
   }
-  if (account_ != other.account_) {
-    if (account_ != nullptr) EndCounting();
-    if (other.account_ != nullptr) other.EndCounting();
-  }
+  if (account_ == nullptr && other.account_ != nullptr) std::swap(*this, other);
+  if (account_ != other.account_ || other.others_ != nullptr) AddPartsOf(other);
   nbytes_ += std::exchange(other.nbytes_, 0);
   other.account_ = nullptr;
+}
+
+void MemoryBudget::Reservation::AddPartsOf(const Reservation& other) {
+  if (others_ == nullptr) others_ = std::make_unique<std::vector<Part>>();
+  others_->reserve(others_->size() + (other.others_ == nullptr ? 0 : other.others_->size()) + 1);  // May throw.
+  std::uint64_t rest = other.nbytes_;
+  if (other.others_ != nullptr) {
+    for (const Part& part : *other.others_) rest -= part.nbytes;
+    others_->insert(others_->end(), other.others_->begin(), other.others_->end());
+  }
+  if (other.account_ != account_) others_->push_back({other.account_, rest});
 }
 
 absl::Status MemoryBudget::Reservation::CheckYield() const {

@@ -3,7 +3,9 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -33,17 +35,18 @@ class MemoryBudget {
     Reservation(Reservation&& other) noexcept
         : budget_(std::exchange(other.budget_, nullptr)),
           nbytes_(std::exchange(other.nbytes_, 0)),
-          account_(std::exchange(other.account_, nullptr)) {}
+          account_(std::exchange(other.account_, nullptr)),
+          others_(std::move(other.others_)) {}
     Reservation& operator=(Reservation&& other) noexcept {
       std::swap(budget_, other.budget_);
       std::swap(nbytes_, other.nbytes_);
       std::swap(account_, other.account_);
+      std::swap(others_, other.others_);
       return *this;
     }
     ~Reservation();
 
-    // Takes over the bytes of `other`, which is a reservation of the same budget. If they are not of the same peer, they
-    // count for nobody from now on.
+    // Takes over the bytes of `other`, which is a reservation of the same budget. Each byte counts for its peer still.
     void Merge(Reservation other);
 
     std::uint64_t nbytes() const { return nbytes_; }
@@ -51,19 +54,29 @@ class MemoryBudget {
     // Returns whether to ask CheckYield, since somebody may be waiting for what is counted for a peer. Costs two loads.
     bool may_have_to_yield() const { return account_ != nullptr && budget_->shares_.anybody_waits(); }
 
-    // Checks that the peer need not yield, since it holds more than its share and others wait.
+    // Checks that the peer need not yield, since it holds more than its share and others wait. Of a reservation that
+    // was merged, the peer is one of them.
     // Errors: MEMORY_BUDGET.
     absl::Status CheckYield() const;
 
    private:
+    // Part is some of the bytes, which count for another peer than the rest.
+    struct Part {
+      PeerShares::Account* account;  // Null: they are counted for nobody.
+      std::uint64_t nbytes;
+    };
+
     friend class MemoryBudget;
     Reservation(MemoryBudget* budget, std::uint64_t nbytes, PeerShares::Account* account = nullptr)
         : budget_(budget), nbytes_(nbytes), account_(account) {}
     void EndCounting();
+    void AddPartsOf(const Reservation& other);
 
     MemoryBudget* budget_ = nullptr;
     std::uint64_t nbytes_ = 0;
-    PeerShares::Account* account_ = nullptr;  // Counts all of nbytes_. Null: they are counted for nobody.
+    // Counts all of nbytes_ that is in none of `others_`. Null: all are counted for nobody.
+    PeerShares::Account* account_ = nullptr;
+    std::unique_ptr<std::vector<Part>> others_;  // Null but for what several peers hold together.
   };
 
   explicit MemoryBudget(std::uint64_t limit_bytes, PeerShare share = {})

@@ -45,14 +45,26 @@ std::size_t WriteAll(int descriptor, std::string_view text) {
   return written;
 }
 
+// WithoutSignals keeps all signals from this thread as long as it lives.
+class WithoutSignals {
+ public:
+  WithoutSignals() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &former_);
+  }
+  WithoutSignals(const WithoutSignals&) = delete;
+  WithoutSignals& operator=(const WithoutSignals&) = delete;
+  ~WithoutSignals() { pthread_sigmask(SIG_SETMASK, &former_, nullptr); }
+
+ private:
+  sigset_t former_;
+};
+
 // Starts a thread that takes no signal: those of the process are for the threads that wait for them.
 void StartWithoutSignals(std::function<void()> work) {
-  sigset_t all;
-  sigset_t former;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &former);
+  const WithoutSignals while_it_starts;  // A thread takes the signals that the one takes which starts it.
   StartThread("writing the log", std::move(work)).detach();
-  pthread_sigmask(SIG_SETMASK, &former, nullptr);
 }
 
 }  // namespace

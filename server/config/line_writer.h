@@ -21,6 +21,7 @@ class LineWriter {
   static constexpr std::size_t kMaxWaitingBytes = 1 << 20;
   static constexpr std::chrono::milliseconds kMostAtEnd{1000};
 
+  // Errors: throws NoThread.
   LineWriter(int descriptor, TellLeftOut tell);
   LineWriter(const LineWriter&) = delete;
   LineWriter& operator=(const LineWriter&) = delete;

@@ -39,7 +39,7 @@ class Gateway {
     std::string method;                      // `/package.Service/Method`
     std::vector<grpc::ByteBuffer> messages;  // All that are sent.
     // Make the pieces of the answer's body: from each message that comes (if that throws, the call ends), and from the end,
-    // the call's status and its trailing metadata.
+    // the call's status and its trailing metadata (if that throws, the body ends without it).
     std::function<http::BodyStream::Piece(const grpc::ByteBuffer&)> message_piece;
     std::function<http::BodyStream::Piece(const grpc::Status&, const grpc::ClientContext&)> end_piece;
   };

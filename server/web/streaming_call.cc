@@ -129,7 +129,7 @@ class Gateway::StreamingCall final : public std::enable_shared_from_this<Streami
       ended_ = true;
       next = std::exchange(next_, nullptr);
     }
-    if (next != nullptr) next(streaming_.end_piece(status_, context_));
+    if (next != nullptr) next(EndPiece());
     const std::lock_guard lock(mutex_);
     if (!writing_) Forget();
   }
@@ -142,10 +142,21 @@ class Gateway::StreamingCall final : public std::enable_shared_from_this<Streami
 
   // Returns nothing if there is no memory for the piece.
   std::optional<http::BodyStream::Piece> MessagePiece() {
+    return Made("a message", [this] { return streaming_.message_piece(response_); });
+  }
+
+  // Returns nothing if there is no memory for the piece: the answer ends without the call's status then, which its peer
+  // takes for a failure.
+  std::optional<http::BodyStream::Piece> EndPiece() {
+    return Made("the end of a call", [this] { return streaming_.end_piece(status_, context_); });
+  }
+
+  template <typename Make>
+  static std::optional<http::BodyStream::Piece> Made(const char* what, Make&& make) {
     try {
-      return streaming_.message_piece(response_);
+      return make();
     } catch (const std::exception& error) {
-      spdlog::debug("http: a message could not be given to the peer: {}", error.what());
+      spdlog::debug("http: {} could not be given to the peer: {}", what, error.what());
       return std::nullopt;
     }
   }

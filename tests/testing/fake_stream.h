@@ -167,6 +167,7 @@ class FakeRun final : public StreamRun {
 //   quick TEXT  a request that a model runs at once
 //   slow TEXT   a request that a model runs until the test completes runs[TEXT]
 //   bad         a message that ends the stream
+//   long TEXT   a request with the response TEXT, of which Take leaves the rest to GoOn
 // A response that begins with "end" ends the stream.
 class FakeProtocol final : public StreamProtocol {
  public:
@@ -174,6 +175,7 @@ class FakeProtocol final : public StreamProtocol {
     std::vector<std::string> messages;
     std::map<std::string, FakeRun*> runs;
     std::thread::id thread;       // The thread that took the last message in.
+    std::thread::id went_on_on;   // The thread that took in the last rest of one.
     std::thread::id answered_on;  // The thread that made the last answer of a run.
     int begun = 0, ended = 0;
     absl::Status on_end;
@@ -196,10 +198,16 @@ class FakeProtocol final : public StreamProtocol {
     text_ = message.substr(std::min(message.size(), command_.size() + 1));
     if (command_ == "bad") return MakeError(Reason::kBadChunk, "bad");
     if (command_ == "part") return Owed();
+    if (command_ == "long") return Owed{.unfinished = true};
     if (command_ != "slow" && command_ != "quick") return Owed{.response = true};
     auto run = std::make_unique<FakeRun>(text_, command_ == "quick", &seen_.answered_on);
     seen_.runs[text_] = run.get();
     return Owed{.run = std::move(run)};
+  }
+
+  absl::StatusOr<Owed> GoOn() override {
+    seen_.went_on_on = std::this_thread::get_id();
+    return Owed{.response = true};
   }
 
   EncodedResponse TakeResponse() override {

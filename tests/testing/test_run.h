@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/memory_peer.h"
 #include "inference/model_version.h"
 #include "testing/payloads.h"
 
@@ -23,10 +24,13 @@ class TestRun final : public inference::ModelRun {
 
   // CheckCaller returns its result: an error if the caller no longer waits.
   std::function<absl::Status()> caller = [] { return absl::OkStatus(); };
+  // Whose run it is. Null: nobody's in particular.
+  const MemoryPeer* caller_peer = nullptr;
   // Called when the run is complete.
   std::function<void()> completed = [] {};
 
   absl::Status CheckCaller() const override { return caller(); }
+  const MemoryPeer* peer() const override { return caller_peer; }
   void InputsTaken() override { inputs_taken = true; }
   void Complete() override {
     completed();

@@ -22,15 +22,20 @@ at::Tensor ToDevice(const at::Tensor& tensor, at::Device device) {
   return device.is_cpu() ? tensor : tensor.pin_memory().to(device, /*non_blocking=*/true);
 }
 
+absl::StatusOr<at::Tensor> CopyForModel(const NamedTensor& input, const Few<ModelRun*>& runs, BufferPool& pool) {
+  if (runs.size() == 1) return CopyOf(input.tensor, {pool, runs.front()->peer()});
+  TENSORFERRY_ASSIGN_OR_RETURN(AlignedBuffer memory, TakeForAll(runs, input.name, pool));
+  return CopyOf(input.tensor, std::move(memory));
+}
+
 // Returns the inputs for the model. If responses have the elements of the converted tensors, the model gets copies of
 // these tensors, as it may write to its inputs.
 absl::StatusOr<std::vector<NamedTensor>> InputsForModel(std::vector<NamedTensor> inputs, const Few<ModelRun*>& runs,
                                                         at::Device device, BufferPool& pool) {
-  const MemoryPeer* const peer = runs.size() == 1 ? runs.front()->peer() : nullptr;
   const bool returns_data = std::ranges::any_of(runs, [](const ModelRun* run) { return run->options.return_data; });
   for (NamedTensor& input : inputs) {
     if (returns_data) {
-      TENSORFERRY_ASSIGN_OR_RETURN(input.tensor, CopyOf(input.tensor, {pool, peer}));
+      TENSORFERRY_ASSIGN_OR_RETURN(input.tensor, CopyForModel(input, runs, pool));
     }
     input.tensor = ToDevice(input.tensor, device);
   }
@@ -176,6 +181,7 @@ Few<Execution> BatchRunner::Run(Model& model, Few<ModelRun*> runs) const {
   if (together.runs.size() > 1) {
     const Few<ModelRun*> each = std::move(together.runs);
     executions.clear();
+    for (ModelRun* const run : each) run->result = absl::UnknownError("not run");  // It has the memory of all of them.
     RunEach(model, each, executions);
   } else {
     together.runs.front()->result = status;

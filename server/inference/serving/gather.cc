@@ -57,7 +57,7 @@ at::Tensor View(const ArrayPayload& payload) {
                        {strides.data(), strides.size()}, at::TensorOptions().dtype(ToTorch(header.dtype())));
 }
 
-// Takes the memory for one input of all requests together.
+// Takes the memory for one input of all requests together, as TakeForAll does, out of what they have reserved already.
 absl::StatusOr<AlignedBuffer> MemoryOfAll(std::span<ModelRun* const> runs, std::string_view name, BufferPool& pool) {
   MemoryBudget::Reservation all;
   for (ModelRun* const run : runs) {
@@ -89,6 +89,16 @@ absl::StatusOr<Receipt> CopyRows(const ModelInput& input, const at::Tensor& tens
 }
 
 }  // namespace
+
+absl::StatusOr<AlignedBuffer> TakeForAll(std::span<ModelRun* const> runs, std::string_view name, BufferPool& pool) {
+  MemoryBudget::Reservation all;
+  for (ModelRun* const run : runs) {
+    const std::uint64_t nbytes = Named(*run, name).header().nbytes();
+    TENSORFERRY_ASSIGN_OR_RETURN(MemoryBudget::Reservation its, pool.Reserve(nbytes, run->peer()));
+    all.Merge(std::move(its));
+  }
+  return pool.Take(std::move(all));
+}
 
 at::Tensor GatheredInputs::RowsOf(std::size_t request, std::size_t array, std::string_view name) const {
   if (receipts.size() == 1) return tensors[array].tensor;

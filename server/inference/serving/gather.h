@@ -25,6 +25,10 @@ struct GatheredInputs {
   at::Tensor RowsOf(std::size_t request, std::size_t array, std::string_view name) const;
 };
 
+// Takes memory for one input of all requests together, which the budget counts for each of their callers by his part.
+// Errors: those of BufferPool::Take.
+absl::StatusOr<AlignedBuffer> TakeForAll(std::span<ModelRun* const> runs, std::string_view name, BufferPool& pool);
+
 // Makes tensors of the requests' arrays, whose names, dtypes and shapes fit together. Elements that wait in their
 // messages are copied straight into their rows. The payloads of a single request are moved into its tensors; those of
 // several requests are copied and stay, for a second attempt. `batches`: the first dimension is that of the batch.

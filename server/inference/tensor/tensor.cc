@@ -71,6 +71,14 @@ absl::StatusOr<std::int64_t> SizeOf(const NamedTensor& named, std::uint64_t max_
       {.actual = actual, .limit = fmt::to_string(max_tensor_bytes)});
 }
 
+// Copies the tensor into `memory`, where it has `strides`.
+at::Tensor CopyInto(AlignedBuffer memory, const at::Tensor& tensor, at::IntArrayRef strides) {
+  const DType dtype = *FromTorch(tensor.scalar_type());
+  const at::Tensor copy = MakeTensor(MemoryOf(std::move(memory)), dtype, tensor.sizes(), strides);
+  copy.copy_(tensor);
+  return copy;
+}
+
 // Copies the tensor into memory of the pool, where it has `strides`, which leave no gaps. The tensor's own memory is there
 // meanwhile: what does not fit the budget beside it never will.
 absl::StatusOr<at::Tensor> CopyInto(const PoolFor& pool, const at::Tensor& tensor, at::IntArrayRef strides) {
@@ -79,10 +87,7 @@ absl::StatusOr<at::Tensor> CopyInto(const PoolFor& pool, const at::Tensor& tenso
   const std::size_t together = tensor.nbytes() + (is_counted ? own.nbytes() : 0);
   if (together > pool.pool.budget().limit()) return pool.Reserve(together).status();
   TENSORFERRY_ASSIGN_OR_RETURN(AlignedBuffer elements, pool.Take(tensor.nbytes()));
-  const DType dtype = *FromTorch(tensor.scalar_type());
-  const at::Tensor copy = MakeTensor(MemoryOf(std::move(elements)), dtype, tensor.sizes(), strides);
-  copy.copy_(tensor);
-  return copy;
+  return CopyInto(std::move(elements), tensor, strides);
 }
 
 }  // namespace
@@ -161,6 +166,10 @@ absl::StatusOr<TensorElements> ElementsOf(const at::Tensor& tensor, Elements how
 
 absl::StatusOr<at::Tensor> CopyOf(const at::Tensor& tensor, const PoolFor& pool) {
   return CopyInto(pool, tensor, tensor.strides());
+}
+
+at::Tensor CopyOf(const at::Tensor& tensor, AlignedBuffer memory) {
+  return CopyInto(std::move(memory), tensor, tensor.strides());
 }
 
 }  // namespace tensorferry::inference

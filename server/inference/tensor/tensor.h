@@ -61,4 +61,7 @@ absl::StatusOr<TensorElements> ElementsOf(const at::Tensor& tensor, Elements how
 // Errors: those of BufferPool::Take.
 absl::StatusOr<at::Tensor> CopyOf(const at::Tensor& tensor, const PoolFor& pool);
 
+// Returns such a copy in `memory`, which has as many bytes as the tensor.
+at::Tensor CopyOf(const at::Tensor& tensor, AlignedBuffer memory);
+
 }  // namespace tensorferry::inference

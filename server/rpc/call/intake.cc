@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "payload/strings.h"
 #include "rpc/call/request_check.h"
+#include "rpc/serve/worker_pool.h"
 
 namespace tensorferry::rpc {
 namespace {
@@ -100,20 +101,48 @@ absl::StatusOr<Intake> Intake::Start(const RequestView& request, Chunks chunks, 
     checked.push_back(*std::move(result));
   }
   if (intake.model_ != nullptr) TENSORFERRY_RETURN_IF_ERROR(intake.CheckModel(checked, request));
-  const std::uint64_t limit = environment.pool.budget().limit();
-  const std::uint64_t nbytes = intake.SumOf(checked);
-  if (checked.size() > 1 && nbytes > limit) return NeverFits(nbytes, 0, limit);
-
-  const absl::Status taken = intake.TakeIn(std::move(checked), request, {environment.pool, peer});
-  if (!taken.ok()) return WithoutHope(taken, nbytes, peer, limit);
-  intake.CountCopy(intake.start_);
+  const PoolFor pool(environment.pool, peer);
+  if (intake.NamesMuch(checked, request)) [[unlikely]] {
+    intake.rest_ = std::make_unique<Rest>(Rest{std::move(checked), request, pool});
+    return started;
+  }
+  TENSORFERRY_RETURN_IF_ERROR(intake.TakeAll(std::move(checked), request, pool));
   return started;
+}
+
+absl::Status Intake::GoOn() {
+  const std::unique_ptr<Rest> rest = std::move(rest_);
+  return TakeAll(std::move(rest->checked), rest->request, rest->pool);
+}
+
+absl::Status Intake::TakeAll(Few<CheckedArray> checked, const RequestView& request, const PoolFor& pool) {
+  const std::uint64_t limit = pool.pool.budget().limit();
+  const std::uint64_t nbytes = SumOf(checked);
+  if (checked.size() > 1 && nbytes > limit) return NeverFits(nbytes, 0, limit);
+  const absl::Status taken = TakeIn(std::move(checked), request, pool);
+  if (!taken.ok()) return WithoutHope(taken, nbytes, peer_, limit);
+  CountCopy(start_);
+  return absl::OkStatus();
 }
 
 absl::Status Intake::CheckModel(const Few<CheckedArray>& checked, const RequestView& request) const {
   Few<inference::InputDeclaration> inputs;
   for (std::size_t i = 0; i < checked.size(); ++i) inputs.push_back(checked[i].DeclaredAs(request.arrays[i].name));
   return model_->Check(inputs, options_.requested_outputs);
+}
+
+// What lies in memory of the caller's costs the message nothing, however large it is. A conversion that leaves it there
+// does not look at it, unless a digest is asked for, or the elements back; a model does.
+bool Intake::NamesMuch(const Few<CheckedArray>& checked, const RequestView& request) const {
+  std::uint64_t nbytes = 0;
+  for (const CheckedArray& array : checked) {
+    if (!array.shared && !array.sealed) continue;
+    const bool stays = array.shared ? StaysShared(array) : StaysSealed(array);
+    if (stays && model_ == nullptr && !request.digest && !request.return_data) continue;
+    nbytes += array.header.nbytes();  // Both are far below 2^63.
+    if (nbytes >= kLongCopy) return true;
+  }
+  return false;
 }
 
 std::uint64_t Intake::SumOf(const Few<CheckedArray>& checked) const {
@@ -229,6 +258,15 @@ std::optional<std::string_view> Intake::awaited_array() const {
 }
 
 std::size_t Intake::missing() const { return awaited_ < arrays_.size() ? arrays_[awaited_].missing() : 0; }
+
+std::uint64_t Intake::copied_bytes() const {
+  std::uint64_t nbytes = 0;
+  for (const Incoming& array : arrays_) {
+    const auto* const assembler = std::get_if<ArrayAssembler>(&array.array);
+    if (assembler != nullptr) nbytes += assembler->header().nbytes();
+  }
+  return nbytes;
+}
 
 std::uint64_t Intake::missing_in_all() const {
   std::uint64_t nbytes = 0;

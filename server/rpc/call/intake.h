@@ -55,17 +55,28 @@ class Intake {
 
   // Checks all that the request says, and refuses what can be refused; only then takes memory, and copies the elements
   // that have come. Elements that a model may want in a batch stay in the message: for them the memory budget is
-  // reserved. `request` is not needed afterwards, but the message is if needs_message().
+  // reserved. Afterwards `request` is needed only if is_long(), and the message if needs_message() as well.
   // Memory is taken for `peer`; null: for nobody in particular. It is borrowed until the result is there.
   // Errors: all of docs/errors.md that concern arrays and models. An error holds no memory.
   static absl::StatusOr<Intake> Start(const RequestView& request, Chunks chunks, const CallEnvironment& environment,
                                       const MemoryPeer* peer);
+
+  // Returns whether no elements were taken in yet, since that takes long: the request names that much in memory of the
+  // caller's. Then GoOn is called on a thread of the WorkerPool, before anything else is.
+  bool is_long() const { return rest_ != nullptr; }
+
+  // Takes in what Start has left, once. Until then `request` and its message stay as they are.
+  // Errors: those of Start that concern memory and elements. The object is then of no use.
+  absl::Status GoOn();
 
   // Returns the name of the array whose chunks are awaited. Nothing if the request is complete.
   std::optional<std::string_view> awaited_array() const;
 
   // Returns the bytes that the awaited array lacks.
   std::size_t missing() const;
+
+  // Returns the bytes of all arrays whose elements are copied, or will be once they come.
+  std::uint64_t copied_bytes() const;
 
   // Returns the bytes that the awaited array and all arrays after it lack.
   std::uint64_t missing_in_all() const;
@@ -108,6 +119,13 @@ class Intake {
     inference::ModelInput TakeForModel() &&;
   };
 
+  // Rest is what Start has left to GoOn.
+  struct Rest {
+    Few<CheckedArray> checked;
+    const RequestView& request;
+    PoolFor pool;
+  };
+
   Intake(const RequestView& request, inference::Converter& converter, const MemoryPeer* peer)
       : options_{.requested_outputs = {request.requested_outputs.begin(), request.requested_outputs.end()},
                  .return_data = request.return_data,
@@ -118,6 +136,10 @@ class Intake {
   absl::Status CheckModel(const Few<CheckedArray>& checked, const RequestView& request) const;
   // Returns the bytes for which memory will be taken; the largest number if no number is so large.
   std::uint64_t SumOf(const Few<CheckedArray>& checked) const;
+  // Whether the elements that the request names elsewhere take long to read.
+  bool NamesMuch(const Few<CheckedArray>& checked, const RequestView& request) const;
+  // Takes memory and elements, or says that the request can never have its memory.
+  absl::Status TakeAll(Few<CheckedArray> checked, const RequestView& request, const PoolFor& pool);
   // Whether an array in shared memory is used where it lies; else it is copied.
   bool StaysShared(const CheckedArray& array) const;
   absl::Status TakeIn(Few<CheckedArray> checked, const RequestView& request, const PoolFor& pool);
@@ -138,6 +160,7 @@ class Intake {
   inference::Converter* converter_;
   const MemoryPeer* peer_;  // Null: nobody in particular.
   std::shared_ptr<inference::ModelVersion> model_;
+  std::unique_ptr<Rest> rest_;  // Null but for a request that is_long().
   Few<Incoming> arrays_;
   MemoryBudget::Reservation described_;                       // For what is known of many arrays.
   std::vector<std::shared_ptr<const SharedRegion>> regions_;  // The regions in which arrays lie that were not copied.

@@ -21,6 +21,7 @@ class StreamProtocol {
   struct Owed {
     std::unique_ptr<StreamRun> run;  // Not null: the response will come from this run, which is not submitted yet.
     bool response = false;           // The response can be had now: call TakeResponse before the next Take.
+    bool unfinished = false;         // Nothing yet: the rest of the message takes long. GoOn says what is owed.
   };
 
   virtual ~StreamProtocol() = default;
@@ -37,11 +38,16 @@ class StreamProtocol {
   // Returns whether the message that message() holds takes long, and so belongs on a thread of the WorkerPool.
   virtual bool message_is_long() = 0;
 
-  // Takes in the message that message() holds, and empties it.
+  // Takes in the message that message() holds, and empties it unless something is unfinished.
   // Errors: what ends the stream, for example framing that can no longer be trusted.
   virtual absl::StatusOr<Owed> Take() = 0;
 
-  // Returns the response or the refusal. Call it if Take has set Owed::response.
+  // Takes in the rest of the message, on a thread of the WorkerPool. Call it if Take has set Owed::unfinished, before
+  // anything else; `unfinished` is false afterwards.
+  // Errors: those of Take.
+  virtual absl::StatusOr<Owed> GoOn() = 0;
+
+  // Returns the response or the refusal. Call it if Take or GoOn has set Owed::response.
   virtual EncodedResponse TakeResponse() = 0;
 
   // Returns whether a request is incomplete, which holds memory for what is still to come.

@@ -28,7 +28,14 @@ void StreamServer::OnSilence() {
 
 void StreamServer::TakeIn() {
   reading_ = false;
-  absl::StatusOr<StreamProtocol::Owed> owed = protocol_.Take();
+  Owe(protocol_.Take());
+}
+
+void StreamServer::GoOn() {
+  if (must_go_on()) Owe(protocol_.GoOn());
+}
+
+void StreamServer::Owe(absl::StatusOr<StreamProtocol::Owed> owed) {
   status_ = owed.status();
   owed_ = owed.ok() ? *std::move(owed) : StreamProtocol::Owed();
   if (owed_.run) owed_.run->Submit();
@@ -173,6 +180,8 @@ Detached ServeStreams(CallResources resources, CallSlots& slots, std::unique_ptr
       if (!co_await call->read) break;
       if (stream.message_is_long()) co_await resources.copiers.Enter();
       stream.TakeIn();
+      if (stream.must_go_on()) co_await resources.copiers.Enter();
+      stream.GoOn();
       if (stream.MustHandOver()) {
         if (stream.holds_message()) stream.OnWritten(co_await stream.WriteHeld(/*more_follows=*/false));
         stream.HandOver();

@@ -58,6 +58,12 @@ class StreamServer {
   // Hands the message that was read to the protocol, and submits the run if a model is to run.
   void TakeIn();
 
+  // Returns whether the rest of the message takes long, and so belongs on a thread of the WorkerPool.
+  bool must_go_on() const { return owed_.unfinished; }
+
+  // Does with the rest of the message, if there is one, what TakeIn did.
+  void GoOn();
+
   // Returns whether the response must go to the ResponseQueue: either it does not exist yet, or others wait in the
   // queue.
   bool MustHandOver() const;
@@ -97,6 +103,7 @@ class StreamServer {
 
  private:
   Detached SendQueued();
+  void Owe(absl::StatusOr<StreamProtocol::Owed> owed);
   absl::Status EndStatus() const;
 
   const CallResources& resources_;

@@ -30,6 +30,23 @@ absl::StatusOr<Intake> StartRequest(P& protocol, typename P::Message& message, A
   });
 }
 
+// Takes in what StartRequest has left to a thread of the WorkerPool.
+// Errors: those of Intake::GoOn.
+inline void GoOn(absl::StatusOr<Intake>& intake) {
+  const absl::Status taken = Guarded([&] { return intake->GoOn(); });
+  if (!taken.ok()) intake = taken;
+}
+
+// Answers a request that no model runs, or that is refused.
+// Errors: those of `intake`, of the caller, and of Intake::Finish.
+inline absl::StatusOr<Response> FinishRequest(absl::StatusOr<Intake>& intake, const AsyncCall& call) {
+  return Guarded([&]() -> absl::StatusOr<Response> {
+    TENSORFERRY_RETURN_IF_ERROR(intake.status());
+    TENSORFERRY_RETURN_IF_ERROR(call.CheckCaller());
+    return (*std::move(intake)).Finish();
+  });
+}
+
 // Serves the calls of a unary method, one after another.
 // `P` is made once, from `environment`. `made` brings the calls.
 template <RequestProtocol P, typename Environment>
@@ -49,6 +66,10 @@ Detached ServeRequest(CallResources resources, CallSlots& slots, const Environme
     if (request.is_long()) co_await resources.copiers.Enter();
     Admission admission(protocol.chain(), {P::Method(), call, CallKind::kTensors});
     absl::StatusOr<Intake> intake = StartRequest(protocol, request, admission);
+    if (intake.ok() && intake->is_long()) [[unlikely]] {
+      co_await resources.copiers.Enter();
+      GoOn(intake);
+    }
     absl::StatusOr<Response> response;
     if (intake.ok() && intake->runs_model()) {
       HeldMessage held = HoldFor(*intake, request);
@@ -59,11 +80,7 @@ Detached ServeRequest(CallResources resources, CallSlots& slots, const Environme
       if (response.ok() && protocol.IsLongToAnswer(response->result)) co_await resources.copiers.Enter();
     } else {
       request.Clear();
-      response = Guarded([&]() -> absl::StatusOr<Response> {
-        TENSORFERRY_RETURN_IF_ERROR(intake.status());
-        TENSORFERRY_RETURN_IF_ERROR(call.CheckCaller());
-        return (*std::move(intake)).Finish();
-      });
+      response = FinishRequest(intake, call);
     }
     EncodedResponse encoded = EndRequest(protocol, admission, response, writer);
     // While the answer waits for its caller, nothing is kept but what is sent.

@@ -61,6 +61,13 @@ void ConvertStreamProtocol::End() {
 
 absl::StatusOr<StreamProtocol::Owed> ConvertStreamProtocol::Take() {
   absl::StatusOr<Owed> owed = Guarded([this] { return TakeDecoded(); });
+  if (!owed.ok() || !owed->unfinished) message_.Clear();
+  return owed;
+}
+
+absl::StatusOr<StreamProtocol::Owed> ConvertStreamProtocol::GoOn() {
+  session_->GoOn(message_.decoded().request());
+  absl::StatusOr<Owed> owed = Guarded([this] { return WhatIsOwed(); });
   message_.Clear();
   return owed;
 }
@@ -68,6 +75,11 @@ absl::StatusOr<StreamProtocol::Owed> ConvertStreamProtocol::Take() {
 absl::StatusOr<StreamProtocol::Owed> ConvertStreamProtocol::TakeDecoded() {
   TENSORFERRY_RETURN_IF_ERROR(message_.Decode());
   TENSORFERRY_RETURN_IF_ERROR(session_->OnMessage(message_.decoded(), message_.bytes.Length()));
+  if (session_->is_long()) return Owed{.unfinished = true};
+  return WhatIsOwed();
+}
+
+absl::StatusOr<StreamProtocol::Owed> ConvertStreamProtocol::WhatIsOwed() {
   if (!session_->owes_response()) return Owed();
   if (!session_->runs_model()) return Owed{.response = true};
   Intake intake = session_->TakeIntake();

@@ -54,6 +54,7 @@ class ConvertStreamProtocol final : public StreamProtocol {
   grpc::ByteBuffer& message() override { return message_.bytes; }
   bool message_is_long() override { return message_.is_long(); }
   absl::StatusOr<Owed> Take() override;
+  absl::StatusOr<Owed> GoOn() override;
   EncodedResponse TakeResponse() override { return session_->TakeResponse(); }
   bool awaits_rest() const override { return session_->awaits_rest(); }
   absl::Status OnEnd() const override { return session_->OnEnd(); }
@@ -61,6 +62,7 @@ class ConvertStreamProtocol final : public StreamProtocol {
 
  private:
   absl::StatusOr<Owed> TakeDecoded();
+  absl::StatusOr<Owed> WhatIsOwed();
 
   const CallEnvironment& environment_;
   IncomingMessage<ConvertStreamDecoder> message_;

@@ -13,6 +13,7 @@
 #include "rpc/native/reply.h"
 #include "rpc/serve/guarded.h"
 #include "rpc/serve/method.h"
+#include "rpc/serve/worker_pool.h"
 #include "tensorferry/v1/tensor_service.pb.h"
 
 namespace tensorferry::rpc {
@@ -85,11 +86,24 @@ absl::Status ConvertStreamSession::OnRequest(const RequestView& request) {
   });
   if (intake.ok()) {
     intake_.emplace(*std::move(intake));
+    is_long_ = intake_->is_long();
   } else {
-    droppable_ = DeclaredChunkBytes(request);
-    refusal_ = intake.status();
+    RefuseRequest(intake.status(), request);
   }
   return absl::OkStatus();
+}
+
+void ConvertStreamSession::RefuseRequest(const absl::Status& refusal, const RequestView& request) {
+  intake_.reset();
+  droppable_ = DeclaredChunkBytes(request);
+  refusal_ = refusal;
+}
+
+void ConvertStreamSession::GoOn(const RequestView& request) {
+  is_long_ = false;
+  if (!intake_->is_long()) return;
+  const absl::Status taken = Guarded([this] { return intake_->GoOn(); });
+  if (!taken.ok()) RefuseRequest(taken, request);
 }
 
 absl::Status ConvertStreamSession::OnChunk(const ScatteredBytes& chunk) {
@@ -100,7 +114,10 @@ absl::Status ConvertStreamSession::OnChunk(const ScatteredBytes& chunk) {
                                      Quote(*intake_->awaited_array()), intake_->missing()));
     }
     refusal_ = intake_->Append(chunk);
-    if (refusal_.ok()) return absl::OkStatus();
+    if (refusal_.ok()) {
+      is_long_ = !intake_->awaited_array() && intake_->copied_bytes() >= kLongCopy;
+      return absl::OkStatus();
+    }
     droppable_ = intake_->missing_in_all();
     intake_.reset();
     return absl::OkStatus();

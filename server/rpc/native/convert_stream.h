@@ -54,9 +54,18 @@ class ConvertStreamSession {
   ConvertStreamSession(const CallEnvironment& environment, AsyncCall& call)
       : environment_(environment), call_(call), request_(environment) {}
 
-  // Takes in the next message, which has `nbytes` bytes. Must not be called while a response is owed.
+  // Takes in the next message, which has `nbytes` bytes. Must not be called while a response is owed. If is_long()
+  // afterwards, GoOn comes next.
   // Errors: BAD_CHUNK if the framing can no longer be trusted; the stream ends with it.
   absl::Status OnMessage(const RequestDecoder& message, std::size_t nbytes);
+
+  // Returns whether what is left of the last message takes long, and so belongs on a thread of the WorkerPool: its
+  // request names much in memory of the caller's, or it was the last of many chunks, and all of them become a tensor
+  // now.
+  bool is_long() const { return is_long_; }
+
+  // Takes in what is left of the last message. `request` is what that message says, if it is a request.
+  void GoOn(const RequestView& request);
 
   // Returns whether the last message completed a request, or led to the refusal of one.
   bool owes_response() const { return !refusal_.ok() || (intake_ && !intake_->awaited_array()); }
@@ -88,6 +97,7 @@ class ConvertStreamSession {
   absl::Status OnRequest(const RequestView& request);
   absl::Status OnChunk(const ScatteredBytes& chunk);
   absl::Status CountEmptyChunk(const ScatteredBytes& chunk);
+  void RefuseRequest(const absl::Status& refusal, const RequestView& request);
 
   const CallEnvironment& environment_;
   AsyncCall& call_;
@@ -98,6 +108,7 @@ class ConvertStreamSession {
   absl::Status refusal_;                // Says why request_ is refused, until the refusal was taken.
   std::uint64_t droppable_ = 0;         // The bytes of chunks that may still come for a refused request.
   int empty_chunks_ = 0;                // The number of chunks without bytes that came for request_.
+  bool is_long_ = false;
 };
 
 }  // namespace tensorferry::rpc

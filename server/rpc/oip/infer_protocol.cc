@@ -117,6 +117,7 @@ void InferStreamProtocol::Begin(AsyncCall& call) {
 }
 
 void InferStreamProtocol::End() {
+  intake_.reset();
   request_.reset();
   admission_.reset();
   message_.Clear();
@@ -127,8 +128,21 @@ absl::StatusOr<StreamProtocol::Owed> InferStreamProtocol::Take() {
   admission_.emplace(environment_.calls.chain, CallInfo{StreamMethod(), *call_, CallKind::kTensors});
   RecordMessage(message_.bytes.Length(), admission_->record());
   absl::StatusOr<Owed> owed = Guarded([this] { return TakeRun(); });
+  if (owed.ok() && owed->unfinished) return owed;
+  return OrRefusal(std::move(owed));
+}
+
+absl::StatusOr<StreamProtocol::Owed> InferStreamProtocol::GoOn() {
+  return OrRefusal(Guarded([this]() -> absl::StatusOr<Owed> {
+    Intake intake = *std::exchange(intake_, std::nullopt);
+    TENSORFERRY_RETURN_IF_ERROR(intake.GoOn());
+    return RunOf(std::move(intake));
+  }));
+}
+
+StreamProtocol::Owed InferStreamProtocol::OrRefusal(absl::StatusOr<Owed> owed) {
   message_.Clear();
-  if (owed.ok()) return owed;
+  if (owed.ok()) return *std::move(owed);
   refusal_ = owed.status();
   return Owed{.response = true};
 }
@@ -139,6 +153,12 @@ absl::StatusOr<StreamProtocol::Owed> InferStreamProtocol::TakeRun() {
     return admission_->status();
   }
   TENSORFERRY_ASSIGN_OR_RETURN(Intake intake, request_->Start(message_, *admission_));
+  if (!intake.is_long()) return RunOf(std::move(intake));
+  intake_.emplace(std::move(intake));
+  return Owed{.unfinished = true};
+}
+
+StreamProtocol::Owed InferStreamProtocol::RunOf(Intake intake) {
   HeldMessage held = HoldFor(intake, message_);
   return Owed{.run = std::make_unique<ModelStreamRun<InferProtocol>>(std::move(intake), std::move(held),
                                                                      *std::move(admission_), *std::move(request_))};

@@ -88,6 +88,7 @@ class InferStreamProtocol final : public StreamProtocol {
   grpc::ByteBuffer& message() override { return message_.bytes; }
   bool message_is_long() override { return message_.is_long(); }
   absl::StatusOr<Owed> Take() override;
+  absl::StatusOr<Owed> GoOn() override;
   EncodedResponse TakeResponse() override;
   bool awaits_rest() const override { return false; }
   absl::Status OnEnd() const override { return absl::OkStatus(); }
@@ -95,6 +96,8 @@ class InferStreamProtocol final : public StreamProtocol {
 
  private:
   absl::StatusOr<Owed> TakeRun();
+  Owed RunOf(Intake intake);
+  Owed OrRefusal(absl::StatusOr<Owed> owed);
 
   const InferEnvironment& environment_;
   InferProtocol::Message message_;
@@ -103,6 +106,7 @@ class InferStreamProtocol final : public StreamProtocol {
   WireWriter writer_;
   std::optional<InferProtocol> request_;  // The last request; nothing if its model runs.
   std::optional<Admission> admission_;    // Belongs to request_.
+  std::optional<Intake> intake_;          // Of request_, while the rest of the message is to be taken in.
   absl::Status refusal_;                  // Says why request_ is refused.
 };
 

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "testing/named_peer.h"
 #include "testing/status_matchers.h"
 
 namespace tensorferry {
@@ -52,15 +53,6 @@ TEST(MemoryBudget, IsWholeAgainAfterAnyMixOfThreads) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(budget.used(), 0u);
 }
-
-class NamedPeer final : public MemoryPeer {
- public:
-  explicit NamedPeer(std::string name) : name_(std::move(name)) {}
-  std::string memory_name() const override { return name_; }
-
- private:
-  const std::string name_;
-};
 
 // Of 1600 bytes a peer may hold 1200 while others wait, and up to 100 are counted for nobody.
 class PeersOfABudget : public testing::Test {
@@ -137,15 +129,25 @@ TEST_F(PeersOfABudget, WhatIsAskedForWhileLittleIsInUseIsCountedForNobody) {
   EXPECT_EQ(budget_.shares().most_held(), 1u);
 }
 
-TEST_F(PeersOfABudget, WhatSeveralHoldTogetherIsCountedForNone) {
+TEST_F(PeersOfABudget, WhatSeveralHoldTogetherIsCountedForEachOfThem) {
+  auto uncounted = Reserve(50, greedy_);  // Little is in use.
   const auto base = Reserve(200, nobody_);
-  auto batch = Reserve(300, greedy_);
-  batch.Merge(Reserve(100, greedy_));
-  EXPECT_EQ(budget_.shares().most_held(), 400u);
-  batch.Merge(Reserve(50, late_));
+  {
+    auto batch = std::move(uncounted);
+    batch.Merge(Reserve(50, late_));
+    batch.Merge(Reserve(300, greedy_));
+    auto more = Reserve(100, greedy_);
+    more.Merge(Reserve(20, nobody_));
+    more.Merge(Reserve(10, late_));
+    batch.Merge(std::move(more));
+    EXPECT_EQ(budget_.shares().most_held(), 400u);
+    EXPECT_EQ(batch.nbytes(), 530u);
+    EXPECT_EQ(budget_.used(), 730u);
+    const auto own = Reserve(390, late_);
+    EXPECT_EQ(budget_.shares().most_held(), 450u) << "late has 60 of them";
+  }
   EXPECT_EQ(budget_.shares().most_held(), 0u);
-  EXPECT_EQ(batch.nbytes(), 450u);
-  EXPECT_EQ(budget_.used(), 650u);
+  EXPECT_EQ(budget_.used(), 200u);
 }
 
 TEST(PeersThatHaveWaited, AreForgottenAfterAWhile) {

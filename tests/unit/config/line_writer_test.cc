@@ -3,13 +3,18 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
 #include <string>
+#include <vector>
+
+#include "base/start_thread.h"
 
 namespace tensorferry::config {
 namespace {
@@ -100,6 +105,30 @@ TEST_F(LineWriterTest, TellsOfLinesThatCouldNotBeWritten) {
   writer_->Write("after\n");
   EXPECT_EQ(Next(), "left out: 3");
   EXPECT_EQ(Next(), "after");
+}
+
+// Returns the signals that this thread takes none of.
+std::vector<int> KeptSignals() {
+  sigset_t kept;
+  pthread_sigmask(SIG_SETMASK, nullptr, &kept);
+  std::vector<int> signals;
+  for (int signal = 1; signal <= SIGRTMAX; ++signal) {
+    if (sigismember(&kept, signal) == 1) signals.push_back(signal);
+  }
+  return signals;
+}
+
+TEST(LineWriterWithoutAThread, LeavesTheSignalsOfTheOtherThreadsAlone) {
+  const std::vector<int> before = KeptSignals();
+  pthread_attr_t former;
+  pthread_attr_t impossible;
+  pthread_getattr_default_np(&former);
+  pthread_attr_init(&impossible);
+  pthread_attr_setstacksize(&impossible, std::size_t{1} << 50);  // More than there are addresses.
+  ASSERT_EQ(pthread_setattr_default_np(&impossible), 0);
+  EXPECT_THROW(LineWriter(STDERR_FILENO, Tell), NoThread);
+  pthread_setattr_default_np(&former);
+  EXPECT_EQ(KeptSignals(), before);
 }
 
 }  // namespace

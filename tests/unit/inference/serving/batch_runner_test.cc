@@ -16,6 +16,7 @@
 
 #include "base/status.h"
 #include "testing/fake_model.h"
+#include "testing/named_peer.h"
 #include "testing/status_matchers.h"
 #include "testing/test_memory.h"
 #include "testing/test_run.h"
@@ -124,6 +125,60 @@ TEST_F(BatchRunnerTest, GivesBackInputsAsTheyCameThoughTheModelChangesThem) {
   std::memcpy(given.data(), run.result->tensors[0].elements->bytes.data(), sizeof(given));
   EXPECT_THAT(given, Each(1));
   EXPECT_THAT(Floats(run), Each(5));
+}
+
+// BatchOfPeers is a batch of two callers, in a memory budget that counts for each what he has, as some is in use.
+class BatchOfPeers : public testing::Test {
+ protected:
+  TestRun& Request(const MemoryPeer& peer, std::int64_t rows, BufferPool& pool) {
+    Few<NamedArray> arrays;
+    arrays.push_back(GoodArray("x", "<f4", {rows, 2}, pool));
+    TestRun& run = runs_.emplace_back(std::move(arrays), RunOptions{.return_data = true});
+    run.caller_peer = &peer;
+    return run;
+  }
+  void Run(FakeModel::Run_ run) {
+    FakeModel model(std::move(run));
+    BatchRunner({.batches = true, .max_tensor_bytes = 1 << 10}, pool_).Run(model, {&runs_[0], &runs_[1]});
+    for (TestRun& each : runs_) each.inputs.clear();
+  }
+
+  MemoryBudget budget_{1600, {.percent = 75, .wait = std::chrono::hours(1)}};
+  BufferPool pool_{budget_, 0};
+  const MemoryBudget::Reservation in_use_ = budget_.Reserve(101).value();
+  TestMemory elsewhere_;
+  const NamedPeer one_{"one"}, other_{"other"};
+  std::deque<TestRun> runs_;
+};
+
+TEST_F(BatchOfPeers, CountsForEachWhatHeIsGivenBackUntilTheLastIsSent) {
+  Request(one_, 5, elsewhere_.pool);
+  Request(other_, 1, elsewhere_.pool);
+  Run([](FakeModel::Inputs inputs) { return inputs; });
+  ASSERT_THAT(runs_[0].result, IsOk());
+  ASSERT_THAT(runs_[1].result, IsOk());
+  constexpr std::uint64_t kRow = 8;
+  EXPECT_EQ(budget_.used(), 101 + 2 * 6 * kRow) << "the inputs, and the copies that the model has given back";
+  EXPECT_EQ(budget_.shares().most_held(), 2 * 5 * kRow);
+  runs_[0].result = absl::UnknownError("sent");
+  EXPECT_EQ(budget_.shares().most_held(), 2 * 5 * kRow) << "the other's rows lie in the same memory";
+  runs_[1].result = absl::UnknownError("sent");
+  EXPECT_EQ(budget_.shares().most_held(), 0u);
+  EXPECT_EQ(budget_.used(), 101u);
+}
+
+TEST_F(BatchOfPeers, RunsEachAloneWhereTheyDoNotFitTogether) {
+  Request(one_, 63, elsewhere_.pool);
+  Request(other_, 63, elsewhere_.pool);
+  const auto most = pool_.Reserve(400);
+  std::vector<std::int64_t> rows;
+  Run([&](FakeModel::Inputs inputs) {
+    rows.push_back(inputs[0].tensor.size(0));
+    return FakeModel::Inputs{{"y", inputs[0].tensor.sum(1)}};
+  });
+  EXPECT_THAT(rows, ElementsAre(63, 63));
+  EXPECT_THAT(runs_[0].result, IsOk());
+  EXPECT_THAT(runs_[1].result, IsOk());
 }
 
 // Counting is a model that adds to a tensor that it keeps, and shows it in some way.

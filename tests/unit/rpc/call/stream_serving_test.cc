@@ -300,25 +300,28 @@ TEST_F(StreamServing, ServesOneStreamAfterAnother) {
 }
 
 // The run is complete at once, or when the test says.
-TEST_F(StreamServing, MakesLongAnswersOnAnotherThread) {
-  for (const std::string command : {"quick", "slow"}) {
-    std::promise<void> waits_again;
-    call_->waits_again = [&] { waits_again.set_value(); };
-    call_->Send(command + " a");
-    call_->Send(command + " long b");
-    call_->SendEnd();
-    call_->Arrive();
-    if (command == "slow") {
-      Complete("a");
-      EXPECT_EQ(seen_.answered_on, std::this_thread::get_id());
-      Complete("long b");
-    }
-    waits_again.get_future().wait();
-    EXPECT_NE(seen_.answered_on, std::this_thread::get_id()) << command;
-    EXPECT_THAT(written(), SizeIs(2));
-    EXPECT_TRUE(call_->ends.back().ok());
+class LongAnswers : public StreamServing, public testing::WithParamInterface<std::string> {};
+
+TEST_P(LongAnswers, AreMadeOnAnotherThread) {
+  std::promise<void> waits_again;
+  call_->waits_again = [&] { waits_again.set_value(); };
+  call_->Send(GetParam() + " a");
+  call_->Send(GetParam() + " long b");
+  call_->SendEnd();
+  call_->Arrive();
+  if (GetParam() == "slow") {
+    Complete("a");
+    EXPECT_EQ(seen_.answered_on, std::this_thread::get_id());
+    Complete("long b");
   }
+  waits_again.get_future().wait();
+  EXPECT_NE(seen_.answered_on, std::this_thread::get_id());
+  EXPECT_THAT(written(), SizeIs(2));
+  EXPECT_TRUE(End().ok());
 }
+
+INSTANTIATE_TEST_SUITE_P(Runs, LongAnswers, testing::Values("quick", "slow"),
+                         [](const auto& test) { return test.param; });
 
 TEST_F(StreamServing, TakesInLongMessagesOnAnotherThread) {
   std::promise<void> waits_again;
@@ -329,6 +332,20 @@ TEST_F(StreamServing, TakesInLongMessagesOnAnotherThread) {
   Arrive();
   waits_again.get_future().wait();
   EXPECT_NE(seen_.thread, std::this_thread::get_id());
+  EXPECT_TRUE(End().ok());
+}
+
+TEST_F(StreamServing, TakesInTheLongRestOfAMessageOnAnotherThread) {
+  std::promise<void> waits_again;
+  call_->waits_again = [&] { waits_again.set_value(); };
+  call_->Send("echo a");
+  call_->Send("long b");
+  call_->Send("echo c");
+  call_->SendEnd();
+  Arrive();
+  waits_again.get_future().wait();
+  EXPECT_NE(seen_.went_on_on, std::this_thread::get_id());
+  EXPECT_THAT(written(), ElementsAre(Written{"a"}, Written{"b", true}, Written{"c"}));
   EXPECT_TRUE(End().ok());
 }
 

@@ -28,7 +28,7 @@ using testing::Pair;
 
 constexpr char kPath[] = "/grpc.health.v1.Health/Check";
 
-const google::protobuf::MethodDescriptor& Check() {
+const google::protobuf::MethodDescriptor& HealthCheck() {
   return FindMethod(*HealthCheckRequest::descriptor(), *HealthCheckResponse::descriptor(), Streams::kNone);
 }
 
@@ -38,7 +38,7 @@ class LocalMethodsTest : public testing::Test {
   using Answer = std::function<grpc::Status(AsyncCall&, std::string&)>;
 
   LocalMethodsTest() {
-    methods_.Serve(Check(),
+    methods_.Serve(HealthCheck(),
                    [this](CallSlots& slots, std::unique_ptr<UnaryCall> call) { Serve(slots, std::move(call)); });
   }
   ~LocalMethodsTest() override {
