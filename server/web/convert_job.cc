@@ -117,7 +117,9 @@ void ConvertJob::Open() {
 absl::Status ConvertJob::OpenFile() {
   if (!wish_.body) {
     return MakeError(Reason::kBadMagic, "the body is neither a .npy, a .npz nor a safetensors file",
-                     {.field = "body", .expected = "the first bytes of such a file", .actual = "others"});
+                     {.field = "body",
+                      .expected = "the first bytes of such a file",
+                      .actual = request_.body.empty() ? "an empty body" : "others"});
   }
   FileReaderOptions options{.name = "body",
                             .limits = {.max_members = kMaxConvertArrays,

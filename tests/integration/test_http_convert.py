@@ -209,6 +209,11 @@ def test_refusals_have_the_reason(server: Server, name: str) -> None:
     assert told["tensors"] == []
 
 
+def test_an_empty_body_is_told_as_such(server: Server) -> None:
+    _, _, answer = post(server, b"", {})
+    assert json.loads(answer)["error"]["metadata"]["actual"] == "an empty body"
+
+
 # Each case is what a request says of itself, the status, and a part of what the answer says.
 CONTRADICTIONS = {
     "other": ({"Content-Type": NPZ}, 400, "begins as application/x-npy does"),

@@ -17,13 +17,14 @@ SMALL = request(array("<f4", (4,), bytes(16)))
 @contextmanager
 def started(folder: Path, output: int | None) -> Iterator[subprocess.Popen[bytes]]:
     """A server whose standard output is `output`, or closed, and whose log is the file `log`."""
+    # By a shell: Python code between fork and exec hangs where another thread held a lock when the process forked.
+    closer = [] if output is not None else ["sh", "-c", 'exec "$@" >&-', "sh"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            server_command("--listen", f"unix:{folder}/socket"),
+            [*closer, *server_command("--listen", f"unix:{folder}/socket")],
             env=clean_environment(),
             stdout=output,
             stderr=log,
-            preexec_fn=None if output is not None else lambda: os.close(1),
         )
     try:
         yield process

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import select
 import signal
 import subprocess
@@ -54,7 +53,7 @@ def limited_server(limit: int, *flags: str) -> Iterator[subprocess.Popen[str]]:
         for made in Path(folder).rglob("*"):
             made.chmod(0o755)
         process = subprocess.Popen(
-            server_command("--model-dir", f"{folder}/repository", *flags),
+            ["prlimit", f"--nproc={limit}", *server_command("--model-dir", f"{folder}/repository", *flags)],
             env=clean_environment({"TMPDIR": folder}),
             cwd="/",
             stdout=subprocess.PIPE,
@@ -63,7 +62,6 @@ def limited_server(limit: int, *flags: str) -> Iterator[subprocess.Popen[str]]:
             user=user,
             group=user,
             extra_groups=[],
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NPROC, (limit, limit)),
         )
         try:
             yield process
