@@ -42,6 +42,7 @@ void RelievedLoop::Return() {
   try {
     boost::asio::post(io_, [] {});   // If that thread waits for an event, this is one.
   } catch (const std::bad_alloc&) {  // Then it sees returning_ when it has waited for kLookInterval.
+    spdlog::debug("http: no memory to wake a relief thread");
   }
   running_.lock();
   --returning_;

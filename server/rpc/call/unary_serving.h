@@ -30,9 +30,13 @@ absl::StatusOr<Intake> StartRequest(P& protocol, typename P::Message& message, A
   });
 }
 
-// Takes in what StartRequest has left to a thread of the WorkerPool.
+// Returns whether StartRequest has left something to a thread of the WorkerPool.
+inline bool IsLong(const absl::StatusOr<Intake>& intake) { return intake.ok() && intake->is_long(); }
+
+// Takes in what StartRequest has left, if it has left something.
 // Errors: those of Intake::GoOn.
 inline void GoOn(absl::StatusOr<Intake>& intake) {
+  if (!IsLong(intake)) return;
   const absl::Status taken = Guarded([&] { return intake->GoOn(); });
   if (!taken.ok()) intake = taken;
 }
@@ -66,10 +70,8 @@ Detached ServeRequest(CallResources resources, CallSlots& slots, const Environme
     if (request.is_long()) co_await resources.copiers.Enter();
     Admission admission(protocol.chain(), {P::Method(), call, CallKind::kTensors});
     absl::StatusOr<Intake> intake = StartRequest(protocol, request, admission);
-    if (intake.ok() && intake->is_long()) [[unlikely]] {
-      co_await resources.copiers.Enter();
-      GoOn(intake);
-    }
+    if (IsLong(intake)) co_await resources.copiers.Enter();
+    GoOn(intake);
     absl::StatusOr<Response> response;
     if (intake.ok() && intake->runs_model()) {
       HeldMessage held = HoldFor(*intake, request);
