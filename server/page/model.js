@@ -129,7 +129,10 @@ async function show(name, version, place, reload) {
     : h("p", { class: "note" }, "Who has a token with the role admin may load and unload the model here.");
   if (entry.state !== "READY") {
     place.replaceChildren(heading(index, entry), administration);
-    return async () => {};
+    return async () => { // A model that loads or unloads does so for a while, and others may load it.
+      const now = (await server.models()).find((candidate) => candidate.name === name && candidate.version === entry.version);
+      if (now?.state !== entry.state || now?.reason !== entry.reason) reload();
+    };
   }
   const [metadata, config] = await Promise.all([server.model(name, entry.version), server.config(name, entry.version)]);
   const live = h("div", {});
