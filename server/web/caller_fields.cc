@@ -35,6 +35,13 @@ std::optional<std::chrono::nanoseconds> ParseGrpcTimeout(std::string_view text) 
   }
 }
 
+std::optional<std::chrono::nanoseconds> TimeoutOf(const http::Request& from) {
+  const std::vector<std::string_view> timeouts = from.Values("grpc-timeout");
+  const auto timeout = timeouts.size() == 1 ? ParseGrpcTimeout(timeouts.front()) : std::nullopt;
+  constexpr std::chrono::nanoseconds kMost = std::chrono::hours(24 * 365);
+  return timeout ? std::optional(std::min(*timeout, kMost)) : std::nullopt;
+}
+
 std::shared_ptr<rpc::LocalCaller> CallerOf(const http::Request& from, std::uint64_t held_besides) {
   auto caller = std::make_shared<rpc::LocalCaller>();
   for (const char* const key : {"authorization", "traceparent", "tracestate", "x-request-id"}) {
@@ -45,12 +52,9 @@ std::shared_ptr<rpc::LocalCaller> CallerOf(const http::Request& from, std::uint6
   caller->peer = from.peer;
   caller->certificate = from.certificate;
   caller->held_bytes = from.body.size() + held_besides;
-  const std::vector<std::string_view> timeouts = from.Values("grpc-timeout");
-  if (timeouts.size() != 1) return caller;
-  constexpr std::chrono::nanoseconds kMost = std::chrono::hours(24 * 365);
-  if (const auto timeout = ParseGrpcTimeout(timeouts.front())) {
-    caller->deadline = std::chrono::system_clock::now() +
-                       std::chrono::duration_cast<std::chrono::system_clock::duration>(std::min(*timeout, kMost));
+  if (const auto timeout = TimeoutOf(from)) {
+    caller->deadline =
+        std::chrono::system_clock::now() + std::chrono::duration_cast<std::chrono::system_clock::duration>(*timeout);
   }
   return caller;
 }

@@ -24,6 +24,10 @@ void AddCallerFields(const http::Request& from, grpc::ClientContext& context);
 // call's trace is sampled.
 void AddTraceResponse(const rpc::LocalMetadata& metadata, http::Response& response);
 
+// Returns the time that the `grpc-timeout` field of a request leaves, a year at most; nothing if it has none, several, or
+// one that is no time.
+std::optional<std::chrono::nanoseconds> TimeoutOf(const http::Request& from);
+
 // Returns the time of a `grpc-timeout` field, such as `100m`; nothing if the text is none.
 std::optional<std::chrono::nanoseconds> ParseGrpcTimeout(std::string_view text);
 

@@ -25,11 +25,8 @@ constexpr std::uint64_t kCopiesOfName = 8;
 std::span<const std::byte> BytesOf(std::string_view text) { return std::as_bytes(std::span(text)); }
 
 std::optional<std::chrono::steady_clock::time_point> DeadlineOf(const http::Request& request) {
-  const auto timeouts = request.Values("grpc-timeout");
-  const auto timeout = timeouts.size() == 1 ? ParseGrpcTimeout(timeouts.front()) : std::nullopt;
-  constexpr std::chrono::nanoseconds kMost = std::chrono::hours(24 * 365);
-  if (!timeout) return std::nullopt;
-  return std::chrono::steady_clock::now() + std::min(*timeout, kMost);
+  const auto timeout = TimeoutOf(request);
+  return timeout ? std::optional(std::chrono::steady_clock::now() + *timeout) : std::nullopt;
 }
 
 std::string FirstOf(const http::Request& request, std::string_view name) {

@@ -11,17 +11,14 @@
 #include <utility>
 #include <vector>
 
-#include "grpc/health/v1/health.pb.h"
 #include "http/cancellation.h"
 #include "rpc/serve/call_slots.h"
-#include "rpc/serve/method.h"
 #include "testing/byte_buffers.h"
+#include "testing/health_check.h"
 
 namespace tensorferry::web {
 namespace {
 
-using grpc::health::v1::HealthCheckRequest;
-using grpc::health::v1::HealthCheckResponse;
 using rpc::CallSlots;
 using rpc::UnaryCall;
 using testing::HasSubstr;
@@ -32,9 +29,8 @@ constexpr char kPath[] = "/grpc.health.v1.Health/Check";
 class GatewayTest : public testing::Test {
  protected:
   GatewayTest() {
-    methods_.Serve(
-        rpc::FindMethod(*HealthCheckRequest::descriptor(), *HealthCheckResponse::descriptor(), rpc::Streams::kNone),
-        [this](CallSlots& slots, std::unique_ptr<UnaryCall> call) { Serve(slots, std::move(call)); });
+    methods_.Serve(HealthCheck(),
+                   [this](CallSlots& slots, std::unique_ptr<UnaryCall> call) { Serve(slots, std::move(call)); });
   }
   ~GatewayTest() override {
     gateway_.reset();

@@ -10,6 +10,7 @@
 #include "rpc/serve/log_step.h"
 #include "rpc/serve/method.h"
 #include "testing/captured_log.h"
+#include "testing/health_check.h"
 #include "testing/status_matchers.h"
 #include "testing/waiting_caller.h"
 
@@ -21,10 +22,6 @@ using grpc::health::v1::HealthCheckResponse;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-const google::protobuf::MethodDescriptor& Check() {
-  return FindMethod(*HealthCheckRequest::descriptor(), *HealthCheckResponse::descriptor(), Streams::kNone);
-}
 
 // RecordingStep records what is called.
 class RecordingStep final : public CallStep {
@@ -48,7 +45,7 @@ class RecordingStep final : public CallStep {
 
 class CallChainTest : public testing::Test {
  protected:
-  CallInfo Info(CallKind kind) { return {Check(), caller_, kind}; }
+  CallInfo Info(CallKind kind) { return {HealthCheck(), caller_, kind}; }
   CallChain ChainOf(const std::vector<std::string>& names, const std::string& refusing) {
     CallChain::Steps steps;
     for (const std::string& name : names) {
@@ -161,7 +158,7 @@ TEST_F(CallChainTest, LogsErrorsUnderTheNameOfTheMethod) {
 }
 
 TEST(FindMethod, FindsAMethodByItsMessages) {
-  EXPECT_EQ(Check().full_name(), "grpc.health.v1.Health.Check");
+  EXPECT_EQ(HealthCheck().full_name(), "grpc.health.v1.Health.Check");
   EXPECT_EQ(FindMethod(*HealthCheckRequest::descriptor(), *HealthCheckResponse::descriptor(), Streams::kResponses)
                 .full_name(),
             "grpc.health.v1.Health.Watch");

@@ -10,27 +10,19 @@
 #include <utility>
 #include <vector>
 
-#include "grpc/health/v1/health.pb.h"
-#include "rpc/serve/method.h"
 #include "testing/byte_buffers.h"
-#include "testing/fake_stream.h"
+#include "testing/health_check.h"
 #include "testing/status_matchers.h"
 
 namespace tensorferry::rpc {
 namespace {
 
-using grpc::health::v1::HealthCheckRequest;
-using grpc::health::v1::HealthCheckResponse;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Pair;
 
 constexpr char kPath[] = "/grpc.health.v1.Health/Check";
-
-const google::protobuf::MethodDescriptor& HealthCheck() {
-  return FindMethod(*HealthCheckRequest::descriptor(), *HealthCheckResponse::descriptor(), Streams::kNone);
-}
 
 // A method that answers with what `answer_` makes of the call and its text.
 class LocalMethodsTest : public testing::Test {
