@@ -1,4 +1,4 @@
-"""A real Triton, of the nvidia-pytriton wheel, with the models of triton/triton_backend.cc, as a process."""
+"""A real Triton, of the nvidia-pytriton wheel, with the models of backend/triton_backend.cc, as a process."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ inline void Print(const std::string& what, const Load& load, const cli::BenchRes
   arguments.server = what;
   arguments.bench.duration = load.duration;
   arguments.bench.warmup = load.warmup;
-  fmt::print("{}\n", cli::BenchJson(arguments, {{load.nbytes, result}}, false));
+  fmt::print("{}\n", cli::BenchJson(arguments, {{.size = load.nbytes, .outstanding = 1, .result = result}}, false));
 }
 
 // MeasureAndPrint calls `request` over and over, for the warm-up and then for the measurement, and prints the result.
