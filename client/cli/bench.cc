@@ -6,12 +6,15 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <map>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "base/status.h"
+#include "base/text.h"
 #include "bench/array.h"
 #include "bench/request.h"
 #include "bench/run.h"
@@ -170,9 +173,22 @@ class Bench {
     }
     if (ok > 0 || failed == 0) return ExitCode::kOk;
     const absl::Status& refused = rows_.front().result.refused;
-    PrintError(fmt::format("{}: not one of {} requests was answered with a tensor{}", arguments_.server, failed,
-                           refused.ok() ? "" : "; " + ErrorText(refused)));
+    PrintError(fmt::format("{}: not one of {} requests was answered with a tensor; {}", arguments_.server, failed,
+                           refused.ok() ? Reasons() : ErrorText(refused)));
     return gave_up ? ExitCode::kDeadline : ExitCode::kRefused;
+  }
+
+  // Returns what became of requests that have no answer of their own to tell, such as "DEADLINE_EXCEEDED: 3".
+  std::string Reasons() const {
+    std::map<std::string, std::uint64_t> counts;
+    for (const BenchRow& row : rows_) {
+      for (const auto& [reason, count] : row.result.errors) counts[reason] += count;
+    }
+    std::string text;
+    for (const auto& [reason, count] : counts) {
+      text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", OneLine(reason), count);
+    }
+    return text;
   }
 
   static void Print(const std::string& text) {

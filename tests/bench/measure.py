@@ -58,7 +58,7 @@ def load_command(contender: Contender, workload: Workload, address: str, times: 
 def bench_command(address: str, nbytes: int, times: Times, *options: str) -> list[str]:
     command = [str(BIN / "tensorferry"), "bench", "--json", "--server", address, "--size", option_of(nbytes)]
     warmup = f"{times.warmup_ms}ms" if times.warmup_ms else "0s"
-    return [*command, "--duration", f"{times.duration_ms}ms", "--warmup", warmup, "--timeout", "5s", *options]
+    return [*command, "--duration", f"{times.duration_ms}ms", "--warmup", warmup, "--timeout", "30s", *options]
 
 
 def pinned(command: Sequence[str], cpu: int = CLIENT_CPU) -> list[str]:
