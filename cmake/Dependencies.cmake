@@ -33,7 +33,7 @@ endif()
 # TENSORFERRY_TORCH_PYTHON. Torch_DIR alone is set: on CMAKE_PREFIX_PATH, torch's copy of protobuf's headers would win.
 if(NOT Torch_DIR)
   execute_process(
-    COMMAND ${TENSORFERRY_TORCH_PYTHON} -c "import torch.utils; print(torch.utils.cmake_prefix_path)"
+    COMMAND ${TENSORFERRY_TORCH_PYTHON} -c "import importlib.util as find; print(find.find_spec('torch').submodule_search_locations[0] + '/share/cmake')"
     OUTPUT_VARIABLE torch_cmake_prefix OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE torch_missing)
   if(torch_missing)
     message(FATAL_ERROR "No libtorch: run `make setup`, or give -DTorch_DIR=<libtorch>/share/cmake/Torch")

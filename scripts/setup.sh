@@ -48,22 +48,44 @@ torch_index() {
   if pytorch_answers "$TORCH_CPU_INDEX"; then echo "--index-url $TORCH_CPU_INDEX"; fi
 }
 
+make_venv() {
+  [ -x "$VENV/bin/python" ] || python3 -m venv "$VENV" || fail "python3 -m venv failed: is python3-venv installed?"
+}
+
+install_torch() {
+  local stamp="$VENV/.installed-torch" quiet=-q
+  if [ "$(cat "$stamp" 2>/dev/null)" = "$TORCH_VERSION" ]; then return; fi
+  make_venv
+  say "Python packages: installing torch $TORCH_VERSION (CPU) into $VENV"
+  if [ -t 1 ]; then quiet=; fi # On a terminal pip shows how far the download of torch is.
+  # shellcheck disable=SC2046,SC2086  # The index is two words or none.
+  "$VENV/bin/pip" install $quiet $(torch_index) "torch==$TORCH_VERSION" || fail "pip could not install torch $TORCH_VERSION"
+  echo "$TORCH_VERSION" >"$stamp"
+}
+
 # install_python_packages [REQUIREMENTS]: torch and the Python client, and what the file names.
 install_python_packages() {
-  [ -x "$VENV/bin/python" ] || python3 -m venv "$VENV" || fail "python3 -m venv failed: is python3-venv installed?"
+  install_torch
   local stamp="$VENV/.installed${1:+-with-requirements}" wanted
   wanted=$(cat scripts/setup.sh client/python/pyproject.toml "$@" | sha256sum)
   if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
     say "Python packages: all there"
     return
   fi
-  say "Python packages: installing torch $TORCH_VERSION (CPU), the Python client${1:+ and what $1 names} into $VENV"
-  local quiet=-q
-  if [ -t 1 ]; then quiet=; fi # On a terminal pip shows how far the download of torch is.
-  # shellcheck disable=SC2046,SC2086  # The index is two words or none.
-  "$VENV/bin/pip" install $quiet $(torch_index) "torch==$TORCH_VERSION" || fail "pip could not install torch $TORCH_VERSION"
+  say "Python packages: installing the Python client${1:+ and what $1 names} into $VENV"
   "$VENV/bin/pip" install -q ${1:+-r "$1"} -e client/python || fail "pip could not install the Python packages"
   echo "$wanted" >"$stamp"
+}
+
+# install_what_compiles PACKAGE...: what the compiler needs, torch beside Debian's packages where Python can do so.
+install_what_compiles() {
+  local torch=
+  if python3 -c 'import ensurepip' 2>/dev/null; then
+    install_torch &
+    torch=$!
+  fi
+  install_debian_packages "$@"
+  if [ -n "$torch" ]; then wait "$torch" || exit 1; else install_torch; fi
 }
 
 # The tests run a client in a third language, JavaScript, and walk through the page in a browser; lint checks its types.
@@ -135,8 +157,7 @@ build)
   install_python_packages "$test_requirements"
   ;;
 tested) # What the programs that are tested are built with: a part of `test`, which installs the rest beside the compiler.
-  install_debian_packages "${test_packages[@]}" "${layout_packages[@]}" libbenchmark-dev
-  install_python_packages
+  install_what_compiles "${test_packages[@]}" "${layout_packages[@]}" libbenchmark-dev
   ;;
 system)
   install_debian_packages "${test_packages[@]}"
