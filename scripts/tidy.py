@@ -2,6 +2,8 @@
 
 The files of a room go through it together, as one unit that includes them all: most of the time goes into the headers
 of others, which are then read once for each room. So names in the anonymous namespaces of a room must differ.
+
+Of the programs of `make bench`, which `make test` does not build, it looks only whether they compile.
 """
 
 import json
@@ -18,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build/release"
 UNITS = ROOT / "build/lint"
 TIDY = ROOT / ".venv/bin/clang-tidy"
+BENCH = "tests/bench/"
 
 
 def flags_of(command: str) -> list[str]:
@@ -45,9 +48,9 @@ def rooms() -> dict[str, list[dict[str, str]]]:
     found: dict[str, list[dict[str, str]]] = defaultdict(list)
     for entry in sorted(commands(), key=lambda each: each["file"]):  # What is found depends on the order.
         file = Path(os.path.relpath(entry["file"], ROOT))
-        is_program = file.parent.name == "examples"  # Each of them has a `main`.
+        is_program = file.parent.name == "examples" or str(file).startswith(BENCH)  # Each of them has a `main`.
         room = str(file.with_suffix("") if is_program else file.parent)
-        if room.startswith(("server", "client")):
+        if room.startswith(("server", "client", BENCH)):
             found[room].append(entry)
     return found
 
@@ -55,7 +58,8 @@ def rooms() -> dict[str, list[dict[str, str]]]:
 def tidy(room: str, entries: list[dict[str, str]]) -> tuple[str, bool, str]:
     unit = UNITS / (room.replace("/", "_") + ".cc")
     unit.write_text("".join(f'#include "{entry["file"]}"\n' for entry in entries))
-    command = [str(TIDY), "--quiet", f"--config-file={ROOT / '.clang-tidy'}", str(unit), "--"]
+    checks = ["--checks=-*,clang-diagnostic-*"] if room.startswith(BENCH) else []
+    command = [str(TIDY), "--quiet", f"--config-file={ROOT / '.clang-tidy'}", *checks, str(unit), "--"]
     defined = {flag for entry in entries for flag in flags_of(entry["command"]) if flag.startswith("-D")}
     # The standard library uses what it calls deprecated itself: g++ says where our code does.
     more = ["-Wthread-safety", "-Wno-deprecated-declarations"]
