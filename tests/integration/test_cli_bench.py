@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -268,8 +269,6 @@ def test_another_dtype_than_the_models_is_refused_once(mode: str, typed_server: 
     assert row["errors"] == {"INPUT_MISMATCH": 1}
 
 
-# These tests measure requests that are refused.
-
 REFUSALS = {
     "dtype": (["--dtype", "float33"], "BAD_DTYPE"),
     "object": (["--dtype", "|O"], "OBJECT_DTYPE"),
@@ -324,6 +323,15 @@ def test_a_server_that_says_nothing() -> None:
         ran = cli.run("bench", *BRIEF, "--timeout", "100ms", server=address)
     assert (ran.code, ran.stdout) == (DEADLINE, "")
     check_message(ran, "DEADLINE")
+
+
+def test_requests_that_nobody_answers(server: Server) -> None:
+    over = threading.Event()
+    with tampering(server.address, lambda _: over.wait(TIMEOUT_S)) as address:
+        ran = cli.run("bench", *BRIEF, "--size", "64B", "--timeout", "300ms", server=address)
+        over.set()
+    assert ran.code == DEADLINE
+    check_message(ran, "not one of ", "answered with a tensor; DEADLINE_EXCEEDED: ")
 
 
 def start(address: str, *flags: str) -> subprocess.Popen[str]:

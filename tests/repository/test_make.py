@@ -146,6 +146,7 @@ def run_tests(machine: Path, lint: str) -> subprocess.CompletedProcess[str]:
     record = f'#!/bin/sh\necho "$(basename "$0") $*" >>{machine}/ran\n'
     passes = record + "echo '[  PASSED  ] 1 test.'\n"
     add_program(machine / "build/release/bin/allocation_test", passes)
+    add_program(machine / "build/release/bin/command_test", passes)
     add_program(machine / "made/rpc_test", passes)
     add_program(machine / "scripts/build.sh", record + "mkdir -p build/asan/bin && cp made/* build/asan/bin/\n")
     add_program(machine / "scripts/core.sh", record)
