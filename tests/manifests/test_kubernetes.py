@@ -59,9 +59,12 @@ def test_the_schema_knows_what_is_wrong() -> None:
 @pytest.mark.parametrize("folder", [BASE, MONITORING, SIDECAR])
 def test_kustomize_makes_the_same_resources(folder: Path) -> None:
     if shutil.which("kubectl") is None:
-        pytest.skip("kubectl is not installed, and no package of Debian 12 has kustomize")
-    built = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, check=True).stdout
-    made = list(yaml.safe_load_all(built))
+        pytest.skip("kubectl is not installed")
+    built = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, check=False)
+    if 'unknown field "labels"' in built.stderr:
+        pytest.skip("this kubectl has kustomize from before 4.1, as Debian 12's has")
+    assert built.returncode == 0, built.stderr
+    made = list(yaml.safe_load_all(built.stdout))
     assert sorted(one["kind"] for one in made) == sorted(one["kind"] for one in resources(folder))
     assert {one["metadata"]["labels"]["app.kubernetes.io/name"] for one in made if folder == BASE} <= {"tensorferry"}
 

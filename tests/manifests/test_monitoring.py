@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
@@ -16,6 +17,7 @@ from files import DOCKER, documents, metric_names
 
 PROMETHEUS = DOCKER / "prometheus"
 DASHBOARD = DOCKER / "grafana/dashboards/tensorferry.json"
+COLLECTOR = DOCKER / "otel/collector.yaml"
 NAME = re.compile(r"\b(?:tensorferry|grpc_server|process)_[a-z_]+\b")
 
 
@@ -27,6 +29,25 @@ def test_prometheus_takes_its_configuration() -> None:
     checked = promtool("check", "config", PROMETHEUS / "prometheus.yaml")
     assert checked.returncode == 0, checked.stderr
     assert "15 rules found" in checked.stdout
+
+
+def test_prometheus_takes_what_the_collector_scrapes(tmp_path: Path) -> None:
+    """The collector's receiver reads Prometheus' own configuration. Of the rest no package has a schema."""
+    (collector,) = documents(COLLECTOR)
+    scraping = collector["receivers"]["prometheus"]["config"]
+    (tmp_path / "scrape.yaml").write_text(yaml.safe_dump(scraping))
+    checked = promtool("check", "config", tmp_path / "scrape.yaml")
+    assert checked.returncode == 0, checked.stderr
+    (compose,) = documents(DOCKER / "compose.yaml")
+    (name, port) = scraping["scrape_configs"][0]["static_configs"][0]["targets"][0].split(":")
+    assert compose["services"][name]["environment"]["TENSORFERRY_ADMIN_LISTEN"].endswith(f":{port}")
+
+
+def test_the_collector_uses_all_that_it_defines() -> None:
+    (collector,) = documents(COLLECTOR)
+    pipelines = collector["service"]["pipelines"].values()
+    for kind in ("receivers", "processors", "exporters"):
+        assert {name for pipeline in pipelines for name in pipeline[kind]} == set(collector[kind])
 
 
 def test_alerts_fire_when_they_should() -> None:
