@@ -61,6 +61,19 @@ def test_a_wrong_include_is_seen_in_each_room(name: str) -> None:
             assert wrong_includes(file, f'{source}\n#include "{header}"\n') == [header]
 
 
+def asks_for_a_version(source: str) -> bool:
+    """Whether the preprocessor is asked which gRPC, protobuf or abseil there is."""
+    conditions = re.findall(r"^\s*#\s*(?:if|ifdef|ifndef|elif)\b(.*)$", source, re.MULTILINE)
+    return any(re.search(r"GRPC|PROTOBUF|ABSL", condition) for condition in conditions)
+
+
+def test_one_header_knows_the_versions_of_grpc() -> None:
+    """So that the build takes Debian's gRPC and newer ones, and no file has a half that nobody compiles."""
+    tests = [path for suffix in ("h", "cc") for path in (ROOT / "tests").rglob(f"*.{suffix}")]
+    asking = {str(path.relative_to(ROOT)) for path in [*sources(), *tests] if asks_for_a_version(path.read_text())}
+    assert asking == {"server/rpc/library_versions.h"}
+
+
 def test_files_are_short() -> None:
     for folder in ("server", "client", "tests"):
         for path in (ROOT / folder).rglob("*"):
