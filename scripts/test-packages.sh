@@ -67,6 +67,9 @@ for file in bash-completion/completions/tensorferry zsh/vendor-completions/_tens
   inside test -s "/usr/share/$file" || fail "the completion $file is missing"
 done
 inside systemd-analyze verify --man=no tensorferry-server.service || fail "systemd does not understand the unit"
+# It takes tenths: docs/deployment.md says 1.4 of 10.
+inside systemd-analyze security --offline=true --threshold=14 --no-pager /lib/systemd/system/tensorferry-server.service \
+  >"$PACKAGES/security.log" || fail "the unit is less restricted than it was: $PACKAGES/security.log"
 
 say "Starting it as the unit does"
 variables=$(sed -n 's/^Environment=//p' packaging/systemd/tensorferry-server.service)
