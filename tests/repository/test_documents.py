@@ -57,6 +57,16 @@ def test_readme_quotes_the_examples_that_are_built(example: str) -> None:
     assert text(example).strip() in text("README.md")
 
 
+@pytest.mark.parametrize("document", ["README.md", "docs/deployment.md"])
+def test_the_wheels_are_installed_beside_the_torch_that_they_need(document: str) -> None:
+    """PyPI's own is the one with CUDA, and Debian's Python takes packages into environments alone."""
+    told = dict(re.findall(r"^(TORCH_\w+)=(\S+)$", text("scripts/setup.sh"), re.MULTILINE))
+    (line,) = re.findall(r"^.*pip install (?:.*\\\n)?.*build/wheel/dist/.*$", text(document), re.MULTILINE)
+    options = f"--extra-index-url {told['TORCH_CPU_INDEX']} torch=={told['TORCH_VERSION']}+cpu build/wheel/dist/*.whl"
+    assert line.endswith(options)
+    assert "python3 -m venv" in text(document).partition(options)[0]
+
+
 def test_relative_links_lead_somewhere() -> None:
     pages = [
         ROOT / "README.md",
