@@ -134,6 +134,10 @@ layout_packages=(bolt-19)
 
 lint_packages=(clang-format-14)
 
+# The compiled core of the Python client is built with Python's headers. A Python that did not come from Debian has its own.
+has_headers() { python3 -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null; }
+if has_headers; then core_packages=(); else core_packages=(python3-dev); fi
+
 # The C++ tests are built with these.
 test_packages=(libgmock-dev libgtest-dev)
 test_requirements=tests/requirements.txt
@@ -153,7 +157,7 @@ demo)
   install_python_packages
   ;;
 build)
-  install_debian_packages "${test_packages[@]}"
+  install_debian_packages "${test_packages[@]}" "${core_packages[@]}"
   install_python_packages "$test_requirements"
   ;;
 tested) # What the programs that are tested are built with: a part of `test`, which installs the rest beside the compiler.
@@ -164,7 +168,8 @@ system)
   ;;
 test)
   # Triton's perf_analyzer, of its client's wheel, needs libb64.
-  install_debian_packages "${test_packages[@]}" "${layout_packages[@]}" libbenchmark-dev valgrind openssl prometheus libb64-0d haproxy nginx-light zsh "${lint_packages[@]}" "${language_packages[@]}" \
+  install_debian_packages "${test_packages[@]}" "${core_packages[@]}" "${layout_packages[@]}" libbenchmark-dev valgrind \
+    openssl prometheus libb64-0d haproxy nginx-light zsh "${lint_packages[@]}" "${language_packages[@]}" \
     "${node_packages[@]}" "${browser_packages[@]}"
   install_python_packages "$test_requirements"
   install_node_packages
@@ -176,13 +181,13 @@ lint)
   install_node_packages
   ;;
 bench)
-  install_debian_packages "${layout_packages[@]}" libbenchmark-dev
+  install_debian_packages "${layout_packages[@]}" "${core_packages[@]}" libbenchmark-dev
   install_python_packages "$test_requirements"
   install_bench_packages
   tests/integration/oip/environments.sh tritonclient
   ;;
 bench-triton) # A real Triton, 55 MB to download, its clients, and others that use shared memory.
-  install_debian_packages "${layout_packages[@]}" libbenchmark-dev libb64-0d
+  install_debian_packages "${layout_packages[@]}" "${core_packages[@]}" libbenchmark-dev libb64-0d
   install_python_packages "$test_requirements"
   install_bench_peers
   tests/integration/oip/environments.sh tritonclient

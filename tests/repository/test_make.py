@@ -88,6 +88,16 @@ def test_what_compiles_the_tests_installs_googletest(bare_machine: Path) -> None
     assert {"libgtest-dev", "libgmock-dev", "tests/requirements.txt"} <= installed
 
 
+@pytest.mark.parametrize("command", ["build", "test", "bench"])
+@pytest.mark.parametrize("has_headers", [True, False])
+def test_what_builds_the_clients_core_installs_pythons_headers(
+    command: str, has_headers: bool, bare_machine: Path
+) -> None:
+    """Debian's Python comes without; another one brings its own."""
+    add_program(bare_machine / "bin/python3", f"#!/bin/sh\nexit {0 if has_headers else 1}\n")
+    assert ("python3-dev" in installed_by(command, bare_machine)) is not has_headers
+
+
 def fake_cmake(machine: Path) -> Path:
     """A `cmake` that records its arguments, configures a folder and builds three steps."""
     add_program(
