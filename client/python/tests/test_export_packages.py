@@ -8,6 +8,8 @@ import platform
 import re
 import subprocess
 import sys
+import sysconfig
+import warnings
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,15 +130,33 @@ def members(file: Path, suffix: str) -> list[bytes]:
         return [package.read(name) for name in package.namelist() if name.endswith(suffix)]
 
 
-def test_weights_are_a_file_of_their_own(layers: tuple[nn.Module, Path], tmp_path: Path) -> None:
+def test_weights_are_a_file_of_their_own(layers: tuple[nn.Module, Path]) -> None:
     module, file = layers
     table = module.get_parameter("large_table.weight").detach().numpy().tobytes()
     (weights,), (library,) = members(file, ".blob"), members(file, ".so")
     assert table in weights
     assert table not in library
-    without = tensorferry.export(Unweighted(), [X], tmp_path / "unweighted", format="aotinductor")
-    assert not members(without, ".blob"), "torch cannot read an empty one"
-    assert torch.equal(torch._inductor.aoti_load_package(str(without))(x=X), X.reshape(-1))
+
+
+@pytest.fixture
+def no_headers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's headers are not there, as where Debian's python3 is without python3-dev."""
+    path_of = sysconfig.get_path
+
+    def moved(name: str, *more: Any, **options: Any) -> str:
+        return str(tmp_path) if name == "include" else path_of(name, *more, **options)
+
+    monkeypatch.setattr(sysconfig, "get_path", moved)
+
+
+@pytest.mark.usefixtures("no_headers")
+def test_a_package_without_weights_has_no_file_of_them(tmp_path: Path) -> None:
+    """Torch warns that it finds no Python.h, which the package does not include."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        file = tensorferry.export(Unweighted(), [X], tmp_path / "unweighted", format="aotinductor")
+    assert not members(file, ".blob"), "torch cannot read an empty one"
+    assert torch.equal(torch._inductor.aoti_load_package(str(file))(x=X), X.reshape(-1))
 
 
 def test_no_threads_are_compiled_in(layers: tuple[nn.Module, Path]) -> None:

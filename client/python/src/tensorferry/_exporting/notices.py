@@ -31,11 +31,13 @@ def recorded() -> Iterator[list[warnings.WarningMessage]]:
 
 
 def pass_on(seen: list[warnings.WarningMessage]) -> None:
-    """Passes warnings to the user as if they came now, except for those about which the user can do nothing:
-    that torch.jit is deprecated, and that torch's own recurrent layers renew their list of weights."""
+    """Passes warnings to the user as if they came now, except for those about which the user need do nothing:
+    that torch.jit is deprecated, that torch's own recurrent layers renew their list of weights, and that
+    Python's headers, which no package includes, are not installed."""
     for one in {(each.category, str(each.message), each.lineno): each for each in seen}.values():
         is_deprecation = issubclass(one.category, (DeprecationWarning, FutureWarning))
-        if not is_deprecation and "._flat_weights[" not in str(one.message):
+        is_idle = any(text in str(one.message) for text in ("._flat_weights[", "Can't find Python.h in "))
+        if not is_deprecation and not is_idle:
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
 
 
