@@ -19,7 +19,7 @@ from typing import Any
 
 import grpc
 
-from tensorferry._errors import RefusedError, TensorferryError, TransportError, too_late
+from tensorferry._errors import RefusedError, TensorferryError, TransportError, check_time, too_late
 from tensorferry._sealed import SealedMemory
 
 _VERSION = 1
@@ -144,7 +144,8 @@ class Side:
         """Returns the memory's Region, of AsyncSide a coroutine does: the one that the server has still, else
         a new one.
 
-        Errors: RefusedError, with the server's reason; TransportError if there is nobody to hand it over to.
+        Errors: RefusedError, with the server's reason; TransportError if there is nobody to hand it over to;
+            DeadlineError.
         """
         with self._lock:
             region = self._kept_region(memory)
@@ -158,6 +159,7 @@ class Side:
 
     def _hand_over(self, memory: SealedMemory, timeout: float | None) -> Any:
         """As `hand_over`, of memory that the server does not have."""
+        check_time(timeout)
         try:
             connection, tag = self._ask(memory)
             end = time.monotonic() + _patience(timeout)
@@ -259,6 +261,7 @@ class AsyncSide(Side):
             return region
 
     async def _hand_over(self, memory: SealedMemory, timeout: float | None) -> Region:
+        check_time(timeout)
         loop = asyncio.get_running_loop()
         try:
             connection, tag = self._ask(memory)
@@ -293,9 +296,9 @@ def sealed_error(error: Exception) -> TensorferryError:
 
 def is_for_good(error: Exception) -> bool:
     """Whether memory that could not be handed over cannot be the next time either."""
-    if isinstance(error, OSError):
-        return error.errno not in _WANTING
-    return isinstance(error, RefusedError) and error.reason not in _EXHAUSTED
+    if isinstance(error, TensorferryError):  # Some of them are OSErrors, too.
+        return isinstance(error, RefusedError) and error.reason not in _EXHAUSTED
+    return not isinstance(error, OSError) or error.errno not in _WANTING
 
 
 def _patience(timeout: float | None) -> float:
