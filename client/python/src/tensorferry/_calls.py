@@ -136,13 +136,14 @@ class CallingClient(AskingClient):
         if request.nbytes < self._sealed_nbytes or request.keeps_off or request.is_placed:
             return
         self._check_usable()
+        patience = timeout if self._must_seal else _half(timeout)
         try:
             for index, array in request.to_place(self._sealed_nbytes):
                 may_copy = array.nbytes in self._copied_nbytes
                 sealed = yield self._sealed(array, may_copy, request.may_change)
                 if sealed is not None:
                     memory, offset = sealed
-                    request.put(index, Place((yield self._side.hand_over(memory, timeout)), offset, memory))
+                    request.put(index, Place((yield self._side.hand_over(memory, patience)), offset, memory))
         except BaseException as error:
             request.give_up_places()
             if not isinstance(error, (OSError, TensorferryError)):
@@ -157,7 +158,7 @@ class CallingClient(AskingClient):
             return
         self._check_usable()
         try:
-            request.lend((yield from self._lease(outputs, request.output_nbytes, timeout)))
+            request.lend((yield from self._lease(outputs, request.output_nbytes, _half(timeout))))
         except (OSError, TensorferryError) as error:
             if is_for_good(error):
                 outputs.turn_off()
@@ -302,6 +303,11 @@ class CallingClient(AskingClient):
         while (message := (yield from self._next_message(many.stream, state))) is not None:
             state.receive(message)
         return None
+
+
+def _half(timeout: float | None) -> float | None:
+    """Returns how long a call waits for what it can do without: then it needs time for messages."""
+    return None if timeout is None else timeout / 2
 
 
 def _had_ended(stream: Stream, state: StreamState[Any], error: TensorferryError) -> bool:

@@ -86,12 +86,15 @@ class Connection:
         self.close()
 
     def is_open(self) -> bool:
-        """Whether neither side has closed the connection. Call it while no answer is awaited."""
+        """Whether neither side has closed the connection. An answer that came too late may wait there."""
         if not self.close.alive:
             return False
-        poll = select.poll()
-        poll.register(self.socket, select.POLLIN)
-        return not poll.poll(0)
+        try:
+            return self.socket.recv(1, socket.MSG_PEEK) != b""
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
 
     def release(self, region: str) -> None:
         """The server forgets the region. Requests that use it go on."""
@@ -120,6 +123,8 @@ class Side:
     def __init__(self, path: str) -> None:
         self._path = path
         self._connection: Connection | None = None
+        # Regions stay with a connection on which an answer did not come, until nobody has them any more.
+        self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._rest_until = 0.0
         self._kept: defaultdict[int, deque[weakref.ref[SealedMemory]]] = defaultdict(deque)  # By kind.
         self._lock: Any = None
@@ -127,14 +132,14 @@ class Side:
         _sides.add(self)
 
     def close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
+        self._connection = None
+        for connection in list(self._connections):
             connection.end()
 
     def forget(self) -> None:
-        """Closes what a forked process has got from its parent, whose connection goes on."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
+        """Closes what a forked process has got from its parent, whose connections go on."""
+        self._connection = None
+        for connection in list(self._connections):
             connection.close()
         self._lock = None if self._is_async else threading.Lock()
 
@@ -229,11 +234,12 @@ class Side:
             except ConnectionError:  # The server has started anew since.
                 connection.close()
         connection = self._connection = Connection(self._path)
+        self._connections.add(connection)
         return connection, connection.ask(memory)
 
     def _lost(self, error: OSError, timeout: float | None) -> TensorferryError:
-        """Returns what callers are told of a connection that is of no more use."""
-        self.close()
+        """Returns what callers are told of a connection on which no answer came: it is for no more memory."""
+        self._connection = None
         if isinstance(error, TimeoutError):
             if _patience(timeout) < _PATIENCE_S:
                 return too_late()
