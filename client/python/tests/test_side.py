@@ -125,6 +125,25 @@ def test_who_waits_in_vain_costs_others_no_region(taker: Taker, path: Path) -> N
     assert not other.connection.is_open()
 
 
+def test_nobody_waits_longer_than_it_has_time_while_another_waits(
+    taker: Taker, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tensorferry._side._PATIENCE_S", float(TIMEOUT_S))
+    side = Side(str(path))
+    taker.silent = True
+    regions: list[str] = []
+    waiting = threading.Thread(target=lambda: regions.append(side.hand_over(memory(), None).name))
+    waiting.start()
+    assert taker.came.acquire(timeout=TIMEOUT_S)
+    with pytest.raises(tensorferry.DeadlineError):
+        side.hand_over(memory(), 0.05)
+    assert waiting.is_alive(), "it waits still"
+    taker.answer()
+    waiting.join()
+    assert regions == ["sealed:1"]
+    side.close()
+
+
 def test_the_end_of_a_client_ends_all_of_its_connections(taker: Taker, path: Path) -> None:
     side = Side(str(path))
     region = side.hand_over(memory(), None)

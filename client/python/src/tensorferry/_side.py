@@ -152,15 +152,21 @@ class Side:
         Errors: RefusedError, with the server's reason; TransportError if there is nobody to hand it over to;
             DeadlineError.
         """
-        with self._lock:
+        end = None if timeout is None else time.monotonic() + timeout
+        if not self._lock.acquire(timeout=-1 if timeout is None else max(0.0, timeout)):
+            raise too_late()
+        try:
             region = self._kept_region(memory)
             while region is None:
+                left = None if end is None else end - time.monotonic()
                 try:
-                    region = self._keep(memory, self._hand_over(memory, timeout))
+                    region = self._keep(memory, self._hand_over(memory, left))
                 except RefusedError as error:
                     if not self._makes_room(error):
                         raise
             return region
+        finally:
+            self._lock.release()
 
     def _hand_over(self, memory: SealedMemory, timeout: float | None) -> Any:
         """As `hand_over`, of memory that the server does not have."""
