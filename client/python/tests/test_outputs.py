@@ -255,11 +255,12 @@ def test_memory_that_is_refused(refusal: str, times: int, server: Writer, client
     assert server.asked == times
 
 
-def test_a_call_that_is_too_late_costs_the_others_nothing(server: Writer, client: tensorferry.Client) -> None:
+def test_what_is_not_taken_in_time_costs_later_calls_nothing(
+    server: Writer, client: tensorferry.Client
+) -> None:
     infer(client)
     server.silence = "waits"
-    with pytest.raises(tensorferry.DeadlineError):
-        infer(client, timeout=0.3)
+    assert is_all(infer(client, timeout=2.0), 2), "messages bring it in the other half of the time"
     server.silence = ""
     assert is_all(infer(client), len(server.places))
     assert server.places[-1] is not None
