@@ -99,9 +99,10 @@ test-inference: ## Build and test what runs models, without gRPC (TORCH_PYTHON=p
 	@ctest --test-dir build/inference --output-on-failure --parallel $(JOBS) | tail -n 12
 
 .PHONY: test-large
-test-large: ## Send an array of 3 GiB through a server; needs 8 GiB of memory
+test-large: ## Send arrays of 1 and 3 GiB through a server; needs 8 GiB of memory
 	@scripts/setup.sh test
 	@scripts/build.sh release $(JOBS)
+	@scripts/core.sh $(JOBS)
 	@$(PYTHON) -m pytest -q tests/integration -m large
 
 .PHONY: test-million

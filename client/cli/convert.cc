@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <random>
 #include <utility>
@@ -12,7 +13,9 @@
 #include "cli/array_requests.h"
 #include "cli/commands.h"
 #include "cli/connect.h"
+#include "cli/expected_outputs.h"
 #include "cli/input.h"
+#include "cli/model_text.h"
 #include "cli/outcome.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
@@ -72,6 +75,7 @@ class Conversion {
   void AddInputs(const std::string& path, ModelInputs& inputs, Outcome& outcome) const;
   void AddInput(const NamedFile& input, ModelInputs& inputs, Outcome& outcome) const;
   void RunModel(const ModelInputs& inputs, Outcome& outcome);
+  std::uint64_t OutputBytes(const ModelInputs& inputs);
   std::string WrongNames(const ModelInputs& inputs, const absl::Status& refused);
   void NameOffenders(const ModelInputs& inputs, Outcome& outcome) const;
   void Accept(const client::Verdict& verdict, const client::Tensor& tensor, Outcome& outcome);
@@ -239,9 +243,22 @@ std::string Conversion::WrongNames(const ModelInputs& inputs, const absl::Status
   return fmt::format("; expected inputs {}, got {}", fmt::join(expected, ", "), fmt::join(actual, ", "));
 }
 
+// OutputBytes asks a server that may write outputs to memory of this process how large they will be: one request is all
+// that the command makes, so that nothing is to be learnt from an answer. 0: the server does not say.
+std::uint64_t Conversion::OutputBytes(const ModelInputs& inputs) {
+  const bool may_lend = arguments_.transport != client::Transport::kBytes && arguments_.server.starts_with("unix:");
+  if (!may_lend) return 0;
+  constexpr std::chrono::milliseconds kPatience{1000};  // Messages bring outputs, too.
+  const auto timeout = arguments_.timeout.count() > 0 ? std::min(arguments_.timeout, kPatience) : kPatience;
+  const auto models = client_.ListModels(timeout);
+  return models.ok() ? ExpectedOutputBytes(VersionsOf(*models, arguments_.model), inputs.arrays) : 0;
+}
+
 void Conversion::RunModel(const ModelInputs& inputs, Outcome& outcome) {
   ProgressBar bar;
-  absl::StatusOr<client::Response> response = client_.Convert(inputs.arrays, Options(outcome, bar));
+  client::ConvertOptions options = Options(outcome, bar);
+  options.expected_output_bytes = OutputBytes(inputs);
+  absl::StatusOr<client::Response> response = client_.Convert(inputs.arrays, options);
   std::vector<client::Verdict> verdicts;
   for (std::size_t i = 0; response.ok() && i < inputs.arrays.size(); ++i) {
     verdicts.push_back(VerdictOf(inputs.arrays[i], response->tensors[i]));

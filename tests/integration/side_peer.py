@@ -11,7 +11,13 @@ from collections.abc import Callable
 
 from harness import TIMEOUT_S
 
-F_ADD_SEALS, SHRINK, GROW, WRITE = 1033, 2, 4, 8  # Of <linux/fcntl.h>; the module fcntl has them in some Pythons only.
+F_ADD_SEALS, SHRINK, GROW, WRITE, FUTURE_WRITE = (
+    1033,
+    2,
+    4,
+    8,
+    16,
+)  # Of <linux/fcntl.h>; the module fcntl has them in some Pythons only.
 SEALS = SHRINK | GROW | WRITE
 HEADER = struct.Struct("<HHIQ")  # Version, kind, tag, bytes.
 HAND_OVER, RELEASE, HAND_OVER_FOR_OUTPUTS = 1, 2, 3

@@ -14,8 +14,13 @@ from array_layouts import LAYOUTS, Array, expect, random_array
 from harness import MIB, SERVER, TIMEOUT_S, Server, becomes_true
 from metrics import scrape
 from sealed_clients import regions
-from served_models import Echo, put
+from served_models import Echo, config_tensor, put
 
+ROWS = (
+    'platform: "pytorch_libtorch" max_batch_size: 1024\n'
+    + config_tensor("input", "x", "TYPE_FP32", "500")
+    + config_tensor("output", "OUTPUT__0", "TYPE_FP32", "500")
+)
 EXAMPLE = SERVER.with_name("example_outputs")
 
 
@@ -23,6 +28,7 @@ EXAMPLE = SERVER.with_name("example_outputs")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("cpp")
     put(folder / "models/echo", Echo(), "")
+    put(folder / "models/rows", Echo(), ROWS)
     flags = ("--listen", f"unix:{folder}/socket", "--model-dir", str(folder / "models"), "--sealed-memory", "on")
     with Server(*flags, "--admin-listen", "127.0.0.1:0") as running:
         yield running
@@ -95,6 +101,21 @@ def test_a_model_of_the_command(server: Server, tmp_path: Path) -> None:
 
     assert sent_by(server, infer) < 100_000
     check_saved(tmp_path / "out.npz", {"x": array})
+
+
+def test_a_model_of_the_command_that_says_how_large_its_outputs_are(server: Server, tmp_path: Path) -> None:
+    array = random_array("float32", (700, 500))
+    file = cli.save(tmp_path / "x.npy", array)
+
+    def infer(*words: str) -> None:
+        out = tmp_path / "out.npz"
+        ran = cli.run("infer", "rows", "--input", f"x={file}", "--server", server.addresses[1], *words, "-o", out)
+        assert (ran.code, ran.stderr) == (cli.OK, "")
+        check_saved(out, {"OUTPUT__0": array})
+
+    assert sent_by(server, infer) < 100_000
+    assert sent_by(server, lambda: infer("--transport", "sealed")) < 100_000
+    assert sent_by(server, lambda: infer("--transport", "bytes")) > array.nbytes
 
 
 @pytest.mark.parametrize("mode", ["unary", "stream"])

@@ -316,7 +316,8 @@ def test_arrays_outlive_a_fork(server: Server) -> None:
     assert run.stdout == "both\n", run.stderr
 
 
-def test_a_server_that_starts_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize("nbytes", [2 * MIB, 8 * MIB], ids=["inputs sealed", "inputs in chunks"])
+def test_a_server_that_starts_anew(nbytes: int, tmp_path: Path) -> None:
     flags = ("--listen", f"unix:{tmp_path}/socket", *FLAGS)
     address = f"unix:{tmp_path}/socket"
     with tensorferry.Client(address, timeout=TIMEOUT_S, wait_for_ready=True, retries=3) as client:
@@ -324,11 +325,11 @@ def test_a_server_that_starts_anew(tmp_path: Path) -> None:
         for index in range(3):
             with Server(*flags) as server:
                 for step in range(4):
-                    output = client.infer("identity", {"x": large(10 * index + step)})["x"]
-                    held.append((10 * index + step, output))
+                    array = large(10 * index + step, nbytes)
+                    held.append((array, client.infer("identity", {"x": array})["x"]))
                 assert mappings(server) > 0, "outputs go there once more"
-        for number, output in held:
-            check_same(output, large(number))
+        for array, output in held:
+            check_same(output, array)
 
 
 def test_quotas(tmp_path: Path) -> None:

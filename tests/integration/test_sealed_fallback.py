@@ -119,6 +119,31 @@ def test_messages_where_it_fails(how: str, kind: str, plain_server: Path, monkey
 
 
 @each_client
+def test_a_call_with_a_timeout_has_time_left_for_messages(kind: str, plain_server: Path) -> None:
+    """It waits for an answer beside the socket for half of its time."""
+    with listening(plain_server, silent) as messages:
+        (receipt,) = use(kind, f"unix:{plain_server}", lambda client: client.convert(LARGE, timeout=3.0))
+        check_receipt(receipt, LARGE)
+        assert messages, "it was tried"
+    Path(f"{plain_server}.sealed").unlink()
+
+
+@each_client
+def test_of_a_call_that_has_no_time_nothing_is_handed_over(kind: str, plain_server: Path) -> None:
+    """What is handed over waits for an answer: without time for it, a connection that others use would be closed."""
+    with listening(plain_server, silent) as messages:
+        for transport in ("auto", "sealed"):
+            for make in (
+                lambda client: client.convert(LARGE, timeout=0),
+                lambda client: client.convert_many([LARGE], timeout=0),
+            ):
+                with pytest.raises(tensorferry.DeadlineError):
+                    use(kind, f"unix:{plain_server}", make, transport=transport)
+    assert messages == []
+    Path(f"{plain_server}.sealed").unlink()
+
+
+@each_client
 def test_messages_where_nobody_listens(kind: str, plain_server: Path) -> None:
     check_calls(use(kind, f"unix:{plain_server}", *CALLS))
     with pytest.raises(

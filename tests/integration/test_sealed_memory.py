@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import mmap
 import os
 import resource
 import socket
@@ -17,10 +19,22 @@ import pytest
 import xxhash
 
 import oracle
-from harness import TIMEOUT_S, Server, becomes_true, connect, run_to_exit
+from harness import MIB, TIMEOUT_S, Server, becomes_true, connect, run_to_exit
 from models import run_in_python
 from rpc_protos import ModelInferRequest, ModelInferResponse
-from side_peer import GROW, HAND_OVER, HEADER, SEALS, SHRINK, WRITE, Peer, attempts, memfd
+from side_peer import (
+    F_ADD_SEALS,
+    FUTURE_WRITE,
+    GROW,
+    HAND_OVER,
+    HEADER,
+    SEALS,
+    SHRINK,
+    WRITE,
+    Peer,
+    attempts,
+    memfd,
+)
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from wire import TRANSPORTS, Outcome, request
@@ -185,6 +199,34 @@ def test_what_is_no_sealed_memory(tmp_path: Path, peer: Peer, server: Server) ->
     for other in [*others, file]:
         os.close(other)
     assert becomes_true(lambda: server.descriptors() <= before)  # It answers first, and closes then.
+
+
+def test_who_keeps_a_mapping_for_writing_cannot_hand_over(peer: Peer) -> None:
+    """The kernel gives such memory no F_SEAL_WRITE; a seal against mappings to come is not enough."""
+    file = os.memfd_create("test", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.write(file, b"0123")
+    with mmap.mmap(file, 4) as kept:
+        with pytest.raises(OSError, match="busy"):
+            fcntl.fcntl(file, F_ADD_SEALS, SEALS)
+        fcntl.fcntl(file, F_ADD_SEALS, SHRINK | GROW | FUTURE_WRITE)
+        assert "it needs F_SEAL_SHRINK, F_SEAL_GROW and F_SEAL_WRITE" in peer.ask(4, [file])
+        kept[0:1] = b"x"  # This is why.
+    assert os.pread(file, 4, 0) == b"x123"
+    os.close(file)
+
+
+def test_huge_memory_that_is_not_there(peer: Peer, server: Server) -> None:
+    """Nobody pays for a tebibyte that its owner has not paid for."""
+    peer.hand_over(b"0123")
+    before, files = server.rss(), server.descriptors()
+    for nbytes in (1 << 40, (1 << 63) - 1):
+        file = os.memfd_create("test", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.ftruncate(file, nbytes)
+        fcntl.fcntl(file, F_ADD_SEALS, SEALS)
+        assert "posix_fallocate" in peer.ask(nbytes, [file])
+        os.close(file)
+    assert becomes_true(lambda: server.descriptors() <= files)  # It answers first, and closes then.
+    assert server.rss() < before + 16 * MIB
 
 
 def test_the_file_has_the_mode_of_the_socket_and_is_removed(tmp_path: Path) -> None:

@@ -106,6 +106,19 @@ def test_deadline() -> None:
     assert isinstance(error, tensorferry.DeadlineError)
 
 
+@pytest.mark.parametrize("size", [16, 1 << 20])
+@pytest.mark.parametrize("timeout", [0, -1])
+def test_of_a_call_that_has_no_time_nothing_is_sent(timeout: float, size: int) -> None:
+    handler, array = _Waiting(), np.zeros(size, np.uint8)
+    with fake_server.serving(handler) as address, tensorferry.Client(address) as client:
+        for make in (
+            lambda: client.convert(array, timeout=timeout),
+            lambda: list(client.convert_many([array], timeout=timeout)),
+        ):
+            assert isinstance(raised(make), tensorferry.DeadlineError)
+    assert not handler.came.is_set()
+
+
 def test_close_ends_a_call_of_another_thread() -> None:
     handler = _Waiting()
     with fake_server.serving(handler) as address:

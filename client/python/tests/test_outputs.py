@@ -38,6 +38,7 @@ class Writer:
     Attributes:
         answer: Answers the request of that number with bytes of an output or the place they were written to.
         refusal: What memory is refused with; "": it is taken.
+        silence: Memory that comes is neither taken nor refused, and with "closes" its connection closed.
         memory: What was taken, by name.
         places: The places that requests offered, in order; None where one offered none.
         released: Names that were released.
@@ -46,11 +47,13 @@ class Writer:
     def __init__(self, path: Path) -> None:
         self.answer: Callable[[int, pb.SharedMemoryRange | None], Any] = self.write
         self.refusal = ""
+        self.silence = ""
         self.asked = 0
         self.memory: dict[str, mmap.mmap] = {}
         self.places: list[pb.SharedMemoryRange | None] = []
         self.released: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.late = threading.Event()
+        self._connections: list[socket.socket] = []
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._listener.bind(f"{path}.sealed")
         self._listener.listen()
@@ -83,6 +86,7 @@ class Writer:
                 connection = self._listener.accept()[0]
             except OSError:
                 return
+            self._connections.append(connection)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
@@ -95,7 +99,11 @@ class Writer:
                     continue
                 assert kind == FOR_OUTPUTS
                 self.asked += 1
-                if self.refusal:
+                if self.silence == "closes":
+                    connection.close()
+                elif self.silence:
+                    pass
+                elif self.refusal:
                     connection.send(ANSWER.pack(1, 2, tag) + self.refusal.encode())
                 else:
                     name = f"sealed:{len(self.memory):032x}"
@@ -103,6 +111,11 @@ class Writer:
                     connection.send(ANSWER.pack(1, 1, tag) + name.encode())
                 for descriptor in descriptors:
                     os.close(descriptor)
+
+    def forget(self) -> None:
+        """Does what the end of a server does, in whose place there is another one."""
+        for connection in self._connections:
+            connection.shutdown(socket.SHUT_RDWR)
 
     def stop(self) -> None:
         self.late.set()
@@ -240,6 +253,43 @@ def test_memory_that_is_refused(refusal: str, times: int, server: Writer, client
         assert is_all(infer(client), number)
     assert server.places == [None] * 5
     assert server.asked == times
+
+
+def test_what_is_not_taken_in_time_costs_later_calls_nothing(
+    server: Writer, client: tensorferry.Client
+) -> None:
+    infer(client)
+    server.silence = "waits"
+    assert is_all(infer(client, timeout=2.0), 2), "messages bring it in the other half of the time"
+    server.silence = ""
+    assert is_all(infer(client), len(server.places))
+    assert server.places[-1] is not None
+
+
+def test_a_server_that_starts_anew_is_offered_new_memory(server: Writer, client: tensorferry.Client) -> None:
+    for _ in range(2):
+        assert is_all(infer(client), len(server.places))
+        assert is_all(infer(client), len(server.places))
+        assert server.places[-1] is not None
+        server.forget()
+    assert server.asked == 2
+
+
+def test_where_nobody_takes_memory_for_the_time_being(
+    server: Writer, client: tensorferry.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again, but not with each call."""
+    infer(client)
+    server.silence = "closes"
+    monkeypatch.setattr("tensorferry._outputs._REST_S", 0.0)
+    assert [is_all(infer(client), number) for number in (2, 3)] == [True] * 2
+    assert server.asked == 2
+    monkeypatch.setattr("tensorferry._outputs._REST_S", 1000.0)
+    assert [is_all(infer(client), number) for number in (4, 5, 6)] == [True] * 3
+    assert server.asked == 3
+    server.silence = ""
+    assert is_all(infer(client), 7)
+    assert server.places == [None] * 7, "it rests still"
 
 
 def test_pages_that_were_copied_are_not_taken_for_the_answer(

@@ -22,6 +22,7 @@ from tensorferry._errors import (
     ProtocolError,
     TensorferryError,
     TransportError,
+    check_time,
     closed,
     from_rpc_error,
     needs_stream,
@@ -104,7 +105,8 @@ class BaseClient:
         Args:
             target: "host:port" or "unix:/path"; None: $TENSORFERRY_SERVER, else 127.0.0.1:8001. Several
                 servers are "ipv4:10.0.0.1:8001,10.0.0.2:8001" or a name with `balance`, "dns:///servers:8001".
-            timeout: Seconds that a call may take where it names no other; None: for ever.
+            timeout: Seconds that a call may take where it names no other; None: for ever. Of a call that has
+                none, as with 0, nothing is sent: it is a DeadlineError.
             verify: Raise VerificationError where dtype, shape, digest or returned data are not the array's.
             tls: Speak TLS: True, or TLS(ca=, cert=, key=) with paths of PEM files; None: as $TENSORFERRY_TLS
                 (on or off), _CA, _CERT and _KEY say, in the clear without them and to Unix sockets.
@@ -237,7 +239,11 @@ class BaseClient:
         return self._settings_until(self._seconds(timeout))
 
     def _settings_until(self, seconds: float | None) -> dict[str, Any]:
-        """Returns what a call is given that ends in so many seconds from now; None: it has no deadline."""
+        """Returns what a call is given that ends in so many seconds from now; None: it has no deadline.
+
+        Errors: DeadlineError.
+        """
+        check_time(seconds)
         return {"timeout": seconds, "metadata": self._metadata, "wait_for_ready": self._wait_for_ready}
 
     def _seconds(self, timeout: float | None) -> float | None:

@@ -14,7 +14,7 @@ from tensorferry._arrays import WireArray
 from tensorferry._base import OnError, unless_error
 from tensorferry._calls import CallingClient, Steps
 from tensorferry._compiled import CompiledCall, CompiledChannel, compiled_channel, core, native_chunks
-from tensorferry._errors import TensorferryError, closed
+from tensorferry._errors import TensorferryError, check_time, closed
 from tensorferry._limits import CHEAP_LIMITS
 from tensorferry._many import END, Many
 from tensorferry._outputs import OutputMemory
@@ -100,6 +100,7 @@ class BlockingClient(CallingClient):
     def _unary(self, upload: Upload, timeout: float | None) -> Response:
         if self._closed:
             raise closed()
+        check_time(timeout)
         try:
             if self._compiled is not None and self._compiled.is_usable:
                 return self._compiled.convert(upload.pieces, timeout)
@@ -133,7 +134,9 @@ class BlockingClient(CallingClient):
         if self._compiled is None or not self._compiled.is_usable or many.reports:
             return super()._open_many(many)
         with self._translated:
-            return self._compiled.open_pipelined_stream(many.left)
+            left = many.left
+            check_time(left)
+            return self._compiled.open_pipelined_stream(left)
 
     def _next_of(self, items: Any) -> Any:
         return next(items, END)

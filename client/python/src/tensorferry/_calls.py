@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Generator
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -18,14 +19,22 @@ from tensorferry._alarms import CallLater
 from tensorferry._arrays import WireArray
 from tensorferry._asking import AskingClient
 from tensorferry._base import to_limits, unless_error
-from tensorferry._errors import RefusedError, TensorferryError, TransportError, is_outgrown, too_late
+from tensorferry._errors import (
+    RefusedError,
+    TensorferryError,
+    TransportError,
+    check_time,
+    is_outgrown,
+    too_late,
+)
 from tensorferry._limits import Limits
 from tensorferry._many import Many
+from tensorferry._outputs import Lease, OutputMemory, OutputPool
 from tensorferry._pool import Stream, StreamPool
 from tensorferry._request import Place, Request
 from tensorferry._response import Message
 from tensorferry._retry import Attempts
-from tensorferry._side import is_for_good, sealed_error
+from tensorferry._side import Region, is_for_good, sealed_error
 from tensorferry._stream import StreamState
 from tensorferry._upload import Upload
 
@@ -102,6 +111,7 @@ class CallingClient(AskingClient):
         limits = request.limits
         try:
             if failure is None:
+                check_time(attempts.timeout)
                 yield from self._hand_over(request, attempts.timeout)
                 yield from self._lend(request, attempts.timeout)
             if failure is None and self._is_unary(request):
@@ -126,13 +136,14 @@ class CallingClient(AskingClient):
         if request.nbytes < self._sealed_nbytes or request.keeps_off or request.is_placed:
             return
         self._check_usable()
+        patience = timeout if self._must_seal else _half(timeout)
         try:
             for index, array in request.to_place(self._sealed_nbytes):
                 may_copy = array.nbytes in self._copied_nbytes
                 sealed = yield self._sealed(array, may_copy, request.may_change)
                 if sealed is not None:
                     memory, offset = sealed
-                    request.put(index, Place((yield self._side.hand_over(memory, timeout)), offset, memory))
+                    request.put(index, Place((yield self._side.hand_over(memory, patience)), offset, memory))
         except BaseException as error:
             request.give_up_places()
             if not isinstance(error, (OSError, TensorferryError)):
@@ -147,16 +158,22 @@ class CallingClient(AskingClient):
             return
         self._check_usable()
         try:
-            memory = outputs.take(request.output_nbytes)
-            if memory is None:
-                memory = yield self._output_memory(request.output_nbytes)
-            region = yield self._side.hand_over(memory, timeout)
-            memory.close()  # What is mapped stays.
+            request.lend((yield from self._lease(outputs, request.output_nbytes, _half(timeout))))
         except (OSError, TensorferryError) as error:
             if is_for_good(error):
                 outputs.turn_off()
-            return
-        request.lend(outputs.lend(memory, region))
+            elif isinstance(error, TransportError):
+                outputs.rest()
+
+    def _lease(self, outputs: OutputPool, nbytes: int, timeout: float | None) -> Steps[Lease]:
+        """Returns memory that the server has taken. Errors: OSError, TensorferryError."""
+        while (memory := outputs.take(nbytes)) is not None:
+            with suppress(TransportError):  # A server that has ended has had it.
+                return outputs.lend(memory, (yield self._side.hand_over(memory, timeout)))
+        made: OutputMemory = yield self._output_memory(nbytes)
+        region: Region = yield self._side.hand_over(made, timeout)
+        made.close()  # What is mapped stays.
+        return outputs.lend(made, region)
 
     def _falls_back(self, error: TensorferryError, request: Request[Any]) -> bool:
         """Whether the server does not know any more what was handed over: messages can bring it."""
@@ -183,6 +200,7 @@ class CallingClient(AskingClient):
     def _on_stream(self, request: Request[T], attempts: Attempts) -> Steps[T | TensorferryError]:
         """Brings the answer of one request on a stream that others have had, and others will have."""
         while True:
+            check_time(attempts.timeout)
             stream = self._take_stream()
             state = StreamState[T](request.limits)
             state.add(request)
@@ -225,8 +243,6 @@ class CallingClient(AskingClient):
         self, stream: Stream, state: StreamState[T], timeout: float | None
     ) -> Steps[T | TensorferryError]:
         """Reads until the only request is answered, for so many seconds."""
-        if timeout is not None and timeout <= 0:
-            raise too_late()
         alarm = None if timeout is None else self._call_later(timeout, stream.expire)
         try:
             outcome = None
@@ -287,6 +303,11 @@ class CallingClient(AskingClient):
         while (message := (yield from self._next_message(many.stream, state))) is not None:
             state.receive(message)
         return None
+
+
+def _half(timeout: float | None) -> float | None:
+    """Returns how long a call waits for what it can do without: then it needs time for messages."""
+    return None if timeout is None else timeout / 2
 
 
 def _had_ended(stream: Stream, state: StreamState[Any], error: TensorferryError) -> bool:

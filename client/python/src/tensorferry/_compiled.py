@@ -33,7 +33,7 @@ def _load() -> Any:
 
 
 def core(client: Any = None) -> Literal["compiled", "pure"]:
-    """Returns what makes the unary calls of a client; None: of those made now, as $TENSORFERRY_CORE says.
+    """Returns what makes the calls of a client; None: of those made now, as $TENSORFERRY_CORE says.
 
     Errors: ValueError for another word there; ImportError for "compiled" where it was not built.
     """

@@ -182,6 +182,15 @@ def too_late() -> DeadlineError:
     return DeadlineError(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
 
 
+def check_time(seconds: float | None) -> None:
+    """Errors: DeadlineError if no seconds are left; None stands for no end of them.
+
+    gRPC looks at deadlines once in a while: what it is given too late may be answered all the same.
+    """
+    if seconds is not None and seconds <= 0:
+        raise too_late()
+
+
 def closed() -> TransportError:
     return TransportError(grpc.StatusCode.CANCELLED, "the client is closed")
 

@@ -6,6 +6,7 @@ import ctypes
 import errno
 import mmap
 import os
+import time
 import weakref
 from collections import deque
 from typing import Any
@@ -25,6 +26,7 @@ _ALIGNMENT = 64  # A server begins each tensor at a multiple of it.
 _MOST_SPARE = 4  # How many times the bytes that are wanted a region may have.
 _MOST_AWAITED = 4  # Requests with memory for their outputs. Those beyond it get them in messages.
 _MOST_SIZES = 256
+_REST_S = 10.0  # How long nobody is expected to take memory where nobody could be reached.
 # An array of fewer bytes is a copy: it would keep the memory of all others from being used again.
 _COPIED_NBYTES = 1 << 16
 
@@ -128,6 +130,7 @@ class OutputPool:
         self._awaited: deque[None] = deque()  # Has an item for each lease that was not answered yet.
         self._sizes: dict[Any, int] = {}
         self._is_off = False
+        self._rest_until = 0.0
 
     def expected(self, key: Any) -> int:
         """Returns the bytes that the answer to such a request needs; 0: it is to come in messages."""
@@ -145,7 +148,8 @@ class OutputPool:
 
     def has_room(self) -> bool:
         """Whether one more request may have memory."""
-        return not self._is_off and len(self._awaited) < _MOST_AWAITED
+        is_resting = time.monotonic() < self._rest_until
+        return not self._is_off and not is_resting and len(self._awaited) < _MOST_AWAITED
 
     def take(self, nbytes: int) -> OutputMemory | None:
         """Returns memory that a server has and no array lies in any more; None: none of that size."""
@@ -176,6 +180,10 @@ class OutputPool:
         """Takes memory that no array lies in any more."""
         if not self._is_off and memory.region is not None:
             self._free.append(memory)
+
+    def rest(self) -> None:
+        """No memory is made for a while, as there was nobody who could take it."""
+        self._rest_until = time.monotonic() + _REST_S
 
     def turn_off(self) -> None:
         """No more memory is handed over; arrays stay what they are."""

@@ -19,7 +19,7 @@ from typing import Any
 
 import grpc
 
-from tensorferry._errors import RefusedError, TensorferryError, TransportError, too_late
+from tensorferry._errors import RefusedError, TensorferryError, TransportError, check_time, too_late
 from tensorferry._sealed import SealedMemory
 
 _VERSION = 1
@@ -86,12 +86,15 @@ class Connection:
         self.close()
 
     def is_open(self) -> bool:
-        """Whether neither side has closed the connection. Call it while no answer is awaited."""
+        """Whether neither side has closed the connection. An answer that came too late may wait there."""
         if not self.close.alive:
             return False
-        poll = select.poll()
-        poll.register(self.socket, select.POLLIN)
-        return not poll.poll(0)
+        try:
+            return self.socket.recv(1, socket.MSG_PEEK) != b""
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
 
     def release(self, region: str) -> None:
         """The server forgets the region. Requests that use it go on."""
@@ -120,6 +123,8 @@ class Side:
     def __init__(self, path: str) -> None:
         self._path = path
         self._connection: Connection | None = None
+        # Regions stay with a connection on which an answer did not come, until nobody has them any more.
+        self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._rest_until = 0.0
         self._kept: defaultdict[int, deque[weakref.ref[SealedMemory]]] = defaultdict(deque)  # By kind.
         self._lock: Any = None
@@ -127,14 +132,14 @@ class Side:
         _sides.add(self)
 
     def close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
+        self._connection = None
+        for connection in list(self._connections):
             connection.end()
 
     def forget(self) -> None:
-        """Closes what a forked process has got from its parent, whose connection goes on."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
+        """Closes what a forked process has got from its parent, whose connections go on."""
+        self._connection = None
+        for connection in list(self._connections):
             connection.close()
         self._lock = None if self._is_async else threading.Lock()
 
@@ -144,20 +149,28 @@ class Side:
         """Returns the memory's Region, of AsyncSide a coroutine does: the one that the server has still, else
         a new one.
 
-        Errors: RefusedError, with the server's reason; TransportError if there is nobody to hand it over to.
+        Errors: RefusedError, with the server's reason; TransportError if there is nobody to hand it over to;
+            DeadlineError.
         """
-        with self._lock:
+        end = None if timeout is None else time.monotonic() + timeout
+        if not self._lock.acquire(timeout=-1 if timeout is None else max(0.0, timeout)):
+            raise too_late()
+        try:
             region = self._kept_region(memory)
             while region is None:
+                left = None if end is None else end - time.monotonic()
                 try:
-                    region = self._keep(memory, self._hand_over(memory, timeout))
+                    region = self._keep(memory, self._hand_over(memory, left))
                 except RefusedError as error:
                     if not self._makes_room(error):
                         raise
             return region
+        finally:
+            self._lock.release()
 
     def _hand_over(self, memory: SealedMemory, timeout: float | None) -> Any:
         """As `hand_over`, of memory that the server does not have."""
+        check_time(timeout)
         try:
             connection, tag = self._ask(memory)
             end = time.monotonic() + _patience(timeout)
@@ -227,11 +240,12 @@ class Side:
             except ConnectionError:  # The server has started anew since.
                 connection.close()
         connection = self._connection = Connection(self._path)
+        self._connections.add(connection)
         return connection, connection.ask(memory)
 
     def _lost(self, error: OSError, timeout: float | None) -> TensorferryError:
-        """Returns what callers are told of a connection that is of no more use."""
-        self.close()
+        """Returns what callers are told of a connection on which no answer came: it is for no more memory."""
+        self._connection = None
         if isinstance(error, TimeoutError):
             if _patience(timeout) < _PATIENCE_S:
                 return too_late()
@@ -259,6 +273,7 @@ class AsyncSide(Side):
             return region
 
     async def _hand_over(self, memory: SealedMemory, timeout: float | None) -> Region:
+        check_time(timeout)
         loop = asyncio.get_running_loop()
         try:
             connection, tag = self._ask(memory)
@@ -293,9 +308,9 @@ def sealed_error(error: Exception) -> TensorferryError:
 
 def is_for_good(error: Exception) -> bool:
     """Whether memory that could not be handed over cannot be the next time either."""
-    if isinstance(error, OSError):
-        return error.errno not in _WANTING
-    return isinstance(error, RefusedError) and error.reason not in _EXHAUSTED
+    if isinstance(error, TensorferryError):  # Some of them are OSErrors, too.
+        return isinstance(error, RefusedError) and error.reason not in _EXHAUSTED
+    return not isinstance(error, OSError) or error.errno not in _WANTING
 
 
 def _patience(timeout: float | None) -> float:

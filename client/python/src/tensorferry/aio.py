@@ -18,7 +18,7 @@ from tensorferry._arrays import WireArray
 from tensorferry._awaiting import Outbox, as_async, in_a_thread, is_cancelled, outgoing, readable
 from tensorferry._base import OnError, health_request, unless_error
 from tensorferry._calls import CallingClient, Steps
-from tensorferry._errors import TensorferryError, TransportError, closed
+from tensorferry._errors import TensorferryError, TransportError, check_time, closed
 from tensorferry._files import FilePath, file_arrays, file_nbytes
 from tensorferry._info import HealthStatus, Model, ServerInfo, to_health, to_models, to_server_info
 from tensorferry._many import END, Many
@@ -302,6 +302,7 @@ class Client(CallingClient):
 
     async def _unary(self, upload: Upload, timeout: float | None) -> Response:
         self._check_usable()
+        check_time(timeout)
         try:
             answer: bytes = await self._convert(
                 upload.message, timeout=timeout, metadata=self._metadata, wait_for_ready=self._wait_for_ready

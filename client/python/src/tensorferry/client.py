@@ -67,9 +67,10 @@ class Client(BlockingClient):
             digest: Prove the elements by digests taken on both sides.
             request_id: Echoed in the receipt, at most 256 bytes.
             progress: Called with the bytes of elements that were sent so far, and with those of all, while
-                they are sent in chunks, in another thread, and at last, with all of them, once they are
-                answered. It begins anew where the request is repeated. What it raises ends the call.
-            timeout: Seconds; None: the client's.
+                they are sent in chunks, in another thread unless the compiled core sends them, and at last,
+                with all of them, once they are answered. It begins anew where the request is repeated. What
+                it raises ends the call.
+            timeout: Seconds, of which 0 are too few for anything to be sent; None: the client's.
         """
         options = self._wanted(strict, return_data, digest, progress)
         return self._call(self._convert_request(array, name, dtype, options, request_id), timeout)
