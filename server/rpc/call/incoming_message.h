@@ -11,7 +11,6 @@
 #include "absl/status/status.h"
 #include "rpc/serve/worker_pool.h"
 #include "rpc/wire/message_weight.h"
-#include "rpc/wire/parsed_message.h"
 #include "rpc/wire/shrink.h"
 
 namespace tensorferry::rpc {
@@ -20,7 +19,6 @@ namespace tensorferry::rpc {
 struct HeldMessage {
   std::vector<grpc::Slice> slices;
   std::vector<Bytes> pieces;
-  ParsedMessage parsed;
 };
 
 // IncomingMessage takes one message after another from gRPC, and decodes it.
@@ -50,11 +48,11 @@ class IncomingMessage {
   const Decoder& decoded() const { return decoder_; }
   Decoder& decoder() { return decoder_; }
 
-  // Hands over the memory of the message. The elements stay where they are, so that ScatteredBytes of decoded() remain
-  // valid; the rest of decoded() does not.
+  // Hands over the memory of a message that was read in place. The elements stay where they are, so that ScatteredBytes
+  // of decoded() remain valid; the rest of decoded() does not.
   HeldMessage Hold() {
     bytes.Clear();
-    HeldMessage held{std::exchange(slices_, {}), std::exchange(pieces_, {}), decoder_.TakeParsed()};
+    HeldMessage held{std::exchange(slices_, {}), std::exchange(pieces_, {})};
     decoder_.Clear();
     return held;
   }

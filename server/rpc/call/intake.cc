@@ -77,10 +77,10 @@ inference::ModelInput Intake::Incoming::TakeForModel() && {
   return {std::move(name), std::move(payload), std::move(strings)};
 }
 
-absl::StatusOr<Intake> Intake::Start(const RequestView& request, Chunks chunks, const CallEnvironment& environment,
+absl::StatusOr<Intake> Intake::Start(const RequestView& request, Origin origin, const CallEnvironment& environment,
                                      const MemoryPeer* peer) {
   TENSORFERRY_RETURN_IF_ERROR(CheckRequest(request));
-  absl::StatusOr<Intake> started = Intake(request, environment.converter, peer);  // Filled where it stays.
+  absl::StatusOr<Intake> started = Intake(request, origin, environment.converter, peer);  // Filled where it stays.
   Intake& intake = *started;
   if (request.arrays.size() > kUncountedArrays) [[unlikely]] {
     TENSORFERRY_ASSIGN_OR_RETURN(intake.described_,
@@ -95,7 +95,7 @@ absl::StatusOr<Intake> Intake::Start(const RequestView& request, Chunks chunks, 
   const Fidelity fidelity = FidelityOf(request);
   Few<CheckedArray> checked;
   for (std::size_t i = 0; i < request.arrays.size(); ++i) {
-    auto result = CheckArray(request.arrays[i], fidelity, chunks == Chunks::kAllowed, environment.limits,
+    auto result = CheckArray(request.arrays[i], fidelity, origin.in_chunks, environment.limits,
                              {environment.regions, environment.sealed});
     if (!result.ok()) return InOneOf(request.arrays, i, result.status());
     checked.push_back(*std::move(result));
@@ -158,7 +158,6 @@ std::uint64_t Intake::SumOf(const Few<CheckedArray>& checked) const {
 
 absl::Status Intake::TakeIn(Few<CheckedArray> checked, const RequestView& request, const PoolFor& pool) {
   const CopyOptions options{.fidelity = FidelityOf(request), .digest = request.digest};
-  const bool may_wait = model_ != nullptr && model_->batches();
   for (std::size_t i = 0; i < checked.size(); ++i) {
     auto& [header, elements, chunked, strings, shared, sealed] = checked[i];
     const std::string_view name = request.arrays[i].name;
@@ -170,7 +169,7 @@ absl::Status Intake::TakeIn(Few<CheckedArray> checked, const RequestView& reques
       TENSORFERRY_RETURN_IF_ERROR(InOneOf(request.arrays, i, TakeSealed(name, std::move(checked[i]), options, pool)));
       continue;
     }
-    if (may_wait && !chunked && !header.fortran_order()) {
+    if (may_wait() && !chunked && !header.fortran_order()) {
       auto reservation = pool.Reserve(header.nbytes());
       if (!reservation.ok()) return InOneOf(request.arrays, i, reservation.status());
       arrays_.push_back({std::string(name),

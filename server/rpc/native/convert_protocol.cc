@@ -25,7 +25,7 @@ absl::StatusOr<Intake> ConvertProtocol::Start(Message& message, Admission& admis
   TENSORFERRY_RETURN_IF_ERROR(message.Decode());
   const RequestView& request = message.decoded().request();
   request_id_ = IdToRepeat(request.request_id);
-  auto intake = Intake::Start(request, Intake::Chunks::kRefused, environment_, &admission.caller());
+  auto intake = Intake::Start(request, {.parsed = message.decoded().parsed()}, environment_, &admission.caller());
   RecordModel(intake, {request.model_name, request.model_version}, admission.record());
   TENSORFERRY_RETURN_IF_ERROR(intake.status());
   TENSORFERRY_ASSIGN_OR_RETURN(output_, OutputPlaceOf(request, {environment_.regions, environment_.sealed}));

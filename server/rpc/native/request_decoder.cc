@@ -37,6 +37,7 @@ bool ConvertStreamDecoder::IsLongToRead(std::span<const Bytes> message) {
 }
 
 absl::Status ConvertDecoder::Decode(std::span<const Bytes> message) {
+  parsed_.message.reset();
   TENSORFERRY_RETURN_IF_ERROR(CheckMetadataSize(message, kConvertRequestLayout));
   part_ = StreamPart::kRequest;
   if (ReadConvertRequest(message, scratch_, request_)) return absl::OkStatus();
@@ -47,6 +48,7 @@ absl::Status ConvertDecoder::Decode(std::span<const Bytes> message) {
 }
 
 absl::Status ConvertStreamDecoder::Decode(std::span<const Bytes> message) {
+  parsed_.message.reset();
   TENSORFERRY_RETURN_IF_ERROR(CheckMetadataSize(message, kConvertStreamRequestLayout));
   if (ReadStreamRequest(message, scratch_, part_, request_, chunk_)) return absl::OkStatus();
   v1::ConvertStreamRequest& parsed = NewParsed();

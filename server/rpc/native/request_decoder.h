@@ -1,7 +1,6 @@
 #pragma once
 
 #include <span>
-#include <utility>
 
 #include "absl/status/status.h"
 #include "rpc/call/request_view.h"
@@ -30,12 +29,13 @@ class RequestDecoder {
     ClearAndShrink(request_.arrays);
   }
 
-  ParsedMessage TakeParsed() { return std::exchange(parsed_, {}); }
-
   // These functions return what the last message said. They borrow that message until the next call of Decode.
   StreamPart part() const { return part_; }
   const RequestView& request() const { return request_; }
   const ScatteredBytes& chunk() const { return chunk_; }
+
+  // Returns whether protobuf's parser has read it, so that elements lie in what that has made.
+  bool parsed() const { return parsed_.message != nullptr; }
 
  protected:
   RequestDecoder() = default;

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -40,10 +39,11 @@ class InferDecoder {
     ClearAndShrink(request_.raw_input_contents);
   }
 
-  // Hands over what request() borrows if protobuf's parser has read the message. The caller fills
-  // ParsedMessage::contents.
-  ParsedMessage TakeParsed() { return std::exchange(parsed_, {}); }
-  ParsedMessage& parsed() { return parsed_; }
+  // Returns whether protobuf's parser has read the message, so that elements lie in what that has made.
+  bool parsed() const { return parsed_.message != nullptr; }
+
+  // Returns the memory that request() borrows beside the message. The caller fills ParsedMessage::contents.
+  ParsedMessage& memory() { return parsed_; }
 
   const InferRequestView& request() const { return request_; }
 

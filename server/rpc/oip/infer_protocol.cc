@@ -53,8 +53,8 @@ absl::StatusOr<Intake> InferProtocol::StartIntake(Message& message, const AsyncC
   }
   const CallEnvironment& calls = environment_.calls;
   TENSORFERRY_RETURN_IF_ERROR(
-      Translate(view, {calls.regions, calls.sealed}, message.decoder().parsed(), request_, plans_));
-  auto intake = Intake::Start(request_, Intake::Chunks::kRefused, calls, &caller);
+      Translate(view, {calls.regions, calls.sealed}, message.decoder().memory(), request_, plans_));
+  auto intake = Intake::Start(request_, {.parsed = message.decoded().parsed()}, calls, &caller);
   if (intake.ok() && !plans_.empty()) {
     model_ = intake->model();
     caller_ = &caller;

@@ -43,7 +43,6 @@ struct TextDecoder {
   }
   static bool IsLongToRead(std::span<const Bytes> message) { return static_cast<char>(message.back().back()) == '!'; }
   void Clear() {}
-  ParsedMessage TakeParsed() { return {}; }
 };
 
 // Ends records how each request has ended: "encoded" or "refused".
@@ -84,7 +83,7 @@ class TextProtocol {
     if (text_ == "throws at the start") throw std::runtime_error("a path: /srv");
     RequestView request;
     if (text_.starts_with("model")) request.model_name = "model";
-    auto intake = Intake::Start(request, Intake::Chunks::kRefused, environment_.calls, &admission.caller());
+    auto intake = Intake::Start(request, {}, environment_.calls, &admission.caller());
     RecordModel(intake, {request.model_name, request.model_version}, admission.record());
     return intake;
   }

@@ -5,6 +5,7 @@
 #include <ostream>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "rpc/wire/message_guard.h"
@@ -189,6 +190,18 @@ TEST(RequestDecoder, RefusesMoreArraysAndOutputsThanAreTaken) {
         std::tuple(merged, kStream, "4097 arrays")}) {
     DecoderOfEither decoder;
     EXPECT_THAT(Decode(decoder, CutMessage(message, {}), kind), Fails(Reason::kTensorTooLarge, HasSubstr(what)));
+  }
+}
+
+TEST(RequestDecoder, SaysWhetherItHadTheMessageParsed) {
+  for (const auto& [kind, message] :
+       {std::pair(kUnary, LargeRequest().SerializeAsString()), std::pair(kStream, RequestInStream(LargeRequest()))}) {
+    DecoderOfEither decoder;
+    for (const bool parsed : {true, false}) {
+      const CutMessage whole(parsed ? message + kUnknownField : message, {});
+      ASSERT_THAT(Decode(decoder, whole, kind), IsOk());
+      EXPECT_EQ(decoder.last().parsed(), parsed);
+    }
   }
 }
 

@@ -155,22 +155,14 @@ TEST(InferDecoder, KeepsRawContentsWhereTheyLie) {
   EXPECT_THAT(runs, ElementsAre(cut.pieces()[0].data() + cut.pieces()[0].size() - 5, cut.pieces()[1].data()));
 }
 
-// The message that protobuf's parser made keeps the raw contents in memory, whatever the decoder reads next.
-TEST(InferDecoder, LeavesWhatWasParsedToWhoTakesIt) {
-  const std::string message = LargeRequest().SerializeAsString() + kUnknownField;
+TEST(InferDecoder, SaysWhetherItHadTheMessageParsed) {
+  const std::string message = LargeRequest().SerializeAsString();
   InferDecoder decoder;
-  std::vector<ScatteredBytes> raw;
-  ParsedMessage taken;
-  {
-    const CutMessage gone(message, {});
-    ASSERT_THAT(decoder.Decode(gone.pieces()), IsOk());
-    raw = decoder.request().raw_input_contents;
-    taken = decoder.TakeParsed();
+  for (const bool parsed : {true, false}) {
+    const CutMessage whole(parsed ? message + kUnknownField : message, {});
+    ASSERT_THAT(decoder.Decode(whole.pieces()), IsOk());
+    EXPECT_EQ(decoder.parsed(), parsed);
   }
-  const CutMessage next("", {});
-  ASSERT_THAT(decoder.Decode(next.pieces()), IsOk());
-  ASSERT_EQ(raw.size(), 2u);
-  for (const ScatteredBytes& bytes : raw) EXPECT_EQ(bytes.First(8), "elements");
 }
 
 TEST(InferDecoder, RefusesWhatDoesNotParse) {
