@@ -1,4 +1,4 @@
-"""Answers that are too large for a message hold nothing once their callers are told so."""
+"""Answers that are too large to be sent hold nothing once their callers are told so, and their memory comes back."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness import MIB, TIMEOUT_S, Server, becomes_true, connect
+from harness import MIB, TIMEOUT_S, Server, becomes_true, connect, connect_stub
 from metrics import scrape
 from oip_messages import ModelInferRequest, ModelStreamInferResponse
 from served_models import put
-from wire import array, refusal_of_call, request
+from wire import array, convert_unary, refusal_of_call, request
 
 SERVICE = "/inference.GRPCInferenceService"
 CALLS = 40  # More than the coroutines that serve a method, each of which would keep the last answer.
@@ -38,10 +38,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-def ones() -> bytes:
+def ones(count: int = 2 * MIB) -> bytes:
     wanted = ModelInferRequest(model_name="ones")
     wanted.inputs.add(name="x", datatype="INT64", shape=[1])
-    wanted.raw_input_contents.append(struct.pack("<q", 2 * MIB))
+    wanted.raw_input_contents.append(struct.pack("<q", count))
     return wanted.SerializeToString()
 
 
@@ -84,3 +84,18 @@ def test_nothing_is_held(refuse: Callable[[grpc.Channel, Callable[[], None]], No
 
     with connect(server.address) as channel:
         refuse(channel, check)
+
+
+def test_what_a_model_took_comes_back_while_others_call(server: Server) -> None:
+    """The memory budget has no room for its output, and malloc keeps it for the next. Somebody calls all the time."""
+    before = server.own_memory()
+    with connect(server.address) as channel, connect_stub(server.address) as stub:
+        with pytest.raises(grpc.RpcError) as raised:
+            channel.unary_unary(f"{SERVICE}/ModelInfer")(ones(50 * MIB), timeout=TIMEOUT_S)
+        assert refusal_of_call(raised.value).reason == "TENSOR_TOO_LARGE"
+
+        def has_come_back() -> bool:
+            assert convert_unary(stub, request(array("|u1", (1,), b"a"))).refusal is None
+            return server.own_memory() - before < 96 * MIB
+
+        assert becomes_true(has_come_back)
