@@ -38,10 +38,12 @@ class IncomingMessage {
     return Decoder::IsLongToRead(pieces_);
   }
 
+  // `with` is what the decoder needs beside the message.
   // Errors: those of the decoder.
-  absl::Status Decode() {
+  template <typename... With>
+  absl::Status Decode(const With&... with) {
     if (!std::exchange(unpacked_, false)) Unpack();
-    return decoder_.Decode(pieces_);
+    return decoder_.Decode(pieces_, with...);
   }
 
   // Returns the message that was decoded last; borrows its memory.

@@ -46,8 +46,8 @@ class Intake {
   // Origin says where the elements of a request come from.
   struct Origin {
     bool in_chunks = false;  // Those of an array may follow the request in chunks.
-    // Protobuf's parser has read the message, and they lie in what it has made. Nobody counts that, and it may take
-    // many times what the message takes: it is not kept while a model is waited for.
+    // Protobuf's parser has read the message, and they lie in what it has made. That may take many times what the
+    // message takes, be it for fields that nobody knows: it is not kept while a model is waited for.
     bool parsed = false;
   };
 

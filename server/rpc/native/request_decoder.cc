@@ -16,7 +16,7 @@ namespace tensorferry::rpc {
 namespace {
 
 absl::Status ParseInto(google::protobuf::Message& target, std::span<const Bytes> message, const MessageLayout& layout) {
-  TENSORFERRY_RETURN_IF_ERROR(CheckFieldCounts(message, layout));
+  TENSORFERRY_RETURN_IF_ERROR(CheckFieldCounts(message, layout).status());
   PieceStream stream(message);
   if (target.ParseFromZeroCopyStream(&stream)) return absl::OkStatus();
   std::size_t size = 0;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/buffer_pool.h"
 #include "rpc/oip/infer_view.h"
 #include "rpc/triton_config/triton_namespace.h"
 #include "rpc/wire/parsed_message.h"
@@ -26,9 +27,10 @@ class InferDecoder {
 
   static bool IsLongToRead(std::span<const Bytes> message);
 
-  // Decodes a message. request() borrows it until the next call.
-  // Errors: BAD_CHUNK if it does not parse; those of CheckMetadataSize and CheckFieldCounts.
-  absl::Status Decode(std::span<const Bytes> message);
+  // Decodes a message. request() borrows it until the next call. The memory budget of `pool` admits what protobuf's
+  // parser makes of the elements, until Clear; null: nothing is admitted.
+  // Errors: BAD_CHUNK if it does not parse; those of CheckMetadataSize, CheckFieldCounts and MemoryBudget::Reserve.
+  absl::Status Decode(std::span<const Bytes> message, const PoolFor* pool = nullptr);
 
   // Gives back the memory that an unusual message took. request() is empty then.
   void Clear() {
@@ -48,7 +50,7 @@ class InferDecoder {
   const InferRequestView& request() const { return request_; }
 
  private:
-  absl::Status Parse(std::span<const Bytes> message);
+  absl::Status Parse(std::span<const Bytes> message, const PoolFor* pool);
 
   InferRequestView request_;
   WireScratch scratch_;

@@ -12,6 +12,7 @@
 #include "testing/infer_views.h"
 #include "testing/mutations.h"
 #include "testing/status_matchers.h"
+#include "testing/test_memory.h"
 #include "testing/wire_bytes.h"
 
 namespace tensorferry::rpc {
@@ -163,6 +164,32 @@ TEST(InferDecoder, SaysWhetherItHadTheMessageParsed) {
     ASSERT_THAT(decoder.Decode(whole.pieces()), IsOk());
     EXPECT_EQ(decoder.parsed(), parsed);
   }
+}
+
+std::string TypedRequest(int count) {
+  Request request;
+  request.add_inputs()->mutable_contents()->mutable_int64_contents()->Resize(count, 1);
+  return request.SerializeAsString();
+}
+
+TEST(InferDecoder, HasTheBudgetAdmitWhatIsParsed) {
+  TestMemory memory(1 << 20);
+  const PoolFor pool(memory.pool);
+  InferDecoder decoder;
+  const auto decode = [&](int count) {
+    const CutMessage whole(TypedRequest(count), {});
+    return decoder.Decode(whole.pieces(), &pool);
+  };
+  ASSERT_THAT(decode(10'000), IsOk());
+  EXPECT_GE(memory.budget.used(), 80'000u);
+  decoder.Clear();
+  EXPECT_EQ(memory.budget.used(), 0u);
+  EXPECT_THAT(decode(100'000), Fails(Reason::kTensorTooLarge, HasSubstr("raw_input_contents need less")));
+  {
+    const auto others = memory.budget.Reserve(900'000);
+    EXPECT_THAT(decode(10'000), Fails(Reason::kMemoryBudget));
+  }
+  EXPECT_EQ(memory.budget.used(), 0u) << "a refused request holds nothing";
 }
 
 TEST(InferDecoder, RefusesWhatDoesNotParse) {

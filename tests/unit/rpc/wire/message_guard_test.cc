@@ -65,7 +65,7 @@ constexpr MessageLayout kBounded{kBoundedFields};
 
 absl::Status CheckCounts(const std::string& message) {
   const Bytes piece = std::as_bytes(std::span(message));
-  return CheckFieldCounts({&piece, 1}, kBounded);
+  return CheckFieldCounts({&piece, 1}, kBounded).status();
 }
 
 TEST(CheckFieldCounts, RefusesMoreOfAFieldThanAreTaken) {
@@ -80,6 +80,25 @@ TEST(CheckFieldCounts, CountsOverAllPartsOfTheMessage) {
   EXPECT_THAT(CheckCounts(BytesField(2, name + name) + BytesField(2, name)), IsOk());
   EXPECT_THAT(CheckCounts(BytesField(2, name + name) + BytesField(2, name + name)),
               Fails(Reason::kTensorTooLarge, HasSubstr("4 inner.names")));
+}
+
+// kNumbers has numbers in field 1, varints of eight bytes in field 2, and bytes in field 3.
+constexpr std::array kNumbersFields = {NumbersLayout(1, Holds::kElements, 4), NumbersLayout(2, Holds::kVarints, 8),
+                                       FieldLayout{3, Holds::kElements}};
+constexpr MessageLayout kNumbers{kNumbersFields};
+
+TEST(CheckFieldCounts, SaysHowMuchIsNeededToParse) {
+  const auto room = [](const std::string& message) {
+    const std::array pieces = {std::as_bytes(std::span(message)).first(message.size() / 2),
+                               std::as_bytes(std::span(message)).subspan(message.size() / 2)};
+    return CheckFieldCounts(pieces, kNumbers).value_or(0);
+  };
+  EXPECT_EQ(room(VarintField(9, 1)), 0u);
+  EXPECT_EQ(room(BytesField(2, std::string(1000, '\1'))), 4 * 8 * 1000u) << "of a byte each";
+  EXPECT_EQ(room(BytesField(2, LongVarint(7, 10) + LongVarint(7, 10))), 4 * 8 * 2u) << "of ten bytes each";
+  EXPECT_EQ(room(VarintField(2, 300) + VarintField(2, 300)), 4 * 8 * 2u) << "each by itself";
+  EXPECT_GE(room(BytesField(1, std::string(4000, 'x'))), 4 * 4000u);
+  EXPECT_GE(room(BytesField(3, std::string(4000, 'x'))), 4000u);
 }
 
 TEST(CheckFieldCounts, LeavesWhatDoesNotParseToTheParser) {
