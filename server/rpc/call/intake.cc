@@ -19,6 +19,9 @@ namespace {
 constexpr std::uint64_t kDescribedBytes = 2 << 10;
 constexpr std::size_t kUncountedArrays = 8;
 
+// What a string takes at most while a model computes on it, beside its bytes: a list of them is made, which grows.
+constexpr std::uint64_t kStringBytes = 160;
+
 // Returns whether a tensor may use the elements where the caller has them: they must be aligned, and in the form of
 // this machine.
 bool CanStay(const ArrayHeader& header, std::uintptr_t address) {
@@ -102,6 +105,7 @@ absl::StatusOr<Intake> Intake::Start(const RequestView& request, Origin origin, 
   }
   if (intake.model_ != nullptr) TENSORFERRY_RETURN_IF_ERROR(intake.CheckModel(checked, request));
   const PoolFor pool(environment.pool, peer);
+  if (intake.computes()) TENSORFERRY_RETURN_IF_ERROR(intake.CountStrings(checked, pool));
   if (intake.NamesMuch(checked, request)) [[unlikely]] {
     intake.rest_ = std::make_unique<Rest>(Rest{std::move(checked), request, pool});
     return started;
@@ -129,6 +133,20 @@ absl::Status Intake::CheckModel(const Few<CheckedArray>& checked, const RequestV
   Few<inference::InputDeclaration> inputs;
   for (std::size_t i = 0; i < checked.size(); ++i) inputs.push_back(checked[i].DeclaredAs(request.arrays[i].name));
   return model_->Check(inputs, options_.requested_outputs);
+}
+
+// Strings are as short as a caller likes: 64 MiB of empty ones are sixteen million.
+absl::Status Intake::CountStrings(const Few<CheckedArray>& checked, const PoolFor& pool) {
+  std::uint64_t strings = 0;
+  for (const CheckedArray& array : checked) {
+    constexpr std::uint64_t kLeastBytes = 4;  // Of one, with its length. Those in shared memory are not checked yet.
+    if (array.strings) strings += std::min(CountOf(*array.strings), array.header.nbytes() / kLeastBytes);
+  }
+  if (strings == 0) return absl::OkStatus();
+  const std::uint64_t limit = pool.pool.budget().limit();
+  const std::uint64_t nbytes = strings * kStringBytes;
+  if (nbytes > limit || SumOf(checked) > limit - nbytes) return NeverFits(nbytes + SumOf(checked), 0, limit);
+  return pool.pool.GrowTo(described_.nbytes() + nbytes, described_, pool.peer);
 }
 
 // What lies in memory of the caller's costs the message nothing, however large it is. A conversion that leaves it there

@@ -141,6 +141,8 @@ class Intake {
         converter_(&converter),
         peer_(peer) {}
   absl::Status CheckModel(const Few<CheckedArray>& checked, const RequestView& request) const;
+  // Has the budget admit what a model makes of strings.
+  absl::Status CountStrings(const Few<CheckedArray>& checked, const PoolFor& pool);
   // Returns the bytes for which memory will be taken; the largest number if no number is so large.
   std::uint64_t SumOf(const Few<CheckedArray>& checked) const;
   // Whether the elements that the request names elsewhere take long to read.
@@ -172,7 +174,7 @@ class Intake {
   std::shared_ptr<inference::ModelVersion> model_;
   std::unique_ptr<Rest> rest_;  // Null but for a request that is_long().
   Few<Incoming> arrays_;
-  MemoryBudget::Reservation described_;                       // For what is known of many arrays.
+  MemoryBudget::Reservation described_;                       // For what is known of many arrays, and for strings.
   std::vector<std::shared_ptr<const SharedRegion>> regions_;  // The regions in which arrays lie that were not copied.
   std::size_t awaited_ = 0;                                   // Index of the first array that is not complete.
   Clock::time_point start_ = Clock::now();

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <span>
 #include <string>
 
 #include "rpc/call_steps.h"
@@ -46,6 +47,28 @@ TEST_F(IntakeForBatches, LeavesElementsInMessagesAloneThatWereReadInPlace) {
     EXPECT_EQ(intake->needs_message(), !parsed);
     EXPECT_EQ(memory_.budget.used(), kBytes) << "which are counted in either case";
   }
+}
+
+// Each of them takes four bytes, and many times that where a model gets a list of them.
+TEST_F(IntakeForBatches, CountsWhatAModelMakesOfStrings) {
+  models_.model->has_batches = false;
+  const auto take_in = [&](std::int64_t count) {
+    const std::string raw(4 * static_cast<std::size_t>(count), '\0');
+    const Bytes piece = std::as_bytes(std::span(raw));
+    RequestView view;
+    view.model_name = "model";
+    view.arrays.push_back({.name = "x", .dtype = {}, .shape = {count}, .payload = PayloadKind::kData});
+    view.arrays[0].bytes = ScatteredBytes(&piece, 0, piece.size());
+    view.arrays[0].strings = true;
+    const auto intake = Intake::Start(view, {}, environment_, /*peer=*/nullptr);
+    if (intake.ok()) {
+      EXPECT_GE(memory_.budget.used(), raw.size() + 100 * static_cast<std::size_t>(count));
+    }
+    return intake.status();
+  };
+  EXPECT_THAT(take_in(1000), IsOk());
+  EXPECT_EQ(memory_.budget.used(), 0u) << "and no longer than the request is there";
+  EXPECT_THAT(take_in(200'000), Fails(Reason::kTensorTooLarge));
 }
 
 }  // namespace

@@ -44,8 +44,8 @@ TEST(InferLayouts, DoNotCountElements) {
   EXPECT_THAT(Check(typed), IsOk());
 }
 
-// Elements returns contents with `count` elements in each field in turn.
-std::vector<ModelInferRequest> Elements(int count) {
+// RequestsOf returns requests with `count` elements in each field in turn.
+std::vector<ModelInferRequest> RequestsOf(int count) {
   std::vector<ModelInferRequest> requests(9);
   const auto contents = [&](std::size_t index) { return requests[index].add_inputs()->mutable_contents(); };
   contents(0)->mutable_bool_contents()->Resize(count, true);
@@ -63,7 +63,7 @@ std::vector<ModelInferRequest> Elements(int count) {
 
 TEST(InferLayouts, SayHowMuchIsNeededToParseElements) {
   for (const int count : {1 << 17, (1 << 17) + 1}) {  // With one more the parser takes twice as much.
-    for (const ModelInferRequest& request : Elements(count)) {
+    for (const ModelInferRequest& request : RequestsOf(count)) {
       const std::string message = request.SerializeAsString();
       const Bytes piece = std::as_bytes(std::span(message));
       const auto room = CheckFieldCounts({&piece, 1}, kModelInferRequestLayout);
