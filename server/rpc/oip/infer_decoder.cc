@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -13,6 +12,7 @@
 #include "rpc/triton_config/triton_proto.h"
 #include "rpc/wire/message_guard.h"
 #include "rpc/wire/message_weight.h"
+#include "rpc/wire/parsing_room.h"
 #include "rpc/wire/piece_stream.h"
 
 namespace tensorferry::rpc {
@@ -30,17 +30,6 @@ ParameterView FromProto(const std::string& name, const triton::InferParameter& v
     case triton::InferParameter::PARAMETER_CHOICE_NOT_SET: return {name, std::monostate()};
   }
   __builtin_unreachable();
-}
-
-// Half of `room` would be admitted where all of it can never be, and the caller be told to come back for ever.
-absl::Status CheckEverFits(std::uint64_t room, std::uint64_t limit) {
-  if (room <= limit) return absl::OkStatus();
-  return MakeError(
-      Reason::kTensorTooLarge,
-      fmt::format("the elements need up to {} bytes while the message is parsed, which can never fit the server's "
-                  "memory budget of {} bytes; raw_input_contents need less",
-                  room, limit),
-      {.field = "contents", .actual = fmt::to_string(room), .limit = fmt::to_string(limit)});
 }
 
 std::vector<ParameterView> FromProto(const Parameters& parameters) {
@@ -83,14 +72,8 @@ absl::Status InferDecoder::Decode(std::span<const Bytes> message, const PoolFor*
 }
 
 absl::Status InferDecoder::Parse(std::span<const Bytes> message, const PoolFor* pool) {
-  TENSORFERRY_ASSIGN_OR_RETURN(const std::uint64_t room, CheckFieldCounts(message, kModelInferRequestLayout));
-  MemoryBudget::Reservation counted;
-  MemoryBudget::Reservation until_parsed;  // Leaves room for the copy, which the budget then admits by itself.
-  if (pool != nullptr) {
-    TENSORFERRY_RETURN_IF_ERROR(CheckEverFits(room, pool->pool.budget().limit()));
-    TENSORFERRY_ASSIGN_OR_RETURN(counted, pool->Reserve(room / 2));
-    TENSORFERRY_ASSIGN_OR_RETURN(until_parsed, pool->Reserve(room - room / 2));
-  }
+  TENSORFERRY_ASSIGN_OR_RETURN(const RoomToParse room, CheckFieldCounts(message, kModelInferRequestLayout));
+  TENSORFERRY_ASSIGN_OR_RETURN(ParsingRoom reserved, ReserveRoom(room, pool));
   auto request = std::make_unique<triton::ModelInferRequest>();
   PieceStream stream(message);
   if (!request->ParseFromZeroCopyStream(&stream)) {
@@ -99,7 +82,7 @@ absl::Status InferDecoder::Parse(std::span<const Bytes> message, const PoolFor* 
   }
   FromProto(*request, parsed_.pieces, request_);
   parsed_.message = std::move(request);
-  parsed_.counted = std::move(counted);
+  parsed_.counted = std::move(reserved.kept);
   return absl::OkStatus();
 }
 

@@ -28,13 +28,13 @@ class InferDecoder {
   static bool IsLongToRead(std::span<const Bytes> message);
 
   // Decodes a message. request() borrows it until the next call. The memory budget of `pool` admits what protobuf's
-  // parser makes of the elements, until Clear; null: nothing is admitted.
-  // Errors: BAD_CHUNK if it does not parse; those of CheckMetadataSize, CheckFieldCounts and MemoryBudget::Reserve.
+  // parser makes of it, until Clear; null: nothing is admitted.
+  // Errors: BAD_CHUNK if it does not parse; those of CheckMetadataSize, CheckFieldCounts and ReserveRoom.
   absl::Status Decode(std::span<const Bytes> message, const PoolFor* pool = nullptr);
 
   // Gives back the memory that an unusual message took. request() is empty then.
   void Clear() {
-    parsed_ = {};
+    parsed_.Clear();
     ClearAndShrink(request_.parameters);
     ClearAndShrink(request_.inputs);
     ClearAndShrink(request_.outputs);

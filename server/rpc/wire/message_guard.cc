@@ -29,11 +29,16 @@ constexpr FieldLayout kUnlisted{};
 // What protobuf takes for a string beside its bytes.
 constexpr std::uint64_t kStringBytes = 40;
 
+// How many times its bytes a group takes, whose least has two of them: each field that nobody knows takes 16 bytes in a list
+// that doubles, and a group has a list of its own.
+constexpr std::uint64_t kGroupTimes = 40;
+
 // Found is what a walk through a message has found.
 struct Found {
   std::uint64_t elements = 0;  // In bytes, like `varints`.
   std::uint64_t varints = 0;   // They count among `elements`, too.
-  std::uint64_t room = 0;      // What CheckFieldCounts returns.
+  std::uint64_t room = 0;      // RoomToParse::elements.
+  std::uint64_t groups = 0;    // In bytes.
   // How often the fields came whose number is bounded. No message has more of them, so this takes no memory.
   absl::InlinedVector<std::pair<const FieldLayout*, std::size_t>, 8> counts;
 
@@ -95,6 +100,9 @@ bool Walk(CodedInputStream& input, const MessageLayout& layout, Found& found) {
     } else {  // An element of a repeated field may also stand by itself.
       if (!WireFormatLite::SkipField(&input, tag)) return false;
       length = input.CurrentPosition() - begin;
+      if (WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_START_GROUP) {
+        found.groups += static_cast<std::uint64_t>(length);
+      }
     }
     if (!varints && field.holds != Holds::kElements) continue;
     const auto nbytes = static_cast<std::uint64_t>(length);
@@ -111,6 +119,12 @@ Found Walk(std::span<const Bytes> message, const MessageLayout& layout) {
   return found;
 }
 
+std::uint64_t SizeOf(std::span<const Bytes> message) {
+  std::uint64_t size = 0;
+  for (const Bytes& piece : message) size += piece.size();
+  return size;
+}
+
 absl::Status TooLarge(std::string_view what, std::uint64_t nbytes, std::uint64_t limit) {
   return MakeError(Reason::kTensorTooLarge, fmt::format("{} bytes {}; at most {} are taken", nbytes, what, limit),
                    {.field = "message", .actual = fmt::to_string(nbytes), .limit = fmt::to_string(limit)});
@@ -119,8 +133,7 @@ absl::Status TooLarge(std::string_view what, std::uint64_t nbytes, std::uint64_t
 }  // namespace
 
 absl::Status CheckMetadataSize(std::span<const Bytes> message, const MessageLayout& layout) {
-  std::size_t size = 0;
-  for (const Bytes& piece : message) size += piece.size();
+  const std::uint64_t size = SizeOf(message);
   if (size <= kMaxMetadataBytes) return absl::OkStatus();
   const Found found = Walk(message, layout);
   const std::uint64_t metadata = size - found.elements;
@@ -131,7 +144,7 @@ absl::Status CheckMetadataSize(std::span<const Bytes> message, const MessageLayo
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::uint64_t> CheckFieldCounts(std::span<const Bytes> message, const MessageLayout& layout) {
+absl::StatusOr<RoomToParse> CheckFieldCounts(std::span<const Bytes> message, const MessageLayout& layout) {
   const Found found = Walk(message, layout);
   for (const auto& [field, count] : found.counts) {
     if (count <= field->most) continue;
@@ -140,7 +153,7 @@ absl::StatusOr<std::uint64_t> CheckFieldCounts(std::span<const Bytes> message, c
         fmt::format("the request has {} {}, at most {} are taken", count, field->name, field->most),
         {.field = std::string(field->name), .actual = fmt::to_string(count), .limit = fmt::to_string(field->most)});
   }
-  return found.room;
+  return RoomToParse{.elements = found.room, .metadata = kGroupTimes * found.groups};
 }
 
 }  // namespace tensorferry::rpc

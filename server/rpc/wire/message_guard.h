@@ -37,8 +37,9 @@ struct FieldLayout {
   std::string_view name{};  // For the error if it has more of them.
   std::size_t width = 0;    // For kVarints: the bytes that a number takes once it is parsed.
   // For elements: how many times the bytes that they take are needed at most, from when protobuf's parser begins until
-  // they are copied. It does not know how many numbers come, and takes more and more memory for them.
-  std::size_t times = 1;
+  // they are copied. It does not know how many numbers come, and takes more and more memory for them. 0: they are not
+  // counted, as they take no more than in the message.
+  std::size_t times = 0;
 };
 
 // Makes the layout of a field with numbers, each of which takes `width` bytes once it is parsed.
@@ -59,12 +60,17 @@ struct MessageLayout {
 // Errors: TENSOR_TOO_LARGE.
 absl::Status CheckMetadataSize(std::span<const Bytes> message, const MessageLayout& layout);
 
+// RoomToParse is how many bytes are needed at most while protobuf's parser reads a message.
+struct RoomToParse {
+  std::uint64_t elements = 0;  // For the elements, and from then on half of it until they are copied, and for the copy.
+  std::uint64_t metadata = 0;  // For groups, which nobody knows, until what was parsed is gone.
+};
+
 // Refuses a message that has a field more often than its layout allows: a field of two bytes may take hundreds once it
 // is parsed. Call it before protobuf's parser; what reads a message in place bounds these fields itself.
-// Returns how many bytes are needed at most to parse the elements, and to copy them.
 //
 // Cost:   one step for each field, and for each varint.
 // Errors: TENSOR_TOO_LARGE, naming the field.
-absl::StatusOr<std::uint64_t> CheckFieldCounts(std::span<const Bytes> message, const MessageLayout& layout);
+absl::StatusOr<RoomToParse> CheckFieldCounts(std::span<const Bytes> message, const MessageLayout& layout);
 
 }  // namespace tensorferry::rpc

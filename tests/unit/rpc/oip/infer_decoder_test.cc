@@ -184,7 +184,7 @@ TEST(InferDecoder, HasTheBudgetAdmitWhatIsParsed) {
   EXPECT_GE(memory.budget.used(), 80'000u);
   decoder.Clear();
   EXPECT_EQ(memory.budget.used(), 0u);
-  EXPECT_THAT(decode(100'000), Fails(Reason::kTensorTooLarge, HasSubstr("raw_input_contents need less")));
+  EXPECT_THAT(decode(100'000), Fails(Reason::kTensorTooLarge, HasSubstr("elements in raw form need less")));
   {
     const auto others = memory.budget.Reserve(900'000);
     EXPECT_THAT(decode(10'000), Fails(Reason::kMemoryBudget));

@@ -70,8 +70,8 @@ TEST(InferLayouts, SayHowMuchIsNeededToParseElements) {
       ASSERT_THAT(room, IsOk());
       ModelInferRequest parsed;
       ASSERT_TRUE(parsed.ParseFromString(message));
-      EXPECT_GE(*room, parsed.SpaceUsedLong()) << request.ShortDebugString().substr(0, 80);
-      EXPECT_LE(*room, 5 * request.SpaceUsedLong());
+      EXPECT_GE(room->elements, parsed.SpaceUsedLong()) << request.ShortDebugString().substr(0, 80);
+      EXPECT_LE(room->elements + room->metadata, 5 * request.SpaceUsedLong());
     }
   }
 }

@@ -1,6 +1,7 @@
 #include "rpc/wire/message_guard.h"
 
 #include <gmock/gmock.h>
+#include <google/protobuf/unknown_field_set.h>
 
 #include <array>
 #include <string>
@@ -82,23 +83,34 @@ TEST(CheckFieldCounts, CountsOverAllPartsOfTheMessage) {
               Fails(Reason::kTensorTooLarge, HasSubstr("4 inner.names")));
 }
 
-// kNumbers has numbers in field 1, varints of eight bytes in field 2, and bytes in field 3.
-constexpr std::array kNumbersFields = {NumbersLayout(1, Holds::kElements, 4), NumbersLayout(2, Holds::kVarints, 8),
-                                       FieldLayout{3, Holds::kElements}};
+// kNumbers has numbers in field 1, and varints of eight bytes in field 2.
+constexpr std::array kNumbersFields = {NumbersLayout(1, Holds::kElements, 4), NumbersLayout(2, Holds::kVarints, 8)};
 constexpr MessageLayout kNumbers{kNumbersFields};
 
 TEST(CheckFieldCounts, SaysHowMuchIsNeededToParse) {
   const auto room = [](const std::string& message) {
     const std::array pieces = {std::as_bytes(std::span(message)).first(message.size() / 2),
                                std::as_bytes(std::span(message)).subspan(message.size() / 2)};
-    return CheckFieldCounts(pieces, kNumbers).value_or(0);
+    return CheckFieldCounts(pieces, kNumbers).value_or(RoomToParse()).elements;
   };
   EXPECT_EQ(room(VarintField(9, 1)), 0u);
   EXPECT_EQ(room(BytesField(2, std::string(1000, '\1'))), 4 * 8 * 1000u) << "of a byte each";
   EXPECT_EQ(room(BytesField(2, LongVarint(7, 10) + LongVarint(7, 10))), 4 * 8 * 2u) << "of ten bytes each";
   EXPECT_EQ(room(VarintField(2, 300) + VarintField(2, 300)), 4 * 8 * 2u) << "each by itself";
   EXPECT_GE(room(BytesField(1, std::string(4000, 'x'))), 4 * 4000u);
-  EXPECT_GE(room(BytesField(3, std::string(4000, 'x'))), 4000u);
+}
+
+TEST(CheckFieldCounts, SaysHowMuchUnknownFieldsTake) {
+  std::string groups;
+  for (int i = 0; i < 1000; ++i) groups += Tag(9, 3) + Tag(9, 4);
+  const std::string message = BytesField(1, std::string(4000, 'x')) + groups;
+  const Bytes piece = std::as_bytes(std::span(message));
+  const auto room = CheckFieldCounts({&piece, 1}, kNumbers);
+  ASSERT_THAT(room, IsOk());
+  google::protobuf::UnknownFieldSet parsed;
+  ASSERT_TRUE(parsed.ParseFromArray(groups.data(), static_cast<int>(groups.size())));
+  EXPECT_GE(room->metadata, parsed.SpaceUsedLong());
+  EXPECT_LE(room->metadata, 40 * groups.size());
 }
 
 TEST(CheckFieldCounts, LeavesWhatDoesNotParseToTheParser) {
