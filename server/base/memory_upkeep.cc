@@ -2,15 +2,24 @@
 
 #include <malloc.h>
 
+#include <algorithm>
 #include <chrono>
+#include <limits>
 #include <utility>
 
 namespace tensorferry {
 namespace {
 
-constexpr std::chrono::seconds kInterval{10};
+// What nobody has needed at kLooks looks one after the other is given back.
+constexpr std::chrono::seconds kLook{2};
+constexpr int kLooks = 5;
 constexpr int kMiB = 1 << 20;
 constexpr int kKeptWhenIdle = 16 * kMiB;
+
+// While requests come malloc may have this much free, so that what most of them need is not filled with zeros each time.
+constexpr int kKeptWhenBusy = 64 * kMiB;
+
+constexpr std::size_t kNotLooked = std::numeric_limits<std::size_t>::max();
 
 }  // namespace
 
@@ -25,16 +34,26 @@ void KeepMallocMemory() {
 MemoryUpkeep::MemoryUpkeep(BufferPool& pool, Report report)
     : pool_(pool),
       report_(std::move(report)),
+      least_free_(kNotLooked),
       thread_(
-          kInterval, [this] { GiveBack(); }, "giving memory back") {}
+          kLook, [this] { Look(); }, "giving memory back") {}
+
+void MemoryUpkeep::Look() {
+  least_free_ = std::min(least_free_, mallinfo2().fordblks);
+  if (++looks_ < kLooks) return;
+  GiveBack();
+  looks_ = 0;
+  least_free_ = kNotLooked;
+}
 
 void MemoryUpkeep::GiveBack() {
   const std::uint64_t freed = pool_.Trim();
   const BufferPool::Stats stats = pool_.stats();
   const bool busy = stats.taken != last_.taken;
   // Calls without arrays take no buffers: that malloc has other free memory than before is all that tells of them.
-  if (!busy && mallinfo2().fordblks != free_when_trimmed_) {
-    malloc_trim(kKeptWhenIdle);
+  const bool changed = mallinfo2().fordblks != free_when_trimmed_;
+  if (changed && (!busy || least_free_ > kKeptWhenBusy)) {
+    malloc_trim(busy ? kKeptWhenBusy : kKeptWhenIdle);
     free_when_trimmed_ = mallinfo2().fordblks;
   }
   if (busy || freed > 0) report_(stats, freed);

@@ -15,7 +15,7 @@ namespace tensorferry {
 void KeepMallocMemory();
 
 // MemoryUpkeep regularly gives memory back to the system: buffers of the pool that have been idle for a while, and
-// malloc's free memory when no request is in progress.
+// malloc's free memory when no request was in progress meanwhile, or when much of it was free all the time.
 // Lifetime: borrows `pool`.
 class MemoryUpkeep {
  public:
@@ -26,13 +26,16 @@ class MemoryUpkeep {
   MemoryUpkeep(BufferPool& pool, Report report);
 
  private:
+  void Look();
   void GiveBack();
 
   BufferPool& pool_;
   const Report report_;
   BufferPool::Stats last_;             // The statistics when the thread last looked.
   std::size_t free_when_trimmed_ = 0;  // The bytes that malloc still had free when it last gave some back.
-  PeriodicThread thread_;              // The last member: the thread uses the others.
+  std::size_t least_free_;             // The fewest that it had at the looks since GiveBack.
+  int looks_ = 0;
+  PeriodicThread thread_;  // The last member: the thread uses the others.
 };
 
 }  // namespace tensorferry

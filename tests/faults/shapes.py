@@ -1,7 +1,7 @@
 """Sends messages of many shapes to all methods of a server whose memory is limited as a container limits it.
 
 Nothing may end the server, nothing may be INTERNAL, and health answers all the time. Run it with
-PYTHONPATH=client/python/src:tests/integration:tests/faults; --help lists what can be chosen.
+PYTHONPATH=client/python/src:tests/integration:tests/million:tests/faults; --help lists what can be chosen.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ import grpc
 
 from harness import MIB, Server, connect
 from memory_group import MemoryGroup, memory_group
-from random_message import random_shape
+from random_message import Shape, random_shape
 from reflected import Method, methods
 from wire import refusal_of_call
+from worst_requests import WORST
 
 TIMEOUT_S = 60
 HEALTH = "/grpc.health.v1.Health/Check"
@@ -32,6 +33,14 @@ WRONG = ("INTERNAL", "UNKNOWN", "DATA_LOSS", "DEADLINE_EXCEEDED")
 GONE = "UNAVAILABLE "  # Without a reason: no connection, or one that gRPC has closed for want of memory.
 MOST_GONE = 50
 HEALTH_S = 1.0
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What is sent."""
+
+    largest: int  # Bytes of a call.
+    worst: float  # How many of all are the worst of valid requests.
 
 
 @dataclass
@@ -63,24 +72,32 @@ def outcome(channel: grpc.Channel, path: str, messages: list[bytes]) -> tuple[st
     return "OK", ""
 
 
-def send(address: str, seeds: range, largest: int, results: Any) -> None:
+def shape_of(rng: Random, known: list[Method], shares: Shares) -> tuple[str, list[Shape]]:
+    """The path of a method, and messages for it."""
+    if rng.random() < shares.worst:
+        name = rng.choice(list(WORST))
+        path, make = WORST[name]
+        return path, [Shape(name, make())]
+    method = rng.choice(known)
+    count = rng.randint(1, 8) if method.path in STREAMS else 1
+    return method.path, [random_shape(rng, method.request, size_of(rng, shares.largest) // count) for _ in range(count)]
+
+
+def send(address: str, seeds: range, shares: Shares, results: Any) -> None:
     """Sends one shape for each seed, so that a single one can be repeated."""
     sent = Sent()
     gone = 0  # Calls without a connection, one after the other.
     with connect(address) as channel:
         known = list(methods(channel))
         for seed in seeds:
-            rng = Random(seed)
-            method: Method = rng.choice(known)
-            count = rng.randint(1, 8) if method.path in STREAMS else 1
-            shapes = [random_shape(rng, method.request, size_of(rng, largest) // count) for _ in range(count)]
-            code, details = outcome(channel, method.path, [shape.message for shape in shapes])
+            path, shapes = shape_of(Random(seed), known, shares)
+            code, details = outcome(channel, path, [shape.message for shape in shapes])
             sent.counts[code] += 1
             sent.nbytes += sum(len(shape.message) for shape in shapes)
             gone = gone + 1 if code == GONE else 0
             if code.split()[0] in WRONG or gone == MOST_GONE:
                 words = "; ".join(shape.words for shape in shapes)
-                sent.wrong.append(f"seed {seed}: {method.path}: {code} {details}: {words[:300]}")
+                sent.wrong.append(f"seed {seed}: {path}: {code} {details}: {words[:300]}")
             if gone == MOST_GONE:
                 break
     results.send(sent)
@@ -122,11 +139,12 @@ def run(server: Server, arguments: argparse.Namespace) -> tuple[Sent, list[float
     """Sends all shapes, from `arguments.senders` processes."""
     context = get_context("spawn")
     health = HealthWatch(server.address)
+    shares = Shares(arguments.largest * MIB, arguments.worst)
     pipes, processes = [], []
     for index in range(arguments.senders):
         results, end = context.Pipe(duplex=False)
         seeds = range(arguments.seed + index, arguments.seed + arguments.count, arguments.senders)
-        processes.append(context.Process(target=send, args=(server.address, seeds, arguments.largest * MIB, end)))
+        processes.append(context.Process(target=send, args=(server.address, seeds, shares, end)))
         processes[-1].start()
         end.close()
         pipes.append(results)
@@ -172,6 +190,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="the first seed; each shape has one of its own")
     parser.add_argument("--senders", type=int, default=4, help="processes that send at once")
     parser.add_argument("--largest", type=int, default=63, help="most MiB of a call")
+    parser.add_argument("--worst", type=float, default=1 / 200, help="share of the worst of valid requests")
     parser.add_argument("--memory", type=int, default=600, help="MiB that the server may use")
     arguments = parser.parse_args()
     started = time.monotonic()

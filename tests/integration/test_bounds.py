@@ -10,6 +10,7 @@ import grpc
 import pytest
 
 from harness import MIB, TIMEOUT_S, Server, becomes_true, connect, connect_stub
+from oip_messages import ModelInferRequest, ModelInferResponse
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from uploads import Upload
@@ -115,6 +116,19 @@ def test_many_distinct_outputs_cost_a_time_that_grows_with_their_number() -> Non
         for call in calls:
             response = pb.ConvertResponse.FromString(call.result())
             assert [output.metadata.name for output in response.outputs] == names[::-1]
+
+
+def test_the_largest_of_many_elements_are_found_in_little_memory() -> None:
+    """Eight bytes for each element of a byte would be half a gigabyte."""
+    wanted = ModelInferRequest(model_name="identity")
+    wanted.inputs.add(name="x", datatype="UINT8", shape=[60 * MIB])
+    wanted.outputs.add(name="x").parameters["classification"].int64_param = 1
+    wanted.raw_input_contents.append(bytes(60 * MIB))
+    with Server() as server, connect(server.address) as channel:
+        before = server.peak_rss()
+        answer = channel.unary_unary(INFER)(wanted.SerializeToString(), timeout=TIMEOUT_S)
+        assert ModelInferResponse.FromString(answer).raw_output_contents == [b"\x03\x00\x00\x000:0"]
+        assert server.peak_rss() - before < 192 * MIB
 
 
 def no_room_for(stub: TensorServiceStub, nbytes: int) -> bool:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
 
 import oracle
+from gated_by_first import GatedByFirst
 from harness import MIB, Server, becomes_true, connect_stub
 from served_models import Gate, infer, put
 from tensorferry.v1 import tensor_service_pb2 as pb
@@ -22,22 +22,6 @@ DATA = oracle.random_bytes("|u1", LARGE)
 CONVERSION = request(array("|u1", (LARGE,), DATA), return_data=False)
 CONFIGS = {"alone": "", "batched": "max_batch_size: 8\ndynamic_batching {}"}
 RUNS = 20  # A model that was short three times in a row counts as short.
-
-
-class GatedByFirst(nn.Module):
-    """Takes no time to speak of, however large its input is, unless the first element is beyond the gate."""
-
-    def __init__(self, gate: Gate) -> None:
-        super().__init__()
-        self.file = str(gate.file)
-
-    def forward(self, x: Tensor) -> Tensor:
-        gate = torch.from_file(self.file, shared=True, size=4096, dtype=torch.int64)
-        gate[1].add_(1)
-        first = int(x.reshape(-1)[0])
-        while int(gate[0]) < first:
-            gate[2].add_(1)  # Besides, it keeps TorchScript from reading gate[0] only once.
-        return x[:, :1].clone()
 
 
 def run(first: int, nbytes: int = LARGE) -> pb.ConvertRequest:

@@ -37,10 +37,12 @@ class FakeModelVersion : public inference::ModelVersion {
     inference::ModelRun* run_;
   };
 
+  bool has_batches = false;
+
   const inference::ModelInfo& info() const override { return info_; }
   const inference::ModelConfig& config() const override { return config_; }
   inference::ModelStatistics statistics() const override { return {}; }
-  bool batches() const override { return false; }
+  bool batches() const override { return has_batches; }
   bool passes_on() const override { return false; }
   absl::Status Check(std::span<const inference::InputDeclaration>, std::span<const std::string>) const override {
     return absl::OkStatus();

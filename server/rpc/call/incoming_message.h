@@ -11,7 +11,6 @@
 #include "absl/status/status.h"
 #include "rpc/serve/worker_pool.h"
 #include "rpc/wire/message_weight.h"
-#include "rpc/wire/parsed_message.h"
 #include "rpc/wire/shrink.h"
 
 namespace tensorferry::rpc {
@@ -20,7 +19,6 @@ namespace tensorferry::rpc {
 struct HeldMessage {
   std::vector<grpc::Slice> slices;
   std::vector<Bytes> pieces;
-  ParsedMessage parsed;
 };
 
 // IncomingMessage takes one message after another from gRPC, and decodes it.
@@ -40,21 +38,23 @@ class IncomingMessage {
     return Decoder::IsLongToRead(pieces_);
   }
 
+  // `with` is what the decoder needs beside the message.
   // Errors: those of the decoder.
-  absl::Status Decode() {
+  template <typename... With>
+  absl::Status Decode(const With&... with) {
     if (!std::exchange(unpacked_, false)) Unpack();
-    return decoder_.Decode(pieces_);
+    return decoder_.Decode(pieces_, with...);
   }
 
   // Returns the message that was decoded last; borrows its memory.
   const Decoder& decoded() const { return decoder_; }
   Decoder& decoder() { return decoder_; }
 
-  // Hands over the memory of the message. The elements stay where they are, so that ScatteredBytes of decoded() remain
-  // valid; the rest of decoded() does not.
+  // Hands over the memory of a message that was read in place. The elements stay where they are, so that ScatteredBytes
+  // of decoded() remain valid; the rest of decoded() does not.
   HeldMessage Hold() {
     bytes.Clear();
-    HeldMessage held{std::exchange(slices_, {}), std::exchange(pieces_, {}), decoder_.TakeParsed()};
+    HeldMessage held{std::exchange(slices_, {}), std::exchange(pieces_, {})};
     decoder_.Clear();
     return held;
   }

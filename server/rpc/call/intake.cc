@@ -19,6 +19,9 @@ namespace {
 constexpr std::uint64_t kDescribedBytes = 2 << 10;
 constexpr std::size_t kUncountedArrays = 8;
 
+// What a string takes at most while a model computes on it, beside its bytes: a list of them is made, which grows.
+constexpr std::uint64_t kStringBytes = 160;
+
 // Returns whether a tensor may use the elements where the caller has them: they must be aligned, and in the form of
 // this machine.
 bool CanStay(const ArrayHeader& header, std::uintptr_t address) {
@@ -77,10 +80,10 @@ inference::ModelInput Intake::Incoming::TakeForModel() && {
   return {std::move(name), std::move(payload), std::move(strings)};
 }
 
-absl::StatusOr<Intake> Intake::Start(const RequestView& request, Chunks chunks, const CallEnvironment& environment,
+absl::StatusOr<Intake> Intake::Start(const RequestView& request, Origin origin, const CallEnvironment& environment,
                                      const MemoryPeer* peer) {
   TENSORFERRY_RETURN_IF_ERROR(CheckRequest(request));
-  absl::StatusOr<Intake> started = Intake(request, environment.converter, peer);  // Filled where it stays.
+  absl::StatusOr<Intake> started = Intake(request, origin, environment.converter, peer);  // Filled where it stays.
   Intake& intake = *started;
   if (request.arrays.size() > kUncountedArrays) [[unlikely]] {
     TENSORFERRY_ASSIGN_OR_RETURN(intake.described_,
@@ -95,13 +98,14 @@ absl::StatusOr<Intake> Intake::Start(const RequestView& request, Chunks chunks, 
   const Fidelity fidelity = FidelityOf(request);
   Few<CheckedArray> checked;
   for (std::size_t i = 0; i < request.arrays.size(); ++i) {
-    auto result = CheckArray(request.arrays[i], fidelity, chunks == Chunks::kAllowed, environment.limits,
+    auto result = CheckArray(request.arrays[i], fidelity, origin.in_chunks, environment.limits,
                              {environment.regions, environment.sealed});
     if (!result.ok()) return InOneOf(request.arrays, i, result.status());
     checked.push_back(*std::move(result));
   }
   if (intake.model_ != nullptr) TENSORFERRY_RETURN_IF_ERROR(intake.CheckModel(checked, request));
   const PoolFor pool(environment.pool, peer);
+  if (intake.computes()) TENSORFERRY_RETURN_IF_ERROR(intake.CountStrings(checked, pool));
   if (intake.NamesMuch(checked, request)) [[unlikely]] {
     intake.rest_ = std::make_unique<Rest>(Rest{std::move(checked), request, pool});
     return started;
@@ -131,6 +135,20 @@ absl::Status Intake::CheckModel(const Few<CheckedArray>& checked, const RequestV
   return model_->Check(inputs, options_.requested_outputs);
 }
 
+// Strings are as short as a caller likes: 64 MiB of empty ones are sixteen million.
+absl::Status Intake::CountStrings(const Few<CheckedArray>& checked, const PoolFor& pool) {
+  std::uint64_t strings = 0;
+  for (const CheckedArray& array : checked) {
+    constexpr std::uint64_t kLeastBytes = 4;  // Of one, with its length. Those in shared memory are not checked yet.
+    if (array.strings) strings += std::min(CountOf(*array.strings), array.header.nbytes() / kLeastBytes);
+  }
+  if (strings == 0) return absl::OkStatus();
+  const std::uint64_t limit = pool.pool.budget().limit();
+  const std::uint64_t nbytes = strings * kStringBytes;
+  if (nbytes > limit || SumOf(checked) > limit - nbytes) return NeverFits(nbytes + SumOf(checked), 0, limit);
+  return pool.pool.GrowTo(described_.nbytes() + nbytes, described_, pool.peer);
+}
+
 // What lies in memory of the caller's costs the message nothing, however large it is. A conversion that leaves it there
 // does not look at it, unless a digest is asked for, or the elements back; a model does.
 bool Intake::NamesMuch(const Few<CheckedArray>& checked, const RequestView& request) const {
@@ -158,7 +176,6 @@ std::uint64_t Intake::SumOf(const Few<CheckedArray>& checked) const {
 
 absl::Status Intake::TakeIn(Few<CheckedArray> checked, const RequestView& request, const PoolFor& pool) {
   const CopyOptions options{.fidelity = FidelityOf(request), .digest = request.digest};
-  const bool may_wait = model_ != nullptr && model_->batches();
   for (std::size_t i = 0; i < checked.size(); ++i) {
     auto& [header, elements, chunked, strings, shared, sealed] = checked[i];
     const std::string_view name = request.arrays[i].name;
@@ -170,7 +187,7 @@ absl::Status Intake::TakeIn(Few<CheckedArray> checked, const RequestView& reques
       TENSORFERRY_RETURN_IF_ERROR(InOneOf(request.arrays, i, TakeSealed(name, std::move(checked[i]), options, pool)));
       continue;
     }
-    if (may_wait && !chunked && !header.fortran_order()) {
+    if (may_wait() && !chunked && !header.fortran_order()) {
       auto reservation = pool.Reserve(header.nbytes());
       if (!reservation.ok()) return InOneOf(request.arrays, i, reservation.status());
       arrays_.push_back({std::string(name),

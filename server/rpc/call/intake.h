@@ -43,8 +43,13 @@ struct CallEnvironment {
 // protocol uses it.
 class Intake {
  public:
-  // Chunks says whether the elements of an array may follow the request in chunks.
-  enum class Chunks : bool { kRefused, kAllowed };
+  // Origin says where the elements of a request come from.
+  struct Origin {
+    bool in_chunks = false;  // Those of an array may follow the request in chunks.
+    // Protobuf's parser has read the message, and they lie in what it has made. That may take many times what the
+    // message takes, be it for fields that nobody knows: it is not kept while a model is waited for.
+    bool parsed = false;
+  };
 
   // ForModel is what a model needs of the request.
   struct ForModel {
@@ -54,11 +59,12 @@ class Intake {
   };
 
   // Checks all that the request says, and refuses what can be refused; only then takes memory, and copies the elements
-  // that have come. Elements that a model may want in a batch stay in the message: for them the memory budget is
-  // reserved. Afterwards `request` is needed only if is_long(), and the message if needs_message() as well.
+  // that have come. Elements that a model may want in a batch stay in the message, unless it was parsed: for them the
+  // memory budget is reserved. Afterwards `request` is needed only if is_long(), and the message if needs_message() as
+  // well.
   // Memory is taken for `peer`; null: for nobody in particular. It is borrowed until the result is there.
   // Errors: all of docs/errors.md that concern arrays and models. An error holds no memory.
-  static absl::StatusOr<Intake> Start(const RequestView& request, Chunks chunks, const CallEnvironment& environment,
+  static absl::StatusOr<Intake> Start(const RequestView& request, Origin origin, const CallEnvironment& environment,
                                       const MemoryPeer* peer);
 
   // Returns whether no elements were taken in yet, since that takes long: the request names that much in memory of the
@@ -126,14 +132,17 @@ class Intake {
     PoolFor pool;
   };
 
-  Intake(const RequestView& request, inference::Converter& converter, const MemoryPeer* peer)
-      : options_{.requested_outputs = {request.requested_outputs.begin(), request.requested_outputs.end()},
+  Intake(const RequestView& request, Origin origin, inference::Converter& converter, const MemoryPeer* peer)
+      : origin_(origin),
+        options_{.requested_outputs = {request.requested_outputs.begin(), request.requested_outputs.end()},
                  .return_data = request.return_data,
                  .priority = request.priority,
                  .timeout = request.timeout},
         converter_(&converter),
         peer_(peer) {}
   absl::Status CheckModel(const Few<CheckedArray>& checked, const RequestView& request) const;
+  // Has the budget admit what a model makes of strings.
+  absl::Status CountStrings(const Few<CheckedArray>& checked, const PoolFor& pool);
   // Returns the bytes for which memory will be taken; the largest number if no number is so large.
   std::uint64_t SumOf(const Few<CheckedArray>& checked) const;
   // Whether the elements that the request names elsewhere take long to read.
@@ -143,6 +152,8 @@ class Intake {
   // Whether an array in shared memory is used where it lies; else it is copied.
   bool StaysShared(const CheckedArray& array) const;
   absl::Status TakeIn(Few<CheckedArray> checked, const RequestView& request, const PoolFor& pool);
+  // Whether elements may stay in the message until they are copied into a batch.
+  bool may_wait() const { return model_ != nullptr && model_->batches() && !origin_.parsed; }
   // Whether an array in sealed memory is used where it lies.
   bool StaysSealed(const CheckedArray& array) const;
   // Whether the model that runs may write into the elements of an array that stays where it lies.
@@ -156,13 +167,14 @@ class Intake {
   absl::Status Copy(Incoming& array, const ScatteredBytes& bytes);
   void CountCopy(Clock::time_point start);
 
+  Origin origin_;
   inference::RunOptions options_;
   inference::Converter* converter_;
   const MemoryPeer* peer_;  // Null: nobody in particular.
   std::shared_ptr<inference::ModelVersion> model_;
   std::unique_ptr<Rest> rest_;  // Null but for a request that is_long().
   Few<Incoming> arrays_;
-  MemoryBudget::Reservation described_;                       // For what is known of many arrays.
+  MemoryBudget::Reservation described_;                       // For what is known of many arrays, and for strings.
   std::vector<std::shared_ptr<const SharedRegion>> regions_;  // The regions in which arrays lie that were not copied.
   std::size_t awaited_ = 0;                                   // Index of the first array that is not complete.
   Clock::time_point start_ = Clock::now();

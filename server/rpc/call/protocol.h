@@ -68,7 +68,11 @@ EncodedResponse EndRequest(P& protocol, Admission& admission, absl::StatusOr<Res
     }
     return made;
   });
-  if (encoded.ok()) record.tensors = tensors;
+  if (encoded.ok()) {
+    record.tensors = tensors;
+  } else {
+    writer.Clear();  // It may refer to elements that are not sent, and none of the next requests need write anything.
+  }
   const absl::Status end = encoded.ok() ? absl::OkStatus() : P::Worded(encoded.status());
   EncodedResponse ended = encoded.ok() ? *std::move(encoded) : protocol.Refuse(end);
   record.bytes_out = ended.nbytes();

@@ -22,10 +22,11 @@ static_assert(ResponseProtocol<StreamedConvert>);
 
 absl::StatusOr<Intake> ConvertProtocol::Start(Message& message, Admission& admission) {
   request_id_.clear();
-  TENSORFERRY_RETURN_IF_ERROR(message.Decode());
+  const PoolFor pool(environment_.pool, &admission.caller());
+  TENSORFERRY_RETURN_IF_ERROR(message.Decode(&pool));
   const RequestView& request = message.decoded().request();
   request_id_ = IdToRepeat(request.request_id);
-  auto intake = Intake::Start(request, Intake::Chunks::kRefused, environment_, &admission.caller());
+  auto intake = Intake::Start(request, {.parsed = message.decoded().parsed()}, environment_, &admission.caller());
   RecordModel(intake, {request.model_name, request.model_version}, admission.record());
   TENSORFERRY_RETURN_IF_ERROR(intake.status());
   TENSORFERRY_ASSIGN_OR_RETURN(output_, OutputPlaceOf(request, {environment_.regions, environment_.sealed}));
@@ -52,7 +53,10 @@ const google::protobuf::MethodDescriptor& ConvertProtocol::Method() {
   return method;
 }
 
-void ConvertStreamProtocol::Begin(AsyncCall& call) { session_.emplace(environment_, call); }
+void ConvertStreamProtocol::Begin(AsyncCall& call) {
+  call_ = &call;
+  session_.emplace(environment_, call);
+}
 
 void ConvertStreamProtocol::End() {
   session_.reset();
@@ -73,7 +77,8 @@ absl::StatusOr<StreamProtocol::Owed> ConvertStreamProtocol::GoOn() {
 }
 
 absl::StatusOr<StreamProtocol::Owed> ConvertStreamProtocol::TakeDecoded() {
-  TENSORFERRY_RETURN_IF_ERROR(message_.Decode());
+  const PoolFor pool(environment_.pool, call_);
+  TENSORFERRY_RETURN_IF_ERROR(message_.Decode(&pool));
   TENSORFERRY_RETURN_IF_ERROR(session_->OnMessage(message_.decoded(), message_.bytes.Length()));
   if (session_->is_long()) return Owed{.unfinished = true};
   return WhatIsOwed();

@@ -65,6 +65,7 @@ class ConvertStreamProtocol final : public StreamProtocol {
   absl::StatusOr<Owed> WhatIsOwed();
 
   const CallEnvironment& environment_;
+  const AsyncCall* call_ = nullptr;  // Null until there is a stream.
   IncomingMessage<ConvertStreamDecoder> message_;
   std::optional<ConvertStreamSession> session_;  // Exists while there is a stream.
 };

@@ -58,7 +58,7 @@ absl::Status ConvertStreamSession::OnMessage(const RequestDecoder& message, std:
   assert(!owes_response());
   absl::Status status;
   switch (message.part()) {
-    case StreamPart::kRequest: status = OnRequest(message.request()); break;
+    case StreamPart::kRequest: status = OnRequest(message.request(), message.parsed()); break;
     case StreamPart::kChunk: status = OnChunk(message.chunk()); break;
     case StreamPart::kNone: return FramingLost("a message holds neither a request nor a chunk");
   }
@@ -66,7 +66,7 @@ absl::Status ConvertStreamSession::OnMessage(const RequestDecoder& message, std:
   return status;
 }
 
-absl::Status ConvertStreamSession::OnRequest(const RequestView& request) {
+absl::Status ConvertStreamSession::OnRequest(const RequestView& request, bool parsed) {
   if (intake_) {
     return FramingLost(fmt::format("a request came while array {} still needs {} bytes of chunks",
                                    Quote(*intake_->awaited_array()), intake_->missing()));
@@ -77,7 +77,7 @@ absl::Status ConvertStreamSession::OnRequest(const RequestView& request) {
   admission_.emplace(environment_.chain, CallInfo{Method(), call_, CallKind::kTensors});
   auto intake = Guarded([&]() -> absl::StatusOr<Intake> {
     TENSORFERRY_RETURN_IF_ERROR(admission_->status());
-    auto started = Intake::Start(request, Intake::Chunks::kAllowed, environment_, &call_);
+    auto started = Intake::Start(request, {.in_chunks = true, .parsed = parsed}, environment_, &call_);
     RecordModel(started, {request.model_name, request.model_version}, admission_->record());
     TENSORFERRY_RETURN_IF_ERROR(started.status());
     TENSORFERRY_ASSIGN_OR_RETURN(auto output, OutputPlaceOf(request, {environment_.regions, environment_.sealed}));

@@ -94,7 +94,7 @@ class ConvertStreamSession {
   absl::Status OnEnd() const;
 
  private:
-  absl::Status OnRequest(const RequestView& request);
+  absl::Status OnRequest(const RequestView& request, bool parsed);
   absl::Status OnChunk(const ScatteredBytes& chunk);
   absl::Status CountEmptyChunk(const ScatteredBytes& chunk);
   void RefuseRequest(const absl::Status& refusal, const RequestView& request);

@@ -3,30 +3,18 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <utility>
 
 #include "base/status.h"
 #include "rpc/native/from_proto.h"
 #include "rpc/native/message_layouts.h"
 #include "rpc/wire/message_guard.h"
 #include "rpc/wire/message_weight.h"
+#include "rpc/wire/parsing_room.h"
 #include "rpc/wire/piece_stream.h"
 #include "tensorferry/v1/tensor_service.pb.h"
 
 namespace tensorferry::rpc {
-namespace {
-
-absl::Status ParseInto(google::protobuf::Message& target, std::span<const Bytes> message, const MessageLayout& layout) {
-  TENSORFERRY_RETURN_IF_ERROR(CheckFieldCounts(message, layout));
-  PieceStream stream(message);
-  if (target.ParseFromZeroCopyStream(&stream)) return absl::OkStatus();
-  std::size_t size = 0;
-  for (const Bytes& piece : message) size += piece.size();
-  return MakeError(Reason::kBadChunk,
-                   fmt::format("the message does not parse as {}", target.GetDescriptor()->full_name()),
-                   {.field = "message", .actual = fmt::format("{} bytes", size)});
-}
-
-}  // namespace
 
 bool ConvertDecoder::IsLongToRead(std::span<const Bytes> message) {
   return rpc::IsLongToRead(message, kConvertRequestLayout);
@@ -36,21 +24,23 @@ bool ConvertStreamDecoder::IsLongToRead(std::span<const Bytes> message) {
   return rpc::IsLongToRead(message, kConvertStreamRequestLayout);
 }
 
-absl::Status ConvertDecoder::Decode(std::span<const Bytes> message) {
+absl::Status ConvertDecoder::Decode(std::span<const Bytes> message, const PoolFor* pool) {
+  parsed_.Clear();
   TENSORFERRY_RETURN_IF_ERROR(CheckMetadataSize(message, kConvertRequestLayout));
   part_ = StreamPart::kRequest;
   if (ReadConvertRequest(message, scratch_, request_)) return absl::OkStatus();
   v1::ConvertStreamRequest& parsed = NewParsed();
-  TENSORFERRY_RETURN_IF_ERROR(ParseInto(*parsed.mutable_request(), message, kConvertRequestLayout));
+  TENSORFERRY_RETURN_IF_ERROR(ParseInto(*parsed.mutable_request(), message, kConvertRequestLayout, pool));
   TakeOver(parsed);
   return absl::OkStatus();
 }
 
-absl::Status ConvertStreamDecoder::Decode(std::span<const Bytes> message) {
+absl::Status ConvertStreamDecoder::Decode(std::span<const Bytes> message, const PoolFor* pool) {
+  parsed_.Clear();
   TENSORFERRY_RETURN_IF_ERROR(CheckMetadataSize(message, kConvertStreamRequestLayout));
   if (ReadStreamRequest(message, scratch_, part_, request_, chunk_)) return absl::OkStatus();
   v1::ConvertStreamRequest& parsed = NewParsed();
-  TENSORFERRY_RETURN_IF_ERROR(ParseInto(parsed, message, kConvertStreamRequestLayout));
+  TENSORFERRY_RETURN_IF_ERROR(ParseInto(parsed, message, kConvertStreamRequestLayout, pool));
   TakeOver(parsed);
   return absl::OkStatus();
 }
@@ -60,6 +50,20 @@ v1::ConvertStreamRequest& RequestDecoder::NewParsed() {
   v1::ConvertStreamRequest& parsed = *owned;
   parsed_.message = std::move(owned);
   return parsed;
+}
+
+absl::Status RequestDecoder::ParseInto(google::protobuf::Message& target, std::span<const Bytes> message,
+                                       const MessageLayout& layout, const PoolFor* pool) {
+  TENSORFERRY_ASSIGN_OR_RETURN(const RoomToParse room, CheckFieldCounts(message, layout));
+  TENSORFERRY_ASSIGN_OR_RETURN(ParsingRoom reserved, ReserveRoom(room, pool));
+  parsed_.counted = std::move(reserved.kept);
+  PieceStream stream(message);
+  if (target.ParseFromZeroCopyStream(&stream)) return absl::OkStatus();
+  std::size_t size = 0;
+  for (const Bytes& piece : message) size += piece.size();
+  return MakeError(Reason::kBadChunk,
+                   fmt::format("the message does not parse as {}", target.GetDescriptor()->full_name()),
+                   {.field = "message", .actual = fmt::format("{} bytes", size)});
 }
 
 void RequestDecoder::TakeOver(const v1::ConvertStreamRequest& parsed) {

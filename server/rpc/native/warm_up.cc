@@ -23,8 +23,7 @@ absl::Status WarmUp(const CallEnvironment& environment) {
   ConvertDecoder decoder;
   WireWriter writer;
   TENSORFERRY_RETURN_IF_ERROR(decoder.Decode({&piece, 1}));
-  TENSORFERRY_ASSIGN_OR_RETURN(
-      Intake intake, Intake::Start(decoder.request(), Intake::Chunks::kRefused, environment, /*peer=*/nullptr));
+  TENSORFERRY_ASSIGN_OR_RETURN(Intake intake, Intake::Start(decoder.request(), {}, environment, /*peer=*/nullptr));
   TENSORFERRY_ASSIGN_OR_RETURN(const Response response, std::move(intake).Finish());
   return EncodeResponse(response, environment.max_message_bytes, writer).status();
 }

@@ -5,10 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <memory>
-#include <numeric>
+#include <optional>
 #include <type_traits>
 #include <vector>
 
@@ -36,26 +37,70 @@ std::string TextOf(Element value) {
   }
 }
 
+// Row gives the elements of a row, which need not be aligned.
+template <typename Element>
+class Row {
+ public:
+  explicit Row(std::span<const std::byte> bytes) : bytes_(bytes) {}
+
+  std::size_t size() const { return bytes_.size() / sizeof(Element); }
+  Element operator[](std::size_t index) const {
+    Element element;
+    std::memcpy(&element, bytes_.data() + index * sizeof(Element), sizeof(Element));
+    return element;
+  }
+
+  // Returns whether the element at `a` comes before that at `b`: it is larger, or as large and the first of them. NaN is
+  // ordered after all numbers.
+  bool Before(std::size_t a, std::size_t b) const {
+    const Element x = (*this)[a];
+    const Element y = (*this)[b];
+    if constexpr (std::is_floating_point_v<Element>) {
+      if (std::isnan(x) != std::isnan(y)) return std::isnan(y);
+      if (std::isnan(x)) return a < b;
+    }
+    return x != y ? x > y : a < b;
+  }
+
+ private:
+  std::span<const std::byte> bytes_;
+};
+
+// Returns the indices of the `count` elements of a row that come first, in order; at least one. A row may have as many
+// elements as a message has bytes, so only the best so far are kept: when there are twice as many, half of them goes. So
+// the time grows with the row, whatever order it is in.
+template <typename Element>
+std::vector<std::size_t> FirstOf(const Row<Element>& row, std::size_t count) {
+  constexpr std::size_t kLeastAtOnce = 4096;
+  const std::size_t most = count + std::max(count, kLeastAtOnce);
+  const auto before = [&](std::size_t a, std::size_t b) { return row.Before(a, b); };
+  std::vector<std::size_t> best;
+  best.reserve(std::min(most, row.size()));
+  const auto drop_rest = [&] {
+    std::ranges::nth_element(best, best.begin() + static_cast<std::ptrdiff_t>(count - 1), before);
+    best.resize(count);
+  };
+  std::optional<std::size_t> worst;  // The last of the best, once others were dropped.
+  for (std::size_t index = 0; index < row.size(); ++index) {
+    if (worst && !before(index, *worst)) continue;
+    best.push_back(index);
+    if (best.size() < most) continue;
+    drop_rest();
+    worst = best.back();
+  }
+  if (best.size() > count) drop_rest();
+  std::ranges::sort(best, before);
+  return best;
+}
+
 // Appends the raw strings of one row's largest elements to `raw`.
 template <typename Element>
-void AppendLargest(std::span<const std::byte> row, std::size_t classes, std::span<const std::string> labels,
+void AppendLargest(std::span<const std::byte> bytes, std::size_t classes, std::span<const std::string> labels,
                    std::string& raw) {
-  std::vector<Element> values(row.size() / sizeof(Element));
-  if (!row.empty()) std::memcpy(values.data(), row.data(), row.size());
-  std::vector<std::size_t> order(values.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  const auto before = [&](std::size_t a, std::size_t b) {
-    if constexpr (std::is_floating_point_v<Element>) {  // NaN is ordered after all numbers.
-      if (values[a] != values[a] || values[b] != values[b]) return values[a] == values[a] && values[b] != values[b];
-    }
-    return values[a] != values[b] ? values[a] > values[b] : a < b;
-  };
-  // A row that is in order the other way round would have partial_sort take many times as long.
-  const auto end = order.begin() + static_cast<std::ptrdiff_t>(classes);
-  if (end != order.end()) std::ranges::nth_element(order, end, before);
-  std::ranges::sort(order.begin(), end, before);
-  for (const std::size_t index : std::span(order).first(classes)) {
-    std::string text = TextOf(values[index]) + ":" + fmt::to_string(index);
+  if (classes == 0) return;
+  const Row<Element> row(bytes);
+  for (const std::size_t index : FirstOf(row, classes)) {
+    std::string text = TextOf(row[index]) + ":" + fmt::to_string(index);
     if (index < labels.size()) text += ":" + labels[index];
     AppendString(text, raw);
   }

@@ -12,6 +12,7 @@
 #include "rpc/triton_config/triton_proto.h"
 #include "rpc/wire/message_guard.h"
 #include "rpc/wire/message_weight.h"
+#include "rpc/wire/parsing_room.h"
 #include "rpc/wire/piece_stream.h"
 
 namespace tensorferry::rpc {
@@ -64,14 +65,15 @@ bool InferDecoder::IsLongToRead(std::span<const Bytes> message) {
   return rpc::IsLongToRead(message, kModelInferRequestLayout);
 }
 
-absl::Status InferDecoder::Decode(std::span<const Bytes> message) {
+absl::Status InferDecoder::Decode(std::span<const Bytes> message, const PoolFor* pool) {
   Clear();
   TENSORFERRY_RETURN_IF_ERROR(CheckMetadataSize(message, kModelInferRequestLayout));
-  return ReadInferRequest(message, scratch_, request_) ? absl::OkStatus() : Parse(message);
+  return ReadInferRequest(message, scratch_, request_) ? absl::OkStatus() : Parse(message, pool);
 }
 
-absl::Status InferDecoder::Parse(std::span<const Bytes> message) {
-  TENSORFERRY_RETURN_IF_ERROR(CheckFieldCounts(message, kModelInferRequestLayout));
+absl::Status InferDecoder::Parse(std::span<const Bytes> message, const PoolFor* pool) {
+  TENSORFERRY_ASSIGN_OR_RETURN(const RoomToParse room, CheckFieldCounts(message, kModelInferRequestLayout));
+  TENSORFERRY_ASSIGN_OR_RETURN(ParsingRoom reserved, ReserveRoom(room, pool));
   auto request = std::make_unique<triton::ModelInferRequest>();
   PieceStream stream(message);
   if (!request->ParseFromZeroCopyStream(&stream)) {
@@ -80,6 +82,7 @@ absl::Status InferDecoder::Parse(std::span<const Bytes> message) {
   }
   FromProto(*request, parsed_.pieces, request_);
   parsed_.message = std::move(request);
+  parsed_.counted = std::move(reserved.kept);
   return absl::OkStatus();
 }
 

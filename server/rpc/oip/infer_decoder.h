@@ -1,10 +1,10 @@
 #pragma once
 
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/buffer_pool.h"
 #include "rpc/oip/infer_view.h"
 #include "rpc/triton_config/triton_namespace.h"
 #include "rpc/wire/parsed_message.h"
@@ -27,28 +27,30 @@ class InferDecoder {
 
   static bool IsLongToRead(std::span<const Bytes> message);
 
-  // Decodes a message. request() borrows it until the next call.
-  // Errors: BAD_CHUNK if it does not parse; those of CheckMetadataSize and CheckFieldCounts.
-  absl::Status Decode(std::span<const Bytes> message);
+  // Decodes a message. request() borrows it until the next call. The memory budget of `pool` admits what protobuf's
+  // parser makes of it, until Clear; null: nothing is admitted.
+  // Errors: BAD_CHUNK if it does not parse; those of CheckMetadataSize, CheckFieldCounts and ReserveRoom.
+  absl::Status Decode(std::span<const Bytes> message, const PoolFor* pool = nullptr);
 
   // Gives back the memory that an unusual message took. request() is empty then.
   void Clear() {
-    parsed_ = {};
+    parsed_.Clear();
     ClearAndShrink(request_.parameters);
     ClearAndShrink(request_.inputs);
     ClearAndShrink(request_.outputs);
     ClearAndShrink(request_.raw_input_contents);
   }
 
-  // Hands over what request() borrows if protobuf's parser has read the message. The caller fills
-  // ParsedMessage::contents.
-  ParsedMessage TakeParsed() { return std::exchange(parsed_, {}); }
-  ParsedMessage& parsed() { return parsed_; }
+  // Returns whether protobuf's parser has read the message, so that elements lie in what that has made.
+  bool parsed() const { return parsed_.message != nullptr; }
+
+  // Returns the memory that request() borrows beside the message. The caller fills ParsedMessage::contents.
+  ParsedMessage& memory() { return parsed_; }
 
   const InferRequestView& request() const { return request_; }
 
  private:
-  absl::Status Parse(std::span<const Bytes> message);
+  absl::Status Parse(std::span<const Bytes> message, const PoolFor* pool);
 
   InferRequestView request_;
   WireScratch scratch_;

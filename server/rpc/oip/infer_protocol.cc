@@ -37,7 +37,8 @@ const google::protobuf::MethodDescriptor& StreamMethod() {
 
 absl::StatusOr<Intake> InferProtocol::Start(Message& message, Admission& admission) {
   id_.clear();
-  TENSORFERRY_RETURN_IF_ERROR(message.Decode());
+  const PoolFor pool(environment_.calls.pool, &admission.caller());
+  TENSORFERRY_RETURN_IF_ERROR(message.Decode(&pool));
   const InferRequestView& view = message.decoded().request();
   id_ = IdToRepeat(view.id);
   auto intake = StartIntake(message, admission.caller());
@@ -53,8 +54,8 @@ absl::StatusOr<Intake> InferProtocol::StartIntake(Message& message, const AsyncC
   }
   const CallEnvironment& calls = environment_.calls;
   TENSORFERRY_RETURN_IF_ERROR(
-      Translate(view, {calls.regions, calls.sealed}, message.decoder().parsed(), request_, plans_));
-  auto intake = Intake::Start(request_, Intake::Chunks::kRefused, calls, &caller);
+      Translate(view, {calls.regions, calls.sealed}, message.decoder().memory(), request_, plans_));
+  auto intake = Intake::Start(request_, {.parsed = message.decoded().parsed()}, calls, &caller);
   if (intake.ok() && !plans_.empty()) {
     model_ = intake->model();
     caller_ = &caller;
@@ -62,8 +63,9 @@ absl::StatusOr<Intake> InferProtocol::StartIntake(Message& message, const AsyncC
   return intake;
 }
 
-void InferProtocol::ReadId(Message& message) {
-  if (message.Decode().ok()) id_ = IdToRepeat(message.decoded().request().id);
+void InferProtocol::ReadId(Message& message, const AsyncCall& caller) {
+  const PoolFor pool(environment_.calls.pool, &caller);
+  if (message.Decode(&pool).ok()) id_ = IdToRepeat(message.decoded().request().id);
 }
 
 // Classes are sorted, and written as text: 65,536 of them take some 10 ms.
@@ -149,7 +151,7 @@ StreamProtocol::Owed InferStreamProtocol::OrRefusal(absl::StatusOr<Owed> owed) {
 
 absl::StatusOr<StreamProtocol::Owed> InferStreamProtocol::TakeRun() {
   if (!admission_->status().ok()) {
-    request_->ReadId(message_);
+    request_->ReadId(message_, *call_);
     return admission_->status();
   }
   TENSORFERRY_ASSIGN_OR_RETURN(Intake intake, request_->Start(message_, *admission_));

@@ -51,7 +51,7 @@ class InferProtocol {
   absl::StatusOr<Intake> Start(Message& message, Admission& admission);
 
   // Reads no more than the id, for the refusal of a request that is not started.
-  void ReadId(Message& message);
+  void ReadId(Message& message, const AsyncCall& caller);
 
   std::string_view request_id() const { return id_; }
 

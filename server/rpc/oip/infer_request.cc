@@ -116,11 +116,12 @@ class RawContents {
 };
 
 absl::Status TakeTyped(const InferInputView& input, const DTypeInfo* dtype, ParsedMessage& parsed, ArrayView& array) {
-  std::string& raw = parsed.contents.emplace_back();
+  std::string& converted = parsed.contents.emplace_back();
+  Bytes raw;
   if (dtype == nullptr) {
-    TENSORFERRY_RETURN_IF_ERROR(RawOfTypedStrings(*input.contents, raw));
+    TENSORFERRY_ASSIGN_OR_RETURN(raw, RawOfTypedStrings(*input.contents, converted));
   } else {
-    TENSORFERRY_RETURN_IF_ERROR(RawOfTyped(*input.contents, *dtype, raw));
+    TENSORFERRY_ASSIGN_OR_RETURN(raw, RawOfTyped(*input.contents, *dtype, converted));
     // The error counts elements, as the caller does, not bytes.
     const auto count = raw.size() / dtype->itemsize;
     if (const auto nbytes = ByteSize(input.shape, dtype->itemsize); nbytes.ok() && *nbytes != raw.size()) {
@@ -132,7 +133,7 @@ absl::Status TakeTyped(const InferInputView& input, const DTypeInfo* dtype, Pars
                         .actual = fmt::to_string(count)});
     }
   }
-  const Bytes& piece = parsed.pieces.emplace_back(std::as_bytes(std::span(raw)));
+  const Bytes& piece = parsed.pieces.emplace_back(raw);
   array.bytes = ScatteredBytes(&piece, 0, piece.size());
   return absl::OkStatus();
 }

@@ -14,15 +14,18 @@ namespace tensorferry::rpc {
 inline constexpr std::size_t kMaxTypedStrings = 1 << 21;
 
 inline constexpr std::array kInferContentsFields = {
-    FieldLayout{triton::InferTensorContents::kBoolContentsFieldNumber, FieldLayout::Holds::kElements},
-    FieldLayout{triton::InferTensorContents::kIntContentsFieldNumber, FieldLayout::Holds::kVarints},
-    FieldLayout{triton::InferTensorContents::kInt64ContentsFieldNumber, FieldLayout::Holds::kVarints},
-    FieldLayout{triton::InferTensorContents::kUintContentsFieldNumber, FieldLayout::Holds::kVarints},
-    FieldLayout{triton::InferTensorContents::kUint64ContentsFieldNumber, FieldLayout::Holds::kVarints},
-    FieldLayout{triton::InferTensorContents::kFp32ContentsFieldNumber, FieldLayout::Holds::kElements},
-    FieldLayout{triton::InferTensorContents::kFp64ContentsFieldNumber, FieldLayout::Holds::kElements},
-    FieldLayout{triton::InferTensorContents::kBytesContentsFieldNumber, FieldLayout::Holds::kElements, nullptr,
-                kMaxTypedStrings, "inputs.contents.bytes_contents"},
+    NumbersLayout(triton::InferTensorContents::kBoolContentsFieldNumber, FieldLayout::Holds::kElements, 1),
+    NumbersLayout(triton::InferTensorContents::kIntContentsFieldNumber, FieldLayout::Holds::kVarints, 4),
+    NumbersLayout(triton::InferTensorContents::kInt64ContentsFieldNumber, FieldLayout::Holds::kVarints, 8),
+    NumbersLayout(triton::InferTensorContents::kUintContentsFieldNumber, FieldLayout::Holds::kVarints, 4),
+    NumbersLayout(triton::InferTensorContents::kUint64ContentsFieldNumber, FieldLayout::Holds::kVarints, 8),
+    NumbersLayout(triton::InferTensorContents::kFp32ContentsFieldNumber, FieldLayout::Holds::kElements, 4),
+    NumbersLayout(triton::InferTensorContents::kFp64ContentsFieldNumber, FieldLayout::Holds::kElements, 8),
+    FieldLayout{.number = triton::InferTensorContents::kBytesContentsFieldNumber,
+                .holds = FieldLayout::Holds::kElements,
+                .most = kMaxTypedStrings,
+                .name = "inputs.contents.bytes_contents",
+                .times = 4},  // The strings, their raw form while it grows, and its copy.
 };
 inline constexpr MessageLayout kInferContentsLayout{kInferContentsFields};
 
@@ -48,8 +51,11 @@ inline constexpr std::array kModelInferRequestFields = {
                 kMaxArrays, "inputs"},
     FieldLayout{triton::ModelInferRequest::kOutputsFieldNumber, FieldLayout::Holds::kMessage, &kInferOutputLayout,
                 kMaxArrays, "outputs"},
-    FieldLayout{triton::ModelInferRequest::kRawInputContentsFieldNumber, FieldLayout::Holds::kElements, nullptr,
-                kMaxArrays, "raw_input_contents"},
+    FieldLayout{.number = triton::ModelInferRequest::kRawInputContentsFieldNumber,
+                .holds = FieldLayout::Holds::kElements,
+                .most = kMaxArrays,
+                .name = "raw_input_contents",
+                .times = 2},
     FieldLayout{triton::ModelInferRequest::kParametersFieldNumber, FieldLayout::Holds::kMetadata, nullptr,
                 kMaxParameters, "parameters"},
 };

@@ -6,6 +6,7 @@
 
 #include <cstring>
 #include <limits>
+#include <span>
 #include <type_traits>
 #include <vector>
 
@@ -37,7 +38,11 @@ absl::Status CheckField(const Contents& contents, std::string_view datatype, int
 
 // `Sent` is the type of the field's elements. Not every value of it fits an `Element`.
 template <typename Element, typename Sent>
-absl::Status Append(const google::protobuf::RepeatedField<Sent>& values, std::string_view datatype, std::string& raw) {
+absl::StatusOr<Bytes> RawOf(const google::protobuf::RepeatedField<Sent>& values, std::string_view datatype,
+                            std::string& raw) {
+  if constexpr (std::is_same_v<Element, Sent>) {  // Up to 128 MiB that need not be taken once more.
+    return std::as_bytes(std::span(values.data(), static_cast<std::size_t>(values.size())));
+  }
   raw.resize(static_cast<std::size_t>(values.size()) * sizeof(Element));
   char* to = raw.data();
   for (const Sent value : values) {
@@ -53,15 +58,15 @@ absl::Status Append(const google::protobuf::RepeatedField<Sent>& values, std::st
     std::memcpy(to, &element, sizeof(Element));
     to += sizeof(Element);
   }
-  return absl::OkStatus();
+  return std::as_bytes(std::span(raw));
 }
 
 }  // namespace
 
-absl::Status RawOfTyped(const Contents& contents, const DTypeInfo& dtype, std::string& raw) {
-  const auto take = [&]<typename Element>(Element, int field, const auto& values) -> absl::Status {
+absl::StatusOr<Bytes> RawOfTyped(const Contents& contents, const DTypeInfo& dtype, std::string& raw) {
+  const auto take = [&]<typename Element>(Element, int field, const auto& values) -> absl::StatusOr<Bytes> {
     TENSORFERRY_RETURN_IF_ERROR(CheckField(contents, dtype.oip, field));
-    return Append<Element>(values, dtype.oip, raw);
+    return RawOf<Element>(values, dtype.oip, raw);
   };
   switch (dtype.dtype) {
     case DType::kBool: return take(bool{}, Contents::kBoolContentsFieldNumber, contents.bool_contents());
@@ -81,10 +86,10 @@ absl::Status RawOfTyped(const Contents& contents, const DTypeInfo& dtype, std::s
                   "raw_input_contents", "contents");
 }
 
-absl::Status RawOfTypedStrings(const Contents& contents, std::string& raw) {
+absl::StatusOr<Bytes> RawOfTypedStrings(const Contents& contents, std::string& raw) {
   TENSORFERRY_RETURN_IF_ERROR(CheckField(contents, "BYTES", Contents::kBytesContentsFieldNumber));
   for (const std::string& text : contents.bytes_contents()) AppendString(text, raw);
-  return absl::OkStatus();
+  return std::as_bytes(std::span(raw));
 }
 
 }  // namespace tensorferry::rpc

@@ -70,7 +70,7 @@ class WarmConvert : public testing::TestWithParam<WarmRequest> {
   void ConvertOnce(std::span<const Bytes> message) {
     Admission admission(chain_, {method_, caller_, CallKind::kTensors});
     ASSERT_TRUE(decoder_.Decode(message).ok());
-    auto call = Intake::Start(decoder_.request(), Intake::Chunks::kRefused, environment_, /*peer=*/nullptr);
+    auto call = Intake::Start(decoder_.request(), {}, environment_, /*peer=*/nullptr);
     ASSERT_TRUE(call.ok());
     const auto response = (*std::move(call)).Finish();
     ASSERT_TRUE(response.ok());

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -42,7 +43,6 @@ struct TextDecoder {
   }
   static bool IsLongToRead(std::span<const Bytes> message) { return static_cast<char>(message.back().back()) == '!'; }
   void Clear() {}
-  ParsedMessage TakeParsed() { return {}; }
 };
 
 // Ends records how each request has ended: "encoded" or "refused".
@@ -66,6 +66,7 @@ class Ends {
 struct TextEnvironment {
   const CallEnvironment& calls;
   Ends& ends;
+  std::weak_ptr<const void>& unsent;  // What an answer refers to that turns out to be too large.
 };
 
 // TextProtocol is a protocol of texts: a model runs those that begin with "model". Others are answered with themselves,
@@ -82,14 +83,19 @@ class TextProtocol {
     if (text_ == "throws at the start") throw std::runtime_error("a path: /srv");
     RequestView request;
     if (text_.starts_with("model")) request.model_name = "model";
-    auto intake = Intake::Start(request, Intake::Chunks::kRefused, environment_.calls, &admission.caller());
+    auto intake = Intake::Start(request, {}, environment_.calls, &admission.caller());
     RecordModel(intake, {request.model_name, request.model_version}, admission.record());
     return intake;
   }
 
-  absl::StatusOr<EncodedResponse> Encode(Response& response, WireWriter&) {
+  absl::StatusOr<EncodedResponse> Encode(Response& response, WireWriter& writer) {
     if (text_ == "throws at the end") throw std::bad_alloc();
-    if (text_ == "too large") return MakeError(Reason::kTensorTooLarge, text_);
+    if (text_ == "too large") {
+      const auto elements = std::make_shared<const std::string>(1 << 20, 'x');
+      environment_.unsent = elements;
+      writer.OneofBytes(1, std::as_bytes(std::span(*elements)), elements);
+      return MakeError(Reason::kTensorTooLarge, text_);
+    }
     environment_.ends.Add("encoded");
     return EncodedResponse(ToMessage(text_ + response.result.model_version));
   }
@@ -166,7 +172,8 @@ class UnaryServing : public testing::Test {
   CallChain chain_{MakeCallSteps(gate_)};
   CallEnvironment calls_{converter_, models_, memory_.pool, chain_, regions_, {.max_tensor_bytes = 1 << 20}, 1 << 20};
   Ends ends_;
-  TextEnvironment environment_{calls_, ends_};
+  std::weak_ptr<const void> unsent_;
+  TextEnvironment environment_{calls_, ends_, unsent_};
 
   v1::TensorService::WithRawMethod_Convert<v1::TensorService::Service> service_;
   grpc::ServerBuilder builder_;
@@ -195,6 +202,11 @@ TEST_F(UnaryServing, EndsWithTheErrorOfEachStep) {
   EXPECT_EQ(Call("throws at the end").status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_THAT(ends_.Get(), ElementsAre("refused", "refused", "refused", "refused"));
   EXPECT_EQ(Call("hello").text, "hello") << "and serves on";
+}
+
+TEST_F(UnaryServing, KeepsNothingOfAnAnswerThatIsTooLarge) {
+  EXPECT_EQ(Call("too large").status.error_message(), "too large");
+  EXPECT_TRUE(unsent_.expired());
 }
 
 TEST_F(UnaryServing, IsRefusedWhileDraining) {

@@ -5,6 +5,7 @@
 #include <ostream>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "rpc/wire/message_guard.h"
@@ -12,6 +13,7 @@
 #include "testing/request_views.h"
 #include "testing/requests.h"
 #include "testing/status_matchers.h"
+#include "testing/test_memory.h"
 #include "testing/wire_bytes.h"
 
 namespace tensorferry::rpc {
@@ -189,6 +191,37 @@ TEST(RequestDecoder, RefusesMoreArraysAndOutputsThanAreTaken) {
         std::tuple(merged, kStream, "4097 arrays")}) {
     DecoderOfEither decoder;
     EXPECT_THAT(Decode(decoder, CutMessage(message, {}), kind), Fails(Reason::kTensorTooLarge, HasSubstr(what)));
+  }
+}
+
+// A field that nobody knows takes two bytes in the message, and dozens once protobuf has parsed it.
+TEST(RequestDecoder, HasTheBudgetAdmitWhatUnknownFieldsTake) {
+  constexpr std::size_t kFields = 10'000;
+  std::string message = SmallRequest().SerializeAsString();
+  for (std::size_t i = 0; i < kFields; ++i) message += Tag(15, 3) + Tag(15, 4);
+  const CutMessage whole(message, {});
+  ConvertDecoder decoder;
+  TestMemory much;
+  const PoolFor of_much(much.pool);
+  ASSERT_THAT(decoder.Decode(whole.pieces(), &of_much), IsOk());
+  EXPECT_GE(much.budget.used(), 40 * kFields);
+  decoder.Clear();
+  EXPECT_EQ(much.budget.used(), 0u);
+  TestMemory little(40 * kFields);
+  const PoolFor of_little(little.pool);
+  EXPECT_THAT(decoder.Decode(whole.pieces(), &of_little),
+              Fails(Reason::kTensorTooLarge, HasSubstr("while it is parsed")));
+}
+
+TEST(RequestDecoder, SaysWhetherItHadTheMessageParsed) {
+  for (const auto& [kind, message] :
+       {std::pair(kUnary, LargeRequest().SerializeAsString()), std::pair(kStream, RequestInStream(LargeRequest()))}) {
+    DecoderOfEither decoder;
+    for (const bool parsed : {true, false}) {
+      const CutMessage whole(parsed ? message + kUnknownField : message, {});
+      ASSERT_THAT(Decode(decoder, whole, kind), IsOk());
+      EXPECT_EQ(decoder.last().parsed(), parsed);
+    }
   }
 }
 

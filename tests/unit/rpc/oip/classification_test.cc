@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <functional>
 #include <limits>
+#include <numeric>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -98,6 +100,30 @@ TEST(Classify, RefusesMoreThanAnAnswerHolds) {
               Fails(Reason::kTensorTooLarge, HasSubstr("1 rows with 131072 classes each; at most 65536 classes")));
   EXPECT_THAT(ClassifyValues("uint8", values, {1 << 14, 8}, {.classes = 5, .batched = true}),
               Fails(Reason::kTensorTooLarge, HasSubstr("16384 rows with 5 classes each")));
+}
+
+// Rows of more elements than are looked at together, in each order.
+TEST(Classify, FindsTheLargestOfMany) {
+  constexpr std::size_t kMany = 30'000;
+  std::vector<std::int32_t> rising(kMany);
+  std::iota(rising.begin(), rising.end(), -100);
+  std::vector<std::int32_t> falling(rising.rbegin(), rising.rend());
+  std::vector<std::int32_t> mixed(kMany);
+  for (std::size_t i = 0; i < kMany; ++i) mixed[i] = static_cast<std::int32_t>(i * 7919 % 1009);  // Many are equal.
+  for (const auto& values : {rising, falling, mixed, std::vector<std::int32_t>(kMany, 7)}) {
+    std::vector<std::size_t> order(kMany);
+    std::iota(order.begin(), order.end(), 0);
+    std::ranges::stable_sort(order, std::greater(), [&](std::size_t index) { return values[index]; });
+    for (const std::size_t classes : {1U, 100U, 4096U, 5000U, 29'999U, 30'000U}) {
+      const auto result = ClassifyValues("int32", values, {kMany}, {.classes = classes});
+      ASSERT_THAT(result, IsOk());
+      Texts expected;
+      for (const std::size_t index : std::span(order).first(classes)) {
+        expected.push_back(std::to_string(values[index]) + ":" + std::to_string(index));
+      }
+      EXPECT_EQ(TextsOf(*result), expected) << classes << " of " << values[0] << ", " << values[1] << ", ...";
+    }
+  }
 }
 
 TEST(Classify, TakesNoMoreThanThereAre) {

@@ -12,6 +12,7 @@
 #include "testing/infer_views.h"
 #include "testing/mutations.h"
 #include "testing/status_matchers.h"
+#include "testing/test_memory.h"
 #include "testing/wire_bytes.h"
 
 namespace tensorferry::rpc {
@@ -155,22 +156,40 @@ TEST(InferDecoder, KeepsRawContentsWhereTheyLie) {
   EXPECT_THAT(runs, ElementsAre(cut.pieces()[0].data() + cut.pieces()[0].size() - 5, cut.pieces()[1].data()));
 }
 
-// The message that protobuf's parser made keeps the raw contents in memory, whatever the decoder reads next.
-TEST(InferDecoder, LeavesWhatWasParsedToWhoTakesIt) {
-  const std::string message = LargeRequest().SerializeAsString() + kUnknownField;
+TEST(InferDecoder, SaysWhetherItHadTheMessageParsed) {
+  const std::string message = LargeRequest().SerializeAsString();
   InferDecoder decoder;
-  std::vector<ScatteredBytes> raw;
-  ParsedMessage taken;
-  {
-    const CutMessage gone(message, {});
-    ASSERT_THAT(decoder.Decode(gone.pieces()), IsOk());
-    raw = decoder.request().raw_input_contents;
-    taken = decoder.TakeParsed();
+  for (const bool parsed : {true, false}) {
+    const CutMessage whole(parsed ? message + kUnknownField : message, {});
+    ASSERT_THAT(decoder.Decode(whole.pieces()), IsOk());
+    EXPECT_EQ(decoder.parsed(), parsed);
   }
-  const CutMessage next("", {});
-  ASSERT_THAT(decoder.Decode(next.pieces()), IsOk());
-  ASSERT_EQ(raw.size(), 2u);
-  for (const ScatteredBytes& bytes : raw) EXPECT_EQ(bytes.First(8), "elements");
+}
+
+std::string TypedRequest(int count) {
+  Request request;
+  request.add_inputs()->mutable_contents()->mutable_int64_contents()->Resize(count, 1);
+  return request.SerializeAsString();
+}
+
+TEST(InferDecoder, HasTheBudgetAdmitWhatIsParsed) {
+  TestMemory memory(1 << 20);
+  const PoolFor pool(memory.pool);
+  InferDecoder decoder;
+  const auto decode = [&](int count) {
+    const CutMessage whole(TypedRequest(count), {});
+    return decoder.Decode(whole.pieces(), &pool);
+  };
+  ASSERT_THAT(decode(10'000), IsOk());
+  EXPECT_GE(memory.budget.used(), 80'000u);
+  decoder.Clear();
+  EXPECT_EQ(memory.budget.used(), 0u);
+  EXPECT_THAT(decode(100'000), Fails(Reason::kTensorTooLarge, HasSubstr("elements in raw form need less")));
+  {
+    const auto others = memory.budget.Reserve(900'000);
+    EXPECT_THAT(decode(10'000), Fails(Reason::kMemoryBudget));
+  }
+  EXPECT_EQ(memory.budget.used(), 0u) << "a refused request holds nothing";
 }
 
 TEST(InferDecoder, RefusesWhatDoesNotParse) {

@@ -29,7 +29,7 @@ class Translated {
  public:
   Translated(const Message& message, const SharedRegions& regions) : cut_(message.SerializeAsString(), {}) {
     if (!decoder_.Decode(cut_.pieces()).ok()) std::abort();
-    status_ = Translate(decoder_.request(), {regions}, decoder_.parsed(), request_, plans_);
+    status_ = Translate(decoder_.request(), {regions}, decoder_.memory(), request_, plans_);
   }
   Translated(const Translated&) = delete;
   Translated& operator=(const Translated&) = delete;
@@ -225,7 +225,7 @@ TEST_F(TranslateTest, ForgetsTheFormerRequest) {
     const CutMessage cut(message.SerializeAsString(), {});
     InferDecoder decoder;
     ASSERT_THAT(decoder.Decode(cut.pieces()), IsOk());
-    ASSERT_THAT(Translate(decoder.request(), {regions_}, decoder.parsed(), request, plans), IsOk());
+    ASSERT_THAT(Translate(decoder.request(), {regions_}, decoder.memory(), request, plans), IsOk());
   }
   EXPECT_EQ(request.priority, 0u);
   EXPECT_EQ(request.timeout, microseconds(0));

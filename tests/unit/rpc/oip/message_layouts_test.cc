@@ -22,7 +22,7 @@ absl::Status Check(const std::string& message) {
 
 absl::Status Count(const std::string& message) {
   const Bytes piece = std::as_bytes(std::span(message));
-  return CheckFieldCounts({&piece, 1}, kModelInferRequestLayout);
+  return CheckFieldCounts({&piece, 1}, kModelInferRequestLayout).status();
 }
 
 absl::Status Check(const ModelInferRequest& request) { return Check(request.SerializeAsString()); }
@@ -42,6 +42,38 @@ TEST(InferLayouts, DoNotCountElements) {
   typed.add_inputs()->mutable_contents()->mutable_fp64_contents()->Resize(8 * kMany, 1);
   typed.add_inputs()->mutable_contents()->add_bytes_contents(std::string(kMany, 'x'));
   EXPECT_THAT(Check(typed), IsOk());
+}
+
+// RequestsOf returns requests with `count` elements in each field in turn.
+std::vector<ModelInferRequest> RequestsOf(int count) {
+  std::vector<ModelInferRequest> requests(9);
+  const auto contents = [&](std::size_t index) { return requests[index].add_inputs()->mutable_contents(); };
+  contents(0)->mutable_bool_contents()->Resize(count, true);
+  contents(1)->mutable_int_contents()->Resize(count, 1);
+  contents(2)->mutable_int64_contents()->Resize(count, 1 << 20);
+  contents(3)->mutable_uint_contents()->Resize(count, 1);
+  contents(4)->mutable_uint64_contents()->Resize(count, 1);
+  contents(5)->mutable_fp32_contents()->Resize(count, 1);
+  contents(6)->mutable_fp64_contents()->Resize(count, 1);
+  auto& strings = *contents(7);
+  for (int i = 0; i < count; ++i) strings.add_bytes_contents("s");
+  requests[8].add_raw_input_contents(std::string(static_cast<std::size_t>(count), 'x'));
+  return requests;
+}
+
+TEST(InferLayouts, SayHowMuchIsNeededToParseElements) {
+  for (const int count : {1 << 17, (1 << 17) + 1}) {  // With one more the parser takes twice as much.
+    for (const ModelInferRequest& request : RequestsOf(count)) {
+      const std::string message = request.SerializeAsString();
+      const Bytes piece = std::as_bytes(std::span(message));
+      const auto room = CheckFieldCounts({&piece, 1}, kModelInferRequestLayout);
+      ASSERT_THAT(room, IsOk());
+      ModelInferRequest parsed;
+      ASSERT_TRUE(parsed.ParseFromString(message));
+      EXPECT_GE(room->elements, parsed.SpaceUsedLong()) << request.ShortDebugString().substr(0, 80);
+      EXPECT_LE(room->elements + room->metadata, 5 * request.SpaceUsedLong());
+    }
+  }
 }
 
 TEST(InferLayouts, RefuseWhatWouldSwellWhenParsed) {

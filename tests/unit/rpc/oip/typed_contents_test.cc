@@ -25,13 +25,11 @@ using Contents = triton::InferTensorContents;
 using testing::HasSubstr;
 
 absl::StatusOr<std::string> RawOf(const Contents& contents, std::string_view datatype) {
-  std::string raw;
-  if (datatype == kBytes) {
-    TENSORFERRY_RETURN_IF_ERROR(RawOfTypedStrings(contents, raw));
-  } else {
-    TENSORFERRY_RETURN_IF_ERROR(RawOfTyped(contents, *DTypeByOip(datatype), raw));
-  }
-  return raw;
+  std::string converted;
+  const auto raw = datatype == kBytes ? RawOfTypedStrings(contents, converted)
+                                      : RawOfTyped(contents, *DTypeByOip(datatype), converted);
+  if (!raw.ok()) return raw.status();
+  return std::string(reinterpret_cast<const char*>(raw->data()), raw->size());
 }
 
 // BytesOf returns the elements as C++ lays them out, which is little-endian on the machines that are supported.

@@ -1,6 +1,7 @@
 #include "rpc/wire/message_guard.h"
 
 #include <gmock/gmock.h>
+#include <google/protobuf/unknown_field_set.h>
 
 #include <array>
 #include <string>
@@ -65,7 +66,7 @@ constexpr MessageLayout kBounded{kBoundedFields};
 
 absl::Status CheckCounts(const std::string& message) {
   const Bytes piece = std::as_bytes(std::span(message));
-  return CheckFieldCounts({&piece, 1}, kBounded);
+  return CheckFieldCounts({&piece, 1}, kBounded).status();
 }
 
 TEST(CheckFieldCounts, RefusesMoreOfAFieldThanAreTaken) {
@@ -80,6 +81,36 @@ TEST(CheckFieldCounts, CountsOverAllPartsOfTheMessage) {
   EXPECT_THAT(CheckCounts(BytesField(2, name + name) + BytesField(2, name)), IsOk());
   EXPECT_THAT(CheckCounts(BytesField(2, name + name) + BytesField(2, name + name)),
               Fails(Reason::kTensorTooLarge, HasSubstr("4 inner.names")));
+}
+
+// kNumbers has numbers in field 1, and varints of eight bytes in field 2.
+constexpr std::array kNumbersFields = {NumbersLayout(1, Holds::kElements, 4), NumbersLayout(2, Holds::kVarints, 8)};
+constexpr MessageLayout kNumbers{kNumbersFields};
+
+TEST(CheckFieldCounts, SaysHowMuchIsNeededToParse) {
+  const auto room = [](const std::string& message) {
+    const std::array pieces = {std::as_bytes(std::span(message)).first(message.size() / 2),
+                               std::as_bytes(std::span(message)).subspan(message.size() / 2)};
+    return CheckFieldCounts(pieces, kNumbers).value_or(RoomToParse()).elements;
+  };
+  EXPECT_EQ(room(VarintField(9, 1)), 0u);
+  EXPECT_EQ(room(BytesField(2, std::string(1000, '\1'))), 4 * 8 * 1000u) << "of a byte each";
+  EXPECT_EQ(room(BytesField(2, LongVarint(7, 10) + LongVarint(7, 10))), 4 * 8 * 2u) << "of ten bytes each";
+  EXPECT_EQ(room(VarintField(2, 300) + VarintField(2, 300)), 4 * 8 * 2u) << "each by itself";
+  EXPECT_GE(room(BytesField(1, std::string(4000, 'x'))), 4 * 4000u);
+}
+
+TEST(CheckFieldCounts, SaysHowMuchUnknownFieldsTake) {
+  std::string groups;
+  for (int i = 0; i < 1000; ++i) groups += Tag(9, 3) + Tag(9, 4);
+  const std::string message = BytesField(1, std::string(4000, 'x')) + groups;
+  const Bytes piece = std::as_bytes(std::span(message));
+  const auto room = CheckFieldCounts({&piece, 1}, kNumbers);
+  ASSERT_THAT(room, IsOk());
+  google::protobuf::UnknownFieldSet parsed;
+  ASSERT_TRUE(parsed.ParseFromArray(groups.data(), static_cast<int>(groups.size())));
+  EXPECT_GE(room->metadata, parsed.SpaceUsedLong());
+  EXPECT_LE(room->metadata, 40 * groups.size());
 }
 
 TEST(CheckFieldCounts, LeavesWhatDoesNotParseToTheParser) {
