@@ -145,6 +145,6 @@ def test_a_server_that_lets_nobody_load(run: Run) -> None:
 
 def test_tables_fit_a_terminal(explicit: Server) -> None:
     address = {"TENSORFERRY_SERVER": explicit.address}
-    for words in (["models"], ["model", "batched"], ["stats"]):
+    for words in (["models"], ["model", "batched"], ["stats"], ["info"]):
         shown = cli.run_on_terminal(*words, environment=address).splitlines()
         assert max(map(len, shown)) <= 80, words
