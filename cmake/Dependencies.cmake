@@ -23,6 +23,7 @@ endif()
 find_package(OpenSSL REQUIRED)
 find_package(spdlog REQUIRED)
 if(TENSORFERRY_GRPC)
+  find_package(ZLIB REQUIRED)
   find_package(Boost 1.81 REQUIRED)  # Its headers alone: Asio and Beast.
   find_package(CLI11 REQUIRED)
   # By pkg-config: its CMake package asks for the libraries of its HTTP server and client, too.

@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=$1 jobs=$2
-targets=(wire_reader infer_reader infer_body npy_header file_reader side_message)
+targets=(wire_reader infer_reader infer_body npy_header file_reader packed_body side_message)
 seeds=$PWD/tests/fuzz/corpus work=$PWD/build/fuzz
 
 say() { printf '==> %s\n' "$*"; }

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <functional>
 #include <iterator>
 #include <utility>
 #include <vector>
@@ -48,6 +49,14 @@ std::vector<http::Route> HttpRoutes(const HttpPortSources& sources, const web::R
   return routes;
 }
 
+// Returns what the port may unpack and pack: nothing, unless it was started so.
+http::CodingPolicy CodingsOf(const HttpPortSources& sources, web::WorkThread& work) {
+  if (!sources.config.http_gzip) return {};
+  return {.pool = &sources.pool,
+          .body_bytes = sources.config.max_message_bytes,
+          .aside = [&work](std::function<void()> packing) { work.Post(std::move(packing)); }};
+}
+
 }  // namespace
 
 absl::StatusOr<HttpPort> StartHttpPort(const HttpPortSources& sources) {
@@ -71,8 +80,8 @@ absl::StatusOr<HttpPort> StartHttpPort(const HttpPortSources& sources) {
   };
   const web::RouteContext context{
       .gateway = *gateway, .pool = sources.pool, .work = *work, .max_message_bytes = config.max_message_bytes};
-  TENSORFERRY_ASSIGN_OR_RETURN(auto server,
-                               http::Server::Start(options, http::Router(HttpRoutes(sources, context), policy)));
+  http::Router router(HttpRoutes(sources, context), policy, CodingsOf(sources, *work));
+  TENSORFERRY_ASSIGN_OR_RETURN(auto server, http::Server::Start(options, std::move(router)));
   spdlog::info("HTTP port: {}", server->address());
   return HttpPort(std::move(work), std::move(gateway), std::move(server));
 }

@@ -209,13 +209,30 @@ std::vector<std::string> OptionNames(const CLI::App& app) {
   return names;
 }
 
+// `-:ARRAY` is an array of standard input, which CLI11 would take for an option. A byte that no word can have hides it.
+constexpr char kHidden = '\0';
+
+// Returns the words from the back, as CLI11 takes them.
+std::vector<std::string> Reversed(std::span<const std::string> words) {
+  std::vector<std::string> reversed(words.rbegin(), words.rend());
+  for (std::string& word : reversed) {
+    if (word.starts_with("-:")) word.insert(word.begin(), kHidden);
+  }
+  return reversed;
+}
+
+void Unhide(std::string& word) {
+  if (word.starts_with(kHidden)) word.erase(0, 1);
+}
+
 // CheckExtras reports words that neither the program nor the subcommand knows.
 absl::Status CheckExtras(const CLI::App& app, const std::vector<Subcommand>& subcommands) {
   const std::vector<CLI::App*> chosen = app.get_subcommands();
   const CLI::App& owner = chosen.empty() ? app : *chosen.front();
   const std::vector<std::string> extras = app.remaining(/*recurse=*/true);
   if (extras.empty()) return chosen.empty() ? Usage("a command is missing; see --help") : absl::OkStatus();
-  const std::string& word = extras.front();
+  std::string word = extras.front();
+  Unhide(word);
   if (word.starts_with('-')) return Unknown("option", word.substr(0, word.find('=')), OptionNames(owner));
   if (!chosen.empty()) return Usage(fmt::format("unexpected argument {}", Quote(word)));
   std::vector<std::string> names;
@@ -223,13 +240,17 @@ absl::Status CheckExtras(const CLI::App& app, const std::vector<Subcommand>& sub
   return Unknown("command", word, names);
 }
 
+bool IsStandardInput(const std::string& file) { return file == "-" || file.starts_with("-:"); }
+
 absl::Status CheckValues(const Arguments& arguments) {
   if (arguments.retries < 0 || arguments.retries > kMostRetries) {
     return Usage(fmt::format("--retries {} is not a number from 0 to {}", arguments.retries, kMostRetries));
   }
   if (arguments.output.ends_with(".npy"))
     return Usage("-o takes OUT.npz, OUT.safetensors, or a directory for the .npy files");
-  if (std::ranges::count(arguments.files, "-") + std::ranges::count(arguments.inputs, "-", &NamedFile::file) > 1) {
+  if (std::ranges::count_if(arguments.files, IsStandardInput) +
+          std::ranges::count_if(arguments.inputs, IsStandardInput, &NamedFile::file) >
+      1) {
     return Usage("standard input (-) can be read only once");
   }
   return absl::OkStatus();
@@ -289,7 +310,8 @@ absl::StatusOr<Arguments> ParseArguments(std::span<const std::string> words) {
   app.add_flag("--version", version, "print the version of this command");
   const std::vector<Subcommand> subcommands = AddSubcommands(app, arguments, given);
   try {
-    app.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes the words from the back.
+    app.parse(Reversed(words));
+    for (auto* const list : {&arguments.files, &given.inputs}) std::ranges::for_each(*list, Unhide);
   } catch (const CLI::CallForHelp&) {
     const std::vector<CLI::App*> chosen = app.get_subcommands();
     arguments.help = chosen.empty() ? app.help() : chosen.front()->help("tensorferry");

@@ -2,16 +2,33 @@
 #include <fmt/ranges.h>
 
 #include <cstdio>
+#include <utility>
 
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/json_text.h"
 #include "cli/query.h"
+#include "cli/table.h"
 
 namespace tensorferry::cli {
 namespace {
 
 using client::ServerInfo;
+
+// Returns rows of a title and a text, with texts that are too long for the terminal in several rows.
+std::vector<std::vector<std::string>> WithinTerminal(const std::vector<std::vector<std::string>>& rows) {
+  constexpr std::size_t kTitles = 17;  // The longest title, and the gap behind it.
+  const std::size_t width = TableWidth();
+  if (width <= kTitles) return rows;  // It is no terminal, or a very narrow one.
+  std::vector<std::vector<std::string>> all;
+  for (const auto& row : rows) {
+    std::string title = row.front();
+    for (std::string& piece : Wrapped(row.back(), width - kTitles)) {
+      all.push_back({std::exchange(title, ""), std::move(piece)});
+    }
+  }
+  return all;
+}
 
 void PrintInfo(const ServerInfo& info) {
   std::vector<std::string> dtypes;
@@ -26,7 +43,7 @@ void PrintInfo(const ServerInfo& info) {
       {"features", fmt::format("{}", fmt::join(info.features, ", "))},
       {"dtypes", fmt::format("{}", fmt::join(dtypes, ", "))},
   };
-  fmt::print("{}", Align(rows));
+  fmt::print("{}", Align(WithinTerminal(rows)));
 }
 
 void PrintInfoJson(const ServerInfo& info) {

@@ -84,10 +84,7 @@ ExitCode Change(const Arguments& arguments,
     return VersionsOf(models, arguments.model);
   };
   const auto print = [&](const std::vector<ModelInfo>& models) { return PrintModels(arguments, models); };
-  return Query(arguments, ask, print, [](const absl::Status& status) {
-    // A model that the repository does not have is INTERNAL, as Triton's clients expect.
-    return absl::IsInternal(status) ? ExitCode::kRefused : ExitCodeOf(status);
-  });
+  return Query(arguments, ask, print);
 }
 
 }  // namespace

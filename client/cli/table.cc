@@ -17,25 +17,6 @@ namespace {
 constexpr std::size_t kGap = 2;         // Blanks between two columns.
 constexpr std::size_t kLeastLast = 16;  // The last column is not made narrower than this.
 
-// Breaks text at blanks into pieces of at most `width` characters, as far as its words allow.
-std::vector<std::string> Wrapped(const std::string& text, std::size_t width) {
-  std::vector<std::string> pieces{""};
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find(' ', begin), text.size());
-    const std::string word = text.substr(begin, end - begin);
-    std::string& piece = pieces.back();
-    if (piece.empty()) {
-      piece = word;
-    } else if (TextWidth(piece) + 1 + TextWidth(word) <= width) {
-      piece += ' ' + word;
-    } else {
-      pieces.push_back(word);
-    }
-    begin = end + 1;
-  }
-  return pieces;
-}
-
 }  // namespace
 
 void Table::Add(std::vector<std::string> cells) {
@@ -82,6 +63,24 @@ std::string Table::ToText(std::size_t width) const {
     }
   }
   return text;
+}
+
+std::vector<std::string> Wrapped(const std::string& text, std::size_t width) {
+  std::vector<std::string> pieces{""};
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(' ', begin), text.size());
+    const std::string word = text.substr(begin, end - begin);
+    std::string& piece = pieces.back();
+    if (piece.empty()) {
+      piece = word;
+    } else if (TextWidth(piece) + 1 + TextWidth(word) <= width) {
+      piece += ' ' + word;
+    } else {
+      pieces.push_back(word);
+    }
+    begin = end + 1;
+  }
+  return pieces;
 }
 
 std::size_t TableWidth() {

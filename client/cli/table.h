@@ -41,6 +41,9 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
+// Breaks text at blanks into pieces of at most `width` characters, as far as its words allow.
+std::vector<std::string> Wrapped(const std::string& text, std::size_t width);
+
 // TableWidth returns the columns of the terminal that standard output is, 80 if it does not say, and 0 if standard
 // output is no terminal: other programs get a line for each row.
 std::size_t TableWidth();

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <memory>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -20,7 +21,8 @@
 namespace tensorferry::client {
 namespace {
 
-absl::Status SystemError(const std::string& path) { return absl::ErrnoToStatus(errno, path); }
+// Returns the last error of the system, without the path, which the caller knows.
+absl::Status SystemError() { return {absl::ErrnoToStatusCode(errno), std::generic_category().message(errno)}; }
 
 FileBytes Own(std::string content) {
   auto memory = std::make_shared<const std::string>(std::move(content));
@@ -28,14 +30,14 @@ FileBytes Own(std::string content) {
   return {std::move(memory), bytes};
 }
 
-absl::StatusOr<FileBytes> ReadToEnd(int descriptor, const std::string& path) {
+absl::StatusOr<FileBytes> ReadToEnd(int descriptor) {
   std::string content;
   std::array<char, std::size_t{64} << 10> block;
   while (true) {
     const ssize_t count = read(descriptor, block.data(), block.size());
     if (count == 0) return Own(std::move(content));
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return SystemError(path);
+    if (count < 0) return SystemError();
     content.append(block.data(), static_cast<std::size_t>(count));
   }
 }
@@ -50,7 +52,7 @@ class MappedFile {
     static const BusErrorHandler handler;
     const auto nbytes = static_cast<std::size_t>(info.st_size);
     void* const address = mmap(nullptr, nbytes, PROT_READ, MAP_PRIVATE, descriptor, 0);
-    if (address == MAP_FAILED) return SystemError(path);
+    if (address == MAP_FAILED) return SystemError();
     std::shared_ptr<MappedFile> file(new MappedFile({static_cast<const std::byte*>(address), nbytes}, info, path));
     if (!file->watched_) return nullptr;
     return file;
@@ -85,14 +87,14 @@ class MappedFile {
 absl::Status FileBytes::CheckWhole() const { return mapped == nullptr ? absl::OkStatus() : mapped->CheckWhole(); }
 
 absl::StatusOr<FileBytes> LoadFile(const std::string& path) {
-  if (path == "-") return ReadToEnd(STDIN_FILENO, "standard input");
+  if (path == "-") return ReadToEnd(STDIN_FILENO);
   const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return SystemError(path);
+  if (!file) return SystemError();
   struct stat info {};
-  if (fstat(file.get(), &info) != 0) return SystemError(path);
-  if (!S_ISREG(info.st_mode) || info.st_size == 0) return ReadToEnd(file.get(), path);
+  if (fstat(file.get(), &info) != 0) return SystemError();
+  if (!S_ISREG(info.st_mode) || info.st_size == 0) return ReadToEnd(file.get());
   TENSORFERRY_ASSIGN_OR_RETURN(const std::shared_ptr<const MappedFile> mapped, MappedFile::Map(file.get(), info, path));
-  if (mapped == nullptr) return ReadToEnd(file.get(), path);
+  if (mapped == nullptr) return ReadToEnd(file.get());
   return FileBytes{mapped, mapped->bytes(), mapped};
 }
 

@@ -26,7 +26,7 @@ struct FileBytes {
 
 // LoadFile maps a regular file. It reads anything else (a pipe, or `-`, which is standard input) to its end. Its first
 // call installs a BusErrorHandler, which handles SIGBUS for the process from then on.
-// Errors: those of the system, by their absl code.
+// Errors: those of the system, by their absl code. The message does not name the file.
 absl::StatusOr<FileBytes> LoadFile(const std::string& path);
 
 }  // namespace tensorferry::client

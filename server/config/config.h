@@ -26,6 +26,7 @@ struct Config {
   std::string admin_listen = "127.0.0.1:8002";           // HOST:PORT or "off".
   std::string http_listen = "off";                       // HOST:PORT or "off".
   std::vector<std::string> http_origin;                  // Of pages that may call over HTTP.
+  bool http_gzip = false;                                // Whether bodies over HTTP may be packed.
   std::vector<std::string> admin_host;                   // Further hosts for which the admin port answers.
   int unix_mode = -1;      // The mode of the files of unix: addresses. -1: what the umask leaves.
   std::string unix_group;  // Their group. Empty: the process's own.

@@ -121,6 +121,8 @@ const std::vector<Setting>& Settings() {
           &Config::http_listen, AdminAddressKind{}),
       Many({"http-origin", "ORIGIN", "origin of pages that may call --http-listen through a browser, or * for all"},
            &Config::http_origin, OriginKind{}, 0),
+      One({"http-gzip", "on|off", "take bodies in gzip and deflate on --http-listen, and answer so who asks for it"},
+          &Config::http_gzip, SwitchKind{}),
       Many({"admin-host", "HOST", "further host for which local HTTP addresses answer without tokens and TLS"},
            &Config::admin_host, HostKind{}, 0),
       One({"unix-mode", "MODE", "mode of the files of unix: addresses, as 0660: who may write there may call"},

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/loopback.h"
+#include "base/reason.h"
 #include "http/error_response.h"
 
 namespace tensorferry::http {
@@ -17,7 +18,8 @@ Response Unauthorized(std::string_view challenge, std::string_view message, std:
   return ErrorResponse({.status = 401,
                         .message = std::string(message),
                         .expected = "authorization: Bearer TOKEN",
-                        .actual = std::string(actual)},
+                        .actual = std::string(actual),
+                        .reason = std::string(Info(Reason::kUnauthenticated).name)},
                        {{"WWW-Authenticate", std::string(challenge)}});
 }
 
@@ -38,7 +40,8 @@ std::optional<Response> RefuseToken(const security::Tokens& tokens, security::Ro
                         .message = fmt::format("{} is for the role {}, and the token's role is {}", request.path,
                                                NamesOf(wanted), NamesOf(roles)),
                         .expected = std::string(NamesOf(wanted)),
-                        .actual = std::string(NamesOf(roles))},
+                        .actual = std::string(NamesOf(roles)),
+                        .reason = std::string(Info(Reason::kPermissionDenied).name)},
                        {{"WWW-Authenticate", R"(Bearer error="insufficient_scope")"}});
 }
 
@@ -74,7 +77,8 @@ std::optional<Response> RefuseAccess(const AccessPolicy& policy, security::Roles
     return ErrorResponse({.status = 403,
                           .message = fmt::format("{} is for peers with a certificate", request.path),
                           .expected = "a certificate that a CA of --tls-client-ca has signed",
-                          .actual = "none"});
+                          .actual = "none",
+                          .reason = std::string(Info(Reason::kPermissionDenied).name)});
   }
   return policy.tokens == nullptr ? std::nullopt : RefuseToken(*policy.tokens->Get(), roles, request);
 }

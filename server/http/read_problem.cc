@@ -32,7 +32,8 @@ std::optional<Problem> ProblemOf(const boost::beast::error_code& error, const Li
     return Problem{.status = 413,
                    .message = "the request's body is too long",
                    .expected = fmt::format("at most {} bytes", limits.body_bytes),
-                   .actual = "more"};
+                   .actual = "more",
+                   .reason = std::string(Info(Reason::kTensorTooLarge).name)};
   }
   if (error.category() != make_error_code(ReadError::bad_method).category()) return std::nullopt;
   return Problem{.status = 400,

@@ -11,6 +11,8 @@
 
 #include "http/cross_origin.h"
 #include "http/error_response.h"
+#include "http/packed_answer.h"
+#include "http/unpacked_body.h"
 
 namespace tensorferry::http {
 namespace {
@@ -90,6 +92,7 @@ std::optional<Response> Router::RefuseAt(const Found& found, const Request& requ
 std::optional<Response> Router::Refuse(const Request& head) const {
   if (auto answer = AnswerForOrigin(policy_.origins, head)) return answer;
   auto refusal = RefuseAt(Find(head), head);
+  if (!refusal) refusal = RefuseCoding(codings_, head);
   if (!refusal) return std::nullopt;
   for (Field& field : OriginFields(policy_.origins, head)) refusal->fields.push_back(std::move(field));
   return refusal;
@@ -106,6 +109,8 @@ void Router::Serve(Request request, const Reply& given) const {
   try {
     Found found = Find(request);
     request.path_values = std::move(found.values);
+    if (auto refusal = UnpackBody(codings_, request)) return reply(*std::move(refusal));
+    if (found.route != nullptr && found.route->packs_answer) reply = PackingReply(codings_, request, std::move(reply));
     if (found.route != nullptr && found.route->answer_later) {
       return found.route->answer_later(std::move(request), reply);
     }

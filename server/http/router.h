@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "http/access.h"
+#include "http/content_coding.h"
 #include "http/message.h"
 #include "security/tokens.h"
 
@@ -22,6 +23,7 @@ struct Route {
   std::function<void(Request, Reply)> answer_later{};
   // Whether the route takes a request of its path; empty: it takes every one. What it does not take goes to another route.
   std::function<bool(const Request&)> takes{};
+  bool packs_answer = false;  // Whether the answer may be packed, for peers that would rather have it so.
 };
 
 // Router finds the route of a request, and answers in its place where there is none, or where the peer may not have it.
@@ -29,7 +31,8 @@ struct Route {
 // Threads: any, if the routes' functions may be called on any.
 class Router {
  public:
-  Router(std::vector<Route> routes, AccessPolicy policy) : routes_(std::move(routes)), policy_(policy) {}
+  Router(std::vector<Route> routes, AccessPolicy policy, CodingPolicy codings = {})
+      : routes_(std::move(routes)), policy_(std::move(policy)), codings_(std::move(codings)) {}
 
   // Returns the answer to a request whose body is still to come and does not matter, such as its refusal; nothing if the
   // request may be answered.
@@ -55,6 +58,7 @@ class Router {
 
   const std::vector<Route> routes_;
   const AccessPolicy policy_;
+  const CodingPolicy codings_;
 };
 
 }  // namespace tensorferry::http

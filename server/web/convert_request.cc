@@ -116,14 +116,6 @@ std::string_view MediaTypeOf(FileFormat format) {
 }
 
 std::variant<ConvertWish, http::Response> ReadConvertWish(const http::Request& request) {
-  for (const std::string_view value : request.Values("content-encoding")) {
-    if (http::EqualInAnyCase(value, "identity")) continue;
-    return http::ErrorResponse({.status = 415,
-                                .message = "compressed bodies are not taken, but a .npz may be deflated",
-                                .expected = "a body without content-encoding",
-                                .actual = std::string(value)},
-                               {{"Accept-Encoding", "identity"}});
-  }
   const std::vector<std::string_view> types = request.Values("content-type");
   const StatedType stated = ReadContentType(types.empty() ? "" : types.front());
   const auto [known, by_type] = FormatStatedBy(stated.type);

@@ -23,9 +23,9 @@ std::vector<http::Route> ConvertRoutes(const RouteContext& context) {
            .roles = RolesOfMethod("tensorferry.v1.TensorService.Convert"),
            .answer = nullptr,
            .methods = kPost,
-           .answer_later = [context](http::Request request, const http::Reply& reply) {
-             Convert(context, std::move(request), reply);
-           }}};
+           .answer_later = [context](http::Request request,
+                                     const http::Reply& reply) { Convert(context, std::move(request), reply); },
+           .packs_answer = true}};
 }
 
 }  // namespace tensorferry::web

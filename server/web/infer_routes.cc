@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/reason.h"
 #include "rpc/serve/error.h"
 #include "web/infer_body.h"
 #include "web/infer_message.h"
@@ -29,18 +30,6 @@ std::optional<std::size_t> JsonBytes(const http::Request& request) {
   return whole && values.size() == 1 ? std::optional(nbytes) : std::nullopt;
 }
 
-std::optional<http::Response> RefuseEncoding(const http::Request& request) {
-  for (const std::string_view value : request.Values("content-encoding")) {
-    if (http::EqualInAnyCase(value, "identity")) continue;
-    return http::ErrorResponse({.status = 415,
-                                .message = "compressed bodies are not taken",
-                                .expected = "a body without content-encoding",
-                                .actual = std::string(value)},
-                               {{"Accept-Encoding", "identity"}});
-  }
-  return std::nullopt;
-}
-
 // Returns what answers with the outputs as they are asked for. A long answer in JSON takes long to write, and the call may
 // end on a thread that others need: it is written on the thread for such work.
 Gateway::Answered AnswerWith(AskedOutputs asked, const RouteContext& context, const WebPeer& peer,
@@ -63,13 +52,13 @@ Gateway::Answered AnswerWith(AskedOutputs asked, const RouteContext& context, co
 }
 
 void Infer(const RouteContext& context, const http::Request& request, const http::Reply& reply) {
-  if (auto refusal = RefuseEncoding(request)) return reply(*std::move(refusal));
   const auto json_bytes = JsonBytes(request);
   if (!json_bytes) {
     return reply(http::ErrorResponse({.status = 400,
                                       .message = std::string(kHeaderLength) + " is no number",
                                       .expected = "the bytes of the body's JSON, once",
-                                      .actual = "something else"}));
+                                      .actual = "something else",
+                                      .reason = std::string(Info(Reason::kBadHeader).name)}));
   }
   const WebPeer peer(request);
   auto body = ReadInferBody(request.body, *json_bytes,
@@ -95,9 +84,9 @@ std::vector<http::Route> InferRoutes(const RouteContext& context) {
                       .roles = RolesOf("ModelInfer"),
                       .answer = nullptr,
                       .methods = kPost,
-                      .answer_later = [context](const http::Request& request, const http::Reply& reply) {
-                        Infer(context, request, reply);
-                      }});
+                      .answer_later = [context](const http::Request& request,
+                                                const http::Reply& reply) { Infer(context, request, reply); },
+                      .packs_answer = true});
   }
   return routes;
 }

@@ -20,8 +20,10 @@ nlohmann::json ObjectOf(const http::Request& request) {
   };
   const bool has_files = request.path.ends_with("/load");  // Files of models stand in the body.
   if (request.body.size() > kMaxBytes && !has_files) {
-    throw bad("the request's body is too long", fmt::format("at most {} bytes", kMaxBytes),
-              fmt::format("{} bytes", request.body.size()));
+    BadBody too_long = bad("the request's body is too long", fmt::format("at most {} bytes", kMaxBytes),
+                           fmt::format("{} bytes", request.body.size()));
+    too_long.problem.reason = Info(Reason::kTensorTooLarge).name;
+    throw too_long;
   }
   TreeSax sax({.text_bytes = has_files ? SIZE_MAX : kMaxBytes});
   if (!nlohmann::json::sax_parse(request.body, &sax)) {

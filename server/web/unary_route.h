@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/reason.h"
 #include "http/error_response.h"
 #include "http/router.h"
 #include "rpc/access_rules.h"
@@ -57,10 +58,12 @@ inline http::Response YesOrNo(std::string_view question, bool yes,
   return JsonResponse(body, yes ? 200 : kNo);
 }
 
-// Returns the JSON object of a body, or an empty object if there is no body. Throws BadBody.
+// BadBody says why a body is not the one of a request. Its reason is BAD_HEADER where it has none.
 struct BadBody {
   http::Problem problem;
 };
+
+// Returns the JSON object of a body, or an empty object if there is no body. Throws BadBody.
 nlohmann::json ObjectOf(const http::Request& request);
 
 // Admits the memory that ObjectOf and what is made of its tree take, for a body of so many bytes.
@@ -109,7 +112,8 @@ http::Route RouteOf(const RouteContext& context, UnaryRoute<Message, Answer> rou
             }
             return answer_naming ? answer_naming(response, model) : answer(response);
           }));
-    } catch (const BadBody& bad) {
+    } catch (BadBody& bad) {
+      if (bad.problem.reason.empty()) bad.problem.reason = Info(Reason::kBadHeader).name;
       reply(http::ErrorResponse(bad.problem));
     }
   };

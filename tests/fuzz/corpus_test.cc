@@ -34,7 +34,8 @@ INSTANTIATE_TEST_SUITE_P(
     Targets, Corpus,
     testing::Values(Target{"file_reader", &FileReaderMistake}, Target{"wire_reader", &WireReaderMistake},
                     Target{"infer_reader", &InferReaderMistake}, Target{"infer_body", &InferBodyMistake},
-                    Target{"npy_header", &NpyHeaderMistake}, Target{"side_message", &SideMessageMistake}),
+                    Target{"npy_header", &NpyHeaderMistake}, Target{"packed_body", &PackedBodyMistake},
+                    Target{"side_message", &SideMessageMistake}),
     [](const auto& test) { return test.param.name; });
 
 }  // namespace

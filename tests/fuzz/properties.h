@@ -37,6 +37,12 @@ std::string_view InferBodyMistake(std::string_view input);
 // Input: the file.
 std::string_view FileReaderMistake(std::string_view input);
 
+// PackedBodyMistake checks that a body in gzip or deflate is unpacked as zlib itself unpacks it byte by byte, or refused,
+// and that the memory budget has what it takes, and nothing in the end.
+//
+// Input: a byte, which is even for gzip; the body.
+std::string_view PackedBodyMistake(std::string_view input);
+
 // SideMessageMistake checks that a message of a side socket is read if it is one, and says what was read.
 //
 // Input: the message.

@@ -16,7 +16,7 @@ import cli
 import models
 import oracle
 from array_layouts import LAYOUTS, Array, random_array
-from cli import BAD_FILE, BOOLS, FLOATS, NOT_EQUAL, OK, REFUSED, SWAPPED, Run, check_message
+from cli import BAD_FILE, BOOLS, FLOATS, NOT_EQUAL, OK, REFUSED, SWAPPED, USAGE, Run, check_message
 from harness import MIB, Server
 from npy_files import file_with_header, saved
 from proxy import Tamper, cutting, tampering, wrong_data, wrong_digest, wrong_dtype, wrong_shape
@@ -349,6 +349,9 @@ def test_files_that_are_not_there(run: Run, tmp_path: Path) -> None:
         ran = run("convert", path)
         assert (ran.code, ran.stdout) == (BAD_FILE, "")
         check_message(ran, str(path))
+        assert ran.stderr.count(str(path)) == 1
+    with_certificate = run("ping", "--ca", tmp_path / "none.pem")
+    assert (with_certificate.code, with_certificate.stderr.count("none.pem")) == (USAGE, 1)
 
 
 def test_a_bad_file_costs_the_others_nothing(x: Path, run: Run, server: Server, tmp_path: Path) -> None:

@@ -239,6 +239,8 @@ USAGE_ERRORS = {
     "timeout-without-a-unit": (["ping", "--timeout", "3"], "write 3s"),
     "timeout-of-nothing": (["ping", "--timeout", "0s"], "--timeout"),
     "standard-input-twice": (["convert", "-", "-"], "standard input"),
+    "arrays-of-standard-input-twice": (["convert", "-:a", "-:b"], "standard input"),
+    "array-of-standard-input-where-no-file-goes": (["ping", "-:a"], "'-:a'"),
     "output-of-one-array": (["convert", "x.npy", "-o", "y.npy"], "OUT.npz"),
     "output-in-no-directory": (["convert", "x.npy", "-o", "none/y.npz"], "none"),
     "address-without-a-port": (["ping", "--server", "localhost"], "localhost"),

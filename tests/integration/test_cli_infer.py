@@ -75,6 +75,17 @@ def test_one_array_of_a_file(ask: Run, server: Server) -> None:
     assert [row["name"] for row in cli.run("inspect", "x.npz:b", "--json").json()] == ["b"]
 
 
+def test_one_array_of_standard_input(ask: Run, server: Server) -> None:
+    """`-:` begins as a short option does."""
+    stdin = Path("x.npz").read_bytes()
+    for words in (["-:b", "--json"], ["--json", "-:b"]):
+        ran = cli.run("convert", *words, server=server.address, stdin=stdin)
+        assert (ran.code, ran.stderr) == (OK, "")
+        cli.check_converted(ran.json(), server.address, {"b": INPUTS["right"]})
+        assert [row["name"] for row in cli.run("inspect", *words, stdin=stdin).json()] == ["b"]
+    assert cli.run("convert", "-:c", server=server.address, stdin=stdin).code == BAD_FILE
+
+
 def test_a_file_with_a_colon_in_its_name_is_that_file(ask: Run, tmp_path: Path) -> None:
     cli.save(tmp_path / "x.npz:b", np.zeros(3))
     Path("x.npz:b.npy").rename("x.npz:b")

@@ -120,7 +120,7 @@ def test_load_and_unload(ask: Run) -> None:
 def test_a_model_that_cannot_be_loaded(ask: Run) -> None:
     ran = ask("load", "broken")
     assert (ran.code, ran.stdout) == (REFUSED, "")
-    check_message(ran, "load failed for model 'broken'")
+    check_message(ran, "MODEL_NOT_READY", "load failed for model 'broken'")
     ran = ask("model", "broken", "--json")  # It is listed, with the reason.
     assert (ran.code, ran.json()["config"], ran.json()["statistics"]) == (OK, None, [])
     assert [each["state"] for each in ran.json()["versions"]] == ["UNAVAILABLE"]
@@ -128,7 +128,11 @@ def test_a_model_that_cannot_be_loaded(ask: Run) -> None:
 
 @pytest.mark.parametrize(
     ("words", "mentioned"),
-    [("load none", "'none'"), ("model none", "MODEL_NOT_FOUND"), ("stats none", "MODEL_NOT_FOUND")],
+    [
+        ("load none", "MODEL_NOT_FOUND: failed to load 'none'"),
+        ("model none", "MODEL_NOT_FOUND"),
+        ("stats none", "MODEL_NOT_FOUND"),
+    ],
 )
 def test_a_model_that_is_not_there(words: str, mentioned: str, ask: Run) -> None:
     ran = ask(*words.split())
@@ -145,6 +149,6 @@ def test_a_server_that_lets_nobody_load(run: Run) -> None:
 
 def test_tables_fit_a_terminal(explicit: Server) -> None:
     address = {"TENSORFERRY_SERVER": explicit.address}
-    for words in (["models"], ["model", "batched"], ["stats"]):
+    for words in (["models"], ["model", "batched"], ["stats"], ["info"]):
         shown = cli.run_on_terminal(*words, environment=address).splitlines()
         assert max(map(len, shown)) <= 80, words

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 import pytest
 
 import oracle
 from harness import MIB, SERVER, TIMEOUT_S, Server, connect_stub
+from http_calls import HTTP, binary_body, binary_outputs, connect_http
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from wire import array, chunked_parts, request
@@ -79,6 +81,28 @@ def test_each_byte_is_copied_once(
         for _ in range(times):
             send(stub, message)
         copied = (counter.bytes() - before) / (16 * MIB * times)
+    assert 0.999 < copied < 1.01
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="copy_counter.c is written for x86-64")
+def test_each_byte_over_http_is_copied_once(tmp_path: Path) -> None:
+    """They are read to where they are copied from for the model, and sent from where its output lies."""
+    elements, times = np.random.default_rng(0).integers(0, 9, 4 * MIB, np.int32), 4
+    body, fields = binary_body({"x": ("INT32", elements)})
+    counter = CopyCounter(tmp_path)
+    with Server(*HTTP, environment=counter.environment) as server:
+        connection = connect_http(server)
+
+        def send() -> None:
+            connection.request("POST", "/v2/models/identity/infer", body, fields)
+            assert binary_outputs(connection.getresponse()) == {"x": elements.tobytes()}
+
+        send()
+        before = counter.bytes()
+        for _ in range(times):
+            send()
+        copied = (counter.bytes() - before) / (elements.nbytes * times)
+        connection.close()
     assert 0.999 < copied < 1.01
 
 

@@ -171,7 +171,14 @@ def test_each_array_is_a_call(server: Server) -> None:
 
 
 def test_without_arrays(server: Server) -> None:
-    assert outcome(server, written(NPZ, {}))["tensors"] == []
+    empty = written(NPZ, {})
+    told = outcome(server, empty)
+    assert (told["tensors"], told["refused"], told["skipped"]) == ([], [], [])
+    for wanted in (NPZ, SAFETENSORS):
+        status, fields, answer = post(server, empty, {"Accept": wanted})
+        assert (status, fields["content-type"]) == (200, wanted)
+        assert elements_in(wanted, answer) == {}
+    assert post(server, empty, {"Accept": NPY})[0] == 406
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("readme.txt", "no array")

@@ -18,10 +18,10 @@ VALUES = np.arange(6, dtype="<f4").reshape(2, 3)
 
 
 def commands() -> list[str]:
-    """Each line of an indented block that begins with curl, or a variable for it, with the lines that go on with it."""
+    """Each line of an indented block that calls curl, or sets a variable for it, with the lines that go on with it."""
     found: list[str] = []
     for line in (REPO_ROOT / "docs/http.md").read_text().splitlines():
-        if line.startswith(("    curl", "    head=")):
+        if line.startswith(("    curl", "    gzip", "    head=")):
             found.append(line.strip())
         elif line.startswith("    {") or (line.startswith("      ") and found and found[-1].endswith(("|", "{"))):
             found[-1] += "\n" + line.strip()
@@ -30,7 +30,7 @@ def commands() -> list[str]:
 
 @pytest.fixture(scope="module")
 def http_server() -> Iterator[Server]:
-    with Server("--http-listen", "127.0.0.1:0") as running:
+    with Server("--http-listen", "127.0.0.1:0", "--http-gzip") as running:
         yield running
         assert running.stop() == 0
 
@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_curl_is_answered(http_server: Server, folder: Path) -> None:
     assert http_server.http is not None
-    assert len(commands()) >= 7
+    assert len(commands()) >= 8
     for command in commands():
         assert "127.0.0.1:8000" in command
         done = subprocess.run(

@@ -77,6 +77,21 @@ def test_damaged_and_ambiguous_requests(server: Server, request_bytes: bytes, ex
     assert statuses(ask(server, request_bytes, ends)) == expected
 
 
+@pytest.mark.parametrize(("framing", "body"), [(b"Content-Length: 2\r\n", b"{}"), (CHUNKED, b"2\r\n{}\r\n0\r\n\r\n")])
+def test_a_peer_that_asks_first_is_told_to_send_its_body(server: Server, framing: bytes, body: bytes) -> None:
+    assert server.http is not None
+    host, port = server.http.rsplit(":", 1)
+    head = POST + framing + b"Expect: 100-Continue\r\n" + CLOSE
+    with socket.create_connection((host, int(port)), timeout=TIMEOUT_S) as peer:
+        peer.sendall(head)
+        with peer.makefile("rb") as answer:
+            assert [answer.readline(), answer.readline()] == [b"HTTP/1.1 100 Continue\r\n", b"\r\n"]
+            peer.sendall(body)
+            assert statuses(answer.read()) == [200]
+    assert statuses(ask(server, head + body)) == [200]  # It has not waited.
+    assert ask(server, head.replace(b"HTTP/1.1", b"HTTP/1.0").replace(CHUNKED, b"") + body).startswith(b"HTTP/1.0 200 ")
+
+
 def test_nobody_forges_the_peer_of_the_access_log(server: Server) -> None:
     assert statuses(ask(server, LIVE + b"tensorferry-peer: 192.0.2.1:5\r\n" + CLOSE)) == [200]
 
@@ -96,9 +111,12 @@ def test_tokens(tmp_path: Path) -> None:
         def told(path: str, token: str = "") -> int:
             field = f"Authorization: Bearer {token}\r\n" if token else ""
             answer = ask(server, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{field}".encode() + CLOSE)
-            body = answer.partition(b"\r\n\r\n")[2]
-            assert statuses(answer)[0] < 400 or isinstance(json.loads(body)["error"], str)
-            return statuses(answer)[0]
+            [status] = statuses(answer)
+            if status >= 400:
+                body = json.loads(answer.partition(b"\r\n\r\n")[2])
+                assert isinstance(body["error"], str)
+                assert body["reason"] == {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED"}[status]
+            return status
 
         assert told("/v2/health/live") == 200
         assert told("/v2") == 401

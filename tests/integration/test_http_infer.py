@@ -190,9 +190,30 @@ def test_lengths_that_are_refused(address: str) -> None:
     assert refusal(address, head + b"12345", **{LENGTH: str(len(head))})["reason"] == "TRAILING_BYTES"
     assert refusal(address, head, **{LENGTH: "9999"})["reason"] == "SIZE_MISMATCH"
     for wrong in ("-1", "1x", "", "99999999999999999999"):
-        assert refusal(address, head, **{LENGTH: wrong})["status"] == 400
-    assert refusal(address, b"{}", Content_Encoding="gzip")["status"] == 415
-    assert refusal(address, bytes(5 << 20))["status"] == 413
+        told = refusal(address, head, **{LENGTH: wrong})
+        assert (told["status"], told["reason"]) == (400, "BAD_HEADER")
+    told = refusal(address, bytes(5 << 20))
+    assert (told["status"], told["reason"]) == (413, "TENSOR_TOO_LARGE")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "reason"),
+    [
+        ("/v2/repository/index", b"[]", "BAD_HEADER"),
+        ("/v2/repository/index", b'{"ready": 1', "BAD_HEADER"),
+        ("/v2/repository/index", b'{"ready": "yes"}', "BAD_HEADER"),
+        ("/v2/repository/index", b'{"ready": true' + b" " * (1 << 20) + b"}", "TENSOR_TOO_LARGE"),
+        ("/v2/logging", b'{"log_verbose_level": []}', "BAD_HEADER"),
+    ],
+    ids=range(5),
+)
+def test_other_bodies_that_are_refused(address: str, path: str, body: bytes, reason: str) -> None:
+    connection = http.client.HTTPConnection(address, timeout=TIMEOUT_S)
+    connection.request("POST", path, body)
+    response = connection.getresponse()
+    told = json.loads(response.read())
+    connection.close()
+    assert (response.status, told["status"], told["reason"]) == (400, 400, reason), told
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ LIBRARIES = {
     "prometheus": re.compile(r"^prometheus/"),
     "boost": re.compile(r"^boost/"),
     "torch": re.compile(r"^(torch|ATen|c10|caffe2)/"),
+    "zlib": re.compile(r"^zlib\.h$"),
 }
 
 ROOMS = {
@@ -44,7 +45,7 @@ ROOMS = {
     "server/config": room("config", "server/base server/inference"),
     "server/security": room("security", "server/base", "openssl"),
     "server/metrics": room("metrics", "server/base server/payload server/inference", "prometheus"),
-    "server/http": room("http", "server/base server/security", "boost openssl"),
+    "server/http": room("http", "server/base server/security", "boost openssl zlib"),
     "server/sealed": room("sealed", "server/base"),
     "server/page": room("page", "server/http"),
     "server/fetch": room("fetch", "server/base", "boost openssl"),

@@ -16,6 +16,7 @@ A_HEADER_OF = {
     "prometheus": "prometheus/metric_family.h",
     "boost": "boost/asio/io_context.hpp",
     "torch": "caffe2/serialize/inline_container.h",
+    "zlib": "zlib.h",
 }
 
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "google/rpc/status.pb.h"
 #include "rpc/oip/infer_error.h"
 #include "rpc/oip/inference_service.h"
 #include "rpc/oip/message_layouts.h"
@@ -39,18 +40,27 @@ const std::string& ModelNameOf(const Request& request) {
   return request.model_name().empty() ? request.repository_name() : request.model_name();
 }
 
-// Ends a load with the codes and words that foreign programs look for. The status has no details, since they would
-// contradict these codes.
+// Returns the end of a call with another code and message, and the reason in its details.
+grpc::Status Restated(const grpc::Status& end, grpc::StatusCode code, const std::string& message) {
+  google::rpc::Status details;
+  if (!details.ParseFromString(end.error_details())) details.Clear();
+  details.set_code(code);  // Clients refuse details that contradict the status.
+  details.set_message(message);
+  return {code, message, details.SerializeAsString()};
+}
+
+// Ends a load with the codes and words that foreign programs look for. The details have the reason all the same.
 CallEnd EndOfLoad(const std::string& name, const absl::Status& status) {
   CallEnd end = ServedMethods::PlainEnd(status.ok() ? status : InferError(status));
   const std::optional<Reason> reason = status.ok() ? std::nullopt : std::optional(ReasonOf(status));
   if (!reason || reason == Reason::kQueueFull) return end;
   if (reason == Reason::kModelNotFound) {
-    end.sent = {grpc::StatusCode::INTERNAL,
-                fmt::format("failed to load {}, failed to poll from model repository", Quote(name))};
+    end.sent = Restated(end.sent, grpc::StatusCode::INTERNAL,
+                        fmt::format("failed to load {}, failed to poll from model repository", Quote(name)));
   } else {
-    end.sent = {grpc::StatusCode::INVALID_ARGUMENT,
-                fmt::format("load failed for model {}: failed to load: {}", Quote(name), end.sent.error_message())};
+    end.sent =
+        Restated(end.sent, grpc::StatusCode::INVALID_ARGUMENT,
+                 fmt::format("load failed for model {}: failed to load: {}", Quote(name), end.sent.error_message()));
   }
   return end;
 }

@@ -15,6 +15,7 @@ collect_ignore = ["clients", "twins"]  # Run by other environments' Pythons.
 
 SERVER_FLAGS = (
     "--model-control", "explicit", "--load-model", "*", "--shared-memory", "system", "--compression",
+    "--http-gzip",
 )  # fmt: skip
 TRITON_FLAGS = ("--model-control-mode=explicit", "--load-model=*")
 

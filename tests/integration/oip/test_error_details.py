@@ -26,3 +26,21 @@ def test_the_details_agree(reason: str, message: bytes, oip_server: Server) -> N
     refusal = refusal_of_call(caught.value)
     assert refusal.reason == reason
     assert refusal.message
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "reason"),
+    [
+        (b"nope", grpc.StatusCode.INTERNAL, "MODEL_NOT_FOUND"),
+        (b"corrupt", grpc.StatusCode.INVALID_ARGUMENT, "MODEL_NOT_READY"),
+    ],
+)
+def test_a_load_has_tritons_code_and_our_reason(
+    name: bytes, code: grpc.StatusCode, reason: str, oip_server: Server
+) -> None:
+    with connect(oip_server.address) as channel:
+        call = channel.unary_unary("/inference.GRPCInferenceService/RepositoryModelLoad")
+        with pytest.raises(grpc.RpcError) as caught:
+            call(b"\x12" + bytes([len(name)]) + name, timeout=TIMEOUT_S)
+    refusal = refusal_of_call(caught.value)  # Details of another code or message would raise.
+    assert (refusal.code, refusal.reason) == (code, reason)

@@ -98,8 +98,8 @@ class Client {
 
   // LoadModel loads the model from the server's repository, or loads it anew; UnloadModel takes it out of service.
   // Either returns when that is done, which may take long: without a timeout they wait for as long as it takes.
-  // Errors: MODEL_NOT_READY if the server does not let callers load and unload; INVALID_ARGUMENT, or INTERNAL for a
-  //         model that the repository does not have, with the reason in the message alone, if loading fails.
+  // Errors: MODEL_NOT_READY if the server does not let callers load and unload, or if the model cannot be loaded, with
+  //         the cause in the message; MODEL_NOT_FOUND for a model that the repository does not have.
   absl::Status LoadModel(const std::string& model, std::chrono::milliseconds timeout = {});
   absl::Status UnloadModel(const std::string& model, std::chrono::milliseconds timeout = {});
 

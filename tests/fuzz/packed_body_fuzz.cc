@@ -1,0 +1,3 @@
+#include "fuzz/fuzz_target.h"
+
+TENSORFERRY_FUZZ_TARGET(PackedBodyMistake)
