@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "gil.h"
+
 namespace nb = nanobind;
 
 namespace tensorferry::core {
@@ -25,7 +27,7 @@ Layout LayoutOf(const Py_buffer& buffer) {
 }  // namespace
 
 bool BorrowedChunks::SendOn(Stream& stream) const {
-  const nb::gil_scoped_release released;
+  const WithoutGil released;
   while (std::optional<grpc::ByteBuffer> message = chunks->NextMessage()) {
     if (stream.Send(*message)) continue;
     chunks->Keep(*std::move(message));
@@ -37,7 +39,7 @@ bool BorrowedChunks::SendOn(Stream& stream) const {
 nb::bytes BorrowedChunks::Next() const {
   std::optional<grpc::Slice> chunk;
   {
-    const nb::gil_scoped_release released;
+    const WithoutGil released;
     chunk = chunks->Next();
   }
   if (!chunk) throw nb::stop_iteration();
@@ -47,7 +49,7 @@ nb::bytes BorrowedChunks::Next() const {
 nb::bytes BorrowedChunks::Digest() const {
   std::string digest;
   {
-    const nb::gil_scoped_release released;
+    const WithoutGil released;
     digest = chunks->Digest();
   }
   return nb::bytes(digest.data(), digest.size());

@@ -3,6 +3,7 @@
 #include <nanobind/nanobind.h>
 
 #include "events.h"
+#include "gil.h"
 
 namespace tensorferry::core {
 namespace {
@@ -15,7 +16,7 @@ CallEnd Channel::Convert(const grpc::ByteBuffer& request, std::optional<double> 
   CallEnd end;
   bool interrupted = false;
   {
-    const nanobind::gil_scoped_release released;
+    const WithoutGil released;
     CallContext context(*connection_, timeout_s);
     grpc::ByteBuffer answer;
     Queues::Queue queue = connection_->queues().Take();

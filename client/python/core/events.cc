@@ -1,9 +1,9 @@
 #include "events.h"
 
-#include <nanobind/nanobind.h>
-
 #include <atomic>
 #include <chrono>
+
+#include "gil.h"
 
 namespace tensorferry::core {
 namespace {
@@ -16,7 +16,7 @@ constexpr int kLooks = 8;
 bool WaitForEvent(grpc::CompletionQueue& queue, Event& event) {
   const auto end = [] { return std::chrono::system_clock::now() + kSignalPeriod; };
   while (queue.AsyncNext(&event.tag, &event.ok, end()) == queue.TIMEOUT) {
-    const nanobind::gil_scoped_acquire gil;
+    const WithGil gil;
     if (PyErr_CheckSignals() != 0) return false;
   }
   return true;

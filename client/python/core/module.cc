@@ -21,6 +21,7 @@
 
 #include "borrowed.h"
 #include "channel.h"
+#include "gil.h"
 #include "pipelined_stream.h"
 #include "released.h"
 #include "request.h"
@@ -83,7 +84,7 @@ nb::tuple Convert(Channel& channel, const nb::sequence& pieces, std::optional<do
 
 void Close(Channel& channel) {
   {
-    const nb::gil_scoped_release released;
+    const WithoutGil released;
     channel.Close();
   }
   TheReleased().Drain();
@@ -92,7 +93,7 @@ void Close(Channel& channel) {
 bool Send(Stream& stream, const nb::sequence& pieces) {
   TheReleased().Drain();
   const grpc::ByteBuffer message = MakeMessage(pieces);
-  const nb::gil_scoped_release released;
+  const WithoutGil released;
   return stream.Send(message);
 }
 
@@ -100,7 +101,7 @@ bool Send(Stream& stream, const nb::sequence& pieces) {
 void SendAlone(PipelinedStream& stream, const nb::sequence& pieces) {
   TheReleased().Drain();
   PipelinedStream::Part message = MakeMessage(pieces);
-  const nb::gil_scoped_release released;
+  const WithoutGil released;
   stream.Send(std::move(message));
 }
 
@@ -112,7 +113,7 @@ nb::object Read(AnyStream& stream, std::optional<WritableBytes> room) {
   std::optional<std::size_t> copied;
   std::optional<SplitResponse> response;
   {
-    const nb::gil_scoped_release released;
+    const WithoutGil released;
     message = stream.Read();
     if (message && room) copied = CopyChunk(*message, std::as_writable_bytes(std::span(room->data(), room->size())));
     if (message && !copied) response = SplitStreamed(*message);
@@ -128,7 +129,7 @@ nb::object Read(AnyStream& stream, std::optional<WritableBytes> room) {
 
 NB_MODULE(_core, module) {
   nb::set_leak_warnings(false);  // What a forked process abandons is never destroyed.
-  using Unlocked = nb::call_guard<nb::gil_scoped_release>;
+  using Unlocked = nb::call_guard<WithoutGil>;
   nb::class_<BorrowedChunks>(module, "Chunks")
       .def("__init__", &MakeChunks, nb::arg("memory"), nb::arg("limit"), nb::arg("swapped"), nb::arg("digest").none())
       .def("__iter__", [](nb::handle self) { return nb::borrow<nb::object>(self); })

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "events.h"
+#include "gil.h"
 
 namespace tensorferry::core {
 namespace {
@@ -100,7 +101,7 @@ std::optional<grpc::ByteBuffer> PipelinedStream::Read() {
 }
 
 void PipelinedStream::CheckSignals() {
-  const nanobind::gil_scoped_acquire gil;
+  const WithGil gil;
   if (PyErr_CheckSignals() == 0) return;
   Cancel();
   throw nanobind::python_error();

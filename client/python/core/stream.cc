@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "events.h"
+#include "gil.h"
 
 namespace tensorferry::core {
 
@@ -82,7 +83,7 @@ void Stream::Wait() {
   Event event;
   if (WaitForEvent(*queue_, event)) return Handle(event.tag, event.ok);
   Cancel();
-  const nanobind::gil_scoped_acquire gil;
+  const WithGil gil;
   throw nanobind::python_error();
 }
 
