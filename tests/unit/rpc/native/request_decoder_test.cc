@@ -198,7 +198,7 @@ TEST(RequestDecoder, RefusesMoreArraysAndOutputsThanAreTaken) {
 TEST(RequestDecoder, HasTheBudgetAdmitWhatUnknownFieldsTake) {
   constexpr std::size_t kFields = 10'000;
   std::string message = SmallRequest().SerializeAsString();
-  for (std::size_t i = 0; i < kFields; ++i) message += Tag(15, 3) + Tag(15, 4);
+  for (std::size_t i = 0; i < kFields; ++i) message += tensorferry::Tag(15, 3) + tensorferry::Tag(15, 4);
   const CutMessage whole(message, {});
   ConvertDecoder decoder;
   TestMemory much;
