@@ -5,10 +5,11 @@ cd "$(dirname "$0")/.."
 jobs=$1
 python=$PWD/.venv/bin/python
 
-# run_pytest ARGUMENT...: in several processes, of which each runs whole files: what a file's tests share is made once.
-# There is one process more than cores, as tests wait for servers to start and for events.
 # Packages of models are compiled without optimising what calls torch's operators: they compute the same.
 export AOT_INDUCTOR_COMPILE_WRAPPER_OPT_LEVEL=O0
+
+# run_pytest ARGUMENT...: in several processes, of which each runs whole files: what a file's tests share is made once.
+# There is one process more than cores, as tests wait for servers to start and for events.
 run_pytest() { "$python" -m pytest -q -n $((jobs + 1)) --dist loadfile --no-loadscope-reorder "$@"; }
 
 # What compiles and lints needs the processor alone, and tests often wait for something else: it runs beside them, at the
