@@ -38,6 +38,20 @@ END
 end=$(date +%s.%N)
 say "$(awk -v a="$begin" -v b="$installed" -v c="$end" 'BEGIN {printf "pip took %.1f s, start and first receipt %.1f s", b - a, c - b}')"
 
+say "Having the compiled core make calls, beside grpcio and torch in one process"
+TENSORFERRY_CORE=compiled bin/python - <<'END' || fail "the compiled core does not work"
+import numpy as np
+import tensorferry
+import torch
+
+with tensorferry.Server() as address, tensorferry.Client(address) as client:
+    assert tensorferry.core(client) == "compiled"
+    for elements in (16, 1 << 20, 1 << 24):  # In a message, and in chunks.
+        receipt = client.convert(np.arange(elements, dtype=np.float32), return_data=True)
+        assert receipt.digest_equal and torch.equal(tensorferry.as_torch(receipt.data), torch.arange(elements).float())
+    print(f"    {receipt}; grpcio: {client.health()}")
+END
+
 say "Running the programs by their names"
 bin/tensorferry version
 bin/tensorferry-server --version
