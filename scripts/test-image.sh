@@ -147,7 +147,7 @@ log=build/image.log
 say "Building $IMAGE with $engine (log: $log)"
 mkdir -p build
 version=$(sed -n 's/^project(tensorferry VERSION \([^ ]*\).*/\1/p' CMakeLists.txt)
-build_options+=(--build-arg VERSION="$version" --build-arg REVISION="$(git rev-parse HEAD 2>/dev/null || echo unknown)")
+build_options+=(--build-arg GRPC="${GRPC:-}" --build-arg VERSION="$version" --build-arg REVISION="$(git rev-parse HEAD 2>/dev/null || echo unknown)")
 build_options+=(--build-arg CREATED="$(date -u +%Y-%m-%dT%H:%M:%SZ)" --build-arg SOURCE=https://example.org/tensorferry)
 "${engine}_build" --file docker/Dockerfile --tag "$IMAGE" --build-arg JOBS="$(nproc)" \
   "${build_options[@]}" . >"$log" 2>&1 || {
