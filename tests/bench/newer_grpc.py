@@ -84,7 +84,7 @@ def table(results: Results, place: str, size: str, names: list[str]) -> str:
     lines.append("| --- " * 7 + "|")
     for name in names:
         rate = results.ratio(place, size, name, base, lambda s: s.rate)
-        cpu = results.ratio(place, size, base, name, lambda s: s.cpu_us)
+        cpu = results.ratio(place, size, base, name, lambda s: s.cpu_us or 0)
         measures = (lambda s: s.rate, lambda s: s.cpu_us, lambda s: s.switches, lambda s: s.faults)
         cells = [number(results.median(place, size, name, m)) for m in measures]
         lines.append(f"| {name} | {cells[0]} | {rate or '-'} | {cells[1]} | {cpu or '-'} | {' | '.join(cells[2:])} |")
