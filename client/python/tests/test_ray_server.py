@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import grpc
 import pytest
+from fake_server import serving
 
+from tensorferry._ray_serve import Gateway
 from tensorferry._ray_server import absolute, beside_actor, share
-from tensorferry._server import Models
+from tensorferry._server import Models, Server
 
 GIB = 1 << 30
 NODE = {"CPU": 64.0, "memory": 640.0 * GIB}
@@ -81,3 +85,23 @@ def test_an_actors_server_has_the_files_of_the_job_or_those_that_ray_brings(
         assert f"--model-dir {tmp_path}/{expected}/models" in server.log()
         assert "--model-threads 8" in server.log()
         assert server.log().endswith("--threads 2\n")  # The last one is taken.
+
+
+class Loading:
+    """A server's health while it loads models, as of another server's that is started already."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def start(self) -> str:
+        return self._address
+
+
+def test_a_replica_is_not_healthy_while_its_server_loads_models() -> None:
+    def check(request: bytes, _: grpc.ServicerContext) -> bytes:
+        return b"\x08\x01" if request == b"" else b"\x08\x02"
+
+    handler = grpc.unary_unary_rpc_method_handler(check)
+    service = grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": handler})
+    with serving(service) as address, pytest.raises(RuntimeError, match="does not serve"):
+        asyncio.run(Gateway(lambda: cast(Server, Loading(address))).check_health())

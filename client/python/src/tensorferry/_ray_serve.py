@@ -21,6 +21,8 @@ _UNARY = {
 _STREAMS = {"ConvertStream": _NATIVE, "ModelStreamInfer": _INFERENCE}
 _PASSED_ON = frozenset({"traceparent", "tracestate", "x-request-id"})
 _UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+# HealthCheckRequest for the native service: that of the empty name serves before models are loaded, too.
+_HEALTH_OF = b"\x0a" + bytes([len(_NATIVE)]) + _NATIVE.encode()
 _HEALTHY = b"\x08\x01"  # HealthCheckResponse with the status SERVING.
 _Metadata = tuple[tuple[str, Union[str, bytes]], ...]
 
@@ -65,7 +67,7 @@ class Gateway:
 
     async def check_health(self) -> None:
         """Raises if the server is not ready, or not there: Ray Serve then starts another replica."""
-        answer = await self.channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=5)
+        answer = await self.channel.unary_unary("/grpc.health.v1.Health/Check")(_HEALTH_OF, timeout=5)
         if answer != _HEALTHY:
             raise RuntimeError("the server beside this replica does not serve")
 
