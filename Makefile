@@ -211,6 +211,10 @@ test-fleet: ## Run a job of Ray Data and an application of Ray Serve on a local 
 	@scripts/build.sh release $(JOBS) tensorferry-server
 	@scripts/test-fleet.sh
 
+.PHONY: test-fleet-wheel
+test-fleet-wheel: wheel ## The same with what the wheels install
+	@scripts/test-fleet.sh wheel
+
 .PHONY: findings
 findings: ## Run what was found out about other libraries, each in packages of its own (findings/README.md)
 	@scripts/findings.sh
