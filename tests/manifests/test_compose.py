@@ -11,7 +11,7 @@ import pytest
 from yamllint import linter
 from yamllint.config import YamlLintConfig
 
-from files import DOCKER, documents, flags, settings
+from files import DOCKER, documents
 
 COMPOSE = DOCKER / "compose.yaml"
 YAML = sorted(DOCKER.rglob("*.yaml"))
@@ -47,13 +47,6 @@ def test_what_is_mounted_is_there() -> None:
     assert len(own) == 4
     for path in own:
         assert (DOCKER / path).is_dir(), path
-
-
-def test_the_servers_variables_and_flags_are_its_settings() -> None:
-    # A server without an admin port does not know the variable.
-    known = settings()
-    assert set(services()["server"]["environment"]) <= known
-    assert {word for word in services()["server"]["command"] if word.startswith("--")} <= flags()
 
 
 def test_nothing_is_published_to_other_machines() -> None:
