@@ -35,6 +35,18 @@ def test_it_is_a_compose_file() -> None:
         parse(text.replace("ports:", "prots:", 1))
 
 
+def test_debians_own_compose_takes_it() -> None:
+    """docker-compose 1.29 refuses `name:` and what else came later to the top. Both take the name from the folder."""
+    (compose,) = documents(COMPOSE)
+    assert set(compose) <= {"services", "volumes", "networks", "configs", "secrets"}
+    assert (DOCKER / ".env").read_text() == "COMPOSE_PROJECT_NAME=tensorferry\n"
+
+
+def test_a_server_does_not_take_half_of_the_machine() -> None:
+    assert services()["server"]["mem_limit"] == "${TENSORFERRY_MEMORY:-4g}"
+    assert {service["restart"] for service in services().values()} == {"unless-stopped"}
+
+
 def parse(text: str) -> dict[str, Any]:
     """The services, with the defaults of variables in their places, as the library fills in none."""
     text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
