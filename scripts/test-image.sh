@@ -23,7 +23,7 @@ fail() {
 
 # --- These functions use Docker. Each has a namesake below.
 
-docker_build() { docker build --progress plain "$@"; }
+docker_build() { DOCKER_BUILDKIT=1 docker build --progress plain "$@"; }
 docker_create() { container=$(docker create --read-only --cap-drop ALL --publish "127.0.0.1::$PORT" "$IMAGE"); }
 docker_start() {
   docker start "$container" >/dev/null
