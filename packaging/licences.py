@@ -8,7 +8,6 @@ to follow. Packages with the same text have it once.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 from pathlib import Path
@@ -18,10 +17,9 @@ from sbom import archives, headers, packages_of
 COMMON = Path("/usr/share/common-licenses")  # Debian's texts refer to files there, which others do not have.
 
 
-def listed_in(bill: Path) -> set[str]:
-    """The Debian packages that a bill of materials of CycloneDX lists."""
-    components = json.loads(bill.read_text())["components"]
-    return {each["name"] for each in components if each["purl"].startswith("pkg:deb/")}
+def patterns(folder: Path) -> set[str]:
+    """What dpkg finds the libraries by that auditwheel has put into a folder, with a hash in each name."""
+    return {"*/" + re.sub(r"-[0-9a-f]{8}\.so", ".so", file.name) for file in folder.iterdir()}
 
 
 def text_of(file: Path) -> str:
@@ -45,15 +43,15 @@ def referred_to(texts: list[str]) -> dict[str, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--within", type=Path, metavar="BUILD", help="what was compiled and linked into its programs")
-    parser.add_argument("--listed-in", type=Path, metavar="BILL", help="the packages of a bill of CycloneDX")
+    parser.add_argument("--libraries", type=Path, metavar="FOLDER", help="what these are of, as auditwheel names them")
     parser.add_argument("--text", action="append", default=[], metavar="NAME=FILE", help="a further text")
     parser.add_argument("packages", nargs="*", metavar="PACKAGE")
     given = parser.parse_args()
     packages = set(given.packages)
     if given.within:
         packages |= packages_of(archives(given.within)) | packages_of(headers(given.within))
-    if given.listed_in:
-        packages |= listed_in(given.listed_in)
+    if given.libraries:
+        packages |= packages_of(patterns(given.libraries))
     texts = licences_of(packages)
     texts |= {name: text_of(Path(file)) for name, _, file in (each.partition("=") for each in given.text)}
     for name, text in {**texts, **referred_to(list(texts.values()))}.items():

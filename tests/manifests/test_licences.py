@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from repository import ROOT
 
 BUILD = Path(os.environ.get("TENSORFERRY_BUILD", ROOT / "build/release"))
 SCRIPT = ROOT / "packaging/licences.py"
+WHEELS = ("client/python", "packaging/wheel")
 
 
 def texts(*arguments: str | Path) -> dict[str, str]:
@@ -50,20 +51,24 @@ def test_texts_that_debian_refers_to_are_there_once() -> None:
     assert "TERMS AND CONDITIONS FOR USE, REPRODUCTION, AND DISTRIBUTION" in found[apache]
 
 
-def test_packages_of_a_bill_of_materials_and_other_texts_are_added(tmp_path: Path) -> None:
-    """auditwheel lists the libraries that it has put into a wheel."""
-    bill = tmp_path / "auditwheel.cdx.json"
-    components = [
-        {"name": "tensorferry", "purl": "pkg:pypi/tensorferry@0.1.0"},
-        {"name": "zlib1g-dev", "purl": "pkg:deb/debian/zlib1g-dev@1"},
-    ]
-    bill.write_text(json.dumps({"components": components}))
+def test_libraries_that_auditwheel_adds_and_other_texts_have_theirs(tmp_path: Path) -> None:
+    libraries = tmp_path / "libraries"
+    libraries.mkdir()
+    (libraries / "libz-0f1e2d3c.so.1").touch()
+    (libraries / "libzip-5c554ca2.so.4").touch()
     (tmp_path / "text").write_text("Do what you like.\n")
-    found = texts("--listed-in", bill, "--text", f"thing={tmp_path / 'text'}")
-    assert set(found) == {"zlib1g-dev", "thing"}
+    found = texts("--libraries", libraries, "--text", f"thing={tmp_path / 'text'}")
+    assert {"zlib1g", "libzip4", "thing"} <= set(found)
     assert found["thing"].strip() == "Do what you like."
 
 
 def test_a_package_without_a_licence_is_not_passed_over() -> None:
     with pytest.raises(subprocess.CalledProcessError):
         texts("no-such-package")
+
+
+@pytest.mark.parametrize("folder", WHEELS)
+def test_wheels_have_the_licence_of_the_project(folder: str) -> None:
+    project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]
+    assert project["license-files"] == ["LICENSE"]
+    assert (ROOT / folder / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
