@@ -211,7 +211,7 @@ bench-triton) # A real Triton, 55 MB to download, its clients, and others that u
   ;;
 packages)
   install_debian_packages "${layout_packages[@]}" "${core_packages[@]}" debootstrap debian-archive-keyring gzip help2man \
-    patchelf
+    patchelf systemd-container
   install_python_packages
   ;;
 fuzz)

@@ -11,6 +11,7 @@ source scripts/torch_index.sh
 IMAGE=tensorferry:test
 PORT=8001
 ADMIN_PORT=8002
+MOST_UNPACKED=450 # MB: docker/README.md says how much it is.
 BASE=localhost/debian:$SUITE # Where no registry is asked.
 PYTHON=.venv/bin/python
 eval "$(grep '^TORCH_' scripts/setup.sh)"
@@ -201,11 +202,16 @@ say "Stopping it with SIGTERM"
 
 say "Files"
 files=$("${engine}_files" | tar --list --verbose)
+for library in libc6 libprotobuf-dev; do # One is in the image, the other within the programs.
+  "${engine}_files" | tar --extract --to-stdout --wildcards '*usr/share/doc/tensorferry/LICENSE.libraries.gz' |
+    zcat | grep "^==== \(.*, \)\?$library\(,\|$\)" >/dev/null || fail "the licence of $library is missing"
+done
 grep -q 'opt/torch/lib/libtorch.so$' <<<"$files" || fail "libtorch.so is missing, which packages of torch's wheel with CUDA need"
-awk '
+awk -v most="$MOST_UNPACKED" '
   { total += $3; sizes[$6] = $3 }
   END {
     for (file in sizes) if (sizes[file] > 1e6) printf "%8.1f MB  %s\n", sizes[file] / 1e6, file | "sort -rn"
     close("sort -rn")
     printf "%8.1f MB  in all, unpacked\n", total / 1e6
-  }' <<<"$files"
+    exit total / 1e6 > most
+  }' <<<"$files" || fail "the image has grown: at most $MOST_UNPACKED MB are expected"

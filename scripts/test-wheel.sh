@@ -56,3 +56,30 @@ say "Running the programs by their names"
 bin/tensorferry version
 bin/tensorferry-server --version
 bin/python -m tensorferry.server --version
+
+say "Licences, and the glibc that the documents name"
+bin/python - "$OLDPWD" <<'END' || fail "the wheels are not what they are said to be"
+import json
+import re
+import sys
+from importlib import metadata
+from pathlib import Path
+
+root = Path(sys.argv[1])
+for name, within in (("tensorferry", "nanobind"), ("tensorferry-server", "libprotobuf-dev")):
+    wheel = metadata.distribution(name)
+    licences = wheel.metadata.get_all("License-File")
+    assert licences == ["LICENSE", "LICENSE.libraries"], licences
+    own, libraries = (wheel.read_text(f"licenses/{file}") for file in licences)
+    assert own == (root / "LICENSE").read_text(), name
+    headings = re.findall(r"^==== (\S.*)$", libraries, re.MULTILINE)
+    told = {each for heading in headings for each in heading.split(", ")}
+    bill = json.loads(wheel.read_text("sboms/auditwheel.cdx.json"))["components"]
+    brought = {each["name"] for each in bill if each["purl"].startswith("pkg:deb/")}  # Most of them: it lacks libbz2.
+    assert {within, "libssl3", *brought} <= told, {within, "libssl3", *brought} - told
+    (glibc,) = set(re.findall(r"manylinux_2_(\d+)_x86_64", wheel.read_text("WHEEL")))
+    for page in ("docs/deployment.md", "packaging/wheel/README.md"):
+        said = re.findall(r"glibc 2\.(\d+)", (root / page).read_text())
+        assert set(said) == {glibc}, f"{page} says glibc 2.{said}, and the wheel needs 2.{glibc}"
+    print(f"    {name}: glibc 2.{glibc}, {len(told)} licences")
+END

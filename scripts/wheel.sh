@@ -40,7 +40,7 @@ repair() {
 
 rm -rf "$WORK/source" "$WORK/raw" "$DIST"
 mkdir -p "$DIST"
-cp -r packaging/wheel "$WORK/source"
+cp -rL packaging/wheel "$WORK/source"
 package=$WORK/source/src/tensorferry_server
 mkdir -p "$package/bin"
 cmake --install build/release --strip --component server --prefix "$WORK/installed" >/dev/null
@@ -58,11 +58,17 @@ repair tensorferry_server --exclude libtorch.so --exclude libtorch_cpu.so --excl
 
 say "Making the wheel of the Python client"
 rm -rf "$WORK/client"
-cp -r client/python "$WORK/client"
+cp -rL client/python "$WORK/client"
 rm -f "$WORK"/client/src/tensorferry/_core*.so # Of the checkout's own tests.
 TENSORFERRY_CORE=compiled "$WORK/tools/bin/pip" wheel -q --no-deps --no-build-isolation --wheel-dir "$WORK/raw" "$WORK/client" ||
   fail "pip could not make the client's wheel"
 repair tensorferry
 # Other versions of Python do not see the core, whose name has this one's, and take the pure client in the same wheel.
 "$WORK/tools/bin/wheel" tags --remove --python-tag py3 --abi-tag none "$DIST"/tensorferry-*.whl >/dev/null
+
+say "Adding the licences of the libraries in them"
+scripts/wheel-licences.sh "$DIST"/tensorferry_server-*.whl --within build/release
+nanobind=$(echo "$WORK"/tools/lib/python*/site-packages) # It is compiled into the core, and a map of others within it.
+scripts/wheel-licences.sh "$DIST"/tensorferry-*.whl --text nanobind="$(echo "$nanobind"/nanobind-*/licenses/LICENSE)" \
+  --text robin-map=<(sed '/\*\//q' "$nanobind/nanobind/ext/robin_map/include/tsl/robin_map.h")
 ls -sh "$DIST"/*.whl
