@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from repository import ROOT
+from repository import ROOT, text
 
 DOCKER = ROOT / "docker"
 KSERVE = DOCKER / "kserve"
@@ -24,6 +24,11 @@ def runtime(name: str) -> dict[str, Any]:
     (resource,) = documents(KSERVE / name)
     (found,) = resource["spec"]["containers"]
     return found
+
+
+def proposed() -> dict[str, str]:
+    """The variables that the Debian package proposes for its service, of those that stand there twice the second."""
+    return dict(re.findall(r"^#?(TENSORFERRY_\w+)=(.*)$", text("packaging/debian/default"), re.MULTILINE))
 
 
 def metric_names() -> set[str]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from files import DOCKER, RUNTIMES, documents, runtime
+from files import DOCKER, RUNTIMES, documents, proposed, runtime
 from harness import SERVER, TIMEOUT_S, clean_environment
 from kustomizations import BASE, SECURED, SIDECAR, environment, server
 
@@ -31,7 +31,7 @@ def of_the_image() -> dict[str, str]:
 def manifests() -> dict[str, Given]:
     (compose,) = documents(DOCKER / "compose.yaml")
     service = compose["services"]["server"]
-    found = {"compose": Given(service["command"], service["environment"])}
+    found = {"compose": Given(service["command"], service["environment"]), "debian": Given([], proposed())}
     for folder in (BASE, SECURED, SIDECAR):
         found[folder.name] = Given(server(folder).get("args", []), environment(server(folder)))
     for name in RUNTIMES:
