@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/status.h"
+#include "fmt/format.h"
 #include "rpc/serve/error.h"
 
 namespace tensorferry::rpc {
@@ -86,7 +87,7 @@ void LocalMethod::Close() {
 }
 
 void LocalMethods::Serve(const google::protobuf::MethodDescriptor& method, LocalMethod::Serve serve) {
-  methods_.try_emplace("/" + method.service()->full_name() + "/" + method.name(), live_, std::move(serve));
+  methods_.try_emplace(fmt::format("/{}/{}", method.service()->full_name(), method.name()), live_, std::move(serve));
 }
 
 void LocalMethods::Call(std::string_view path, LocalRequest request) {
