@@ -163,6 +163,12 @@ test-faults: ## Hostile loads, restarts, little processor: what do others notice
 	@scripts/build.sh release $(JOBS) tensorferry tensorferry-server
 	@PYTHONPATH=client/python/src:tests/integration:tests/million $(PYTHON) tests/faults/faults.py $(FAULTS_ARGS)
 
+.PHONY: bench-replicas
+bench-replicas: ## Three servers behind one client: their rate, and restarts of each under load (REPLICAS_ARGS="--turns 2")
+	@scripts/setup.sh build
+	@scripts/build.sh release $(JOBS) tensorferry tensorferry-server
+	@PYTHONPATH=client/python/src:tests/integration:tests/faults:tests/bench $(PYTHON) tests/faults/replicas.py $(REPLICAS_ARGS)
+
 .PHONY: test-image
 test-image: ## Build the container image, start it, and convert an array through it
 	@scripts/setup.sh build
@@ -204,6 +210,10 @@ test-fleet: ## Run a job of Ray Data and an application of Ray Serve on a local 
 	@scripts/setup.sh build
 	@scripts/build.sh release $(JOBS) tensorferry-server
 	@scripts/test-fleet.sh
+
+.PHONY: test-fleet-wheel
+test-fleet-wheel: wheel ## The same with what the wheels install
+	@scripts/test-fleet.sh wheel
 
 .PHONY: findings
 findings: ## Run what was found out about other libraries, each in packages of its own (findings/README.md)

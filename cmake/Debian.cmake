@@ -38,6 +38,7 @@ set(CPACK_DEBIAN_CLIENT_PACKAGE_DEPENDS
 # The script adds what is in the packages alone: libtorch, manual pages, licences, settings of the service.
 set(CPACK_PRE_BUILD_SCRIPTS ${PROJECT_SOURCE_DIR}/packaging/debian/complete.cmake)
 set(CPACK_TENSORFERRY_SOURCE ${PROJECT_SOURCE_DIR})
+set(CPACK_TENSORFERRY_BUILD ${PROJECT_BINARY_DIR})
 set(CPACK_TENSORFERRY_BIN ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
 set(CPACK_TENSORFERRY_TORCH ${TENSORFERRY_TORCH_ROOT})
 include(CPack)

@@ -1,21 +1,29 @@
-# debian.sh is sourced by scripts that need a Debian of its own in a folder. They define `fail`.
-SUITE=bookworm
+# debian.sh is sourced by scripts that need a Debian of its own in a folder. They define `fail`. SUITE=sid and the like have
+# them take another Debian than 12.
+SUITE=${SUITE:-bookworm}
 
-# debian_sources prints where apt finds Debian's packages on this machine.
+# debian_sources prints where apt finds that Debian's packages on this machine, or nothing.
 debian_sources() {
   apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' |
     grep " $SUITE[^ ]* main$" | sort -u
 }
 
-# debian_mirror prints the address of the archive that debian_sources names, or nothing.
-debian_mirror() { debian_sources | awk -v suite="$SUITE" '$3 == suite {print $2}'; }
+# debian_mirror prints the address of Debian's archive on this machine, which has every Debian, or nothing.
+debian_mirror() {
+  apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' 'Component: main' |
+    sort -u | head -n 1
+}
 
 # make_debian ROOT installs a minimal Debian into an empty folder, from where apt finds packages here.
 make_debian() {
   local root=$1 sources
   bootstrap "$SUITE" "$root"
   sources=$(debian_sources) || sources=
-  if [ -n "$sources" ]; then echo "$sources" >"$root/etc/apt/sources.list"; fi
+  if [ -n "$sources" ]; then
+    echo "$sources" >"$root/etc/apt/sources.list"
+  else
+    echo 'Acquire::Check-Valid-Until "false";' >"$root/etc/apt/apt.conf.d/90mirror" # A mirror may be behind sid.
+  fi
 }
 
 # bootstrap SUITE ROOT installs the minimal system of that suite.

@@ -9,6 +9,7 @@ source scripts/torch_index.sh
 TORCH_VERSION=2.13.0
 TORCH_CPU_INDEX=https://download.pytorch.org/whl/cpu
 VENV=.venv
+APT_PATIENCE=600 # Seconds for another apt-get: a machine that has just started often installs its updates.
 
 say() { printf '==> %s\n' "$*"; }
 fail() {
@@ -28,6 +29,20 @@ as_root() {
 
 is_installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
+# apt-get waits for the lock of what is installed, if told so, but not for that of the lists.
+update_lists() {
+  local said waiting= began=$SECONDS
+  until said=$(as_root apt-get update -qq 2>&1); do
+    [[ $said == */lists/lock* ]] && ((SECONDS - began < APT_PATIENCE)) || {
+      printf '%s\n' "$said" >&2
+      fail "apt-get update failed: is the network reachable?"
+    }
+    [ "$waiting" ] || say "Another apt-get is at work: waiting until it ends"
+    waiting=yes
+    sleep 2
+  done
+}
+
 install_debian_packages() {
   command -v apt-get >/dev/null || fail "this script knows Debian's packages only; docs/building.md lists what other systems need"
   local missing=() package
@@ -39,8 +54,8 @@ install_debian_packages() {
     return
   fi
   say "Debian packages: installing ${missing[*]}"
-  as_root apt-get update -qq || fail "apt-get update failed: is the network reachable?"
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
+  update_lists
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o DPkg::Lock::Timeout="$APT_PATIENCE" --no-install-recommends "${missing[@]}" >/dev/null ||
     fail "apt-get could not install ${missing[*]}"
 }
 
@@ -195,7 +210,8 @@ bench-triton) # A real Triton, 55 MB to download, its clients, and others that u
   tests/integration/oip/environments.sh triton
   ;;
 packages)
-  install_debian_packages "${layout_packages[@]}" debootstrap debian-archive-keyring gzip help2man patchelf
+  install_debian_packages "${layout_packages[@]}" "${core_packages[@]}" debootstrap debian-archive-keyring gzip help2man \
+    patchelf systemd-container
   install_python_packages
   ;;
 fuzz)

@@ -11,6 +11,7 @@ source scripts/torch_index.sh
 IMAGE=tensorferry:test
 PORT=8001
 ADMIN_PORT=8002
+MOST_UNPACKED=450 # MB: docker/README.md says how much it is.
 BASE=localhost/debian:$SUITE # Where no registry is asked.
 PYTHON=.venv/bin/python
 eval "$(grep '^TORCH_' scripts/setup.sh)"
@@ -23,7 +24,7 @@ fail() {
 
 # --- These functions use Docker. Each has a namesake below.
 
-docker_build() { docker build --progress plain "$@"; }
+docker_build() { DOCKER_BUILDKIT=1 docker build --progress plain "$@"; }
 docker_create() { container=$(docker create --read-only --cap-drop ALL --publish "127.0.0.1::$PORT" "$IMAGE"); }
 docker_start() {
   docker start "$container" >/dev/null
@@ -147,7 +148,7 @@ log=build/image.log
 say "Building $IMAGE with $engine (log: $log)"
 mkdir -p build
 version=$(sed -n 's/^project(tensorferry VERSION \([^ ]*\).*/\1/p' CMakeLists.txt)
-build_options+=(--build-arg VERSION="$version" --build-arg REVISION="$(git rev-parse HEAD 2>/dev/null || echo unknown)")
+build_options+=(--build-arg GRPC="${GRPC:-}" --build-arg VERSION="$version" --build-arg REVISION="$(git rev-parse HEAD 2>/dev/null || echo unknown)")
 build_options+=(--build-arg CREATED="$(date -u +%Y-%m-%dT%H:%M:%SZ)" --build-arg SOURCE=https://example.org/tensorferry)
 "${engine}_build" --file docker/Dockerfile --tag "$IMAGE" --build-arg JOBS="$(nproc)" \
   "${build_options[@]}" . >"$log" 2>&1 || {
@@ -157,24 +158,32 @@ build_options+=(--build-arg CREATED="$(date -u +%Y-%m-%dT%H:%M:%SZ)" --build-arg
 
 say "Starting it"
 "${engine}_create"
+began=$EPOCHREALTIME
 exec {server_stdout}< <("${engine}_start")
 server=$!
 read -r -t 120 ready <&"$server_stdout" || fail "no ready line in 120 s, or before the server ended; its log is above"
 [[ $ready == "tensorferry-server ready "* ]] || fail "expected the ready line, got '$ready'"
 echo "    $ready"
+awk -v began="$began" -v ended="$EPOCHREALTIME" -v engine="$engine" \
+  'BEGIN {printf "    %.2f s after %s was told to start it\n", ended - began, engine}'
 
 say "Labels and bill of materials"
 labels=$("${engine}_labels")
 for label in title description vendor licenses version revision source created; do
   grep -Eq "org\.opencontainers\.image\.$label=[^ ]" <<<"$labels" || fail "the label $label is missing or empty: $labels"
 done
-"${engine}_files" | tar --extract --to-stdout --wildcards '*usr/share/sbom/tensorferry.cdx.json' | "$PYTHON" -c '
+file_of_image() { "${engine}_files" | tar --extract --to-stdout --wildcards "*$1"; }
+debian=$(eval "$(file_of_image etc/os-release)" && echo "debian-${VERSION_ID:-$VERSION_CODENAME}")
+file_of_image usr/share/sbom/tensorferry.cdx.json | "$PYTHON" -c '
 import json, sys
 components = json.load(sys.stdin)["components"]
-names = {component["name"] for component in components}
-missing = {"torch", "libgrpc++-dev", "libssl3", "libzip4", "libc6"} - names
+names = [component["name"] for component in components]
+wanted = ("torch", "libgrpc++-dev", "libssl", "libzip", "libc6") # Of some the number changes with Debian.
+missing = [start for start in wanted if not any(name.startswith(start) for name in names)]
 if missing: sys.exit(f"the bill of materials lacks {missing}")
-print(f"    {len(components)} components")' || fail "the bill of materials is not complete"
+debian = {component["purl"].rpartition("distro=")[2] for component in components if component["purl"].startswith("pkg:deb/")}
+if debian != {sys.argv[1]}: sys.exit(f"the bill of materials is for {debian}, expected {sys.argv[1]}")
+print(f"    {len(components)} components")' "$debian" || fail "the bill of materials is not complete"
 
 health_check=($("${engine}_health_check"))
 say "Health check: ${health_check[*]:1}"
@@ -193,11 +202,16 @@ say "Stopping it with SIGTERM"
 
 say "Files"
 files=$("${engine}_files" | tar --list --verbose)
+for library in libc6 libprotobuf-dev; do # One is in the image, the other within the programs.
+  "${engine}_files" | tar --extract --to-stdout --wildcards '*usr/share/doc/tensorferry/LICENSE.libraries.gz' |
+    zcat | grep "^==== \(.*, \)\?$library\(,\|$\)" >/dev/null || fail "the licence of $library is missing"
+done
 grep -q 'opt/torch/lib/libtorch.so$' <<<"$files" || fail "libtorch.so is missing, which packages of torch's wheel with CUDA need"
-awk '
+awk -v most="$MOST_UNPACKED" '
   { total += $3; sizes[$6] = $3 }
   END {
     for (file in sizes) if (sizes[file] > 1e6) printf "%8.1f MB  %s\n", sizes[file] / 1e6, file | "sort -rn"
     close("sort -rn")
     printf "%8.1f MB  in all, unpacked\n", total / 1e6
-  }' <<<"$files"
+    exit total / 1e6 > most
+  }' <<<"$files" || fail "the image has grown: at most $MOST_UNPACKED MB are expected"

@@ -29,11 +29,8 @@ install_debian() {
   bootstrap sid "$ROOT.new"
   mv "$ROOT.new" "$ROOT"
   if [ -e /etc/resolv.conf ]; then cp /etc/resolv.conf "$ROOT/etc/resolv.conf"; fi
-  sed 's/ sid / experimental /' "$ROOT/etc/apt/sources.list" >"$ROOT/etc/apt/sources.list.d/experimental.list"
-  # A mirror may be behind, and abseil is sid's: gRPC's package does not want that of experimental.
-  echo 'Acquire::Check-Valid-Until "false";' >"$ROOT/etc/apt/apt.conf.d/90mirror"
-  printf 'Package: libgrpc* libupb* libproto* protobuf-*\nPin: release a=experimental\nPin-Priority: 990\n' \
-    >"$ROOT/etc/apt/preferences.d/grpc"
+  echo 'Acquire::Check-Valid-Until "false";' >"$ROOT/etc/apt/apt.conf.d/90mirror" # A mirror may be behind.
+  inside /source/scripts/experimental-grpc.sh
   logged $WORK/apt.log "apt-get update failed in the new Debian" inside apt-get update
   # shellcheck disable=SC2046  # One package a word. Debian 12's Boost has its version in its name.
   logged $WORK/apt.log "the packages could not be installed" inside apt-get install -y --no-install-recommends \

@@ -38,7 +38,48 @@ END
 end=$(date +%s.%N)
 say "$(awk -v a="$begin" -v b="$installed" -v c="$end" 'BEGIN {printf "pip took %.1f s, start and first receipt %.1f s", b - a, c - b}')"
 
+say "Having the compiled core make calls, beside grpcio and torch in one process"
+TENSORFERRY_CORE=compiled bin/python - <<'END' || fail "the compiled core does not work"
+import numpy as np
+import tensorferry
+import torch
+
+with tensorferry.Server() as address, tensorferry.Client(address) as client:
+    assert tensorferry.core(client) == "compiled"
+    for elements in (16, 1 << 20, 1 << 24):  # In a message, and in chunks.
+        receipt = client.convert(np.arange(elements, dtype=np.float32), return_data=True)
+        assert receipt.digest_equal and torch.equal(tensorferry.as_torch(receipt.data), torch.arange(elements).float())
+    print(f"    {receipt}; grpcio: {client.health()}")
+END
+
 say "Running the programs by their names"
 bin/tensorferry version
 bin/tensorferry-server --version
 bin/python -m tensorferry.server --version
+
+say "Licences, and the glibc that the documents name"
+bin/python - "$OLDPWD" <<'END' || fail "the wheels are not what they are said to be"
+import json
+import re
+import sys
+from importlib import metadata
+from pathlib import Path
+
+root = Path(sys.argv[1])
+for name, within in (("tensorferry", "nanobind"), ("tensorferry-server", "libprotobuf-dev")):
+    wheel = metadata.distribution(name)
+    licences = wheel.metadata.get_all("License-File")
+    assert licences == ["LICENSE", "LICENSE.libraries"], licences
+    own, libraries = (wheel.read_text(f"licenses/{file}") for file in licences)
+    assert own == (root / "LICENSE").read_text(), name
+    headings = re.findall(r"^==== (\S.*)$", libraries, re.MULTILINE)
+    told = {each for heading in headings for each in heading.split(", ")}
+    bill = json.loads(wheel.read_text("sboms/auditwheel.cdx.json"))["components"]
+    brought = {each["name"] for each in bill if each["purl"].startswith("pkg:deb/")}  # Most of them: it lacks libbz2.
+    assert {within, "libssl3", *brought} <= told, {within, "libssl3", *brought} - told
+    (glibc,) = set(re.findall(r"manylinux_2_(\d+)_x86_64", wheel.read_text("WHEEL")))
+    for page in ("docs/deployment.md", "packaging/wheel/README.md"):
+        said = re.findall(r"glibc 2\.(\d+)", (root / page).read_text())
+        assert set(said) == {glibc}, f"{page} says glibc 2.{said}, and the wheel needs 2.{glibc}"
+    print(f"    {name}: glibc 2.{glibc}, {len(told)} licences")
+END

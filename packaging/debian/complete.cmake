@@ -53,6 +53,13 @@ foreach(pair server:tensorferry-server command:tensorferry client:libtensorferry
   list(POP_FRONT pair component)
   configure_file(${licence} ${staged}/${component}/usr/share/doc/${pair}/copyright COPYONLY)
 endforeach()
+# The library is linked with nothing yet, and depends on the packages of what it is to be linked with.
+set(texts ${staged}/LICENSE.libraries)
+run(${CPACK_TENSORFERRY_SOURCE}/packaging/licences.py --within ${CPACK_TENSORFERRY_BUILD} OUTPUT_FILE ${texts})
+run(gzip -9 --no-name --force ${texts})
+file(COPY ${texts}.gz DESTINATION ${staged}/server/usr/share/doc/tensorferry-server)
+file(COPY ${texts}.gz DESTINATION ${staged}/command/usr/share/doc/tensorferry)
+file(REMOVE ${texts}.gz)
 configure_file(${CPACK_TENSORFERRY_SOURCE}/packaging/debian/default ${staged}/server/etc/default/tensorferry-server COPYONLY)
 
 # Only the package of the library may have the CMake package: two packages must not have the same file.

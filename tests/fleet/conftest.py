@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import ray
@@ -15,26 +16,40 @@ SERVER = Path(os.environ["TENSORFERRY_SERVER_PROGRAM"])
 TIMEOUT_S = 120
 
 
+class Started(NamedTuple):
+    """A server that was started: its process, the actor's that did so, the node's, and the flags."""
+
+    pid: int
+    actor: int
+    node: str
+    flags: list[str]
+
+    def flag(self, name: str) -> str:
+        """The value that the server takes: the last one."""
+        return self.flags[len(self.flags) - self.flags[::-1].index(name)]
+
+
 class RecordingServer:
-    """A program that writes down its process identifier and its node's, and becomes the server."""
+    """A program that writes down how it was started, and becomes the server."""
 
     def __init__(self, folder: Path) -> None:
         self.program = folder / "server"
         self._started = folder / "started"
-        self.program.write_text(f'#!/bin/sh\necho $$ $RAY_RAYLET_PID >>{self._started}\nexec {SERVER} "$@"\n')
+        self.program.write_text(
+            f'#!/bin/sh\necho $$ $PPID $RAY_RAYLET_PID "$@" >>{self._started}\nexec {SERVER} "$@"\n'
+        )
         self.program.chmod(0o755)
 
-    def started(self) -> list[tuple[int, str]]:
-        """The process and the node of each server that was started."""
+    def started(self) -> list[Started]:
         lines = (line.split() for line in self._started.read_text().splitlines())
-        return [(int(pid), raylet) for pid, raylet in lines]
+        return [Started(int(pid), int(actor), node, flags) for pid, actor, node, *flags in lines]
 
     def wait_for(self, count: int) -> None:
         """Waits until so many servers have been started."""
         wait_until(lambda: len(self.started()) >= count, "no server was started")
 
     def wait_for_the_end(self) -> None:
-        wait_until(lambda: all(ended(pid) for pid, _ in self.started()), "a server has outlived what started it")
+        wait_until(lambda: all(ended(server.pid) for server in self.started()), "a server has outlived what started it")
 
 
 def wait_until(reached: Callable[[], bool], otherwise: str) -> None:

@@ -17,10 +17,11 @@ from ray.serve.config import HTTPOptions, ProxyLocation, gRPCOptions
 
 import tensorferry
 import tensorferry.ray
-from conftest import TIMEOUT_S, RecordingServer
+from conftest import TIMEOUT_S, RecordingServer, ended, wait_until
 
 FOLDER = Path(os.environ["TENSORFERRY_FLEET_FILES"])
 REPLICAS = 2
+MEMORY = 512 << 20
 
 
 def free_port() -> int:
@@ -43,7 +44,8 @@ def address(nodes: set[str], recording_server: RecordingServer) -> Iterator[str]
         num_replicas=REPLICAS,
         max_replicas_per_node=1,
         health_check_period_s=1,
-        ray_actor_options={"num_cpus": 1},
+        flags=["--model-threads", "3"],
+        ray_actor_options={"num_cpus": 1, "memory": MEMORY},
     )
     serve.run(application, name="tensorferry")
     yield f"127.0.0.1:{port}"
@@ -52,7 +54,9 @@ def address(nodes: set[str], recording_server: RecordingServer) -> Iterator[str]
 
 def test_replicas_answer_as_the_server_beside_them(address: str, recording_server: RecordingServer) -> None:
     started = recording_server.started()
-    assert len(started) == len({raylet for _, raylet in started}) == REPLICAS
+    assert len(started) == len({server.node for server in started}) == REPLICAS
+    assert {server.flag("--memory-budget") for server in started} == {str(MEMORY // 2)}
+    assert {server.flag("--model-threads") for server in started} == {"3"}
     rows, expected = np.load(FOLDER / "all.npy"), np.load(FOLDER / "expected.npy")
 
     with tensorferry.Client(address, timeout=TIMEOUT_S) as client:
@@ -70,8 +74,12 @@ def test_replicas_answer_as_the_server_beside_them(address: str, recording_serve
         assert refused.value.code == grpc.StatusCode.NOT_FOUND
         assert refused.value.reason == "MODEL_NOT_FOUND"  # It travels in the details.
 
-    os.kill(started[0][0], signal.SIGKILL)
+    os.kill(started[0].pid, signal.SIGKILL)
     recording_server.wait_for(REPLICAS + 1)  # Ray Serve replaces a replica whose server is gone.
+
+    os.kill(started[1].actor, signal.SIGKILL)
+    wait_until(lambda: ended(started[1].pid), "a server has outlived its replica")
+    recording_server.wait_for(REPLICAS + 2)
 
     serve.shutdown()
     recording_server.wait_for_the_end()

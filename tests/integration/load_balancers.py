@@ -8,8 +8,10 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,8 @@ from harness import MIB, REPO_ROOT, TIMEOUT_S, Server, becomes_true, free_port
 CONFIGURATIONS = REPO_ROOT / "docker/load-balancers"
 # The servers tell who they are by a limit of theirs.
 LIMITS = (64 * MIB, 65 * MIB)
+# HAProxy asks the admin port whether a server is ready.
+ADMIN = ("--admin-listen", "127.0.0.1:0")
 
 Change = Callable[[str], str]
 
@@ -118,6 +122,8 @@ def balancing(
     program, kind = program_of(name), BALANCERS[name]
     port, admin = free_port(), free_port()
     ports = {8000: port, 8001: port_of(servers[0].address), 8003: port_of(servers[1].address)}
+    if name == "haproxy":
+        ports |= {8002: port_of(servers[0].admin), 8004: port_of(servers[1].admin)}
     if name == "envoy":
         https = [port_of(server.http) if server.http else free_port() for server in servers]
         ports |= {9901: admin, 8011: https[0], 8013: https[1]}
@@ -135,3 +141,59 @@ def balancing(
 
 def who_answer(client: tensorferry.Client, calls: int = 20) -> set[int]:
     return {client.server_info().max_message_bytes for _ in range(calls)}
+
+
+class Replicas:
+    """Two servers on ports that stay the same."""
+
+    def __init__(self, *flags: str) -> None:
+        self._ports = [(free_port(), free_port()) for _ in range(2)]
+        self._flags = flags
+        self.servers = [self._start(number) for number in range(2)]
+
+    def _start(self, number: int) -> Server:
+        port, admin = self._ports[number]
+        listen = ("--listen", f"127.0.0.1:{port}", "--admin-listen", f"127.0.0.1:{admin}")
+        server = Server("--max-message-bytes", f"{LIMITS[number]}B", *listen, *self._flags)
+        server.address = f"127.0.0.1:{port}"
+        return server
+
+    def restart(self, number: int, *, kill: bool = False) -> None:
+        if not kill:
+            assert self.servers[number].stop() == 0
+        self.servers[number].kill()
+        self.servers[number] = self._start(number)
+
+    def end(self) -> None:
+        for server in self.servers:
+            server.kill()
+
+
+@contextmanager
+def replicas(*flags: str) -> Iterator[Replicas]:
+    running = Replicas(*flags)
+    try:
+        yield running
+    finally:
+        running.end()
+
+
+@contextmanager
+def callers(calls: list[Callable[[], object]]) -> Iterator[None]:
+    """Each makes its call again and again until the block ends. None may fail, and each has to succeed in it."""
+    stopped = threading.Event()
+
+    def load(call: Callable[[], object]) -> int:
+        count = 0
+        while not stopped.is_set():
+            call()
+            count += 1
+        return count
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        running: list[Future[int]] = [pool.submit(load, call) for call in calls]
+        try:
+            yield
+        finally:
+            stopped.set()
+        assert all(caller.result(TIMEOUT_S) > 0 for caller in running)

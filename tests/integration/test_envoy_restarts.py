@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
@@ -15,68 +11,13 @@ import pytest
 import torch
 
 import tensorferry
-from harness import MIB, TIMEOUT_S, Server, becomes_true, connect_stub
-from load_balancers import LIMITS, Balancer, balancing, free_port, listens, port_of, who_answer
+from harness import MIB, TIMEOUT_S, becomes_true, connect_stub
+from load_balancers import LIMITS, Balancer, balancing, callers, listens, port_of, replicas, who_answer
 from served_models import Echo, Gate, Gated, infer, put
 from wire import array, request
 
 BOTH = set(LIMITS)
 SMALL, MESSAGE, CHUNKS = np.arange(3), np.zeros(60 * MIB, np.uint8), np.zeros(5 * MIB, np.uint8)
-
-
-class Replicas:
-    """Two servers on ports that stay the same."""
-
-    def __init__(self, *flags: str) -> None:
-        self._ports = [free_port(), free_port()]
-        self._flags = flags
-        self.servers = [self._start(number) for number in range(2)]
-
-    def _start(self, number: int) -> Server:
-        listen = ("--listen", f"127.0.0.1:{self._ports[number]}")
-        server = Server("--max-message-bytes", f"{LIMITS[number]}B", *listen, *self._flags)
-        server.address = f"127.0.0.1:{self._ports[number]}"
-        return server
-
-    def restart(self, number: int, *, kill: bool = False) -> None:
-        if not kill:
-            assert self.servers[number].stop() == 0
-        self.servers[number].kill()
-        self.servers[number] = self._start(number)
-
-    def end(self) -> None:
-        for server in self.servers:
-            server.kill()
-
-
-@contextmanager
-def replicas(*flags: str) -> Iterator[Replicas]:
-    running = Replicas(*flags)
-    try:
-        yield running
-    finally:
-        running.end()
-
-
-@contextmanager
-def callers(calls: list[Callable[[], object]]) -> Iterator[None]:
-    """Each makes its call again and again until the block ends. None may fail, and each has to succeed in it."""
-    stopped = threading.Event()
-
-    def load(call: Callable[[], object]) -> int:
-        count = 0
-        while not stopped.is_set():
-            call()
-            count += 1
-        return count
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        running: list[Future[int]] = [pool.submit(load, call) for call in calls]
-        try:
-            yield
-        finally:
-            stopped.set()
-        assert all(caller.result(TIMEOUT_S) > 0 for caller in running)
 
 
 def test_a_rolling_restart_fails_no_call(tmp_path: Path) -> None:

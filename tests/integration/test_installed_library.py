@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import REPO_ROOT, TIMEOUT_S, Server, clean_environment
+from harness import REPO_ROOT, SERVER, TIMEOUT_S, Server, clean_environment
 
 BUILD = Path(os.environ.get("TENSORFERRY_BUILD", REPO_ROOT / "build/release"))
 PROJECT = REPO_ROOT / "client/examples/project"
@@ -130,3 +130,19 @@ def test_a_component_that_is_not_installed_is_missed(prefix: Path, tmp_path: Pat
     ran = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     assert ran.returncode != 0
     assert "tensorferry was installed without its component server" in re.sub(r"\s+", " ", ran.stderr)
+
+
+def test_a_project_finds_and_runs_the_server(tmp_path: Path) -> None:
+    """Where that component alone is installed, without gRPC's packages asked for."""
+    run("cmake", "--install", BUILD, "--component", "server", "--prefix", tmp_path / "first")
+    prefix = Path(shutil.move(tmp_path / "first", tmp_path / "moved"))
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.25)\nproject(p NONE)\n"
+        "find_package(tensorferry 0.1 REQUIRED COMPONENTS server)\n"
+        "add_custom_target(which COMMAND tensorferry::server --version VERBATIM)\n"
+    )
+    run("cmake", "-G", "Ninja", "-S", tmp_path, "-B", tmp_path / "build", f"-DCMAKE_PREFIX_PATH={prefix}")
+    assert str(prefix) in run("ninja", "-C", tmp_path / "build", "-t", "commands", "which")
+    version = run(SERVER, "--version")
+    assert version.startswith("tensorferry-server ")
+    assert version in run("cmake", "--build", tmp_path / "build", "--target", "which")

@@ -12,7 +12,7 @@ import pytest
 import xxhash
 from google.protobuf import descriptor_pb2
 
-from harness import REPO_ROOT, TIMEOUT_S, Server, clean_environment
+from harness import REPO_ROOT, TIMEOUT_S, Server, clean_environment, free_port
 
 EXAMPLES = REPO_ROOT / "client/examples"
 PROTOS = REPO_ROOT / "proto"
@@ -27,12 +27,26 @@ PRINTED = [
 ]
 
 
-def run(*command: str | Path, **environment: str) -> str:
-    ran = subprocess.run(
+def ran(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         command, env=clean_environment(environment), capture_output=True, text=True, timeout=5 * TIMEOUT_S, check=False
     )
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
+
+
+def run(*command: str | Path, **environment: str) -> str:
+    done = ran(*command, **environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def check(server: Server, *example: str | Path, **environment: str) -> None:
+    """An example prints the receipt and the refusal, and says where nobody answers."""
+    printed = run(*example, server.address, **environment).replace("[2 2]", "[2, 2]")  # This is how Go prints a list.
+    assert printed.splitlines() == PRINTED
+    alone = ran(*example, f"127.0.0.1:{free_port()}", **environment)
+    assert alone.returncode != 0
+    assert "unavailable" in alone.stderr.lower(), alone
+    assert not alone.stdout
 
 
 # Those of libgrpc-java, libprotobuf-java, libnetty-java, libgoogle-common-protos-java, libperfmark-java and
@@ -80,15 +94,14 @@ def test_every_file_becomes_code(language: str, tmp_path: Path) -> None:
 
 def test_node(server: Server) -> None:
     need("node")
-    printed = run("node", EXAMPLES / "node/convert.mjs", PROTOS, server.address, TENSORFERRY_NODE_MODULES=NODE_MODULES)
-    assert printed.splitlines() == PRINTED
+    check(server, "node", EXAMPLES / "node/convert.mjs", PROTOS, TENSORFERRY_NODE_MODULES=NODE_MODULES)
 
 
 def test_ruby(server: Server, tmp_path: Path) -> None:
     need("ruby", "grpc_ruby_plugin")
     plugin = f"--plugin=protoc-gen-grpc={shutil.which('grpc_ruby_plugin')}"
     run("protoc", "-I", PROTOS, f"--ruby_out={tmp_path}", f"--grpc_out={tmp_path}", plugin, NATIVE, *DETAILS)
-    assert run("ruby", "-I", tmp_path, EXAMPLES / "ruby/convert.rb", server.address).splitlines() == PRINTED
+    check(server, "ruby", "-I", tmp_path, EXAMPLES / "ruby/convert.rb")
 
 
 def test_go(server: Server, tmp_path: Path) -> None:
@@ -104,8 +117,7 @@ def test_go(server: Server, tmp_path: Path) -> None:
         GOPATH=f"{tmp_path}:/usr/share/gocode",
         GOCACHE=str(REPO_ROOT / "build/go-cache"),
     )
-    printed = run(program, server.address).replace("[2 2]", "[2, 2]")  # This is how Go prints a list.
-    assert printed.splitlines() == PRINTED
+    check(server, program)
 
 
 def test_java(server: Server, tmp_path: Path) -> None:
@@ -119,4 +131,4 @@ def test_java(server: Server, tmp_path: Path) -> None:
     run("protoc", "-I", PROTOS, *outs, NATIVE, "google/rpc/error_details.proto")
     jars = ":".join(map(str, JARS))
     run("javac", "-d", classes, "-cp", jars, *generated.rglob("*.java"), EXAMPLES / "java/Convert.java")
-    assert run("java", "-cp", f"{classes}:{jars}", "Convert", server.address).splitlines() == PRINTED
+    check(server, "java", "-cp", f"{classes}:{jars}", "Convert")

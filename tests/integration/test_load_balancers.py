@@ -11,14 +11,14 @@ import pytest
 
 import tensorferry
 from harness import MIB, Server, becomes_true
-from load_balancers import BALANCERS, LIMITS, balancing, who_answer
+from load_balancers import ADMIN, BALANCERS, LIMITS, balancing, who_answer
 
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[list[Server]]:
     with (
-        Server("--max-message-bytes", f"{LIMITS[0]}B") as one,
-        Server("--max-message-bytes", f"{LIMITS[1]}B") as other,
+        Server("--max-message-bytes", f"{LIMITS[0]}B", *ADMIN) as one,
+        Server("--max-message-bytes", f"{LIMITS[1]}B", *ADMIN) as other,
     ):
         yield [one, other]
 
@@ -66,8 +66,8 @@ def test_a_refusal_keeps_its_details(client: tensorferry.Client) -> None:
 @pytest.mark.parametrize("name", BALANCERS)
 def test_a_server_that_leaves_costs_no_call(name: str, tmp_path: Path) -> None:
     with (
-        Server("--max-message-bytes", f"{LIMITS[0]}B") as leaving,
-        Server("--max-message-bytes", f"{LIMITS[1]}B") as staying,
+        Server("--max-message-bytes", f"{LIMITS[0]}B", *ADMIN) as leaving,
+        Server("--max-message-bytes", f"{LIMITS[1]}B", *ADMIN) as staying,
         balancing(name, tmp_path, [leaving, staying]) as balancer,
         tensorferry.Client(balancer.address) as client,
     ):
@@ -79,8 +79,8 @@ def test_a_server_that_leaves_costs_no_call(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", BALANCERS)
 def test_without_any_server_a_call_is_unavailable(name: str, tmp_path: Path) -> None:
     with (
-        Server() as one,
-        Server() as other,
+        Server(*ADMIN) as one,
+        Server(*ADMIN) as other,
         balancing(name, tmp_path, [one, other]) as balancer,
         tensorferry.Client(balancer.address) as client,
     ):

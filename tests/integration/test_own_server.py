@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,20 +22,176 @@ SMALL = np.array([0.5, -2])
 
 
 def ended(pid: int) -> bool:
-    return not Path(f"/proc/{pid}").exists()
+    """Whether a process is gone, or a zombie whose parent has not looked yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
 
 
-def test_a_server_serves_within_the_block(files: dict[str, Path]) -> None:
+class Recorded:
+    """A program that writes its process identifier down, and becomes the server."""
+
+    def __init__(self, folder: Path) -> None:
+        self.program = folder / "recorded"
+        self._pids = folder / "pids"
+        self.program.write_text(f'#!/bin/sh\necho $$ >>{self._pids}\nexec {SERVER} "$@"\n')
+        self.program.chmod(0o755)
+
+    def pids(self) -> list[int]:
+        return [int(line) for line in self._pids.read_text().splitlines()]
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Recorded:
+    return Recorded(tmp_path)
+
+
+def converts(address: str) -> bool:
+    with tensorferry.Client(address) as client:
+        return client.convert(SMALL).digest_equal
+
+
+def test_a_server_serves_within_the_block(files: dict[str, Path], recorded: Recorded) -> None:
     one = {"one": next(iter(files.values()))}
-    own = tensorferry.Server(models=one, program=SERVER)
+    own = tensorferry.Server(models=one, program=recorded.program)
     with own as address, tensorferry.Client(address) as client:
         assert client.convert(SMALL).digest_equal
         assert {model.name for model in client.models()} == {"identity", "one"}
         assert "serving" in own.log()
-        pid = own._process.pid
-    assert ended(pid)
+    assert all(map(ended, recorded.pids()))
     with pytest.raises(RuntimeError, match="log is gone"):
         own.log()
+
+
+def test_a_server_serves_from_start_to_stop_and_again(recorded: Recorded) -> None:
+    own = tensorferry.Server(program=recorded.program)
+    own.stop()
+    for _ in range(2):
+        assert converts(own.start())
+        with pytest.raises(RuntimeError, match="runs already"):
+            own.start()
+        assert not ended(recorded.pids()[-1])
+        own.stop()
+        own.stop()
+        assert all(map(ended, recorded.pids()))
+    assert len(recorded.pids()) == 2
+
+
+def test_a_server_outlives_the_thread_that_has_started_it_and_all_variables(recorded: Recorded) -> None:
+    addresses: list[str] = []
+    starter = threading.Thread(target=lambda: addresses.append(tensorferry.Server(program=recorded.program).start()))
+    starter.start()
+    starter.join()
+    gc.collect()
+    (pid,) = recorded.pids()
+    try:
+        assert converts(addresses[0])
+    finally:
+        os.kill(pid, signal.SIGTERM)
+
+
+def test_a_server_leaves_the_usual_ports_alone() -> None:
+    own = tensorferry.Server(program=SERVER)
+    with own:
+        assert "admin port: 127.0.0.1:" in own.log()
+        assert "127.0.0.1:8002" not in own.log()
+    own = tensorferry.Server(program=SERVER, flags=["--admin-listen", "off"])
+    with own:
+        assert "admin port" not in own.log()
+
+
+START = """
+import os, sys, time
+import tensorferry
+
+own = tensorferry.Server(program=sys.argv[1])
+print(own.start(), flush=True)
+"""
+
+
+@contextmanager
+def python_with_a_server(
+    recorded: Recorded, then: str = "sys.stdin.read()"
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A Python in a process group of its own, as a notebook's, that starts a server and does what `then` says."""
+    python = subprocess.Popen(
+        [sys.executable, "-c", START + then, recorded.program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert python.stdin is not None and python.stdout is not None
+    try:
+        yield python, python.stdout.readline().strip()
+    finally:
+        python.kill()
+        python.wait()
+        python.stdin.close()
+        python.stdout.close()
+        assert becomes_true(lambda: all(map(ended, recorded.pids())))
+
+
+# A byte comes through a pipe, as a signal may be there just before a wait that it is meant to interrupt.
+CATCH = """
+import signal
+
+interrupts, wakes = os.pipe()
+os.set_blocking(wakes, False)
+signal.signal(signal.SIGINT, lambda *_: None)
+signal.set_wakeup_fd(wakes)
+print("waits", flush=True)
+os.read(interrupts, 1)
+print("interrupted", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_an_interrupt_of_a_notebook_does_not_reach_the_server(recorded: Recorded) -> None:
+    with python_with_a_server(recorded, CATCH) as (python, address):
+        assert python.stdout is not None
+        assert python.stdout.readline() == "waits\n"
+        os.killpg(python.pid, signal.SIGINT)
+        assert python.stdout.readline() == "interrupted\n"
+        assert converts(address)
+
+
+def test_a_server_ends_before_its_python(recorded: Recorded) -> None:
+    with python_with_a_server(recorded, then="") as (python, _):
+        assert python.wait(TIMEOUT_S) == 0
+        assert all(map(ended, recorded.pids()))
+
+
+# After a fork two processes have the object, and the pipe, of one server.
+FORK = "child = os.fork() or (print(os.getpid(), flush=True), time.sleep(600))\n"
+
+
+@pytest.mark.parametrize("forking", ["", FORK], ids=["alone", "with a forked process that lives on"])
+def test_a_server_ends_with_a_killed_python(recorded: Recorded, forking: str) -> None:
+    with python_with_a_server(recorded, f"{forking}sys.stdin.read()") as (python, address):
+        assert python.stdout is not None
+        assert converts(address)
+        forked = int(python.stdout.readline()) if forking else None
+        python.kill()
+        assert becomes_true(lambda: all(map(ended, recorded.pids())))
+        if forked is not None:
+            assert not ended(forked)
+            os.kill(forked, signal.SIGKILL)
+
+
+def test_a_server_ends_with_the_process_group_of_a_notebook(recorded: Recorded) -> None:
+    with python_with_a_server(recorded) as (python, _):
+        os.killpg(python.pid, signal.SIGKILL)
+        assert becomes_true(lambda: all(map(ended, recorded.pids())))
+
+
+def test_a_server_is_the_parents_after_a_fork(recorded: Recorded) -> None:
+    forked = "if os.fork() == 0: own.stop(); sys.exit()\nprint(os.wait()[1], flush=True); sys.stdin.read()"
+    with python_with_a_server(recorded, forked) as (python, address):
+        assert python.stdout is not None
+        assert python.stdout.readline() == "0\n"
+        assert converts(address)
 
 
 def test_a_folder_is_a_repository(files: dict[str, Path], tmp_path: Path) -> None:
@@ -59,16 +220,16 @@ def test_a_server_that_is_not_ready_in_time_is_ended(tmp_path: Path) -> None:
     )
     waits.chmod(0o755)
     with pytest.raises(RuntimeError, match=r"not ready in 2.5 s[^\n]*\nwaiting for nothing"):
-        tensorferry.Server(program=waits, timeout=2.5).__enter__()
+        tensorferry.Server(program=waits, timeout=2.5).start()
     assert becomes_true(lambda: ended(int((tmp_path / "pid").read_text())))
 
 
 def test_without_a_program_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="install the package"):
-        tensorferry.Server().__enter__()
+        tensorferry.Server().start()
     with pytest.raises(FileNotFoundError, match="no program /nowhere/server"):
-        tensorferry.Server(program="/nowhere/server").__enter__()
+        tensorferry.Server(program="/nowhere/server").start()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import grpc
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
+import tensorferry
 from harness import SERVER
 from tensorferry._ray_serve import Gateway, add_services
 from tensorferry.v1 import tensor_service_pb2 as pb
@@ -44,11 +46,11 @@ class Context:
 
 
 def with_gateway(run: Callable[[Gateway], Coroutine[Any, Any, None]]) -> None:
-    gateway = Gateway({"program": str(SERVER)})
+    gateway = Gateway(partial(tensorferry.Server, program=SERVER))
     try:
         asyncio.run(run(gateway))
     finally:
-        gateway._server.__exit__(None, None, None)
+        gateway._server.stop()
 
 
 def test_calls_streams_and_health_are_passed_on() -> None:
@@ -86,7 +88,7 @@ def test_a_refusal_keeps_its_details() -> None:
 def test_a_replica_without_its_server_is_not_healthy() -> None:
     async def run(gateway: Gateway) -> None:
         await gateway.check_health()
-        gateway._server.__exit__(None, None, None)
+        gateway._server.stop()
         with pytest.raises(grpc.aio.AioRpcError):
             await gateway.check_health()
 

@@ -11,20 +11,24 @@ import yaml
 from repository import ROOT, text
 
 DOCKER = ROOT / "docker"
+KSERVE = DOCKER / "kserve"
+RUNTIMES = ["serving-runtime.yaml", "serving-runtime-http.yaml"]
 
 
 def documents(file: Path) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
 
 
-def settings() -> set[str]:
-    """The environment variables of the server's settings."""
-    names = re.findall(r'(?:One|Many)\(\{"([a-z-]+)",', text("server/config/setting.cc"))
-    return {"TENSORFERRY_" + name.upper().replace("-", "_") for name in names}
+def runtime(name: str) -> dict[str, Any]:
+    """The container of a runtime of KServe's."""
+    (resource,) = documents(KSERVE / name)
+    (found,) = resource["spec"]["containers"]
+    return found
 
 
-def flags() -> set[str]:
-    return {"--" + name.removeprefix("TENSORFERRY_").lower().replace("_", "-") for name in settings()}
+def proposed() -> dict[str, str]:
+    """The variables that the Debian package proposes for its service, of those that stand there twice the second."""
+    return dict(re.findall(r"^#?(TENSORFERRY_\w+)=(.*)$", text("packaging/debian/default"), re.MULTILINE))
 
 
 def metric_names() -> set[str]:

@@ -13,39 +13,31 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from files import DOCKER, ROOT, documents, flags, settings
+from files import KSERVE, ROOT, RUNTIMES, documents, runtime
+from kustomizations import (
+    BASE,
+    KUBERNETES,
+    MONITORING,
+    SECURED,
+    SECURED_MONITORING,
+    SIDECAR,
+    by_kind,
+    environment,
+    pod,
+    resources,
+    server,
+)
 
-BASE = DOCKER / "kubernetes/base"
-MONITORING = DOCKER / "kubernetes/monitoring"
-SIDECAR = DOCKER / "kubernetes/sidecar"
-KSERVE = DOCKER / "kserve"
-RUNTIMES = ["serving-runtime.yaml", "serving-runtime-http.yaml"]
 SERVICES = ["inference-service.yaml", "inference-service-http.yaml"]
 NODE_MODULES = Path(os.environ.get("TENSORFERRY_NODE_MODULES", ROOT / "build/node/node_modules"))
 KSERVE_PYTHON = Path(os.environ.get("TENSORFERRY_OIP_ENVIRONMENTS", ROOT / "build/oip")) / "kserve/bin/python"
-KUBERNETES = "1.29"  # The oldest one that the manifests are checked against.
+OLDEST = "1.29"  # The oldest one that the manifests are checked against.
 
 
-def resources(folder: Path) -> list[dict[str, Any]]:
-    """What a kustomization names; every file of its folder must be named."""
-    (kustomization,) = documents(folder / "kustomization.yaml")
-    return [document for name in kustomization["resources"] for document in documents(folder / name)]
-
-
-def by_kind(kind: str) -> dict[str, Any]:
-    (found,) = [resource for resource in resources(BASE) if resource["kind"] == kind]
-    return found
-
-
-def container() -> dict[str, Any]:
-    (found,) = by_kind("Deployment")["spec"]["template"]["spec"]["containers"]
-    return found
-
-
-@pytest.mark.parametrize("version", [KUBERNETES, "1.36"])
+@pytest.mark.parametrize("version", [OLDEST, "1.36"])
 def test_resources_are_those_of_kubernetes(version: str) -> None:
     assert len(resources(BASE)) == 6
-    for resource in [*resources(BASE), *resources(SIDECAR)]:
+    for resource in [*resources(BASE), *resources(SECURED), *resources(SIDECAR)]:
         kubernetes_validate.validate(resource, version, strict=True)
 
 
@@ -53,10 +45,19 @@ def test_the_schema_knows_what_is_wrong() -> None:
     wrong = by_kind("Deployment")
     wrong["spec"]["template"]["spec"]["containers"][0]["readinesProbe"] = {}
     with pytest.raises(kubernetes_validate.ValidationError):
-        kubernetes_validate.validate(wrong, KUBERNETES, strict=True)
+        kubernetes_validate.validate(wrong, OLDEST, strict=True)
 
 
-@pytest.mark.parametrize("folder", [BASE, MONITORING, SIDECAR])
+def lists_in_order(value: Any) -> Any:
+    """The value with each list in an order of its own, as kustomize puts what a patch adds first."""
+    if isinstance(value, dict):
+        return {name: lists_in_order(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return sorted(map(lists_in_order, value), key=lambda part: json.dumps(part, sort_keys=True))
+    return value
+
+
+@pytest.mark.parametrize("folder", [BASE, SECURED, MONITORING, SECURED_MONITORING, SIDECAR], ids=lambda one: one.name)
 def test_kustomize_makes_the_same_resources(folder: Path) -> None:
     if shutil.which("kubectl") is None:
         pytest.skip("kubectl is not installed")
@@ -64,9 +65,20 @@ def test_kustomize_makes_the_same_resources(folder: Path) -> None:
     if 'unknown field "labels"' in built.stderr:
         pytest.skip("this kubectl has kustomize from before 4.1, as Debian 12's has")
     assert built.returncode == 0, built.stderr
-    made = list(yaml.safe_load_all(built.stdout))
-    assert sorted(one["kind"] for one in made) == sorted(one["kind"] for one in resources(folder))
-    assert {one["metadata"]["labels"]["app.kubernetes.io/name"] for one in made if folder == BASE} <= {"tensorferry"}
+    made = {one["kind"]: one for one in yaml.safe_load_all(built.stdout.replace(":latest\n", "\n"))}
+    assert len(made) == len(resources(folder))
+    for one in resources(folder):
+        assert lists_in_order(made[one["kind"]]["spec"]) == lists_in_order(one["spec"])
+        if folder in (BASE, SECURED):
+            assert made[one["kind"]]["metadata"]["labels"]["app.kubernetes.io/name"] == "tensorferry"
+
+
+def test_every_file_of_a_folder_is_part_of_it() -> None:
+    values = {MONITORING / "adapter.yaml"}  # These are values for a chart.
+    for file in KUBERNETES.glob("*/kustomization.yaml"):
+        (kustomization,) = documents(file)
+        named = [*kustomization["resources"], *(patch["path"] for patch in kustomization.get("patches", []))]
+        assert {file.parent / name for name in named} >= set(file.parent.glob("*.yaml")) - {file} - values
 
 
 def test_all_parts_speak_of_the_same_pods() -> None:
@@ -81,71 +93,70 @@ def test_all_parts_speak_of_the_same_pods() -> None:
 
 
 def test_all_parts_speak_of_the_same_ports() -> None:
-    ports = {port["name"] for port in container()["ports"]}
+    ports = {port["name"] for port in server(BASE)["ports"]}
     assert ports == {"grpc", "admin"}
     assert {port["targetPort"] for port in by_kind("Service")["spec"]["ports"]} == ports
     allowed = {port["port"] for rule in by_kind("NetworkPolicy")["spec"]["ingress"] for port in rule["ports"]}
     assert allowed == ports
-    probes = {container()[f"{name}Probe"]["httpGet"]["path"] for name in ("startup", "readiness", "liveness")}
+    probes = {server(BASE)[f"{name}Probe"]["httpGet"]["path"] for name in ("startup", "readiness", "liveness")}
     assert probes == {"/startupz", "/readyz", "/livez"}
 
 
-def seconds(text: str) -> int:
-    return int(text.removesuffix("s"))
+def drain_s(container: dict[str, Any]) -> int:
+    """The most seconds that a server takes to stop."""
+    given = {"--drain-delay": "0s", "--drain-grace": "30s"}
+    given |= dict(argument.split("=") for argument in container.get("args", []) if "=" in argument)
+    for name, value in environment(container).items():
+        given["--" + name.removeprefix("TENSORFERRY_").lower().replace("_", "-")] = value
+    return sum(int(given[name].removesuffix("s")) for name in ("--drain-delay", "--drain-grace"))
 
 
-def test_a_pod_is_given_the_time_that_a_drain_takes() -> None:
-    values = {variable["name"]: variable["value"] for variable in container()["env"]}
-    drain = seconds(values["TENSORFERRY_DRAIN_DELAY"]) + seconds(values["TENSORFERRY_DRAIN_GRACE"])
-    assert by_kind("Deployment")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > drain
+def pods() -> dict[str, dict[str, Any]]:
+    """All that the manifests make, by folder or file. Of KServe's the runtime says the containers alone."""
+    return {folder.name: pod(folder) for folder in (BASE, SECURED, SIDECAR)} | {
+        name: {"containers": [runtime(name)]} for name in RUNTIMES
+    }
 
 
-def test_the_pods_are_as_restricted_as_kubernetes_asks() -> None:
+@pytest.mark.parametrize("name", pods())
+def test_a_pod_is_given_the_time_that_a_drain_takes(name: str) -> None:
+    one = pods()[name]
+    servers = [each for each in containers(one) if each["name"] in ("server", "kserve-container")]
+    assert len(servers) == 1
+    assert one.get("terminationGracePeriodSeconds", 30) > drain_s(servers[0])
+
+
+def containers(one: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*one.get("initContainers", []), *one["containers"]]
+
+
+@pytest.mark.parametrize("name", pods())
+def test_the_pods_are_as_restricted_as_kubernetes_asks(name: str) -> None:
     """What the profile `restricted` of the Pod Security Standards asks."""
-    for pod in (by_kind("Deployment")["spec"]["template"]["spec"], sidecar_pod()):
-        assert pod["securityContext"]["runAsNonRoot"] is True
-        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-        for one in [*pod.get("initContainers", []), *pod["containers"]]:
-            assert one["securityContext"]["allowPrivilegeEscalation"] is False
-            assert one["securityContext"]["capabilities"] == {"drop": ["ALL"]}
-
-
-def sidecar_pod() -> dict[str, Any]:
-    (deployment,) = resources(SIDECAR)
-    return deployment["spec"]["template"]["spec"]
+    one = pods()[name]
+    for each in containers(one):
+        held = {**one.get("securityContext", {}), **each["securityContext"]}
+        assert held["runAsNonRoot"] is True
+        assert held["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert held["allowPrivilegeEscalation"] is False
+        assert held["capabilities"] == {"drop": ["ALL"]}
 
 
 def test_the_sidecar_and_its_caller_meet_at_one_socket() -> None:
-    pod = sidecar_pod()
-    (server,), (caller,) = pod["initContainers"], pod["containers"]
-    assert server["restartPolicy"] == "Always"
-    addresses = {
-        variable["value"]
-        for one, name in ((server, "TENSORFERRY_LISTEN"), (caller, "TENSORFERRY_SERVER"))
-        for variable in one["env"]
-        if variable["name"] == name
-    }
-    (address,) = addresses
-    for one in (server, caller):
+    beside, (caller,) = server(SIDECAR), pod(SIDECAR)["containers"]
+    assert beside["restartPolicy"] == "Always"
+    address = environment(beside)["TENSORFERRY_LISTEN"]
+    assert address == environment(caller)["TENSORFERRY_SERVER"]
+    for one in (beside, caller):
         folders = {mount["mountPath"]: mount["name"] for mount in one["volumeMounts"]}
         assert folders[str(Path(address.removeprefix("unix:")).parent)] == "socket"
-    assert pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsGroup"]
+    assert pod(SIDECAR)["securityContext"]["fsGroup"] == pod(SIDECAR)["securityContext"]["runAsGroup"]
 
 
-def test_variables_and_flags_are_settings_of_the_server() -> None:
-    runtimes = [document for name in RUNTIMES for document in documents(KSERVE / name)]
-    of_kserve = [one for runtime in runtimes for one in runtime["spec"]["containers"]]
-    containers = [container(), *of_kserve, *sidecar_pod()["initContainers"]]
-    # A server without an admin port, and so without these probes, does not know the variable.
-    known = settings()
-    for one in containers:
-        assert {variable["name"] for variable in one["env"]} <= known
-        assert {argument.split("=")[0] for argument in one.get("args", [])} <= flags()
-
-
+@pytest.mark.parametrize("folder", [MONITORING, SECURED_MONITORING], ids=lambda folder: folder.name)
 @pytest.mark.parametrize("change", [{}, {"endpoints": [{"port": 8002}]}], ids=["right", "wrong"])
-def test_the_monitor_is_that_of_the_prometheus_operator(change: dict[str, Any]) -> None:
-    (monitor,) = resources(MONITORING)
+def test_the_monitor_is_that_of_the_prometheus_operator(change: dict[str, Any], folder: Path) -> None:
+    (monitor,) = resources(folder)
     monitor["spec"].update(change)
     ran = subprocess.run(
         ["node", Path(__file__).with_name("monitor.mjs")],

@@ -101,6 +101,27 @@ def test_grafana_knows_every_field_of_the_dashboard() -> None:
     assert lost(dashboard, through_grafana(dashboard)) == [".panels[0].fieldConfigs"]
 
 
+def sources(value: Any) -> list[Any]:
+    """What the parts of a dashboard name as their source, wherever they do."""
+    if isinstance(value, list):
+        return [source for one in value for source in sources(one)]
+    if not isinstance(value, dict):
+        return []
+    own = [value["datasource"]] if "datasource" in value else []
+    return own + [source for one in value.values() for source in sources(one)]
+
+
+def test_the_dashboard_asks_the_prometheus_that_its_viewer_chooses() -> None:
+    """Of a Grafana that runs already nobody knows the uid of its Prometheus. The choice comes before what needs it."""
+    dashboard = json.loads(DASHBOARD.read_text())
+    first = dashboard["templating"]["list"][0]
+    assert (first["type"], first["query"]) == ("datasource", "prometheus")
+    chosen = {"type": "prometheus", "uid": f"${{{first['name']}}}"}
+    found = sources(dashboard)
+    assert found == [chosen] * len(found)
+    assert len(found) > 2 * len(dashboard["panels"])
+
+
 def expressions() -> list[str]:
     dashboard = json.loads(DASHBOARD.read_text())
     return [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]

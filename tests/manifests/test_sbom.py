@@ -16,7 +16,6 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 
-from files import DOCKER
 from repository import ROOT
 
 BUILD = Path(os.environ.get("TENSORFERRY_BUILD", ROOT / "build/release"))
@@ -31,7 +30,7 @@ def bill(tmp_path_factory: pytest.TempPathFactory) -> str:
         told = subprocess.run(["dpkg-query", "--status", name], stdout=subprocess.PIPE, text=True, check=True)
         (status / name).write_text(told.stdout)
     packages = Path(torch.__file__).parents[1]
-    command = [sys.executable, str(DOCKER / "sbom.py"), str(BUILD), str(status), str(packages), "1.2.3"]
+    command = [sys.executable, str(ROOT / "packaging/sbom.py"), str(BUILD), str(status), str(packages), "1.2.3"]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 

@@ -67,6 +67,26 @@ def test_the_wheels_are_installed_beside_the_torch_that_they_need(document: str)
     assert "python3 -m venv" in text(document).partition(options)[0]
 
 
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")]
+
+
+def test_no_command_publishes_a_port_to_other_machines() -> None:
+    """The image takes calls of everybody who reaches it."""
+    published = [port for page in PAGES for port in re.findall(r"[ `]-p ([^ ]*\d:\d[^ `]*)", page.read_text())]
+    assert len(published) > 4
+    assert [port for port in published if not port.startswith("127.0.0.1:")] == []
+
+
+def test_the_image_is_built_with_buildkit() -> None:
+    """By default Docker 20.10, which Debian 12 has, builds without it, and knows no mounts. What asks for more than the
+    default needs a later one."""
+    assert "RUN --mount" in text("docker/Dockerfile")
+    builds = [line.strip() for page in PAGES for line in page.read_text().splitlines() if "docker build -f" in line]
+    assert len(builds) > 3
+    without = [line for line in builds if not line.startswith("DOCKER_BUILDKIT=1 ")]
+    assert all("--build-context" in line for line in without)
+
+
 def test_relative_links_lead_somewhere() -> None:
     pages = [
         ROOT / "README.md",

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
@@ -43,7 +44,10 @@ func main() {
 	defer connection.Close()
 	server := tensorferry.NewTensorServiceClient(connection)
 
-	response, err := server.Convert(context.Background(), request([]int64{2, 2}, []int32{1, 2, 3, 4}))
+	// Without a deadline a call waits for as long as the server takes.
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	response, err := server.Convert(ctx, request([]int64{2, 2}, []int32{1, 2, 3, 4}))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -51,7 +55,10 @@ func main() {
 	fmt.Printf("torch.%s %v, dtype equal: %v, digest %x\n",
 		tensor.Dtype, tensor.Shape, tensor.Receipt.DtypeEqual, tensor.Receipt.Digest)
 
-	_, err = server.Convert(context.Background(), request([]int64{2, 3}, []int32{1, 2, 3, 4}))
+	_, err = server.Convert(ctx, request([]int64{2, 3}, []int32{1, 2, 3, 4}))
+	if err == nil {
+		log.Fatal("an array without all of its elements was taken")
+	}
 	for _, detail := range status.Convert(err).Details() {
 		if info, ok := detail.(*errdetails.ErrorInfo); ok {
 			fmt.Printf("refused: %s, expected %s, actual %s\n", info.Reason, info.Metadata["expected"], info.Metadata["actual"])

@@ -18,6 +18,7 @@ import io.grpc.protobuf.StatusProto;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import tensorferry.v1.Array;
 import tensorferry.v1.ConvertRequest;
 import tensorferry.v1.DigestAlgorithm;
@@ -45,7 +46,9 @@ final class Convert {
   public static void main(String[] arguments) throws InvalidProtocolBufferException {
     String address = arguments.length > 0 ? arguments[0] : "localhost:8001";
     ManagedChannel channel = NettyChannelBuilder.forTarget(address).usePlaintext().build();
-    TensorServiceGrpc.TensorServiceBlockingStub server = TensorServiceGrpc.newBlockingStub(channel);
+    // Without a deadline a call waits for as long as the server takes.
+    TensorServiceGrpc.TensorServiceBlockingStub server =
+        TensorServiceGrpc.newBlockingStub(channel).withDeadlineAfter(10, TimeUnit.SECONDS);
 
     TensorMetadata tensor = server.convert(request(List.of(2L, 2L), 1, 2, 3, 4)).getTensors(0).getMetadata();
     System.out.printf(
@@ -57,6 +60,7 @@ final class Convert {
 
     try {
       server.convert(request(List.of(2L, 3L), 1, 2, 3, 4));
+      throw new IllegalStateException("an array without all of its elements was taken");
     } catch (StatusRuntimeException refusal) {
       for (Any detail : StatusProto.fromThrowable(refusal).getDetailsList()) {
         if (!detail.is(ErrorInfo.class)) continue;

@@ -23,19 +23,19 @@ const request = (shape, numbers) => ({
 const server = new TensorService(address, grpc.credentials.createInsecure());
 const convert = (message) =>
   new Promise((resolve, reject) => {
-    server.Convert(message, (error, response) => (error ? reject(error) : resolve(response)));
+    const deadline = Date.now() + 10_000; // Without one a call waits for as long as the server takes.
+    server.Convert(message, { deadline }, (error, response) => (error ? reject(error) : resolve(response)));
   });
 
 const { dtype, shape, receipt } = (await convert(request([2, 2], [1, 2, 3, 4]))).tensors[0].metadata;
 const digest = receipt.digest.toString("hex");
 console.log(`torch.${dtype} [${shape.join(", ")}], dtype equal: ${receipt.dtype_equal}, digest ${digest}`);
 
-try {
-  await convert(request([2, 3], [1, 2, 3, 4]));
-} catch (error) {
-  const status = decode("google.rpc.Status", error.metadata.get("grpc-status-details-bin")[0]);
-  const detail = status.details.find(({ type_url }) => type_url.endsWith("/google.rpc.ErrorInfo"));
-  const { reason, metadata } = decode("google.rpc.ErrorInfo", detail.value);
-  console.log(`refused: ${reason}, expected ${metadata.expected}, actual ${metadata.actual}`);
-}
+const error = await convert(request([2, 3], [1, 2, 3, 4])).catch((error) => error);
+const [details] = error.metadata?.get("grpc-status-details-bin") ?? [];
+if (!details) throw new Error(`expected a refusal with details, got ${error.message ?? "an answer"}`);
+const status = decode("google.rpc.Status", details);
+const detail = status.details.find(({ type_url }) => type_url.endsWith("/google.rpc.ErrorInfo"));
+const { reason, metadata } = decode("google.rpc.ErrorInfo", detail.value);
+console.log(`refused: ${reason}, expected ${metadata.expected}, actual ${metadata.actual}`);
 server.close();

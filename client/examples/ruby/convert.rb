@@ -9,7 +9,8 @@ require "google/rpc/status_pb"
 require "google/rpc/error_details_pb"
 
 V1 = Tensorferry::V1
-server = V1::TensorService::Stub.new(ARGV[0] || "localhost:8001", :this_channel_is_insecure)
+# Without a timeout a call waits for as long as the server takes.
+server = V1::TensorService::Stub.new(ARGV[0] || "localhost:8001", :this_channel_is_insecure, timeout: 10)
 
 def request(shape, numbers)
   array = V1::Array.new(name: "x", dtype: "<i4", shape: shape, data: numbers.pack("l<*"))
@@ -22,8 +23,10 @@ puts "torch.#{tensor.dtype} #{tensor.shape.to_a}, dtype equal: #{tensor.receipt.
 
 begin
   server.convert(request([2, 3], [1, 2, 3, 4]))
+  abort "an array without all of its elements was taken"
 rescue GRPC::BadStatus => error
-  status = Google::Rpc::Status.decode(error.metadata["grpc-status-details-bin"])
+  details = error.metadata["grpc-status-details-bin"] or raise # Not every error is the server's own.
+  status = Google::Rpc::Status.decode(details)
   info = status.details.find { |detail| detail.is(Google::Rpc::ErrorInfo) }.unpack(Google::Rpc::ErrorInfo)
   puts "refused: #{info.reason}, expected #{info.metadata['expected']}, actual #{info.metadata['actual']}"
 end

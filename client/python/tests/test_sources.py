@@ -196,10 +196,22 @@ class ArrayThatRefuses(OnlyDlpack):
         raise TypeError("implicit conversion is not allowed")
 
 
+class IntegersInTheirPlace(OnlyDlpack):
+    """Paddle's way: NumPy gets integers with the bits of what it does not know, DLPack says what they are."""
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        try:
+            return self._owner.numpy()
+        except TypeError:
+            integers = {1: torch.int8, 2: torch.uint16, 4: torch.int32}
+            return self._owner.view(integers[self._owner.element_size()]).numpy()
+
+
 PROTOCOLS: dict[str, Callable[[Any], Any]] = {
     "__dlpack__": OnlyDlpack,
     "__dlpack__ without versions": OldDlpack,
     "__dlpack__ beside a refusal": ArrayThatRefuses,
+    "__dlpack__ beside integers": IntegersInTheirPlace,
     "__array__": OnlyArray,
     "__array_interface__": OnlyInterface,
     "buffer": memoryview,

@@ -1,4 +1,4 @@
-// limit_server is an empty gRPC server: limit_server [--tuned] [--tls CERTIFICATE KEY] ADDRESS...
+// limit_server is an empty gRPC server: limit_server [OPTION...] ADDRESS..., with the options of ReadArguments
 #include "base/memory_upkeep.h"
 #include "limit_serving.h"
 

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/synchronization/mutex.h"
 #include "base/memory_upkeep.h"
 #include "rpc/native/reply.h"
 
@@ -49,6 +50,12 @@ ServerArguments ReadArguments(int argc, char** argv) {
     } else if (word == "--tls" && i + 2 < words.size()) {
       arguments.tls = {.certificate = words[i + 1], .key = words[i + 2]};
       i += 2;
+    } else if (word == "--unchecked-locks") {
+      absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+    } else if (word == "--channel" && i + 1 < words.size()) {
+      const std::string argument = words[++i];
+      const std::size_t equals = argument.rfind('=');
+      arguments.channel.emplace_back(argument.substr(0, equals), std::stoi(argument.substr(equals + 1)));
     } else {
       arguments.addresses.emplace_back(word);
     }
@@ -59,6 +66,7 @@ ServerArguments ReadArguments(int argc, char** argv) {
 
 std::unique_ptr<grpc::Server> Listen(const ServerArguments& arguments, grpc::ServerBuilder& builder) {
   if (arguments.tuned) FixWindows(builder);
+  for (const auto& [name, value] : arguments.channel) builder.AddChannelArgument(name, value);
   builder.SetMaxReceiveMessageSize(-1);
   std::vector<int> ports(arguments.addresses.size(), 0);
   for (std::size_t i = 0; i < ports.size(); ++i) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tensorferry/v1/tensor_service.pb.h"
@@ -20,11 +21,13 @@ struct TlsFiles {
 struct ServerArguments {
   bool tuned = false;  // Fixed windows and large frames instead of probing, and malloc's memory kept: docs/adr/0011.
   std::optional<TlsFiles> tls;
+  std::vector<std::pair<std::string, int>> channel;  // Arguments of gRPC's for every connection.
   std::vector<std::string> addresses;
 };
 
-// ReadArguments reads [--tuned] [--tls CERTIFICATE KEY] ADDRESS..., where each address is `host:port` or `unix:PATH`. It sets how malloc works,
-// so it is to be called first.
+// ReadArguments reads [--tuned] [--tls CERTIFICATE KEY] [--unchecked-locks] [--channel NAME=NUMBER]... ADDRESS..., where
+// each address is `host:port` or `unix:PATH`. It sets how malloc works, and with --unchecked-locks that abseil does not look
+// for deadlocks, so it is to be called first.
 ServerArguments ReadArguments(int argc, char** argv);
 
 // Listen listens on the addresses and prints the ready line. It ends the process if it cannot.

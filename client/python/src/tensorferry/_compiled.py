@@ -48,7 +48,8 @@ def core(client: Any = None) -> Literal["compiled", "pure"]:
     try:
         _load()
     except ImportError as error:
-        problem = f"{_VARIABLE} is compiled, and this installation of tensorferry has no compiled core"
+        python = ".".join(map(str, sys.version_info[:2]))
+        problem = f"{_VARIABLE} is compiled, and this tensorferry has no compiled core for Python {python}"
         raise ImportError(f"{problem}: {error}") from error
     return "compiled"
 

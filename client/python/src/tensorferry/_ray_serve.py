@@ -7,7 +7,7 @@ from typing import Any, Union
 
 import grpc
 
-from tensorferry._server import Server
+from tensorferry._ray_server import MakeServer
 
 _NATIVE, _INFERENCE = "tensorferry.v1.TensorService", "inference.GRPCInferenceService"
 # What any replica can answer. Methods that change one server, such as loads of models, are not among it.
@@ -21,6 +21,8 @@ _UNARY = {
 _STREAMS = {"ConvertStream": _NATIVE, "ModelStreamInfer": _INFERENCE}
 _PASSED_ON = frozenset({"traceparent", "tracestate", "x-request-id"})
 _UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+# HealthCheckRequest for the native service: that of the empty name serves before models are loaded, too.
+_HEALTH_OF = b"\x0a" + bytes([len(_NATIVE)]) + _NATIVE.encode()
 _HEALTHY = b"\x08\x01"  # HealthCheckResponse with the status SERVING.
 _Metadata = tuple[tuple[str, Union[str, bytes]], ...]
 
@@ -52,9 +54,9 @@ def _refuse(context: Any, error: grpc.aio.AioRpcError) -> None:
 class Gateway:
     """A replica: it starts a server, which ends with it, and has a method for each that callers may name."""
 
-    def __init__(self, server: Mapping[str, Any]) -> None:
-        self._server = Server(**server)
-        self._address = self._server.__enter__()
+    def __init__(self, make_server: MakeServer) -> None:
+        self._server = make_server()
+        self._address = self._server.start()
         self._opened: grpc.aio.Channel | None = None
 
     @property
@@ -64,8 +66,8 @@ class Gateway:
         return self._opened
 
     async def check_health(self) -> None:
-        """Raises if the server is not ready: Ray Serve then starts another replica."""
-        answer = await self.channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=5)
+        """Raises if the server is not ready, or not there: Ray Serve then starts another replica."""
+        answer = await self.channel.unary_unary("/grpc.health.v1.Health/Check")(_HEALTH_OF, timeout=5)
         if answer != _HEALTHY:
             raise RuntimeError("the server beside this replica does not serve")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Any, Union
 
 import ml_dtypes  # noqa: F401  Registers bfloat16, float8_… as names that np.dtype knows.
@@ -81,13 +82,21 @@ def native_view(elements: Array) -> Array:
 
 
 def _from_array_protocol(source: Any) -> tuple[Array, str]:
+    speaks_dlpack = hasattr(type(source), "__dlpack__")
     try:
-        return np.asarray(source), ""
+        elements = np.asarray(source)
     except Exception:
         # Objects on a device refuse to be NumPy arrays, and say by DLPack why, or offer more.
-        if not hasattr(type(source), "__dlpack__"):
+        if not speaks_dlpack:
             raise
         return _from_dlpack(source)
+    # Paddle gives bfloat16 as uint16 to NumPy, and float8_e5m2 as int8. Other integers are what they seem.
+    if speaks_dlpack and elements.dtype.kind in "iu":
+        with suppress(Exception):
+            told, name = from_dlpack(source)
+            if name and told.shape == elements.shape:
+                return named_view(told, name)
+    return elements, ""
 
 
 def _from_dlpack(source: Any) -> tuple[Array, str]:

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import email.parser
 import json
+import platform
 import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -62,6 +64,13 @@ def packages_of(files: Iterable[str]) -> set[str]:
     }
 
 
+@cache
+def distribution() -> str:
+    """The Debian that this runs in: debian-12, or, as one that is not released has no number, debian-sid."""
+    release = platform.freedesktop_os_release()
+    return f"debian-{release.get('VERSION_ID') or release['VERSION_CODENAME']}"
+
+
 def of_debian(status: str, use: str) -> Component:
     """A Debian package as a component, of what dpkg says of it."""
     fields = email.parser.HeaderParser().parsestr(status)
@@ -72,7 +81,7 @@ def of_debian(status: str, use: str) -> Component:
         "bom-ref": f"deb:{name}",
         "name": name,
         "version": version,
-        "purl": f"pkg:deb/debian/{escaped(name)}@{escaped(version)}?arch={architecture}&distro=debian-12",
+        "purl": f"pkg:deb/debian/{escaped(name)}@{escaped(version)}?arch={architecture}&distro={distribution()}",
         "properties": [{"name": "tensorferry:use", "value": use}, {"name": "debian:source", "value": source}],
     }
 
