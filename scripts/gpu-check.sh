@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # gpu-check.sh [PYTHON]: on a Debian 12 with an NVIDIA GPU and a Python, python3, whose torch has CUDA, builds what runs
 # models with that torch, runs its tests, of which those on the GPU must not be skipped, and prints how fast elements
-# reach the GPU. It takes some minutes. CUDA shared memory is not served, so that there is nothing of it to check.
+# reach the GPU. Then it builds the server as it is built without a GPU, with the torch for CPUs, and looks whether CUDA
+# shared memory is registered, used and unregistered, and wrong handles refused, by tritonclient and by torch's tensors. It
+# takes some minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -62,4 +64,15 @@ for nbytes in (64 << 10, 1 << 20, 16 << 20, 256 << 20):
     )
     print(f"{nbytes:>10} " + " ".join(f"{each:10.2f}" for each in rates))
 END
+say "A server as it is built without a GPU"
+scripts/setup.sh test
+UNITY=ON scripts/build.sh release "$(nproc)" tensorferry-server
+tests/integration/oip/environments.sh tritonclient
+tests/integration/oip/environments.sh perf-analyzer # It is made with tritonclient 2.45.0.
+
+say "CUDA shared memory: tritonclient, and NVIDIA's driver on both sides"
+TENSORFERRY_GPU=real .venv/bin/python -m pytest -q tests/integration/oip/test_cuda_memory.py
+
+say "CUDA shared memory: torch's tensors"
+"$PYTHON" scripts/gpu_memory.py build/release/bin/tensorferry-server
 say "All is well"

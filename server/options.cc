@@ -44,6 +44,16 @@ rpc::SealedMemoryUse SealedMemoryUseOf(config::SealedMemory when) {
   __builtin_unreachable();
 }
 
+RegionKinds RegionKindsOf(config::SharedMemory kinds) {
+  switch (kinds) {
+    case config::SharedMemory::kOff: return {};
+    case config::SharedMemory::kSystem: return {.system = true};
+    case config::SharedMemory::kCuda: return {.cuda = true};
+    case config::SharedMemory::kAll: return {.system = true, .cuda = true};
+  }
+  __builtin_unreachable();
+}
+
 rpc::CallRecorders RecordersOf(const config::Config& config, rpc::CallRecorders recorders) {
   if (config.admin_listen == "off" && config.http_listen == "off") recorders = {.spans = recorders.spans};
   recorders.access_log = AccessLogOf(config.access_log);
@@ -64,7 +74,7 @@ rpc::ServerOptions ServerOptionsOf(const config::Config& config, const Credentia
                           .max_age = config.max_connection_age,
                           .age_grace = config.max_connection_age_grace},
           .compression = config.compression,
-          .shared_memory = config.shared_memory == config::SharedMemory::kSystem,
+          .shared_memory = RegionKindsOf(config.shared_memory),
           .sealed_memory = SealedMemoryUseOf(config.sealed_memory),
           .model_overrides = config.model_overrides,
           .reflection = config.reflection,

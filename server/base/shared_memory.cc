@@ -50,16 +50,22 @@ std::uint64_t SizeOf(int file) {
   return fstat(file, &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
 }
 
+absl::Status Disabled(std::string_view what, std::string_view why) {
+  return MakeError(Reason::kSharedMemoryDisabled,
+                   fmt::format("this server takes {}{}{}", what, why.empty() ? "" : ": ", why),
+                   {.field = "shared_memory"});
+}
+
 bool LiesIn(std::uint64_t offset, std::uint64_t nbytes, std::uint64_t size) {
   return offset <= size && nbytes <= size - offset;
 }
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<const SharedRegion>> SharedRegion::Map(const std::string& name, const std::string& key,
+absl::StatusOr<std::shared_ptr<const SystemRegion>> SystemRegion::Map(const std::string& name, const std::string& key,
                                                                       std::uint64_t offset, std::uint64_t nbytes,
                                                                       int file) {
-  std::shared_ptr<SharedRegion> region(new SharedRegion(name, key, offset, nbytes, file));
+  std::shared_ptr<SystemRegion> region(new SystemRegion(name, key, offset, nbytes, file));
   const std::size_t before = offset % PageBytes();
   const std::size_t pages_nbytes = before + nbytes;
   void* const pages =
@@ -76,38 +82,41 @@ absl::StatusOr<std::shared_ptr<const SharedRegion>> SharedRegion::Map(const std:
   return region;
 }
 
-SharedRegion::~SharedRegion() {
+SystemRegion::~SystemRegion() {
   watch_.reset();
   if (!pages_.empty()) munmap(pages_.data(), pages_.size());
   close(file_);
 }
 
-absl::Status SharedRegion::CheckWhole() const {
-  const bool whole = !watch_->truncated() && LiesIn(offset_, nbytes_, SizeOf(file_));
+absl::Status SystemRegion::CheckWhole() const {
+  const bool whole = !watch_->truncated() && LiesIn(offset_, nbytes(), SizeOf(file_));
   return whole ? absl::OkStatus()
-               : Bad(name_, "has become smaller since it was registered", {.field = "shared_memory"});
+               : Bad(name(), "has become smaller since it was registered", {.field = "shared_memory"});
 }
 
-absl::Status SharedRange::Write(std::span<const std::byte> content) const {
-  TENSORFERRY_RETURN_IF_ERROR(region->CheckWhole());
-  if (!content.empty()) std::memmove(bytes().data(), content.data(), content.size());
-  return region->CheckWhole();
+absl::Status SystemRegion::Read(std::uint64_t offset, std::span<std::byte> destination) const {
+  TENSORFERRY_RETURN_IF_ERROR(CheckWhole());
+  if (!destination.empty()) std::memmove(destination.data(), data_ + offset, destination.size());
+  return CheckWhole();
 }
 
-SharedRegions::SharedRegions(bool enabled, std::string_view why_disabled)
-    : enabled_(enabled), why_disabled_(why_disabled), max_regions_(MaxRegions()) {}
+absl::Status SystemRegion::Write(std::uint64_t offset, std::span<const std::byte> content) const {
+  TENSORFERRY_RETURN_IF_ERROR(CheckWhole());
+  if (!content.empty()) std::memmove(data_ + offset, content.data(), content.size());
+  return CheckWhole();
+}
+
+SharedRegions::SharedRegions(const RegionKinds& kinds, std::string_view why_disabled)
+    : kinds_(kinds), why_disabled_(why_disabled), max_regions_(MaxRegions()) {}
 
 absl::Status SharedRegions::CheckEnabled() const {
-  if (enabled_) return absl::OkStatus();
-  return MakeError(
-      Reason::kSharedMemoryDisabled,
-      fmt::format("this server takes nothing from shared memory{}{}", why_disabled_.empty() ? "" : ": ", why_disabled_),
-      {.field = "shared_memory"});
+  return kinds_.any() ? absl::OkStatus() : Disabled("nothing from shared memory", why_disabled_);
 }
 
 absl::StatusOr<bool> SharedRegions::Register(const std::string& name, const std::string& key, std::uint64_t offset,
                                              std::uint64_t nbytes) {
   TENSORFERRY_RETURN_IF_ERROR(CheckEnabled());
+  if (!kinds_.system) return Disabled("no POSIX shared memory", why_disabled_);
   const ErrorDetails of_key{.field = "key", .expected = "/name", .actual = Quote(key)};
   if (name.empty()) return Bad(name, "needs a name", {.field = "name"});
   const std::string path = WithSlash(key);
@@ -124,7 +133,12 @@ absl::StatusOr<bool> SharedRegions::Register(const std::string& name, const std:
                {.field = "byte_size", .actual = fmt::to_string(nbytes), .limit = fmt::to_string(size)});
   }
   TENSORFERRY_ASSIGN_OR_RETURN(std::shared_ptr<const SharedRegion> region,
-                               SharedRegion::Map(name, key, offset, nbytes, file));
+                               SystemRegion::Map(name, key, offset, nbytes, file));
+  return Add(std::move(region));
+}
+
+absl::StatusOr<bool> SharedRegions::Add(std::shared_ptr<const SharedRegion> region) {
+  const std::string& name = region->name();
   const std::lock_guard lock(mutex_);
   if (regions_.size() >= max_regions_ && !regions_.contains(name)) {
     return Bad(name, fmt::format("is one too many: there are {}, as many as may be", regions_.size()),
@@ -133,14 +147,14 @@ absl::StatusOr<bool> SharedRegions::Register(const std::string& name, const std:
   return regions_.try_emplace(name, std::move(region)).second;
 }
 
-void SharedRegions::Unregister(const std::string& name) {
-  std::map<std::string, std::shared_ptr<const SharedRegion>, std::less<>> let_go;
+void SharedRegions::Remove(const std::string& name, bool (*is_meant)(const SharedRegion&)) {
+  std::vector<std::shared_ptr<const SharedRegion>> let_go;  // What takes time is done once others have the lock.
   const std::lock_guard lock(mutex_);
-  if (name.empty()) {
-    let_go.swap(regions_);
-  } else if (auto region = regions_.extract(name)) {
-    let_go.insert(std::move(region));
-  }
+  std::erase_if(regions_, [&](auto& entry) {
+    const bool removed = (name.empty() || entry.first == name) && is_meant(*entry.second);
+    if (removed) let_go.push_back(std::move(entry.second));
+    return removed;
+  });
 }
 
 absl::StatusOr<SharedRange> SharedRegions::Find(std::string_view name, std::uint64_t offset,
@@ -159,13 +173,6 @@ absl::StatusOr<SharedRange> SharedRegions::Find(std::string_view name, std::uint
                 .limit = fmt::to_string(found->second->nbytes())});
   }
   return SharedRange{found->second, offset, nbytes};
-}
-
-std::vector<std::shared_ptr<const SharedRegion>> SharedRegions::List() const {
-  std::vector<std::shared_ptr<const SharedRegion>> regions;
-  const std::lock_guard lock(mutex_);
-  for (const auto& [name, region] : regions_) regions.push_back(region);
-  return regions;
 }
 
 }  // namespace tensorferry

@@ -15,7 +15,7 @@ enum class LogFormat : std::uint8_t { kText, kJson };
 
 enum class AccessLog : std::uint8_t { kOff, kSampled, kAll };
 
-enum class SharedMemory : std::uint8_t { kOff, kSystem };
+enum class SharedMemory : std::uint8_t { kOff, kSystem, kCuda, kAll };
 
 enum class SealedMemory : std::uint8_t { kAuto, kOn, kOff };
 

@@ -24,8 +24,8 @@ constexpr auto kModelControls = std::to_array<std::string_view>({"none", "explic
 static_assert(kModelControls.size() == static_cast<std::size_t>(inference::ModelControl::kPoll) + 1);
 constexpr auto kModelOverrides = std::to_array<std::string_view>({"off", "config", "files"});
 static_assert(kModelOverrides.size() == static_cast<std::size_t>(inference::OverridePolicy::kFiles) + 1);
-constexpr auto kSharedMemories = std::to_array<std::string_view>({"off", "system"});
-static_assert(kSharedMemories.size() == static_cast<std::size_t>(SharedMemory::kSystem) + 1);
+constexpr auto kSharedMemories = std::to_array<std::string_view>({"off", "system", "cuda", "all"});
+static_assert(kSharedMemories.size() == static_cast<std::size_t>(SharedMemory::kAll) + 1);
 constexpr auto kSealedMemories = std::to_array<std::string_view>({"auto", "on", "off"});
 static_assert(kSealedMemories.size() == static_cast<std::size_t>(SealedMemory::kOff) + 1);
 constexpr auto kAccessLogs = std::to_array<std::string_view>({"off", "sampled", "all"});
@@ -168,7 +168,8 @@ const std::vector<Setting>& Settings() {
           &Config::peer_share, kPercent),
       One({"receive-budget", "SIZE", "about the most bytes of all messages while they are received"},
           &Config::receive_budget, kMemory, "a fifth of the memory the process may use"),
-      One({"shared-memory", "KIND", "system: take arrays from POSIX shared memory that callers register; or off"},
+      One({"shared-memory", "KIND",
+           "take arrays from memory that callers register: system (POSIX shared memory); cuda (of GPUs); all; or off"},
           &Config::shared_memory, kMemoryOfCallers),
       One({"sealed-memory", "WHEN",
            "take arrays in sealed memory from callers of unix: addresses: on; auto (where it can be); or off"},

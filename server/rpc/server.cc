@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "absl/synchronization/mutex.h"
+#include "base/failure_text.h"
 #include "base/start_thread.h"
 #include "base/status.h"
 #include "rpc/call_steps.h"
@@ -59,6 +60,21 @@ std::uint64_t MostFiles() {
   return files.rlim_cur;
 }
 
+std::string_view SettingOf(const RegionKinds& kinds) {
+  if (!kinds.any()) return "--shared-memory is off";
+  return kinds.system ? "--shared-memory is system" : "--shared-memory is cuda";
+}
+
+cuda::MaybeDriver LoadGpus(const RegionKinds& kinds) {
+  if (!kinds.cuda) {
+    return MakeError(Reason::kBadSharedMemory,
+                     fmt::format("this server takes no tensors from the memory of a GPU: {}", SettingOf(kinds)));
+  }
+  cuda::MaybeDriver driver = cuda::Driver::Load();
+  if (!driver.ok()) spdlog::warn("no CUDA shared memory is taken: {}", TextForLog(DescribeError(driver.status())));
+  return driver;
+}
+
 bool TakesSealedMemory(const ServerOptions& options) {
   return options.sealed_memory != SealedMemoryUse::kOff &&
          std::ranges::any_of(options.listen, [](const auto& address) { return address.starts_with(kUnix); });
@@ -85,7 +101,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
 }
 
 Server::Server(const ServerOptions& options, inference::Pipeline& pipeline, BufferPool& pool)
-    : regions_(options.shared_memory, "--shared-memory is off"),
+    : gpus_(LoadGpus(options.shared_memory)),
+      regions_(options.shared_memory, SettingOf(options.shared_memory)),
       sealed_regions_({.regions = std::min(kMostSealedRegions, MostFiles() / kFilesPerSealedRegion),
                        .nbytes = pool.budget().limit()}),
       copiers_(options.threads),
@@ -100,9 +117,10 @@ Server::Server(const ServerOptions& options, inference::Pipeline& pipeline, Buff
                    .max_message_bytes = options.max_message_bytes,
                    .torch_version = options.torch_version,
                    .tls = options.tls != nullptr,
+                   .gpus = gpus_.ok(),
                    .sealed = TakesSealedMemory(options) ? &sealed_regions_ : nullptr},
       tensors_(environment_, service_environment_),
-      inference_(environment_, {pipeline, options.model_overrides}, service_environment_),
+      inference_(environment_, {pipeline, options.model_overrides}, service_environment_, gpus_),
       health_(service_environment_),
       reflection_(service_environment_, reflected_),
       reflection_alpha_(service_environment_, reflected_) {

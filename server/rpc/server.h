@@ -13,6 +13,8 @@
 #include "absl/status/statusor.h"
 #include "base/buffer_pool.h"
 #include "base/sealed_regions.h"
+#include "base/shared_memory.h"
+#include "cuda/driver.h"
 #include "inference/pipeline.h"
 #include "inference/repository_settings.h"
 #include "rpc/call_steps.h"
@@ -50,8 +52,8 @@ struct ServerOptions {
   int threads;                   // The number of threads that serve the completion queues, two for each queue.
   std::chrono::milliseconds idle_timeout;  // That of WaitLimit.
   ConnectionLimits connections;
-  bool compression;    // Whether to take compressed requests.
-  bool shared_memory;  // Whether to take arrays from POSIX shared memory.
+  bool compression;           // Whether to take compressed requests.
+  RegionKinds shared_memory;  // The memory from which to take arrays.
   SealedMemoryUse sealed_memory = SealedMemoryUse::kOff;
   inference::OverridePolicy model_overrides;
   bool reflection;
@@ -137,6 +139,7 @@ class Server {
   void SetModelHealth(const std::string& name, bool ready);
 
   CallGate gate_;
+  const cuda::MaybeDriver gpus_;
   SharedRegions regions_;
   SealedRegions sealed_regions_;
   std::optional<sealed::SideServer> side_server_;

@@ -180,7 +180,7 @@ void AddSharedMemory(const RouteContext& context, std::vector<http::Route>& rout
                 .answer = Nothing}));
   routes.push_back(RouteOf<CudaSharedMemoryRegisterRequest, CudaSharedMemoryRegisterResponse>(
       context, {.path = "/v2/cudasharedmemory/region/{}/register",
-                .purpose = "refused: no tensors are taken from the memory of a GPU",
+                .purpose = "registers a region of a GPU's memory",
                 .method = "CudaSharedMemoryRegister",
                 .http_methods = kPost,
                 .ask = AskCuda,

@@ -45,6 +45,17 @@ message_type {
   field { name: "name" number: 1 type: TYPE_STRING }
 }
 message_type {
+  name: "CudaSharedMemoryRegisterRequest"
+  field { name: "name" number: 1 type: TYPE_STRING }
+  field { name: "raw_handle" number: 2 type: TYPE_BYTES }
+  field { name: "device_id" number: 3 type: TYPE_INT64 }
+  field { name: "byte_size" number: 4 type: TYPE_UINT64 }
+}
+message_type {
+  name: "CudaSharedMemoryUnregisterRequest"
+  field { name: "name" number: 1 type: TYPE_STRING }
+}
+message_type {
   name: "InferParameter" oneof_decl { name: "parameter_choice" }
   field { name: "int64_param" number: 2 type: TYPE_INT64 oneof_index: 0 }
   field { name: "string_param" number: 3 type: TYPE_STRING oneof_index: 0 }
@@ -101,6 +112,8 @@ ServerReflectionRequest = _message("grpc.reflection.v1.ServerReflectionRequest")
 ServerReflectionResponse = _message("grpc.reflection.v1.ServerReflectionResponse")
 SystemSharedMemoryRegisterRequest = _message("inference.SystemSharedMemoryRegisterRequest")
 SystemSharedMemoryUnregisterRequest = _message("inference.SystemSharedMemoryUnregisterRequest")
+CudaSharedMemoryRegisterRequest = _message("inference.CudaSharedMemoryRegisterRequest")
+CudaSharedMemoryUnregisterRequest = _message("inference.CudaSharedMemoryUnregisterRequest")
 ModelInferRequest = _message("inference.ModelInferRequest")
 ModelInferResponse = _message("inference.ModelInferResponse")
 ModelStreamInferResponse = _message("inference.ModelStreamInferResponse")

@@ -47,6 +47,7 @@ ROOMS = {
     "server/metrics": room("metrics", "server/base server/payload server/inference", "prometheus"),
     "server/http": room("http", "server/base server/security", "boost openssl zlib"),
     "server/sealed": room("sealed", "server/base"),
+    "server/cuda": room("cuda", "server/base"),
     "server/page": room("page", "server/http"),
     "server/fetch": room("fetch", "server/base", "boost openssl"),
     "server/tracing": room("tracing", "server/base server/fetch"),
@@ -83,14 +84,14 @@ ROOMS = {
     ),
     "server/rpc/oip": room(
         "rpc_oip",
-        "server/base server/payload server/inference server/rpc/wire server/rpc/serve server/rpc/triton_config"
-        " server/rpc/call",
+        "server/base server/payload server/inference server/cuda server/rpc/wire server/rpc/serve"
+        " server/rpc/triton_config server/rpc/call",
         "grpc protobuf oip-proto",
     ),
     "server/rpc": room(
         "rpc",
-        "server/base server/inference server/security server/metrics server/sealed server/tracing server/rpc/serve"
-        " server/rpc/native server/rpc/oip",
+        "server/base server/inference server/security server/metrics server/sealed server/cuda server/tracing"
+        " server/rpc/serve server/rpc/native server/rpc/oip",
         "grpc protobuf",
     ),
     "server/web": room(

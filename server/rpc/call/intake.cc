@@ -205,6 +205,7 @@ absl::Status Intake::TakeIn(Few<CheckedArray> checked, const RequestView& reques
 }
 
 bool Intake::StaysShared(const CheckedArray& array) const {
+  if (!array.shared->region->has_bytes()) return false;
   const auto address = reinterpret_cast<std::uintptr_t>(array.shared->bytes().data());
   return !computes() && !array.strings && CanStay(array.header, address);
 }
@@ -255,6 +256,7 @@ absl::Status Intake::CopyIn(std::string_view name, CheckedArray&& checked, Bytes
 absl::Status Intake::TakeShared(std::string_view name, CheckedArray&& checked, const CopyOptions& options,
                                 const PoolFor& pool) {
   const SharedRange& range = *checked.shared;
+  if (!range.region->has_bytes()) return TakeFromDevice(name, std::move(checked), options, pool);
   TENSORFERRY_RETURN_IF_ERROR(range.region->CheckWhole());
   if (StaysShared(checked)) {
     CopiedElements found;
@@ -268,6 +270,21 @@ absl::Status Intake::TakeShared(std::string_view name, CheckedArray&& checked, c
   const absl::Status copied = CopyIn(name, std::move(checked), held.bytes(), options, pool);
   TENSORFERRY_RETURN_IF_ERROR(held.region->CheckWhole());  // If it was cut off, that is why strings are no strings.
   return copied;
+}
+
+// Copies the elements to memory of the server's own. They stay there if a tensor can use them as they are.
+absl::Status Intake::TakeFromDevice(std::string_view name, CheckedArray&& checked, const CopyOptions& options,
+                                    const PoolFor& pool) {
+  TENSORFERRY_ASSIGN_OR_RETURN(AlignedBuffer copy, pool.Take(checked.shared->nbytes));
+  const std::span<std::byte> elements(copy.data(), checked.shared->nbytes);
+  TENSORFERRY_RETURN_IF_ERROR(checked.shared->Read(elements));
+  if (checked.strings || !CanStay(checked.header, reinterpret_cast<std::uintptr_t>(copy.data()))) {
+    return CopyIn(name, std::move(checked), elements, options, pool);
+  }
+  CopiedElements found;
+  if (options.digest) found.digest = DigestInCOrder(checked.header, copy.data());
+  arrays_.push_back({std::string(name), ArrayPayload{std::move(checked.header), std::move(copy), found}, {}});
+  return absl::OkStatus();
 }
 
 std::optional<std::string_view> Intake::awaited_array() const {

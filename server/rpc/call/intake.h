@@ -36,6 +36,7 @@ struct CallEnvironment {
   std::uint64_t max_message_bytes;
   std::string torch_version{};
   bool tls = false;                       // Whether TCP addresses serve TLS.
+  bool gpus = false;                      // Whether regions of GPUs' memory can be registered.
   const SealedRegions* sealed = nullptr;  // Null: sealed memory is not taken.
 };
 
@@ -164,6 +165,8 @@ class Intake {
                       const PoolFor& pool);
   absl::Status TakeShared(std::string_view name, CheckedArray&& checked, const CopyOptions& options,
                           const PoolFor& pool);
+  absl::Status TakeFromDevice(std::string_view name, CheckedArray&& checked, const CopyOptions& options,
+                              const PoolFor& pool);
   absl::Status Copy(Incoming& array, const ScatteredBytes& bytes);
   void CountCopy(Clock::time_point start);
 

@@ -36,7 +36,8 @@ absl::Status TensorService::GetServerInfo(const v1::GetServerInfoRequest&, v1::G
   response.set_max_ndim(static_cast<std::int32_t>(kMaxNdim));
   for (const DTypeInfo& dtype : kDTypes) *response.add_dtypes() = ToProto(dtype);
   response.add_features("models");
-  if (environment_.regions.enabled()) response.add_features("shared_memory");
+  if (environment_.regions.kinds().system) response.add_features("shared_memory");
+  if (environment_.gpus) response.add_features("cuda_shared_memory");
   if (environment_.tls) response.add_features("tls");
   return absl::OkStatus();
 }

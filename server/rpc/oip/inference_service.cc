@@ -12,8 +12,12 @@ CallEnd ToEnd(const absl::Status& status) { return ServedMethods::PlainEnd(statu
 }  // namespace
 
 InferenceService::InferenceService(const CallEnvironment& environment, const RepositoryAccess& repository,
-                                   const ServiceEnvironment& services)
-    : calls_(environment), repository_(repository), methods_(services, ToEnd) {}
+                                   const ServiceEnvironment& services, const cuda::MaybeDriver& gpus)
+    : calls_(environment),
+      repository_(repository),
+      gpus_(gpus),
+      workers_(services.copiers),
+      methods_(services, ToEnd) {}
 
 void InferenceService::Serve(ServingQueue& queue) {
   ServeInference(queue);

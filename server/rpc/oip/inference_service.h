@@ -3,6 +3,7 @@
 #include <atomic>
 #include <utility>
 
+#include "cuda/driver.h"
 #include "inference/grpc_service.grpc.pb.h"
 #include "inference/repository_control.h"
 #include "inference/repository_settings.h"
@@ -32,9 +33,9 @@ class InferenceService {
  public:
   static constexpr const char* kName = triton::GRPCInferenceService::service_full_name();
 
-  // Borrows its arguments.
+  // Borrows its arguments. `gpus` opens the memory of GPUs, or says why none is taken.
   InferenceService(const CallEnvironment& environment, const RepositoryAccess& repository,
-                   const ServiceEnvironment& services);
+                   const ServiceEnvironment& services, const cuda::MaybeDriver& gpus);
 
   grpc::Service& service() { return service_; }
 
@@ -108,13 +109,16 @@ class InferenceService {
   absl::Status SystemUnregister(const triton::SystemSharedMemoryUnregisterRequest& request,
                                 triton::SystemSharedMemoryUnregisterResponse&);
   absl::Status CudaStatus(const triton::CudaSharedMemoryStatusRequest& request,
-                          triton::CudaSharedMemoryStatusResponse&);
-  absl::Status CudaRegister(const triton::CudaSharedMemoryRegisterRequest&, triton::CudaSharedMemoryRegisterResponse&);
-  absl::Status CudaUnregister(const triton::CudaSharedMemoryUnregisterRequest&,
+                          triton::CudaSharedMemoryStatusResponse& response);
+  void CudaRegister(const triton::CudaSharedMemoryRegisterRequest& request, triton::CudaSharedMemoryRegisterResponse&,
+                    const Done& done);
+  absl::Status CudaUnregister(const triton::CudaSharedMemoryUnregisterRequest& request,
                               triton::CudaSharedMemoryUnregisterResponse&);
 
   const CallEnvironment& calls_;
   const RepositoryAccess repository_;
+  const cuda::MaybeDriver& gpus_;
+  WorkerPool& workers_;
   Tracer tracer_;
   const InferEnvironment environment_{calls_, tracer_};
   std::atomic<bool> ready_ = false;

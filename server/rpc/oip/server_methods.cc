@@ -32,7 +32,8 @@ absl::Status InferenceService::ServerMetadata(const triton::ServerMetadataReques
                                       "statistics", "trace", "logging", "tensorferry_datatypes"}) {
     response.add_extensions(extension);
   }
-  if (calls_.regions.enabled()) response.add_extensions("system_shared_memory");
+  if (calls_.regions.kinds().system) response.add_extensions("system_shared_memory");
+  if (calls_.gpus) response.add_extensions("cuda_shared_memory");
   return absl::OkStatus();
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -64,16 +64,18 @@ class Results:
             pytest.fail(f"{file.name} in {self._environment}:\n" + "\n".join(faults), pytrace=False)
 
 
-def run_files(environment: str, files: Sequence[Path], target: Path, folder: Path) -> Results:
+def run_files(
+    environment: str, files: Sequence[Path], target: Path, folder: Path, variables: Mapping[str, str] | None = None
+) -> Results:
     """Runs files of clients/ by the pytest of their environment, in one process: it starts slower than most files run.
 
-    `folder` is a new one, for its report.
+    `folder` is a new one, for its report. `variables` are further ones of the process's environment.
     """
     report = folder / "report.xml"
     options = ["-c", CLIENTS / "pytest.ini", "--target", target, "--junit-xml", report]
     done = subprocess.run(
         [*map(str, [python_of(environment), "-m", "pytest", *options, *files])],
-        env=clean_environment({"PYTEST_ADDOPTS": ""}),
+        env=clean_environment({"PYTEST_ADDOPTS": "", **(variables or {})}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -83,11 +85,11 @@ def run_files(environment: str, files: Sequence[Path], target: Path, folder: Pat
     return Results(environment, done, report)
 
 
-def check_tests_pass(environment: str, file: Path, target: Path) -> None:
+def check_tests_pass(environment: str, file: Path, target: Path, variables: Mapping[str, str] | None = None) -> None:
     """Runs one file, and shows what failed of it."""
     __tracebackhide__ = True
     with tempfile.TemporaryDirectory() as folder:
-        run_files(environment, [file], target, Path(folder)).check(file)
+        run_files(environment, [file], target, Path(folder), variables).check(file)
 
 
 def files_of(folder: str) -> list[Path]:

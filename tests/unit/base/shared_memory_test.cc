@@ -50,12 +50,12 @@ class SharedMemoryTest : public testing::Test {
 
   std::vector<std::string> Names() const {
     std::vector<std::string> names;
-    for (const auto& region : regions_.List()) names.push_back(region->name());
+    for (const auto& region : regions_.List<SystemRegion>()) names.push_back(region->name());
     return names;
   }
 
   const BusErrorHandler bus_errors_;
-  SharedRegions regions_{/*enabled=*/true};
+  SharedRegions regions_{{.system = true}};
 };
 
 TEST_F(SharedMemoryTest, ReadsWhatTheOwnerWrote) {
@@ -88,6 +88,9 @@ TEST_F(SharedMemoryTest, WritesWhatItIsToldAndNothingElse) {
   EXPECT_THAT(range.Write({}), IsOk());
   EXPECT_THAT(range.Write(range.bytes()), IsOk()) << "of itself";
   EXPECT_EQ(object.Read(), "012abc6789");
+  std::string read(4, '\0');
+  EXPECT_THAT(range.Read(std::as_writable_bytes(std::span(read))), IsOk());
+  EXPECT_EQ(read, "abc6");
 }
 
 TEST_F(SharedMemoryTest, SaysWhatIsRegistered) {
@@ -95,7 +98,7 @@ TEST_F(SharedMemoryTest, SaysWhatIsRegistered) {
   ASSERT_THAT(regions_.Register("b", object.key(), 1, 2), IsOk());
   ASSERT_THAT(regions_.Register("a", object.key(), 3, 4), IsOk());
   EXPECT_THAT(Names(), ElementsAre("a", "b"));
-  const auto region = regions_.List()[1];
+  const auto region = regions_.List<SystemRegion>()[1];
   EXPECT_EQ(region->key(), object.key());
   EXPECT_EQ(region->offset(), 1u);
   EXPECT_EQ(region->nbytes(), 2u);
@@ -106,7 +109,7 @@ TEST_F(SharedMemoryTest, KeepsTheFirstOfAName) {
   ASSERT_TRUE(regions_.Register("r", first.key(), 0, 5).value());
   EXPECT_FALSE(regions_.Register("r", second.key(), 0, 6).value()) << "the name is taken";
   EXPECT_EQ(Read("r", 0, 5), "first");
-  regions_.Unregister("r");
+  regions_.Unregister<SystemRegion>("r");
   EXPECT_TRUE(regions_.Register("r", second.key(), 0, 6).value());
   EXPECT_EQ(Read("r", 0, 6), "second");
 }
@@ -114,11 +117,11 @@ TEST_F(SharedMemoryTest, KeepsTheFirstOfAName) {
 TEST_F(SharedMemoryTest, LetsGoOfOneOrOfAll) {
   SharedObject object("0123");
   for (const char* const name : {"a", "b", "c"}) ASSERT_THAT(regions_.Register(name, object.key(), 0, 4), IsOk());
-  regions_.Unregister("b");
-  regions_.Unregister("what was never there");
+  regions_.Unregister<SystemRegion>("b");
+  regions_.Unregister<SystemRegion>("what was never there");
   EXPECT_THAT(Names(), ElementsAre("a", "c"));
   EXPECT_THAT(regions_.Find("b", 0, 1), Fails(Reason::kRegionNotFound, HasSubstr("'b'")));
-  regions_.Unregister("");
+  regions_.Unregister<SystemRegion>("");
   EXPECT_THAT(Names(), IsEmpty());
 }
 
@@ -126,7 +129,7 @@ TEST_F(SharedMemoryTest, LeavesARegionToWhoUsesIt) {
   auto object = std::make_unique<SharedObject>("0123");
   ASSERT_THAT(regions_.Register("r", object->key(), 0, 4), IsOk());
   SharedRange range = regions_.Find("r", 1, 2).value();
-  regions_.Unregister("r");
+  regions_.Unregister<SystemRegion>("r");
   EXPECT_THAT(range.Write(BytesOf("ab")), IsOk());
   EXPECT_EQ(object->Read(), "0ab3");
   object.reset();  // The owner removes the object; its memory stays until nobody maps it.
@@ -144,7 +147,7 @@ TEST_F(SharedMemoryTest, TakesNoMoreThanWhatIsRegistered) {
     ASSERT_THAT(regions_.Register("r", object.key(), 0, 4), IsOk());
     ASSERT_THAT(regions_.Register("r", object.key(), 0, 4), IsOk()) << "which is taken";
     ASSERT_FALSE(regions_.Register("s", object.key(), 0, 5).ok());
-    regions_.Unregister("r");
+    regions_.Unregister<SystemRegion>("r");
   }
 }
 
@@ -231,7 +234,7 @@ TEST_F(SharedMemoryTest, TakesKeysWithAnyNumberOfSlashes) {
     EXPECT_GE(file, 0) << key;
     close(file);
     ASSERT_THAT(regions_.Register(key, key, 1, 2), IsOk());
-    EXPECT_EQ(regions_.Find(key, 0, 2)->region->key(), key) << "as its caller knows it";
+    EXPECT_EQ(regions_.List<SystemRegion>().front()->key(), key) << "as its caller knows it";
   }
 }
 
@@ -247,18 +250,18 @@ TEST_F(SharedMemoryTest, TakesKeysAsLongAsTheSystemDoes) {
 }
 
 TEST(SharedMemory, IsRefusedWhereItIsOff) {
-  SharedRegions regions(/*enabled=*/false, "the operator says so");
+  SharedRegions regions(RegionKinds{}, "the operator says so");
   SharedObject object("0123");
-  EXPECT_FALSE(regions.enabled());
+  EXPECT_FALSE(regions.kinds().any());
   for (const absl::Status& status :
        {regions.CheckEnabled(), regions.Register("r", object.key(), 0, 1).status(), regions.Find("r", 0, 1).status()}) {
     EXPECT_THAT(status, Fails(Reason::kSharedMemoryDisabled,
                               "this server takes nothing from shared memory: the operator says so"));
   }
-  EXPECT_THAT(SharedRegions(/*enabled=*/false).CheckEnabled(),
+  EXPECT_THAT(SharedRegions(RegionKinds{}).CheckEnabled(),
               Fails(Reason::kSharedMemoryDisabled, "this server takes nothing from shared memory"));
-  regions.Unregister("r");
-  EXPECT_THAT(regions.List(), IsEmpty());
+  regions.Unregister<SystemRegion>("r");
+  EXPECT_THAT(regions.List<SystemRegion>(), IsEmpty());
 }
 
 // --- Owners make their object smaller while it is used.
@@ -275,7 +278,7 @@ TEST_F(SharedMemoryTest, ReadsZerosWhereTheOwnerCutItOff) {
   EXPECT_THAT(region->CheckWhole(), Fails(Reason::kBadSharedMemory, kSmaller));
   object.Resize(4 * page);
   EXPECT_THAT(region->CheckWhole(), Fails(Reason::kBadSharedMemory, kSmaller)) << "its pages are no longer the owner's";
-  regions_.Unregister("r");
+  regions_.Unregister<SystemRegion>("r");
   EXPECT_THAT(Region("r", object, 4 * page)->CheckWhole(), IsOk()) << "registered again it is";
 }
 
@@ -288,6 +291,7 @@ TEST_F(SharedMemoryTest, SeesThatTheOwnerCutOffAByte) {
   EXPECT_EQ(TextOf(range.region->bytes()), std::string("2345678\0", 8));
   EXPECT_THAT(range.region->CheckWhole(), Fails(Reason::kBadSharedMemory, kSmaller));
   EXPECT_THAT(range.Write(BytesOf("a")), Fails(Reason::kBadSharedMemory, kSmaller));
+  EXPECT_THAT(range.Read({}), Fails(Reason::kBadSharedMemory, kSmaller));
   EXPECT_EQ(object.Read(), "012345678");
   object.Resize(20);
   EXPECT_THAT(range.region->CheckWhole(), IsOk()) << "larger is no harm";
@@ -315,7 +319,7 @@ TEST_F(SharedMemoryTest, BlamesTheRegionThatWasCutOffAlone) {
   EXPECT_EQ(TextOf(of_whole->bytes()), std::string(page, 'y'));
   EXPECT_FALSE(of_cut->CheckWhole().ok());
   EXPECT_THAT(of_whole->CheckWhole(), IsOk());
-  regions_.Unregister("r");
+  regions_.Unregister<SystemRegion>("r");
   EXPECT_THAT(Region("another", whole, page)->CheckWhole(), IsOk()) << "though it may be in its place";
 }
 
@@ -334,7 +338,7 @@ TEST_F(SharedMemoryTest, SurvivesOwnersThatCutOffWhileManyRead) {
         // If the owner makes it larger again, the new part reads as zeros, too.
         EXPECT_TRUE(std::ranges::all_of(text, [](char c) { return c == 'x' || c == '\0'; }));
         zeros += text.back() == '\0' ? 1 : 0;
-        regions_.Unregister(name);
+        regions_.Unregister<SystemRegion>(name);
       }
     });
   }

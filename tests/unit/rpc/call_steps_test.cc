@@ -109,7 +109,7 @@ TEST(CallSteps, SeeEveryMethodOfEveryService) {
   NoModels models;
   NoRepository repository;
   TestMemory memory;
-  SharedRegions regions(/*enabled=*/false);
+  SharedRegions regions(RegionKinds{});
   const CallEnvironment environment{converter, models, memory.pool, chain, regions, {.max_tensor_bytes = 1 << 20},
                                     1 << 20};
   WorkerPool copiers(1);
@@ -119,7 +119,8 @@ TEST(CallSteps, SeeEveryMethodOfEveryService) {
   LocalMethods local(live);
   const ServiceEnvironment services{live, chain, copiers, waits, streams, memory.pool, local};
   TensorService tensors(environment, services);
-  InferenceService inference(environment, {repository, inference::OverridePolicy::kOff}, services);
+  const cuda::MaybeDriver no_gpus = absl::UnimplementedError("no GPU");
+  InferenceService inference(environment, {repository, inference::OverridePolicy::kOff}, services, no_gpus);
   HealthService health(services);
   const ReflectionAnswers answers;
   ReflectionV1 reflection(services, answers);

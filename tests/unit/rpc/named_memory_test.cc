@@ -155,7 +155,7 @@ class NamedMemory : public testing::Test {
   TestMemory memory_{1 << 26};
   CallGate gate_;
   CallChain chain_{MakeCallSteps(gate_)};
-  SharedRegions regions_{/*enabled=*/true};
+  SharedRegions regions_{{.system = true}};
   const CallEnvironment environment_{converter_, models_, memory_.pool, chain_, regions_, {.max_tensor_bytes = 1 << 24},
                                      1 << 24};
   std::promise<void> go_on_;
@@ -166,7 +166,8 @@ class NamedMemory : public testing::Test {
   LocalMethods local_{live_};
   const ServiceEnvironment services_{live_, chain_, workers_, waits_, streams_, memory_.pool, local_};
   TensorService tensors_{environment_, services_};
-  InferenceService inference_{environment_, {repository_, inference::OverridePolicy::kOff}, services_};
+  const cuda::MaybeDriver no_gpus_ = absl::UnimplementedError("no GPU");
+  InferenceService inference_{environment_, {repository_, inference::OverridePolicy::kOff}, services_, no_gpus_};
   InProcessServer server_{live_, tensors_, inference_};
   grpc::GenericStub stub_{server_.channel()};
 };

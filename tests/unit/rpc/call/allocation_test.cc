@@ -85,7 +85,7 @@ class WarmConvert : public testing::TestWithParam<WarmRequest> {
   CallGate gate_;
   std::unique_ptr<inference::Pipeline> pipeline_ =
       inference::MakeTorchPipeline({.loader = {.max_tensor_bytes = 1 << 24}}, memory_.pool).value();
-  SharedRegions regions_{/*enabled=*/false};
+  SharedRegions regions_{RegionKinds{}};
   const std::unique_ptr<metrics::RequestCounts> counts_ = MakeRequestCounts();
   CallChain chain_{MakeCallSteps(gate_, nullptr, {.counts = counts_.get()})};
   WaitingCaller caller_;

@@ -32,7 +32,7 @@ class IntakeForBatches : public testing::Test {
   TestMemory memory_;
   CallGate gate_;
   CallChain chain_{MakeCallSteps(gate_)};
-  SharedRegions regions_{/*enabled=*/false};
+  SharedRegions regions_{RegionKinds{}};
   const CallEnvironment environment_{converter_, models_, memory_.pool, chain_, regions_, {.max_tensor_bytes = 1 << 20},
                                      1 << 20};
   v1::ConvertRequest request_;

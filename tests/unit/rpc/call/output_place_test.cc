@@ -34,7 +34,7 @@ class OutputPlaceTest : public testing::Test {
   const std::string empty_ = std::string(kNbytes, '.');
   const FileDescriptor file_ = MakeMemfd(empty_, /*seals=*/0);
   SharedObject object_{empty_};
-  SharedRegions registered_{/*enabled=*/true};
+  SharedRegions registered_{{.system = true}};
   SealedRegions sealed_{{.regions = 8, .nbytes = 1 << 20}};
   const std::string name_ = sealed_.AddOutput(SameFile(file_), kNbytes, sealed_.QuotaFor(1000)).value();
 };
@@ -97,8 +97,7 @@ TEST_F(OutputPlaceTest, IsRefusedWhereThereIsNone) {
   EXPECT_THAT(Find("unknown", 0, 1), Fails(Reason::kRegionNotFound));
   EXPECT_THAT(Find("sealed:" + std::string(32, '0'), 0, 1), Fails(Reason::kRegionNotFound));
   EXPECT_THAT(Find(name_, 1, kNbytes), Fails(Reason::kBadSharedMemory));
-  EXPECT_THAT(OutputPlace::Find({name_, 0, 1}, {SharedRegions(/*enabled=*/false)}),
-              Fails(Reason::kSharedMemoryDisabled));
+  EXPECT_THAT(OutputPlace::Find({name_, 0, 1}, {SharedRegions(RegionKinds{})}), Fails(Reason::kSharedMemoryDisabled));
   EXPECT_EQ(OutputPlaceOf({}, {registered_, &sealed_})->has_value(), false);
 }
 

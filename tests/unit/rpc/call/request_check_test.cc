@@ -18,7 +18,7 @@ absl::Status Check(const v1::Array& array, bool chunks_allowed = true) {
   *request.add_arrays() = array;
   const Decoded decoded(request);
   return CheckArray(decoded.request().arrays[0], Fidelity::kConvert, chunks_allowed, kLimits,
-                    {SharedRegions(/*enabled=*/false)})
+                    {SharedRegions(RegionKinds{})})
       .status();
 }
 

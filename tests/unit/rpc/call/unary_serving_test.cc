@@ -168,7 +168,7 @@ class UnaryServing : public testing::Test {
   OneModel models_;
   TestMemory memory_;
   CallGate gate_;
-  SharedRegions regions_{/*enabled=*/false};
+  SharedRegions regions_{RegionKinds{}};
   CallChain chain_{MakeCallSteps(gate_)};
   CallEnvironment calls_{converter_, models_, memory_.pool, chain_, regions_, {.max_tensor_bytes = 1 << 20}, 1 << 20};
   Ends ends_;

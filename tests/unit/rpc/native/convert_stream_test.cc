@@ -75,7 +75,7 @@ class ConvertStreamTest : public testing::Test {
   NoModels models_;
   TestMemory memory_;
   CallGate gate_;
-  SharedRegions regions_{/*enabled=*/false};
+  SharedRegions regions_{RegionKinds{}};
   CallChain chain_{MakeCallSteps(gate_)};
   CallEnvironment environment_{converter_, models_, memory_.pool, chain_, regions_, {.max_tensor_bytes = 1 << 23},
                                1 << 22};

@@ -18,7 +18,7 @@ TEST(WarmUp, RunsARequestThatLeavesNothingBehind) {
   TestMemory memory;
   CallGate gate;
   const CallChain chain(MakeCallSteps(gate));
-  SharedRegions regions(/*enabled=*/false);
+  SharedRegions regions(RegionKinds{});
   EXPECT_THAT(WarmUp({converter, models, memory.pool, chain, regions, {.max_tensor_bytes = 1 << 20}, 1 << 20}), IsOk());
   EXPECT_EQ(memory.pool.stats().taken, 1u);
   EXPECT_EQ(memory.budget.used(), 0u);
@@ -31,7 +31,7 @@ TEST(WarmUp, IsRefusedWhereEveryRequestIs) {
   TestMemory memory;
   CallGate gate;
   const CallChain chain(MakeCallSteps(gate));
-  SharedRegions regions(/*enabled=*/false);
+  SharedRegions regions(RegionKinds{});
   EXPECT_THAT(WarmUp({converter, models, memory.pool, chain, regions, {.max_tensor_bytes = 63}, 1 << 20}),
               Fails(Reason::kTensorTooLarge));
 }

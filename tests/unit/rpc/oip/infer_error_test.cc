@@ -50,7 +50,7 @@ TEST(InferError, NeverChangesACallersWords) {
 }
 
 TEST(InferError, SaysInputWhateverTheReason) {
-  const SharedRegions regions(/*enabled=*/true);
+  const SharedRegions regions({.system = true});
   for (const std::string& name : kNames) {
     const absl::Status status = InArray(name, regions.Find("region", 0, 1).status());
     EXPECT_EQ(ToGrpcStatus(status).error_code(), grpc::StatusCode::NOT_FOUND);

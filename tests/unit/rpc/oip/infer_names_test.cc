@@ -16,7 +16,7 @@ using testing::HasSubstr;
 class BadNames : public testing::TestWithParam<std::string> {
  protected:
   absl::Status StatusOf(const InferRequestView& view) {
-    const SharedRegions regions(/*enabled=*/true);
+    const SharedRegions regions({.system = true});
     ParsedMessage parsed;
     RequestView request;
     std::vector<OutputPlan> plans;
@@ -54,7 +54,7 @@ TEST(GoodNames, AreQuotedWithWhatIsWrong) {
   ParsedMessage parsed;
   RequestView request;
   std::vector<OutputPlan> plans;
-  EXPECT_THAT(Translate(view, {SharedRegions(/*enabled=*/true)}, parsed, request, plans),
+  EXPECT_THAT(Translate(view, {SharedRegions({.system = true})}, parsed, request, plans),
               Fails(Reason::kBadDtype, HasSubstr("array 'nnn")));
 }
 

@@ -162,7 +162,7 @@ class ApplyPlansTest : public testing::Test {
   }
 
   SharedObject object_{std::string(10, '.')};
-  SharedRegions regions_{/*enabled=*/true};
+  SharedRegions regions_{{.system = true}};
   MemoryBudget budget_{1 << 20};
   BufferPool pool_{budget_, 0};
   const std::string ab_ = "ab", cd_ = "cd";

@@ -76,7 +76,7 @@ class TranslateTest : public testing::Test {
   absl::Status StatusOf(const Message& message) { return Translated(message, regions_).status(); }
 
   SharedObject object_{std::string(16, '.')};
-  SharedRegions regions_{/*enabled=*/true};
+  SharedRegions regions_{{.system = true}};
   Message message_;
 };
 
@@ -282,7 +282,7 @@ class RequestParameter : public testing::TestWithParam<ParameterCase> {};
 TEST_P(RequestParameter, IsRefusedSayingWhy) {
   Message message;
   GetParam().set((*message.mutable_parameters())[GetParam().parameter]);
-  const SharedRegions regions(/*enabled=*/true);
+  const SharedRegions regions({.system = true});
   EXPECT_THAT(Translated(message, regions).status(), Fails(Reason::kInputMismatch, GetParam().why));
 }
 
@@ -321,7 +321,7 @@ TEST_P(OutputParameter, IsRefusedSayingWhy) {
   Message message;
   message.add_outputs()->set_name("y");
   GetParam().set((*message.mutable_outputs(0)->mutable_parameters())[GetParam().parameter]);
-  const SharedRegions regions(/*enabled=*/true);
+  const SharedRegions regions({.system = true});
   EXPECT_THAT(Translated(message, regions).status(), Fails(Reason::kInputMismatch, "output 'y': " + GetParam().why));
 }
 
@@ -366,7 +366,7 @@ TEST_P(InputParameter, IsRefusedSayingWhy) {
   AddInput(message, "x", "UINT8", {1});
   message.add_raw_input_contents("1");
   GetParam().set((*message.mutable_inputs(0)->mutable_parameters())[GetParam().parameter]);
-  const SharedRegions regions(/*enabled=*/true);
+  const SharedRegions regions({.system = true});
   EXPECT_THAT(Translated(message, regions).status(), Fails(Reason::kInputMismatch, "array 'x': " + GetParam().why));
 }
 
