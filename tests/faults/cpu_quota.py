@@ -31,7 +31,7 @@ class _Group(CpuQuota):
     """A control group with the quota, and the process in it."""
 
     def __init__(self, parent: Path, files: dict[str, str], pid: int) -> None:
-        self._group = parent / f"tensorferry-faults-{os.getpid()}"
+        self._group = parent / f"tensorferry-faults-{pid}"
         self._group.mkdir()
         try:
             for name, value in files.items():
