@@ -23,7 +23,7 @@ build: setup ## Build server and client (PRESET=release|debug|asan|tsan)
 
 .PHONY: demo
 demo: ## Stream real NumPy arrays through a real server and print the receipts
-	@[ -x $(BIN)/tensorferry-server ] || echo "==> The first time: 6 minutes of compiling on 2 cores, 1.2 GB of disk"
+	@[ -x $(BIN)/tensorferry-server ] || echo "==> The first time: 6 to 20 minutes of compiling on 2 cores, 1.2 GB of disk"
 	@scripts/setup.sh demo
 	@TESTS=OFF UNITY=ON scripts/build.sh $(PRESET) $(JOBS) tensorferry-server tensorferry
 	@$(PYTHON) scripts/demo.py --bin $(BIN)

@@ -189,5 +189,5 @@ def test_a_build_shows_that_it_lives(bare_machine: Path) -> None:
 def test_the_first_build_says_how_long_it_takes() -> None:
     """The same times as in the documentation."""
     (expected,) = re.findall(r"The first time: (.+ of disk)", "\n".join(commands_of("demo")))
-    minutes, disk = re.findall(r"[\d.]+(?= minutes)|[\d.]+ GB", expected)
+    minutes, disk = re.findall(r"\d+ to \d+(?= minutes)|[\d.]+ GB", expected)
     assert f"the first time {minutes} minutes on 2 cores, and {disk} of disk" in text("docs/building.md")
