@@ -105,7 +105,8 @@ def check(server: Server, dtype: torch.dtype, count: int) -> float:
 
 
 def check_refusals(server: Server) -> None:
-    allocation = Allocation(torch.zeros(MIB, dtype=torch.uint8, device="cuda"))
+    tensor = torch.zeros(MIB, dtype=torch.uint8, device="cuda")  # Its memory is there as long as it is.
+    allocation = Allocation(tensor)
     path = "cudasharedmemory/region/bad/register"
     right = Server.region(allocation)
     for change, words in (
@@ -121,14 +122,16 @@ def check_refusals(server: Server) -> None:
 
 def main() -> None:
     server = Server(sys.argv[1])
-    for dtype in DATATYPES:
-        check(server, dtype, 1000)
-    check_refusals(server)
-    print(f"{'bytes':>10} {'there and back':>15}  GB/s")
-    for nbytes in (64 << 10, MIB, 16 * MIB, 256 * MIB):
-        seconds = check(server, torch.int64, nbytes // 8)
-        print(f"{nbytes:>10} {2 * nbytes / seconds / 1e9:15.2f}")
-    server.stop()
+    try:
+        for dtype in DATATYPES:
+            check(server, dtype, 1000)
+        check_refusals(server)
+        print(f"{'bytes':>10} {'there and back':>15}  GB/s")
+        for nbytes in (64 << 10, MIB, 16 * MIB, 256 * MIB):
+            seconds = check(server, torch.int64, nbytes // 8)
+            print(f"{nbytes:>10} {2 * nbytes / seconds / 1e9:15.2f}")
+    finally:
+        server.stop()
 
 
 if __name__ == "__main__":
