@@ -1,9 +1,10 @@
 #include "rpc/serve/local_call.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/status.h"
-#include "fmt/format.h"
 #include "rpc/serve/error.h"
 
 namespace tensorferry::rpc {

@@ -92,7 +92,7 @@ def _from_array_protocol(source: Any) -> tuple[Array, str]:
         return _from_dlpack(source)
     # Paddle gives bfloat16 as uint16 to NumPy, and float8_e5m2 as int8. Other integers are what they seem.
     if speaks_dlpack and elements.dtype.kind in "iu":
-        with suppress(Exception):
+        with suppress(Exception):  # What it cannot say by DLPack is what NumPy got.
             told, name = from_dlpack(source)
             if name and told.shape == elements.shape:
                 return named_view(told, name)
