@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -255,10 +256,11 @@ def install_torch(site: Path, version: str) -> None:
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: torch\nVersion: {version}\n")
 
 
-def launch(site: Path) -> subprocess.CompletedProcess[str]:
+def launch(site: Path, *python: str) -> subprocess.CompletedProcess[str]:
+    """Runs the launcher in a Python with other arguments than `-m tensorferry.server`, if there are any."""
     python_path = os.pathsep.join([str(site), str(REPO_ROOT / "client/python/src")])
     return subprocess.run(
-        [sys.executable, "-m", "tensorferry.server", "--version"],
+        [sys.executable, *(python or ("-m", "tensorferry.server")), "--version"],
         env={**os.environ, "PYTHONPATH": python_path, "LD_LIBRARY_PATH": "/before"},
         capture_output=True,
         text=True,
@@ -277,6 +279,18 @@ def test_the_launcher_refuses_another_torch(site: Path) -> None:
     ran = launch(site)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert "compiled with torch 2.13.0 and needs torch 2.13.*, but torch 2.14.0 is installed" in ran.stderr
+
+
+def test_the_launcher_refuses_a_torch_whose_version_nothing_tells(site: Path) -> None:
+    """Such as one that was copied, or built, and is found by PYTHONPATH."""
+    shutil.rmtree(site / "torch-2.13.5+cpu.dist-info")
+    # Without the packages of this Python, whose torch has metadata.
+    ran = launch(site, "-S", "-c", "import tensorferry_server; tensorferry_server.run_server()")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == (
+        f"tensorferry-server: the torch in {site}/torch has no package metadata, which says its version: "
+        "pip install 'torch==2.13.*'\n"
+    )
 
 
 def test_without_the_wheel_the_module_says_what_is_missing(tmp_path: Path) -> None:

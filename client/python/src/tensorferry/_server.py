@@ -51,7 +51,7 @@ class Server:
     Raises, when it is started:
         FileNotFoundError: There is no program.
         RuntimeError: The server ended, or was not ready in time, with the last lines of its log; or it runs
-            already.
+            already; or the installed torch is not the one that the package tensorferry-server needs.
     """
 
     def __init__(

@@ -15,7 +15,7 @@ __all__ = ["WrongTorchError", "environment", "program", "run_command", "run_serv
 
 
 class WrongTorchError(RuntimeError):
-    """The installed torch is missing or not the one that the server was compiled with."""
+    """torch is not installed, or is not known to be the one that the server was compiled with."""
 
 
 def program(name: str) -> Path:
@@ -27,7 +27,8 @@ def environment() -> dict[str, str]:
     """This process's environment, with libtorch's folder first where the loader looks for libraries.
 
     Raises:
-        WrongTorchError: torch is not installed, or of another version than the server was compiled with.
+        WrongTorchError: torch is not installed, or is of another version than the server was compiled with, or
+            nothing says its version.
     """
     inherited = os.environ.get("LD_LIBRARY_PATH")
     folders = [str(_torch_library_folder()), *([inherited] if inherited else [])]
@@ -36,16 +37,23 @@ def environment() -> dict[str, str]:
 
 def _torch_library_folder() -> Path:
     wanted = ".".join(TORCH.split(".")[:2])
+    remedy = f"pip install 'torch=={wanted}.*'"
     spec = util.find_spec("torch")
     if spec is None or not spec.submodule_search_locations:
-        raise WrongTorchError(f"torch is not installed: pip install 'torch=={wanted}.*'")
-    installed = metadata.version("torch")
+        raise WrongTorchError(f"torch is not installed: {remedy}")
+    folder = Path(spec.submodule_search_locations[0])
+    try:
+        installed = metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        raise WrongTorchError(
+            f"the torch in {folder} has no package metadata, which says its version: {remedy}"
+        ) from None
     if installed.split("+")[0].split(".")[:2] != wanted.split("."):
         raise WrongTorchError(
             f"tensorferry-server {VERSION} was compiled with torch {TORCH} and needs torch {wanted}.*, "
-            f"but torch {installed} is installed: pip install 'torch=={wanted}.*'"
+            f"but torch {installed} is installed: {remedy}"
         )
-    return Path(spec.submodule_search_locations[0]) / "lib"
+    return folder / "lib"
 
 
 def run_server() -> NoReturn:
