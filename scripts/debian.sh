@@ -16,26 +16,20 @@ debian_mirror() {
 
 # make_debian ROOT installs a minimal Debian into an empty folder, from where apt finds packages here.
 make_debian() {
-  local root=$1 sources
-  bootstrap "$SUITE" "$root"
+  local root=$1 mirror sources log
+  mirror=$(debian_mirror) || mirror=
+  log=$(mktemp)
+  debootstrap --variant=minbase "$SUITE" "$root" $mirror >"$log" 2>&1 || {
+    tail "$log" >&2
+    fail "debootstrap could not install Debian $SUITE; its words are above"
+  }
+  rm -f "$root"/var/cache/apt/archives/*.deb "$log"
   sources=$(debian_sources) || sources=
   if [ -n "$sources" ]; then
     echo "$sources" >"$root/etc/apt/sources.list"
   else
     echo 'Acquire::Check-Valid-Until "false";' >"$root/etc/apt/apt.conf.d/90mirror" # A mirror may be behind sid.
   fi
-}
-
-# bootstrap SUITE ROOT installs the minimal system of that suite.
-bootstrap() {
-  local suite=$1 root=$2 mirror log
-  mirror=$(debian_mirror) || mirror=
-  log=$(mktemp)
-  debootstrap --variant=minbase "$suite" "$root" $mirror >"$log" 2>&1 || {
-    tail "$log" >&2
-    fail "debootstrap could not install Debian $suite; its words are above"
-  }
-  rm -f "$root"/var/cache/apt/archives/*.deb "$log"
 }
 
 # in_debian ROOT COMMAND... runs a command in a Debian that has the project in /source, and in /torch the folder of torch

@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=$1
 
+SUITE=sid
 source scripts/debian.sh
 
 WORK=build/newer-grpc
@@ -26,10 +27,9 @@ fi
 install_debian() {
   say "Making a Debian sid with gRPC of experimental in $ROOT (1.5 GB)"
   rm -rf --one-file-system "$ROOT" "$ROOT.new" && mkdir -p "$ROOT.new"
-  bootstrap sid "$ROOT.new"
+  make_debian "$ROOT.new"
   mv "$ROOT.new" "$ROOT"
   if [ -e /etc/resolv.conf ]; then cp /etc/resolv.conf "$ROOT/etc/resolv.conf"; fi
-  echo 'Acquire::Check-Valid-Until "false";' >"$ROOT/etc/apt/apt.conf.d/90mirror" # A mirror may be behind.
   inside /source/scripts/experimental-grpc.sh
   logged $WORK/apt.log "apt-get update failed in the new Debian" inside apt-get update
   # shellcheck disable=SC2046  # One package a word. Debian 12's Boost has its version in its name.
@@ -63,11 +63,12 @@ enter tensorferry-server
 enter tensorferry
 "$WORK/tensorferry" version
 
-# Without those that say what 1.51.1 does with malformed HTTP/2 and writes to the log, and those of other languages.
+# Without those that say what 1.51.1 does with malformed HTTP/2 and writes to the log, those of other languages, and those
+# with a stand-in for the CUDA driver, as that is built for this machine's Debian.
 tested=(acceptance_npy acceptance_wire bounds connections framing http_infer metrics models restarts sealed_memory service
   shared_memory streams tls tokens typed_values values)
 files=("${tested[@]/#/tests/integration/test_}")
 files=("${files[@]/%/.py}")
 say "Having the tests call that server"
 TENSORFERRY_SERVER=$PWD/$WORK/tensorferry-server "$PYTHON" -m pytest -q -n "$jobs" --dist loadfile \
-  "${files[@]}"
+  -k 'not cuda' "${files[@]}"

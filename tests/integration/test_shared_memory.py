@@ -1,4 +1,7 @@
-"""Arrays of the native service that lie in POSIX shared memory. Those of the Open Inference Protocol: oip/."""
+"""Arrays of the native service that lie in regions of callers' memory: of POSIX shared memory, or of a GPU's.
+
+Those of the Open Inference Protocol: oip/. What is of GPUs alone: test_cuda_memory.py.
+"""
 
 from __future__ import annotations
 
@@ -12,23 +15,28 @@ import pytest
 
 import oracle
 from harness import TIMEOUT_S, Server, connect
-from rpc_protos import SystemSharedMemoryRegisterRequest, SystemSharedMemoryUnregisterRequest
+from shared_regions import CUDA, REGION, SIZE, SYSTEM, Kind, shared, shared_object, write
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
 from wire import STRICT, TRANSPORTS, Transport, request
 
-SIZE = 1 << 20
-REGION = "region"
 INVALID, NOT_FOUND = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
+
+KINDS = {kind.flag: kind for kind in (SYSTEM, CUDA)}
 
 each_transport = pytest.mark.parametrize(
     "convert", [TRANSPORTS["unary"], TRANSPORTS["stream"]], ids=["unary", "stream"]
 )
 
 
+@pytest.fixture(scope="module", params=KINDS)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    return KINDS[request.param]
+
+
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with Server("--shared-memory", "system") as running:
+def server(kind: Kind) -> Iterator[Server]:
+    with Server("--shared-memory", kind.flag, environment=kind.variables) as running:
         yield running
         assert running.alive(), running.log()
 
@@ -44,36 +52,16 @@ def stub(channel: grpc.Channel) -> TensorServiceStub:
     return TensorServiceStub(channel)
 
 
-def call(channel: grpc.Channel, method: str, message: object) -> None:
-    serialized = message.SerializeToString()
-    channel.unary_unary(f"/inference.GRPCInferenceService/SystemSharedMemory{method}")(serialized, timeout=TIMEOUT_S)
-
-
 @pytest.fixture
-def memory(channel: grpc.Channel) -> Iterator[Path]:
+def memory(kind: Kind, channel: grpc.Channel) -> Iterator[Path]:
     """The object of which REGION is all."""
-    file = Path(f"/dev/shm/tensorferry-test-{os.getpid()}")
-    file.write_bytes(bytes(SIZE))
-    call(channel, "Register", SystemSharedMemoryRegisterRequest(name=REGION, key=f"/{file.name}", byte_size=SIZE))
-    yield file
-    call(channel, "Unregister", SystemSharedMemoryUnregisterRequest(name=REGION))
-    file.unlink()
+    with shared_object() as file:
+        kind.register(channel, file)
+        yield file
+        kind.unregister(channel)
 
 
-def write(memory: Path, offset: int, data: bytes) -> None:
-    with memory.open("r+b") as file:
-        file.seek(offset)
-        file.write(data)
-
-
-def shared(
-    dtype: str, shape: tuple[int, ...], offset: int, nbytes: int, region: str = REGION, **more: object
-) -> pb.Array:
-    place = pb.SharedMemoryRange(region=region, offset=offset, nbytes=nbytes)
-    return pb.Array(name="x", dtype=dtype, shape=shape, shared_memory=place, **more)
-
-
-# Aligned arrays stay in place, others are copied.
+# Aligned arrays of POSIX shared memory stay in place, others are copied.
 @pytest.mark.parametrize("offset", [0, 64, 1, 4099])
 @pytest.mark.parametrize("dtype", [*oracle.ALL, ">f4", ">i8", ">c16"])
 @each_transport
@@ -110,6 +98,19 @@ def test_bools_are_normalised_in_a_copy(memory: Path, stub: TensorServiceStub) -
     assert refused.reason == "BOOL_RANGE"
 
 
+def test_outputs_are_written_there(memory: Path, stub: TensorServiceStub) -> None:
+    data = oracle.random_bytes("float32", 16)
+    write(memory, 0, data)
+    asked = pb.ConvertRequest(
+        arrays=[shared("<f4", (16,), 0, 64)],
+        return_data=True,
+        output_memory=pb.SharedMemoryRange(region=REGION, offset=128, nbytes=64),
+    )
+    tensor = stub.Convert(asked, timeout=TIMEOUT_S).tensors[0]
+    assert (tensor.shared_memory.offset, tensor.shared_memory.nbytes, tensor.data) == (128, 64, b"")
+    assert memory.read_bytes()[128:192] == data
+
+
 BAD_RANGES = {
     "unknown-region": (shared("<f4", (1,), 0, 4, region="nobody"), NOT_FOUND, "REGION_NOT_FOUND"),
     "size-of-the-range": (shared("<f4", (2,), 0, 4), INVALID, "SIZE_MISMATCH"),
@@ -133,6 +134,7 @@ def test_bad_ranges(
     assert "/dev/shm" not in refusal.message
 
 
+@pytest.mark.parametrize("kind", [SYSTEM.flag], indirect=True)
 @pytest.mark.parametrize("dtype", ["<f4", "|b1"], ids=["in-place", "copied"])
 def test_a_region_that_was_cut_off(dtype: str, memory: Path, server: Server, stub: TensorServiceStub) -> None:
     nbytes = SIZE // 2
@@ -147,5 +149,6 @@ def test_a_region_that_was_cut_off(dtype: str, memory: Path, server: Server, stu
     assert server.alive()
 
 
-def test_the_feature_is_named(stub: TensorServiceStub) -> None:
-    assert "shared_memory" in stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=TIMEOUT_S).features
+def test_the_feature_is_named(kind: Kind, stub: TensorServiceStub) -> None:
+    features = stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=TIMEOUT_S).features
+    assert [feature for feature in features if "shared_memory" in feature] == [kind.feature]
