@@ -139,7 +139,22 @@ def balancing(
             process.wait(TIMEOUT_S)
 
 
+@contextmanager
+def two_servers(*flags: str) -> Iterator[list[Server]]:
+    """Where one of them leaves, it is the first."""
+    common = (*ADMIN, *flags)
+    with (
+        Server("--max-message-bytes", f"{LIMITS[0]}B", *common) as one,
+        Server("--max-message-bytes", f"{LIMITS[1]}B", *common) as other,
+    ):
+        yield [one, other]
+
+
+BOTH, STAYING = set(LIMITS), {LIMITS[1]}
+
+
 def who_answer(client: tensorferry.Client, calls: int = 20) -> set[int]:
+    """The limits of the servers to which these calls go."""
     return {client.server_info().max_message_bytes for _ in range(calls)}
 
 
@@ -163,6 +178,12 @@ class Replicas:
             assert self.servers[number].stop() == 0
         self.servers[number].kill()
         self.servers[number] = self._start(number)
+
+    def restart_in_turn(self, client: tensorferry.Client, *, kill: bool = False) -> None:
+        """Restarts one after the other, and waits each time until calls of the client go to both."""
+        for number in range(len(self.servers)):
+            self.restart(number, kill=kill)
+            assert becomes_true(lambda: who_answer(client) == BOTH)
 
     def end(self) -> None:
         for server in self.servers:

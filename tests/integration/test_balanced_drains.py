@@ -12,23 +12,14 @@ import numpy as np
 import tensorferry
 from certificates import Authority, Files
 from harness import MIB, TIMEOUT_S, Server, becomes_true, connect_stub
-from load_balancers import ADMIN, LIMITS, balancing, callers, port_of, replicas, who_answer
+from load_balancers import BOTH, STAYING, balancing, callers, port_of, replicas, two_servers, who_answer
 from metrics import scrape
 from uploads import Upload
 
 SMALL, CHUNKS = np.arange(3), np.zeros(5 * MIB, np.uint8)
 HELD = 24 * MIB  # More than all callers of a test together send at a time.
-BOTH, STAYING = set(LIMITS), {LIMITS[1]}
-
-
-@contextmanager
-def two_servers(*flags: str) -> Iterator[list[Server]]:
-    common = (*ADMIN, "--idle-timeout", "1h", *flags)
-    with (
-        Server("--max-message-bytes", f"{LIMITS[0]}B", *common) as leaving,
-        Server("--max-message-bytes", f"{LIMITS[1]}B", *common) as staying,
-    ):
-        yield [leaving, staying]
+# One request still comes in while a server drains, for as long as a test needs.
+PATIENT = ("--idle-timeout", "1h", "--drain-grace", "1h")
 
 
 def refusal(client: tensorferry.Client) -> str:
@@ -60,7 +51,7 @@ def draining(server: Server) -> Iterator[None]:
 def test_a_server_that_drains_behind_haproxy_costs_no_call(tmp_path: Path) -> None:
     """The delay is longer than the time between two checks, so that HAProxy sees that the server leaves."""
     with (
-        two_servers("--drain-delay", "3s") as servers,
+        two_servers("--drain-delay", "3s", *PATIENT) as servers,
         balancing("haproxy", tmp_path, servers) as balancer,
         tensorferry.Client(balancer.address, timeout=TIMEOUT_S) as client,
         tensorferry.Client(balancer.address, timeout=TIMEOUT_S, retries=5) as retrying,
@@ -82,16 +73,14 @@ def test_a_rolling_restart_behind_haproxy_fails_no_call(tmp_path: Path) -> None:
         tensorferry.Client(balancer.address, timeout=TIMEOUT_S, retries=5) as retrying,
         callers([lambda: client.convert(SMALL), lambda: retrying.convert(CHUNKS)]),
     ):
-        for number in range(2):
-            running.restart(number)
-            assert becomes_true(lambda: who_answer(client) == BOTH)
+        running.restart_in_turn(client)
 
 
 def test_behind_nginx_callers_are_refused_while_a_server_drains(tmp_path: Path) -> None:
     """nginx has no checks, and a refusal is an answer to it. Those who repeat what is refused get an answer: of their
     tries, a second apart, the other server has every second one."""
     with (
-        two_servers() as servers,
+        two_servers(*PATIENT) as servers,
         balancing("nginx", tmp_path, servers) as balancer,
         tensorferry.Client(balancer.address, timeout=TIMEOUT_S) as client,
         tensorferry.Client(balancer.address, timeout=TIMEOUT_S, retries=30) as retrying,
@@ -106,7 +95,7 @@ def test_behind_nginx_callers_are_refused_while_a_server_drains(tmp_path: Path) 
 
 def test_a_server_of_which_nginx_was_told_costs_no_call(tmp_path: Path) -> None:
     with (
-        two_servers() as servers,
+        two_servers(*PATIENT) as servers,
         balancing("nginx", tmp_path, servers) as balancer,
         tensorferry.Client(balancer.address, timeout=TIMEOUT_S) as client,
     ):

@@ -12,11 +12,10 @@ import torch
 
 import tensorferry
 from harness import MIB, TIMEOUT_S, becomes_true, connect_stub
-from load_balancers import LIMITS, Balancer, balancing, callers, listens, port_of, replicas, who_answer
+from load_balancers import BOTH, Balancer, balancing, callers, listens, port_of, replicas, who_answer
 from served_models import Echo, Gate, Gated, infer, put
 from wire import array, request
 
-BOTH = set(LIMITS)
 SMALL, MESSAGE, CHUNKS = np.arange(3), np.zeros(60 * MIB, np.uint8), np.zeros(5 * MIB, np.uint8)
 
 
@@ -37,9 +36,7 @@ def test_a_rolling_restart_fails_no_call(tmp_path: Path) -> None:
             lambda: retrying.convert(MESSAGE),
         ]
         with callers(calls):
-            for number in range(2):
-                running.restart(number)
-                assert becomes_true(lambda: who_answer(client) == BOTH)
+            running.restart_in_turn(client)
 
 
 def test_callers_who_repeat_calls_notice_no_killed_server(tmp_path: Path) -> None:
@@ -59,9 +56,7 @@ def test_callers_who_repeat_calls_notice_no_killed_server(tmp_path: Path) -> Non
         tensorferry.Client(balancer.address, timeout=TIMEOUT_S, options=options) as client,
         callers([lambda: client.convert(SMALL), lambda: client.infer("identity", {"x": SMALL})]),
     ):
-        for number in range(2):
-            running.restart(number, kill=True)
-            assert becomes_true(lambda: who_answer(client) == BOTH)
+        running.restart_in_turn(client, kill=True)
 
 
 def test_a_call_that_was_begun_is_not_repeated(tmp_path: Path) -> None:

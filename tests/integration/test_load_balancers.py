@@ -11,16 +11,13 @@ import pytest
 
 import tensorferry
 from harness import MIB, Server, becomes_true
-from load_balancers import ADMIN, BALANCERS, LIMITS, balancing, who_answer
+from load_balancers import BALANCERS, BOTH, STAYING, balancing, two_servers, who_answer
 
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[list[Server]]:
-    with (
-        Server("--max-message-bytes", f"{LIMITS[0]}B", *ADMIN) as one,
-        Server("--max-message-bytes", f"{LIMITS[1]}B", *ADMIN) as other,
-    ):
-        yield [one, other]
+    with two_servers() as running:
+        yield running
 
 
 @pytest.fixture(scope="module", params=BALANCERS)
@@ -33,7 +30,7 @@ def client(
 
 
 def test_the_calls_of_one_connection_go_to_both_servers(client: tensorferry.Client) -> None:
-    assert becomes_true(lambda: who_answer(client) == set(LIMITS))
+    assert becomes_true(lambda: who_answer(client) == BOTH)
 
 
 def test_a_message_of_nearly_the_limit_arrives(client: tensorferry.Client) -> None:
@@ -66,26 +63,23 @@ def test_a_refusal_keeps_its_details(client: tensorferry.Client) -> None:
 @pytest.mark.parametrize("name", BALANCERS)
 def test_a_server_that_leaves_costs_no_call(name: str, tmp_path: Path) -> None:
     with (
-        Server("--max-message-bytes", f"{LIMITS[0]}B", *ADMIN) as leaving,
-        Server("--max-message-bytes", f"{LIMITS[1]}B", *ADMIN) as staying,
-        balancing(name, tmp_path, [leaving, staying]) as balancer,
+        two_servers() as servers,
+        balancing(name, tmp_path, servers) as balancer,
         tensorferry.Client(balancer.address) as client,
     ):
-        assert becomes_true(lambda: who_answer(client) == set(LIMITS))
-        assert leaving.stop() == 0
-        assert who_answer(client, 40) == {LIMITS[1]}
+        assert becomes_true(lambda: who_answer(client) == BOTH)
+        assert servers[0].stop() == 0
+        assert who_answer(client, 40) == STAYING
 
 
 @pytest.mark.parametrize("name", BALANCERS)
 def test_without_any_server_a_call_is_unavailable(name: str, tmp_path: Path) -> None:
     with (
-        Server(*ADMIN) as one,
-        Server(*ADMIN) as other,
-        balancing(name, tmp_path, [one, other]) as balancer,
+        two_servers() as servers,
+        balancing(name, tmp_path, servers) as balancer,
         tensorferry.Client(balancer.address) as client,
     ):
-        assert one.stop() == 0
-        assert other.stop() == 0
+        assert [server.stop() for server in servers] == [0, 0]
         with pytest.raises(tensorferry.TransportError) as failed:
             client.server_info()
         assert failed.value.code == grpc.StatusCode.UNAVAILABLE
@@ -94,10 +88,9 @@ def test_without_any_server_a_call_is_unavailable(name: str, tmp_path: Path) -> 
 def test_a_client_that_knows_all_addresses_needs_no_load_balancer() -> None:
     round_robin = [("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}')]
     with (
-        Server("--max-message-bytes", f"{LIMITS[0]}B") as leaving,
-        Server("--max-message-bytes", f"{LIMITS[1]}B") as staying,
+        two_servers() as (leaving, staying),
         tensorferry.Client(f"ipv4:{leaving.address},{staying.address}", options=round_robin) as client,
     ):
-        assert becomes_true(lambda: who_answer(client) == set(LIMITS))
+        assert becomes_true(lambda: who_answer(client) == BOTH)
         assert leaving.stop() == 0
-        assert who_answer(client) == {LIMITS[1]}
+        assert who_answer(client) == STAYING
