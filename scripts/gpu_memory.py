@@ -21,7 +21,7 @@ MIB = 1 << 20
 
 
 class Allocation:
-    """That in which a tensor lies: its handle, in base64, its size, and the bytes before the tensor."""
+    """The allocation in which a tensor lies: its handle, in base64, its size, and how many bytes before the tensor."""
 
     def __init__(self, tensor: torch.Tensor) -> None:
         driver = ctypes.CDLL("libcuda.so.1")
@@ -32,6 +32,10 @@ class Allocation:
         assert driver.cuIpcGetMemHandle(handle, base) == 0
         self.handle = base64.b64encode(bytes(handle)).decode()
         self.size, self.offset = size.value, pointer.value - base.value
+
+
+def registration(allocation: Allocation) -> dict[str, Any]:
+    return {"raw_handle": {"b64": allocation.handle}, "device_id": 0, "byte_size": allocation.size}
 
 
 class Server:
@@ -56,13 +60,8 @@ class Server:
             return str(json.loads(error.read())["error"])
         raise AssertionError(f"{path} was not refused")
 
-    def register(self, name: str, allocation: Allocation, size: int | None = None) -> None:
-        self.call(f"cudasharedmemory/region/{name}/register", self.region(allocation, size))
-
-    @staticmethod
-    def region(allocation: Allocation, size: int | None = None) -> dict[str, Any]:
-        handle = {"b64": allocation.handle}
-        return {"raw_handle": handle, "device_id": 0, "byte_size": size or allocation.size}
+    def register(self, name: str, allocation: Allocation) -> None:
+        self.call(f"cudasharedmemory/region/{name}/register", registration(allocation))
 
     def stop(self) -> None:
         self._process.terminate()
@@ -108,7 +107,7 @@ def check_refusals(server: Server) -> None:
     tensor = torch.zeros(MIB, dtype=torch.uint8, device="cuda")  # Its memory is there as long as it is.
     allocation = Allocation(tensor)
     path = "cudasharedmemory/region/bad/register"
-    right = Server.region(allocation)
+    right = registration(allocation)
     for change, words in (
         ({"raw_handle": {"b64": base64.b64encode(b"x" * 64).decode()}}, "CUDA error"),
         ({"raw_handle": {"b64": base64.b64encode(b"x" * 63).decode()}}, "63 bytes"),

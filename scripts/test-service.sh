@@ -31,9 +31,11 @@ await() {
 is_booted() {
   init=$(pgrep --parent "$machine" | head -n 1) && [ -n "$init" ] && booted test -S /run/systemd/private 2>/dev/null
 }
+has_ended() { ! kill -0 "$machine" 2>/dev/null; }
+is_booted_or_ended() { is_booted || has_ended; }
 is_serving() { [ "$(property StatusText)" = serving ]; }
 
-# Of somebody else, who is in this group.
+# convert GROUP converts an array as another user, who is a member of this group.
 convert() {
   .venv/bin/python -c 'import numpy, sys; numpy.save(sys.stdout.buffer, numpy.linspace(0, 1, 1000))' |
     booted setpriv --reuid nobody --regid nogroup --groups "$1" tensorferry convert - --server "$SOCKET"
@@ -41,7 +43,10 @@ convert() {
 
 machine= init=
 cleanup() {
-  if [ -n "$machine" ] && kill -0 "$machine" 2>/dev/null; then kill -TERM "$machine" && wait "$machine" || true; fi
+  if [ -z "$machine" ] || has_ended; then return; fi
+  kill -TERM "$machine"
+  await 60 has_ended || kill -TERM "$machine" # The second signal ends a machine that does not stop by itself.
+  wait "$machine" || true
 }
 trap cleanup EXIT
 
@@ -54,7 +59,8 @@ echo TENSORFERRY_ADMIN_LISTEN=off >>"$ROOT/etc/default/tensorferry-server"
 say "Starting systemd in it"
 systemd-nspawn --quiet --register=no --keep-unit --boot --directory "$ROOT" </dev/null >"$LOG" 2>&1 &
 machine=$!
-await 10 is_booted || {
+await 60 is_booted_or_ended || true
+is_booted || {
   say "systemd does not start here, so that the service was not tried under its unit: $LOG"
   exit 0
 }
