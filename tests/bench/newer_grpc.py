@@ -19,12 +19,14 @@ import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import procfs
 from measure import CLIENT_CPU, Times, Watch, bench_command, run_load
 from ratios import Results, number
 from servers import Process
 from slices import Slice
+from workloads import size_name
 
 SIZES = "64:1,12288:1,1048576:1,16777216:1,64:32"
 
@@ -43,28 +45,32 @@ def context_switches(pid: int) -> int:
     return switches
 
 
-def label(size: str) -> str:
-    nbytes, outstanding = map(int, size.split(":"))
-    for unit, name in ((1 << 20, "MiB"), (1 << 10, "KiB")):
-        if nbytes >= unit:
-            text = f"{nbytes // unit} {name}"
-            break
-    else:
-        text = f"{nbytes} B"
-    return text if outstanding == 1 else f"{text}, {outstanding} outstanding"
+class Load(NamedTuple):
+    nbytes: int
+    outstanding: int
+
+    @property
+    def name(self) -> str:
+        size = size_name(self.nbytes)
+        return size if self.outstanding == 1 else f"{size}, {self.outstanding} outstanding"
 
 
-def measure(process: Process, place: str, size: str, name: str, times: Times) -> Measured:
+def read_load(text: str) -> Load:
+    """BYTES:OUTSTANDING."""
+    return Load(*map(int, text.split(":")))
+
+
+def measure(process: Process, place: str, load: Load, name: str, times: Times) -> Measured:
     """A slice of round 0."""
-    nbytes, outstanding = map(int, size.split(":"))
-    command = bench_command(process.addresses[0], nbytes, times, "--mode", "unary", "--outstanding", str(outstanding))
+    options = ("--mode", "unary", "--outstanding", str(load.outstanding))
+    command = bench_command(process.addresses[0], load.nbytes, times, *options)
     watch, switches = Watch(f"{place}/tcp", process), context_switches(process.pid)
     row = run_load(command)
     watch.stop()
     requests = row["ok"] * (1 + times.warmup_ms / 1000 / row["elapsed_s"])
     return Measured(
         place=place,
-        workload=label(size),
+        workload=load.name,
         contender=name,
         round=0,
         rate=row["requests_per_s"],
@@ -78,15 +84,15 @@ def measure(process: Process, place: str, size: str, name: str, times: Times) ->
     )
 
 
-def table(results: Results, place: str, size: str, names: list[str]) -> str:
+def table(results: Results, place: str, load: str, names: list[str]) -> str:
     base = names[0]
-    lines = [f"\n| {place}, {size} | requests/s | ÷ {base} | server's CPU, µs | {base} ÷ | its switches | its faults |"]
+    lines = [f"\n| {place}, {load} | requests/s | ÷ {base} | server's CPU, µs | {base} ÷ | its switches | its faults |"]
     lines.append("| --- " * 7 + "|")
     for name in names:
-        rate = results.ratio(place, size, name, base, lambda s: s.rate)
-        cpu = results.ratio(place, size, base, name, lambda s: s.cpu_us or 0)
+        rate = results.ratio(place, load, name, base, lambda s: s.rate)
+        cpu = results.ratio(place, load, base, name, lambda s: s.cpu_us or 0)
         measures = (lambda s: s.rate, lambda s: s.cpu_us, lambda s: s.switches, lambda s: s.faults)
-        cells = [number(results.median(place, size, name, m)) for m in measures]
+        cells = [number(results.median(place, load, name, m)) for m in measures]
         lines.append(f"| {name} | {cells[0]} | {rate or '-'} | {cells[1]} | {cpu or '-'} | {' | '.join(cells[2:])} |")
     return "\n".join(lines)
 
@@ -106,7 +112,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="all slices")
     arguments = parser.parse_args()
     contenders = dict(map(read_contender, arguments.contenders))
-    names, places, sizes = list(contenders), arguments.places.split(","), arguments.sizes.split(",")
+    names, places = list(contenders), arguments.places.split(",")
+    loads = [read_load(text) for text in arguments.sizes.split(",")]
     times = Times(arguments.duration, 100)
     slices: list[Measured] = []
     print(procfs.describe_machine(), time.strftime("%Y-%m-%d"), sep="; ")
@@ -116,18 +123,18 @@ def main() -> None:
             for place in random.sample(places, len(places)):
                 for process in servers.values():
                     process.pin(CLIENT_CPU if place == "same" else CLIENT_CPU + 1)
-                for size in random.sample(sizes, len(sizes)):
+                for load in random.sample(loads, len(loads)):
                     for name in random.sample(names, len(names)):
                         try:
-                            measured = measure(servers[name], place, size, name, times)
+                            measured = measure(servers[name], place, load, name, times)
                         except RuntimeError as problem:
                             print(f"{name}: {problem}", file=sys.stderr)
                             continue
                         slices.append(replace(measured, round=round_))
     results = Results(slices)
     for place in places:
-        for size in sizes:
-            print(table(results, place, label(size), names))
+        for load in loads:
+            print(table(results, place, load.name, names))
     print(f"\n{len(slices)} slices, {sum(s.disturbed for s in slices)} of them disturbed")
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(s) for s in slices]))
