@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -127,17 +127,19 @@ class Caller:
         else:
             self.errors.append(str(error))
 
-    def timed(self, call: Callable[[], object]) -> None:
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """One call is made in the block."""
         begin = time.monotonic()
         try:
-            call()
+            yield
         except tensorferry.TensorferryError as error:
             self.errors.append(str(error))
         else:
             self.times.append(time.monotonic() - begin)
 
     def line(self) -> str:
-        p50, p99, most = (1e3 * float(value) for value in np.percentile(self.times, (50, 99, 100)))
+        p50, p99, most = (1e3 * float(value) for value in np.percentile(self.times or [math.nan], (50, 99, 100)))
         counts = f"{len(self.times):,} | {len(self.errors)} | {self.refused or ''}"
         return f"| {self.name} | {counts} | {p50:.2f} | {p99:.1f} | {most:.0f} |"
 
@@ -145,7 +147,8 @@ class Caller:
 def _call(caller: Caller, address: str, stopped: threading.Event, array: np.ndarray) -> None:
     with tensorferry.Client(address, timeout=TIMEOUT_S, retries=RETRIES) as client:
         while not stopped.is_set():
-            caller.timed(lambda: client.convert(array))
+            with caller.timed():
+                client.convert(array)
 
 
 def _stream(caller: Caller, address: str, stopped: threading.Event, array: np.ndarray) -> None:
@@ -170,12 +173,8 @@ def _call_in_asyncio(caller: Caller, address: str, stopped: threading.Event, arr
     async def main() -> None:
         async with tensorferry.aio.Client(address, timeout=TIMEOUT_S, retries=RETRIES) as client:
             while not stopped.is_set():
-                begin = time.monotonic()
-                try:
+                with caller.timed():
                     await client.convert(array)
-                    caller.times.append(time.monotonic() - begin)
-                except tensorferry.TensorferryError as error:
-                    caller.errors.append(str(error))
 
     asyncio.run(main())
 
@@ -232,7 +231,8 @@ def main() -> int:
         wrong += run_rates(arguments.rounds, arguments.seconds, arguments.share)
     if arguments.only != "rates":
         wrong += run_restarts(arguments.turns)
-    print(*(f"WRONG: {text}" for text in wrong), sep="\n")
+    for text in wrong:
+        print(f"WRONG: {text}")
     return 1 if wrong else 0
 
 
