@@ -148,7 +148,7 @@ absl::StatusOr<bool> SharedRegions::Add(std::shared_ptr<const SharedRegion> regi
 }
 
 void SharedRegions::Remove(const std::string& name, bool (*is_meant)(const SharedRegion&)) {
-  std::vector<std::shared_ptr<const SharedRegion>> let_go;  // What takes time is done once others have the lock.
+  std::vector<std::shared_ptr<const SharedRegion>> let_go;  // Closed once the lock is free, as that takes time.
   const std::lock_guard lock(mutex_);
   std::erase_if(regions_, [&](auto& entry) {
     const bool removed = (name.empty() || entry.first == name) && is_meant(*entry.second);

@@ -19,8 +19,8 @@
 
 namespace tensorferry {
 
-// SharedRegion is a registered region of memory of a caller's, who may change its bytes at any time. The server reaches
-// them while a shared_ptr to it exists, also after it was unregistered.
+// SharedRegion is a registered region of a caller's memory. The caller may change its bytes at any time. The server can
+// reach them while a shared_ptr to the region exists, also after it was unregistered.
 // Threads: any.
 class SharedRegion {
  public:

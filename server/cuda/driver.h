@@ -25,8 +25,8 @@ class Driver {
 
   const DriverApi& api() const { return api_; }
 
-  // Returns the primary context of the GPU `device`, which torch uses, too. The first call for a GPU may take a second,
-  // and some hundred MB of its memory, which stay taken as long as this object: what others do there is no quicker then.
+  // Returns the primary context of the GPU `device`, which torch uses, too. The first call for a GPU may take a second.
+  // It takes some hundred MB of the GPU's memory, which this object keeps until it is destroyed.
   // Errors: BAD_SHARED_MEMORY if there is no such GPU, or if it gives no context.
   absl::StatusOr<Context> ContextOf(std::int64_t device) const;
 

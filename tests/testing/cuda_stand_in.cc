@@ -1,6 +1,6 @@
 // The functions of NVIDIA's driver that server and tests call, as libcuda.so.1, where there is no GPU. Memory of a "GPU"
 // is a POSIX shared memory object, whose name is its handle. What it shows is our half: how handles are opened and closed,
-// what is copied, and what becomes of errors. Where it can, it takes what the real one does not promise to forgive:
+// what is copied, and what becomes of errors. It is as strict as the real one may be:
 // - a device pointer is no address, so that whoever touches it crashes;
 // - what is copied to a GPU is there once its stream was waited for;
 // - what works on a context fails where none is the thread's current one.
@@ -172,8 +172,13 @@ Result cuMemAlloc_v2(DevicePointer* memory, std::size_t nbytes) {
   const std::lock_guard lock(mutex);
   const std::string object = "/tensorferry-gpu-" + std::to_string(getpid()) + "-" + std::to_string(++count);
   const int file = shm_open(object.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600);
-  if (file < 0 || ftruncate(file, static_cast<off_t>(nbytes)) != 0) return kInvalidValue;
+  if (file < 0) return kInvalidValue;
+  const bool is_sized = ftruncate(file, static_cast<off_t>(nbytes)) == 0;
   close(file);
+  if (!is_sized) {
+    shm_unlink(object.c_str());
+    return kInvalidValue;
+  }
   *memory = Map(object, /*own=*/true);
   return *memory == 0 ? kInvalidValue : kSuccess;
 }

@@ -10,7 +10,18 @@
 namespace tensorferry::rpc {
 namespace {
 
-absl::Status NoRegion(std::string_view kind, const std::string& name) {
+// Has `describe` add the region of this kind that `name` names, or all of them if it is empty.
+// Errors: REGION_NOT_FOUND. `kind` says in it where the region was looked for.
+template <typename Region, typename Describe>
+absl::Status DescribeRegions(const SharedRegions& regions, std::string_view kind, const std::string& name,
+                             Describe describe) {
+  bool found = name.empty();
+  for (const auto& region : regions.List<Region>()) {
+    if (!name.empty() && region->name() != name) continue;
+    describe(*region);
+    found = true;
+  }
+  if (found) return absl::OkStatus();
   return MakeError(Reason::kRegionNotFound,
                    fmt::format("Unable to find {} shared memory region: {}", kind, Quote(name)),
                    {.field = "name", .actual = Quote(name)});
@@ -58,15 +69,13 @@ void InferenceService::ServeSharedMemoryMethods(grpc::ServerCompletionQueue* que
 
 absl::Status InferenceService::SystemStatus(const triton::SystemSharedMemoryStatusRequest& request,
                                             triton::SystemSharedMemoryStatusResponse& response) {
-  for (const auto& region : calls_.regions.List<SystemRegion>()) {
-    if (!request.name().empty() && region->name() != request.name()) continue;
-    auto& status = (*response.mutable_regions())[region->name()];
-    status.set_name(region->name());
-    status.set_key(region->key());
-    status.set_offset(region->offset());
-    status.set_byte_size(region->nbytes());
-  }
-  return request.name().empty() || response.regions_size() > 0 ? absl::OkStatus() : NoRegion("system", request.name());
+  return DescribeRegions<SystemRegion>(calls_.regions, "system", request.name(), [&](const SystemRegion& region) {
+    auto& status = (*response.mutable_regions())[region.name()];
+    status.set_name(region.name());
+    status.set_key(region.key());
+    status.set_offset(region.offset());
+    status.set_byte_size(region.nbytes());
+  });
 }
 
 absl::StatusOr<grpc::Status> InferenceService::SystemRegister(const triton::SystemSharedMemoryRegisterRequest& request,
@@ -84,29 +93,24 @@ absl::Status InferenceService::SystemUnregister(const triton::SystemSharedMemory
 
 absl::Status InferenceService::CudaStatus(const triton::CudaSharedMemoryStatusRequest& request,
                                           triton::CudaSharedMemoryStatusResponse& response) {
-  for (const auto& region : calls_.regions.List<cuda::GpuRegion>()) {
-    if (!request.name().empty() && region->name() != request.name()) continue;
-    auto& status = (*response.mutable_regions())[region->name()];
-    status.set_name(region->name());
-    status.set_device_id(static_cast<std::uint64_t>(region->device()));
-    status.set_byte_size(region->nbytes());
-  }
-  return request.name().empty() || response.regions_size() > 0 ? absl::OkStatus() : NoRegion("cuda", request.name());
+  return DescribeRegions<cuda::GpuRegion>(calls_.regions, "cuda", request.name(), [&](const cuda::GpuRegion& region) {
+    auto& status = (*response.mutable_regions())[region.name()];
+    status.set_name(region.name());
+    status.set_device_id(static_cast<std::uint64_t>(region.device()));
+    status.set_byte_size(region.nbytes());
+  });
 }
 
-// The first region of a GPU takes long, so that others do not wait for it.
+// Opens the memory on a worker, as the first region of a GPU takes up to a second, and other calls are served meanwhile.
 void InferenceService::CudaRegister(const triton::CudaSharedMemoryRegisterRequest& request,
                                     triton::CudaSharedMemoryRegisterResponse&, const Done& done) {
   RunOn(workers_, [this, &request, done] {
-    absl::StatusOr<grpc::Status> end = grpc::Status::OK;
-    const absl::Status thrown = Guarded([&] {
-      end = EndOf(RegisterGpuMemory(request, gpus_, calls_.regions), request.name());
-      return end.status();
-    });
-    if (thrown.ok()) {
-      done(CallEnd{thrown, *end});
+    const absl::StatusOr<grpc::Status> end =
+        Guarded([&] { return EndOf(RegisterGpuMemory(request, gpus_, calls_.regions), request.name()); });
+    if (end.ok()) {
+      done(CallEnd{absl::OkStatus(), *end});
     } else {
-      done(thrown);
+      done(end.status());
     }
   });
 }
