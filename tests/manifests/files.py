@@ -27,7 +27,7 @@ def runtime(name: str) -> dict[str, Any]:
 
 
 def proposed() -> dict[str, str]:
-    """The variables that the Debian package proposes for its service, of those that stand there twice the second."""
+    """The variables that the Debian package proposes for its service. Of two values of one, this is the second."""
     return dict(re.findall(r"^#?(TENSORFERRY_\w+)=(.*)$", text("packaging/debian/default"), re.MULTILINE))
 
 

@@ -39,7 +39,7 @@ def secrets(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def variables(secrets: Path) -> dict[str, str]:
-    """Those of the container, where the secrets are not in /secrets, and no models in /models."""
+    """The container's variables, with the secrets in this folder instead of /secrets, and without models."""
     every = {**of_the_image(), **environment(container(SECURED))}
     del every["TENSORFERRY_MODEL_DIR"]
     return {name: value.replace("/secrets", str(secrets)) for name, value in every.items()}
@@ -103,7 +103,7 @@ def test_a_pod_without_certificate_and_tokens_does_not_start(secrets: Path) -> N
 
 
 def test_what_is_named_is_mounted() -> None:
-    """Each file in the folder of a secret that the pod mounts, where the secret has it."""
+    """Each file that a variable names lies in a folder that the pod mounts, of a secret that has it."""
     mounts = {mount["mountPath"]: mount["name"] for mount in container(SECURED)["volumeMounts"]}
     volumes = {volume["name"]: volume["secret"] for volume in pod(SECURED)["volumes"] if "secret" in volume}
     named = [Path(value) for value in environment(container(SECURED)).values() if value.startswith("/secrets/")]

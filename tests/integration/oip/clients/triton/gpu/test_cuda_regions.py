@@ -52,8 +52,10 @@ def region(memory: GpuMemory, client: Client) -> Iterator[GpuMemory]:
 def registered_on_gpu(client: Client, gpu: Gpu, name: str, size: int) -> Iterator[GpuMemory]:
     with gpu_memory(gpu, size) as memory:
         client.register_cuda_shared_memory(name, memory.handle, 0, size)
-        yield memory
-        client.unregister_cuda_shared_memory(name)
+        try:
+            yield memory
+        finally:
+            client.unregister_cuda_shared_memory(name)
 
 
 def listed(client: Client, name: str = "") -> dict[str, tuple[int, int]]:
