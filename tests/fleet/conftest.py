@@ -63,7 +63,7 @@ def ended(pid: int) -> bool:
     """Whether a process is gone, or a zombie whose parent has not looked yet."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # Before it is opened, and before it is read.
         return True
 
 
