@@ -17,14 +17,12 @@ fail() {
   exit 1
 }
 
+check_root() {
+  [ "$(id -u)" = 0 ] || command -v sudo >/dev/null || fail "root is needed to run '$*': run as root, or install sudo"
+}
 as_root() {
-  if [ "$(id -u)" = 0 ]; then
-    "$@"
-  elif command -v sudo >/dev/null; then
-    sudo "$@"
-  else
-    fail "root is needed to run '$*': run as root, or install sudo"
-  fi
+  check_root "$@"
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
 is_installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
@@ -32,6 +30,7 @@ is_installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" 
 # apt-get waits for the lock of what is installed, if told so, but not for that of the lists.
 update_lists() {
   local said waiting= began=$SECONDS
+  check_root apt-get update # Within the substitution below its words would be taken for those of apt-get.
   until said=$(as_root apt-get update -qq 2>&1); do
     [[ $said == */lists/lock* ]] && ((SECONDS - began < APT_PATIENCE)) || {
       printf '%s\n' "$said" >&2

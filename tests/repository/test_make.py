@@ -98,6 +98,43 @@ def test_what_builds_the_clients_core_installs_pythons_headers(
     assert ("python3-dev" in installed_by(command, bare_machine)) is not has_headers
 
 
+def set_up(machine: Path, apt_get: str) -> subprocess.CompletedProcess[str]:
+    """Runs `setup.sh demo` with an `apt-get` that does this."""
+    add_program(machine / "bin/apt-get", f"#!/bin/sh\n{apt_get}\n")
+    add_program(machine / "bin/sudo", '#!/bin/sh\nexec "$@"\n')
+    add_program(machine / "bin/sleep", "#!/bin/sh\n")
+    environment = {**os.environ, "PATH": f"{machine / 'bin'}:{os.environ['PATH']}"}
+    return subprocess.run(
+        [machine / "scripts/setup.sh", "demo"], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_another_apt_get_is_waited_for(bare_machine: Path) -> None:
+    locked = "echo 'E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (apt-get)' >&2; exit 100"
+    once = f"[ $1 != update ] || [ -e {bare_machine}/asked ] || {{ touch {bare_machine}/asked; {locked}; }}"
+    ran = set_up(bare_machine, once)
+    assert ran.returncode == 0, ran.stderr
+    assert "Another apt-get is at work: waiting until it ends" in ran.stdout
+
+
+def test_what_apt_get_says_of_the_network_is_passed_on(bare_machine: Path) -> None:
+    ran = set_up(bare_machine, "echo 'E: Failed to fetch' >&2; exit 100")
+    assert ran.returncode == 1
+    assert ran.stderr == "E: Failed to fetch\nsetup: apt-get update failed: is the network reachable?\n"
+
+
+def test_without_root_and_sudo_nothing_is_said_of_the_network(bare_machine: Path) -> None:
+    programs = bare_machine / "bin"
+    (programs / "sudo").unlink()
+    add_program(programs / "id", "#!/bin/sh\necho 1000\n")
+    for name in ("bash", "dirname", "grep"):
+        (programs / name).symlink_to(shutil.which(name) or name)
+    setup = [programs / "bash", bare_machine / "scripts/setup.sh", "demo"]
+    ran = subprocess.run(setup, env={"PATH": str(programs)}, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr == "setup: root is needed to run 'apt-get update': run as root, or install sudo\n"
+
+
 def fake_cmake(machine: Path) -> Path:
     """A `cmake` that records its arguments, configures a folder and builds three steps."""
     add_program(
