@@ -88,8 +88,7 @@ def test_all_parts_speak_of_the_same_pods() -> None:
     assert by_kind("PodDisruptionBudget")["spec"]["selector"]["matchLabels"] == labels
     assert by_kind("NetworkPolicy")["spec"]["podSelector"]["matchLabels"] == labels
     assert by_kind("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]["name"] == "tensorferry"
-    (monitor,) = resources(MONITORING)
-    assert monitor["spec"]["selector"]["matchLabels"] == labels
+    assert by_kind("ServiceMonitor", MONITORING)["spec"]["selector"]["matchLabels"] == labels
 
 
 def test_all_parts_speak_of_the_same_ports() -> None:
@@ -153,23 +152,36 @@ def test_the_sidecar_and_its_caller_meet_at_one_socket() -> None:
     assert pod(SIDECAR)["securityContext"]["fsGroup"] == pod(SIDECAR)["securityContext"]["runAsGroup"]
 
 
-@pytest.mark.parametrize("folder", [MONITORING, SECURED_MONITORING], ids=lambda folder: folder.name)
-@pytest.mark.parametrize("change", [{}, {"endpoints": [{"port": 8002}]}], ids=["right", "wrong"])
-def test_the_monitor_is_that_of_the_prometheus_operator(change: dict[str, Any], folder: Path) -> None:
-    (monitor,) = resources(folder)
-    monitor["spec"].update(change)
-    ran = subprocess.run(
-        ["node", Path(__file__).with_name("monitor.mjs")],
+def the_operator_reads(resource: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["node", Path(__file__).with_name("operator.mjs")],
         env={**os.environ, "TENSORFERRY_NODE_MODULES": str(NODE_MODULES)},
-        input=json.dumps(monitor),
+        input=json.dumps(resource),
         capture_output=True,
         text=True,
         check=False,
     )
-    if change:
-        assert "port must be string" in ran.stderr
-    else:
-        assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("folder", [MONITORING, SECURED_MONITORING], ids=lambda folder: folder.name)
+@pytest.mark.parametrize("kind", ["ServiceMonitor", "PrometheusRule"])
+def test_the_prometheus_operator_knows_every_field(kind: str, folder: Path) -> None:
+    ran = the_operator_reads(by_kind(kind, folder))
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "complaint"),
+    [
+        ("ServiceMonitor", {"endpoints": [{"port": 8002}]}, "port must be string"),
+        ("PrometheusRule", {"groups": [{"rules": []}]}, "must have required property name"),
+        ("PrometheusRule", {"groups": [{"name": "x", "rules": [{"expr": "1", "for": "2"}]}]}, "must match pattern"),
+    ],
+)
+def test_the_prometheus_operator_complains_of_others(kind: str, change: dict[str, Any], complaint: str) -> None:
+    wrong = by_kind(kind, MONITORING)
+    wrong["spec"].update(change)
+    assert complaint in the_operator_reads(wrong).stderr
 
 
 def misspelt(name: str) -> dict[str, Any]:
