@@ -19,7 +19,6 @@ SECURED = KUBERNETES / "secured"
 SIDECAR = KUBERNETES / "sidecar"
 MONITORING = KUBERNETES / "monitoring"
 SECURED_MONITORING = KUBERNETES / "secured-monitoring"
-IPV6 = KUBERNETES / "ipv6"
 OBJECT_STORAGE = KUBERNETES / "object-storage"
 
 # By which field the entries of a list are told apart, where a patch changes some of them. Other lists are replaced, as

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
-import socket
-import urllib.request
 from pathlib import Path
 
 import kubernetes_validate
-import numpy as np
 import pytest
 
-import tensorferry
 from files import documents
-from harness import TIMEOUT_S, Server
 from kustomizations import (
     BASE,
-    IPV6,
     KUBERNETES,
     OBJECT_STORAGE,
     SECURED,
@@ -31,7 +25,7 @@ from kustomizations import (
     server,
 )
 from repository import text
-from test_settings import Given, complaints, of_the_image, print_config
+from test_settings import Given, complaints, print_config
 
 PAGE = text("docs/deployment.md")
 
@@ -48,11 +42,11 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def built_on(start: Path, folder: Path) -> Path:
-    """A kustomization with every component."""
+    """A kustomization with the component."""
     (folder / "mine").mkdir()
-    for each in (BASE, SECURED, IPV6, OBJECT_STORAGE):
+    for each in (BASE, SECURED, OBJECT_STORAGE):
         shutil.copytree(each, folder / each.name)
-    words = f"resources: [../{start.name}]\ncomponents: [../ipv6, ../object-storage]\n"
+    words = f"resources: [../{start.name}]\ncomponents: [../object-storage]\n"
     (folder / "mine/kustomization.yaml").write_text(words)
     return folder / "mine"
 
@@ -64,7 +58,7 @@ def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def test_the_page_shows_one_that_kustomize_takes(mine: Path) -> None:
     (shown,) = documents(mine / "kustomization.yaml")
-    assert {(mine / name).resolve().name for name in shown["components"]} == {IPV6.name, OBJECT_STORAGE.name}
+    assert {(mine / name).resolve().name for name in shown["components"]} == {OBJECT_STORAGE.name}
     assert "volumes" in by_kustomize(mine)["Deployment"]["spec"]["template"]["spec"]
     image = by_kustomize(mine)["Deployment"]["spec"]["template"]["spec"]["containers"][0]["image"]
     assert image == "{newName}:{newTag}".format(**shown["images"][0])
@@ -90,31 +84,6 @@ def test_the_pods_are_as_restricted_as_kubernetes_asks(whole: Path) -> None:
 
 def test_the_server_takes_its_settings(whole: Path) -> None:
     assert complaints(print_config(Given([], environment(server(whole))))) == ""
-
-
-def has_ipv6() -> bool:
-    try:
-        with socket.socket(socket.AF_INET6) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        return False
-    return True
-
-
-def test_with_ipv6_probes_and_callers_find_the_server_in_both_families(whole: Path) -> None:
-    """gRPC by the address of the image, and the admin port by that of the component."""
-    if not has_ipv6():
-        pytest.skip("there is no ::1")
-    given = {**of_the_image(), **environment(server(whole))}
-    any_port = {name: given[f"TENSORFERRY_{name}"].rpartition(":")[0] + ":0" for name in ("LISTEN", "ADMIN_LISTEN")}
-    flags = ("--listen", any_port["LISTEN"], "--admin-listen", any_port["ADMIN_LISTEN"], "--allow-open")
-    with Server(*flags) as running:
-        for host in ("127.0.0.1", "[::1]"):
-            probed = f"http://{host}:{running.admin.rpartition(':')[2]}/readyz"
-            with urllib.request.urlopen(probed, timeout=TIMEOUT_S) as answer:
-                assert answer.status == 200
-            with tensorferry.Client(f"{host}:{running.addresses[-1].rpartition(':')[2]}") as client:
-                assert client.convert(np.arange(3)).digest_equal
 
 
 def test_models_are_fetched_to_where_the_server_reads_them(whole: Path) -> None:
