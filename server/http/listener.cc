@@ -4,11 +4,13 @@
 #include <spdlog/spdlog.h>
 
 #include <boost/asio/error.hpp>
+#include <boost/asio/ip/v6_only.hpp>
 #include <cctype>
 #include <chrono>
 #include <exception>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/text.h"
 
@@ -33,6 +35,13 @@ bool IsOfAnotherMachine(const SystemError& error) {
          error == boost::asio::error::address_family_not_supported;
 }
 
+// Returns the addresses that this one stands for: that for all of this machine, as 0.0.0.0, stands for those
+// of both families, as it does for gRPC.
+std::vector<boost::asio::ip::address> AddressesOf(const boost::asio::ip::address& address) {
+  if (!address.is_unspecified()) return {address};
+  return {boost::asio::ip::address_v4::any(), boost::asio::ip::address_v6::any()};
+}
+
 }  // namespace
 
 SystemError Listener::Open(const tcp::endpoint& endpoint) {
@@ -40,6 +49,10 @@ SystemError Listener::Open(const tcp::endpoint& endpoint) {
   SystemError error;
   gate.acceptor.open(endpoint.protocol(), error);
   if (!error) gate.acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  // Callers of IPv4 have a gate of their own, where their addresses are not written as those of IPv6.
+  if (!error && endpoint.protocol() == tcp::v6()) {
+    gate.acceptor.set_option(boost::asio::ip::v6_only(true), error);
+  }
   if (!error) gate.acceptor.bind(endpoint, error);
   if (!error) gate.acceptor.listen(tcp::acceptor::max_listen_connections, error);
   if (error) gates_.pop_back();
@@ -56,9 +69,11 @@ absl::StatusOr<std::string> Listener::Listen(const std::string& address) {
   if (error) return CannotListen(address, error);
   std::uint16_t port = parsed->port;
   for (const auto& entry : found) {
-    error = Open({entry.endpoint().address(), port});
-    if (error && !IsOfAnotherMachine(error)) return CannotListen(address, error);
-    if (!gates_.empty()) port = gates_.front().acceptor.local_endpoint().port();
+    for (const auto& each : AddressesOf(entry.endpoint().address())) {
+      error = Open({each, port});
+      if (error && !IsOfAnotherMachine(error)) return CannotListen(address, error);
+      if (!gates_.empty()) port = gates_.front().acceptor.local_endpoint().port();
+    }
   }
   if (gates_.empty()) return CannotListen(address, error);
   for (Gate& gate : gates_) Accept(gate);

@@ -13,7 +13,8 @@
 
 namespace tensorferry::http {
 
-// Listener takes the connections of an address, on every address of its host's name.
+// Listener takes the connections of an address, on every address of its host's name. 0.0.0.0 and [::] are all addresses
+// of this machine, of IPv4 and of IPv6.
 class Listener {
  public:
   // Borrows its arguments.

@@ -103,6 +103,14 @@ Found Find(const std::string& host, int port, int flags) {
   return {failed == 0 ? found : nullptr, freeaddrinfo};
 }
 
+// Returns whether it is 0.0.0.0 or [::], at either of which gRPC listens on all addresses of this machine, of both
+// families.
+bool IsWildcard(const sockaddr* address) {
+  if (address->sa_family == AF_INET)
+    return reinterpret_cast<const sockaddr_in*>(address)->sin_addr.s_addr == INADDR_ANY;
+  return IN6_IS_ADDR_UNSPECIFIED(&reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr);
+}
+
 }  // namespace
 
 SelfCheck::SelfCheck(const std::vector<std::string>& addresses, std::chrono::milliseconds interval,
@@ -123,14 +131,17 @@ void SelfCheck::AddTargets(const std::string& address) {
   }
   std::string_view host = parsed->host;
   if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
-  Found found = Find(std::string(host), parsed->port, AI_NUMERICHOST);
-  const bool is_literal = found != nullptr;
-  if (!is_literal) found = Find(std::string(host), parsed->port, 0);
-  // Linux takes a connection to 0.0.0.0 or [::] for one to this machine.
-  for (const addrinfo* at = found.get(); at != nullptr; at = at->ai_next) {
-    targets_.push_back(
-        {.name = address, .socket_address = BytesOf(at->ai_addr, at->ai_addrlen), .is_judged = is_literal});
-  }
+  const auto add = [&](const std::string& each, int flags, bool is_judged) {
+    const Found found = Find(each, parsed->port, flags);
+    for (const addrinfo* at = found.get(); at != nullptr; at = at->ai_next) {
+      targets_.push_back(
+          {.name = address, .socket_address = BytesOf(at->ai_addr, at->ai_addrlen), .is_judged = is_judged});
+    }
+  };
+  const Found literal = Find(std::string(host), parsed->port, AI_NUMERICHOST);
+  if (literal == nullptr) return add(std::string(host), 0, false);
+  if (!IsWildcard(literal->ai_addr)) return add(std::string(host), AI_NUMERICHOST, true);
+  for (const char* const each : {"127.0.0.1", "::1"}) add(each, AI_NUMERICHOST, false);
 }
 
 void SelfCheck::CheckAll() {

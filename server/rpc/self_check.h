@@ -44,7 +44,8 @@ class SelfCheck {
     std::string name;            // As the log tells it.
     std::string socket_address;  // A sockaddr.
     // Whether nobody's answer counts: always where the address itself was given, but the server may not listen on each
-    // address of a host's name, so there the first answer is waited for.
+    // address of a host's name, nor this machine have both families where all addresses were given, so there the first
+    // answer is waited for.
     bool is_judged;
     bool speaks_http2 = false;  // Whether it ever did: a TLS listener ends the connection instead, which is an answer.
     int failures = 0;           // In a row.

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import tensorferry
 from admin import ADMIN, ask, dial, next_answer
 from harness import (
     READY_LINE,
@@ -146,14 +147,20 @@ def test_an_open_address_must_be_meant() -> None:
 
 
 def has_loopback_of_ipv6() -> bool:
-    """Whether the system has ::1, and `localhost` is one of its names."""
     try:
-        found = socket.getaddrinfo("localhost", 0, socket.AF_INET6, socket.SOCK_STREAM)
         with socket.socket(socket.AF_INET6) as probe:
             probe.bind(("::1", 0))
     except OSError:
         return False
-    return bool(found)
+    return True
+
+
+def is_named_localhost() -> bool:
+    """Whether `localhost` is a name of ::1."""
+    try:
+        return bool(socket.getaddrinfo("localhost", 0, socket.AF_INET6, socket.SOCK_STREAM))
+    except OSError:
+        return False
 
 
 def test_a_name_listens_on_each_of_its_addresses() -> None:
@@ -161,8 +168,22 @@ def test_a_name_listens_on_each_of_its_addresses() -> None:
         host, _, port = server.admin.rpartition(":")
         assert host == "localhost"
         assert ask(f"127.0.0.1:{port}", "/livez").status == 200
-        if has_loopback_of_ipv6():
+        if has_loopback_of_ipv6() and is_named_localhost():
             assert ask(f"[::1]:{port}", "/livez").status == 200
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]"])
+def test_all_addresses_are_those_of_both_families(host: str) -> None:
+    """As they are for gRPC. Callers of IPv4 keep addresses of IPv4 in the log."""
+    flags = ("--listen", f"{host}:0", "--admin-listen", f"{host}:0", "--http-listen", f"{host}:0")
+    with Server(*flags, "--allow-open", "--log-level", "debug") as server:
+        ports = [address.rpartition(":")[2] for address in (server.addresses[-1], server.admin, server.http)]
+        for loopback in ("127.0.0.1", "[::1]") if has_loopback_of_ipv6() else ("127.0.0.1",):
+            with tensorferry.Client(f"{loopback}:{ports[0]}") as client:
+                assert client.convert([1]).digest_equal
+            assert ask(f"{loopback}:{ports[1]}", "/livez").status == 200
+            assert ask(f"{loopback}:{ports[2]}", "/v2/health/live").status == 200
+        assert "peer=127.0.0.1:" in server.log() and "ffff" not in server.log()
 
 
 @pytest.fixture

@@ -114,3 +114,35 @@ def test_a_rolling_restart_fails_no_call(fleet: Fleet) -> None:
                 assert becomes_true(lambda: which(watcher) == number)  # noqa: B023  It is called at once.
         stopped.set()
         assert all(caller.result(TIMEOUT_S) > 0 for caller in callers)
+
+
+@each_client
+def test_a_rolling_restart_ends_no_stream(kind: str, fleet: Fleet) -> None:
+    """What one stream's server refuses as it stops, another stream brings, in order."""
+    stopped = threading.Event()
+    sent: list[int] = []
+
+    def arrays() -> Iterator[np.ndarray]:
+        while not stopped.is_set():
+            sent.append(len(sent))
+            yield np.full(3 if sent[-1] % 50 else 5 * MIB, sent[-1], np.int32)  # Some go in chunks.
+
+    async def in_asyncio() -> list[int]:
+        async with tensorferry.aio.Client(fleet.address, timeout=TIMEOUT_S, retries=10) as client:
+            receipts = client.convert_many(arrays(), return_data=True)
+            return [int(receipt.data[0]) async for receipt in receipts]
+
+    def stream() -> list[int]:
+        if kind == "aio.Client":
+            return asyncio.run(in_asyncio())
+        with tensorferry.Client(fleet.address, timeout=TIMEOUT_S, retries=10) as client:
+            return [int(receipt.data[0]) for receipt in client.convert_many(arrays(), return_data=True)]
+
+    with ThreadPoolExecutor(1) as pool:
+        answered = pool.submit(stream)
+        for number in range(COUNT):
+            count = len(sent)
+            assert becomes_true(lambda: answered.done() or len(sent) > count + 100)  # noqa: B023  It is called at once.
+            fleet.restart(number)
+        stopped.set()
+        assert answered.result(TIMEOUT_S) == sent

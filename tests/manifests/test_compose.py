@@ -1,4 +1,4 @@
-"""The compose file is one, its mounts are there, and YAML is written one way."""
+"""The compose files are what they should be, their mounts are there, and YAML is written one way."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from yamllint.config import YamlLintConfig
 from files import DOCKER, documents
 
 COMPOSE = DOCKER / "compose.yaml"
+COLLECTOR = DOCKER / "compose.otel.yaml"
 YAML = sorted(DOCKER.rglob("*.yaml"))
 RULES = YamlLintConfig(
     """
@@ -24,21 +25,22 @@ rules: {document-start: disable, line-length: {max: 140}, comments: {min-spaces-
 
 
 def services() -> dict[str, Any]:
-    (compose,) = documents(COMPOSE)
-    return compose["services"]
+    """Those of both files, of which each has others."""
+    return {name: service for file in (COMPOSE, COLLECTOR) for name, service in documents(file)[0]["services"].items()}
 
 
 def test_it_is_a_compose_file() -> None:
     text = COMPOSE.read_text()
-    assert set(parse(text)) == {"server", "prometheus", "grafana", "collector"}
+    assert set(parse(text)) == {"server", "prometheus", "grafana"}
+    assert set(parse(COLLECTOR.read_text())) == {"collector"}
     with pytest.raises(ValueError, match="prots"):
         parse(text.replace("ports:", "prots:", 1))
 
 
 def test_debians_own_compose_takes_it() -> None:
     """docker-compose 1.29 refuses `name:` and what else came later to the top. Both take the name from the folder."""
-    (compose,) = documents(COMPOSE)
-    assert set(compose) <= {"services", "volumes", "networks", "configs", "secrets"}
+    for file in (COMPOSE, COLLECTOR):
+        assert set(documents(file)[0]) <= {"services", "volumes", "networks", "configs", "secrets"}
     assert (DOCKER / ".env").read_text() == "COMPOSE_PROJECT_NAME=tensorferry\n"
 
 
@@ -47,9 +49,19 @@ def test_a_server_does_not_take_half_of_the_machine() -> None:
     assert {service["restart"] for service in services().values()} == {"unless-stopped"}
 
 
+def test_the_server_starts_without_variables_and_the_collector_asks_for_its_one() -> None:
+    """Compose asks for what a file needs before it starts anything, also where a profile leaves the service out."""
+    given = re.findall(r"\$\{(\w+)(:[-?])([^}]*)\}", COMPOSE.read_text())
+    assert len(given) == COMPOSE.read_text().count("$") > 1
+    assert all(kind == ":-" and default for _, kind, default in given)
+    (asked,) = re.findall(r"\$\{(\w+)(:[-?])([^}]*)\}", COLLECTOR.read_text())
+    assert asked[:2] == ("TENSORFERRY_OTLP", ":?")
+    assert services()["collector"]["depends_on"] == ["server"]
+
+
 def parse(text: str) -> dict[str, Any]:
-    """The services, with the defaults of variables in their places, as the library fills in none."""
-    text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
+    """The services, with something in the places of variables, as the library fills in none."""
+    text = re.sub(r"\$\{\w+:[-?]([^}]*)\}", r"\1", text)
     return compose_spec.PyCompose.from_yaml(text).to_spec().services
 
 

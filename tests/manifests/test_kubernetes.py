@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
-import yaml
 
 from files import KSERVE, ROOT, RUNTIMES, documents, runtime
 from kustomizations import (
@@ -21,8 +19,12 @@ from kustomizations import (
     SECURED,
     SECURED_MONITORING,
     SIDECAR,
+    assert_restricted,
     by_kind,
+    by_kustomize,
+    containers,
     environment,
+    lists_in_order,
     pod,
     resources,
     server,
@@ -48,24 +50,9 @@ def test_the_schema_knows_what_is_wrong() -> None:
         kubernetes_validate.validate(wrong, OLDEST, strict=True)
 
 
-def lists_in_order(value: Any) -> Any:
-    """The value with each list in an order of its own, as kustomize puts what a patch adds first."""
-    if isinstance(value, dict):
-        return {name: lists_in_order(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return sorted(map(lists_in_order, value), key=lambda part: json.dumps(part, sort_keys=True))
-    return value
-
-
 @pytest.mark.parametrize("folder", [BASE, SECURED, MONITORING, SECURED_MONITORING, SIDECAR], ids=lambda one: one.name)
 def test_kustomize_makes_the_same_resources(folder: Path) -> None:
-    if shutil.which("kubectl") is None:
-        pytest.skip("kubectl is not installed")
-    built = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, check=False)
-    if 'unknown field "labels"' in built.stderr:
-        pytest.skip("this kubectl has kustomize from before 4.1, as Debian 12's has")
-    assert built.returncode == 0, built.stderr
-    made = {one["kind"]: one for one in yaml.safe_load_all(built.stdout.replace(":latest\n", "\n"))}
+    made = by_kustomize(folder)
     assert len(made) == len(resources(folder))
     for one in resources(folder):
         assert lists_in_order(made[one["kind"]]["spec"]) == lists_in_order(one["spec"])
@@ -77,7 +64,8 @@ def test_every_file_of_a_folder_is_part_of_it() -> None:
     values = {MONITORING / "adapter.yaml"}  # These are values for a chart.
     for file in KUBERNETES.glob("*/kustomization.yaml"):
         (kustomization,) = documents(file)
-        named = [*kustomization["resources"], *(patch["path"] for patch in kustomization.get("patches", []))]
+        patches = [patch["path"] for patch in kustomization.get("patches", [])]
+        named = [*kustomization.get("resources", []), *patches]
         assert {file.parent / name for name in named} >= set(file.parent.glob("*.yaml")) - {file} - values
 
 
@@ -88,8 +76,7 @@ def test_all_parts_speak_of_the_same_pods() -> None:
     assert by_kind("PodDisruptionBudget")["spec"]["selector"]["matchLabels"] == labels
     assert by_kind("NetworkPolicy")["spec"]["podSelector"]["matchLabels"] == labels
     assert by_kind("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]["name"] == "tensorferry"
-    (monitor,) = resources(MONITORING)
-    assert monitor["spec"]["selector"]["matchLabels"] == labels
+    assert by_kind("ServiceMonitor", MONITORING)["spec"]["selector"]["matchLabels"] == labels
 
 
 def test_all_parts_speak_of_the_same_ports() -> None:
@@ -126,20 +113,9 @@ def test_a_pod_is_given_the_time_that_a_drain_takes(name: str) -> None:
     assert one.get("terminationGracePeriodSeconds", 30) > drain_s(servers[0])
 
 
-def containers(one: dict[str, Any]) -> list[dict[str, Any]]:
-    return [*one.get("initContainers", []), *one["containers"]]
-
-
 @pytest.mark.parametrize("name", pods())
 def test_the_pods_are_as_restricted_as_kubernetes_asks(name: str) -> None:
-    """What the profile `restricted` of the Pod Security Standards asks."""
-    one = pods()[name]
-    for each in containers(one):
-        held = {**one.get("securityContext", {}), **each["securityContext"]}
-        assert held["runAsNonRoot"] is True
-        assert held["seccompProfile"] == {"type": "RuntimeDefault"}
-        assert held["allowPrivilegeEscalation"] is False
-        assert held["capabilities"] == {"drop": ["ALL"]}
+    assert_restricted(pods()[name])
 
 
 def test_the_sidecar_and_its_caller_meet_at_one_socket() -> None:
@@ -153,23 +129,36 @@ def test_the_sidecar_and_its_caller_meet_at_one_socket() -> None:
     assert pod(SIDECAR)["securityContext"]["fsGroup"] == pod(SIDECAR)["securityContext"]["runAsGroup"]
 
 
-@pytest.mark.parametrize("folder", [MONITORING, SECURED_MONITORING], ids=lambda folder: folder.name)
-@pytest.mark.parametrize("change", [{}, {"endpoints": [{"port": 8002}]}], ids=["right", "wrong"])
-def test_the_monitor_is_that_of_the_prometheus_operator(change: dict[str, Any], folder: Path) -> None:
-    (monitor,) = resources(folder)
-    monitor["spec"].update(change)
-    ran = subprocess.run(
-        ["node", Path(__file__).with_name("monitor.mjs")],
+def the_operator_reads(resource: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["node", Path(__file__).with_name("operator.mjs")],
         env={**os.environ, "TENSORFERRY_NODE_MODULES": str(NODE_MODULES)},
-        input=json.dumps(monitor),
+        input=json.dumps(resource),
         capture_output=True,
         text=True,
         check=False,
     )
-    if change:
-        assert "port must be string" in ran.stderr
-    else:
-        assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("folder", [MONITORING, SECURED_MONITORING], ids=lambda folder: folder.name)
+@pytest.mark.parametrize("kind", ["ServiceMonitor", "PrometheusRule"])
+def test_the_prometheus_operator_knows_every_field(kind: str, folder: Path) -> None:
+    ran = the_operator_reads(by_kind(kind, folder))
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "complaint"),
+    [
+        ("ServiceMonitor", {"endpoints": [{"port": 8002}]}, "port must be string"),
+        ("PrometheusRule", {"groups": [{"rules": []}]}, "must have required property name"),
+        ("PrometheusRule", {"groups": [{"name": "x", "rules": [{"expr": "1", "for": "2"}]}]}, "must match pattern"),
+    ],
+)
+def test_the_prometheus_operator_complains_of_others(kind: str, change: dict[str, Any], complaint: str) -> None:
+    wrong = by_kind(kind, MONITORING)
+    wrong["spec"].update(change)
+    assert complaint in the_operator_reads(wrong).stderr
 
 
 def misspelt(name: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from files import DOCKER, documents, metric_names
+from kustomizations import BASE, MONITORING, by_kind
 
 PROMETHEUS = DOCKER / "prometheus"
 DASHBOARD = DOCKER / "grafana/dashboards/tensorferry.json"
@@ -61,6 +62,20 @@ def test_every_alert_has_a_case() -> None:
     alerts = {rule["alert"] for group in rules["groups"] for rule in group["rules"]}
     fired = {case["alertname"] for test in cases["tests"] for case in test["alert_rule_test"] if case.get("exp_alerts")}
     assert fired == alerts
+
+
+def test_the_operator_has_the_same_alerts() -> None:
+    (rules,) = documents(PROMETHEUS / "alerts.yaml")
+    assert by_kind("PrometheusRule", MONITORING)["spec"] == rules
+
+
+def test_the_alert_of_a_server_that_is_down_knows_its_job() -> None:
+    """Prometheus calls it as its configuration says, and the operator by the name of the service."""
+    (configuration,) = documents(PROMETHEUS / "prometheus.yaml")
+    jobs = {scraped["job_name"] for scraped in configuration["scrape_configs"]}
+    assert jobs == {by_kind("Service", BASE)["metadata"]["name"]}
+    (down,) = re.findall(r'up\{job="(\w+)"\}', (PROMETHEUS / "alerts.yaml").read_text())
+    assert jobs == {down}
 
 
 def test_operations_page_has_the_alerts() -> None:

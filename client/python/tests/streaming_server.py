@@ -19,6 +19,7 @@ class Streaming(grpc.GenericRpcHandler):  # type: ignore[misc]
     Attributes:
         answer: What answers the request of that number, or what it raises; it may wait.
         requests: Numbers of the streams that requests came on, in order.
+        inline: Of each request the elements of its first array, as far as they are in its message.
         streams: How many streams were opened.
         ended: Counts streams that have ended, however.
         contexts: One for each stream.
@@ -27,6 +28,7 @@ class Streaming(grpc.GenericRpcHandler):  # type: ignore[misc]
     def __init__(self, answer: Callable[[int, Any], pb.ConvertResponse] = lambda number, context: OK) -> None:
         self.answer = answer
         self.requests: list[int] = []
+        self.inline: list[bytes] = []
         self.streams = 0
         self.ended = threading.Semaphore(0)
         self.contexts: list[Any] = []
@@ -48,6 +50,7 @@ class Streaming(grpc.GenericRpcHandler):  # type: ignore[misc]
             missing -= len(part.chunk)
             if part.HasField("request"):
                 missing = sum(array.chunked_nbytes for array in part.request.arrays)
+                self.inline += [array.data for array in part.request.arrays[:1]]
                 self.requests.append(stream)
             if missing == 0:
                 answer = self.answer(len(self.requests), context)

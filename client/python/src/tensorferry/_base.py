@@ -115,8 +115,9 @@ class BaseClient:
                 unless `metadata` has "authorization". A token in both is a ValueError.
             metadata: Sent with every call besides.
             options: gRPC channel arguments besides, or instead of, this client's own.
-            retries: How often `convert` and `infer` try again where the server says when: after `retry_after`
-                of the error, within the call's timeout.
+            retries: How often a call tries again where the server says when: after `retry_after` of the
+                error, within the call's timeout. A request of `convert_many` or `infer_many` is tried again
+                where its server stops, on another stream, with those behind it.
             wait_for_ready: Calls wait for a server that cannot be reached, until their timeout.
             balance: Calls go in turn to all addresses of `target` whose health service says that they serve;
                 those of one convert_many or infer_many to one of them. None: if `target` lists several.

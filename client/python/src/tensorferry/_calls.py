@@ -267,14 +267,19 @@ class CallingClient(AskingClient):
             raise
 
     def _begin(self, many: Many[T]) -> None:
-        """Begins a stream in the place of `many.stream`, with what that one left unanswered."""
+        """Begins a stream, with what the one before left unanswered."""
         many.stream = self._open_many(many)
         for upload in many.state.unanswered():
             many.stream.put(upload)
 
+    def _begin_anew(self, many: Many[T]) -> None:
+        many.stream.end()
+        self._begin(many)
+
     def _next_outcome(self, many: Many[T]) -> Steps[T | TensorferryError | None]:
         """Sends requests, until there is what became of the next one. None: there are no more."""
         state = many.state
+        attempts = Attempts(self._retries, many.end)
         while not state.done:
             outcome: T | TensorferryError | None = state.take_unsent()
             if outcome is None and state.wants_request:
@@ -292,17 +297,29 @@ class CallingClient(AskingClient):
                 try:
                     outcome = state.receive((yield from self._next_message(many.stream, state)))
                 except (RefusedError, TransportError) as error:
-                    state.limits = yield from self._other_limits(error, state.limits, many.left)
-                    many.stream.end()
-                    self._begin(many)
-            if isinstance(outcome, TensorferryError) and state.restore(partial(self._falls_back, outcome)):
-                many.stream.end()
-                self._begin(many)
+                    yield from self._begin_after(error, many, attempts)
+            is_again = partial(self._is_asked_again, outcome, attempts)
+            if isinstance(outcome, TensorferryError) and state.restore(is_again):
+                if _is_stopping(outcome):
+                    yield self._sleep(attempts.delay(outcome))
+                self._begin_anew(many)
             elif outcome is not None:
                 return outcome
         while (message := (yield from self._next_message(many.stream, state))) is not None:
             state.receive(message)
         return None
+
+    def _is_asked_again(self, error: Any, attempts: Attempts, request: Request[Any]) -> bool:
+        """Whether another stream is to bring a request that was refused, and those behind it."""
+        return self._falls_back(error, request) or (_is_stopping(error) and attempts.allow(error))
+
+    def _begin_after(self, error: TensorferryError, many: Many[Any], attempts: Attempts) -> Steps[None]:
+        """Begins another stream where `error` ended one. Errors: `error`, where that would not help."""
+        if error.retry_after is None:
+            many.state.limits = yield from self._other_limits(error, many.state.limits, many.left)
+        else:
+            yield self._sleep(attempts.delay(error))
+        self._begin_anew(many)
 
 
 def _half(timeout: float | None) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import cast
 
 from tensorferry._errors import TensorferryError
 
@@ -20,14 +21,14 @@ class Attempts:
         """Seconds that are left of the call's timeout; None for ever."""
         return None if self._end is None else self._end - time.monotonic()
 
-    def delay(self, error: TensorferryError) -> float:
-        """Returns the seconds to wait before the next try.
-
-        Errors: `error`, if the server did not say that another try may help, if there were enough tries, or
-            if the time would be over.
-        """
+    def allow(self, error: TensorferryError) -> bool:
+        """Whether the server said that another try may help, and there are tries and time left for it."""
         delay, left = error.retry_after, self.timeout
-        if delay is None or self._retries == 0 or (left is not None and delay >= left):
+        return delay is not None and self._retries > 0 and (left is None or delay < left)
+
+    def delay(self, error: TensorferryError) -> float:
+        """Takes a try, and returns the seconds to wait before it. Errors: `error`, where none is left."""
+        if not self.allow(error):
             raise error
         self._retries -= 1
-        return delay
+        return cast(float, error.retry_after)
