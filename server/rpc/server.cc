@@ -62,6 +62,7 @@ std::uint64_t MostFiles() {
 
 std::string_view SettingOf(const RegionKinds& kinds) {
   if (!kinds.any()) return "--shared-memory is off";
+  if (kinds.system && kinds.cuda) return "--shared-memory is all";
   return kinds.system ? "--shared-memory is system" : "--shared-memory is cuda";
 }
 
