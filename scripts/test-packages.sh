@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 source scripts/debian.sh
 
 PACKAGES=build/release/packages
-BASE=build/debian/base
+BASE=build/debian/$SUITE
 ROOT=build/debian/root
 PYTHON=.venv/bin/python
 MOST_DOWNLOADED=120 MOST_INSTALLED=400 # MB, of the server's package: docs/deployment.md says how much it is.
