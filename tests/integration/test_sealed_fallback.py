@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import resource
 import socket
@@ -221,3 +222,18 @@ def test_the_command_where_it_fails(how: str, plain_server: Path, tmp_path: Path
         failed = cli.run("convert", file, "--server", address, "--transport", "sealed")
         assert failed.code == codes.get(how, cli.UNREACHABLE), failed.stderr
     Path(f"{plain_server}.sealed").unlink()
+
+
+def test_many_end_with_their_server_where_messages_may_not_take_its_place(tmp_path: Path) -> None:
+    with Server("--listen", f"unix:{tmp_path}/socket", "--sealed-memory", "on") as server:
+
+        def arrays() -> Iterator[np.ndarray]:
+            for count in itertools.count():
+                yield np.full(10, count, np.float32)
+                if count == 40:
+                    server.process.terminate()
+
+        settings: dict[str, Any] = {"timeout": TIMEOUT_S, "transport": "sealed", "retries": 5}
+        client = tensorferry.Client(f"unix:{tmp_path}/socket", **settings)
+        with client, pytest.raises(tensorferry.RefusedError, match="DRAINING"):
+            list(client.convert_many(arrays()))

@@ -310,8 +310,12 @@ class CallingClient(AskingClient):
         return None
 
     def _is_asked_again(self, error: Any, attempts: Attempts, request: Request[Any]) -> bool:
-        """Whether another stream is to bring a request that was refused, and those behind it."""
-        return self._falls_back(error, request) or (_is_stopping(error) and attempts.allow(error))
+        """Whether another stream is to bring a request that was refused, and those behind it.
+
+        Where all elements must lie in sealed memory another server does not have them.
+        """
+        is_stopping = _is_stopping(error) and not self._must_seal
+        return self._falls_back(error, request) or (is_stopping and attempts.allow(error))
 
     def _begin_after(self, error: TensorferryError, many: Many[Any], attempts: Attempts) -> Steps[None]:
         """Begins another stream where `error` ended one. Errors: `error`, where that would not help."""
