@@ -78,11 +78,17 @@ async def raised_async(awaitable: Any) -> BaseException | None:
 
 
 class Silent:
-    """A listener that takes connections and says nothing; `connected` waits for the first."""
+    """A listener that takes connections and says nothing; `connected` waits for the first.
+
+    Each has a loopback address of its own: ports come again soon, and clients of one address share
+    what became of its connections, in gRPC.
+    """
+
+    _hosts = (f"127.1.0.{number}" for number in range(1, 255))
 
     def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self._listener = socket.create_server((next(self._hosts), 0))
+        self.address = "{}:{}".format(*self._listener.getsockname())
 
     def connected(self) -> socket.socket:
         return self._listener.accept()[0]
