@@ -95,6 +95,33 @@ def package_without_library() -> bytes:
     )
 
 
+class Laid(nn.Module):
+    """Takes tensors of any strides."""
+
+    def forward(self, image: Tensor, turned: Tensor, rows: Tensor) -> tuple[Tensor, ...]:
+        channels = torch.arange(1.0, image.shape[1] + 1).reshape(1, -1, 1, 1)
+        return image * channels + 1, (image * channels).sum(1), turned.cumsum(0) + 1, rows @ rows.T
+
+
+def laid_inputs(batch: int, height: int, width: int) -> list[Tensor]:
+    """Inputs none of which is in C order: in torch.channels_last, turned, and rows of a wider tensor."""
+    image = torch.arange(3.0 * batch * height * width).reshape(batch, 3, height, width)
+    turned = torch.arange(7.0 * batch * height).reshape(height, batch, 7).permute(1, 0, 2)
+    return [image.to(memory_format=torch.channels_last), turned, torch.arange(24.0).reshape(4, 6)[:, :3]]
+
+
+def laid_package() -> Path:
+    """A package that was compiled for other strides than those of tensors in C order."""
+
+    def build(folder: Path) -> None:
+        dynamic = torch.export.Dim.DYNAMIC
+        shapes = ({0: dynamic, 2: dynamic, 3: dynamic}, {0: dynamic, 1: dynamic}, None)
+        program = torch.export.export(Laid(), tuple(laid_inputs(2, 4, 5)), dynamic_shapes=shapes)
+        torch._inductor.aoti_compile_and_package(program, package_path=str(folder / "model.pt2"))
+
+    return cached_export("laid", build) / "model.pt2"
+
+
 class Related(nn.Module):
     """Adds to `x` the beginning of a table. `double` is twice as long as `x`, `joined` as long as `x` and `table`, and
     `triples` has whole triples."""

@@ -11,7 +11,14 @@ import torch
 from torch import Tensor, nn
 
 import compiled
-from compiled import counting_package, package_that_needs_libtorch, package_without_library, related_inputs
+from compiled import (
+    counting_package,
+    laid_inputs,
+    laid_package,
+    package_that_needs_libtorch,
+    package_without_library,
+    related_inputs,
+)
 from harness import MIB, Server, becomes_true, connect_stub
 from served_models import check_outputs, infer, listed, put, put_bytes, put_file, run_in_python
 from tensorferry.v1 import tensor_service_pb2 as pb
@@ -86,6 +93,16 @@ def test_a_package_may_need_libtorch(tmp_path: Path) -> None:
         assert listed(stub)["softmax"]["1"].reason == ""
         outcome = convert_unary(stub, infer("softmax", {"ARGS[0]": x}))
     check_outputs(outcome, {"RESULT": run_in_python(package, x)["OUTPUT__0"]})
+
+
+@pytest.mark.parametrize("sizes", [(2, 4, 5), (3, 6, 2)])
+def test_inputs_have_the_strides_that_a_package_was_compiled_for(sizes: tuple[int, int, int], tmp_path: Path) -> None:
+    """Elements arrive in C order, and torch in Python answers for tensors that lie as the example's did."""
+    put_file(tmp_path / "laid", laid_package())
+    inputs = laid_inputs(*sizes)
+    with Server("--model-dir", f"{tmp_path}") as server, connect_stub(server.address) as stub:
+        outcome = convert_unary(stub, infer("laid", {f"ARGS[{i}]": each for i, each in enumerate(inputs)}))
+    check_outputs(outcome, {f"RESULT[{i}]": each for i, each in enumerate(compiled.Laid()(*inputs))})
 
 
 def test_what_is_no_library_is_not_opened(tmp_path: Path) -> None:

@@ -53,27 +53,34 @@ std::optional<InputBounds> ReadCheck(std::string_view body) {
   return bounds;
 }
 
-// Reads the symbols of each input's dimensions from the checks of strides. The source gives each input a name
-// (`argument`), by which those checks call it.
+// Returns the parts of a list that has commas between them.
+std::vector<std::string> Parts(const std::string& list) {
+  static const std::regex part(R"(\s*([^,]*[^,\s]))");
+  std::vector<std::string> parts;
+  ForEachMatch(list, part, [&](const Match& match) { parts.push_back(match[1].str()); });
+  return parts;
+}
+
+// Reads the symbols of each input's dimensions, and its strides, from the checks of strides. The source gives each input a
+// name (`argument`), by which those checks call it.
 void ReadSymbols(std::string_view source, std::vector<InputBounds>& all) {
   static const std::regex argument(R"(auto (\w+) = std::move\(inputs\[(\d+)\]\);)");
-  static const std::regex strides(R"(assert_size_stride\((\w+), \{([^}]*)\})");
-  static const std::regex size(R"(\s*([^,]*[^,\s]))");
+  static const std::regex check(R"(assert_size_stride\((\w+), \{([^}]*)\}(?:, \{([^}]*)\})?)");
   std::map<std::string, std::size_t> inputs;
   ForEachMatch(source, argument, [&](const Match& match) {
     const auto index = static_cast<std::size_t>(Number(match, 2));
     if (index < all.size()) inputs[match[1].str()] = index;
   });
-  ForEachMatch(source, strides, [&](const Match& match) {
+  ForEachMatch(source, check, [&](const Match& match) {
     const auto input = inputs.find(match[1].str());
     if (input == inputs.end()) return;
-    const std::string sizes = match[2].str();
-    std::size_t index = 0;
-    ForEachMatch(sizes, size, [&](const Match& one) {
-      std::vector<InputBounds::Dim>& dims = all[input->second].dims;
-      if (index < dims.size() && dims[index].min != dims[index].max) dims[index].symbol = one[1].str();
-      ++index;
-    });
+    std::vector<InputBounds::Dim>& dims = all[input->second].dims;
+    const std::vector<std::string> sizes = Parts(match[2].str());
+    const std::vector<std::string> strides = Parts(match[3].str());
+    for (std::size_t i = 0; i < std::min(dims.size(), sizes.size()); ++i) {
+      if (dims[i].min != dims[i].max) dims[i].symbol = sizes[i];
+    }
+    for (std::size_t i = 0; i < std::min(dims.size(), strides.size()); ++i) dims[i].stride = strides[i];
   });
 }
 

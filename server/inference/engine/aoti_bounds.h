@@ -20,6 +20,7 @@ struct InputBounds {
     std::int64_t min = 0;
     std::int64_t max = std::numeric_limits<std::int64_t>::max();
     std::string symbol = {};  // Dimensions that have the same symbol have the same size; empty: no symbol is known.
+    std::string stride = {};  // In elements, an expression of symbols (dim_expression.h); empty: none is known.
   };
   std::optional<DType> dtype;
   std::vector<Dim> dims;

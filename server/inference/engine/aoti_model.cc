@@ -2,7 +2,6 @@
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/zeros.h>
-#include <c10/util/strides.h>
 #include <caffe2/serialize/inline_container.h>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -21,6 +20,7 @@
 #include "inference/engine/aoti_call.h"
 #include "inference/engine/aoti_package.h"
 #include "inference/engine/aoti_run.h"
+#include "inference/engine/aoti_strides.h"
 #include "inference/engine/aoti_writes.h"
 #include "inference/engine/archive_check.h"
 #include "inference/engine/dim_relations.h"
@@ -52,6 +52,7 @@ struct AotiInputs {
   std::vector<std::pair<Place, Place>> of_equal;
   std::int64_t least_rows = 1;  // The smallest batch that the package runs.
   DimRelations relations;
+  AotiStrides strides;
 };
 
 std::vector<std::pair<AotiInputs::Place, AotiInputs::Place>> EqualDims(const std::vector<InputBounds>& bounds) {
@@ -66,14 +67,6 @@ std::vector<std::pair<AotiInputs::Place, AotiInputs::Place>> EqualDims(const std
     }
   }
   return equal;
-}
-
-// Returns the tensor with the strides that a package was compiled for. Along dimensions of one element torch allows any
-// stride, but compiled code does not.
-at::Tensor Contiguous(const at::Tensor& tensor) {
-  const at::Tensor contiguous = tensor.contiguous();
-  const c10::DimVector strides = c10::contiguous_strides(contiguous.sizes());
-  return contiguous.strides().equals(strides) ? contiguous : contiguous.as_strided(contiguous.sizes(), strides);
 }
 
 using Runner = std::unique_ptr<AOTIModelContainerRunner>;
@@ -153,7 +146,7 @@ class AotiModel final : public Model {
       }
       TENSORFERRY_RETURN_IF_ERROR(CheckBounds(name, inputs_.bounds[inputs_.places[i]], input->tensor.sizes(),
                                               /*first_dim=*/batched() ? 1 : 0));
-      arguments[inputs_.places[i]] = Contiguous(input->tensor);
+      arguments[inputs_.places[i]] = input->tensor;
     }
     TENSORFERRY_RETURN_IF_ERROR(CheckEqualDims(arguments));
     TENSORFERRY_RETURN_IF_ERROR(inputs_.relations.Check(arguments, batched() ? inputs_.least_rows : 0));
@@ -187,18 +180,23 @@ class AotiModel final : public Model {
   absl::StatusOr<std::vector<at::Tensor>> RunPadded(std::vector<at::Tensor> arguments) {
     const std::int64_t rows = batched() ? arguments.front().size(0) : inputs_.least_rows;
     const std::int64_t missing = inputs_.least_rows - rows;
-    if (missing <= 0) return RunPackage(*runner_, std::move(arguments));
+    if (missing <= 0) return RunLaidOut(std::move(arguments));
     for (at::Tensor& argument : arguments) {
       std::vector<std::int64_t> shape = argument.sizes().vec();
       shape.front() = missing;
       argument = at::cat({argument, at::zeros(shape, argument.options())});
     }
-    TENSORFERRY_ASSIGN_OR_RETURN(std::vector<at::Tensor> outputs, RunPackage(*runner_, std::move(arguments)));
+    TENSORFERRY_ASSIGN_OR_RETURN(std::vector<at::Tensor> outputs, RunLaidOut(std::move(arguments)));
     for (at::Tensor& output : outputs) {
       if (output.defined() && output.dim() > 0 && output.size(0) == inputs_.least_rows)
         output = output.narrow(0, 0, rows);
     }
     return outputs;
+  }
+
+  absl::StatusOr<std::vector<at::Tensor>> RunLaidOut(std::vector<at::Tensor> arguments) {
+    inputs_.strides.Apply(arguments);
+    return RunPackage(*runner_, std::move(arguments));
   }
 
   absl::StatusOr<std::vector<NamedTensor>> Named(std::vector<at::Tensor> outputs) const {
@@ -301,6 +299,7 @@ absl::StatusOr<AotiInputs> MakeInputs(const std::string& source, const PackageSi
   std::vector<std::string> names(side.specs.size());
   for (std::size_t i = 0; i < names.size(); ++i) names[side.places[i]] = side.specs[i].name;
   inputs.relations = DimRelations::Read(source, inputs.bounds, names);
+  inputs.strides = AotiStrides(inputs.bounds);
   return inputs;
 }
 

@@ -1,4 +1,5 @@
 // These tests read what a package of AOTInductor's says before it runs: call spec, bounds, target, names.
+#include <ATen/ops/rand.h>
 #include <gmock/gmock.h>
 #include <torch/version.h>
 
@@ -11,6 +12,7 @@
 #include "inference/engine/aoti_leaves.h"
 #include "inference/engine/aoti_package.h"
 #include "inference/engine/aoti_run.h"
+#include "inference/engine/aoti_strides.h"
 #include "inference/engine/call_spec.h"
 #include "testing/status_matchers.h"
 
@@ -189,6 +191,44 @@ TEST(InputBounds, KnowWhichDimensionsAreEqual) {
   EXPECT_EQ(bounds->at(0).dims[1].symbol, "") << "a number is no symbol";
   EXPECT_EQ(bounds->at(1).dims[0].symbol, "s77");
   EXPECT_EQ(bounds->at(1).dims[1].symbol, "1L + s12");
+  EXPECT_EQ(bounds->at(0).dims[0].stride, "16L");
+  EXPECT_EQ(bounds->at(1).dims[0].stride, "s12");
+}
+
+InputBounds OfStrides(const std::vector<std::pair<std::string, std::string>>& dims) {
+  InputBounds bounds;
+  for (const auto& [symbol, stride] : dims) bounds.dims.push_back({.symbol = symbol, .stride = stride});
+  return bounds;
+}
+
+TEST(AotiStrides, AreThoseOfTheExample) {
+  const AotiStrides strides({
+      OfStrides({{"s77", "3L*s0*s53"}, {"", "1L"}, {"s53", "3L*s0"}, {"s0", "3L"}}),  // torch.channels_last
+      OfStrides({{"s77", "s53"}, {"s0", "s53*s77"}, {"s53", "1L"}}),
+      OfStrides({{"", "6L"}, {"", "1L"}}),  // Rows of a wider tensor.
+      OfStrides({{"s77", "s0"}, {"s0", "1L"}}),
+      OfStrides({{"", "s99"}, {"", "1L"}}),  // Of a size that nobody knows.
+      OfStrides({}),
+  });
+  std::vector<at::Tensor> inputs;
+  for (const std::vector<std::int64_t>& shape :
+       std::vector<std::vector<std::int64_t>>{{2, 3, 4, 5}, {2, 5, 4}, {4, 3}, {2, 5}, {7, 8}, {}}) {
+    inputs.push_back(at::rand(shape));
+  }
+  const std::vector<at::Tensor> given = inputs;
+  strides.Apply(inputs);
+  EXPECT_THAT(inputs[0].strides(), ElementsAre(60, 1, 15, 3));
+  EXPECT_THAT(inputs[1].strides(), ElementsAre(4, 8, 1));
+  EXPECT_THAT(inputs[2].strides(), ElementsAre(6, 1));
+  for (std::size_t i = 0; i < inputs.size(); ++i) EXPECT_TRUE(inputs[i].equal(given[i])) << i;
+  for (std::size_t i = 3; i < inputs.size(); ++i) EXPECT_TRUE(inputs[i].is_same(given[i])) << i << " is in C order";
+}
+
+TEST(AotiStrides, OfOneElementAreThoseOfTheCompiledCode) {
+  const AotiStrides strides({InputBounds{}});
+  std::vector<at::Tensor> inputs{at::rand({2, 4}).t().narrow(1, 0, 1)};
+  strides.Apply(inputs);
+  EXPECT_THAT(inputs[0].strides(), ElementsAre(1, 1));
 }
 
 TEST(InputBounds, AreNotGuessed) {
