@@ -211,7 +211,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", choices=("rates", "restarts"), help="one part (both)")
     parser.add_argument("--rounds", type=int, default=8, help="of rates (8)")
     parser.add_argument("--seconds", type=float, default=3, help="of each load (3)")
-    parser.add_argument("--share", type=float, default=0.25, help="of a processor, for each server (0.25)")
+    parser.add_argument("--share", type=float, default=0.1, help="of a processor, for each server (0.1)")
     parser.add_argument("--turns", type=int, default=10, help="restarts of each server (10)")
     return parser.parse_args()
 
