@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # build.sh PRESET JOBS [TARGET...]: configures where needed, and builds. With TESTS=OFF in the environment a folder that
 # is new is configured without the C++ tests, and needs no GoogleTest; the next build without it adds them.
-# With UNITY=ON a folder that is new compiles several files as one, which halves the time of the first build, and makes
-# that of every later change longer.
+# With UNITY=ON a folder that is new compiles several files as one, which saves a quarter of the first build, and makes
+# every later change take longer.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/ccache.sh
