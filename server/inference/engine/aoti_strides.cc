@@ -21,21 +21,22 @@ at::Tensor InCOrder(const at::Tensor& tensor) {
 }  // namespace
 
 AotiStrides::AotiStrides(const std::vector<InputBounds>& bounds) {
+  std::vector<std::string> symbols;
   for (std::size_t input = 0; input < bounds.size(); ++input) {
     for (std::size_t dim = 0; dim < bounds[input].dims.size(); ++dim) {
       const std::string& symbol = bounds[input].dims[dim].symbol;
-      if (symbol.empty() || std::ranges::find(names_, symbol) != names_.end()) continue;
-      names_.push_back(symbol);
+      if (symbol.empty() || std::ranges::find(symbols, symbol) != symbols.end()) continue;
+      symbols.push_back(symbol);
       places_.push_back({input, dim});
     }
   }
-  for (const InputBounds& each : bounds) strides_.push_back(Read(each));
+  for (const InputBounds& each : bounds) strides_.push_back(Read(each, symbols));
 }
 
-AotiStrides::Strides AotiStrides::Read(const InputBounds& bounds) const {
+AotiStrides::Strides AotiStrides::Read(const InputBounds& bounds, const std::vector<std::string>& symbols) {
   const auto symbol_by_name = [&](std::string_view name) -> std::optional<std::size_t> {
-    const auto found = std::ranges::find(names_, name);
-    return found == names_.end() ? std::nullopt : std::optional<std::size_t>(found - names_.begin());
+    const auto found = std::ranges::find(symbols, name);
+    return found == symbols.end() ? std::nullopt : std::optional<std::size_t>(found - symbols.begin());
   };
   Strides strides;
   for (const InputBounds::Dim& dim : bounds.dims) {

@@ -32,11 +32,11 @@ class AotiStrides {
   };
   using Strides = std::vector<DimExpression>;
 
-  Strides Read(const InputBounds& bounds) const;
+  // `symbols` are the names of the symbols, in the order of places_.
+  static Strides Read(const InputBounds& bounds, const std::vector<std::string>& symbols);
 
-  std::vector<std::string> names_;  // Of the symbols.
-  std::vector<Place> places_;       // For each symbol.
-  std::vector<Strides> strides_;    // For each input; empty: it is in C order.
+  std::vector<Place> places_;     // For each symbol.
+  std::vector<Strides> strides_;  // For each input; empty: it is in C order.
 };
 
 }  // namespace tensorferry::inference
