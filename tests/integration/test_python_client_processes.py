@@ -97,6 +97,14 @@ kept.append(kept)  # The garbage collector alone finds it.
 atexit.register(lambda: check(client, array))
 """
 
+KEEPS = """
+client = connect("bytes")
+receipts = client.convert_many(SMALL + i for i in range(1000))
+next(receipts)  # Others are being sent as the process ends.
+"""
+
+SCRIPTS = {"forks": FORKS, "spawns": SPAWNS, "threads": THREADS, "ends": ENDS, "keeps": KEEPS}
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
@@ -107,7 +115,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.mark.parametrize("core", ["pure", "compiled"])
-@pytest.mark.parametrize("script", [FORKS, SPAWNS, THREADS, ENDS], ids=["forks", "spawns", "threads", "ends"])
+@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
 def test_a_process_ends_well(script: str, core: str, server: Server, tmp_path: Path) -> None:
     if core == "compiled":
         pytest.importorskip("tensorferry._core")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 import weakref
 from collections import deque
@@ -51,7 +52,13 @@ class Stream:
         return bool(call.done() if hasattr(call, "done") else not call.is_active())
 
     def end(self) -> None:
-        """Ends the call, and what waits for requests to send."""
+        """Ends the call, and what waits for requests to send.
+
+        At the end of the interpreter it does nothing: gRPC's threads stopped where they were, one of them maybe
+        with a lock that `cancel` would wait for, and the system closes the connection.
+        """
+        if sys.is_finalizing():
+            return
         self.put(None)
         self.call.cancel()
 
