@@ -17,12 +17,12 @@ from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 from torch import Tensor, nn
 
 from harness import MIB, Server, becomes_true, connect, connect_stub
-from http_calls import HTTP, binary_body, binary_outputs, connect_http
+from http_calls import HTTP, binary_body, binary_outputs
 from metrics import scrape
 from oip_messages import ModelInferRequest
 from served_models import config_tensor, put
 from tensorferry.v1 import tensor_service_pb2 as pb
-from unread import ask, connect_without_window, ended
+from unread import ask, connect_http_without_window, connect_without_window, ended
 from wire import array, convert_unary, refusal_of_call, request
 
 CONVERT = "/tensorferry.v1.TensorService/Convert"
@@ -246,7 +246,7 @@ def test_answers_over_http_count_until_they_are_sent(model: str, tmp_path: Path)
     put(tmp_path / "texts", Texts().eval())
     body, fields = binary_body({"x": ("INT64", np.array([8 * MIB], np.int64))})
     with Server(*ADMIN, *HTTP, "--model-dir", f"{tmp_path}") as server:
-        connection = connect_http(server)
+        connection = connect_http_without_window(server)
         for count in (1, 2):
             connection.request("POST", f"/v2/models/{model}/infer", body, fields)
             assert becomes_true(lambda count=count: answered(server, model) == count)

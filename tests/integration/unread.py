@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import http.client
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import grpc
 from google.protobuf.message import Message
 
-from harness import TIMEOUT_S
+from harness import TIMEOUT_S, Server
+from http_calls import connect_http
 
 
 @contextmanager
@@ -22,6 +25,14 @@ def connect_without_window(address: str) -> Iterator[grpc.Channel]:
     ]
     with grpc.insecure_channel(address, options) as channel:
         yield channel
+
+
+def connect_http_without_window(server: Server) -> http.client.HTTPConnection:
+    """A connection whose system takes little that nobody reads. Left alone it would take more with each answer."""
+    connection = connect_http(server)
+    connection.connect()
+    connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 10)
+    return connection
 
 
 def ask(channel: grpc.Channel, method: str, message: Message, count: int) -> list[grpc.Call]:
