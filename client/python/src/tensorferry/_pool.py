@@ -54,8 +54,8 @@ class Stream:
     def end(self) -> None:
         """Ends the call, and what waits for requests to send.
 
-        At the end of the interpreter it does nothing: gRPC's threads stopped where they were, one of them maybe
-        with a lock that `cancel` would wait for, and the system closes the connection.
+        At the end of the interpreter it does nothing: gRPC's threads stopped where they were, one of them
+        maybe with a lock that `cancel` would wait for, and the system closes the connection.
         """
         if sys.is_finalizing():
             return
