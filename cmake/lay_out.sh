@@ -77,4 +77,4 @@ counting=
   -split-functions -split-all-cold -no-huge-pages -align-text=4096 -remove-symtab \
   >"$work/optimize.log" 2>&1 || fail "llvm-bolt could not lay out the code"
 "$work/laid-out" --version >"$work/version.log" 2>&1 || fail "the program that was laid out does not start"
-cp "$work/laid-out" "$server"
+cp --remove-destination "$work/laid-out" "$server" # Somebody may be running what was linked.
