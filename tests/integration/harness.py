@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import grpc
@@ -41,18 +41,31 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**inherited, **(extra or {})}
 
 
+@contextmanager
+def server_environment(extra: Mapping[str, str] | None = None) -> Iterator[dict[str, str]]:
+    """What a server is started with. Unless `extra` names a folder for temporary files, there is one that goes with the
+    block: a server that is killed leaves its own files behind."""
+    with ExitStack() as stack:
+        environment = clean_environment(extra)
+        if "TMPDIR" not in (extra or {}):
+            folder = tempfile.TemporaryDirectory(prefix="server-", ignore_cleanup_errors=True)
+            environment["TMPDIR"] = stack.enter_context(folder)
+        yield environment
+
+
 def run_to_exit(
     *flags: str, environment: Mapping[str, str] | None = None, starter: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
     """Runs a server that is expected to end by itself. `starter` is a command that runs the command it is given."""
-    return subprocess.run(
-        [*starter, *server_command(*flags)],
-        env=clean_environment(environment),
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    with server_environment(environment) as own:
+        return subprocess.run(
+            [*starter, *server_command(*flags)],
+            env=own,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
 
 
 def free_port() -> int:
@@ -89,20 +102,21 @@ class Server:
         program: Path = SERVER,
         log_to: int | None = None,
     ) -> None:
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (kill() closes it)
-        self.process = subprocess.Popen(
-            [str(program), *server_command(*flags)[1:]],
-            env=clean_environment(environment),
-            stdout=subprocess.PIPE,
-            stderr=self._log if log_to is None else log_to,
-            text=True,
-        )
-        self.ready_line = self._first_line()
-        match = READY_LINE.fullmatch(self.ready_line)
-        if match is None:
-            log = self.log()
-            self.kill()
-            raise AssertionError(f"not a ready line: {self.ready_line!r}\n{log}")
+        with ExitStack() as stack:
+            self._log = stack.enter_context(tempfile.TemporaryFile())
+            self.process = subprocess.Popen(
+                [str(program), *server_command(*flags)[1:]],
+                env=stack.enter_context(server_environment(environment)),
+                stdout=subprocess.PIPE,
+                stderr=self._log if log_to is None else log_to,
+                text=True,
+            )
+            stack.callback(self._end_process)
+            self.ready_line = self._first_line()
+            match = READY_LINE.fullmatch(self.ready_line)
+            if match is None:
+                raise AssertionError(f"not a ready line: {self.ready_line!r}\n{self.log()}")
+            self._ends = stack.pop_all()
         self.addresses = [word.removeprefix("grpc=") for word in match[1].split()]
         self.address = self.addresses[0]
         self.admin = match[2]  # The address of the admin port, or "off".
@@ -155,12 +169,15 @@ class Server:
         return self.wait()
 
     def kill(self) -> None:
+        """Ends the process if it runs, and all that goes with it. `log` can be called no more."""
+        self._ends.close()
+
+    def _end_process(self) -> None:
         if self.alive():
             self.process.kill()
         self.process.wait(TIMEOUT_S)
         if self.process.stdout is not None:
             self.process.stdout.close()
-        self._log.close()
 
     def _status(self, key: str) -> int:
         text = Path(f"/proc/{self.pid}/status").read_text()
