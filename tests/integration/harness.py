@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import grpc
 
@@ -51,6 +52,20 @@ def server_environment(extra: Mapping[str, str] | None = None) -> Iterator[dict[
             folder = tempfile.TemporaryDirectory(prefix="server-", ignore_cleanup_errors=True)
             environment["TMPDIR"] = stack.enter_context(folder)
         yield environment
+
+
+@contextmanager
+def starting(
+    command: Sequence[str], *, stdout: int | None = None, stderr: int | IO[bytes] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """A server that need not be ready. The end of the block kills it."""
+    with server_environment() as environment:
+        process = subprocess.Popen(command, env=environment, stdout=stdout, stderr=stderr, text=True)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate(timeout=TIMEOUT_S)
 
 
 def run_to_exit(
