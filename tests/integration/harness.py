@@ -83,15 +83,27 @@ def run_to_exit(
         )
 
 
-def free_port() -> int:
-    """A port for somebody who cannot be told to take any. It is none of those that the system gives out by itself, as
-    one of the connections of a test beside this one would have it before long."""
+def _own_ports() -> Iterator[int]:
+    """Ports of this process's own, each of them once. They are none of those that the system gives out by itself, as a
+    connection of another test would have such a port before long, nor those of a test process beside this one."""
     first_given_out = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    while True:
-        port = random.randrange(first_given_out // 2, first_given_out)
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    ports = list(range(first_given_out // 2 + worker, first_given_out, workers))
+    random.shuffle(ports)
+    yield from ports
+
+
+_PORTS = _own_ports()
+
+
+def free_port() -> int:
+    """A port for somebody who cannot be told to take any."""
+    for port in _PORTS:
         with socket.socket() as free, suppress(OSError):
             free.bind(("127.0.0.1", port))
             return port
+    raise AssertionError("every port was used")
 
 
 def becomes_true(condition: Callable[[], bool], timeout_s: float = TIMEOUT_S) -> bool:
