@@ -83,7 +83,7 @@ def run_to_exit(
         )
 
 
-def _own_ports() -> Iterator[int]:
+def own_ports() -> Iterator[int]:
     """Ports of this process's own, each of them once. They are none of those that the system gives out by itself, as a
     connection of another test would have such a port before long, nor those of a test process beside this one."""
     first_given_out = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
@@ -94,7 +94,7 @@ def _own_ports() -> Iterator[int]:
     yield from ports
 
 
-_PORTS = _own_ports()
+_PORTS = own_ports()
 
 
 def free_port() -> int:

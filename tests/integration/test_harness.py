@@ -1,4 +1,4 @@
-"""What tests start leaves nothing behind, however it ends."""
+"""What tests start leaves nothing behind, however it ends, and takes nothing from each other."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fleet import Fleet
-from harness import Server, run_to_exit
+from harness import Server, own_ports, run_to_exit
 from isolated import children
 
 BROKEN = ("--threads", "many")
@@ -56,3 +56,13 @@ def test_what_does_not_start_leaves_no_server(start: Callable[[], object], tempo
 def test_a_server_that_ends_by_itself_leaves_no_files(temporary: Path) -> None:
     assert run_to_exit(*BROKEN).returncode != 0
     assert list(temporary.iterdir()) == []
+
+
+def test_no_port_is_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor to two of the processes that run tests beside each other."""
+    monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "3")
+    given: list[int] = []
+    for worker in range(3):
+        monkeypatch.setenv("PYTEST_XDIST_WORKER", f"gw{worker}")
+        given += own_ports()
+    assert len(set(given)) == len(given) > 1000
