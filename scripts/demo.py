@@ -37,10 +37,12 @@ class DemoError(Exception):
 
 
 @contextmanager
-def running_server(binary: Path, *flags: str) -> Iterator[str]:
-    """Yields the address of a server on a free port; stops it and checks that it stopped cleanly."""
+def running_server(binary: Path, temporary: str, *flags: str) -> Iterator[str]:
+    """Yields the address of a server on a free port, whose temporary files are in the folder `temporary`; stops it and
+    checks that it stopped cleanly."""
     command = [str(binary), "--listen", "127.0.0.1:0", "--admin-listen", "off", "--log-level", "warning", *flags]
     own = {key: value for key, value in os.environ.items() if not key.startswith("TENSORFERRY_")}
+    own["TMPDIR"] = temporary
     with subprocess.Popen(command, env=own, stdout=subprocess.PIPE, text=True) as process:
         try:
             ready = process.stdout.readline() if process.stdout else ""
@@ -228,7 +230,7 @@ def main() -> None:
         files = export_models(repository)
         flags = ("--model-dir", str(repository), "--model-control", "poll", "--model-poll-interval", "200ms")
         with (
-            running_server(binary, *flags) as address,
+            running_server(binary, folder, *flags) as address,
             tensorferry.Client(address, verify=False, timeout=120) as client,
         ):
             info = client.server_info()

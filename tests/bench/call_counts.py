@@ -71,7 +71,7 @@ def read_profile(profile: Path, calls: int) -> Counts:
 
 
 class Server:
-    """A server on one TCP address, under a program that watches it."""
+    """A server on one TCP address, under a program that watches it. The end of the `with` block ends it."""
 
     def __init__(self, watcher: list[str], program: str) -> None:
         ours = program == "tensorferry-server"
@@ -82,6 +82,7 @@ class Server:
         assert self.process.stdout is not None
         ready = re.search(r"grpc=(\S+)", self.process.stdout.readline())
         if ready is None:
+            self.stop()
             raise SystemExit(f"{program} did not start")
         self.address = ready[1]
 
@@ -96,34 +97,38 @@ class Server:
         self.process.terminate()
         self.process.wait()
 
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
 
 def count_instructions(program: str, outstanding: int, folder: Path) -> Counts:
     profile = folder / f"{program}.callgrind"
     caches = ["--cache-sim=yes", f"--I1={CACHE}", f"--D1={CACHE}", "--LL=1048576,16,64"]
     flags = ["--tool=callgrind", "--instr-atstart=no", *caches, f"--callgrind-out-file={profile}"]
-    server = Server(["valgrind", *flags], program)
-    server.load(outstanding, 1)
-    control = ["callgrind_control", "--instr=on", str(server.process.pid)]
-    subprocess.run(control, check=True, capture_output=True)
-    calls = server.load(outstanding, 5)
-    control[1] = "--instr=off"
-    subprocess.run(control, check=True, capture_output=True)
-    server.stop()
+    with Server(["valgrind", *flags], program) as server:
+        server.load(outstanding, 1)
+        control = ["callgrind_control", "--instr=on", str(server.process.pid)]
+        subprocess.run(control, check=True, capture_output=True)
+        calls = server.load(outstanding, 5)
+        control[1] = "--instr=off"
+        subprocess.run(control, check=True, capture_output=True)
     return read_profile(profile, calls)
 
 
 def count_system_calls(program: str, outstanding: int, folder: Path) -> dict[str, float]:
     """System calls per request, by name."""
     summary = folder / f"{program}.strace"
-    server = Server([], program)
-    server.load(outstanding, 0.3)
-    command = ["strace", "-f", "-c", "-U", "name,calls", "-o", str(summary), "-p", str(server.process.pid)]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as strace:
-        while "TracerPid:\t0\n" in Path(f"/proc/{server.process.pid}/status").read_text():
-            time.sleep(0.05)
-        calls = server.load(outstanding, 1)
-        strace.send_signal(signal.SIGINT)
-    server.stop()
+    with Server([], program) as server:
+        server.load(outstanding, 0.3)
+        command = ["strace", "-f", "-c", "-U", "name,calls", "-o", str(summary), "-p", str(server.process.pid)]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as strace:
+            while "TracerPid:\t0\n" in Path(f"/proc/{server.process.pid}/status").read_text():
+                time.sleep(0.05)
+            calls = server.load(outstanding, 1)
+            strace.send_signal(signal.SIGINT)
     rows = re.findall(r"^ *(\w+) +(\d+)$", summary.read_text(), re.MULTILINE)
     return {name: int(seen) / calls for name, seen in rows if name != "total"}
 

@@ -66,10 +66,12 @@ def is_built(server: str) -> bool:
 
 
 class Process:
-    """A server that has said that it is ready. The end of the `with` block kills it."""
+    """A server that has said that it is ready. The end of the `with` block kills it, and takes its temporary files."""
 
     def __init__(self, command: Sequence[str], cpu: int) -> None:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("TENSORFERRY_")}
+        self._temporary = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        environment["TMPDIR"] = self._temporary.name
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (stop() closes it)
         self._process = subprocess.Popen(
             ["taskset", "--cpu-list", str(cpu), *command],
@@ -100,6 +102,7 @@ class Process:
         self._process.kill()
         self._process.communicate()
         self._log.close()
+        self._temporary.cleanup()
 
     def __enter__(self) -> Process:
         return self
@@ -126,9 +129,9 @@ class Servers:
     def _start(self, name: str, folder: Path) -> None:
         for command in COMMANDS[name]("127.0.0.1:0", f"unix:{folder}/{name}.sock"):
             process = Process(command, cpu=max(os.sched_getaffinity(0)))
+            self._processes.append(process)
             if name == "tensorferry":
                 messages.register_region(process.addresses)
-            self._processes.append(process)
             for address in process.addresses:
                 self._by_transport[name, "unix" if "unix:" in address else "tcp"] = process, address
 

@@ -25,7 +25,8 @@ import numpy as np
 
 import tensorferry
 from cpu_quota import keep_to
-from harness import MIB, SERVER, TIMEOUT_S, Server, becomes_true, free_port
+from fleet import Fleet
+from harness import MIB, SERVER, TIMEOUT_S, Server, becomes_true
 from ratios import bootstrap
 
 REPLICAS = 3
@@ -79,37 +80,19 @@ def run_rates(rounds: int, seconds: float, share: float) -> list[str]:
     return wrong
 
 
-class Fleet:
-    """Servers on ports that stay theirs when they are restarted."""
+def conversions(server: Server) -> float:
+    """How many arrays a server has turned into tensors since its start."""
+    with urlopen(f"http://{server.admin}/metrics", timeout=TIMEOUT_S) as page:
+        lines = page.read().decode().splitlines()
+    counts = [line for line in lines if line.startswith("tensorferry_tensors_total{")]
+    return sum(float(line.rpartition(" ")[2]) for line in counts)
 
-    def __init__(self) -> None:
-        self.addresses = [f"127.0.0.1:{free_port()}" for _ in range(REPLICAS)]
-        self.servers = [self._start(address) for address in self.addresses]
 
-    @staticmethod
-    def _start(address: str) -> Server:
-        return Server("--listen", address, "--admin-listen", "127.0.0.1:0")
-
-    def conversions(self, number: int) -> float:
-        """How many arrays a server has turned into tensors since its start."""
-        with urlopen(f"http://{self.servers[number].admin}/metrics", timeout=TIMEOUT_S) as page:
-            lines = page.read().decode().splitlines()
-        counts = [line for line in lines if line.startswith("tensorferry_tensors_total{")]
-        return sum(float(line.rpartition(" ")[2]) for line in counts)
-
-    def restart(self, number: int) -> None:
-        """Ends a server as an operator does, starts it anew, and waits until it has its share of the calls again."""
-        code = self.servers[number].stop()
-        if code != 0:
-            raise AssertionError(f"exit code {code} after SIGTERM: {self.servers[number].log()}")
-        self.servers[number].kill()
-        self.servers[number] = self._start(self.addresses[number])
-        if not becomes_true(lambda: self.conversions(number) > 0):
-            raise AssertionError(f"nobody calls the server that was restarted within {TIMEOUT_S} s")
-
-    def end(self) -> None:
-        for server in self.servers:
-            server.kill()
+def restart(fleet: Fleet, number: int) -> None:
+    """Restarts a server, and waits until it has its share of the calls again."""
+    fleet.restart(number)
+    if not becomes_true(lambda: conversions(fleet.servers[number]) > 0):
+        raise AssertionError(f"nobody calls the server that was restarted within {TIMEOUT_S} s")
 
 
 @dataclass
@@ -180,25 +163,22 @@ CALLERS = (
 
 def run_restarts(turns: int) -> list[str]:
     """Restarts each server `turns` times below callers; prints what they met, and returns the errors."""
-    fleet, stopped = Fleet(), threading.Event()
+    stopped = threading.Event()
     callers = [Caller(name) for name, _, _ in CALLERS]
     begin = time.monotonic()
-    try:
-        with ThreadPoolExecutor(len(callers)) as pool:
-            address = together(fleet.addresses)
-            running = [
-                pool.submit(run, caller, address, stopped, array)
-                for caller, (_, run, array) in zip(callers, CALLERS, strict=True)
-            ]
-            try:
-                for turn in range(turns * REPLICAS):
-                    fleet.restart(turn % REPLICAS)
-            finally:
-                stopped.set()
-            for each in running:
-                each.result(TIMEOUT_S)
-    finally:
-        fleet.end()
+    with Fleet([()] * REPLICAS) as fleet, ThreadPoolExecutor(len(callers)) as pool:
+        address = together(fleet.addresses)
+        running = [
+            pool.submit(run, caller, address, stopped, array)
+            for caller, (_, run, array) in zip(callers, CALLERS, strict=True)
+        ]
+        try:
+            for turn in range(turns * REPLICAS):
+                restart(fleet, turn % REPLICAS)
+        finally:
+            stopped.set()
+        for each in running:
+            each.result(TIMEOUT_S)
     print(f"{turns * REPLICAS} restarts of {REPLICAS} servers in {time.monotonic() - begin:.0f} s\n")
     print("| Caller | answers | failed | p50, ms | p99, ms | slowest, ms |")
     print("| --- | --- | --- | --- | --- | --- |")

@@ -30,13 +30,13 @@ class Started(NamedTuple):
 
 
 class RecordingServer:
-    """A program that writes down how it was started, and becomes the server."""
+    """A program that writes down how it was started, and becomes the server, whose temporary files are beside it."""
 
     def __init__(self, folder: Path) -> None:
         self.program = folder / "server"
         self._started = folder / "started"
         self.program.write_text(
-            f'#!/bin/sh\necho $$ $PPID $RAY_RAYLET_PID "$@" >>{self._started}\nexec {SERVER} "$@"\n'
+            f'#!/bin/sh\necho $$ $PPID $RAY_RAYLET_PID "$@" >>{self._started}\nTMPDIR={folder} exec {SERVER} "$@"\n'
         )
         self.program.chmod(0o755)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,6 +63,18 @@ def run(
         check=False,
     )
     return Ran(process.returncode, process.stdout.decode(), process.stderr.decode())
+
+
+@contextmanager
+def started(*words: str | Path, server: str, stdout: int = subprocess.PIPE) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs the command. The end of the block kills it, if it has not ended."""
+    environment = clean_environment({"TENSORFERRY_SERVER": server})
+    process = subprocess.Popen([COMMAND, *words], env=environment, stdout=stdout, stderr=subprocess.PIPE)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate(timeout=TIMEOUT_S)
 
 
 def run_on_terminal(*words: str | Path, environment: dict[str, str]) -> str:

@@ -12,8 +12,9 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import grpc
 
@@ -41,29 +42,68 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**inherited, **(extra or {})}
 
 
+@contextmanager
+def server_environment(extra: Mapping[str, str] | None = None) -> Iterator[dict[str, str]]:
+    """What a server is started with. Unless `extra` names a folder for temporary files, there is one that goes with the
+    block: a server that is killed leaves its own files behind."""
+    with ExitStack() as stack:
+        environment = clean_environment(extra)
+        if "TMPDIR" not in (extra or {}):
+            folder = tempfile.TemporaryDirectory(prefix="server-", ignore_cleanup_errors=True)
+            environment["TMPDIR"] = stack.enter_context(folder)
+        yield environment
+
+
+@contextmanager
+def starting(
+    command: Sequence[str], *, stdout: int | None = None, stderr: int | IO[bytes] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """A server that need not be ready. The end of the block kills it."""
+    with server_environment() as environment:
+        process = subprocess.Popen(command, env=environment, stdout=stdout, stderr=stderr, text=True)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate(timeout=TIMEOUT_S)
+
+
 def run_to_exit(
     *flags: str, environment: Mapping[str, str] | None = None, starter: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
     """Runs a server that is expected to end by itself. `starter` is a command that runs the command it is given."""
-    return subprocess.run(
-        [*starter, *server_command(*flags)],
-        env=clean_environment(environment),
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    with server_environment(environment) as own:
+        return subprocess.run(
+            [*starter, *server_command(*flags)],
+            env=own,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+
+
+def own_ports() -> Iterator[int]:
+    """Ports of this process's own, each of them once. They are none of those that the system gives out by itself, as a
+    connection of another test would have such a port before long, nor those of a test process beside this one."""
+    first_given_out = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    ports = list(range(first_given_out // 2 + worker, first_given_out, workers))
+    random.shuffle(ports)
+    yield from ports
+
+
+_PORTS = own_ports()
 
 
 def free_port() -> int:
-    """A port for somebody who cannot be told to take any. It is none of those that the system gives out by itself, as
-    one of the connections of a test beside this one would have it before long."""
-    first_given_out = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    while True:
-        port = random.randrange(first_given_out // 2, first_given_out)
+    """A port for somebody who cannot be told to take any."""
+    for port in _PORTS:
         with socket.socket() as free, suppress(OSError):
             free.bind(("127.0.0.1", port))
             return port
+    raise AssertionError("every port was used")
 
 
 def becomes_true(condition: Callable[[], bool], timeout_s: float = TIMEOUT_S) -> bool:
@@ -89,20 +129,21 @@ class Server:
         program: Path = SERVER,
         log_to: int | None = None,
     ) -> None:
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (kill() closes it)
-        self.process = subprocess.Popen(
-            [str(program), *server_command(*flags)[1:]],
-            env=clean_environment(environment),
-            stdout=subprocess.PIPE,
-            stderr=self._log if log_to is None else log_to,
-            text=True,
-        )
-        self.ready_line = self._first_line()
-        match = READY_LINE.fullmatch(self.ready_line)
-        if match is None:
-            log = self.log()
-            self.kill()
-            raise AssertionError(f"not a ready line: {self.ready_line!r}\n{log}")
+        with ExitStack() as stack:
+            self._log = stack.enter_context(tempfile.TemporaryFile())
+            self.process = subprocess.Popen(
+                [str(program), *server_command(*flags)[1:]],
+                env=stack.enter_context(server_environment(environment)),
+                stdout=subprocess.PIPE,
+                stderr=self._log if log_to is None else log_to,
+                text=True,
+            )
+            stack.callback(self._end_process)
+            self.ready_line = self._first_line()
+            match = READY_LINE.fullmatch(self.ready_line)
+            if match is None:
+                raise AssertionError(f"not a ready line: {self.ready_line!r}\n{self.log()}")
+            self._ends = stack.pop_all()
         self.addresses = [word.removeprefix("grpc=") for word in match[1].split()]
         self.address = self.addresses[0]
         self.admin = match[2]  # The address of the admin port, or "off".
@@ -155,12 +196,15 @@ class Server:
         return self.wait()
 
     def kill(self) -> None:
+        """Ends the process if it runs, and all that goes with it. `log` can be called no more."""
+        self._ends.close()
+
+    def _end_process(self) -> None:
         if self.alive():
             self.process.kill()
         self.process.wait(TIMEOUT_S)
         if self.process.stdout is not None:
             self.process.stdout.close()
-        self._log.close()
 
     def _status(self, key: str) -> int:
         text = Path(f"/proc/{self.pid}/status").read_text()

@@ -44,6 +44,10 @@ class Connection:
                 self._socket.sendall(frame(kind, ACK, 0, payload if kind == PING else b""))
             yield kind, flags, stream, payload
 
+    def wait_for_greeting(self) -> None:
+        """Returns when the server has taken the connection. What it says is left unread."""
+        self._socket.recv(1, socket.MSG_PEEK)
+
     def wait_for_end(self) -> None:
         """Returns when the server has closed the connection."""
         for _ in self.frames():

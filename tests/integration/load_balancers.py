@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 import tensorferry
+from fleet import Fleet
 from harness import MIB, REPO_ROOT, TIMEOUT_S, Server, becomes_true, free_port
 
 CONFIGURATIONS = REPO_ROOT / "docker/load-balancers"
@@ -158,45 +159,16 @@ def who_answer(client: tensorferry.Client, calls: int = 20) -> set[int]:
     return {client.server_info().max_message_bytes for _ in range(calls)}
 
 
-class Replicas:
-    """Two servers on ports that stay the same."""
-
-    def __init__(self, *flags: str) -> None:
-        self._ports = [(free_port(), free_port()) for _ in range(2)]
-        self._flags = flags
-        self.servers = [self._start(number) for number in range(2)]
-
-    def _start(self, number: int) -> Server:
-        port, admin = self._ports[number]
-        listen = ("--listen", f"127.0.0.1:{port}", "--admin-listen", f"127.0.0.1:{admin}")
-        server = Server("--max-message-bytes", f"{LIMITS[number]}B", *listen, *self._flags)
-        server.address = f"127.0.0.1:{port}"
-        return server
-
-    def restart(self, number: int, *, kill: bool = False) -> None:
-        if not kill:
-            assert self.servers[number].stop() == 0
-        self.servers[number].kill()
-        self.servers[number] = self._start(number)
-
-    def restart_in_turn(self, client: tensorferry.Client, *, kill: bool = False) -> None:
-        """Restarts one after the other, and waits each time until calls of the client go to both."""
-        for number in range(len(self.servers)):
-            self.restart(number, kill=kill)
-            assert becomes_true(lambda: who_answer(client) == BOTH)
-
-    def end(self) -> None:
-        for server in self.servers:
-            server.kill()
+def replicas(*flags: str) -> Fleet:
+    """Two servers that can be restarted."""
+    return Fleet([("--max-message-bytes", f"{limit}B", *flags) for limit in LIMITS])
 
 
-@contextmanager
-def replicas(*flags: str) -> Iterator[Replicas]:
-    running = Replicas(*flags)
-    try:
-        yield running
-    finally:
-        running.end()
+def restart_in_turn(running: Fleet, client: tensorferry.Client, *, kill: bool = False) -> None:
+    """Restarts one after the other, and waits each time until calls of the client go to both."""
+    for number in range(len(running.servers)):
+        running.restart(number, kill=kill)
+        assert becomes_true(lambda: who_answer(client) == BOTH)
 
 
 @contextmanager

@@ -21,9 +21,9 @@ from harness import (
     TIMEOUT_S,
     Server,
     becomes_true,
-    clean_environment,
     run_to_exit,
     server_command,
+    starting,
 )
 from served_models import Echo, Gate, Gated, config_tensor, put
 from test_probes import WARM_UP
@@ -109,17 +109,10 @@ def test_the_default_address_may_be_taken() -> None:
         with suppress(OSError):
             other.bind(DEFAULT)
             other.listen()
-        process = subprocess.Popen(
-            [str(SERVER), "--listen", "127.0.0.1:0"],
-            env=clean_environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        try:
+        command = [str(SERVER), "--listen", "127.0.0.1:0"]
+        with starting(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             assert process.stdout is not None
             assert process.stdout.readline().endswith(" admin=off\n")
-        finally:
             process.terminate()
             _, log = process.communicate(timeout=TIMEOUT_S)
     assert "cannot listen on 127.0.0.1:8002: address already in use; serving without the admin port" in log
@@ -194,12 +187,9 @@ def gate(gate: Gate, tmp_path: Path) -> Gate:
 
 def test_a_server_that_loads_lives_and_is_not_ready(gate: Gate, tmp_path: Path) -> None:
     command = server_command(*ADMIN, "--model-dir", str(tmp_path / "models"))
-    process = subprocess.Popen(
-        command, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    try:
+    with starting(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
         address = next(match[1] for line in process.stderr if (match := re.search(r"admin port: (\S+)", line)))
         assert ask(address, "/livez").status == 200
         for path, expected in (("/readyz", "ready"), ("/startupz", "started")):
@@ -211,9 +201,6 @@ def test_a_server_that_loads_lives_and_is_not_ready(gate: Gate, tmp_path: Path) 
         assert ready
         assert ready[2] == address
         assert {ask(address, path).status for path in HEALTH} == {200}
-    finally:
-        process.kill()
-        process.communicate(timeout=TIMEOUT_S)
 
 
 def test_a_server_that_stops_is_not_ready_and_lives_to_the_end() -> None:

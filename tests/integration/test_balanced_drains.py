@@ -12,7 +12,17 @@ import numpy as np
 import tensorferry
 from certificates import Authority, Files
 from harness import MIB, TIMEOUT_S, Server, becomes_true, connect_stub
-from load_balancers import BOTH, STAYING, balancing, callers, port_of, replicas, two_servers, who_answer
+from load_balancers import (
+    BOTH,
+    STAYING,
+    balancing,
+    callers,
+    port_of,
+    replicas,
+    restart_in_turn,
+    two_servers,
+    who_answer,
+)
 from metrics import scrape
 from uploads import Upload
 
@@ -73,7 +83,7 @@ def test_a_rolling_restart_behind_haproxy_fails_no_call(tmp_path: Path) -> None:
         tensorferry.Client(balancer.address, timeout=TIMEOUT_S, retries=5) as retrying,
         callers([lambda: client.convert(SMALL), lambda: retrying.convert(CHUNKS)]),
     ):
-        running.restart_in_turn(client)
+        restart_in_turn(running, client)
 
 
 def test_behind_nginx_callers_are_refused_while_a_server_drains(tmp_path: Path) -> None:

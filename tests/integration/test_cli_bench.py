@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from torch import nn
 import cli
 import models
 from cli import DEADLINE, NOT_EQUAL, OK, REFUSED, UNREACHABLE, USAGE, Ran, check_message
-from harness import MIB, TIMEOUT_S, Server, becomes_true, clean_environment
+from harness import MIB, TIMEOUT_S, Server, becomes_true
 from proxy import Tamper, tampering, wrong_digest, wrong_dtype, wrong_shape
 from served_models import Echo, config_tensor, put
 
@@ -328,44 +328,39 @@ def test_a_server_that_says_nothing() -> None:
 def test_requests_that_nobody_answers(server: Server) -> None:
     over = threading.Event()
     with tampering(server.address, lambda _: over.wait(TIMEOUT_S)) as address:
-        ran = cli.run("bench", *BRIEF, "--size", "64B", "--timeout", "300ms", server=address)
+        ran = cli.run("bench", *BRIEF, "--size", "64B", "--timeout", "3s", server=address)
         over.set()
     assert ran.code == DEADLINE
     check_message(ran, "not one of ", "answered with a tensor; DEADLINE_EXCEEDED: ")
 
 
-def start(address: str, *flags: str) -> subprocess.Popen[str]:
+@contextmanager
+def started(address: str, *flags: str) -> Iterator[subprocess.Popen[bytes]]:
     """A run of an hour, of which the title has been printed."""
-    process = subprocess.Popen(
-        [cli.COMMAND, "bench", "--server", address, "--duration", "1h", "--warmup", "0s", "--size", "64B", *flags],
-        env=clean_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline().startswith(address)
-    return process
+    words = ["bench", "--duration", "1h", "--warmup", "0s", "--size", "64B", *flags]
+    with cli.started(*words, server=address) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().decode().startswith(address)
+        yield process
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_server_that_goes_away(mode: str) -> None:
-    with Server() as server:
-        process = start(server.address, "--mode", mode)
+    with Server() as server, started(server.address, "--mode", mode) as process:
         server.kill()
         stdout, stderr = process.communicate(timeout=TIMEOUT_S)
-    check_message(Ran(process.returncode, stdout, stderr), "UNAVAILABLE")
+    check_message(Ran(process.returncode, stdout.decode(), stderr.decode()), "UNAVAILABLE")
     assert process.returncode == UNREACHABLE
-    assert "UNAVAILABLE: 1" in stdout
+    assert b"UNAVAILABLE: 1" in stdout
 
 
 @pytest.mark.parametrize("flags", [[], ["--mode", "stream", "--outstanding", "8"], ["--rate", "100"]])
 def test_ctrl_c_ends_early_with_the_results_so_far(flags: list[str], server: Server) -> None:
-    process = start(server.address, *flags)
-    os.kill(process.pid, signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=TIMEOUT_S)
-    assert (process.returncode, stderr) == (OK, "")
-    assert stdout.splitlines()[-1].split()[:2] == ["64", "B"]
+    with started(server.address, *flags) as process:
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, stderr) == (OK, b"")
+    assert stdout.splitlines()[-1].split()[:2] == [b"64", b"B"]
 
 
 # These command lines are wrong.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,8 +15,8 @@ from google.rpc import error_details_pb2, status_pb2
 
 import cli
 from admin import ADMIN
-from cli import DEADLINE, OK, REFUSED, UNREACHABLE
-from harness import MIB, TIMEOUT_S, Server, becomes_true, clean_environment, connect_stub
+from cli import DEADLINE, OK, REFUSED, UNREACHABLE, started
+from harness import MIB, TIMEOUT_S, Server, becomes_true, connect_stub
 from metrics import scrape
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import (
@@ -41,21 +40,6 @@ def full_server() -> Iterator[tuple[Server, TensorServiceStub, Upload]]:
         upload.send(BUDGET - 1)
         assert becomes_true(lambda: scrape(server).value("tensorferry_inflight_bytes") == BUDGET)
         yield server, stub, upload
-
-
-@contextmanager
-def started(*words: str | Path, server: str) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        [cli.COMMAND, *words, "--server", server],
-        env=clean_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate(timeout=TIMEOUT_S)
 
 
 @pytest.mark.parametrize("members", [1, 3])

@@ -6,11 +6,9 @@ import json
 import os
 import re
 import signal
-import subprocess
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import islice
 from pathlib import Path
@@ -24,8 +22,8 @@ import torch
 import cli
 from admin import ADMIN
 from certificates import Authority, Files
-from cli import OK, UNREACHABLE, check_message
-from harness import TIMEOUT_S, Server, becomes_true, clean_environment, connect_stub, free_port
+from cli import OK, UNREACHABLE, check_message, started
+from harness import TIMEOUT_S, Server, becomes_true, connect_stub, free_port
 from metrics import Scrape, scrape
 from served_models import infer
 from wire import convert_unary
@@ -35,22 +33,10 @@ MOST_REPORTS = 300  # Within which what was sent must have been told.
 LEAVE = b"\x1b[?7h\x1b[?25h\x1b[?1049l"  # Lines are wrapped again, the cursor is back, and so is what was there before.
 
 
-@contextmanager
-def started(*flags: str, stdout: int = subprocess.PIPE) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        [cli.COMMAND, "top", *flags], env=clean_environment(), stdout=stdout, stderr=subprocess.PIPE
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate(timeout=TIMEOUT_S)
-
-
 def test_rates_are_those_of_the_requests(server: Server) -> None:
     """They count from the first report on, which says that the first look has been taken."""
     sent = 7
-    with started("--server", server.address, "--interval", "100ms", "--json") as process:
+    with started("top", "--interval", "100ms", "--json", server=server.address) as process:
         assert process.stdout is not None
         process.stdout.readline()
         with connect_stub(server.address) as stub:
@@ -88,7 +74,7 @@ def test_lines_for_other_programs(server: Server) -> None:
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_the_terminal_is_left_as_it_was(end: signal.Signals, server: Server) -> None:
     leader, follower = os.openpty()
-    with open(leader, "rb", buffering=0) as screen, started("--server", server.address, stdout=follower) as process:
+    with open(leader, "rb", buffering=0) as screen, started("top", server=server.address, stdout=follower) as process:
         os.close(follower)
         shown = b""
         while b"identity/1" not in shown:
@@ -103,7 +89,7 @@ def test_the_terminal_is_left_as_it_was(end: signal.Signals, server: Server) -> 
 
 
 def test_a_server_that_goes_away(tmp_path: Path) -> None:
-    with Server() as server, started("--server", server.address, "--interval", "50ms") as process:
+    with Server() as server, started("top", "--interval", "50ms", server=server.address) as process:
         assert process.stdout is not None and process.stderr is not None
         process.stdout.readline()
         server.kill()
@@ -140,8 +126,8 @@ def expected_quantile(before: Scrape, now: Scrape, share: float) -> float:
 def test_the_overview_is_what_metrics_say() -> None:
     with Server(*ADMIN) as server, connect_stub(server.address) as stub:
         before = scrape(server)
-        flags = ("--server", server.address, "--interval", "1s", "--json", "--metrics", f"http://{server.admin}")
-        with started(*flags) as process:
+        flags = ("--interval", "1s", "--json", "--metrics", f"http://{server.admin}")
+        with started("top", *flags, server=server.address) as process:
             assert process.stdout is not None
             process.stdout.readline()
             for number in range(40):
@@ -203,7 +189,7 @@ def test_metrics_that_are_waited_for() -> None:
     port = free_port()
     flags = ("--count", "1", "--interval", "50ms", "--timeout", "1m", "--metrics", f"http://127.0.0.1:{port}")
     with Server(*ADMIN) as server:
-        with started("--server", server.address, "--wait", *flags) as process:
+        with started("top", "--wait", *flags, server=server.address) as process:
             asked = {"grpc_method": "ModelStatistics", "grpc_code": "OK"}
             assert becomes_true(
                 lambda: any(

@@ -49,7 +49,7 @@ def test_an_idle_connection_is_closed_and_a_busy_one_is_not() -> None:
         assert midway.wait(TIMEOUT_S)
         yield request_part(GOOD)
 
-    with Server("--max-connection-idle", "500ms") as server, ThreadPoolExecutor() as pool:
+    with Server("--max-connection-idle", "2s") as server, ThreadPoolExecutor() as pool:
         with connect_stub(server.address) as stub:
             busy = pool.submit(converse, stub, parts())
             with connect_raw(server.address) as idle:
@@ -66,9 +66,20 @@ def test_an_idle_connection_is_closed_and_a_busy_one_is_not() -> None:
 
 def test_a_peer_that_does_nothing_is_closed() -> None:
     """It has shaken hands, and neither reads nor answers: the server gives its descriptor back."""
-    with Server("--max-connection-idle", "500ms", "--self-check", "0s") as server, connect_raw(server.address):
-        assert becomes_true(lambda: server.connections(server.address) == 1)
-        assert becomes_true(lambda: server.connections(server.address) == 0)
+    answered = threading.Event()
+
+    def parts() -> Iterator[pb.ConvertStreamRequest]:
+        yield request_part(GOOD)
+        assert answered.wait(TIMEOUT_S)
+
+    with Server("--max-connection-idle", "500ms", "--self-check", "0s") as server, connect_stub(server.address) as stub:
+        stream = stub.ConvertStream(parts(), timeout=TIMEOUT_S)
+        next(stream)  # Its connection is busy, and stays.
+        with connect_raw(server.address) as peer:
+            peer.wait_for_greeting()
+            assert becomes_true(lambda: server.connections(server.address) == 1)
+        answered.set()
+        assert list(stream) == []
 
 
 def test_peers_that_never_shake_hands_are_closed() -> None:

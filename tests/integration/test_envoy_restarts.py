@@ -12,7 +12,17 @@ import torch
 
 import tensorferry
 from harness import MIB, TIMEOUT_S, becomes_true, connect_stub
-from load_balancers import BOTH, Balancer, balancing, callers, listens, port_of, replicas, who_answer
+from load_balancers import (
+    BOTH,
+    Balancer,
+    balancing,
+    callers,
+    listens,
+    port_of,
+    replicas,
+    restart_in_turn,
+    who_answer,
+)
 from served_models import Echo, Gate, Gated, infer, put
 from wire import array, request
 
@@ -36,7 +46,7 @@ def test_a_rolling_restart_fails_no_call(tmp_path: Path) -> None:
             lambda: retrying.convert(MESSAGE),
         ]
         with callers(calls):
-            running.restart_in_turn(client)
+            restart_in_turn(running, client)
 
 
 def test_callers_who_repeat_calls_notice_no_killed_server(tmp_path: Path) -> None:
@@ -56,7 +66,7 @@ def test_callers_who_repeat_calls_notice_no_killed_server(tmp_path: Path) -> Non
         tensorferry.Client(balancer.address, timeout=TIMEOUT_S, options=options) as client,
         callers([lambda: client.convert(SMALL), lambda: client.infer("identity", {"x": SMALL})]),
     ):
-        running.restart_in_turn(client, kill=True)
+        restart_in_turn(running, client, kill=True)
 
 
 def test_a_call_that_was_begun_is_not_repeated(tmp_path: Path) -> None:

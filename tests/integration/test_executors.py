@@ -208,11 +208,11 @@ def queue_policy(policy: str) -> str:
     return BATCHED + f"dynamic_batching {{ default_queue_policy {{ {policy} }} }}"
 
 
-SOME_TIME = "default_timeout_microseconds: 1500000"  # In which a request can be queued and taken on any machine.
+SOME_TIME = "default_timeout_microseconds: 5000000"  # In which a request can be queued and taken on any machine.
 
 
-def wait_longer(model: Busy) -> None:
-    call = model.stub.Convert.future(infer("model", rows(2)), timeout=2)
+def wait_longer(model: Busy, seconds: float = 5.5) -> None:
+    call = model.stub.Convert.future(infer("model", rows(2)), timeout=seconds)
     assert call.code() == grpc.StatusCode.DEADLINE_EXCEEDED
     model.forget()
 
@@ -245,7 +245,7 @@ def test_what_is_late_may_run_after_the_others(tmp_path: Path) -> None:
 
 def test_one_slow_run_does_not_have_later_requests_refused(tmp_path: Path) -> None:
     with busy(tmp_path, ONE_AT_A_TIME) as model:
-        wait_longer(model)
+        wait_longer(model, 2)
         second = model.send(infer("model", {"x": 2 * ONE_ROW}))
         waiting = [model.send(infer("model", rows(1))) for _ in range(30)]
         model.all_wait()

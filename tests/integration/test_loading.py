@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import tensorferry
-from harness import READY_LINE, TIMEOUT_S, Server, becomes_true, clean_environment, connect, server_command
+from harness import READY_LINE, TIMEOUT_S, Server, becomes_true, connect, server_command, starting
 from served_models import Echo, Gate, Gated, Plus, config_tensor, infer, listed, put
 from tensorferry.v1 import tensor_service_pb2 as pb
 from tensorferry.v1.tensor_service_pb2_grpc import TensorServiceStub
@@ -39,15 +39,11 @@ def root(tmp_path: Path) -> Path:
 def starting_server(root: Path, socket: Path) -> Iterator[tuple[subprocess.Popen[str], grpc.Channel]]:
     """A server whose port is open, whether or not it is ready, and a connection to it."""
     command = server_command("--listen", f"unix:{socket}", "--model-dir", f"{root}")
-    process = subprocess.Popen(command, env=clean_environment(), stdout=subprocess.PIPE, text=True)
-    try:
+    with starting(command, stdout=subprocess.PIPE) as process:
         assert becomes_true(socket.exists)
         with connect(f"unix:{socket}") as channel:
             grpc.channel_ready_future(channel).result(TIMEOUT_S)
             yield process, channel
-    finally:
-        process.kill()
-        process.communicate(timeout=TIMEOUT_S)
 
 
 def begin(channel: grpc.Channel, method: str, model: str = "", timeout_s: float = TIMEOUT_S) -> grpc.Future:

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness import TIMEOUT_S, Server, becomes_true, clean_environment, connect, connect_stub, server_command
+from harness import TIMEOUT_S, Server, becomes_true, connect, connect_stub, server_command, starting
 from http2 import connect_raw
 from served_models import infer, put
 from wire import convert_unary
@@ -112,8 +111,11 @@ def test_nobody_reads_standard_output() -> None:
     reader, writer = os.pipe()
     log_reader, log_writer = os.pipe()
     fill(writer)
-    with open(reader, "rb") as output, open(log_reader) as log:
-        process = subprocess.Popen(server_command(), env=clean_environment(), stdout=writer, stderr=log_writer)
+    with (
+        open(reader, "rb") as output,
+        open(log_reader) as log,
+        starting(server_command(), stdout=writer, stderr=log_writer) as process,
+    ):
         os.close(writer)
         os.close(log_writer)
         assert any("serving with a memory budget" in line for line in log)

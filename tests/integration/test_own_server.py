@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import cli
 import tensorferry
 from harness import REPO_ROOT, SERVER, TIMEOUT_S, becomes_true
 
@@ -31,12 +32,12 @@ def ended(pid: int) -> bool:
 
 
 class Recorded:
-    """A program that writes its process identifier down, and becomes the server."""
+    """A program that writes its process identifier down, and becomes the server, with these flags, too."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *flags: str) -> None:
         self.program = folder / "recorded"
         self._pids = folder / "pids"
-        self.program.write_text(f'#!/bin/sh\necho $$ >>{self._pids}\nexec {SERVER} "$@"\n')
+        self.program.write_text(f'#!/bin/sh\necho $$ >>{self._pids}\nexec {SERVER} "$@" {" ".join(flags)}\n')
         self.program.chmod(0o755)
 
     def pids(self) -> list[int]:
@@ -164,6 +165,23 @@ def test_a_server_ends_before_its_python(recorded: Recorded) -> None:
         assert all(map(ended, recorded.pids()))
 
 
+# Python makes nothing of the signal where it is started without it, as from a shell's background.
+STOP = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); own.stop()"
+
+
+def test_who_interrupts_the_end_waits_no_longer_and_finds_no_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    with python_with_a_server(Recorded(tmp_path, "--drain-delay", "1h"), STOP) as (python, address):
+        assert becomes_true(lambda: cli.run("ping", server=address).stdout == "NOT_SERVING\n")
+        python.send_signal(signal.SIGINT)
+        assert python.wait(TIMEOUT_S) == -signal.SIGINT
+        assert list(temporary.iterdir()) == []
+
+
 # After a fork two processes have the object, and the pipe, of one server.
 FORK = "child = os.fork() or (print(os.getpid(), flush=True), time.sleep(600))\n"
 
@@ -174,11 +192,13 @@ def test_a_server_ends_with_a_killed_python(recorded: Recorded, forking: str) ->
         assert python.stdout is not None
         assert converts(address)
         forked = int(python.stdout.readline()) if forking else None
-        python.kill()
-        assert becomes_true(lambda: all(map(ended, recorded.pids())))
-        if forked is not None:
-            assert not ended(forked)
-            os.kill(forked, signal.SIGKILL)
+        try:
+            python.kill()
+            assert becomes_true(lambda: all(map(ended, recorded.pids())))
+            assert forked is None or not ended(forked)
+        finally:
+            if forked is not None:
+                os.kill(forked, signal.SIGKILL)
 
 
 def test_a_server_ends_with_the_process_group_of_a_notebook(recorded: Recorded) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 import cli
 from cli import OK, UNREACHABLE
-from harness import READY_LINE, REPO_ROOT, TIMEOUT_S, becomes_true, clean_environment, server_command
+from harness import READY_LINE, REPO_ROOT, TIMEOUT_S, becomes_true, server_command, starting
 from served_models import Echo, Gate, Gated, config_tensor, put
 
 DOCKERFILE = REPO_ROOT / "docker/Dockerfile"
@@ -38,13 +38,9 @@ def health_check_of_the_image() -> list[str]:
 def loading_server(root: Path, address: str) -> Iterator[subprocess.Popen[str]]:
     """A server that has not printed its ready line, and cannot before the gate is open."""
     command = server_command("--listen", address, "--model-dir", str(root))
-    process = subprocess.Popen(command, env=clean_environment(), stdout=subprocess.PIPE, text=True)
-    try:
+    with starting(command, stdout=subprocess.PIPE) as process:
         assert becomes_true(lambda: cli.run(*LIVENESS, server=address).code == OK)
         yield process
-    finally:
-        process.kill()
-        process.communicate(timeout=TIMEOUT_S)
 
 
 @pytest.fixture

@@ -8,36 +8,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness import TIMEOUT_S, becomes_true, clean_environment, connect_stub, server_command
+from harness import TIMEOUT_S, becomes_true, connect_stub, server_command, starting
 from wire import array, convert_unary, request
 
 SMALL = request(array("<f4", (4,), bytes(16)))
 
 
 @contextmanager
-def started(folder: Path, output: int | None) -> Iterator[subprocess.Popen[bytes]]:
+def started(folder: Path, output: int | None) -> Iterator[subprocess.Popen[str]]:
     """A server whose standard output is `output`, or closed, and whose log is the file `log`."""
     # By a shell: Python code between fork and exec hangs where another thread held a lock when the process forked.
     closer = [] if output is not None else ["sh", "-c", 'exec "$@" >&-', "sh"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [*closer, *server_command("--listen", f"unix:{folder}/socket")],
-            env=clean_environment(),
-            stdout=output,
-            stderr=log,
-        )
-    try:
+    command = [*closer, *server_command("--listen", f"unix:{folder}/socket")]
+    with (folder / "log").open("wb") as log, starting(command, stdout=output, stderr=log) as process:
         yield process
-    finally:
-        process.kill()
-        process.wait(TIMEOUT_S)
 
 
 def is_ready(folder: Path) -> bool:
     return "serving with a memory budget" in (folder / "log").read_text()
 
 
-def serves_and_ends(process: subprocess.Popen[bytes], folder: Path) -> None:
+def serves_and_ends(process: subprocess.Popen[str], folder: Path) -> None:
     with connect_stub(f"unix:{folder}/socket") as stub:
         assert convert_unary(stub, SMALL).refusal is None
     process.terminate()

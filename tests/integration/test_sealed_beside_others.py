@@ -65,7 +65,8 @@ def test_a_thread_reads_them_that_serves_nobody(convert_it: Transport, tmp_path:
         convert(region, LARGE)()  # After this every thread is there.
         small = stops_during(server, convert(region, 1000))
         large = stops_during(server, convert(region, LARGE))
-        assert [thread for thread, count in large.items() if count >= CALLS / 4 and small.get(thread) == 0]
+        # It may lie down only after the first calls were answered.
+        assert [thread for thread, count in large.items() if count >= CALLS / 4 and small.get(thread, CALLS) <= 1]
 
 
 @pytest.fixture

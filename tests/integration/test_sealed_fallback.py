@@ -123,7 +123,7 @@ def test_messages_where_it_fails(how: str, kind: str, plain_server: Path, monkey
 def test_a_call_with_a_timeout_has_time_left_for_messages(kind: str, plain_server: Path) -> None:
     """It waits for an answer beside the socket for half of its time."""
     with listening(plain_server, silent) as messages:
-        (receipt,) = use(kind, f"unix:{plain_server}", lambda client: client.convert(LARGE, timeout=3.0))
+        (receipt,) = use(kind, f"unix:{plain_server}", lambda client: client.convert(LARGE, timeout=6.0))
         check_receipt(receipt, LARGE)
         assert messages, "it was tried"
     Path(f"{plain_server}.sealed").unlink()

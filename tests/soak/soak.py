@@ -89,9 +89,10 @@ def main() -> int:
     with ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         pool = stack.enter_context(ProcessPoolExecutor(len(controls), get_context("spawn")))
-        servers = [Soaked(control, root / control, arguments, pool) for control in controls]
-        for soaked in servers:
-            stack.callback(soaked.server.kill)
+        servers = []
+        for control in controls:
+            servers.append(Soaked(control, root / control, arguments, pool))
+            stack.callback(servers[-1].server.kill)
         _watch(servers, arguments.seconds)
         wrong = [text for soaked in servers for text in soaked.check(arguments.most)]
     print(*wrong, sep="\n")

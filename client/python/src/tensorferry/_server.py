@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Union
 
@@ -19,6 +20,7 @@ from tensorferry._lifetime import Watch
 Models = Union[str, "os.PathLike[str]", Mapping[str, Union[str, "os.PathLike[str]"]]]
 _READY = re.compile(rb"tensorferry-server ready.*? grpc=(\S+).*\n")
 _LOG_LINES = 20
+_AT_ONCE_S = 5.0  # How long a server may take that is to end at once.
 _FREE_PORTS = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
 
 
@@ -86,8 +88,8 @@ class Server:
     def stop(self) -> None:
         """Ends the server: requests in progress finish, at most for its --drain-grace.
 
-        What interrupts the wait, such as a KeyboardInterrupt, has the server killed. Does nothing if none
-        runs, and in a process that was forked since the start.
+        What interrupts the wait, such as a KeyboardInterrupt, has the server end at once. Does nothing if
+        none runs, and in a process that was forked since the start.
         """
         if self._child is None or self._child.starter != os.getpid():
             return
@@ -140,6 +142,12 @@ class _Child:
         try:
             self._process.terminate()
             self._process.wait()
+        except BaseException:
+            # The second SIGTERM ends the server at once. Other than SIGKILL it leaves no temporary files.
+            self._process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_AT_ONCE_S)
+            raise
         finally:
             self._kill()
             self._watch.dismiss()
