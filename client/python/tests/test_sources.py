@@ -241,6 +241,21 @@ def test_memory_outlives_its_owner() -> None:
     assert np.array_equal(elements, np.full(1000, 1.5, ml_dtypes.bfloat16))
 
 
+class SliceThatForgets(OnlyArray):
+    """The way of Lance's bfloat16: a slice gives NumPy all that it is cut out of."""
+
+    def __len__(self) -> int:
+        return 3
+
+
+def test_a_slice_that_gives_numpy_more_is_refused() -> None:
+    assert sent(SliceThatForgets(np.arange(3))) == sent(np.arange(3))
+    with pytest.raises(ArrayError, match="has the length 3, and gives NumPy 10 rows") as raised:
+        sent(SliceThatForgets(np.arange(10)))
+    assert raised.value.reason == "NOT_AN_ARRAY"
+    assert (raised.value.metadata["expected"], raised.value.metadata["actual"]) == ("3", "10")
+
+
 class OnDevice(OnlyDlpack):
     """An array on a GPU that this machine need not have."""
 

@@ -47,7 +47,9 @@ def to_elements(source: Any, label: Label) -> tuple[Array, str]:
         if _offers_dlpack_alone(source):
             return _from_dlpack(source)
         _refuse_masks_within(source, label)
-        return _from_array_protocol(source)
+        elements, name = _from_array_protocol(source)
+        _refuse_other_length(source, elements, label)
+        return elements, name
     except (MemoryError, TensorferryError):
         raise
     except Exception as error:
@@ -127,6 +129,17 @@ def _refuse_masks_within(source: Any, label: Label) -> None:
                 _refuse_masks_within(item, label)
     elif isinstance(source, np.ma.MaskedArray):
         _unmasked(source, label)
+
+
+def _refuse_other_length(source: Any, elements: Array, label: Label) -> None:
+    """A view of a library's array may give NumPy the whole array, as slices of Lance's bfloat16 do."""
+    if elements.ndim == 0 or not hasattr(type(source), "__len__"):
+        return
+    expected, actual = str(len(source)), str(len(elements))
+    if expected != actual:
+        kind = type(source).__name__
+        problem = f"this {kind} has the length {expected}, and gives NumPy {actual} rows; send a copy of it"
+        raise array_error(label, problem, "NOT_AN_ARRAY", expected=expected, actual=actual)
 
 
 def _is_torch_tensor(source: Any) -> bool:
