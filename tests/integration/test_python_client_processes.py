@@ -103,7 +103,22 @@ receipts = client.convert_many(SMALL + i for i in range(1000))
 next(receipts)  # Others are being sent as the process ends.
 """
 
-SCRIPTS = {"forks": FORKS, "spawns": SPAWNS, "threads": THREADS, "ends": ENDS, "keeps": KEEPS}
+EXITS = """
+atexit.register(lambda: (check(client, array), check(client, LARGE), check(client, own(client))))
+client = connect()  # What it has ended at exit would end before.
+array = own(client)
+check(client, array)
+check(client, LARGE)
+"""
+
+SCRIPTS = {
+    "forks": FORKS,
+    "spawns": SPAWNS,
+    "threads": THREADS,
+    "ends": ENDS,
+    "keeps": KEEPS,
+    "exits": EXITS,
+}
 
 
 @pytest.fixture(scope="module")

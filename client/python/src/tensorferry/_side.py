@@ -43,6 +43,7 @@ class Connection:
         """`path` is that of the gRPC socket. Errors: OSError if nobody listens beside it who is its owner."""
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.close = weakref.finalize(self, self.socket.close)
+        self.close.atexit = False  # Other threads, and what runs at exit, may still use it.
         self._tags = itertools.count()
         try:
             self.socket.setblocking(False)
