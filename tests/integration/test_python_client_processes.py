@@ -14,7 +14,7 @@ from harness import TIMEOUT_S, Server, becomes_true
 from sealed_clients import regions
 
 BEGIN = """
-import atexit, multiprocessing, os, sys, threading
+import atexit, functools, multiprocessing, os, sys, threading
 import numpy as np
 import tensorferry
 
@@ -103,6 +103,65 @@ receipts = client.convert_many(SMALL + i for i in range(1000))
 next(receipts)  # Others are being sent as the process ends.
 """
 
+CLOSES = """
+def receipts():
+    with connect("bytes") as client:
+        yield from client.convert_many(SMALL for _ in range(1000))
+
+kept = receipts()  # Its client is closed as the interpreter ends.
+next(kept)
+"""
+
+CALLS = """
+class Last:
+    def __init__(self):
+        self.clients = connect(), connect("bytes")
+        for client in self.clients:
+            check(client, own(self.clients[0]))
+            check(client, LARGE)
+        self.receipts = [client.convert_many(LARGE for _ in range(100)) for client in self.clients]
+        self.arrays = [SMALL, LARGE, own(self.clients[0])]
+        for receipts in self.receipts:
+            next(receipts)
+
+    # The names of modules may be gone by then.
+    def __del__(self, ends=sys.is_finalizing, error=tensorferry.TransportError, fail=os._exit, of=functools.partial):
+        calls = [receipts.__next__ for receipts in self.receipts]
+        for client in self.clients:
+            calls += [of(client.convert, array) for array in self.arrays]
+            calls += [of(list, client.convert_many(self.arrays)), client.server_info, client.health]
+        for call in calls:
+            try:
+                call()
+            except error as refused:
+                if ends() and refused.message == "Python ends, and no more calls are made":
+                    continue
+            fail(3)
+        for client in self.clients:
+            client.close()
+
+last = Last()
+"""
+
+LOCKS = """
+client = connect("bytes")
+receipts = client.convert_many([SMALL] * 5)
+next(receipts)
+if tensorferry.core(client) == "pure":
+    calls = [receipts.gi_frame.f_locals["many"].stream.call]
+    receipts.close()
+    receipts = client.convert_many([SMALL] * 5)
+    next(receipts)
+    calls.append(receipts.gi_frame.f_locals["many"].stream.call)
+    for call in calls:  # gRPC's thread may have the lock as it stops, whether the call has ended or not.
+        locks = threading.Thread(target=call._state.condition.acquire)
+        locks.start()
+        locks.join()
+    kept = [calls]
+    kept.append(kept)
+    del calls, call, locks
+"""
+
 EXITS = """
 atexit.register(lambda: (check(client, array), check(client, LARGE), check(client, own(client))))
 client = connect()  # What it has ended at exit would end before.
@@ -117,6 +176,9 @@ SCRIPTS = {
     "threads": THREADS,
     "ends": ENDS,
     "keeps": KEEPS,
+    "closes": CLOSES,
+    "calls": CALLS,
+    "locks": LOCKS,
     "exits": EXITS,
 }
 

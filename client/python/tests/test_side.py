@@ -182,7 +182,7 @@ def test_an_answer_that_no_task_waits_for_any_more(taker: Taker, path: Path) -> 
 
 @pytest.mark.parametrize("passes", range(8))
 def test_a_cancellation_that_comes_with_the_answer(passes: int, taker: Taker, path: Path) -> None:
-    """It is not swallowed, so many passes of the loop after the answer, and what the server took is released."""
+    """It is not swallowed so many passes of the loop later, and what the server took is released."""
 
     async def main() -> None:
         side = AsyncSide(str(path))
