@@ -14,7 +14,7 @@ from harness import TIMEOUT_S, Server, becomes_true
 from sealed_clients import regions
 
 BEGIN = """
-import atexit, functools, multiprocessing, os, sys, threading
+import atexit, functools, multiprocessing, os, signal, sys, threading
 import numpy as np
 import tensorferry
 
@@ -170,6 +170,19 @@ check(client, array)
 check(client, LARGE)
 """
 
+STOPPED = """
+client = connect("bytes")
+receipts = client.convert_many(LARGE for _ in range(100))
+next(receipts)
+os.kill(int(sys.argv[2]), signal.SIGSTOP)
+for _ in range(2):
+    try:
+        client.convert(np.zeros(32 << 20, np.uint8), timeout=1)
+    except tensorferry.DeadlineError:
+        continue
+    sys.exit(3)
+"""
+
 SCRIPTS = {
     "forks": FORKS,
     "spawns": SPAWNS,
@@ -191,14 +204,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         assert running.alive(), running.log()
 
 
-@pytest.mark.parametrize("core", ["pure", "compiled"])
-@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
-def test_a_process_ends_well(script: str, core: str, server: Server, tmp_path: Path) -> None:
+def check_end(script: str, core: str, folder: Path, *words: str) -> None:
+    """Runs a script, which is to end by itself, with the exit code 0 and without a word."""
     if core == "compiled":
         pytest.importorskip("tensorferry._core")
-    (tmp_path / "script.py").write_text(BEGIN + script)
+    (folder / "script.py").write_text(BEGIN + script)
     ran = subprocess.run(
-        [sys.executable, tmp_path / "script.py", server.addresses[1]],
+        [sys.executable, folder / "script.py", *words],
         env={**os.environ, "TENSORFERRY_CORE": core, "GRPC_ENABLE_FORK_SUPPORT": "1"},
         capture_output=True,
         text=True,
@@ -206,4 +218,19 @@ def test_a_process_ends_well(script: str, core: str, server: Server, tmp_path: P
         check=False,
     )
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+each_core = pytest.mark.parametrize("core", ["pure", "compiled"])
+
+
+@each_core
+@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
+def test_a_process_ends_well(script: str, core: str, server: Server, tmp_path: Path) -> None:
+    check_end(script, core, tmp_path, server.addresses[1])
     assert becomes_true(lambda: regions(server.pid) == 0)
+
+
+@each_core
+def test_a_process_ends_whose_server_reads_no_more(core: str, tmp_path: Path) -> None:
+    with Server("--listen", f"unix:{tmp_path}/socket") as stopped:
+        check_end(STOPPED, core, tmp_path, stopped.addresses[1], str(stopped.pid))
