@@ -49,6 +49,18 @@ if child:
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
+OPEN = """
+client = connect("bytes")
+receipts = client.convert_many(LARGE for _ in range(100))
+next(receipts)
+child = os.fork()
+if child == 0:
+    sys.exit()
+ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+next(receipts)
+sys.exit(ended)
+"""
+
 SPAWNS = """
 def convert(number):
     with connect() as client:
@@ -185,6 +197,7 @@ for _ in range(2):
 
 SCRIPTS = {
     "forks": FORKS,
+    "open": OPEN,
     "spawns": SPAWNS,
     "threads": THREADS,
     "ends": ENDS,

@@ -39,7 +39,7 @@ PipelinedStream::~PipelinedStream() {
     static_cast<void>(queue_.release());
     static_cast<void>(context_.release());
     static_cast<void>(changed_.release());
-    thread_.detach();
+    new std::thread(std::move(thread_));  // It does not run here, and what does not run cannot be detached.
     return;
   }
   {
