@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <string>
 #include <vector>
@@ -40,6 +42,16 @@ ExitCode Main(const std::vector<std::string>& words) {
   return ExitCode::kUsage;
 }
 
+// Finish brings what was printed to standard output, and returns the exit code: a caller must not take a part of it for
+// all of it.
+ExitCode Finish(ExitCode code) {
+  errno = 0;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  const std::string reason = errno == 0 ? "" : fmt::format(": {}", std::strerror(errno));
+  PrintError("internal error: cannot write to standard output" + reason);
+  return ExitCode::kInternal;
+}
+
 }  // namespace
 }  // namespace tensorferry::cli
 
@@ -47,7 +59,7 @@ int main(int argc, char** argv) {
   // gRPC would write lines of its own beside the message, which has its words. Who wants them sets the variable.
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   try {
-    return static_cast<int>(tensorferry::cli::Main({argv + 1, argv + argc}));
+    return static_cast<int>(tensorferry::cli::Finish(tensorferry::cli::Main({argv + 1, argv + argc})));
   } catch (const std::exception& error) {
     tensorferry::cli::PrintError(fmt::format("internal error: {}", error.what()));
     return static_cast<int>(tensorferry::cli::ExitCode::kInternal);

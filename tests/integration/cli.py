@@ -25,7 +25,7 @@ FLOATS = np.random.default_rng(1).normal(size=(5, 16)).astype(np.float32)
 BOOLS = np.array([0, 1, 2, 255], np.uint8).view(np.bool_)
 SWAPPED = np.asfortranarray(FLOATS.astype(">f4"))
 
-OK, USAGE, BAD_FILE, UNREACHABLE, REFUSED, DEADLINE, NOT_EQUAL = 0, 2, 3, 4, 5, 6, 7
+OK, USAGE, BAD_FILE, UNREACHABLE, REFUSED, DEADLINE, NOT_EQUAL, INTERNAL = 0, 2, 3, 4, 5, 6, 7, 70
 
 
 class Ran(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,8 +19,8 @@ import cli
 import models
 import oracle
 from array_layouts import random_array
-from cli import BAD_FILE, DEADLINE, OK, UNREACHABLE, USAGE, check_message
-from harness import MIB, Server
+from cli import BAD_FILE, DEADLINE, INTERNAL, OK, UNREACHABLE, USAGE, check_message
+from harness import MIB, TIMEOUT_S, Server, clean_environment
 from npy_files import saved
 
 FLOATS = np.arange(6, dtype=">f4").reshape(2, 3)
@@ -29,6 +30,30 @@ CALLS = ["ping", "info", "models", "model m", "stats", "load m"]
 @pytest.fixture
 def x(tmp_path: Path) -> Path:
     return cli.save(tmp_path / "x.npy", FLOATS)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("version", "--help", "ping", "info", "models", "models --json", "stats", "inspect FILE", "convert FILE"),
+        *("convert FILE --json", "bench --duration 100ms", "top --count 1 --interval 50ms"),
+    ],
+)
+def test_what_standard_output_does_not_take(words: str, x: Path, server: Server) -> None:
+    """The exit code says so: what was printed is not all there, if any of it."""
+    with open("/dev/full", "wb") as full:
+        ran = subprocess.run(
+            [cli.COMMAND, *words.replace("FILE", str(x)).split()],
+            env=clean_environment({"TENSORFERRY_SERVER": server.address}),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    assert ran.returncode == INTERNAL
+    assert ran.stderr.startswith("tensorferry: internal error: cannot write to standard output")
+    assert len(ran.stderr.splitlines()) == 1
 
 
 # In these tests the server does not answer.

@@ -22,6 +22,11 @@ bool WaitForEvent(grpc::CompletionQueue& queue, Event& event) {
   return true;
 }
 
+bool AwaitWrite(grpc::CompletionQueue& queue, Event& event) {
+  const auto end = std::chrono::system_clock::now() + kSignalPeriod;
+  return queue.AsyncNext(&event.tag, &event.ok, end) == queue.GOT_EVENT;
+}
+
 bool PollForEvent(grpc::CompletionQueue& queue, Event& event) {
   // gRPC handles one event of the system's at a look, for all connections of the process. Where nobody has looked for a
   // while, there may be several, and the end of a connection need not be the first.

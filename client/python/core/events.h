@@ -19,6 +19,11 @@ struct Event {
 // taken.
 bool WaitForEvent(grpc::CompletionQueue& queue, Event& event);
 
+// AwaitWrite waits for an event of a call that was cancelled, and that only writes are left of. It returns false if none
+// comes soon: gRPC ends a write when the connection has taken what it was given before, and a peer that reads no more
+// keeps it from that, as long as its machine is there.
+bool AwaitWrite(grpc::CompletionQueue& queue, Event& event);
+
 // PollForEvent does gRPC's work that is there to be done, and returns whether it brought an event.
 //
 // A call polls before it begins: nobody watches a connection that waits, and a call on one that the server has closed

@@ -39,7 +39,7 @@ PipelinedStream::~PipelinedStream() {
     static_cast<void>(queue_.release());
     static_cast<void>(context_.release());
     static_cast<void>(changed_.release());
-    thread_.detach();
+    new std::thread(std::move(thread_));  // It does not run here, and what does not run cannot be detached.
     return;
   }
   {
@@ -49,6 +49,14 @@ PipelinedStream::~PipelinedStream() {
   Cancel();
   changed_->notify_all();
   thread_.join();
+  if (IsUnderWay()) {  // It is a write: what gRPC still has of the call is left to it.
+    static_cast<void>(call_.release());
+    static_cast<void>(queue_.release());
+    static_cast<void>(context_.release());
+    outgoing_.clear();
+    TheReleased().Drain();
+    return;
+  }
   // gRPC handles one event of those that it was told of, and keeps the others. The next call looks once only, and would
   // find one of them in the place of a connection that was closed meanwhile.
   Event event;
@@ -113,16 +121,24 @@ bool PipelinedStream::IsOver() {
   return over_ && incoming_.empty();
 }
 
-// Run is what the thread does, until the stream is destroyed and gRPC has let go of it.
+// Run is what the thread does, until the stream is destroyed and gRPC has let go of it, or of all but its writes.
 void PipelinedStream::Run() {
   while (true) {
+    bool only_writes = false;
+    bool last = false;
     {
       std::unique_lock lock(mutex_);
       changed_->wait(lock, [this] { return closing_ || IsUnderWay(); });
       if (!IsUnderWay()) return;
+      only_writes = !under_way_[kRead] && !under_way_[kFinish];
+      last = only_writes && closing_;
     }
     Event event;
-    queue_->Next(&event.tag, &event.ok);
+    if (only_writes && !AwaitWrite(*queue_, event)) {
+      if (last) return;
+      continue;
+    }
+    if (!only_writes) queue_->Next(&event.tag, &event.ok);
     Handle(event.tag, event.ok);
   }
 }

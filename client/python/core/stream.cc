@@ -30,9 +30,18 @@ Stream::~Stream() {
     return;
   }
   Cancel();
-  while (std::ranges::any_of(under_way_, [](bool is) { return is; })) {
-    Event event;
+  Event event;
+  while (under_way_[kRead] || under_way_[kFinish]) {
     queue_->Next(&event.tag, &event.ok);
+    *static_cast<bool*>(event.tag) = false;
+  }
+  while (under_way_[kWrite] || under_way_[kEndSending]) {
+    if (!AwaitWrite(*queue_, event)) {  // What gRPC still has of the call is left to it.
+      static_cast<void>(call_.release());
+      static_cast<void>(queue_.release());
+      static_cast<void>(context_.release());
+      return;
+    }
     *static_cast<bool*>(event.tag) = false;
   }
   call_.reset();

@@ -178,3 +178,27 @@ def test_an_answer_that_no_task_waits_for_any_more(taker: Taker, path: Path) -> 
         side.close()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("passes", range(8))
+def test_a_cancellation_that_comes_with_the_answer(passes: int, taker: Taker, path: Path) -> None:
+    """It is not swallowed so many passes of the loop later, and what the server took is released."""
+
+    async def main() -> None:
+        side = AsyncSide(str(path))
+        taker.silent = True
+        handing = asyncio.ensure_future(side.hand_over(memory(), None))
+        assert await asyncio.to_thread(taker.came.acquire, timeout=TIMEOUT_S)
+        taker.answer()
+        for _ in range(passes):
+            await asyncio.sleep(0)
+        if handing.cancel():
+            with pytest.raises(asyncio.CancelledError):
+                await handing
+        del handing
+        taker.silent = False
+        assert (await side.hand_over(memory(), None)).name == "sealed:2"
+        assert taker.released.get(timeout=TIMEOUT_S) == "sealed:1"
+        side.close()
+
+    asyncio.run(main())

@@ -24,6 +24,7 @@ from tensorferry._errors import (
     TransportError,
     check_time,
     closed,
+    ends,
     from_rpc_error,
     needs_stream,
 )
@@ -251,9 +252,14 @@ class BaseClient:
         return self._timeout if timeout is None else _arguments.seconds("timeout", timeout)
 
     def _check_usable(self) -> None:
-        """Errors: TransportError if the client is closed."""
+        """Errors: TransportError if the client is closed, or the interpreter ends.
+
+        Then calls would wait for threads of gRPC's that have stopped, and for locks of other threads.
+        """
         if self._closed:
             raise closed()
+        if sys.is_finalizing():
+            raise ends()
 
     def _raise_translated(self, error: BaseException) -> None:
         """Raises this package's error in the place of one that is not for callers; returns for others."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any, Optional, TypeVar, cast
@@ -14,11 +15,11 @@ from tensorferry._arrays import WireArray
 from tensorferry._base import OnError, unless_error
 from tensorferry._calls import CallingClient, Steps
 from tensorferry._compiled import CompiledCall, CompiledChannel, compiled_channel, core, native_chunks
-from tensorferry._errors import TensorferryError, check_time, closed
+from tensorferry._errors import TensorferryError, check_time
 from tensorferry._limits import CHEAP_LIMITS
 from tensorferry._many import END, Many
 from tensorferry._outputs import OutputMemory
-from tensorferry._pool import Stream, StreamPool, end_before_fork
+from tensorferry._pool import Stream, StreamPool, end_before_fork, ending_well
 from tensorferry._request import Request
 from tensorferry._response import Message, Response, whole_response
 from tensorferry._sealed import SealedMemory
@@ -51,8 +52,13 @@ class BlockingClient(CallingClient):
         end_before_fork(self._streams)
 
     def close(self) -> None:
-        """Ends the connection and all calls under way. Closing twice is closing."""
+        """Ends the connection and all calls under way. Closing twice is closing.
+
+        At the end of the interpreter it leaves that to the system: gRPC would wait for threads that stopped.
+        """
         self._closed = True
+        if sys.is_finalizing():
+            return
         self._streams.close()
         self._close_side()
         self._channel.close()
@@ -98,8 +104,7 @@ class BlockingClient(CallingClient):
             many.close()
 
     def _unary(self, upload: Upload, timeout: float | None) -> Response:
-        if self._closed:
-            raise closed()
+        self._check_usable()
         check_time(timeout)
         try:
             if self._compiled is not None and self._compiled.is_usable:
@@ -122,7 +127,8 @@ class BlockingClient(CallingClient):
         outbox: Outbox = queue.SimpleQueue()
         stream = Stream(outbox.put, outbox.get)
         with self._translated:
-            stream.call = self._convert_stream(_outgoing(stream), **self._settings_until(seconds))
+            call = self._convert_stream(_outgoing(stream), **self._settings_until(seconds))
+        stream.call = ending_well(call)
         return stream
 
     def _open_kept(self) -> Stream:

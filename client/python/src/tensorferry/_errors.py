@@ -195,6 +195,10 @@ def closed() -> TransportError:
     return TransportError(grpc.StatusCode.CANCELLED, "the client is closed")
 
 
+def ends() -> TransportError:
+    return TransportError(grpc.StatusCode.CANCELLED, "Python ends, and no more calls are made")
+
+
 def _make(
     code: grpc.StatusCode, message: str, reason: str, metadata: Mapping[str, str], retry_after: float | None
 ) -> TensorferryError:

@@ -9,6 +9,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import grpc
@@ -72,6 +73,26 @@ class Stream:
 
 
 Idle = deque[Stream]
+
+
+def ending_well(call: Any) -> Any:
+    """Returns a call of grpcio's, whose destructor does nothing at the end of the interpreter.
+
+    It waits for a lock, which a thread may have that stopped then. Errors and tracebacks keep calls so long.
+    """
+    kind: Any = type(call)
+    with suppress(TypeError):  # A newer grpcio may have calls that cannot be of another class.
+        call.__class__ = _ending_well(kind)
+    return call
+
+
+@cache
+def _ending_well(kind: Any) -> Any:
+    def end(call: Any, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        if not is_finalizing() and hasattr(kind, "__del__"):
+            kind.__del__(call)
+
+    return type(kind.__name__, (kind,), {"__del__": end})
 
 
 class StreamPool:

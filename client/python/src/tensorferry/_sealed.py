@@ -57,6 +57,7 @@ class SealedMemory:
         self.region: Any = None
         self.file = _memfd()
         self.close = weakref.finalize(self, os.close, self.file)
+        self.close.atexit = False  # Other threads, and what runs at exit, may still use it.
 
     @property
     def nbytes(self) -> int:

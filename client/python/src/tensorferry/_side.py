@@ -43,6 +43,7 @@ class Connection:
         """`path` is that of the gRPC socket. Errors: OSError if nobody listens beside it who is its owner."""
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.close = weakref.finalize(self, self.socket.close)
+        self.close.atexit = False  # Other threads, and what runs at exit, may still use it.
         self._tags = itertools.count()
         try:
             self.socket.setblocking(False)
@@ -274,18 +275,14 @@ class AsyncSide(Side):
 
     async def _hand_over(self, memory: SealedMemory, timeout: float | None) -> Region:
         check_time(timeout)
-        loop = asyncio.get_running_loop()
         try:
             connection, tag = self._ask(memory)
             end = time.monotonic() + _patience(timeout)
             while True:
-                receiving = loop.sock_recv(connection.socket, _MOST_ANSWER_NBYTES)
-                packet = await asyncio.wait_for(receiving, max(0.0, end - time.monotonic()))
-                region = connection.region(packet, tag)
+                await _answer_there(connection, end)
+                region = connection.region(connection.socket.recv(_MOST_ANSWER_NBYTES), tag)
                 if region is not None:
                     return region
-        except asyncio.TimeoutError as error:
-            raise self._lost(TimeoutError("the server does not answer"), timeout) from error
         except OSError as error:
             raise self._lost(error, timeout) from error
 
@@ -324,6 +321,29 @@ def _packet(connection: Connection, end: float) -> bytes:
     if not poll.poll(max(0.0, end - time.monotonic()) * 1000):
         raise TimeoutError("the server does not answer")
     return connection.socket.recv(_MOST_ANSWER_NBYTES)
+
+
+async def _answer_there(connection: Connection, end: float) -> None:
+    """Waits for an answer. Errors: TimeoutError at `end`.
+
+    asyncio.wait_for would swallow a cancellation that comes with the answer, before Python 3.12.
+    """
+    loop = asyncio.get_running_loop()
+    there: asyncio.Future[bool] = loop.create_future()
+
+    def settle(is_there: bool) -> None:
+        if not there.done():
+            there.set_result(is_there)
+
+    file = connection.socket.fileno()
+    loop.add_reader(file, settle, True)
+    alarm = loop.call_later(max(0.0, end - time.monotonic()), settle, False)
+    try:
+        if not await there:
+            raise TimeoutError("the server does not answer")
+    finally:
+        alarm.cancel()
+        loop.remove_reader(file)
 
 
 def _check_owner(connected: socket.socket, path: str) -> None:

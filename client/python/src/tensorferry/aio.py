@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -62,6 +63,8 @@ class Client(CallingClient):
     async def close(self) -> None:
         """Ends the connection and all calls under way. Closing twice is closing."""
         self._closed = True
+        if sys.is_finalizing():
+            return
         self._close_side()
         if self._loop is not None:
             self._check_loop()
