@@ -10,6 +10,18 @@ namespace {
 
 constexpr const char* kConvert = "/tensorferry.v1.TensorService/Convert";
 
+// UnaryCall is what gRPC uses of a call until it has ended.
+struct UnaryCall {
+  UnaryCall(Connection& connection, std::optional<double> timeout_s)
+      : context(connection, timeout_s), queue(connection.queues().Take()) {}
+
+  CallContext context;
+  Queues::Queue queue;
+  std::unique_ptr<grpc::GenericClientAsyncResponseReader> reader;
+  grpc::ByteBuffer answer;
+  grpc::Status status;
+};
+
 }  // namespace
 
 CallEnd Channel::Convert(const grpc::ByteBuffer& request, std::optional<double> timeout_s) {
@@ -17,22 +29,27 @@ CallEnd Channel::Convert(const grpc::ByteBuffer& request, std::optional<double> 
   bool interrupted = false;
   {
     const WithoutGil released;
-    CallContext context(*connection_, timeout_s);
-    grpc::ByteBuffer answer;
-    Queues::Queue queue = connection_->queues().Take();
+    auto call = std::make_unique<UnaryCall>(*connection_, timeout_s);
     Event event;
-    PollForEvent(*queue, event);
-    const auto call = connection_->stub().PrepareUnaryCall(&*context, kConvert, request, queue.get());
-    call->StartCall();
-    call->Finish(&answer, &end.status, nullptr);
-    interrupted = !WaitForEvent(*queue, event);
-    if (interrupted) {
-      context.Cancel();
-      queue->Next(&event.tag, &event.ok);
+    PollForEvent(*call->queue, event);
+    call->reader = connection_->stub().PrepareUnaryCall(&*call->context, kConvert, request, call->queue.get());
+    call->reader->StartCall();
+    call->reader->Finish(&call->answer, &call->status, nullptr);
+    const Waited waited = WaitForEvent(*call->queue, event, (*call->context).deadline());
+    interrupted = waited == Waited::kInterrupted;
+    if (waited != Waited::kEvent) {
+      call->context.Cancel();
+      if (!AwaitWrite(*call->queue, event)) {  // What gRPC still has of the call is left to it.
+        static_cast<void>(call.release());
+        end.status = {grpc::StatusCode::DEADLINE_EXCEEDED, "Deadline Exceeded"};
+      }
     }
-    connection_->queues().GiveBack(std::move(queue));
-    if (end.status.ok()) end.response = Split(answer);
-    if (!end.status.ok()) end.trailers = context.Trailers();
+    if (call != nullptr) {
+      connection_->queues().GiveBack(std::move(call->queue));
+      end.status = call->status;
+      if (end.status.ok()) end.response = Split(call->answer);
+      if (!end.status.ok()) end.trailers = call->context.Trailers();
+    }
   }
   if (interrupted) throw nanobind::python_error();
   return end;

@@ -13,18 +13,17 @@ constexpr int kLooks = 8;
 
 }  // namespace
 
-bool WaitForEvent(grpc::CompletionQueue& queue, Event& event) {
-  const auto end = [] { return std::chrono::system_clock::now() + kSignalPeriod; };
-  while (queue.AsyncNext(&event.tag, &event.ok, end()) == queue.TIMEOUT) {
+Waited WaitForEvent(grpc::CompletionQueue& queue, Event& event, Clock::time_point deadline) {
+  while (queue.AsyncNext(&event.tag, &event.ok, Clock::now() + kSignalPeriod) == queue.TIMEOUT) {
+    if (Clock::now() - kSignalPeriod > deadline) return Waited::kLate;
     const WithGil gil;
-    if (PyErr_CheckSignals() != 0) return false;
+    if (PyErr_CheckSignals() != 0) return Waited::kInterrupted;
   }
-  return true;
+  return Waited::kEvent;
 }
 
 bool AwaitWrite(grpc::CompletionQueue& queue, Event& event) {
-  const auto end = std::chrono::system_clock::now() + kSignalPeriod;
-  return queue.AsyncNext(&event.tag, &event.ok, end) == queue.GOT_EVENT;
+  return queue.AsyncNext(&event.tag, &event.ok, Clock::now() + kSignalPeriod) == queue.GOT_EVENT;
 }
 
 bool PollForEvent(grpc::CompletionQueue& queue, Event& event) {

@@ -14,12 +14,19 @@ struct Event {
   bool ok = false;
 };
 
-// WaitForEvent waits without the GIL, which the caller has released, and takes it every kSignalPeriod to see whether a
-// signal came. It returns false if the signal's handler raised a Python exception, which is set then; no event was
-// taken.
-bool WaitForEvent(grpc::CompletionQueue& queue, Event& event);
+using Clock = std::chrono::system_clock;  // That of gRPC's deadlines.
 
-// AwaitWrite waits for an event of a call that was cancelled, and that only writes are left of. It returns false if none
+enum class Waited {
+  kEvent,
+  kInterrupted,  // A signal's handler raised a Python exception, which is set.
+  kLate,         // The deadline passed, and gRPC has not ended the call for it, as AwaitWrite says.
+};
+
+// WaitForEvent waits without the GIL, which the caller has released, and takes it every kSignalPeriod to see whether a
+// signal came. Only kEvent says that an event was taken. `deadline` is that of the call.
+Waited WaitForEvent(grpc::CompletionQueue& queue, Event& event, Clock::time_point deadline = Clock::time_point::max());
+
+// AwaitWrite waits for an event of a call that was cancelled, and of which only writes are left. It returns false if none
 // comes soon: gRPC ends a write when the connection has taken what it was given before, and a peer that reads no more
 // keeps it from that, as long as its machine is there.
 bool AwaitWrite(grpc::CompletionQueue& queue, Event& event);

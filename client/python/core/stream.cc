@@ -90,7 +90,7 @@ void Stream::Handle(void* tag, bool ok) {
 
 void Stream::Wait() {
   Event event;
-  if (WaitForEvent(*queue_, event)) return Handle(event.tag, event.ok);
+  if (WaitForEvent(*queue_, event) == Waited::kEvent) return Handle(event.tag, event.ok);
   Cancel();
   const WithGil gil;
   throw nanobind::python_error();
