@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from tensorferry._errors import no_thread
+
 
 class Alarm(Protocol):
     """Something that happens later, unless it is cancelled; asyncio.TimerHandle is one."""
@@ -57,16 +59,20 @@ class Alarms:
         self._thread: threading.Thread | None = None
 
     def call_later(self, seconds: float, action: Callable[[], object]) -> Alarm:
-        """Runs `action` after so many seconds."""
+        """Runs `action` after so many seconds. Errors: TensorferryError if there is no thread for it."""
         alarm = _Alarm(self, action)
         entry = (time.monotonic() + seconds, next(self._count), alarm)
         with self.changed:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="tensorferry-alarms", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    raise no_thread(error) from error
+                self._thread = thread
             heapq.heappush(self._heap, entry)
             if self._heap[0] is entry:
                 self.changed.notify()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="tensorferry-alarms", daemon=True)
-                self._thread.start()
         return alarm
 
     def forget_one(self) -> None:

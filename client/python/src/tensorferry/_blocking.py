@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import queue
 import sys
 import time
@@ -15,7 +16,7 @@ from tensorferry._arrays import WireArray
 from tensorferry._base import OnError, unless_error
 from tensorferry._calls import CallingClient, Steps
 from tensorferry._compiled import CompiledCall, CompiledChannel, compiled_channel, core, native_chunks
-from tensorferry._errors import TensorferryError, check_time
+from tensorferry._errors import TensorferryError, check_time, no_thread
 from tensorferry._limits import CHEAP_LIMITS
 from tensorferry._many import END, Many
 from tensorferry._outputs import OutputMemory
@@ -127,9 +128,18 @@ class BlockingClient(CallingClient):
         outbox: Outbox = queue.SimpleQueue()
         stream = Stream(outbox.put, outbox.get)
         with self._translated:
-            call = self._convert_stream(_outgoing(stream), **self._settings_until(seconds))
+            try:
+                call = self._convert_stream(_outgoing(stream), **self._settings_until(seconds))
+            except RuntimeError as error:
+                self._leave_channel()
+                raise no_thread(error) from error
         stream.call = ending_well(call)
         return stream
+
+    def _leave_channel(self) -> None:
+        """Connects anew after grpcio lacked a thread: its channel waits for that, with streams and to end."""
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._channel))  # It never ends.
+        super()._connect()
 
     def _open_kept(self) -> Stream:
         if self._compiled is not None and self._compiled.is_usable:
@@ -142,7 +152,10 @@ class BlockingClient(CallingClient):
         with self._translated:
             left = many.left
             check_time(left)
-            return self._compiled.open_pipelined_stream(left)
+            try:
+                return self._compiled.open_pipelined_stream(left)
+            except RuntimeError as error:
+                raise no_thread(error) from error
 
     def _next_of(self, items: Any) -> Any:
         return next(items, END)

@@ -199,6 +199,12 @@ def ends() -> TransportError:
     return TransportError(grpc.StatusCode.CANCELLED, "Python ends, and no more calls are made")
 
 
+def no_thread(error: RuntimeError) -> TensorferryError:
+    return TensorferryError(
+        grpc.StatusCode.RESOURCE_EXHAUSTED, f"the system gives this process no thread for the call: {error}"
+    )
+
+
 def _make(
     code: grpc.StatusCode, message: str, reason: str, metadata: Mapping[str, str], retry_after: float | None
 ) -> TensorferryError:

@@ -15,6 +15,7 @@ from typing import Any
 import grpc
 
 from tensorferry._alarms import Alarm, CallLater
+from tensorferry._errors import TensorferryError
 from tensorferry._upload import Upload
 
 # A stream that waits keeps its connection, and a thread or a task here. It is kept for bursts of calls, and
@@ -132,7 +133,8 @@ class StreamPool:
         if not self._keep:  # It was closed meanwhile.
             end_all(self._idle)
         elif self._sweep is None:
-            self._sweep_later()
+            with suppress(TensorferryError):  # There is no thread for it. The next stream comes back soon.
+                self._sweep_later()
 
     def close(self) -> None:
         """Ends all streams that wait; those that come back later end then."""

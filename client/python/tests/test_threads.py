@@ -1,0 +1,62 @@
+"""Calls for which the system has no thread, as a container's limit of processes is reached."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import grpc
+import numpy as np
+import pytest
+from both_clients import TIMEOUT_S
+from fake_server import serving
+from streaming_server import Streaming
+
+import tensorferry
+from tensorferry._alarms import ALARMS
+
+LARGE = np.zeros(5 << 17)  # 5 MiB, which travel in chunks.
+
+
+def lack(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the threads that this one starts, that of this number cannot be started."""
+    start, caller, started = threading.Thread.start, threading.current_thread(), 0
+
+    def start_or_fail(thread: threading.Thread) -> None:
+        nonlocal started
+        if threading.current_thread() is caller:
+            started += 1
+            if started == number:
+                raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_or_fail)
+
+
+def convert(client: tensorferry.Client) -> list[tensorferry.Receipt]:
+    return [client.convert(LARGE) for _ in range(2)]
+
+
+def convert_many(client: tensorferry.Client) -> list[tensorferry.Receipt]:
+    return [receipt for _ in range(2) for receipt in client.convert_many([LARGE])]
+
+
+# One is for deadlines, and grpcio has two for a stream: for what comes, and for what is sent.
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("call", [convert, convert_many])
+def test_a_client_goes_on_when_there_are_threads_again(
+    call: Callable[[tensorferry.Client], list[tensorferry.Receipt]],
+    number: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TENSORFERRY_CORE", "pure")
+    ALARMS._reset()
+    with serving(Streaming()) as address:
+        with tensorferry.Client(address, timeout=TIMEOUT_S, verify=False) as client:
+            lack(number, monkeypatch)
+            with pytest.raises(tensorferry.TensorferryError, match=r"no thread .*can't start") as raised:
+                call(client)
+            assert raised.value.code == grpc.StatusCode.RESOURCE_EXHAUSTED
+            monkeypatch.undo()
+            assert [receipt.dtype for receipt in call(client)] == ["float64"] * 2
+        assert ALARMS._thread is None or ALARMS._thread.is_alive()
