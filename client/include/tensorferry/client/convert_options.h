@@ -22,7 +22,9 @@ struct ConvertOptions {
   // How many bytes come back, for a server at `unix:PATH`: memory of this size is lent to it, and what does not fit there
   // comes in messages. 0: as many as came back from such a request before.
   std::uint64_t expected_output_bytes = 0;
-  std::chrono::milliseconds timeout{0};  // For a call; 0: none. On a Stream, StreamOptions::timeout applies.
+  // For a call; 0: none. On a Stream, StreamOptions::timeout applies. A server that has stopped reading from a Unix socket
+  // keeps a call of one large message beyond it, as gRPC waits for the socket.
+  std::chrono::milliseconds timeout{0};
   // How often Convert tries again where the server says when that may help (Error::retry_after), within the timeout. A
   // Stream sends each request once.
   int retries = 0;
