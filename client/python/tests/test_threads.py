@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import grpc
 import numpy as np
 import pytest
 from both_clients import TIMEOUT_S
 from fake_server import serving
-from streaming_server import Streaming
+from streaming_server import OK, Streaming
 
 import tensorferry
 from tensorferry._alarms import ALARMS
@@ -18,19 +19,25 @@ from tensorferry._alarms import ALARMS
 LARGE = np.zeros(5 << 17)  # 5 MiB, which travel in chunks.
 
 
-def lack(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the threads that this one starts, that of this number cannot be started."""
+def lack(numbers: range, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the threads that this one starts, counted from 1, those of these numbers cannot be started."""
     start, caller, started = threading.Thread.start, threading.current_thread(), 0
 
     def start_or_fail(thread: threading.Thread) -> None:
         nonlocal started
         if threading.current_thread() is caller:
             started += 1
-            if started == number:
+            if started in numbers:
                 raise RuntimeError("can't start new thread")
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", start_or_fail)
+
+
+def fail(call: Callable[[tensorferry.Client], object], client: tensorferry.Client) -> None:
+    with pytest.raises(tensorferry.TensorferryError, match=r"no thread .*can't start") as raised:
+        call(client)
+    assert raised.value.code == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 def convert(client: tensorferry.Client) -> list[tensorferry.Receipt]:
@@ -51,12 +58,46 @@ def test_a_client_goes_on_when_there_are_threads_again(
 ) -> None:
     monkeypatch.setenv("TENSORFERRY_CORE", "pure")
     ALARMS._reset()
-    with serving(Streaming()) as address:
-        with tensorferry.Client(address, timeout=TIMEOUT_S, verify=False) as client:
-            lack(number, monkeypatch)
-            with pytest.raises(tensorferry.TensorferryError, match=r"no thread .*can't start") as raised:
-                call(client)
-            assert raised.value.code == grpc.StatusCode.RESOURCE_EXHAUSTED
-            monkeypatch.undo()
-            assert [receipt.dtype for receipt in call(client)] == ["float64"] * 2
-        assert ALARMS._thread is None or ALARMS._thread.is_alive()
+    answers = threading.Event()
+
+    def answer(*_: Any) -> Any:
+        assert answers.wait(TIMEOUT_S)
+        return OK
+
+    with (
+        serving(Streaming(answer)) as address,
+        tensorferry.Client(address, timeout=TIMEOUT_S, verify=False) as client,
+    ):
+        answers.set()
+        lack(range(number, number + 1), monkeypatch)
+        fail(call, client)
+        monkeypatch.undo()
+        assert [receipt.dtype for receipt in call(client)] == ["float64"] * 2
+        answers.clear()
+        with pytest.raises(tensorferry.DeadlineError):
+            client.convert(LARGE, timeout=0.2)
+        answers.set()
+
+
+@pytest.mark.parametrize("call", [convert, convert_many])
+def test_a_lack_that_lasts_costs_one_connection(
+    call: Callable[[tensorferry.Client], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TENSORFERRY_CORE", "pure")
+    connect, addresses = grpc.insecure_channel, []
+
+    def connect_and_tell(address: str, options: Any) -> Any:
+        addresses.append(address)
+        return connect(address, options)
+
+    monkeypatch.setattr(grpc, "insecure_channel", connect_and_tell)
+    with (
+        serving(Streaming()) as address,
+        tensorferry.Client(address, timeout=TIMEOUT_S, verify=False) as client,
+    ):
+        with monkeypatch.context() as lacking:
+            lack(range(1, 100), lacking)
+            for _ in range(5):
+                fail(call, client)
+        call(client)
+        assert addresses == [address] * 2

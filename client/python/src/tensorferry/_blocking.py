@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import queue
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any, Optional, TypeVar, cast
@@ -36,6 +37,7 @@ class BlockingClient(CallingClient):
 
     _transport = grpc
     _call_later = staticmethod(ALARMS.call_later)
+    _lacked_threads = False  # There were none for the last stream.
 
     def _connect(self) -> None:
         super()._connect()
@@ -129,15 +131,23 @@ class BlockingClient(CallingClient):
         stream = Stream(outbox.put, outbox.get)
         with self._translated:
             try:
+                if self._lacked_threads:
+                    _check_threads()
+                    self._lacked_threads = False
                 call = self._convert_stream(_outgoing(stream), **self._settings_until(seconds))
             except RuntimeError as error:
-                self._leave_channel()
+                if not self._lacked_threads:
+                    self._leave_channel()
                 raise no_thread(error) from error
         stream.call = ending_well(call)
         return stream
 
     def _leave_channel(self) -> None:
-        """Connects anew after grpcio lacked a thread: its channel waits for that, with streams and to end."""
+        """Connects anew after grpcio lacked a thread: its channel waits for that, with streams and to end.
+
+        Until there are threads again, no stream begins that would have the next channel left, too.
+        """
+        self._lacked_threads = True
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._channel))  # It never ends.
         super()._connect()
 
@@ -168,6 +178,16 @@ class BlockingClient(CallingClient):
 
     def _output_memory(self, nbytes: int) -> OutputMemory:
         return OutputMemory(nbytes)
+
+
+def _check_threads() -> None:
+    """Errors: RuntimeError if the system does not have the two threads that grpcio needs for a stream."""
+    over = threading.Event()
+    try:
+        for _ in range(2):
+            threading.Thread(target=over.wait, daemon=True).start()
+    finally:
+        over.set()
 
 
 def _outgoing(stream: Stream) -> Iterator[bytes]:
