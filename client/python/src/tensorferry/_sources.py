@@ -135,11 +135,11 @@ def _refuse_other_length(source: Any, elements: Array, label: Label) -> None:
     """A view of a library's array may give NumPy the whole array, as slices of Lance's bfloat16 do."""
     if elements.ndim == 0 or not hasattr(type(source), "__len__"):
         return
-    expected, actual = str(len(source)), str(len(elements))
+    expected, actual = len(source), len(elements)
     if expected != actual:
         kind = type(source).__name__
         problem = f"this {kind} has the length {expected}, and gives NumPy {actual} rows; send a copy of it"
-        raise array_error(label, problem, "NOT_AN_ARRAY", expected=expected, actual=actual)
+        raise array_error(label, problem, "NOT_AN_ARRAY", expected=str(expected), actual=str(actual))
 
 
 def _is_torch_tensor(source: Any) -> bool:
