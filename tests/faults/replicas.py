@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ import numpy as np
 
 import tensorferry
 from cpu_quota import keep_to
-from fleet import Fleet
+from fleet import Fleet, together
 from harness import MIB, SERVER, TIMEOUT_S, Server, becomes_true
 from ratios import bootstrap
 
@@ -35,11 +35,6 @@ LEAST_RATIO = 0.95
 LOADS = (("64B", 1024), ("1MiB", 128))
 RETRIES = 10
 SMALL, LARGE = np.arange(16, dtype=np.float32), np.zeros(5 * MIB, np.uint8)
-
-
-def together(addresses: Sequence[str]) -> str:
-    """One address for all of them."""
-    return "ipv4:" + ",".join(addresses)
 
 
 def rate(address: str, size: str, outstanding: int, seconds: float) -> float:

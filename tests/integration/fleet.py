@@ -7,6 +7,11 @@ from collections.abc import Sequence
 from harness import Server, free_port
 
 
+def together(addresses: Sequence[str]) -> str:
+    """One address for all of them."""
+    return "ipv4:" + ",".join(addresses)
+
+
 class Fleet:
     """Servers that are ready, and keep their ports. `flags` has those of each.
 

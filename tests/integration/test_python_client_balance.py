@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import tensorferry
-from fleet import Fleet
+from fleet import Fleet, together
 from harness import MIB, TIMEOUT_S, becomes_true
 
 COUNT = 3
@@ -43,11 +43,6 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
             assert server.stop() == 0
 
 
-def together(fleet: Fleet) -> str:
-    """One address for all servers."""
-    return "ipv4:" + ",".join(fleet.addresses)
-
-
 def which(client: tensorferry.Client) -> int:
     return int(client.infer("which", {"x": np.zeros(1)})["OUTPUT__0"][0])
 
@@ -55,14 +50,14 @@ def which(client: tensorferry.Client) -> int:
 @each_client
 def test_calls_reach_all_servers(kind: str, fleet: Fleet) -> None:
     async def main(reached: set[int]) -> None:
-        async with tensorferry.aio.Client(together(fleet), timeout=TIMEOUT_S) as client:
+        async with tensorferry.aio.Client(together(fleet.addresses), timeout=TIMEOUT_S) as client:
             while len(reached) < COUNT:
                 outputs = await client.infer("which", {"x": np.zeros(1)})
                 reached.add(int(outputs["OUTPUT__0"][0]))
 
     reached: set[int] = set()
     if kind == "Client":
-        with tensorferry.Client(together(fleet), timeout=TIMEOUT_S) as client:
+        with tensorferry.Client(together(fleet.addresses), timeout=TIMEOUT_S) as client:
             assert becomes_true(lambda: reached.add(which(client)) or len(reached) == COUNT)
             in_turn = [which(client) for _ in range(2 * COUNT)]
         assert sorted(in_turn) == sorted([*range(COUNT)] * 2)
@@ -71,7 +66,7 @@ def test_calls_reach_all_servers(kind: str, fleet: Fleet) -> None:
 
 
 def test_without_balance_calls_go_to_one(fleet: Fleet) -> None:
-    with tensorferry.Client(together(fleet), timeout=TIMEOUT_S, balance=False) as client:
+    with tensorferry.Client(together(fleet.addresses), timeout=TIMEOUT_S, balance=False) as client:
         assert len({which(client) for _ in range(20)}) == 1
 
 
@@ -81,7 +76,7 @@ def test_a_rolling_restart_fails_no_call(fleet: Fleet) -> None:
 
     def load(number: int) -> int:
         calls = 0
-        with tensorferry.Client(together(fleet), timeout=TIMEOUT_S, retries=10) as client:
+        with tensorferry.Client(together(fleet.addresses), timeout=TIMEOUT_S, retries=10) as client:
             while not stopped.is_set():
                 if number % 3 == 0:
                     client.convert([1, 2, 3])
@@ -94,7 +89,7 @@ def test_a_rolling_restart_fails_no_call(fleet: Fleet) -> None:
 
     with ThreadPoolExecutor(6) as pool:
         callers = [pool.submit(load, number) for number in range(6)]
-        with tensorferry.Client(together(fleet), timeout=TIMEOUT_S, retries=10) as watcher:
+        with tensorferry.Client(together(fleet.addresses), timeout=TIMEOUT_S, retries=10) as watcher:
             for number in range(COUNT):
                 fleet.restart(number)
                 assert becomes_true(lambda: which(watcher) == number)  # noqa: B023  It is called at once.
@@ -114,14 +109,14 @@ def test_a_rolling_restart_ends_no_stream(kind: str, fleet: Fleet) -> None:
             yield np.full(3 if sent[-1] % 50 else 5 * MIB, sent[-1], np.int32)  # Some go in chunks.
 
     async def in_asyncio() -> list[int]:
-        async with tensorferry.aio.Client(together(fleet), timeout=TIMEOUT_S, retries=10) as client:
+        async with tensorferry.aio.Client(together(fleet.addresses), timeout=TIMEOUT_S, retries=10) as client:
             receipts = client.convert_many(arrays(), return_data=True)
             return [int(receipt.data[0]) async for receipt in receipts]
 
     def stream() -> list[int]:
         if kind == "aio.Client":
             return asyncio.run(in_asyncio())
-        with tensorferry.Client(together(fleet), timeout=TIMEOUT_S, retries=10) as client:
+        with tensorferry.Client(together(fleet.addresses), timeout=TIMEOUT_S, retries=10) as client:
             return [int(receipt.data[0]) for receipt in client.convert_many(arrays(), return_data=True)]
 
     with ThreadPoolExecutor(1) as pool:
