@@ -14,7 +14,7 @@ from fake_server import serving
 from streaming_server import OK, Streaming
 
 import tensorferry
-from tensorferry._alarms import ALARMS
+from tensorferry._alarms import Alarms
 
 LARGE = np.zeros(5 << 17)  # 5 MiB, which travel in chunks.
 
@@ -57,11 +57,13 @@ def test_a_client_goes_on_when_there_are_threads_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TENSORFERRY_CORE", "pure")
-    ALARMS._reset()
-    answers = threading.Event()
+    # Others have begun the thread for deadlines that all clients share.
+    monkeypatch.setattr(tensorferry.Client, "_call_later", staticmethod(Alarms().call_later))
+    answers, waited_in_vain = threading.Event(), threading.Event()
 
     def answer(*_: Any) -> Any:
-        assert answers.wait(TIMEOUT_S)
+        if not answers.wait(TIMEOUT_S):
+            waited_in_vain.set()
         return OK
 
     with (
@@ -69,13 +71,14 @@ def test_a_client_goes_on_when_there_are_threads_again(
         tensorferry.Client(address, timeout=TIMEOUT_S, verify=False) as client,
     ):
         answers.set()
-        lack(range(number, number + 1), monkeypatch)
-        fail(call, client)
-        monkeypatch.undo()
+        with monkeypatch.context() as lacking:
+            lack(range(number, number + 1), lacking)
+            fail(call, client)
         assert [receipt.dtype for receipt in call(client)] == ["float64"] * 2
         answers.clear()
         with pytest.raises(tensorferry.DeadlineError):
             client.convert(LARGE, timeout=0.2)
+        assert not waited_in_vain.is_set()
         answers.set()
 
 
